@@ -1,0 +1,6 @@
+"""`python -m harness VERB …`: the command line of the library."""
+
+from harness.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Synthetic anomalies, made on the training device in batches."""

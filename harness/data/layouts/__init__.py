@@ -1,0 +1,1 @@
+"""Layouts of raw data sets, one per file."""
