@@ -1,0 +1,127 @@
+"""A table as LaTeX with booktabs rules, ready for `\\input` in a two-column paper."""
+
+from __future__ import annotations
+
+import re
+
+from harness.paper.summary import Summary
+from harness.paper.table import METRICS, Row, Table, chance_text
+
+DASH = "--"
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "–": "--",
+    "—": "---",
+    "×": r"$\times$",
+    "⌈": r"$\lceil$",
+    "⌉": r"$\rceil$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    **{character: "\\" + character for character in "&%$#_{}"},
+}
+
+
+def render(table: Table) -> str:
+    """The LaTeX text: a `table*` whose grey italic columns are the paper's numbers."""
+    mark = f"\\textbf{{{escape(table.banner[0].upper() + table.banner[1:])}.}} " if table.banner else ""
+    spec = "ll" + "".join("rr" if column.paper else "r" for column in table.columns)
+    lines = [
+        "% needs \\usepackage{booktabs,xcolor}",
+        "\\begin{table*}[t]",
+        "\\centering",
+        f"\\caption{{{mark}{escape(table.caption)}}}",
+        f"\\label{{tab:{table.name}}}",
+        "\\footnotesize",
+        "\\setlength{\\tabcolsep}{3pt}",
+        f"\\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
+        "\\toprule",
+        *_head(table),
+        "\\midrule",
+        *_body(table),
+        "\\midrule",
+        _chance(table),
+        "\\bottomrule",
+        "\\end{tabular}",
+        "",
+        "\\smallskip",
+        "\\begin{minipage}{\\textwidth}\\scriptsize\\raggedright",
+        *(f"{escape(note)}" for note in table.notes),
+        "\\end{minipage}",
+        "\\end{table*}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text with the characters that LaTeX gives a meaning to, and the symbols used here, made printable."""
+    return re.sub("|".join(map(re.escape, SPECIAL)), lambda match: SPECIAL[match[0]], text)
+
+
+def _head(table: Table) -> list[str]:
+    """Two lines: the tasks, each over its columns with a rule below, and the metrics."""
+    spans: list[tuple[str, int]] = []
+    metrics = [escape(table.heads[0]), escape(table.heads[1])]
+    for column in table.columns:
+        width = 2 if column.paper else 1
+        if spans and spans[-1][0] == column.task:
+            spans[-1] = (column.task, spans[-1][1] + width)
+        else:
+            spans.append((column.task, width))
+        metrics.append(escape(METRICS[column.metric]))
+        if column.paper:
+            metrics.append(_grey("paper"))
+    tasks = ["", ""]
+    rules = []
+    start = 3
+    for task, width in spans:
+        tasks.append(f"\\multicolumn{{{width}}}{{c}}{{\\textbf{{{escape(task)}}}}}")
+        rules.append(f"\\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    return [" & ".join(tasks) + " \\\\", " ".join(rules), " & ".join(metrics) + " \\\\"]
+
+
+def _body(table: Table) -> list[str]:
+    lines: list[str] = []
+    section: str | None = None
+    for i, row in enumerate(table.rows):
+        if section is not None and row.section != section:
+            lines.append("\\midrule")
+        name = "" if row.section == section else f"\\textbf{{{escape(row.section)}}}"
+        section = row.section
+        lines.append(" & ".join([name, escape(row.label), *_cells(table, i, row)]) + " \\\\")
+    return lines
+
+
+def _cells(table: Table, i: int, row: Row) -> list[str]:
+    cells = []
+    for j, column in enumerate(table.columns):
+        cells.append(_number(row.ours[j], (i, j) in table.best))
+        if column.paper:
+            cells.append(_grey(_number(row.paper[j], False)))
+    return cells
+
+
+def _chance(table: Table) -> str:
+    cells = ["", "Chance AP"]
+    for column, value in zip(table.columns, table.chance, strict=True):
+        cells += ["" if value is None else chance_text(value)] + [""] * column.paper
+    return " & ".join(cells) + " \\\\"
+
+
+def _number(summary: Summary | None, bold: bool) -> str:
+    if summary is None:
+        return DASH
+    mean, *spread = summary.text().split(" ± ")
+    text = f"\\textbf{{{mean}}}" if bold else mean
+    return text + (f"\\,{{\\scriptsize$\\pm$\\,{spread[0]}}}" if spread else "")
+
+
+def _grey(text: str) -> str:
+    return f"\\textcolor{{gray}}{{\\textit{{{text}}}}}"

@@ -1,0 +1,71 @@
+"""A table as Markdown, for reading in a terminal, a repository or a report."""
+
+from __future__ import annotations
+
+import re
+
+from harness.paper.summary import Summary
+from harness.paper.table import METRICS, Table, chance_text
+
+DASH = "–"
+
+
+def render(table: Table) -> str:
+    """The Markdown text: our numbers, the paper's in italics in the column to their right."""
+    head = [escape(text) for text in table.heads]
+    for column in table.columns:
+        head.append(f"{escape(column.task)} {METRICS[column.metric]}")
+        if column.paper:
+            head.append("*paper*")
+    lines = []
+    section = None
+    for i, row in enumerate(table.rows):
+        cells = ["" if row.section == section else f"**{escape(row.section)}**", escape(row.label)]
+        section = row.section
+        for j, column in enumerate(table.columns):
+            cells.append(_ours(row.ours[j], (i, j) in table.best))
+            if column.paper:
+                cells.append(_paper(row.paper[j]))
+        lines.append(cells)
+    chance = ["", "Chance AP"]
+    for column, value in zip(table.columns, table.chance, strict=True):
+        chance += ["" if value is None else chance_text(value)] + [""] * column.paper
+    lines.append(chance)
+    parts = []
+    if table.banner:
+        parts.append(f"> **Note: {table.banner}.**")
+    parts.append(f"**{_title(table.name)}.** {escape(table.caption)}")
+    parts.append(_align(head, lines))
+    parts.append("\n".join(f"- {escape(note)}" for note in table.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text with the characters that Markdown gives a meaning to made plain."""
+    return re.sub(r"([\\|*_`<>])", r"\\\1", text)
+
+
+def _title(name: str) -> str:
+    return re.sub(r"(\d+)$", r" \1", name).capitalize()
+
+
+def _ours(summary: Summary | None, bold: bool) -> str:
+    if summary is None:
+        return DASH
+    mean, *spread = summary.text().split(" ", 1)
+    return " ".join([f"**{mean}**" if bold else mean, *spread])
+
+
+def _paper(summary: Summary | None) -> str:
+    return DASH if summary is None else f"*{summary.text()}*"
+
+
+def _align(head: list[str], lines: list[list[str]]) -> str:
+    widths = [max(3, *(len(line[k]) for line in [head, *lines])) for k in range(len(head))]
+
+    def line(cells: list[str]) -> str:
+        padded = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(cells, widths, strict=True))]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join("-" * (w + 2) if k < 2 else "-" * (w + 1) + ":" for k, w in enumerate(widths)) + "|"
+    return "\n".join([line(head), rule, *map(line, lines)])

@@ -1,0 +1,127 @@
+"""The tidy table of results: reading, checking and summarising it over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from harness.errors import HarnessError
+from harness.paper.summary import Summary, summarise
+
+COLUMNS = [
+    "experiment",
+    "simulated",
+    "method",
+    "title",
+    "family",
+    "seed",
+    "task",
+    "dataset",
+    "modality",
+    "score",
+    "protocol",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "subjects",
+    "left_out",
+    "voxels",
+    "positives",
+]
+NUMBERS = ["value", "low", "high", "subjects", "left_out", "voxels", "positives"]
+KEY = ["method", "seed", "task", "score", "metric"]
+SIMULATED = "simulated cohort – not comparable with the paper"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows of results.csv of one protocol; every order (tasks, methods) is that of first appearance."""
+
+    rows: pd.DataFrame
+    path: str
+
+    @classmethod
+    def read(cls, path: str | Path, protocol: str = "full") -> Results:
+        """Read results.csv. Raises HarnessError if it is absent, empty, lacks a column or holds a value twice."""
+        if not Path(path).is_file():
+            raise HarnessError(f"{path}: no such file; write it with `python -m harness collect`")
+        try:
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        except pd.errors.EmptyDataError:
+            rows = pd.DataFrame()
+        missing = [column for column in COLUMNS if column not in rows.columns]
+        if missing:
+            raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
+        protocols = list(dict.fromkeys(rows["protocol"]))
+        rows = rows[rows["protocol"] == protocol].reset_index(drop=True)
+        if rows.empty:
+            known = ", ".join(protocols) or "none"
+            raise HarnessError(f"{path}: no row has the protocol {protocol!r}; protocols there: {known}")
+        try:
+            for column in NUMBERS:
+                rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
+            rows["seed"] = rows["seed"].astype(int)
+        except ValueError as error:
+            raise HarnessError(f"{path}: a number is malformed ({error}); write the file again") from error
+        rows["simulated"] = rows["simulated"].str.lower().isin(["true", "1", "yes"])
+        twice = rows[rows.duplicated(KEY)]
+        if not twice.empty:
+            which = ", ".join(f"{key}={twice.iloc[0][key]}" for key in KEY)
+            raise HarnessError(f"{path}: {which} occurs twice; keep one experiment in the file")
+        return cls(rows, str(path))
+
+    @property
+    def simulated(self) -> bool:
+        """True if any row comes from a simulated cohort."""
+        return bool(self.rows["simulated"].any())
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(dict.fromkeys(self.rows["task"]))
+
+    @property
+    def methods(self) -> list[tuple[str, str, str]]:
+        """(method, title, family) of each method; the title of a method without one is its name."""
+        first = self.rows.drop_duplicates("method")
+        return [(m, t or m, f) for m, t, f in zip(first["method"], first["title"], first["family"], strict=True)]
+
+    def title(self, method: str) -> str:
+        return {name: title for name, title, _ in self.methods}.get(method, method)
+
+    def scores(self, method: str) -> list[str]:
+        return list(dict.fromkeys(self.rows.loc[self.rows["method"] == method, "score"]))
+
+    def values(self, method: str, task: str, score: str, metric: str) -> pd.DataFrame:
+        """The rows of one number, one per seed, by seed."""
+        rows = self.rows
+        keep = (rows["method"] == method) & (rows["task"] == task) & (rows["score"] == score)
+        return rows[keep & (rows["metric"] == metric)].sort_values("seed")
+
+    def get(self, method: str, task: str, score: str, metric: str) -> Summary | None:
+        """One number over seeds, or None if results.csv does not hold it."""
+        rows = self.values(method, task, score, metric)
+        return summarise(*(rows[column].to_numpy() for column in ("seed", "value", "low", "high")))
+
+    def chance(self, task: str) -> float | None:
+        """AP of a score that knows nothing: the share of anomalous voxels among those evaluated."""
+        rows = self.rows[(self.rows["task"] == task) & (self.rows["voxels"] > 0)].dropna(subset=["positives"])
+        if rows.empty:
+            return None
+        # Methods may differ in the subjects they could score; the set with most subjects stands for the task.
+        row = rows.sort_values("subjects", kind="stable").iloc[-1]
+        return float(row["positives"] / row["voxels"])
+
+    def subjects(self, task: str) -> tuple[str, str]:
+        """Numbers of subjects (used, left out) of a task as text; a range if they differ between methods or seeds."""
+        rows = self.rows[self.rows["task"] == task]
+        return _range(rows["subjects"]), _range(rows["left_out"])
+
+
+def _range(numbers: pd.Series) -> str:
+    whole = sorted({int(number) for number in numbers.dropna()})
+    if not whole:
+        return "?"
+    return str(whole[0]) if len(whole) == 1 else f"{whole[0]}–{whole[-1]}"

@@ -1,0 +1,40 @@
+"""What a table or figure is made from, read when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.paper import published
+from harness.paper.published import Published
+from harness.paper.results import Results
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Paths to the files of an experiment; a file that is not needed need not be given."""
+
+    results_csv: Path | None = None
+    examples: Path | None = None  # folder with METHOD/TASK/seed-N/examples.npz
+    synthesis: Path | None = None  # synthesis.npz
+    published_csv: Path = field(default=published.PATH)
+    protocol: str = "full"
+    method: str = "disyre"  # the method that Table 1 and Figures 2 and 3 are about
+    seed: int | None = None  # the seed that Figure 3 shows; None: the first
+
+    @cached_property
+    def results(self) -> Results:
+        return Results.read(self.given("results_csv", "--results"), self.protocol)
+
+    @cached_property
+    def published(self) -> Published:
+        return Published.read(self.published_csv)
+
+    def given(self, attribute: str, option: str) -> Path:
+        """The path in `attribute`. Raises HarnessError naming the command line's `option` if it was not given."""
+        path = getattr(self, attribute)
+        if path is None:
+            raise HarnessError(f"{option}: not given, but needed here; add {option} PATH")
+        return path

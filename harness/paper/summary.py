@@ -1,0 +1,43 @@
+"""A number over seeds: mean, sample standard deviation and bootstrap interval."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Summary:
+    """One metric of one method on one task. What was not computed is None, never NaN."""
+
+    mean: float
+    std: float | None = None  # sample standard deviation over seeds (n - 1); None for one seed
+    low: float | None = None  # 95 % bootstrap interval over subjects, limits averaged over seeds
+    high: float | None = None
+    seeds: tuple[int, ...] = ()
+
+    def text(self, digits: int = 2) -> str:
+        """The number as printed, for example "0.32 ± 0.01"."""
+        spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
+        return f"{self.mean:.{digits}f}{spread}"
+
+
+def summarise(seeds: np.ndarray, values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Summary | None:
+    """Summary of one value per seed, arrays of shape (n,); NaN values are left out. None if nothing is left.
+
+    The paper reports "mean and std. dev. on 4 seeds" (Naval Marimont et al. 2024, Table 1) without naming the
+    estimator; the sample estimator (n - 1) is used here.
+    """
+    keep = np.isfinite(values)
+    if not keep.any():
+        return None
+    values, lows, highs = values[keep], lows[keep], highs[keep]
+    has_interval = bool(np.isfinite(lows).all() and np.isfinite(highs).all())
+    return Summary(
+        mean=float(values.mean()),
+        std=float(values.std(ddof=1)) if len(values) > 1 else None,
+        low=float(lows.mean()) if has_interval else None,
+        high=float(highs.mean()) if has_interval else None,
+        seeds=tuple(int(seed) for seed in seeds[keep]),
+    )

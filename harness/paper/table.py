@@ -1,0 +1,123 @@
+"""A table before it is printed: columns, rows with our and the paper's numbers, chance level and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from harness.paper.published import Published
+from harness.paper.results import SIMULATED, Results
+from harness.paper.summary import Summary
+
+METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}
+PAPER = "Naval Marimont et al., ISBI 2024"
+DIGITS = 2  # as the paper prints
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of one task; `paper` says whether the paper has any number for it."""
+
+    task: str
+    metric: str
+    paper: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: our numbers and the paper's, one entry per column, None where there is none."""
+
+    section: str
+    label: str
+    method: str
+    family: str
+    score: str
+    ours: tuple[Summary | None, ...]
+    paper: tuple[Summary | None, ...]
+    ranked: bool = True  # False: never in bold (controls)
+
+
+@dataclass(frozen=True)
+class Table:
+    """All that the writers of CSV, Markdown and LaTeX need."""
+
+    name: str
+    caption: str
+    heads: tuple[str, str]  # headings of the section and the label
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    chance: tuple[float | None, ...]  # one entry per column
+    notes: tuple[str, ...]
+    results: Results
+    best: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) in bold
+
+    @property
+    def banner(self) -> str | None:
+        return SIMULATED if self.results.simulated else None
+
+
+def columns(results: Results, published: Published, table: str, metrics: Iterable[str]) -> tuple[Column, ...]:
+    """One column per task and metric, tasks in the order of results.csv."""
+    printed = set(published.rows.loc[published.rows["table"] == table, ["task", "metric"]].itertuples(index=False))
+    have = {(task, metric) for task, metric in printed}
+    return tuple(Column(t, m, (t, m) in have) for t in results.tasks for m in metrics)
+
+
+def chance(results: Results, cols: tuple[Column, ...]) -> tuple[float | None, ...]:
+    """Chance level of the AP columns; None for other metrics."""
+    return tuple(results.chance(column.task) if column.metric == "ap" else None for column in cols)
+
+
+def best(rows: tuple[Row, ...], groups: list[list[int]]) -> frozenset[tuple[int, int]]:
+    """(row, column) of the highest of our means in each group of rows; equal as printed means equally best.
+
+    A number without a rival is not marked.
+    """
+    marked = set()
+    for group in groups:
+        for column in range(len(rows[0].ours) if rows else 0):
+            means = {
+                row: round(summary.mean, DIGITS)
+                for row in group
+                if rows[row].ranked and (summary := rows[row].ours[column]) is not None
+            }
+            if len(means) > 1:
+                marked |= {(row, column) for row, mean in means.items() if mean == max(means.values())}
+    return frozenset(marked)
+
+
+def chance_text(value: float) -> str:
+    """A chance level with at least three decimals and two significant digits."""
+    digits = 3
+    while digits < 8 and value > 0 and round(value, digits) < 10 ** (1 - digits):
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
+def notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
+    """What every table says below itself: seeds, subjects, chance level, and how to tell our numbers from the paper's."""
+    lines = [seeds_note(rows)]
+    for task in results.tasks:
+        used, left_out = results.subjects(task)
+        lines.append(f"{task}: {used} subjects, {left_out} left out.")
+    lines = [lines[0], " ".join(["Subjects.", *lines[1:]])]
+    lines.append("Chance AP: share of anomalous voxels among the voxels evaluated.")
+    lines.append(f"Italics: as printed by {PAPER}. Bold: the best of this run. A dash: no such number.")
+    return lines
+
+
+def seeds_note(rows: tuple[Row, ...]) -> str:
+    """How many seeds stand behind the numbers of `rows`."""
+    counts: dict[int, list[str]] = {}
+    for row in rows:
+        for summary in row.ours:
+            if summary is not None and row.label not in counts.setdefault(len(summary.seeds), []):
+                counts[len(summary.seeds)].append(row.label)
+    if not counts:
+        return "No method of this table was run."
+    spread = "Mean ± sample standard deviation (n − 1) over seeds: "
+    if len(counts) == 1:
+        (count,) = counts
+        return "One seed, hence no standard deviation." if count == 1 else f"{spread}{count} seeds."
+    parts = [f"{count} for {', '.join(counts[count])}" for count in sorted(counts, reverse=True)]
+    return f"{spread}{'; '.join(parts)}."

@@ -1,0 +1,72 @@
+"""Table 1: AP of the single-step and of the multi-step restoration as a function of t and of the step size."""
+
+from __future__ import annotations
+
+import re
+
+from harness.paper import table
+from harness.paper.sources import Sources
+from harness.paper.table import Row, Table
+
+REQUIRES = "disyre"
+SECTIONS = {"single": ("single-step t", r"single/t=(\d+)"), "multi": ("multi-step step_size", r"multi/step=(\d+)")}
+
+
+def make(sources: Sources) -> Table:
+    """Build the table for `sources.method` (Naval Marimont et al. 2024, Table 1)."""
+    results, published, method = sources.results, sources.published, sources.method
+    cols = table.columns(results, published, "table1", ["ap"])
+    printed = published.scores("table1", method)
+    family = {name: family for name, _, family in results.methods}.get(method, "")
+    rows: list[Row] = []
+    groups: list[list[int]] = []
+    for key, (section, pattern) in SECTIONS.items():
+        scores = wanted(key, pattern, printed, results.scores(method))
+        groups.append(list(range(len(rows), len(rows) + len(scores))))
+        for score in scores:
+            rows.append(
+                Row(
+                    section=section,
+                    label=str(_number(pattern, score)),
+                    method=method,
+                    family=family,
+                    score=score,
+                    ours=tuple(results.get(method, column.task, score, "ap") for column in cols),
+                    paper=tuple(published.get("table1", method, column.task, score, "ap") for column in cols),
+                )
+            )
+    done = tuple(rows)
+    return Table(
+        name="table1",
+        caption=(
+            f"{results.title(method)}: AP of single-step restorations, AS = |x − P(x, t)|, as a function of the t that "
+            "the model is conditioned on (upper section), and of multi-step restorations as a function of step_size "
+            "(lower section)."
+        ),
+        heads=("AP", ""),
+        columns=cols,
+        rows=done,
+        chance=table.chance(results, cols),
+        notes=tuple(table.notes(results, done)),
+        results=results,
+        best=table.best(done, groups),
+    )
+
+
+def wanted(key: str, pattern: str, printed: list[str], present: list[str]) -> list[str]:
+    """Scores of one section: of single steps those that the paper prints, of step sizes all that were computed.
+
+    If a run has none of the paper's t it shows its own; if the method was not run, the paper's scores stand alone.
+    """
+    printed = [score for score in printed if re.fullmatch(pattern, score)]
+    if not present:
+        return printed
+    computed = sorted((s for s in present if re.fullmatch(pattern, s)), key=lambda score: _number(pattern, score))
+    both = [score for score in computed if score in printed]
+    return both if key == "single" and both else computed
+
+
+def _number(pattern: str, score: str) -> int:
+    match = re.fullmatch(pattern, score)
+    assert match is not None
+    return int(match[1])

@@ -1,0 +1,57 @@
+"""Table 2: AP and best possible Dice of every method on every task, by family, with controls below."""
+
+from __future__ import annotations
+
+from harness.paper import table
+from harness.paper.sources import Sources
+from harness.paper.table import Row, Table
+
+METRICS = ("ap", "dice")
+CONTROL = "control"
+
+
+def make(sources: Sources) -> Table:
+    """Build the table (Naval Marimont et al. 2024, Table 2): methods of the paper and of this run."""
+    results, published = sources.results, sources.published
+    cols = table.columns(results, published, "table2", METRICS)
+    done = tuple(
+        Row(
+            section=family,
+            label=title,
+            method=method,
+            family=family,
+            score="final",
+            ours=tuple(results.get(method, column.task, "final", column.metric) for column in cols),
+            paper=tuple(published.get("table2", method, column.task, "final", column.metric) for column in cols),
+            ranked=family != CONTROL,
+        )
+        for method, title, family in order(published.methods("table2"), results.methods)
+    )
+    notes = table.notes(results, done)
+    if any(row.family == CONTROL for row in done):
+        notes.append("Controls are not ranked.")
+    if "ATLAS" in results.tasks:
+        notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
+    return Table(
+        name="table2",
+        caption=(
+            "Localisation results of image-reconstruction (IR), feature-modelling (FM), attention-based (AB) and "
+            "self-supervised (S-S) methods and of controls: average precision (AP) and best possible Dice (⌈Dice⌉)."
+        ),
+        heads=("", "Method"),
+        columns=cols,
+        rows=done,
+        chance=table.chance(results, cols),
+        notes=tuple(notes),
+        results=results,
+        best=table.best(done, [list(range(len(done)))]),
+    )
+
+
+def order(paper: list[tuple[str, str, str]], ours: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """(method, title, family) of every row: families and methods as in the paper, then ours that it lacks, controls last."""
+    ran = {entry[0]: entry for entry in ours}
+    merged = [ran.get(entry[0], entry) for entry in paper]
+    merged += [entry for entry in ours if entry[0] not in {method for method, _, _ in paper}]
+    families = list(dict.fromkeys(family for _, _, family in merged if family != CONTROL)) + [CONTROL]
+    return sorted(merged, key=lambda entry: families.index(entry[2]))

@@ -1,0 +1,75 @@
+"""A table as CSV: one row per number, ours and the paper's side by side, empty where there is none."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from harness.paper.summary import Summary
+from harness.paper.table import Table
+
+HEAD = [
+    "table",
+    "section",
+    "method",
+    "title",
+    "family",
+    "task",
+    "score",
+    "metric",
+    "mean",
+    "std",
+    "low",
+    "high",
+    "seeds",
+    "best",
+    "paper_mean",
+    "paper_std",
+    "chance",
+    "subjects",
+    "left_out",
+    "simulated",
+    "note",
+]
+
+
+def render(table: Table) -> str:
+    """The CSV text; `low` and `high` are the 95 % bootstrap interval over subjects, averaged over seeds."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, HEAD, lineterminator="\n")
+    writer.writeheader()
+    for i, row in enumerate(table.rows):
+        for j, column in enumerate(table.columns):
+            ours, paper, chance = row.ours[j], row.paper[j], table.chance[j]
+            if ours is None and paper is None:
+                continue
+            used, left_out = table.results.subjects(column.task)
+            writer.writerow(
+                {
+                    "table": table.name,
+                    "section": row.section,
+                    "method": row.method,
+                    "title": row.label if table.name != "table1" else table.results.title(row.method),
+                    "family": row.family,
+                    "task": column.task,
+                    "score": row.score,
+                    "metric": column.metric,
+                    "seeds": "" if ours is None else len(ours.seeds),
+                    "best": "" if ours is None else str((i, j) in table.best).lower(),
+                    "paper_mean": "" if paper is None else f"{paper.mean:g}",
+                    "paper_std": "" if paper is None or paper.std is None else f"{paper.std:g}",
+                    "chance": "" if chance is None else f"{chance:.6g}",
+                    "subjects": used,
+                    "left_out": left_out,
+                    "simulated": str(table.results.simulated).lower(),
+                    "note": table.banner or "",
+                    **_numbers(ours),
+                }
+            )
+    return out.getvalue()
+
+
+def _numbers(summary: Summary | None) -> dict[str, str]:
+    names = ("mean", "std", "low", "high")
+    values = [getattr(summary, name, None) for name in names]
+    return {name: "" if value is None else f"{value:.6g}" for name, value in zip(names, values, strict=True)}

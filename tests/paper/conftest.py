@@ -1,0 +1,131 @@
+"""Made-up results and example arrays in the files' real layout, for the tests of tables and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+TASKS = {"ATLAS": 0.011, "BraTS-T1": 0.045, "BraTS-T2": 0.046}  # share of anomalous voxels
+METHODS = {
+    "intensity": ("Intensity", "control", 0.05),
+    "random": ("Random", "control", 0.0),
+    "dae": ("DAE", "S-S", 0.2),
+    "disyre": ("DISYRE", "S-S", 0.4),
+    "fae": ("FAE", "FM", 0.3),
+    "my_own": ("My_own & 50%", "S-S", 0.25),
+}
+SIDE = 64
+
+
+def write_results(
+    path: Path,
+    methods: Iterable[str] = tuple(METHODS),
+    seeds: Iterable[int] = (0, 1, 2, 3),
+    tasks: dict[str, float] | None = None,
+    simulated: bool = True,
+    edit: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+) -> Path:
+    """Write a results.csv with plausible values; `edit` may change the frame before."""
+    tasks = tasks or TASKS
+    rng = np.random.default_rng(0)
+    rows = []
+    for method in methods:
+        title, family, level = METHODS[method]
+        for k, (task, chance) in enumerate(tasks.items()):
+            for seed in seeds:
+                scores = {"final": level}
+                if method == "disyre":
+                    times = np.arange(5, 101, 5)
+                    shape = np.exp(-(((times - (75, 45, 100)[k % 3]) / 35) ** 2))
+                    scores |= {f"single/t={t}": level * s for t, s in zip(times, shape, strict=True)}
+                    scores |= {
+                        f"cumulative/t={t}": level * s
+                        for t, s in zip((100, 75, 50, 25), (0.6, 0.9, 1, 1.05), strict=True)
+                    }
+                    scores |= {f"multi/step={s}": level for s in (10, 20, 25, 33, 50)}
+                for score, value in scores.items():
+                    value = max(value + 0.1 * k + 0.01 * rng.standard_normal(), chance)
+                    voxels = 1_000_000
+                    row = {
+                        "experiment": "demo", "simulated": simulated, "method": method, "title": title, "family": family,
+                        "seed": seed, "task": task, "dataset": task.lower(), "modality": "t2" if k == 2 else "t1",
+                        "score": score, "protocol": "full", "subjects": 40, "left_out": k, "voxels": voxels,
+                        "positives": round(chance * voxels),
+                    }  # fmt: skip
+                    rows.append(row | {"metric": "ap", "value": value, "low": value - 0.02, "high": value + 0.02})
+                    rows.append(row | {"metric": "dice", "value": min(1.0, value + 0.1)})
+    frame = pd.DataFrame(rows)
+    (edit(frame) if edit else frame).to_csv(path, index=False)
+    return path
+
+
+def brain(seed: int, side: int = SIDE) -> np.ndarray:
+    """A smooth ellipse with ventricles, zero outside, (side, side) float32 in [0, 1]."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    r = (x / 0.68) ** 2 + (y / 0.85) ** 2
+    texture = sum(np.cos(rng.uniform(3, 14) * x + rng.uniform(3, 14) * y + rng.uniform(0, 6)) for _ in range(12))
+    tissue = 0.55 + 0.04 * texture + 0.2 * (r > 0.8)
+    ventricles = np.exp(-((np.abs(x) - 0.12) ** 2) / 0.004 - (y - 0.05) ** 2 / 0.05)
+    return np.where(r < 1, np.clip(tissue - 0.5 * ventricles, 0.02, 1), 0).astype(np.float32)
+
+
+def blob(cy: float, cx: float, radius: float, side: int = SIDE) -> np.ndarray:
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    return np.exp(-((((y - cy) / radius) ** 2 + ((x - cx) / radius) ** 2) ** 2))
+
+
+def write_examples(
+    folder: Path, method: str = "disyre", tasks: Iterable[str] = tuple(TASKS), seeds: Iterable[int] = (0, 1)
+) -> Path:
+    """Write examples.npz of each task and seed in the layout METHOD/TASK/seed-N."""
+    for k, task in enumerate(tasks):
+        for seed in seeds:
+            healthy = np.stack([brain(10 * k + i) for i in range(3)])
+            lesion = np.stack([blob(0.3 - 0.3 * i, 0.3 - 0.25 * k, 0.15 + 0.05 * i) for i in range(3)])
+            image = np.clip(healthy + (healthy > 0) * 0.3 * lesion * (1 if k == 2 else -1), 0, 1)
+            noise = np.random.default_rng(seed).random(image.shape)
+            path = folder / method / task / f"seed-{seed}" / "examples.npz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(
+                path,
+                image=image.astype(np.float32),
+                restoration=healthy,
+                score=((2 * np.abs(image - healthy) + 0.1 * noise) * (healthy > 0)).astype(np.float32),
+                label=((lesion > 0.5) & (healthy > 0)).astype(np.uint8),
+                subject=np.array([f"sub-{i}" for i in range(3)]),
+                spacing=np.float32(3.0),
+            )
+    return folder
+
+
+def write_synthesis(path: Path, examples: int = 2, simulated: bool = True) -> Path:
+    """Write synthesis.npz with the paper's schedule at five t."""
+    x0 = np.stack([brain(i) for i in range(examples)])
+    foreign = np.stack([np.roll(brain(50 + i), 9, axis=1) for i in range(examples)])
+    mask = np.stack([blob(0.1, 0.25, 0.3) for _ in range(examples)]) * (x0 > 0)
+    t = np.array([0, 25, 50, 75, 100])
+    alpha = np.array([0, 0.273, 0.728, 0.949, 0.9955])
+    a = alpha[None, :, None, None]
+    xt = (1 - a * mask[:, None]) * x0[:, None] + a * mask[:, None] * foreign[:, None]
+    np.savez(path, x0=x0, mask=mask, foreign=foreign, t=t, xt=xt, alpha=alpha, simulated=simulated)
+    return path
+
+
+@pytest.fixture(scope="session")
+def make_results() -> Callable[..., Path]:
+    return write_results
+
+
+@pytest.fixture(scope="session")
+def make_examples() -> Callable[..., Path]:
+    return write_examples
+
+
+@pytest.fixture(scope="session")
+def make_synthesis() -> Callable[..., Path]:
+    return write_synthesis
