@@ -1,0 +1,85 @@
+"""What a folder layout has to say, and finding layouts by file name: `layouts/atlas.py` is the layout `atlas`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from harness.errors import HarnessError
+
+LAYOUTS = Path(__file__).parent / "layouts"
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of one subject, relative to the root of the data set; None where the subject has no such file."""
+
+    subject: str
+    t1: Path | None = None
+    t2: Path | None = None
+    mask: Path | None = None
+
+
+class Layout:
+    """How one public data set names its files. A new layout is one file with `class Layout(layout.Layout)`."""
+
+    #: the path that a scan is expected at below the root, for error messages
+    expected: ClassVar[str]
+    #: whether every subject must come with a mask of its lesions
+    has_mask: ClassVar[bool] = False
+
+    def subjects(self, root: Path) -> list[Files]:
+        """The subjects below `root`, sorted by name; an empty list where nothing fits the layout."""
+        raise NotImplementedError
+
+
+def names() -> list[str]:
+    """The layouts there are, read from file names."""
+    return sorted(path.stem for path in LAYOUTS.glob("[a-z]*.py"))
+
+
+def load(name: str) -> Layout:
+    """The layout called `name`. Raises HarnessError if there is no such file."""
+    if name not in names():
+        raise HarnessError(f"layout {name!r}: not known; choose one of {', '.join(names())}")
+    layout: Layout = importlib.import_module(f"harness.data.layouts.{name}").Layout()
+    return layout
+
+
+def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Every file below `root` relative to it, in sorted order; linked folders are followed, each at most once.
+
+    Folders called as in `skip`, and hidden ones, are not entered.
+    """
+    seen: set[str] = set()
+    for folder, subfolders, files in os.walk(root, followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if name not in skip and not name.startswith("."))
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(folder, name).relative_to(root) for name in sorted(files) if not name.startswith("."))
+
+
+def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> dict[str, dict[str, Path]]:
+    """Files below `root` as {subject: {kind: path}}, where `kinds` gives for each kind a regular expression whose first
+    group is the subject and which must match the whole file name. Of `.nii` and `.nii.gz` in one folder the first in
+    sorted order is taken; the same scan in two folders raises HarnessError.
+    """
+    patterns = {kind: re.compile(pattern) for kind, pattern in kinds.items()}
+    found: dict[str, dict[str, Path]] = {}
+    for path in walk(root, skip):
+        for kind, pattern in patterns.items():
+            match = pattern.fullmatch(path.name)
+            if match is None:
+                continue
+            first = found.setdefault(match.group(1), {}).setdefault(kind, path)
+            if first.parent != path.parent:
+                raise HarnessError(f"{root / path}: the same scan also lies at {first}; keep one of them")
+    return dict(sorted(found.items()))

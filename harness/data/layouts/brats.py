@@ -1,0 +1,28 @@
+"""BraTS 2020 training set: gliomas, brain extracted, T1 and T2 on one grid, mask of tumour classes 1, 2 and 4."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.data import layout
+
+
+class Layout(layout.Layout):
+    """`BraTS20_Training_###/BraTS20_Training_###_{t1,t2,seg}.nii` or `.nii.gz` (Bakas et al. 2018).
+
+    The mask of subject 355 is shipped as `W39_1998.09.19_Segm.nii`; any `*_Segm.nii` in a subject's folder is taken.
+    """
+
+    expected = "MICCAI_BraTS2020_TrainingData/BraTS20_Training_*/BraTS20_Training_*_t1.nii.gz (or .nii)"
+    has_mask = True
+
+    def subjects(self, root: Path) -> list[layout.Files]:
+        kinds = {"t1": "t1", "t2": "t2", "mask": "seg"}
+        found = layout.group(
+            root, {kind: rf"(BraTS20_Training_\d+)_{name}\.nii(?:\.gz)?" for kind, name in kinds.items()}
+        )
+        odd = {path.parent.name: path for path in layout.walk(root) if "_Segm.nii" in path.name}
+        for subject, files in found.items():
+            if subject in odd:
+                files.setdefault("mask", odd[subject])
+        return [layout.Files(subject, **files) for subject, files in found.items()]

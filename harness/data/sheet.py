@@ -1,0 +1,141 @@
+"""The subject sheet: one row per subject with its split and its files, checked when written and when read."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from harness.data.layout import Files, Layout
+from harness.errors import HarnessError
+from harness.files import atomic
+
+SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "subject.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subject. `root` is absolute, or relative to the folder of the sheet; the files are relative to `root`."""
+
+    subject: str
+    split: str
+    root: str
+    t1: str
+    t2: str
+    mask: str
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of a sheet and where it lies."""
+
+    path: Path
+    rows: tuple[Row, ...]
+
+    def file(self, row: Row, kind: str) -> Path | None:
+        """The path of the row's `t1`, `t2` or `mask`, valid in any working folder; None if the row has none."""
+        name = getattr(row, kind)
+        return self.root(row) / name if name else None
+
+    def root(self, row: Row) -> Path:
+        """The folder of the data set that the row belongs to, as an absolute path."""
+        return (self.path.parent.absolute() / row.root).resolve()
+
+
+def split(subjects: Iterable[str], validation: int, seed: int) -> dict[str, str]:
+    """{subject: "train" or "validation"} with exactly `validation` subjects held out.
+
+    The subjects with the smallest hash of (seed, name) are held out, so that the split depends on neither the order of
+    the files nor, but for single subjects, on which others there are. Raises HarnessError if none would be left.
+    """
+    ranked = sorted(set(subjects), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    if not 0 <= validation < len(ranked):
+        raise HarnessError(f"validation: {validation} of {len(ranked)} subjects leaves none to train on; ask for fewer")
+    return {name: "validation" if rank < validation else "train" for rank, name in enumerate(ranked)}
+
+
+def index(
+    layout: Layout,
+    root: Path,
+    *,
+    role: str = "healthy",
+    validation: int = 0,
+    seed: int = 0,
+    exclude: Sequence[str] = (),
+) -> list[tuple[Files, str]]:
+    """The subjects that `layout` finds below `root`, each with its split, sorted by name.
+
+    `role` is "healthy" (train and validation) or "test". Raises HarnessError if there are none, or if a name in
+    `exclude` is not among them.
+    """
+    if not root.is_dir():
+        raise HarnessError(f"{root}: no such folder; give the folder that holds {layout.expected}")
+    found = layout.subjects(root)
+    if not found:
+        raise HarnessError(f"{root}: holds no scan; expected {layout.expected} below it")
+    unknown = sorted(set(exclude) - {files.subject for files in found})
+    if unknown:
+        raise HarnessError(
+            f"exclude: no subject {', '.join(unknown)} in {root}; its names look like {found[0].subject}"
+        )
+    kept = [files for files in found if files.subject not in exclude]
+    names = [files.subject for files in kept]
+    splits = dict.fromkeys(names, "test") if role == "test" else split(names, validation, seed)
+    return [(files, splits[files.subject]) for files in sorted(kept, key=lambda files: files.subject)]
+
+
+def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]]) -> Sheet:
+    """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is noted relative to the sheet."""
+    noted = root if root.is_absolute() else Path(os.path.relpath(root, path.parent))
+    rows = tuple(
+        Row(
+            files.subject,
+            part,
+            noted.as_posix(),
+            *(p.as_posix() if p else "" for p in (files.t1, files.t2, files.mask)),
+        )
+        for files, part in subjects
+    )
+    _check(path, rows)
+    with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    return Sheet(path, rows)
+
+
+def read(path: Path) -> Sheet:
+    """Read and check a sheet. Raises HarnessError naming the line and the column that is wrong."""
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such subject sheet; make it with `python -m harness index`")
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        wanted = [field.name for field in fields(Row)]
+        if sorted(reader.fieldnames or []) != sorted(wanted):
+            raise HarnessError(f"{path}: columns are {reader.fieldnames}; they must be {', '.join(wanted)}")
+        rows = tuple(Row(**{name: record[name] or "" for name in wanted}) for record in reader)
+    _check(path, rows)
+    return Sheet(path, rows)
+
+
+def _check(path: Path, rows: Sequence[Row]) -> None:
+    """Raise HarnessError for a row that breaks the schema, a subject named twice, or a sheet without rows."""
+    import jsonschema
+    import yaml
+
+    if not rows:
+        raise HarnessError(
+            f"{path}: the sheet has no subjects; run `python -m harness index` on a folder that has some"
+        )
+    validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    seen: set[str] = set()
+    for line, row in enumerate(rows, start=2):
+        error = next(iter(validator.iter_errors(asdict(row))), None)
+        if error is not None:
+            raise HarnessError(f"{path}, line {line}, {'/'.join(map(str, error.path))}: {error.message}")
+        if row.subject in seen:
+            raise HarnessError(f"{path}, line {line}: subject {row.subject} stands there twice; name each once")
+        seen.add(row.subject)
