@@ -1,0 +1,127 @@
+"""The anatomy of one subject: an affine and a diffeomorphic change of the template, ventricle size and sulcal width."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from harness.data.simulate import template
+from harness.data.simulate.fields import LOWER, Array, Maps, grid, smooth_noise
+
+# Spacing, mm, of the grid of velocities: a third of the finest scale of the deformation.
+COARSE = 5.0
+# Standard deviation (mm) of the displacement at each smoothness (sigma of the Gaussian kernel, mm): lobes, gyri, folds.
+SCALES = ((28.0, 3.0), (13.0, 2.2), (7.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Variability:
+    """How far a subject's head differs from the template after positioning (standard deviations)."""
+
+    rotation: float  # degrees
+    translation: float  # mm
+    scale: float  # relative, of each axis
+    warp: float = 1.0  # factor on SCALES
+
+
+NATIVE = Variability(rotation=4.0, translation=5.0, scale=0.04)
+REGISTERED = Variability(rotation=1.2, translation=1.2, scale=0.015)
+
+
+def exponentiate(velocity: Maps, steps: int = 6) -> Maps:
+    """Displacement (3, X, Y, Z), mm, of the flow of a stationary velocity field at time 1 by scaling and squaring.
+
+    Arsigny et al. 2006, "A Log-Euclidean framework for statistics on diffeomorphisms", algorithm 2.
+    """
+    points = velocity.origin.astype(np.float32).reshape(3, 1, 1, 1) + velocity.spacing * np.indices(
+        velocity.values.shape[1:], dtype=np.float32
+    )
+    displacement = velocity.values / np.float32(2**steps)
+    for _ in range(steps):
+        displacement = displacement + Maps(displacement, velocity.origin, velocity.spacing)(points + displacement)
+    return Maps(displacement, velocity.origin, velocity.spacing)
+
+
+def jacobian_determinant(displacement: Maps) -> Array:
+    """Determinant of the Jacobian of x ↦ x + u(x) at the points of the grid of `displacement`."""
+    gradient = np.stack([np.stack(np.gradient(u, displacement.spacing)) for u in displacement.values])
+    jacobian = np.moveaxis(gradient, (0, 1), (-2, -1)) + np.eye(3, dtype=np.float32)
+    return np.linalg.det(jacobian)
+
+
+def random_affine(rng: np.random.Generator, variability: Variability) -> npt.NDArray[np.float64]:
+    """A 4×4 affine from subject millimetres to template millimetres about the middle of the brain."""
+    angles = np.deg2rad(rng.normal(0, variability.rotation, 3).clip(-12, 12))
+    scales = np.exp(rng.normal(0, variability.scale * 0.7) + rng.normal(0, variability.scale * 0.7, 3))
+    shears = rng.normal(0, variability.scale * 0.3, 3)
+    affine = np.eye(4)
+    affine[:3, :3] = rotation(angles) @ np.diag(scales)
+    affine[:3, :3] @= np.array([[1, shears[0], shears[1]], [0, 1, shears[2]], [0, 0, 1]])
+    middle = np.array([0.0, -18.0, 8.0])
+    affine[:3, 3] = middle - affine[:3, :3] @ (middle + rng.normal(0, variability.translation, 3).clip(-12, 12))
+    return affine
+
+
+def rotation(angles: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Rotation matrix about x, then y, then z by `angles` in radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where each point of a subject lies in the template, and how wide its sulci are."""
+
+    affine: npt.NDArray[np.float64]  # subject mm → template mm
+    warp: Maps  # displacement in mm, applied after the affine
+    sulci: float  # gain of the fluid fraction: 1 leaves the template's
+
+    def posed(self, points: Array) -> Array:
+        """Points (3, ...) in the pose of the template, but with the subject's shape."""
+        linear = self.affine[:3, :3].astype(np.float32)
+        shift = self.affine[:3, 3].astype(np.float32).reshape(3, *[1] * (points.ndim - 1))
+        return np.tensordot(linear, points, axes=1) + shift
+
+    def to_template(self, posed: Array) -> Array:
+        """Template coordinates (3, ...), mm, of `posed` points."""
+        return posed + self.warp(posed)
+
+    def sharpen(self, white: Array, grey: Array, inside: Array) -> tuple[Array, Array, Array]:
+        """Fractions of white matter, grey matter and fluid of one subject from those of the average of many.
+
+        The template is blurred by averaging: a power brings the fractions closer to those of a single brain, and the
+        gain of the fluid opens the sulci. The three sum to `inside`, the fraction of the cranial cavity.
+        """
+        fluid = np.clip(inside - white - grey, 0, 1) * np.float32(self.sulci)
+        powers = [np.maximum(m, 0) ** np.float32(1.5) for m in (white, grey, fluid)]
+        total = np.maximum(sum(powers), np.float32(1e-6))
+        return tuple(p / total * inside for p in powers)  # type: ignore[return-value]
+
+
+def random_anatomy(rng: np.random.Generator, age: float, variability: Variability) -> Anatomy:
+    """Draw the anatomy of a subject of `age` years: with age the ventricles and sulci widen, each brain by its own measure."""
+    affine = random_affine(rng, variability)
+    velocity = np.zeros_like(grid(COARSE))
+    for sigma, amount in SCALES:
+        velocity += np.float32(amount * variability.warp) * smooth_noise(rng, sigma, COARSE, 3).values
+    decades = (age - 45) / 10
+    growth = 1.5 + 0.8 * decades + rng.normal(0, 1.2)
+    velocity += np.float32(growth) * _towards_ventricles()
+    sulci = float(np.clip(1.7 + 0.15 * decades + rng.normal(0, 0.2), 1.0, 3.0))
+    return Anatomy(affine, exponentiate(Maps(velocity, LOWER, COARSE)), sulci)
+
+
+def _towards_ventricles() -> Array:
+    """Unit velocity that widens the ventricles: everywhere uphill in a blurred map of them, 1 mm at its steepest."""
+    maps = template.tissues(2.0)
+    blurred = ndimage.gaussian_filter(maps.values[template.VENTRICLE], 5.0 / maps.spacing)
+    field = Maps(blurred[None], maps.origin, maps.spacing)(grid(COARSE))[0]
+    gradient = np.stack(np.gradient(field)).astype(np.float32)
+    return gradient / np.sqrt((gradient**2).sum(axis=0)).max()

@@ -1,0 +1,117 @@
+"""Writing a simulated cohort in the layout of its data set, resumable subject by subject, with the truth in a manifest."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.data.simulate.streams import Streams
+from harness.data.simulate.subjects import MAKERS
+from harness.errors import HarnessError
+from harness.files import atomic, read_json, write_json
+
+# Raise when a change of the simulation changes its images: existing cohorts are then made anew.
+REVISION = 1
+MARKER = "SIMULATED"
+RECORDS = ".simulated"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the files of a cohort depend on, apart from how many subjects it has."""
+
+    dataset: str
+    seed: int
+    spacing: float
+    revision: int = REVISION
+
+
+def subject_name(dataset: str, index: int) -> str:
+    """The name of subject `index` (from 0) as the data set writes it."""
+    if dataset == "camcan":
+        return f"sub-CC{800001 + index}"
+    if dataset == "atlas":
+        return f"sub-r{1 + index // 50:03d}s{1 + index % 50:03d}"
+    return f"BraTS20_Training_{1 + index:03d}"
+
+
+def scan_path(dataset: str, subject: str, scan: str) -> Path:
+    """Path of a scan below the folder of the data set."""
+    if dataset == "camcan":
+        folder = Path("cc700/mri/pipeline/release004/BIDS_20190411/anat") / subject / "anat"
+        return folder / f"{subject}_{scan}.nii.gz"
+    if dataset == "atlas":
+        folder = Path("ATLAS_2/Training") / subject[4:8].upper() / subject / "ses-1" / "anat"
+        return folder / f"{subject}_ses-1_space-MNI152NLin2009aSym_{scan}.nii.gz"
+    return Path("MICCAI_BraTS2020_TrainingData") / subject / f"{subject}_{scan}.nii.gz"
+
+
+def make_subject(root: Path, settings: Settings, subject: str) -> bool:
+    """Write the scans of one subject; False if they were there already, made with the same settings."""
+    record = root / RECORDS / f"{subject}.json"
+    if record.exists():
+        known = read_json(record)
+        if known["settings"] == asdict(settings) and all((root / f).exists() for f in known["files"]):
+            return False
+        record.unlink()
+    from harness.data.simulate.scans import write
+
+    made = MAKERS[settings.dataset](Streams(settings.seed, settings.dataset, subject), settings.spacing)
+    files = []
+    for name, scan in made.scans.items():
+        path = scan_path(settings.dataset, subject, name)
+        write(root / path, scan.voxels, scan.grid, scan.form)
+        files.append(path.as_posix())
+    write_json(record, {"settings": asdict(settings), "files": files, "truth": made.truth})
+    return True
+
+
+def make_cohort(root: Path, settings: Settings, indices: Iterable[int], command: str) -> None:
+    """Make the subjects `indices` below `root`, then the marker and the manifest of all subjects that are there."""
+    from tqdm import tqdm
+
+    if settings.dataset not in MAKERS:
+        raise HarnessError(f"{settings.dataset}: unknown data set; choose from {', '.join(MAKERS)}")
+    tops = [root / "cc700", root / "ATLAS_2", root / "MICCAI_BraTS2020_TrainingData"]
+    if not (root / MARKER).exists() and any(top.exists() for top in tops):
+        raise HarnessError(f"{root}: holds scans that were not simulated; choose another folder")
+    write_marker(root, settings, command)
+    for index in tqdm(list(indices), desc=f"simulate {settings.dataset}", unit="subject", disable=None):
+        make_subject(root, settings, subject_name(settings.dataset, index))
+    write_manifest(root, settings)
+
+
+def write_marker(root: Path, settings: Settings, command: str) -> None:
+    """Write the file that says, to people and to `index`, that nothing here was measured."""
+    from harness import __version__
+
+    lines = [
+        "The scans in this folder are simulated: no person was measured, and no number computed from them",
+        "is a result on the data set whose file layout they follow.",
+        "",
+        *(f"{key}: {value}" for key, value in asdict(settings).items()),
+        f"version: {__version__}",
+        f"command: {command}",
+    ]
+    with atomic(root / MARKER) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_manifest(root: Path, settings: Settings) -> None:
+    """Write `manifest.csv`: one row per subject made with these settings, with the truth about it."""
+    import pandas as pd
+
+    # Chunks of a cohort may end at the same moment: the last to hold the lock sees all records.
+    with (root / RECORDS / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        records = {path.stem: read_json(path) for path in sorted((root / RECORDS).glob("*.json"))}
+        rows = [
+            {"subject": name, "dataset": settings.dataset, "seed": settings.seed, "spacing": settings.spacing}
+            | record["truth"]
+            for name, record in records.items()
+            if record["settings"] == asdict(settings)
+        ]
+        with atomic(root / "manifest.csv") as partial:
+            pd.DataFrame(rows).to_csv(partial, index=False)

@@ -1,0 +1,97 @@
+"""Tissue maps of one head in MNI152 space, made from the template that nilearn ships (ICBM 152 nonlinear symmetric 2009a)."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+from scipy import ndimage
+
+from harness.data.simulate.fields import LOWER, Array, Maps, grid, grid_shape
+
+# Order of the maps of `tissues`.
+WHITE, GREY, BRAIN, DETAIL, VENTRICLE = range(5)
+# Order of the maps of `surfaces`.
+CAVITY, HEAD = range(2)
+
+
+@functools.cache
+def _load() -> tuple[dict[str, Array], np.ndarray]:
+    """The template's T1, grey and white matter maps (0 to 1) and the origin of their 1 mm RAS grid."""
+    import nibabel as nib
+    import nilearn.datasets
+
+    folder = Path(nilearn.datasets.__file__).parent / "data"
+    images = {k: nib.load(folder / f"mni_icbm152_{k}_tal_nlin_sym_09a_converted.nii.gz") for k in ("t1", "gm", "wm")}
+    maps = {k: np.asarray(image.dataobj, dtype=np.float32) / 255 for k, image in images.items()}  # type: ignore[attr-defined]
+    return maps, images["t1"].affine[:3, 3]  # type: ignore[attr-defined]
+
+
+@functools.cache
+def tissues(spacing: float) -> Maps:
+    """White and grey matter fractions, brain mask, T1 detail and ventricles (5, X, Y, Z) blurred to voxels of `spacing` mm.
+
+    Fractions and masks lie in [0, 1]. Detail is the relative difference between the template's T1 and the best
+    mixture of its three tissues: what the maps do not hold (nuclei, tracts, cortical layers), clipped to ±0.12.
+    """
+    maps, origin = _load()
+    white, grey, t1 = maps["wm"], maps["gm"], maps["t1"]
+    brain = ndimage.binary_fill_holes(ndimage.binary_opening(t1 > 0.08, iterations=2))
+    assert brain is not None
+    # Outside the brain the maps ring by some grey values from their resampling.
+    white, grey = white * brain, grey * brain
+    fluid = np.clip(brain - white - grey, 0, 1).astype(np.float32)
+    inner = ndimage.binary_erosion(brain, iterations=3)
+    design = np.stack([white[inner], grey[inner], fluid[inner]], axis=1)
+    weights = np.linalg.lstsq(design, t1[inner], rcond=None)[0]
+    detail = (t1 - (weights[0] * white + weights[1] * grey + weights[2] * fluid)) / weights[0]
+    detail = np.clip(detail, -0.12, 0.12) * ndimage.gaussian_filter(inner.astype(np.float32), 1.0)
+    depth = ndimage.distance_transform_edt(brain)
+    parts, count = ndimage.label((fluid > 0.6) & (depth > 22))
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    ventricle = (parts > 0) & (sizes[parts] > 300)
+    stack = np.stack([white, grey, brain, detail, ventricle]).astype(np.float32)
+    return Maps(*_reduce(stack, origin, spacing))
+
+
+def _reduce(stack: Array, origin: np.ndarray, spacing: float) -> tuple[Array, np.ndarray, float]:
+    """Blur to voxels of `spacing` mm and keep every second, third, … millimetre where nothing is lost by it."""
+    if spacing > 1:
+        # A Gaussian with the variance of a box of that width, less the millimetre that the maps have already.
+        stack = np.stack([ndimage.gaussian_filter(m, np.sqrt((spacing**2 - 1) / 12)) for m in stack])
+    step = max(1, int(spacing / 1.5))
+    return np.ascontiguousarray(stack[:, ::step, ::step, ::step]), origin, float(step)
+
+
+@functools.cache
+def surfaces(spacing: float = 2.0) -> Maps:
+    """Signed distances (2, X, Y, Z) in mm to the inner skull and to the outer surface of the head, positive inside."""
+    maps, origin = _load()
+    points = grid(spacing)
+    brain = Maps(ndimage.gaussian_filter(maps["t1"], 1.0)[None], origin, 1.0)(points)[0] > 0.12
+    x, y, z = points
+    brain &= z < 100  # below the template its last slice, the medulla, continues as a spinal cord
+    closed = _signed_distance(_signed_distance(brain, spacing) > -14, spacing) > 14
+    cavity = _signed_distance(closed | brain, spacing)
+    # A plain face and neck: an ellipsoid in front of and below the brain, and a cylinder around the spine.
+    face = 1 - np.sqrt(((x / 62) ** 2 + ((y - 32) / 68) ** 2 + ((z + 62) / 82) ** 2))
+    neck = 1 - np.sqrt((x / 58) ** 2 + ((y + 38) / 62) ** 2)
+    body = (face > 0) | ((neck > 0) & (z < -40)) | (cavity > -13)
+    opened = _signed_distance(_signed_distance(body, spacing) > -12, spacing) > 12
+    head = _signed_distance(opened, spacing)
+    return Maps(np.stack([_soft(cavity), _soft(head)]), LOWER, spacing)
+
+
+def _signed_distance(inside: np.ndarray, spacing: float) -> Array:
+    """Distance in mm to the border of `inside`, positive inside. The box counts as continuing downwards."""
+    padded = np.pad(inside, ((0, 0), (0, 0), (8, 0)), mode="edge")
+    distance = ndimage.distance_transform_edt(padded) - ndimage.distance_transform_edt(~padded)
+    return (distance[:, :, 8:] * spacing).astype(np.float32)
+
+
+def _soft(distance: Array) -> Array:
+    return ndimage.gaussian_filter(distance, 1.0)
+
+
+__all__ = ["BRAIN", "CAVITY", "DETAIL", "GREY", "HEAD", "VENTRICLE", "WHITE", "grid_shape", "surfaces", "tissues"]
