@@ -1,0 +1,1 @@
+"""Baselines: one method per file."""

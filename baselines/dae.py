@@ -1,0 +1,124 @@
+"""DAE: a U-Net removes coarse Gaussian noise from healthy slices; the filtered residual on a test scan is the score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.anomalies.noise import coarse_noise
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.settings import TrainingParams, scoring
+from harness.training.seeds import Streams
+from harness.windows import by_slices
+
+REVISION = 1
+TITLE = "DAE"
+FAMILY = "S-S"
+PAPER = "Kascenas et al., MIDL 2022"
+
+
+@dataclass(frozen=True)
+class Params(TrainingParams):
+    """Defaults: Kascenas et al. 2022 and their public code (AntanasKascenas/DenoisingAE)."""
+
+    steps: int = 67_200  # 2100 epochs of 32 steps
+    batch: int = 16  # slices
+    widths: tuple[int, ...] = (64, 128, 256, 512)  # channels per level
+    noise: float = 0.2  # standard deviation of the noise
+    cells: int = 16  # the noise is drawn on a grid of cells x cells and enlarged
+    weight_decay: float = 1e-5
+    period: int = 3200  # steps from the highest learning rate to 0 and as many back; 100 epochs of 32 steps
+    erosion: int = scoring(5)  # voxels, side of the square that erodes the brain mask; 1 = off
+    median: int = scoring(5)  # voxels, side of the in-plane median filter; 1 = off
+
+
+class StandardisedConv(nn.Conv2d):
+    """A convolution whose kernels have mean 0 and variance 1 over their inputs (Qiao et al. 2019), reflecting at borders."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect")
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        weight = weight / (weight.flatten(1).std(1) + 1e-5)[:, None, None, None]
+        return self._conv_forward(x, weight, self.bias)
+
+
+def block(inputs: int, outputs: int) -> nn.Sequential:
+    """Two convolutions, each followed by Swish and group normalisation."""
+    layers: list[nn.Module] = []
+    for channels in (inputs, outputs):
+        layers += [StandardisedConv(channels, outputs), nn.SiLU(), nn.GroupNorm(max(1, outputs // 16), outputs)]
+    return nn.Sequential(*layers)
+
+
+class DenoisingUNet(nn.Module):
+    """U-Net with average pooling down, transposed convolutions up and skip connections."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.down = nn.ModuleList(block(i, o) for i, o in zip((1, *widths[:-1]), widths, strict=True))
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(w, n, 2, 2) for n, w in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(block(2 * width, width) for width in widths[:-1])
+        self.out = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = []
+        for level, down in enumerate(self.down):
+            x = down(F.avg_pool2d(x, 2) if level else x)
+            skips.append(x)
+        for grow, up, skip in zip(reversed(self.grow), reversed(self.up), reversed(skips[:-1]), strict=True):
+            x = up(torch.cat([grow(x), skip], 1))
+        return self.out(x)
+
+
+class Baseline(Method):
+    """Denoises; at test time no noise is added and what the network removes is taken for anomalous."""
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        self.unet = DenoisingUNet(params.widths)
+
+    def phases(self) -> Sequence[Phase]:
+        p = self.params
+        optimizer = torch.optim.Adam(
+            self.unet.parameters(), lr=p.learning_rate, weight_decay=p.weight_decay, amsgrad=True
+        )
+        scheduler = torch.optim.lr_scheduler.LambdaLR(
+            optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * (step // 32 * 32) / p.period))
+        )
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer, scheduler, clip=0.5)], resize=True)]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Squared error in the brain, averaged over all voxels."""
+        x, brain = batch.images, batch.images > 0
+        noise = coarse_noise(x.shape, self.params.cells, self.params.noise, batch.rng["noise"])
+        return ((self.unet(x + noise * brain) - x) * brain).square().mean()
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        def residual(images: Tensor) -> Tensor:
+            return median_filter((images - self.unet(images)).abs() * eroded(images > 0, p.erosion), p.median)
+
+        p = self.params
+        return {"final": by_slices(residual, volume, p.patch, p.score_batch)[0]}
+
+    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
+        return by_slices(self.unet, volume, self.params.patch, self.params.score_batch)[0].clamp(0, 1)
+
+
+def eroded(mask: Tensor, side: int) -> Tensor:
+    """The voxels of a mask (N, 1, H, W) whose square neighbourhood lies in it to more than 95 %."""
+    return F.avg_pool2d(mask.float(), side, stride=1, padding=side // 2) > 0.95
+
+
+def median_filter(images: Tensor, side: int) -> Tensor:
+    """Median of each voxel's square neighbourhood; images (N, 1, H, W), side odd."""
+    if side == 1:
+        return images
+    padded = F.pad(images, [side // 2] * 4, mode="reflect")
+    return padded.unfold(2, side, 1).unfold(3, side, 1).flatten(-2).median(-1).values

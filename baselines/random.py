@@ -1,0 +1,32 @@
+"""Control: uniform noise. Its AP is the share of anomalous voxels, what a method must beat to have learnt anything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from harness.method import Method, Phase
+from harness.training.seeds import Streams
+
+REVISION = 1
+TITLE = "Random"
+FAMILY = "control"
+PAPER = "negative control"
+
+
+@dataclass(frozen=True)
+class Params:
+    """It has none."""
+
+
+class Baseline(Method):
+    """Needs no training."""
+
+    def phases(self) -> Sequence[Phase]:
+        return []
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        return {"final": torch.rand(volume.shape, generator=rng["score"], device=volume.device)}

@@ -1,0 +1,66 @@
+"""The synthetic corruption of DISYRE and MOOD22: interpolation with a foreign patch under a soft mask, and its schedule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from harness.anomalies.augment import augment
+from harness.anomalies.foreign import foreign_patch
+from harness.anomalies.shapes import random_masks
+from harness.method import Batch
+from harness.settings import AnomalyParams
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """Healthy images, masks and foreign patches, each float32 (N, 1, H, W) in [0, 1]."""
+
+    healthy: Tensor
+    mask: Tensor
+    foreign: Tensor
+
+    def at(self, alpha: Tensor) -> Tensor:
+        """x = (1 - alpha m) x0 + alpha m x_fp for alpha (N,) in [0, 1] (Naval Marimont et al. 2024, eq. 1)."""
+        weight = alpha[:, None, None, None] * self.mask
+        return (1 - weight) * self.healthy + weight * self.foreign
+
+
+def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
+    """Draw an anomaly for every image of a batch; the foreign patch comes from another subject and any place in it."""
+    healthy, other = batch.images, batch.foreign
+    if params.augment:
+        healthy = augment(healthy, batch.rng["augmentation"], spacing)
+        other = augment(other, batch.rng["foreign augmentation"], spacing)
+    low, high = (length / spacing for length in params.size)
+    masks, centres = random_masks(
+        healthy > 0,
+        batch.rng["anomalies"],
+        shapes=params.shapes,
+        size=(low, high),
+        soften=params.soften,
+        softness=(params.softness[0] / spacing, params.softness[1] / spacing),
+    )
+    return Anomaly(healthy, masks, foreign_patch(other, centres, batch.rng["places"]))
+
+
+def alpha_schedule(steps: int, first: float = 1e-3, last: float = 0.2) -> Tensor:
+    """Interpolation factors alpha_t, float32 (steps + 1,), alpha_0 = 0, rising to nearly 1.
+
+    alpha_t = 1 - sqrt(prod_{s <= t} (1 - beta_s)) with beta linear from `first` to `last`: DDPM's schedule (Ho et al.
+    2020) shortened to 100 steps, for which its betas grow tenfold (Naval Marimont et al. 2024, section 2).
+    """
+    beta = torch.linspace(first, last, steps, dtype=torch.float64)
+    kept = torch.cumprod(1 - beta, 0).sqrt()
+    return torch.cat([torch.zeros(1, dtype=torch.float64), 1 - kept]).float()
+
+
+def restoration_times(total: int, step: int) -> list[int]:
+    """Times at which a restoration in steps evaluates its network: total, total - step, … while above 0.
+
+    The intended reading of Algorithm 1 of Naval Marimont et al. 2024: its line 7 tests a variable that line 9 sets.
+    """
+    return [total - step * i for i in range(math.ceil(total / step))]

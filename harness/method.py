@@ -1,0 +1,105 @@
+"""The contract of a baseline: what is trained on a batch, and how a volume is scored. Everything else is not its business.
+
+A baseline lies in `baselines/NAME.py` and defines
+
+    REVISION = 1                # raise it when the method's results change: retrains this method alone
+    TITLE, FAMILY, PAPER        # how tables name and group it, and where it was published
+    class Params                # a frozen dataclass of hyper-parameters with the paper's values as defaults
+    class Baseline(Method)      # `phases` and `score`, below
+
+Volumes are float32 tensors (D, H, W) in [0, 1]: D axial slices, voxels outside the brain exactly 0, those inside above 0.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from harness.training.sampler import SliceSampler
+    from harness.training.seeds import Streams
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a method is told about the study it runs in."""
+
+    modality: str  # "t1" or "t2"
+    spacing: float  # mm, side of the isotropic voxels
+    required: Method | None = None  # the trained method that REQUIRES names, frozen
+
+
+@dataclass
+class Batch:
+    """A batch of healthy slices on the training device.
+
+    images: float32 (N, 1, H, W) in [0, 1], random axial slices of random subjects, cropped at random to the patch.
+    subjects: int64 (N,), the subject of each.
+    rng: one independent random stream per purpose, `rng["anomalies"]`.
+    """
+
+    images: Tensor
+    subjects: Tensor
+    rng: Streams
+    sampler: SliceSampler
+
+    @cached_property
+    def foreign(self) -> Tensor:
+        """As `images`, a random slice of another subject for each, drawn on first use."""
+        images, _ = self.sampler.draw(len(self.images), self.rng["foreign"], exclude=self.subjects)
+        return images
+
+
+@dataclass
+class Update:
+    """One optimiser step: the loss of a batch, and what it moves. Without an optimiser the loss is only evaluated."""
+
+    loss: Callable[[Batch], Tensor]
+    optimizer: torch.optim.Optimizer | None
+    scheduler: torch.optim.lr_scheduler.LRScheduler | None = None  # stepped after every update
+    clip: float | None = None  # largest norm of the gradient
+    name: str = "loss"
+
+
+@dataclass
+class Phase:
+    """A stretch of training: in each of its steps a batch is drawn and every update made in order."""
+
+    steps: int
+    batch: int  # slices
+    patch: int  # voxels; crops are this size, or the slice's where that is smaller
+    updates: Sequence[Update]
+    resize: bool = False  # scale whole slices to the patch instead of cropping
+    name: str = "train"
+    validation: Callable[[Batch], Tensor] | None = field(default=None)  # default: the loss of the last update
+
+
+class Method(nn.Module, ABC):
+    """A method for unsupervised anomaly detection; its networks are its sub-modules, made in `__init__`."""
+
+    def __init__(self, params: Any, context: Context) -> None:
+        super().__init__()
+        self.params = params
+        self.context = context
+
+    @abstractmethod
+    def phases(self) -> Sequence[Phase]:
+        """The phases of training, in order; none for a method without training."""
+
+    @abstractmethod
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        """Anomaly maps of a volume (D, H, W), each of its shape, finite and at least 0, high where anomalous.
+
+        `final` is the map that the comparison of methods uses; others are named `group/key=value`. Values outside the
+        brain are ignored. Called without gradients; a method that optimises at test time enables them itself.
+        """
+
+    def restore(self, volume: Tensor, rng: Streams) -> Tensor | None:
+        """The healthy version of a volume (D, H, W) that the method imagines, or None if it makes none."""
+        return None

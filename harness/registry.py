@@ -1,0 +1,129 @@
+"""Finding baselines by file name and reading what they declare without importing them.
+
+A baseline is `baselines/NAME.py`. Its literals (REVISION, TITLE, …) are read from the source, and its `Params` is the
+only part of it that is executed here, so that listing and checking need no torch and a broken baseline breaks only itself.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+import types
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import settings
+from harness.errors import HarnessError
+
+BASELINES = Path(__file__).resolve().parent.parent / "baselines"
+FAMILIES = {
+    "IR": "image reconstruction",
+    "FM": "feature modelling",
+    "AB": "attention-based",
+    "S-S": "self-supervised",
+    "control": "control",
+}
+_PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "harness.settings")
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a baseline's file says about itself."""
+
+    name: str  # the file name, used in configs and paths
+    title: str  # the name printed in tables
+    family: str  # a key of FAMILIES
+    paper: str  # where the method was published
+    revision: int  # raised when the method's code changes its results: retrains this method alone
+    requires: str | None  # a method whose run of the same seed and modality this one builds on
+
+
+def names() -> list[str]:
+    """Names of all baselines, sorted."""
+    return sorted(path.stem for path in BASELINES.glob("*.py") if not path.stem.startswith("_"))
+
+
+def describe(name: str) -> Description:
+    """Read a baseline's declarations. Raises HarnessError if there is no such baseline or a declaration is wrong."""
+    path, tree = _source(name)
+    declared: dict[str, Any] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            try:
+                declared[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    if not isinstance(declared.get("REVISION"), int):
+        raise HarnessError(f"{path}: no REVISION; add a line such as REVISION = 1 at the top level")
+    family = declared.get("FAMILY", "control")
+    if family not in FAMILIES:
+        raise HarnessError(f"{path}: FAMILY {family!r} is unknown; there are {', '.join(FAMILIES)}")
+    return Description(
+        name=name,
+        title=declared.get("TITLE", name),
+        family=family,
+        paper=declared.get("PAPER", ""),
+        revision=declared["REVISION"],
+        requires=declared.get("REQUIRES"),
+    )
+
+
+def params_class(name: str) -> type:
+    """The `Params` of a baseline, without importing the rest of the file.
+
+    `Params` may build on classes of `harness.settings` and on the `Params` of another baseline.
+    """
+    path, tree = _source(name)
+    # A module of its own, because dataclasses look their types up in the module of a class.
+    module = types.ModuleType(f"_params_of_{name}")
+    sys.modules[module.__name__] = module
+    body: list[ast.stmt] = []
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module in _PARAMS_IMPORTS:
+            body.append(node)
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("baselines."):
+            for alias in node.names:
+                if alias.name == "Params":
+                    module.__dict__[alias.asname or alias.name] = params_class(str(node.module).removeprefix("baselines."))
+        elif isinstance(node, ast.ClassDef) and node.name == "Params":
+            body.append(node)
+    exec(compile(ast.Module(body=body, type_ignores=[]), str(path), "exec"), module.__dict__)
+    if not hasattr(module, "Params"):
+        raise HarnessError(f"{path}: no class Params; add a frozen dataclass with the method's hyper-parameters")
+    return module.Params
+
+
+def params(name: str, overrides: dict[str, Any], modality: str, where: str = "params") -> Any:
+    """The hyper-parameters of a method for one modality.
+
+    `overrides` maps names to values; entries under a modality (`t1`, `t2`) go before the others. Defaults per modality
+    come from `Params.MODALITY`, a mapping of modality to values, where a method's paper has such.
+    Raises HarnessError naming the key.
+    """
+    cls = params_class(name)
+    common = {key: value for key, value in overrides.items() if key not in ("t1", "t2")}
+    own = overrides.get(modality) or {}
+    if not isinstance(own, dict):
+        raise HarnessError(f"{where}.{name}.{modality}: must be a mapping of parameters, not {own!r}")
+    return settings.build(cls, {**getattr(cls, "MODALITY", {}).get(modality, {}), **common, **own}, f"{where}.{name}")
+
+
+def load(name: str) -> types.ModuleType:
+    """Import a baseline: a module with `Params` and `Baseline`. Raises HarnessError where the latter is missing."""
+    _source(name)
+    module = importlib.import_module(f"baselines.{name}")
+    if not hasattr(module, "Baseline"):
+        raise HarnessError(f"baselines/{name}.py: no class Baseline; add class Baseline(Method)")
+    return module
+
+
+def _source(name: str) -> tuple[Path, ast.Module]:
+    path = BASELINES / f"{name}.py"
+    if not path.is_file() or name.startswith("_"):
+        raise HarnessError(f"method {name!r} is unknown: no file baselines/{name}.py; there are {', '.join(names())}")
+    try:
+        return path, ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise HarnessError(f"{path}: line {error.lineno} is not valid Python: {error.msg}") from None

@@ -1,0 +1,136 @@
+"""Hyper-parameters of methods: frozen dataclasses, checked against what a config says before anything runs.
+
+This module imports no torch: the workflow checks every hyper-parameter before the first job starts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from harness.errors import HarnessError
+
+
+def scoring(default: Any) -> Any:
+    """Declare a hyper-parameter that only scoring reads: changing it rescores a trained run and never retrains it."""
+    return field(default=default, metadata={"scoring": True})
+
+
+@dataclass(frozen=True)
+class TrainingParams:
+    """What every trained method has. Defaults: Naval Marimont et al. 2024, section 3."""
+
+    steps: int = 100_000  # optimiser steps
+    batch: int = 96  # slices per step; the paper gives none, its public code has 8 volumes x 12 slices
+    patch: int = 128  # side of the square training patch, voxels
+    learning_rate: float = 1e-4  # peak of the schedule
+    score_batch: int = scoring(64)  # windows scored at once; bounds memory, changes no result
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "patch", "learning_rate", "score_batch"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class UNetParams(TrainingParams):
+    """The U-Net of DISYRE and MOOD22. Defaults: Naval Marimont et al. 2024, section 3."""
+
+    widths: tuple[int, ...] = (32, 64, 96, 128, 256, 256)  # channels of the down-sampling blocks
+    layers: int = 2  # residual blocks per level; DDPM (Ho et al. 2020)
+    attention_from: int = 3  # first block with self-attention, counted from 1; above len(widths): none
+    groups: int = 32  # groups of every group norm; DDPM
+    unshuffle: int = 1  # fold s x s voxels into channels before the network; 1 = off, as in the paper
+    residual: bool = False  # the network predicts the change of its input, starting from none; off in the paper
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.widths or any(width % self.groups for width in self.widths):
+            raise ValueError(f"widths {self.widths} must be multiples of groups {self.groups}")
+        if self.layers < 1 or self.unshuffle < 1 or self.attention_from < 1:
+            raise ValueError("layers, unshuffle and attention_from must be at least 1")
+
+
+@dataclass(frozen=True)
+class AnomalyParams(UNetParams):
+    """Synthetic anomalies and augmentation of DISYRE and MOOD22.
+
+    Lengths are in millimetres so that they mean the same at every voxel size. Values: the public DISYRE code
+    (snavalm/disyre, 1 mm voxels); the softening is a true Gaussian of continuous width there cast to whole numbers.
+    """
+
+    shapes: tuple[str, ...] = ("square", "sphere", "blob")  # drawn with equal probability
+    size: tuple[float, float] = (10.0, 44.0)  # mm, side of squares and diameter of spheres and blobs
+    soften: float = 0.7  # probability that a mask is smoothed towards its edge
+    softness: tuple[float, float] = (0.0, 5.0)  # mm, standard deviation of that smoothing
+    augment: bool = True  # geometric and intensity augmentation of the healthy patches
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        unknown = set(self.shapes) - {"square", "sphere", "blob"}
+        if unknown or not self.shapes:
+            raise ValueError(f"shapes must be of square, sphere, blob, not {sorted(unknown) or 'empty'}")
+        for name in ("size", "softness"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high:
+                raise ValueError(f"{name} must be two rising numbers, not {(low, high)}")
+        if not 0 <= self.soften <= 1:
+            raise ValueError(f"soften is a probability, not {self.soften}")
+
+
+def build(cls: type, values: dict[str, Any], where: str) -> Any:
+    """Return `cls(**values)` after checking names and types; lists become tuples, whole numbers floats where wanted.
+
+    `where` names the place in the config for the message, e.g. `params.dae`.
+    Raises HarnessError for an unknown key, a wrong type or a value that the class refuses.
+    """
+    hints = get_type_hints(cls)
+    known = [f.name for f in dataclasses.fields(cls)]
+    checked = {}
+    for key, value in values.items():
+        if key not in known:
+            raise HarnessError(f"{where}.{key}: no such parameter; there are {', '.join(known)}")
+        try:
+            checked[key] = _conform(value, hints[key])
+        except TypeError:
+            wanted = str(hints[key]).replace("typing.", "").replace("<class '", "").replace("'>", "")
+            raise HarnessError(f"{where}.{key}: {value!r} is not of type {wanted}") from None
+    try:
+        return cls(**checked)
+    except ValueError as error:
+        raise HarnessError(f"{where}: {error}") from None
+
+
+def for_training(params: Any) -> dict[str, Any]:
+    """The hyper-parameters that decide the weights: all but those declared with `scoring`."""
+    return {f.name: getattr(params, f.name) for f in dataclasses.fields(params) if not f.metadata.get("scoring")}
+
+
+def _conform(value: Any, hint: Any) -> Any:
+    """Return `value` as the type `hint`, or raise TypeError."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        for option in arguments:
+            try:
+                return _conform(value, option)
+            except TypeError:
+                continue
+    elif origin is Literal:
+        if value in arguments:
+            return value
+    elif origin is tuple:
+        if isinstance(value, (list, tuple)):
+            items = [arguments[0]] * len(value) if arguments[1:] == (Ellipsis,) else list(arguments)
+            if len(items) == len(value):
+                return tuple(_conform(v, h) for v, h in zip(value, items, strict=True))
+    elif hint is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            return float(value)
+    elif hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif isinstance(value, hint):
+        return value
+    raise TypeError

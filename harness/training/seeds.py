@@ -1,0 +1,44 @@
+"""Independent random streams, one per purpose, so that a change in one never shifts another."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import torch
+
+
+class Streams:
+    """Random generators on a device, made on first use from (seed, name); `streams["anomalies"]` is a torch.Generator."""
+
+    def __init__(self, seed: int | str, device: torch.device | str = "cpu") -> None:
+        self.seed = seed
+        self.device = torch.device(device)
+        self._generators: dict[str, torch.Generator] = {}
+
+    def __getitem__(self, name: str) -> torch.Generator:
+        if name not in self._generators:
+            digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
+            generator = torch.Generator(self.device)
+            generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+            self._generators[name] = generator
+        return self._generators[name]
+
+    def child(self, name: str) -> Streams:
+        """Streams of their own for a part, e.g. one subject, whatever was drawn before."""
+        return Streams(f"{self.seed}/{name}", self.device)
+
+    def state_dict(self) -> dict[str, Any]:
+        """States of the streams used so far."""
+        return {name: generator.get_state() for name, generator in self._generators.items()}
+
+    def load_state_dict(self, states: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        for name, state in states.items():
+            self[name].set_state(state)
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch's global generators, which initialisation and dropout use, for the stream `init` of a seed."""
+    digest = hashlib.sha256(f"{seed}/init".encode()).digest()
+    torch.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
