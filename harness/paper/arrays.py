@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.image import AxesImage
 
 from harness.errors import HarnessError
 from harness.paper import style
@@ -31,33 +30,37 @@ def read(path: Path, needed: Iterable[str]) -> Arrays:
     return arrays
 
 
-def frame(slices: Iterable[tuple[np.ndarray, float]], margin: float = 4.0) -> float:
-    """Half the side in mm of a square that holds the brain (values > 0) of every (H, W) slice of the given spacing."""
-    half = 0.0
-    for image, spacing in slices:
-        rows, columns = np.nonzero(image > 0)
-        if len(rows):
-            half = max(half, spacing * (np.ptp(rows) + 1) / 2, spacing * (np.ptp(columns) + 1) / 2)
-        else:
-            half = max(half, spacing * max(image.shape) / 2)
-    return half + margin
+def frame(slices: Iterable[tuple[np.ndarray, float]], margin: float = 4.0) -> tuple[float, float]:
+    """Half the width and height in mm of a frame that holds the brain (values > 0) of every (H, W) slice."""
+    sizes = [tuple(spacing * (high - low + 1) / 2 for low, high in _extent(image)) for image, spacing in slices]
+    return max(size[0] for size in sizes) + margin, max(size[1] for size in sizes) + margin
 
 
 def centre(image: np.ndarray, spacing: float) -> tuple[float, float]:
     """(x, y) in mm of the middle of the brain's bounding box in an (H, W) slice whose first voxel is at 0."""
-    rows, columns = np.nonzero(image > 0)
-    if not len(rows):
-        rows, columns = (np.array([0, side - 1]) for side in image.shape)
-    return spacing * (columns.min() + columns.max()) / 2, spacing * (rows.min() + rows.max()) / 2
+    x, y = (spacing * (low + high) / 2 for low, high in _extent(image))
+    return x, y
 
 
 def show(
-    axes: Axes, image: np.ndarray, spacing: float, window: tuple[float, float], middle: tuple[float, float], half: float
-) -> AxesImage:
-    """Draw an (H, W) slice, anterior up, in the square of side 2 `half` mm around `middle`."""
+    axes: Axes,
+    image: np.ndarray,
+    spacing: float,
+    window: tuple[float, float],
+    middle: tuple[float, float],
+    half: tuple[float, float],
+) -> None:
+    """Draw an (H, W) slice, anterior up, in the frame of half size `half` mm around `middle`."""
     style.picture(axes)
     height, width = image.shape
     edges = (-0.5 * spacing, (width - 0.5) * spacing, -0.5 * spacing, (height - 0.5) * spacing)
-    drawn = axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], origin="lower", extent=edges)
-    axes.set(xlim=(middle[0] - half, middle[0] + half), ylim=(middle[1] - half, middle[1] + half))
-    return drawn
+    axes.imshow(image, cmap="gray", vmin=window[0], vmax=window[1], origin="lower", extent=edges)
+    axes.set(xlim=(middle[0] - half[0], middle[0] + half[0]), ylim=(middle[1] - half[1], middle[1] + half[1]))
+
+
+def _extent(image: np.ndarray) -> list[tuple[int, int]]:
+    """First and last voxel of the brain along x and along y; the whole slice if there is none."""
+    rows, columns = np.nonzero(image > 0)
+    if not len(rows):
+        return [(0, image.shape[1] - 1), (0, image.shape[0] - 1)]
+    return [(int(columns.min()), int(columns.max())), (int(rows.min()), int(rows.max()))]

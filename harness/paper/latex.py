@@ -31,15 +31,17 @@ SPECIAL = {
 def render(table: Table) -> str:
     """The LaTeX text: a `table*` whose grey italic columns are the paper's numbers."""
     mark = f"\\textbf{{{escape(table.banner[0].upper() + table.banner[1:])}.}} " if table.banner else ""
-    spec = "ll" + "".join("rr" if column.paper else "r" for column in table.columns)
+    spec = "ll" + "".join("lr" if column.paper else "l" for column in table.columns)
     lines = [
         "% needs \\usepackage{booktabs,xcolor}",
         "\\begin{table*}[t]",
         "\\centering",
         f"\\caption{{{mark}{escape(table.caption)}}}",
         f"\\label{{tab:{table.name}}}",
+        "\\def\\sd#1{\\,{\\scriptsize$\\pm$#1}}% standard deviation over seeds",
+        "\\def\\paper#1{\\textcolor{gray}{\\textit{#1}}}% as printed in the paper",
         "\\footnotesize",
-        "\\setlength{\\tabcolsep}{3pt}",
+        "\\setlength{\\tabcolsep}{2.5pt}",
         f"\\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
         "\\toprule",
         *_head(table),
@@ -76,7 +78,7 @@ def _head(table: Table) -> list[str]:
             spans.append((column.task, width))
         metrics.append(escape(METRICS[column.metric]))
         if column.paper:
-            metrics.append(_grey("paper"))
+            metrics.append(_printed("paper"))
     tasks = ["", ""]
     rules = []
     start = 3
@@ -104,7 +106,7 @@ def _cells(table: Table, i: int, row: Row) -> list[str]:
     for j, column in enumerate(table.columns):
         cells.append(_number(row.ours[j], (i, j) in table.best))
         if column.paper:
-            cells.append(_grey(_number(row.paper[j], False)))
+            cells.append(_printed(_number(row.paper[j], False)))
     return cells
 
 
@@ -120,8 +122,8 @@ def _number(summary: Summary | None, bold: bool) -> str:
         return DASH
     mean, *spread = summary.text().split(" ± ")
     text = f"\\textbf{{{mean}}}" if bold else mean
-    return text + (f"\\,{{\\scriptsize$\\pm$\\,{spread[0]}}}" if spread else "")
+    return text + (f"\\sd{{{spread[0]}}}" if spread else "")
 
 
-def _grey(text: str) -> str:
-    return f"\\textcolor{{gray}}{{\\textit{{{text}}}}}"
+def _printed(text: str) -> str:
+    return f"\\paper{{{text}}}"

@@ -114,14 +114,16 @@ class Results:
         row = rows.sort_values("subjects", kind="stable").iloc[-1]
         return float(row["positives"] / row["voxels"])
 
-    def subjects(self, task: str) -> tuple[str, str]:
-        """Numbers of subjects (used, left out) of a task as text; a range if they differ between methods or seeds."""
+    def subjects(self, task: str, method: str | None = None) -> tuple[str, str]:
+        """Numbers of subjects (used, left out) of a task, or of one method on it; a range if rows differ."""
         rows = self.rows[self.rows["task"] == task]
+        if method is not None:
+            rows = rows[rows["method"] == method]
         return _range(rows["subjects"]), _range(rows["left_out"])
 
 
 def _range(numbers: pd.Series) -> str:
     whole = sorted({int(number) for number in numbers.dropna()})
     if not whole:
-        return "?"
+        return ""
     return str(whole[0]) if len(whole) == 1 else f"{whole[0]}–{whole[-1]}"

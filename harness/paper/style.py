@@ -1,21 +1,24 @@
-"""The house style of figures: sizes of an IEEE two-column page, one type face, colour-blind-safe colours, stable files."""
+"""The house style of figures: sizes of an IEEE page, one type face, colour-blind-safe colours, stable files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from harness.files import atomic
 from harness.paper.results import SIMULATED
 
 COLUMN = 3.5  # inches, one column of an IEEE page
 PAGE = 7.16  # inches, both columns
+LINE = 0.135  # inches, one line of the notes below a figure
 DPI = 300
 # Okabe and Ito 2008, distinguishable with the common colour-vision deficiencies.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
@@ -24,7 +27,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
 GREY = "#595959"
 RED = "#FF0000"  # outline of the truth, as in Figure 3 of the paper
 
-SETTINGS = {
+SETTINGS: dict[str, Any] = {
     "font.family": "STIXGeneral",  # Times-like, comes with matplotlib
     "mathtext.fontset": "stix",
     "font.size": 8,
@@ -57,25 +60,35 @@ def style() -> Iterator[None]:
     """The settings above, and none of the user's own matplotlibrc."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(SETTINGS)
+        matplotlib.rcParams.update(cast(Any, SETTINGS))  # matplotlib's stub wants literal keys
         yield
 
 
-def new(width: float, height: float, simulated: bool, note: str = "") -> Figure:
-    """A figure of `width` × `height` inches whose last line holds `note` and, if it is so, that the cohort is simulated."""
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
-    bottom = 0.0
+def new(width: float, body: float, simulated: bool, note: str = "", constrained: bool = False) -> Figure:
+    """A figure of `width` inches with `body` inches for its content above its last lines.
+
+    These hold `note` and, if it is so, that the cohort is simulated. With `constrained` matplotlib arranges the
+    content within the body; otherwise axes are placed with `box`.
+    """
     lines = [(note, GREY, "normal")] * bool(note) + [(SIMULATED, VERMILLION, "bold")] * simulated
-    for text, colour, weight in reversed(lines):
-        inches = 0.12 * (text.count("\n") + 1)
-        figure.text(
-            0.5, (bottom + 0.03) / height, text, ha="center", va="bottom", fontsize=7, color=colour, weight=weight
-        )
-        bottom += inches + 0.02
-    bottom += 0.03 * bool(lines)
-    figure.get_layout_engine().set(rect=(0, bottom / height, 1, 1 - bottom / height), w_pad=0.02, h_pad=0.02)
+    height = body + LINE * sum(text.count("\n") + 1 for text, _, _ in lines)
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    top = body
+    for text, colour, weight in lines:
+        y = 1 - (top + 0.02) / height
+        figure.text(0.5, y, text, ha="center", va="top", fontsize=7, color=colour, weight=weight)
+        top += LINE * (text.count("\n") + 1)
+    if constrained:
+        rect = (0, 1 - body / height, 1, body / height)
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.03, h_pad=0.03))
     return figure
+
+
+def box(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a place given in inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
 
 
 def picture(axes: Axes) -> None:

@@ -30,6 +30,7 @@ class Row:
     section: str
     label: str
     method: str
+    title: str
     family: str
     score: str
     ours: tuple[Summary | None, ...]
@@ -58,9 +59,9 @@ class Table:
 
 def columns(results: Results, published: Published, table: str, metrics: Iterable[str]) -> tuple[Column, ...]:
     """One column per task and metric, tasks in the order of results.csv."""
-    printed = set(published.rows.loc[published.rows["table"] == table, ["task", "metric"]].itertuples(index=False))
-    have = {(task, metric) for task, metric in printed}
-    return tuple(Column(t, m, (t, m) in have) for t in results.tasks for m in metrics)
+    rows = published.rows[published.rows["table"] == table]
+    printed = set(zip(rows["task"], rows["metric"], strict=True))
+    return tuple(Column(t, m, (t, m) in printed) for t in results.tasks for m in metrics)
 
 
 def chance(results: Results, cols: tuple[Column, ...]) -> tuple[float | None, ...]:
@@ -71,7 +72,7 @@ def chance(results: Results, cols: tuple[Column, ...]) -> tuple[float | None, ..
 def best(rows: tuple[Row, ...], groups: list[list[int]]) -> frozenset[tuple[int, int]]:
     """(row, column) of the highest of our means in each group of rows; equal as printed means equally best.
 
-    A number without a rival is not marked.
+    Where all rivals are equal, or there is none, nothing is marked.
     """
     marked = set()
     for group in groups:
@@ -81,7 +82,7 @@ def best(rows: tuple[Row, ...], groups: list[list[int]]) -> frozenset[tuple[int,
                 for row in group
                 if rows[row].ranked and (summary := rows[row].ours[column]) is not None
             }
-            if len(means) > 1:
+            if len(set(means.values())) > 1:
                 marked |= {(row, column) for row, mean in means.items() if mean == max(means.values())}
     return frozenset(marked)
 
@@ -89,21 +90,22 @@ def best(rows: tuple[Row, ...], groups: list[list[int]]) -> frozenset[tuple[int,
 def chance_text(value: float) -> str:
     """A chance level with at least three decimals and two significant digits."""
     digits = 3
-    while digits < 8 and value > 0 and round(value, digits) < 10 ** (1 - digits):
+    while digits < 8 and 0 < value < 10 ** (1 - digits):
         digits += 1
     return f"{value:.{digits}f}"
 
 
 def notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
-    """What every table says below itself: seeds, subjects, chance level, and how to tell our numbers from the paper's."""
-    lines = [seeds_note(rows)]
-    for task in results.tasks:
-        used, left_out = results.subjects(task)
-        lines.append(f"{task}: {used} subjects, {left_out} left out.")
-    lines = [lines[0], " ".join(["Subjects.", *lines[1:]])]
-    lines.append("Chance AP: share of anomalous voxels among the voxels evaluated.")
-    lines.append(f"Italics: as printed by {PAPER}. Bold: the best of this run. A dash: no such number.")
-    return lines
+    """What every table says below itself: seeds, subjects, chance, and how to tell our numbers from the paper's."""
+    counts = {task: results.subjects(task) for task in results.tasks}
+    subjects = ", ".join(f"{task} {used} ({left_out})" for task, (used, left_out) in counts.items())
+    differ = any("–" in text for pair in counts.values() for text in pair)
+    return [
+        seeds_note(rows),
+        f"Subjects evaluated (left out): {subjects}." + " A range: methods differ in it." * differ,
+        "Chance AP: share of anomalous voxels among the voxels evaluated.",
+        f"Italics: as printed by {PAPER}. Bold: best of this run. Dash: not run here, or not in the paper.",
+    ]
 
 
 def seeds_note(rows: tuple[Row, ...]) -> str:
@@ -111,13 +113,13 @@ def seeds_note(rows: tuple[Row, ...]) -> str:
     counts: dict[int, list[str]] = {}
     for row in rows:
         for summary in row.ours:
-            if summary is not None and row.label not in counts.setdefault(len(summary.seeds), []):
-                counts[len(summary.seeds)].append(row.label)
+            if summary is not None:
+                counts.setdefault(len(summary.seeds), []).append(row.label)
     if not counts:
         return "No method of this table was run."
-    spread = "Mean ± sample standard deviation (n − 1) over seeds: "
+    spread = "Mean ± sample standard deviation (n − 1) over"
     if len(counts) == 1:
         (count,) = counts
-        return "One seed, hence no standard deviation." if count == 1 else f"{spread}{count} seeds."
-    parts = [f"{count} for {', '.join(counts[count])}" for count in sorted(counts, reverse=True)]
-    return f"{spread}{'; '.join(parts)}."
+        return "One seed, hence no standard deviation." if count == 1 else f"{spread} {count} seeds."
+    parts = [f"{count} for {', '.join(dict.fromkeys(counts[count]))}" for count in sorted(counts, reverse=True)]
+    return f"{spread} seeds, where there is more than one: {'; '.join(parts)}."

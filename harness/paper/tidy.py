@@ -43,13 +43,13 @@ def render(table: Table) -> str:
             ours, paper, chance = row.ours[j], row.paper[j], table.chance[j]
             if ours is None and paper is None:
                 continue
-            used, left_out = table.results.subjects(column.task)
+            used, left_out = table.results.subjects(column.task, row.method)
             writer.writerow(
                 {
                     "table": table.name,
                     "section": row.section,
                     "method": row.method,
-                    "title": row.label if table.name != "table1" else table.results.title(row.method),
+                    "title": row.title,
                     "family": row.family,
                     "task": column.task,
                     "score": row.score,

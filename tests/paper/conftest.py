@@ -51,8 +51,8 @@ def write_results(
                     value = max(value + 0.1 * k + 0.01 * rng.standard_normal(), chance)
                     voxels = 1_000_000
                     row = {
-                        "experiment": "demo", "simulated": simulated, "method": method, "title": title, "family": family,
-                        "seed": seed, "task": task, "dataset": task.lower(), "modality": "t2" if k == 2 else "t1",
+                        "experiment": "demo", "simulated": simulated, "method": method, "title": title,
+                        "family": family, "seed": seed, "task": task, "dataset": task.lower(), "modality": "t2" if k == 2 else "t1",
                         "score": score, "protocol": "full", "subjects": 40, "left_out": k, "voxels": voxels,
                         "positives": round(chance * voxels),
                     }  # fmt: skip

@@ -3,68 +3,50 @@
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.paper import arrays, style
 from harness.paper.sources import Sources
 
 REQUIRES = "disyre"
-EXAMPLES = 2  # at most this many, one block of two rows each
-WINDOW = (0.0, 1.0)
-LIFT = 0.24  # inches of a title line
+INPUTS = {"x0": "healthy image $x_0$", "mask": "shape mask $m$", "foreign": "foreign patch $x_{fp}$"}
+EXAMPLE = 0  # which of the examples in the file
+WINDOW = (0.0, 1.0)  # grey values, of images and of the mask
+GAP, TITLE = 0.05, 0.22  # inches
+MOST = 6  # time steps, spread evenly over those in the file
+ROOM = 0.5  # inches for the labels of the axes of the schedule
 
 
 def make(sources: Sources) -> Figure:
     """Draw x_0, m and x_fp above x_t for several t (Naval Marimont et al. 2024, Figure 1 and eq. 1)."""
-    path = sources.given("synthesis", "--synthesis")
-    data = arrays.read(path, ["x0", "mask", "foreign", "t", "xt", "alpha"])
-    count = min(EXAMPLES, len(data["x0"]))
-    across = max(4, len(data["t"]))
-    tile = style.PAGE / across
-    figure = style.new(
-        style.PAGE,
-        count * 2 * (tile + LIFT) + 0.3,
-        simulated=bool(data.get("simulated", False)),
-        note="Grey values: images 0 (black) to 1 (white), mask 0 to 1.",
-    )
-    grid = figure.subplots(2 * count, across, squeeze=False)
-    for k in range(count):
-        _inputs(grid[2 * k], data, k)
-        _process(grid[2 * k + 1], data, k)
+    data = arrays.read(sources.given("synthesis", "--synthesis"), [*INPUTS, "t", "xt", "alpha"])
+    simulated = bool(data.get("simulated", False)) or (sources.results_csv is not None and sources.results.simulated)
+    chosen = np.unique(np.linspace(0, len(data["t"]) - 1, min(MOST, len(data["t"]))).round().astype(int))
+    data |= {"t": data["t"][chosen], "alpha": data["alpha"][chosen], "xt": data["xt"][:, chosen]}
+    brain = data["x0"][EXAMPLE]
+    middle, half = arrays.centre(brain, 1.0), arrays.frame([(brain, 1.0)], margin=2.0)
+    width = (style.PAGE + GAP) / max(5, len(chosen)) - GAP
+    height = width * half[1] / half[0]
+    figure = style.new(style.PAGE, 2 * (TITLE + height) + 0.08, simulated, "Grey values of images and mask: 0 to 1.")
+
+    def left(k: int) -> float:
+        return k * (width + GAP)
+
+    for k, (key, title) in enumerate(INPUTS.items()):
+        axes = style.box(figure, left(k), TITLE, width, height)
+        arrays.show(axes, data[key][EXAMPLE], 1.0, WINDOW, middle, half)
+        axes.set_title(title, pad=3)
+    _schedule(figure, data, left(len(INPUTS)) + ROOM, style.PAGE - 0.05, height)
+    for k, (t, alpha) in enumerate(zip(data["t"], data["alpha"], strict=True)):
+        axes = style.box(figure, left(k), 2 * TITLE + height, width, height)
+        arrays.show(axes, data["xt"][EXAMPLE, k], 1.0, WINDOW, middle, half)
+        axes.set_title(rf"$x_t$,  $t={t:g}$,  $\alpha_t={alpha:.2f}$", pad=3)
     return figure
 
 
-def _inputs(row: np.ndarray, data: arrays.Arrays, k: int) -> None:
-    titles = ("healthy image $x_0$", "shape mask $m$", "foreign patch $x_{fp}$")
-    for axes, key, title in zip(row, ("x0", "mask", "foreign"), titles, strict=False):
-        _tile(axes, data[key][k], title, data["x0"][k])
-    for axes in row[3:]:
-        axes.set_axis_off()
-    if len(row) > 4 and k == 0:
-        _schedule(row[3:], data)
-
-
-def _schedule(free: np.ndarray, data: arrays.Arrays) -> None:
+def _schedule(figure: Figure, data: arrays.Arrays, left: float, right: float, height: float) -> None:
     """The factors α_t of the images below, in the space that the inputs leave free."""
-    figure = free[0].figure
-    grid = free[0].get_subplotspec().get_gridspec()
-    row = free[0].get_subplotspec().rowspan.start
-    for axes in free:
-        axes.remove()
-    axes = figure.add_subplot(grid[row, 3:])
-    axes.plot(data["t"], data["alpha"], "o-", color=style.BLUE)
-    axes.set(xlabel="time step $t$", ylabel=r"interpolation factor $\alpha_t$", ylim=(-0.05, 1.08), xticks=data["t"])
-
-
-def _process(row: np.ndarray, data: arrays.Arrays, k: int) -> None:
-    for axes in row[len(data["t"]) :]:
-        axes.set_axis_off()
-    for axes, t, alpha, image in zip(row, data["t"], data["alpha"], data["xt"][k], strict=False):
-        _tile(axes, image, rf"$t={int(t)}$,  $\alpha_t={alpha:.2f}$", data["x0"][k])
-
-
-def _tile(axes: Axes, image: np.ndarray, title: str, brain: np.ndarray) -> None:
-    half = arrays.frame([(brain, 1.0)], margin=1.0)
-    arrays.show(axes, image, 1.0, WINDOW, arrays.centre(brain, 1.0), half)
-    axes.set_title(title, pad=3)
+    axes = style.box(figure, left, TITLE, right - left, height - 0.4)
+    axes.plot(data["t"], data["alpha"], "o-", color=style.BLUE, clip_on=False)
+    axes.set(xlabel="time step $t$", ylabel=r"factor $\alpha_t$", ylim=(0, 1), yticks=[0, 0.5, 1], xticks=data["t"])
+    axes.set_title("schedule", pad=3)

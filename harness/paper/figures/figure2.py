@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from harness.errors import HarnessError
 from harness.paper import style
@@ -16,78 +18,95 @@ from harness.paper.sources import Sources
 REQUIRES = "disyre"
 SINGLE = r"single/t=(\d+)"
 CUMULATIVE = r"cumulative/t=(\d+)"
+ACROSS = 3  # panels in a row
 
 
 def make(sources: Sources) -> Figure:
     """Draw one panel per task: mean over seeds, a band of one standard deviation, chance and the paper's Table 1."""
     results, method = sources.results, sources.method
-    present = results.scores(method)
-    if not any(re.fullmatch(SINGLE, score) for score in present):
+    if not any(re.fullmatch(SINGLE, score) for score in results.scores(method)):
         raise HarnessError(
             f"{results.path}: no single-step scores of {method!r}; run a method that writes single/t=… or give --method"
         )
     tasks = results.tasks
-    width = style.COLUMN if len(tasks) == 1 else style.PAGE
-    figure = style.new(width, 2.35, results.simulated, note=_note(results, method))
-    panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
-    for axes, task in zip(panels, tasks, strict=True):
-        _curve(axes, results, method, task, SINGLE, style.BLUE, "o", "single step $t$")
-        _curve(axes, results, method, task, CUMULATIVE, style.ORANGE, "s", "multi-step, from $T$ down to $t$")
-        _paper(axes, sources, task)
-        chance = results.chance(task)
-        if chance is not None:
-            axes.axhline(chance, color=style.GREY, linestyle=":", linewidth=1, label="chance")
-        axes.set(title=task, xlabel="time step $t$", xlim=(0, None), ylim=(0, None))
-    panels[0].set_ylabel("average precision (AP)")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    across = min(ACROSS, len(tasks))
+    down = -(-len(tasks) // across)
+    width = style.COLUMN if across == 1 else style.PAGE
+    body = 1.75 * down + (0.5 if across == 1 else 0.35)
+    figure = style.new(width, body, results.simulated, _note(results, method), constrained=True)
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for axes, task in zip(panels.flat, tasks, strict=False):
+        _panel(axes, sources, task)
+    for axes in panels.flat[len(tasks) :]:
+        axes.set_axis_off()
+    # Shared limits are set once every panel has its curves: zero stays the lower end, nothing is cut off above.
+    panels[0, 0].set_xlim(left=0)
+    panels[0, 0].set_ylim(bottom=0)
+    panels[0, 0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2.5, 5, 10]))
+    for axes in panels[:, 0]:
+        axes.set_ylabel("average precision (AP)")
+    handles = {
+        label: handle for axes in panels.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2 if across == 1 else 4)
     return figure
 
 
-def points(results: Results, method: str, task: str, pattern: str) -> dict[int, dict[int, float]]:
-    """AP by t and seed of the scores whose name matches `pattern`."""
-    found: dict[int, dict[int, float]] = {}
+def points(results: Results, method: str, task: str, pattern: str) -> dict[int, np.ndarray]:
+    """AP of each seed, by t, of the scores whose name matches `pattern`."""
+    found: dict[int, np.ndarray] = {}
     for score in results.scores(method):
         match = re.fullmatch(pattern, score)
         if match:
-            rows = results.values(method, task, score, "ap").dropna(subset=["value"])
-            if len(rows):
-                found[int(match[1])] = dict(zip(rows["seed"], rows["value"], strict=True))
+            values = results.values(method, task, score, "ap")["value"].dropna().to_numpy()
+            if len(values):
+                found[int(match[1])] = values
     return dict(sorted(found.items()))
 
 
-def _curve(
-    axes: Axes, results: Results, method: str, task: str, pattern: str, colour: str, marker: str, label: str
-) -> None:
-    by_t = points(results, method, task, pattern)
+def _panel(axes: Axes, sources: Sources, task: str) -> None:
+    results, method = sources.results, sources.method
+    _curve(axes, points(results, method, task, SINGLE), style.BLUE, "o", "single step at $t$")
+    _curve(
+        axes, points(results, method, task, CUMULATIVE), style.ORANGE, "s", "multi-step, accumulated from $T$ to $t$"
+    )
+    _paper(axes, sources, task)
+    chance = results.chance(task)
+    if chance is not None:
+        axes.axhline(chance, color=style.GREY, linestyle=":", linewidth=1, label="chance")
+    axes.set_title(task, fontweight="bold")
+    axes.set_xlabel("time step $t$")
+
+
+def _curve(axes: Axes, by_t: dict[int, np.ndarray], colour: str, marker: str, label: str) -> None:
     if not by_t:
         return
     times = np.array(list(by_t))
-    means = np.array([np.mean(list(values.values())) for values in by_t.values()])
+    means = np.array([values.mean() for values in by_t.values()])
     axes.plot(times, means, color=colour, marker=marker, markersize=3, label=label, zorder=3)
     if all(len(values) > 1 for values in by_t.values()):
-        stds = np.array([np.std(list(values.values()), ddof=1) for values in by_t.values()])
+        stds = np.array([values.std(ddof=1) for values in by_t.values()])
         axes.fill_between(times, means - stds, means + stds, color=colour, alpha=0.25, linewidth=0, zorder=2)
 
 
 def _paper(axes: Axes, sources: Sources, task: str) -> None:
-    """Hollow markers at the single-step AP that the paper prints."""
+    """Hollow markers at the paper's single-step AP, if the run has the paper's T: other t have another α_t."""
     found = []
     for score in sources.published.scores("table1", sources.method):
         match = re.fullmatch(SINGLE, score)
         value = sources.published.get("table1", sources.method, task, score, "ap") if match else None
         if match and value is not None:
             found.append((int(match[1]), value.mean))
-    if found:
-        axes.plot(
-            *zip(*found, strict=True),
-            "o",
-            color=style.BLUE,
-            markerfacecolor="none",
-            markersize=6,
-            label="paper",
-            zorder=4,
-        )
+    present = points(sources.results, sources.method, task, SINGLE)
+    if found and max(present, default=0) == max(t for t, _ in found):
+        look: dict[str, Any] = {
+            "color": style.BLUE,
+            "markerfacecolor": "none",
+            "markersize": 6,
+            "clip_on": False,
+            "zorder": 4,
+        }
+        axes.plot(*zip(*found, strict=True), "o", label="paper, single step (Table 1)", **look)
 
 
 def _note(results: Results, method: str) -> str:

@@ -9,7 +9,10 @@ from harness.paper.sources import Sources
 from harness.paper.table import Row, Table
 
 REQUIRES = "disyre"
-SECTIONS = {"single": ("single-step t", r"single/t=(\d+)"), "multi": ("multi-step step_size", r"multi/step=(\d+)")}
+SECTIONS = {  # printed name, what the number is, pattern of the score's name
+    "single": ("single-step", "t", r"single/t=(\d+)"),
+    "multi": ("multi-step", "step_size", r"multi/step=(\d+)"),
+}
 
 
 def make(sources: Sources) -> Table:
@@ -20,15 +23,16 @@ def make(sources: Sources) -> Table:
     family = {name: family for name, _, family in results.methods}.get(method, "")
     rows: list[Row] = []
     groups: list[list[int]] = []
-    for key, (section, pattern) in SECTIONS.items():
+    for key, (section, symbol, pattern) in SECTIONS.items():
         scores = wanted(key, pattern, printed, results.scores(method))
         groups.append(list(range(len(rows), len(rows) + len(scores))))
         for score in scores:
             rows.append(
                 Row(
                     section=section,
-                    label=str(_number(pattern, score)),
+                    label=f"{symbol} = {_number(pattern, score)}",
                     method=method,
+                    title=results.title(method),
                     family=family,
                     score=score,
                     ours=tuple(results.get(method, column.task, score, "ap") for column in cols),
@@ -43,7 +47,7 @@ def make(sources: Sources) -> Table:
             "the model is conditioned on (upper section), and of multi-step restorations as a function of step_size "
             "(lower section)."
         ),
-        heads=("AP", ""),
+        heads=("Restoration", ""),
         columns=cols,
         rows=done,
         chance=table.chance(results, cols),

@@ -19,6 +19,7 @@ def make(sources: Sources) -> Table:
             section=family,
             label=title,
             method=method,
+            title=title,
             family=family,
             score="final",
             ours=tuple(results.get(method, column.task, "final", column.metric) for column in cols),
@@ -49,9 +50,9 @@ def make(sources: Sources) -> Table:
 
 
 def order(paper: list[tuple[str, str, str]], ours: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """(method, title, family) of every row: families and methods as in the paper, then ours that it lacks, controls last."""
+    """(method, title, family) of every row: in the order of the paper, then methods that it lacks, controls last."""
     ran = {entry[0]: entry for entry in ours}
     merged = [ran.get(entry[0], entry) for entry in paper]
     merged += [entry for entry in ours if entry[0] not in {method for method, _, _ in paper}]
-    families = list(dict.fromkeys(family for _, _, family in merged if family != CONTROL)) + [CONTROL]
+    families = [*dict.fromkeys(family for _, _, family in merged if family != CONTROL), CONTROL]
     return sorted(merged, key=lambda entry: families.index(entry[2]))
