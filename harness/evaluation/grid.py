@@ -1,0 +1,66 @@
+"""The bins of a score histogram: equally wide ranges of score codes, as fine as a fixed number of bins allows."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from harness.evaluation.codes import encode
+
+FINE_BITS = 9  # a row (coarse bin, kept per subject) is split into 2^9 bins of the pool
+MAX_ROWS = 2**11  # so the pool has at most 2^20 bins
+NOTHING = (2**32, 0)  # lowest and highest code before the first score above zero
+
+
+class Grid:
+    """The bins for scores above zero with codes `lowest` to `highest`: as fine as `MAX_ROWS` allows.
+
+    Row 0 is the score zero, the others are equally wide ranges of codes; each row has 2^FINE_BITS bins.
+    """
+
+    def __init__(self, lowest: int, highest: int) -> None:
+        self.lowest, self.highest = lowest, highest
+        self.shift = FINE_BITS
+        if lowest > highest:
+            self.rows, self.offset = 1, 0
+            return
+        while (highest >> self.shift) - (lowest >> self.shift) + 2 > MAX_ROWS:
+            self.shift += 1
+        first = lowest >> self.shift
+        self.rows = (highest >> self.shift) - first + 2
+        self.offset = (first - 1) << FINE_BITS
+
+    @property
+    def size(self) -> int:
+        """Number of bins of the pool."""
+        return self.rows << FINE_BITS
+
+    def bins(self, codes: np.ndarray) -> np.ndarray:
+        """Bin (n,) int64 of each code (n,) uint32."""
+        indices = (codes >> np.uint32(self.shift - FINE_BITS)).astype(np.int64)
+        indices -= self.offset
+        return np.maximum(indices, 0, out=indices)
+
+    def lower_codes(self, bins: np.ndarray) -> np.ndarray:
+        """The smallest code (n,) int64 of each of the bins (n,); in row 0 it is zero."""
+        return np.where(bins >> FINE_BITS == 0, 0, (bins + self.offset) << (self.shift - FINE_BITS))
+
+    def recount(self, counts: np.ndarray, old: Grid) -> np.ndarray:
+        """Counts (2, bins) or (2, rows) of the grid `old`, which is finer or equally fine, on this grid."""
+        coarse = counts.shape[1] == old.rows
+        occupied = np.flatnonzero(counts.any(axis=0))
+        codes = old.lower_codes(occupied << FINE_BITS if coarse else occupied)
+        new = self.bins(codes.astype(np.uint32)) >> (FINE_BITS if coarse else 0)
+        out = np.zeros((2, self.rows if coarse else self.size), counts.dtype)
+        for row, numbers in zip(out, counts[:, occupied], strict=True):
+            np.add.at(row, new, numbers)
+        return out
+
+
+def extremes(bits: np.ndarray) -> tuple[int, int]:
+    """Codes of the smallest score above zero and of the largest, of bit patterns (n,) uint32; NOTHING if all are 0."""
+    highest = int(bits.max()) if bits.size else 0
+    if highest == 0:
+        return NOTHING
+    lowest = int((bits - np.uint32(1)).min()) + 1  # zero wraps round to the largest integer
+    low, high = encode(np.array([lowest, highest], np.uint32), highest)
+    return int(low), int(high)

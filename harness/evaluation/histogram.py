@@ -1,0 +1,193 @@
+"""Streaming histograms of anomaly scores: anomalous and normal voxels counted by the float bits of their score.
+
+One pass over the maps, constant memory, and enough detail for every metric that depends on the ranking alone. The bins
+depend only on the smallest and the largest score seen, never on the order, so two merged histograms are identical to
+the histogram of all voxels together.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.evaluation.codes import INFINITE, decode, encode
+from harness.evaluation.grid import FINE_BITS, NOTHING, Grid, extremes
+from harness.files import atomic
+
+FORMAT = 1  # of the file that `save` writes
+CHUNK = 2**16  # voxels counted at once, so that temporary arrays stay in the cache
+
+
+class ScoreHistogram:
+    """Counts of normal (row 0) and anomalous (row 1) voxels by score, pooled and per subject.
+
+    `name` appears in error messages. At most 16 MiB for the pool and 16 KiB per subject, however many voxels are added.
+    """
+
+    def __init__(self, name: str = "score map") -> None:
+        self.name = name
+        self.grid = Grid(*NOTHING)
+        self.pool = np.zeros((2, self.grid.size), np.int64)
+        self.by_subject: dict[str, np.ndarray] = {}  # (2, rows) uint32
+
+    @property
+    def subjects(self) -> list[str]:
+        """Names of the subjects, sorted."""
+        return sorted(self.by_subject)
+
+    @property
+    def voxels(self) -> int:
+        """Number of voxels counted."""
+        return int(self.pool.sum())
+
+    @property
+    def positives(self) -> int:
+        """Number of anomalous voxels counted."""
+        return int(self.pool[1].sum())
+
+    def add(self, subject: str, scores: np.ndarray, labels: np.ndarray) -> None:
+        """Count voxels of a subject: `scores` (n,) float32, finite and ≥ 0, and `labels` (n,) bool (anomalous).
+
+        May be called again for the same subject. Raises HarnessError if a score is negative or not finite.
+        """
+        scores = np.ascontiguousarray(scores, np.float32)
+        labels = np.ascontiguousarray(labels, bool)
+        if scores.ndim != 1 or scores.shape != labels.shape:
+            raise ValueError(f"scores and labels must be equally long vectors, not {scores.shape} and {labels.shape}")
+        bits = scores.view(np.uint32)
+        if scores.size and bits.max() >= INFINITE:
+            self._check(subject, scores)
+            bits = (scores + np.float32(0)).view(np.uint32)  # -0 becomes 0
+        self._cover(*extremes(bits))
+        highest = int(bits.max()) if scores.size else 0
+        flat = self.pool.reshape(-1)
+        rows = np.zeros(2 * self.grid.rows, np.int64)
+        for start in range(0, scores.size, CHUNK):
+            bins = self.grid.bins(encode(bits[start : start + CHUNK], highest))
+            bins += labels[start : start + CHUNK] * np.int64(self.grid.size)
+            np.add.at(flat, bins, 1)
+            rows += np.bincount(bins >> FINE_BITS, minlength=rows.size)
+        self._count_rows(subject, rows.astype(np.uint32).reshape(2, -1))
+
+    def merge(self, other: ScoreHistogram) -> None:
+        """Add the counts of another histogram to this one; subjects of the same name are taken together."""
+        self._cover(other.grid.lowest, other.grid.highest)
+        self.pool += self.grid.recount(other.pool, other.grid)
+        for subject, counts in other.by_subject.items():
+            self._count_rows(subject, self.grid.recount(counts, other.grid))
+
+    def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Thresholds (bins,) float64 ascending, and normal and anomalous voxels (bins,) int64 of all subjects.
+
+        Only bins that hold a voxel. The voxels of a bin and those above it are exactly those with score ≥ threshold.
+        """
+        occupied = np.flatnonzero(self.pool.any(axis=0))
+        return decode(self.grid.lower_codes(occupied)), self.pool[0, occupied], self.pool[1, occupied]
+
+    def per_subject(self) -> tuple[np.ndarray, np.ndarray]:
+        """Normal and anomalous voxels (subjects, coarse bins) int64 in the order of `subjects`, scores ascending."""
+        if not self.by_subject:
+            return np.zeros((0, 0), np.int64), np.zeros((0, 0), np.int64)
+        counts = np.stack([self.by_subject[subject] for subject in self.subjects], axis=1).astype(np.int64)
+        counts = counts[:, :, counts.any(axis=(0, 1))]
+        return counts[0], counts[1]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ScoreHistogram):
+            return NotImplemented
+        return (
+            (self.grid.lowest, self.grid.highest) == (other.grid.lowest, other.grid.highest)
+            and self.subjects == other.subjects
+            and np.array_equal(self.pool, other.pool)
+            and all(np.array_equal(self.by_subject[s], other.by_subject[s]) for s in self.by_subject)
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def _cover(self, lowest: int, highest: int) -> None:
+        """Widen the bins so that codes from `lowest` to `highest` have a place."""
+        lowest, highest = min(lowest, self.grid.lowest), max(highest, self.grid.highest)
+        if (lowest, highest) == (self.grid.lowest, self.grid.highest):
+            return
+        old, self.grid = self.grid, Grid(lowest, highest)
+        self.pool = self.grid.recount(self.pool, old)
+        self.by_subject = {s: self.grid.recount(counts, old) for s, counts in self.by_subject.items()}
+
+    def _count_rows(self, subject: str, rows: np.ndarray) -> None:
+        present = self.by_subject.get(subject)
+        self.by_subject[subject] = rows if present is None else present + rows
+
+    def _check(self, subject: str, scores: np.ndarray) -> None:
+        """Raise HarnessError naming map and subject unless the scores are finite and ≥ 0."""
+        wrong = ~np.isfinite(scores)
+        what = "not finite"
+        if not wrong.any():
+            wrong, what = scores < 0, "negative"
+        if wrong.any():
+            raise HarnessError(
+                f"{self.name} of {subject}: {int(wrong.sum())} of {scores.size} scores are {what}; "
+                "a score map must be finite and ≥ 0, higher where more anomalous"
+            )
+
+
+def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram], meta: Mapping[str, Any]) -> None:
+    """Write the histograms of several score maps, by name, and JSON-able facts about them to one .npz file.
+
+    Counts are stored exactly, in the narrowest unsigned integers that hold them, lowest bytes first, deflated.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    index = []
+    for number, (name, histogram) in enumerate(histograms.items()):
+        subjects = histogram.subjects
+        rows = [histogram.by_subject[subject] for subject in subjects]
+        arrays[f"{number}.pool"] = _planes(histogram.pool)
+        arrays[f"{number}.subjects"] = _planes(np.stack(rows) if rows else np.zeros((0, 2, histogram.grid.rows), int))
+        lowest, highest = histogram.grid.lowest, histogram.grid.highest
+        index.append({"name": name, "lowest": lowest, "highest": highest, "subjects": subjects})
+    header = {"format": FORMAT, "meta": dict(meta), "maps": index}
+    arrays["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
+    with atomic(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, ScoreHistogram], dict[str, Any]]:
+    """The histograms by the name of the score map, in the order saved, and the facts given to `save`.
+
+    Raises HarnessError if the file is absent or was not written by `save`.
+    """
+    try:
+        with np.load(path) as file:
+            header = json.loads(bytes(file["header"]))
+            if header["format"] != FORMAT:
+                raise HarnessError(f"{path}: histograms of format {header['format']}, not {FORMAT}; evaluate again")
+            histograms = {}
+            for number, entry in enumerate(header["maps"]):
+                histogram = ScoreHistogram(entry["name"])
+                grid = histogram.grid = Grid(entry["lowest"], entry["highest"])
+                histogram.pool = _whole(file[f"{number}.pool"], np.int64).reshape(2, grid.size)
+                rows = _whole(file[f"{number}.subjects"], np.uint32).reshape(-1, 2, grid.rows)
+                histogram.by_subject = dict(zip(entry["subjects"], rows, strict=True))
+                histograms[entry["name"]] = histogram
+    except FileNotFoundError as error:
+        raise HarnessError(f"{path}: no such file; run the evaluation that writes it") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise HarnessError(f"{path}: not a file of score histograms; run the evaluation again") from error
+    return histograms, header["meta"]
+
+
+def _planes(counts: np.ndarray) -> np.ndarray:
+    """Counts of any shape as bytes (bytes per count, counts), which deflate far better than interleaved ones."""
+    kind = np.min_scalar_type(counts.max(initial=0)).newbyteorder("<")
+    return np.ascontiguousarray(counts.astype(kind).reshape(-1, 1).view(np.uint8).T)
+
+
+def _whole(planes: np.ndarray, kind: type) -> np.ndarray:
+    """The counts (n,) that `_planes` made `planes` of."""
+    width = planes.shape[0]
+    return np.ascontiguousarray(planes.T).view(f"<u{width}").reshape(-1).astype(kind)

@@ -1,0 +1,109 @@
+"""Average precision, best Dice and AUROC from counts of normal and anomalous voxels by score.
+
+The functions of counts work on arrays (…, bins) with scores ascending, so that many resamples are one call; those of a
+histogram use its pooled counts: all voxels of all subjects in one ranking.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from harness.evaluation.histogram import ScoreHistogram
+
+Counts = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def precision_of_counts(negatives: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """Average precision (…) of counts (…, bins), NaN without a positive.
+
+    The sum over thresholds of (recall gained) × (precision there), every distinct score being one threshold, without
+    interpolation: the definition of scikit-learn's `average_precision_score`.
+    """
+    true = _at_least(positives)
+    flagged = true + _at_least(negatives)
+    precision = true / np.maximum(flagged, 1)
+    return _divide((positives * precision).sum(axis=-1), true[..., 0])
+
+
+def dice_by_threshold(negatives: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """Dice coefficient (…, bins) of calling all voxels of a bin and above anomalous, NaN without a positive."""
+    true = _at_least(positives)
+    flagged = true + _at_least(negatives)
+    return _divide(2 * true, np.where(true[..., :1] > 0, flagged + true[..., :1], 0))
+
+
+def dice_of_counts(negatives: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """Greatest Dice coefficient (…) over all thresholds, ⌈Dice⌉, of counts (…, bins)."""
+    return dice_by_threshold(negatives, positives).max(axis=-1)
+
+
+def auroc_of_counts(negatives: np.ndarray, positives: np.ndarray) -> np.ndarray:
+    """Area under the ROC curve (…) of counts (…, bins): the chance that an anomalous voxel outranks a normal one."""
+    above = _at_least(positives)
+    won = (negatives * (above - positives / 2)).sum(axis=-1)  # a tie counts half
+    return _divide(won, above[..., 0] * negatives.sum(axis=-1))
+
+
+METRICS: dict[str, Counts] = {"ap": precision_of_counts, "dice": dice_of_counts, "auroc": auroc_of_counts}
+
+
+def average_precision(histogram: ScoreHistogram) -> float:
+    """Average precision of the pooled voxels as scikit-learn defines it; NaN without an anomalous voxel."""
+    _, negatives, positives = histogram.pooled()
+    return float(precision_of_counts(negatives, positives)) if positives.any() else float("nan")
+
+
+def average_precision_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
+    """The least and the greatest average precision that the pooled voxels can have, whatever their order in a bin.
+
+    The exact value lies between them, so their distance bounds the error of `average_precision`. Voxels of truly equal
+    score widen it as well.
+    """
+    _, negatives, positives = histogram.pooled()
+    if not positives.any():
+        return float("nan"), float("nan")
+    zero = np.zeros_like(positives)
+    normal_first = np.stack([positives, zero], axis=-1).reshape(-1), np.stack([zero, negatives], axis=-1).reshape(-1)
+    anomalous_first = np.stack([zero, positives], axis=-1).reshape(-1), np.stack([negatives, zero], axis=-1).reshape(-1)
+    return _ordered(*normal_first), _ordered(*anomalous_first)
+
+
+def best_dice(histogram: ScoreHistogram, thresholds: np.ndarray | None = None) -> tuple[float, float]:
+    """⌈Dice⌉ of the pooled voxels and the threshold that attains it; both NaN without an anomalous voxel.
+
+    A voxel is called anomalous if its score is at least the threshold. All thresholds are tried, or only `thresholds`
+    (n,), each rounded up to the next bin. Of equal Dice the highest threshold is reported.
+    """
+    edges, negatives, positives = histogram.pooled()
+    if not positives.any():
+        return float("nan"), float("nan")
+    dice = dice_by_threshold(negatives, positives)
+    if thresholds is not None:
+        edges = np.sort(np.asarray(thresholds, np.float64))
+        dice = np.append(dice, 0.0)[np.searchsorted(histogram.pooled()[0], edges, side="left")]
+    best = len(dice) - 1 - int(np.argmax(dice[::-1]))
+    return float(dice[best]), float(edges[best])
+
+
+def auroc(histogram: ScoreHistogram) -> float:
+    """Area under the ROC curve of the pooled voxels, ties counting half; NaN unless both classes are present."""
+    _, negatives, positives = histogram.pooled()
+    return float(auroc_of_counts(negatives, positives)) if positives.any() else float("nan")
+
+
+def _ordered(positives: np.ndarray, negatives: np.ndarray) -> float:
+    return float(precision_of_counts(negatives, positives))
+
+
+def _at_least(counts: np.ndarray) -> np.ndarray:
+    """Number of voxels (…, bins) in each bin and those above it."""
+    return np.cumsum(counts[..., ::-1], axis=-1, dtype=np.float64)[..., ::-1]
+
+
+def _divide(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """The quotient, NaN where the denominator is 0."""
+    return np.divide(
+        numerator, denominator, out=np.full(np.shape(denominator), np.nan), where=np.asarray(denominator) > 0
+    )
