@@ -1,0 +1,106 @@
+"""The tidy table: every number of every run, one row per (method, seed, task, score, protocol, metric)."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from harness.errors import HarnessError
+from harness.evaluation.bootstrap import bootstrap_all
+from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.histograms import load
+from harness.evaluation.metrics import auroc, average_precision, best_dice
+from harness.evaluation.protocols import PROTOCOLS
+
+META = ["experiment", "simulated", "method", "title", "family", "seed", "task", "dataset", "modality"]
+COLUMNS = [
+    *META,
+    *("score", "protocol", "metric", "value", "low", "high"),
+    *("subjects", "left_out", "voxels", "positives"),
+]
+METRIC_ORDER = ["ap", "dice", "dice_threshold", "auroc"]
+KEY = ["experiment", "task", "method", "score", "seed", "protocol", "metric"]  # also the order of the rows
+
+
+def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """The rows of results.csv for files of histograms, in an order that does not depend on that of the files.
+
+    Columns as in `COLUMNS`; low and high bound the 95 % bootstrap interval over subjects (`resamples` draws) and are
+    NaN where there is none. A metric that is undefined has no row; a score map without an anomalous voxel has none at
+    all and a line on standard error. Raises HarnessError for a file that is no file of histograms, lacks a fact or
+    repeats a run.
+    """
+    rows: list[dict[str, Any]] = []
+    origin: dict[tuple[Any, ...], str] = {}
+    for path in paths:
+        histograms, meta = load(path)
+        _check(str(path), meta, origin)
+        for score, histogram in histograms.items():
+            if not histogram.positives:
+                print(f"warning: {path}: map {score} has no anomalous voxel; left out", file=sys.stderr)
+                continue
+            facts = {
+                **{key: meta[key] for key in META},
+                "score": score,
+                "protocol": meta["protocol"],
+                "subjects": len(histogram.subjects),
+                "left_out": meta["left_out"],
+                "voxels": histogram.voxels,
+                "positives": histogram.positives,
+            }
+            rows += [{**facts, **number} for number in numbers(histogram, meta["protocol"], resamples, seed)]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.sort_values(KEY, key=_order, kind="stable", ignore_index=True)
+
+
+def numbers(
+    histogram: ScoreHistogram, protocol: str = "full", resamples: int = 1000, seed: int = 0
+) -> list[dict[str, Any]]:
+    """All metrics of a histogram as dicts with metric, value, low and high; those undefined are left out."""
+    thresholds = PROTOCOLS[protocol].thresholds
+    dice, threshold = best_dice(histogram, None if thresholds is None else thresholds(histogram))
+    values = {"ap": average_precision(histogram), "dice": dice, "dice_threshold": threshold, "auroc": auroc(histogram)}
+    intervals = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples, seed) if resamples else {}
+    out = []
+    for metric, value in values.items():
+        low, high = intervals.get(metric) or (np.nan, np.nan)
+        if np.isfinite(value):
+            out.append({"metric": metric, "value": value, "low": low, "high": high})
+    return out
+
+
+def _check(path: str, meta: dict[str, Any], origin: dict[tuple[Any, ...], str]) -> None:
+    """Raise HarnessError unless the facts are complete, the protocol known and the run new."""
+    missing = [key for key in [*META, "protocol", "left_out"] if key not in meta]
+    if missing:
+        raise HarnessError(f"{path}: no {missing[0]} given; run the evaluation again")
+    if meta["protocol"] not in PROTOCOLS:
+        raise HarnessError(f"{path}: protocol {meta['protocol']} is unknown; use one of {', '.join(PROTOCOLS)}")
+    run = tuple(meta[key] for key in ("experiment", "task", "method", "seed", "protocol"))
+    if run in origin:
+        raise HarnessError(
+            f"{path}: same experiment, task, method, seed and protocol as {origin[run]}; give one of them"
+        )
+    origin[run] = path
+
+
+def _order(column: pd.Series) -> pd.Series:
+    """Sort key of a column: metrics in their usual order, "final" first, numbers within names by value."""
+    if column.name == "metric":
+        return column.map(METRIC_ORDER.index)
+    if column.name == "seed":
+        return column
+    names = sorted(set(column), key=lambda name: (name != "final", _natural(str(name))))
+    return column.map({name: place for place, name in enumerate(names)})
+
+
+def _natural(name: str) -> list[tuple[int, float, str]]:
+    """Key that puts "t=9" before "t=25"."""
+    parts = re.split(r"(\d+)", name)
+    return [(1, float(part), "") if part.isdigit() else (0, 0.0, part) for part in parts if part]

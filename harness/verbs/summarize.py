@@ -1,0 +1,35 @@
+"""Verb `summarize`: files of score histograms to the one tidy table of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("histograms", nargs=-1, type=PATH)
+@click.option("--list", "listing", type=PATH, help="Text file with further paths of histograms, one per line.")
+@click.option("--resamples", default=1000, help="Bootstrap resamples of the subjects; 0 leaves the intervals out.")
+@click.option("--seed", default=0, help="Seed of the resamples.")
+@click.option("--out", type=PATH, required=True, help="The table, results.csv.")
+def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, out: Path) -> None:
+    """Compute all metrics with 95 % bootstrap intervals over subjects from HISTOGRAMS (.npz) and write them as CSV."""
+    from harness.errors import HarnessError
+    from harness.evaluation.results import tidy
+    from harness.files import atomic
+
+    paths = list(histograms)
+    if listing is not None:
+        if not listing.is_file():
+            raise HarnessError(f"{listing}: no such file; give a text file with one path per line")
+        lines = listing.read_text(encoding="utf-8").splitlines()
+        paths += [Path(line.strip()) for line in lines if line.strip()]
+    if not paths:
+        raise HarnessError("summarize: no histograms given; name files or give --list FILE")
+    table = tidy(paths, resamples, seed)
+    with atomic(out) as partial:
+        table.to_csv(partial, index=False, float_format="%.9g")
+    click.echo(out)
