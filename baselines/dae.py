@@ -20,6 +20,7 @@ REVISION = 1
 TITLE = "DAE"
 FAMILY = "S-S"
 PAPER = "Kascenas et al., MIDL 2022"
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "cells": 8}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ REVISION = 1
 TITLE = "DISYRE"
 FAMILY = "S-S"
 PAPER = "Naval Marimont et al., ISBI 2024"
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ class Description:
     paper: str  # where the method was published
     revision: int  # raised when the method's code changes its results: retrains this method alone
     requires: str | None  # a method whose run of the same seed and modality this one builds on
+    small: dict[str, Any]  # hyper-parameters that train in seconds on a CPU, for tests
 
 
 def names() -> list[str]:
@@ -67,6 +68,7 @@ def describe(name: str) -> Description:
         paper=declared.get("PAPER", ""),
         revision=declared["REVISION"],
         requires=declared.get("REQUIRES"),
+        small=declared.get("SMALL", {}),
     )
 
 

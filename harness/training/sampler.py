@@ -14,7 +14,7 @@ from harness.errors import HarnessError
 from harness.method import Batch
 from harness.training.seeds import Streams
 
-STRIDE = 16  # patches are whole multiples of this, so that networks can halve them four times
+STRIDE = 8  # sides of patches are whole multiples of this, so that networks can halve them three times
 
 
 def patch_shape(patch: int, height: int, width: int) -> tuple[int, int]:

@@ -1,0 +1,28 @@
+# From raw MRI to the tables and figures of the paper: each included file is one stage of the study.
+
+from snakemake.utils import min_version
+
+min_version("9.1")
+
+
+# A config file that names an experiment stands alone; any other is laid over the default experiment.
+if "experiment" not in config:
+
+    configfile: "config.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/paper.smk"
+
+
+report: "workflow/report/study.rst"
+
+
+rule all:
+    input:
+        expand(f"{RESULTS}/paper/{{table}}.md", table=experiment.tables),
+        expand(f"{RESULTS}/paper/{{figure}}.pdf", figure=experiment.figures),
+        f"{RESULTS}/evaluation/results.csv",

@@ -1,0 +1,43 @@
+"""Example anomalies as arrays, drawn exactly as training draws them; Figure 1 is made from these."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from harness.anomalies.corruption import alpha_schedule, synthesise
+from harness.data.store import Store
+from harness.files import atomic
+from harness.settings import AnomalyParams
+from harness.training.sampler import SliceSampler
+from harness.training.seeds import Streams
+
+TIMES = (0, 25, 50, 75, 100)
+CANDIDATES = 64  # anomalies drawn, of which those in the fullest slices are shown
+
+
+def illustrate(store: Store, modality: str, params: AnomalyParams, count: int, seed: int, out: Path) -> None:
+    """Write x0, mask, foreign (K, H, W), t and alpha (n,), xt (K, n, H, W) of `count` anomalies to `out` (.npz).
+
+    Without augmentation, and from slices with much brain, so that a reader recognises what is shown.
+    """
+    sampler = SliceSampler(store.images(modality), store.rows(modality, "train"))
+    batch = sampler.batch(CANDIDATES, Streams(seed), params.patch)
+    anomaly = synthesise(batch, replace(params, augment=False), store.spacing)
+    visible = (anomaly.mask * (anomaly.foreign - anomaly.healthy).abs()).flatten(1).sum(1)
+    brain = (anomaly.healthy > 0).flatten(1).sum(1)
+    chosen = torch.argsort(torch.where(brain >= brain.median(), visible, -1), descending=True)[:count]
+    alpha = alpha_schedule(max(TIMES))[list(TIMES)]
+    corrupted = torch.stack([anomaly.at(value.expand(CANDIDATES)) for value in alpha], 1)
+    arrays = {"x0": anomaly.healthy, "mask": anomaly.mask, "foreign": anomaly.foreign, "xt": corrupted}
+    with atomic(out) as partial, open(partial, "wb") as file:
+        np.savez_compressed(
+            file,
+            t=np.array(TIMES),
+            alpha=alpha.numpy(),
+            simulated=store.simulated,
+            **{key: value[chosen].squeeze(1 if key != "xt" else 2).numpy() for key, value in arrays.items()},
+        )

@@ -1,0 +1,214 @@
+"""An experiment's config: checked as a whole before anything runs, and read through one object. Imports no torch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from harness import registry, settings
+from harness.errors import HarnessError
+
+ROOT = Path(__file__).resolve().parent.parent
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+DEFAULTS = {
+    "preprocessing": {},
+    "max_lost": 0.1,
+    "chunks": 4,
+    "params": {},
+    "evaluation": {},
+    "paper": {},
+    "device": "auto",
+    "threads": {},
+}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A test set in one modality: a column of the tables."""
+
+    name: str
+    dataset: str
+    modality: str
+
+
+class Experiment:
+    """A checked config. Raises HarnessError naming the key, the reason and the remedy at the first mistake."""
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        _check_schema(config)
+        self.config = {**DEFAULTS, **{key: value for key, value in config.items() if value is not None}}
+        self.name: str = self.config["experiment"]
+        self.tasks = [Task(**task) for task in self.config["tasks"]]
+        self.methods: list[str] = self.config["methods"]
+        self.seeds: list[int] = self.config["seeds"]
+        self.train: str = self.config["train"]
+        self.chunks: int = self.config["chunks"]
+        self.simulated: dict[str, Any] = self.config.get("simulate") or {}
+        self._check_datasets()
+        self._check_methods()
+        self._check_preprocessing()
+        self._check_choices()
+
+    @cached_property
+    def datasets(self) -> dict[str, dict[str, Any]]:
+        """The data sets that are used, training first, with their entries in the config."""
+        used = dict.fromkeys([self.train, *(task.dataset for task in self.tasks)])
+        return {name: self.config["datasets"][name] for name in used}
+
+    @cached_property
+    def modalities(self) -> list[str]:
+        """Modalities that methods are trained on."""
+        return list(dict.fromkeys(task.modality for task in self.tasks))
+
+    def task(self, name: str) -> Task:
+        """The task of a name."""
+        return next(task for task in self.tasks if task.name == name)
+
+    def modalities_of(self, dataset: str) -> list[str]:
+        """Modalities of a data set that the experiment uses."""
+        if dataset == self.train:
+            return self.modalities
+        return list(dict.fromkeys(task.modality for task in self.tasks if task.dataset == dataset))
+
+    def params(self, method: str, modality: str) -> dict[str, Any]:
+        """All hyper-parameters of a method on a modality."""
+        return asdict(registry.params(method, self.config["params"].get(method, {}), modality))
+
+    def training_settings(self, method: str, modality: str) -> str:
+        """What decides the weights of a run but its seed and data, as sorted JSON: a change of it retrains."""
+        params = registry.params(method, self.config["params"].get(method, {}), modality)
+        about = {"revision": registry.describe(method).revision, "params": settings.for_training(params)}
+        return json.dumps(about, sort_keys=True)
+
+    def scoring_settings(self, method: str, modality: str) -> str:
+        """What decides the scores of a trained run, as sorted JSON: a change of it rescores."""
+        about = {"revision": registry.describe(method).revision, "params": self.params(method, modality)}
+        return json.dumps(about, sort_keys=True)
+
+    def preprocessing_settings(self) -> str:
+        """Settings of preprocessing as sorted JSON."""
+        return json.dumps(self.config["preprocessing"], sort_keys=True)
+
+    def _check_datasets(self) -> None:
+        from harness.data import layout as layouts
+
+        defined = self.config["datasets"]
+        for key, name in [("train", self.train), *((f"tasks.{task.name}", task.dataset) for task in self.tasks)]:
+            if name not in defined:
+                raise HarnessError(f"{key}: no data set {name!r} under datasets; there are {', '.join(defined)}")
+        names = [task.name for task in self.tasks]
+        if len(set(names)) < len(names):
+            raise HarnessError(f"tasks: two tasks have the same name; names are {', '.join(names)}")
+        for name, dataset in self.datasets.items():
+            where = f"datasets.{name}"
+            if dataset["layout"] not in layouts.names():
+                known = ", ".join(layouts.names())
+                raise HarnessError(f"{where}.layout: {dataset['layout']!r} is unknown; there are {known}")
+            if name in self.simulated.get("subjects", {}):
+                if "root" in dataset:
+                    raise HarnessError(f"{where}.root: the data set is simulated; remove root, or simulate.subjects.{name}")
+            elif "root" not in dataset:
+                raise HarnessError(f"{where}: no root; name the folder of the release, or add simulate.subjects.{name}")
+            elif not Path(dataset["root"]).expanduser().is_dir():
+                raise HarnessError(f"{where}.root: no folder {dataset['root']}; see docs/data.md for how to get the data")
+
+    def _check_methods(self) -> None:
+        for method in self.methods:
+            about = registry.describe(method)
+            if about.requires and about.requires not in self.methods:
+                raise HarnessError(f"methods: {method} builds on {about.requires}; add {about.requires} to methods")
+            for modality in self.modalities:
+                self.params(method, modality)
+        for method in self.config["params"]:
+            if method not in registry.names():
+                raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.names())}")
+
+    def _check_preprocessing(self) -> None:
+        from harness.data.preprocess import Preprocessing
+
+        settings.build(Preprocessing, self.config["preprocessing"], "preprocessing")
+
+    def _check_choices(self) -> None:
+        from harness.evaluation.protocols import PROTOCOLS
+        from harness.paper import registry as paper
+
+        for key, chosen, known in (
+            ("evaluation.protocols", self.protocols, list(PROTOCOLS)),
+            ("paper.tables", self.tables, paper.names("tables")),
+            ("paper.figures", self.figures, paper.names("figures")),
+        ):
+            for name in chosen:
+                if name not in known:
+                    raise HarnessError(f"{key}: {name!r} is unknown; there are {', '.join(known)}")
+
+    @property
+    def protocols(self) -> list[str]:
+        """Names of the evaluation protocols."""
+        return self.config["evaluation"].get("protocols", ["full"])
+
+    @property
+    def tables(self) -> list[str]:
+        """Names of the tables to render: all, unless the config chooses."""
+        from harness.paper import registry as paper
+
+        return self.config["paper"].get("tables", paper.names("tables", self.methods))
+
+    @property
+    def figures(self) -> list[str]:
+        """Names of the figures to render: all, unless the config chooses."""
+        from harness.paper import registry as paper
+
+        return self.config["paper"].get("figures", paper.names("figures", self.methods))
+
+    @property
+    def illustrated(self) -> str:
+        """The method that the figures show."""
+        chosen = self.config["paper"].get("illustrated", "disyre")
+        return chosen if chosen in self.methods else self.methods[0]
+
+
+def read(*paths: str | Path) -> dict[str, Any]:
+    """Read config files, later ones laid over earlier ones: mappings merge, everything else is replaced."""
+    merged: dict[str, Any] = {}
+    for path in paths:
+        try:
+            merged = _overlay(merged, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+        except FileNotFoundError:
+            raise HarnessError(f"{path}: no such config file") from None
+        except yaml.YAMLError as error:
+            raise HarnessError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    return merged
+
+
+def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlay(merged[key], value) if nested else value
+    return merged
+
+
+def _check_schema(config: dict[str, Any]) -> None:
+    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    error = best_match(Draft202012Validator(schema).iter_errors(_without_empty(config)))
+    if error is None:
+        return
+    place = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
+        known = list(error.schema.get("properties", {}))
+        unknown = [key for key in error.instance if key not in known]
+        where = f"{place}.{unknown[0]}" if place else unknown[0]
+        raise HarnessError(f"{where}: no such key; there are {', '.join(known)}")
+    raise HarnessError(f"{place or 'config'}: {error.message}")
+
+
+def _without_empty(config: dict[str, Any]) -> dict[str, Any]:
+    """The config without the keys that an overlay emptied with `null`."""
+    return {key: value for key, value in config.items() if value is not None}

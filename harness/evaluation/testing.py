@@ -1,0 +1,107 @@
+"""Scoring a test set with a trained run: one pass over its volumes, into histograms and a few example slices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from harness.data.store import Store
+from harness.errors import HarnessError
+from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.histograms import save
+from harness.evaluation.protocols import PROTOCOLS
+from harness.files import atomic
+from harness.method import Method
+from harness.training.loop import precision
+from harness.training.seeds import Streams
+
+
+def score_volume(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> dict[str, torch.Tensor]:
+    """All score maps of a volume (D, H, W), checked: the volume's shape, finite and at least 0, and 0 outside the brain.
+
+    Raises HarnessError naming the method's map that is not.
+    """
+    with torch.no_grad(), precision(volume.device):
+        maps = method.score(volume, rng)
+    if "final" not in maps:
+        raise HarnessError(f"baselines/{name}.py: score returns no map 'final', only {', '.join(maps) or 'nothing'}")
+    for key, values in maps.items():
+        if values.shape != volume.shape:
+            raise HarnessError(
+                f"baselines/{name}.py: map {key} has shape {tuple(values.shape)}, not {tuple(volume.shape)}"
+            )
+        if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
+            raise HarnessError(f"baselines/{name}.py: map {key} has values that are negative or not finite")
+    return {key: values.float() * (volume > 0) for key, values in maps.items()}
+
+
+def test_set(
+    method: Method,
+    store: Store,
+    modality: str,
+    meta: dict[str, Any],
+    protocols: list[str],
+    examples: int,
+    out: Path,
+    device: torch.device,
+) -> None:
+    """Score every subject of a packed test set and write `out/PROTOCOL.npz` and `out/examples.npz`.
+
+    meta: what identifies the run and the task in the tidy results. Random methods draw from a stream of each subject.
+    """
+    rows = store.rows(modality, "test")
+    labels = store.labels()
+    if labels is None or not len(rows):
+        raise HarnessError(f"{store.folder}: not a test set: it needs masks and subjects with {modality}")
+    histograms: dict[str, dict[str, ScoreHistogram]] = {protocol: {} for protocol in protocols}
+    shown = set(example_rows(labels, rows, examples))
+    slices: list[dict[str, Any]] = []
+    streams = Streams(meta["seed"], device)
+    for row in tqdm(rows, desc=f"{meta['method']} on {meta['task']}", unit="volume", disable=None):
+        subject = store.subjects[row]
+        rng = streams.child(subject)
+        volume = torch.from_numpy(np.asarray(store.images(modality)[row], np.float32)).to(device)
+        truth = np.asarray(labels[row]) > 0
+        brain = (volume > 0).cpu().numpy()
+        maps = score_volume(method, volume, rng, meta["method"])
+        for key, values in maps.items():
+            scores = values.cpu().numpy()
+            for protocol in protocols:
+                counted = PROTOCOLS[protocol].voxels(scores, truth, brain, np.random.default_rng([meta["seed"], row]))
+                histograms[protocol].setdefault(key, ScoreHistogram(key)).add(subject, *counted)
+        if row in shown:
+            slices.append(_example(method, volume, rng, maps["final"], truth, subject))
+    out.mkdir(parents=True, exist_ok=True)
+    for protocol in protocols:
+        save(out / f"{protocol}.npz", histograms[protocol], {**meta, "protocol": protocol})
+    _write_examples(out / "examples.npz", slices, store.spacing)
+
+
+def example_rows(labels: np.ndarray, rows: np.ndarray, count: int) -> list[int]:
+    """Rows of example subjects: evenly spaced by lesion volume, from the middle one to the largest; the same for every method."""
+    ordered = sorted(rows.tolist(), key=lambda row: (int(np.count_nonzero(labels[row])), row))
+    upper = ordered[len(ordered) // 2 :]
+    places = np.linspace(0, len(upper) - 1, min(count, len(upper))).round().astype(int)
+    return [upper[place] for place in places]
+
+
+def _example(
+    method: Method, volume: torch.Tensor, rng: Streams, final: torch.Tensor, truth: np.ndarray, subject: str
+) -> dict[str, Any]:
+    """The slice with the largest lesion of a subject."""
+    z = int(truth.sum((1, 2)).argmax())
+    with torch.no_grad(), precision(volume.device):
+        restored = method.restore(volume, rng)
+    example = {"image": volume[z], "score": final[z], "restoration": None if restored is None else restored[z].float()}
+    arrays = {key: value.cpu().numpy() for key, value in example.items() if value is not None}
+    return {**arrays, "label": truth[z].astype(np.uint8), "subject": subject}
+
+
+def _write_examples(path: Path, slices: list[dict[str, Any]], spacing: float) -> None:
+    arrays = {key: np.stack([example[key] for example in slices]) for key in slices[0]}
+    with atomic(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, spacing=np.float32(spacing), **arrays)

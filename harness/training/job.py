@@ -1,0 +1,82 @@
+"""A training from packed data to a finished run folder: what the verb `train` does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import __version__, device, registry
+from harness.data.store import Store
+from harness.errors import HarnessError
+from harness.method import Context
+from harness.training import run
+from harness.training.loop import Pace, train
+from harness.training.sampler import SliceSampler
+from harness.training.seeds import seed_everything
+
+
+def train_run(
+    method: str,
+    overrides: dict[str, Any],
+    modality: str,
+    seed: int,
+    data: Path,
+    out: Path,
+    chosen: torch.device,
+    required: Path | None = None,
+    pace: Pace | None = None,
+) -> None:
+    """Train a method on the training subjects of a packed cohort and write its run to `out`.
+
+    Raises HarnessError for wrong hyper-parameters, missing data, or a loss that is not finite.
+    """
+    params = asdict(registry.params(method, overrides, modality))
+    store = Store.open(data)
+    training, validation = (store.rows(modality, split) for split in ("train", "validation"))
+    if not len(training):
+        raise HarnessError(f"{data}: no training subject has {modality}; check the subject sheet and the reports")
+    seed_everything(seed)
+    torch.use_deterministic_algorithms(chosen.type == "cpu")
+    context = Context(modality, store.spacing, _parent(method, required, chosen))
+    facts = run.facts(method, params, context, seed)
+    facts |= {
+        "dataset": store.index["dataset"],
+        "simulated": store.simulated,
+        "preprocessing": store.index["preprocessing"],
+        "subjects": len(training),
+        "validation_subjects": len(validation),
+    }
+    built = run.build(method, params, context)
+    started = time.monotonic()
+    images = store.images(modality)
+    held_out = SliceSampler(images, validation, chosen) if len(validation) else None
+    history = train(built, SliceSampler(images, training, chosen), held_out, seed, out, _fingerprint(facts, store), pace)
+    facts |= {
+        "seconds": round(time.monotonic() - started, 1),
+        "device": device.describe(chosen),
+        "harness": __version__,
+        "final": history[-1] if history else None,
+    }
+    run.write(out, built, facts)
+    (out / "state.pt").unlink(missing_ok=True)
+
+
+def _parent(method: str, required: Path | None, chosen: torch.device) -> Any:
+    wanted = registry.describe(method).requires
+    if wanted is None:
+        return None
+    if required is None:
+        raise HarnessError(f"{method} builds on {wanted}; name a finished run of it with --required")
+    return run.load(required, chosen)[0]
+
+
+def _fingerprint(facts: dict[str, Any], store: Store) -> str:
+    """What must be the same for a training to go on from a saved state."""
+    content = json.dumps([facts, store.index], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()

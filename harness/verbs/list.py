@@ -1,0 +1,24 @@
+"""Verb `list`: the methods there are."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def command(as_json: bool) -> None:
+    """List every baseline with its family, revision and paper; nothing is imported."""
+    import json
+    from dataclasses import asdict
+
+    from harness import registry
+
+    found = [registry.describe(name) for name in registry.names()]
+    if as_json:
+        click.echo(json.dumps([asdict(about) for about in found], indent=2))
+        return
+    width = max(len(about.name) for about in found)
+    for about in found:
+        needs = f" (builds on {about.requires})" if about.requires else ""
+        click.echo(f"{about.name:{width}}  {about.family:7}  r{about.revision}  {about.title}: {about.paper}{needs}")

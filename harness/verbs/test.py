@@ -1,0 +1,49 @@
+"""Verb `test`: score a test set with a trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--run", "folder", type=PATH, required=True, help="Folder of a finished training run.")
+@click.option("--data", type=PATH, required=True, help="Packed test set, a folder made by `pack`.")
+@click.option("--task", required=True, help="Name of the task in tables.")
+@click.option("--modality", type=click.Choice(["t1", "t2"]), required=True)
+@click.option("--experiment", default="experiment", help="Name of the experiment in the results.")
+@click.option("--settings", default="{}", help='JSON: {"params": {…}}; hyper-parameters of scoring that differ from the run\'s.')
+@click.option("--required", type=PATH, help="Run of the method that this one builds on.")
+@click.option("--protocol", "protocols", multiple=True, default=["full"], help="Evaluation protocol; may be given again.")
+@click.option("--examples", default=4, help="Example subjects kept for Figure 3.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+@click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz and examples.npz.")
+def command(
+    folder: Path, data: Path, task: str, modality: str, experiment: str, settings: str, required: Path | None,
+    protocols: tuple[str, ...], examples: int, device: str, out: Path,
+) -> None:
+    """Score every volume of a test set and count the scores into histograms, from which all metrics follow."""
+    import json
+
+    from harness import device as devices
+    from harness.data.store import Store
+    from harness.evaluation.testing import test_set
+    from harness.training import run
+
+    chosen = devices.choose(device)
+    method, about = run.load(folder, chosen, json.loads(settings).get("params"), required)
+    store = Store.open(data)
+    meta = {
+        "experiment": experiment,
+        "simulated": bool(store.simulated or about["simulated"]),
+        "task": task,
+        "dataset": store.index["dataset"],
+        "modality": modality,
+        "left_out": len(store.left_out),
+        **{key: about[key] for key in ("method", "title", "family", "seed")},
+    }
+    test_set(method, store, modality, meta, list(protocols), examples, out, chosen)
+    click.echo(out)
