@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -33,13 +34,15 @@ class Published:
 
     def get(self, table: str, method: str, task: str, score: str, metric: str) -> Summary | None:
         """The number printed in `table` ("table1" or "table2"), or None where the paper prints none."""
-        rows = self.rows
-        keep = (rows["table"] == table) & (rows["method"] == method) & (rows["task"] == task)
-        found = rows[keep & (rows["score"] == score) & (rows["metric"] == metric)]
-        if found.empty:
-            return None
-        row = found.iloc[0]
-        return Summary(mean=float(row["mean"]), std=None if pd.isna(row["std"]) else float(row["std"]))
+        return self._numbers.get((table, method, task, score, metric))
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[str, ...], Summary]:
+        names = (self.rows[column] for column in ("table", "method", "task", "score", "metric", "mean", "std"))
+        return {
+            tuple(key): Summary(mean=float(mean), std=None if pd.isna(std) else float(std))
+            for *key, mean, std in zip(*names, strict=True)
+        }
 
     def scores(self, table: str, method: str) -> list[str]:
         """Names of the scores that `table` prints for `method`, in printed order."""

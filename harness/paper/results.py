@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
@@ -96,9 +97,16 @@ class Results:
 
     def values(self, method: str, task: str, score: str, metric: str) -> pd.DataFrame:
         """The rows of one number, one per seed, by seed."""
-        rows = self.rows
-        keep = (rows["method"] == method) & (rows["task"] == task) & (rows["score"] == score)
-        return rows[keep & (rows["metric"] == metric)].sort_values("seed")
+        return self.rows.loc[self._numbers.get((method, task, score, metric), [])].sort_values("seed")
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[str, str, str, str], list[int]]:
+        """Labels of the rows of each number."""
+        found: dict[tuple[str, str, str, str], list[int]] = {}
+        names = (self.rows[column] for column in ("method", "task", "score", "metric"))
+        for label, *key in zip(self.rows.index, *names, strict=True):
+            found.setdefault((key[0], key[1], key[2], key[3]), []).append(label)
+        return found
 
     def get(self, method: str, task: str, score: str, metric: str) -> Summary | None:
         """One number over seeds, or None if results.csv does not hold it."""

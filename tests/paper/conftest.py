@@ -52,7 +52,8 @@ def write_results(
                     voxels = 1_000_000
                     row = {
                         "experiment": "demo", "simulated": simulated, "method": method, "title": title,
-                        "family": family, "seed": seed, "task": task, "dataset": task.lower(), "modality": "t2" if k == 2 else "t1",
+                        "family": family, "seed": seed, "task": task, "dataset": task.lower(),
+                        "modality": "t2" if k == 2 else "t1",
                         "score": score, "protocol": "full", "subjects": 40, "left_out": k, "voxels": voxels,
                         "positives": round(chance * voxels),
                     }  # fmt: skip

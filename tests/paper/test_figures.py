@@ -1,0 +1,297 @@
+"""Figures: what they show, the mark of a simulated cohort, nothing cut off, files that do not change."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from harness.errors import HarnessError
+from harness.paper import arrays, registry, style
+from harness.paper.results import SIMULATED
+from harness.paper.sources import Sources
+
+Make = Callable[..., Path]
+FIGURES = ["figure1", "figure2", "figure3"]
+
+
+@pytest.fixture(autouse=True)
+def house_style() -> Iterator[None]:
+    with style.style():
+        yield
+
+
+@pytest.fixture(scope="module")
+def experiment(make_results: Make, make_examples: Make, make_synthesis: Make, tmp_path_factory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("experiment")
+    return {
+        "results_csv": make_results(folder / "results.csv"),
+        "examples": make_examples(folder / "examples"),
+        "synthesis": make_synthesis(folder / "synthesis.npz"),
+    }
+
+
+def draw(name: str, **sources) -> Figure:
+    return registry.load("figures", name).make(Sources(**sources))
+
+
+def texts(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.texts]
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_simulated_mark_is_there(name: str, experiment: dict[str, Path]) -> None:
+    figure = draw(name, **experiment)
+    mark = next(text for text in figure.texts if text.get_text() == SIMULATED)
+    assert mark.get_visible()
+    assert mark.get_fontsize() >= 6
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_real_cohort_has_no_mark(
+    name: str, make_results: Make, make_synthesis: Make, experiment: dict[str, Path], tmp_path: Path
+) -> None:
+    real = {
+        "results_csv": make_results(tmp_path / "results.csv", simulated=False),
+        "synthesis": make_synthesis(tmp_path / "synthesis.npz", simulated=False),
+    }
+    assert SIMULATED not in texts(draw(name, **(experiment | real)))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_nothing_is_cut_off_and_the_width_is_that_of_the_page(name: str, experiment: dict[str, Path]) -> None:
+    figure = draw(name, **experiment)
+    figure.canvas.draw()
+    width, height = figure.get_size_inches()
+    assert width in (style.COLUMN, style.PAGE)
+    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    assert box.x0 > -0.01
+    assert box.y0 > -0.01
+    assert box.x1 < width + 0.01
+    assert box.y1 < height + 0.01
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_files_are_the_same_twice_and_have_true_type_fonts(
+    name: str, experiment: dict[str, Path], tmp_path: Path
+) -> None:
+    for folder in ("a", "b"):
+        figure = draw(name, **experiment)
+        style.save(figure, tmp_path / folder, name)
+    for suffix in ("png", "pdf"):
+        first, second = (tmp_path / folder / f"{name}.{suffix}" for folder in ("a", "b"))
+        assert first.read_bytes() == second.read_bytes()
+    pdf = (tmp_path / "a" / f"{name}.pdf").read_bytes()
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert b"CreationDate" not in pdf
+    pixels = imread(tmp_path / "a" / f"{name}.png")
+    width, height = figure.get_size_inches()
+    assert pixels.shape[:2] == (int(height * 300), int(width * 300))
+
+
+def test_another_process_writes_the_same_bytes(experiment: dict[str, Path], tmp_path: Path) -> None:
+    style.save(draw("figure2", **experiment), tmp_path / "here", "figure2")
+    command = [sys.executable, "-m", "harness", "figure", "figure2", "--results", str(experiment["results_csv"])]
+    environment = os.environ | {"PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "0"}
+    root = Path(__file__).resolve().parents[2]
+    subprocess.run([*command, "--out", str(tmp_path / "there")], check=True, cwd=root, env=environment)
+    for suffix in ("png", "pdf"):
+        here, there = (tmp_path / place / f"figure2.{suffix}" for place in ("here", "there"))
+        assert here.read_bytes() == there.read_bytes()
+
+
+def test_figure1_shows_inputs_and_process_with_alpha(experiment: dict[str, Path]) -> None:
+    figure = draw("figure1", synthesis=experiment["synthesis"])
+    data = np.load(experiment["synthesis"])
+    titles = [axes.get_title() for axes in figure.axes]
+    for symbol in ("$x_0$", "$m$", "$x_{fp}$"):
+        assert any(symbol in title for title in titles)
+    for t, alpha in zip(data["t"], data["alpha"], strict=True):
+        (axes,) = [axes for axes in figure.axes if f"$t={t}$" in axes.get_title()]
+        assert rf"\alpha_t={alpha:.2f}" in axes.get_title()
+        shown = axes.images[0]
+        np.testing.assert_array_equal(shown.get_array(), data["xt"][0, list(data["t"]).index(t)])
+        assert shown.get_clim() == (0, 1)
+        assert shown.origin == "lower"
+        assert axes.get_aspect() == 1
+
+
+def test_figure1_of_many_steps_spreads_them(make_synthesis: Make, tmp_path: Path) -> None:
+    data = dict(np.load(make_synthesis(tmp_path / "five.npz", examples=1)))
+    again = {key: np.repeat(data[key], 5, axis=axis) for key, axis in (("t", 0), ("alpha", 0), ("xt", 1))}
+    again["t"] = np.arange(25) * 4
+    np.savez(tmp_path / "many.npz", **(data | again))
+    titles = [axes.get_title() for axes in draw("figure1", synthesis=tmp_path / "many.npz").axes]
+    shown = [title for title in titles if "alpha" in title]
+    assert len(shown) == 6
+    assert "$t=0$" in shown[0]
+    assert "$t=96$" in shown[-1]
+
+
+def line(axes: matplotlib.axes.Axes, label: str) -> matplotlib.lines.Line2D:
+    (found,) = [line for line in axes.lines if str(line.get_label()).startswith(label)]
+    return found
+
+
+def test_figure2_draws_means_band_chance_and_paper(experiment: dict[str, Path]) -> None:
+    import pandas as pd
+
+    frame = pd.read_csv(experiment["results_csv"])
+    figure = draw("figure2", results_csv=experiment["results_csv"])
+    panel = figure.axes[1]
+    assert [axes.get_title() for axes in figure.axes] == ["ATLAS", "BraTS-T1", "BraTS-T2"]
+    wanted = frame[(frame["task"] == "BraTS-T1") & (frame["method"] == "disyre") & (frame["metric"] == "ap")]
+    single = line(panel, "single")
+    assert list(single.get_xdata()) == list(range(5, 101, 5))
+    expected = [wanted.loc[wanted["score"] == f"single/t={t}", "value"].mean() for t in single.get_xdata()]
+    np.testing.assert_allclose(single.get_ydata(), expected)
+    assert list(line(panel, "multi").get_xdata()) == [25, 50, 75, 100]
+    assert line(panel, "chance").get_ydata()[0] == pytest.approx(0.045)
+    assert line(panel, "chance").get_linestyle() == ":"
+    paper = line(panel, "paper")
+    assert list(zip(paper.get_xdata(), paper.get_ydata(), strict=True)) == [
+        (25, 0.39), (50, 0.45), (75, 0.37), (100, 0.32),
+    ]  # fmt: skip
+    assert paper.get_markerfacecolor() == "none"
+    assert len(panel.collections) == 2  # a band for each curve
+    low, high = panel.get_ylim()
+    assert low == 0
+    assert high > max(max(axes_line.get_ydata()) for axes in figure.axes for axes_line in axes.lines)
+
+
+def test_figure2_of_one_seed_has_no_band(make_results: Make, tmp_path: Path) -> None:
+    figure = draw("figure2", results_csv=make_results(tmp_path / "results.csv", seeds=[5]))
+    assert all(not axes.collections for axes in figure.axes)
+    assert "DISYRE, one seed." in texts(figure)
+
+
+def test_figure2_of_another_t_or_task_has_no_points_of_the_paper(make_results: Make, tmp_path: Path) -> None:
+    def edit(frame):
+        return frame[~frame["score"].isin([f"single/t={t}" for t in range(55, 101, 5)])]
+
+    for path in (
+        make_results(tmp_path / "short.csv", edit=edit),
+        make_results(tmp_path / "own.csv", tasks={"MS_lesions": 0.001}),
+    ):
+        figure = draw("figure2", results_csv=path)
+        assert not any("paper" in str(drawn.get_label()) for axes in figure.axes for drawn in axes.lines)
+    assert figure.get_size_inches()[0] == style.COLUMN
+
+
+def test_figure2_of_five_tasks_wraps(make_results: Make, tmp_path: Path) -> None:
+    tasks = {f"task {k}": 0.01 * k for k in range(1, 6)}
+    figure = draw("figure2", results_csv=make_results(tmp_path / "results.csv", tasks=tasks, methods=["disyre"]))
+    assert [axes.get_title() for axes in figure.axes if axes.axison] == list(tasks)
+
+
+def test_figure2_without_such_scores(make_results: Make, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no single-step scores of 'disyre'"):
+        draw("figure2", results_csv=make_results(tmp_path / "results.csv", methods=["dae"]))
+
+
+def test_figure3_shows_the_first_seed_with_the_truth_in_red(experiment: dict[str, Path]) -> None:
+    figure = draw("figure3", results_csv=experiment["results_csv"], examples=experiment["examples"])
+    data = np.load(experiment["examples"] / "disyre" / "ATLAS" / "seed-0" / "examples.npz")
+    assert len(figure.axes) == 3 * 2 * 3
+    for axes, key in zip(figure.axes[:3], ("image", "restoration", "score"), strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), data[key][0])
+        assert axes.get_aspect() == 1
+        assert bool(axes.collections) == (key == "score")
+    outline = figure.axes[2].collections[0]
+    assert to_hex(outline.get_edgecolor()[0]) == style.RED.lower()
+    corners = outline.get_paths()[0].vertices / float(data["spacing"])
+    rows, columns = np.nonzero(data["label"][0])
+    assert corners[:, 0].min() == pytest.approx(columns.min() - 0.5)
+    assert corners[:, 1].max() == pytest.approx(rows.max() + 0.5)
+    limits = {axes.images[0].get_clim() for axes in figure.axes if not axes.collections}
+    assert limits == {(0.0, 1.0)}
+
+
+def test_figure3_states_its_window(experiment: dict[str, Path]) -> None:
+    figure = draw("figure3", results_csv=experiment["results_csv"], examples=experiment["examples"])
+    top = figure.axes[2].images[0].get_clim()[1]
+    assert figure.axes[5].images[0].get_clim()[1] == top  # one window for a row
+    assert f"AS 0 to {top:.2g}" in texts(figure)
+
+
+def test_figure3_of_a_method_without_restoration(
+    make_results: Make, experiment: dict[str, Path], tmp_path: Path
+) -> None:
+    source = experiment["examples"] / "disyre" / "ATLAS" / "seed-1" / "examples.npz"
+    data = {key: value for key, value in np.load(source).items() if key != "restoration"}
+    folder = tmp_path / "dae" / "ATLAS" / "seed-4"
+    folder.mkdir(parents=True)
+    np.savez(folder / "examples.npz", **data)
+    figure = draw("figure3", results_csv=experiment["results_csv"], examples=tmp_path, method="dae")
+    assert len(figure.axes) == 2 * 2
+    assert any(text.startswith("DAE") for text in texts(figure))
+
+
+def test_figure3_without_examples_or_seed(experiment: dict[str, Path], tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no examples of the tasks ATLAS"):
+        draw("figure3", results_csv=experiment["results_csv"], examples=tmp_path)
+    with pytest.raises(HarnessError, match="no examples of seed 9; seeds there: 0, 1"):
+        draw("figure3", results_csv=experiment["results_csv"], examples=experiment["examples"], seed=9)
+    with pytest.raises(HarnessError, match="--examples: not given"):
+        draw("figure3", results_csv=experiment["results_csv"])
+
+
+def test_frame_holds_every_brain_in_mm() -> None:
+    small, large = np.zeros((10, 12)), np.zeros((10, 12))
+    small[2:4, 3:9] = 1  # 6 × 2 voxels of 1 mm
+    large[1:9, 4:7] = 1  # 3 × 8 voxels of 2 mm
+    assert arrays.frame([(small, 1.0), (large, 2.0)], margin=0) == (3.0, 8.0)
+    assert arrays.centre(small, 2.0) == (11.0, 5.0)
+    assert arrays.frame([(np.zeros((4, 6)), 1.0)], margin=1) == (4.0, 3.0)
+
+
+def test_unreadable_arrays(tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no such file"):
+        arrays.read(tmp_path / "none.npz", [])
+    (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 not a zip")
+    with pytest.raises(HarnessError, match="not a readable"):
+        arrays.read(tmp_path / "broken.npz", [])
+    np.savez(tmp_path / "short.npz", t=np.arange(3))
+    with pytest.raises(HarnessError, match="no array 'x0'"):
+        arrays.read(tmp_path / "short.npz", ["x0"])
+
+
+def test_unknown_figure_lists_those_that_exist() -> None:
+    with pytest.raises(HarnessError, match=r"^figure0: no such figure; there are figure1, figure2, figure3$"):
+        registry.load("figures", "figure0")
+
+
+def test_adding_a_figure_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "figures").mkdir()
+    (tmp_path / "figures" / "mine.py").write_text('"""A figure."""\nREQUIRES = "dae"\n')
+    monkeypatch.setattr(registry, "HERE", tmp_path)
+    assert registry.names("figures") == ["mine"]
+    assert registry.names("figures", methods=["disyre"]) == []
+    assert registry.names("figures", methods=["dae"]) == ["mine"]
+
+
+def test_style_ignores_and_restores_the_users_settings() -> None:
+    with matplotlib.rc_context({"font.size": 33, "axes.grid": True}):
+        with style.style():
+            assert matplotlib.rcParams["font.size"] == 8
+            assert not matplotlib.rcParams["axes.grid"]
+        assert matplotlib.rcParams["font.size"] == 33
+
+
+def test_verbs_import_neither_torch_nor_nibabel() -> None:
+    code = (
+        "import sys; from harness.paper import registry, markdown, latex, tidy, style\n"
+        "[registry.load(kind, name) for kind in ('tables', 'figures') for name in registry.names(kind)]\n"
+        "assert not {'torch', 'nibabel', 'ants', 'scipy'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])

@@ -1,0 +1,317 @@
+"""Tables: means and bold by hand, absent numbers, marks of a simulated cohort, and text that each format can hold."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.errors import HarnessError
+from harness.paper import latex, markdown, registry, tidy
+from harness.paper.results import SIMULATED, Results
+from harness.paper.sources import Sources
+from harness.paper.table import Row, Table, best, chance_text
+from harness.verbs.table import command
+
+Make = Callable[..., Path]
+
+
+def table(name: str, path: Path) -> Table:
+    return registry.load("tables", name).make(Sources(path))
+
+
+def rendered(made: Table) -> dict[str, str]:
+    return {"csv": tidy.render(made), "md": markdown.render(made), "tex": latex.render(made)}
+
+
+def rows(made: Table) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(tidy.render(made))))
+
+
+def find(made: Table, **wanted: str) -> dict[str, str]:
+    (found,) = [row for row in rows(made) if wanted.items() <= row.items()]
+    return found
+
+
+def with_values(values: dict[str, list[float]]) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """An edit of results.csv: final AP of each method on ATLAS, one value per seed."""
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        for method, numbers in values.items():
+            for seed, number in enumerate(numbers):
+                keep = (frame["method"] == method) & (frame["seed"] == seed) & (frame["task"] == "ATLAS")
+                keep &= (frame["score"] == "final") & (frame["metric"] == "ap")
+                frame.loc[keep, ["value", "low", "high"]] = [number, number - 0.1, number + 0.2]
+        return frame
+
+    return edit
+
+
+@pytest.fixture(scope="module")
+def default(make_results: Make, tmp_path_factory) -> Path:
+    return make_results(tmp_path_factory.mktemp("default") / "results.csv")
+
+
+def test_mean_std_and_interval_by_hand(make_results: Make, tmp_path: Path) -> None:
+    path = make_results(tmp_path / "results.csv", edit=with_values({"dae": [0.1, 0.2, 0.3, 0.6]}))
+    row = find(table("table2", path), method="dae", task="ATLAS", metric="ap")
+    # Mean 0.3; squared deviations .04 + .01 + 0 + .09 = .14, over n - 1 = 3: std = sqrt(.0466667).
+    assert float(row["mean"]) == pytest.approx(0.3)
+    assert float(row["std"]) == pytest.approx(0.2160247, abs=1e-6)
+    assert (float(row["low"]), float(row["high"])) == (pytest.approx(0.2), pytest.approx(0.5))
+    assert row["seeds"] == "4"
+    assert (row["paper_mean"], row["paper_std"]) == ("0.05", "")
+
+
+def test_bold_goes_to_the_best_and_never_to_a_control(make_results: Make, tmp_path: Path) -> None:
+    values = {"intensity": [0.9] * 4, "dae": [0.7] * 4, "disyre": [0.5] * 4, "fae": [0.3] * 4, "my_own": [0.69] * 4}
+    made = table("table2", make_results(tmp_path / "results.csv", edit=with_values(values)))
+    atlas = [row for row in rows(made) if row["task"] == "ATLAS" and row["metric"] == "ap"]
+    assert [row["method"] for row in atlas if row["best"] == "true"] == ["dae"]
+    line = next(line for line in markdown.render(made).splitlines() if " DAE " in line)
+    assert "| **0.70** ± 0.00 |" in line
+    assert r"\textbf{0.70}\sd{0.00}" in latex.render(made)
+    assert "**0.90**" not in markdown.render(made)
+
+
+def test_equal_as_printed_is_equally_best_but_all_equal_is_not(default: Path) -> None:
+    made = table("table2", default)
+    template = made.rows[0]
+
+    def row(mean: float | None) -> Row:
+        from harness.paper.summary import Summary
+
+        ours = (None if mean is None else Summary(mean),)
+        return Row(template.section, "x", "x", "x", "S-S", "final", ours, (None,))
+
+    assert best((row(0.318), row(0.322), row(0.1)), [[0, 1, 2]]) == {(0, 0), (1, 0)}
+    assert best((row(0.318), row(0.322), row(None)), [[0, 1, 2]]) == frozenset()
+    assert best((row(0.5), row(None)), [[0, 1]]) == frozenset()
+    assert best((row(0.5), row(0.4), row(0.1), row(0.2)), [[0, 1], [2, 3]]) == {(0, 0), (3, 0)}
+
+
+def test_table1_bolds_each_section_by_itself(default: Path) -> None:
+    made = table("table1", default)
+    sections = {made.rows[i].section for i, _ in made.best}
+    assert sections == {"single-step", "multi-step"}
+    assert [row.label for row in made.rows][:4] == ["t = 25", "t = 50", "t = 75", "t = 100"]
+    assert [row.score for row in made.rows][4:] == [f"multi/step={s}" for s in (10, 20, 25, 33, 50)]
+
+
+def test_methods_that_were_not_run_have_the_papers_number_and_a_dash(default: Path) -> None:
+    made = table("table2", default)
+    row = find(made, method="vae", task="ATLAS", metric="ap")
+    assert (row["mean"], row["std"], row["seeds"], row["best"], row["subjects"]) == ("", "", "", "", "")
+    assert row["paper_mean"] == "0.11"
+    line = next(line for line in markdown.render(made).splitlines() if "| VAE " in line)
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[2:] == ["–", "*0.11*", "–", "*0.20*", "–", "*0.13*", "–", "*0.19*", "–", "*0.28*", "–", "*0.33*"]
+    assert r" & VAE & -- & \paper{0.11} & -- & \paper{0.20}" in latex.render(made)
+
+
+def test_methods_that_the_paper_lacks_have_a_dash_there(default: Path) -> None:
+    made = table("table2", default)
+    assert find(made, method="my_own", task="ATLAS", metric="ap")["paper_mean"] == ""
+    line = next(line for line in latex.render(made).splitlines() if "My" in line)
+    assert line.count(r"\paper{--}") == 6
+
+
+def test_order_of_rows_and_columns(default: Path) -> None:
+    made = table("table2", default)
+    assert [row.method for row in made.rows] == [
+        *("vae", "r_vae", "f_anogan", "fae", "rd", "am_cons", "pii", "dae", "mood22", "disyre", "my_own"),
+        *("intensity", "random"),
+    ]
+    assert [(c.task, c.metric) for c in made.columns] == [
+        (task, metric) for task in ("ATLAS", "BraTS-T1", "BraTS-T2") for metric in ("ap", "dice")
+    ]
+
+
+@pytest.mark.parametrize("name", ["table1", "table2"])
+def test_simulated_mark_in_every_format_and_only_then(name: str, make_results: Make, tmp_path: Path) -> None:
+    for text in rendered(table(name, make_results(tmp_path / "sim.csv", simulated=True))).values():
+        assert SIMULATED.removeprefix("simulated cohort – ") in text
+        assert "simulated cohort" in text.lower()
+    made = table(name, make_results(tmp_path / "real.csv", simulated=False))
+    for text in rendered(made).values():
+        assert "simulated cohort" not in text.lower()
+    assert {row["simulated"] for row in rows(made)} == {"false"}
+
+
+@pytest.mark.parametrize("name", ["table1", "table2"])
+def test_one_seed_has_no_std_and_no_nan(name: str, make_results: Make, tmp_path: Path) -> None:
+    made = table(name, make_results(tmp_path / "results.csv", seeds=[3]))
+    for text in rendered(made).values():
+        assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+    assert {row["std"] for row in rows(made)} == {""}
+    assert {row["seeds"] for row in rows(made)} <= {"1", ""}
+    assert "One seed, hence no standard deviation." in markdown.render(made)
+    ours = [cell for row in made.rows for cell in row.ours if cell]
+    assert ours
+    assert all(cell.std is None for cell in ours)
+
+
+def test_numbers_of_seeds_that_differ_are_stated(make_results: Make, tmp_path: Path) -> None:
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[(frame["method"] != "dae") | (frame["seed"] < 2)]
+
+    text = markdown.render(table("table2", make_results(tmp_path / "results.csv", edit=edit)))
+    assert "2 for DAE" in text
+    assert re.search(r"4 for [^;]*DISYRE", text)
+
+
+def test_missing_values_are_absent_not_nan(make_results: Make, tmp_path: Path) -> None:
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        frame.loc[(frame["method"] == "dae") & (frame["task"] == "ATLAS"), "value"] = float("nan")
+        return frame
+
+    made = table("table2", make_results(tmp_path / "results.csv", edit=edit))
+    assert find(made, method="dae", task="ATLAS", metric="ap")["mean"] == ""
+    assert "nan" not in "".join(rendered(made).values()).lower()
+
+
+def test_subjects_left_out_and_chance_are_stated(default: Path) -> None:
+    made = table("table2", default)
+    text = markdown.render(made)
+    assert "ATLAS 40 (0), BraTS-T1 40 (1), BraTS-T2 40 (2)" in text
+    chance = next(line for line in text.splitlines() if "Chance AP " in line and line.startswith("|"))
+    assert [cell.strip() for cell in chance.split("|") if cell.strip()] == ["Chance AP", "0.011", "0.045", "0.046"]
+    assert "Chance AP & 0.011 &" in latex.render(made)
+    row = find(made, method="disyre", task="BraTS-T1", metric="ap")
+    assert (row["subjects"], row["left_out"], row["chance"]) == ("40", "1", "0.045")
+
+
+@pytest.mark.parametrize(("value", "text"), [(0.0456, "0.046"), (0.2, "0.200"), (0.00123, "0.0012"), (0.0, "0.000")])
+def test_chance_keeps_two_significant_digits(value: float, text: str) -> None:
+    assert chance_text(value) == text
+
+
+def test_scores_of_table1_that_are_absent_leave_no_row(make_results: Make, tmp_path: Path) -> None:
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[~frame["score"].isin(["single/t=75", "multi/step=33"])]
+
+    made = table("table1", make_results(tmp_path / "results.csv", edit=edit))
+    scores = [row.score for row in made.rows]
+    assert "single/t=75" not in scores
+    assert "multi/step=33" not in scores
+    assert len(scores) == 7
+
+
+def test_table1_of_other_steps_shows_those(make_results: Make, tmp_path: Path) -> None:
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        names = {"single/t=5": "single/t=7", "multi/step=10": "multi/step=4", "final": "final"}
+        return frame[frame["score"].isin(names)].assign(score=lambda f: f["score"].map(names))
+
+    made = table("table1", make_results(tmp_path / "results.csv", edit=edit))
+    assert [row.score for row in made.rows] == ["single/t=7", "multi/step=4"]
+    assert "–" in markdown.render(made)
+
+
+def test_tables_without_disyre_show_the_paper_alone(make_results: Make, tmp_path: Path) -> None:
+    made = table("table1", make_results(tmp_path / "results.csv", methods=["dae"]))
+    assert len(made.rows) == 9
+    assert all(cell is None for row in made.rows for cell in row.ours)
+    assert "No method of this table was run." in markdown.render(made)
+
+
+@pytest.mark.parametrize("name", ["table1", "table2"])
+def test_other_tasks_give_their_own_columns_without_the_paper(name: str, make_results: Make, tmp_path: Path) -> None:
+    made = table(name, make_results(tmp_path / "results.csv", tasks={"MS_lesions": 0.0003, "ATLAS": 0.01}))
+    assert list(dict.fromkeys(c.task for c in made.columns)) == ["MS_lesions", "ATLAS"]
+    assert [c.paper for c in made.columns] == [c.task == "ATLAS" for c in made.columns]
+    assert r"MS\_lesions" in latex.render(made)
+    assert "0.00030" in markdown.render(made)
+    assert_regular(latex.render(made))
+
+
+def assert_regular(tex: str) -> None:
+    """Braces and environments are balanced, and every row of the tabular has as many cells as columns."""
+    plain = re.sub(r"\\[\\{}&%$#_]", "", re.sub(r"(?<!\\)%.*", "", tex))
+    assert plain.count("{") == plain.count("}")
+    assert plain.count("$") % 2 == 0
+    assert sorted(re.findall(r"\\begin{(.*?)}", tex)) == sorted(re.findall(r"\\end{(.*?)}", tex))
+    columns = len(re.search(r"@{}([lr]+)@{}", tex)[1])
+    body = tex[tex.index("\\toprule") : tex.index("\\bottomrule")]
+    for line in (line for line in body.splitlines() if line.endswith("\\\\")):
+        spans = sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", line))
+        assert len(re.findall(r"(?<!\\)&", line)) + 1 + spans == columns
+
+
+@pytest.mark.parametrize("name", ["table1", "table2"])
+def test_latex_is_regular_and_has_the_macros_it_uses(name: str, default: Path) -> None:
+    tex = latex.render(table(name, default))
+    assert_regular(tex)
+    for macro in ("sd", "paper"):
+        assert f"\\def\\{macro}#1" in tex
+    for rule in ("toprule", "midrule", "bottomrule", "cmidrule"):
+        assert f"\\{rule}" in tex
+
+
+def test_latex_escapes_titles(default: Path) -> None:
+    assert r"My\_own \& 50\%" in latex.render(table("table2", default))
+
+
+def test_markdown_table_is_regular(default: Path) -> None:
+    lines = [line for line in markdown.render(table("table2", default)).splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet="\\&%$#_{}~^<>|±–⌈⌉αab1 -", max_size=30))
+def test_latex_escape_leaves_no_character_with_a_meaning(text: str) -> None:
+    escaped = latex.escape(text)
+    plain = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum){}|\\[&%$#_{}]", "", escaped)
+    plain = re.sub(r"\$(\\[a-z]+|[<>|−])\$", "", plain)
+    assert not re.search(r"[\\&%$#_{}~^<>|±⌈⌉α]", plain)
+    assert set(re.findall(r"[a-z0-9]", text)) <= set(escaped)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(alphabet="\\|*_`<>ab ", max_size=30))
+def test_markdown_escape_can_be_undone(text: str) -> None:
+    assert re.sub(r"\\(.)", r"\1", markdown.escape(text)) == text
+    assert not re.search(r"(?<!\\)(\\\\)*[|*_`<>]", markdown.escape(text))
+
+
+def test_verb_writes_three_files(default: Path, tmp_path: Path) -> None:
+    result = CliRunner().invoke(command, ["table1", "--results", str(default), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["table1.csv", "table1.md", "table1.tex"]
+
+
+def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match=r"^table9: no such table; there are table1, table2$"):
+        registry.load("tables", "table9")
+
+
+def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
+    with pytest.raises(HarnessError, match="no such file"):
+        Results.read(tmp_path / "none.csv")
+    empty = tmp_path / "empty.csv"
+    empty.touch()
+    with pytest.raises(HarnessError, match="no column 'experiment'"):
+        Results.read(empty)
+    double = make_results(tmp_path / "double.csv", edit=lambda frame: pd.concat([frame, frame.head(1)]))
+    with pytest.raises(HarnessError, match="occurs twice"):
+        Results.read(double)
+    words = make_results(
+        tmp_path / "words.csv", edit=lambda f: f.astype({"value": object}).replace({"value": {f["value"][0]: "high"}})
+    )
+    with pytest.raises(HarnessError, match="malformed"):
+        Results.read(words)
+    with pytest.raises(HarnessError, match="protocols there: full"):
+        Results.read(make_results(tmp_path / "results.csv"), protocol="upd")
+
+
+def test_registry_reads_requirements_without_importing(tmp_path: Path) -> None:
+    assert registry.names("tables") == ["table1", "table2"]
+    assert registry.names("figures", methods=["dae"]) == [n for n in registry.names("figures") if n == "figure3"]
+    assert registry.names("figures", methods=["dae", "disyre"]) == registry.names("figures")
