@@ -1,0 +1,147 @@
+"""Finding a scan's brain and its place in the template, and a T2-weighted scan's place on its own T1-weighted one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from harness.data import brain, geometry, register
+from harness.data.geometry import Grid
+from harness.data.register import Stage, Volume
+from harness.data.scan import BadScan, Scan
+from harness.data.settings import Preprocessing
+from harness.data.template import Template
+
+#: mm, voxel size at which a scan is first found
+COARSE = 4.0
+ROUGH = (Stage("Rigid", (30,), (2,), (1,)), Stage("Affine", (30, 20), (2, 1), (1, 0)))
+FINE = (Stage("Affine", (30, 20), (2, 1), (1, 0)),)
+TOGETHER = (Stage("Rigid", (30, 20), (2, 1), (1, 0)),)
+
+
+@dataclass(frozen=True)
+class Located:
+    """A scan and where it is.
+
+    `scan` may be cropped to its brain; `inside` (I, J, K) in [0, 1] is the brain on the voxels of `scan`; `matrix`
+    (4, 4) leads from template to scan millimetres; `likeness` is the normalised mutual information reached.
+    """
+
+    scan: Scan
+    inside: np.ndarray
+    matrix: np.ndarray
+    likeness: float
+
+
+def working_spacing(spacing: float) -> float:
+    """Voxel size (mm) for the brain mask and the last registration, suited to packed voxels of `spacing` mm."""
+    return float(np.clip(1.5 * spacing, 2.0, COARSE))
+
+
+def locate(scan: Scan, template: Template, chosen: Preprocessing) -> Located:
+    """Find the brain of a scan and its affine place in the template. Raises BadScan if the result cannot be true."""
+    known = brain.extracted(scan)
+    if known is None and chosen.brain == "none":
+        raise BadScan(scan.path, "still has its skull (or no zero background), but preprocessing.brain is `none`")
+    spacing = working_spacing(chosen.spacing)
+    if known is not None:
+        scan, inside = _cropped(Scan(scan.path, np.where(known, scan.data, 0), scan.affine), known)
+        start = _shift(_mean(template.mask, template.affine), _mean(inside > 0.5, scan.affine))
+        matrix, _ = _align(template, scan, start, COARSE, ROUGH)
+    else:
+        coarse = geometry.upright(*geometry.extent(scan.data.shape, scan.affine), COARSE)
+        image = Scan(scan.path, geometry.sample(scan.data, scan.affine, coarse), coarse.affine)
+        start = _shift(_mean(template.mask, template.affine), brain.head_centre(image.data, coarse))
+        matrix, _ = _align(template, image, start, COARSE, ROUGH)
+        scan, inside = _cropped(scan, _in_head(scan, template, matrix, spacing))
+    volume = float(inside.sum()) * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
+    if not brain.PLAUSIBLE[0] <= volume <= brain.PLAUSIBLE[1]:
+        raise BadScan(scan.path, f"the brain found has {volume:.0f} ml; the scan is damaged or shows no whole brain")
+    masked = Scan(scan.path, scan.data * inside, scan.affine)
+    matrix, likeness = _align(template, masked, matrix, spacing, FINE)
+    return Located(scan, inside, matrix, likeness)
+
+
+def follow(t2: Scan, t1: Located, spacing: float) -> Located:
+    """Place a T2-weighted scan by rigid registration to its T1-weighted one; it takes over the brain found there.
+
+    The header's own alignment is kept unless the registration is clearly better, so that scans which are aligned
+    already are not shaken. Raises BadScan if the two do not overlap.
+    """
+    spacing = working_spacing(spacing)
+    grid = geometry.upright(*geometry.extent(t1.scan.data.shape, t1.scan.affine), spacing)
+    fixed = Volume(geometry.sample(t1.scan.data * t1.inside, t1.scan.affine, grid), grid)
+    where = ndimage.binary_dilation(geometry.sample(t1.inside, t1.scan.affine, grid) > 0.5)
+    moving_grid = geometry.upright(*geometry.extent(t2.data.shape, t2.affine), spacing)
+    moving = Volume(geometry.sample(t2.data, t2.affine, moving_grid), moving_grid)
+
+    def likeness(matrix: np.ndarray) -> float:
+        return register.similarity(fixed.data, geometry.sample(t2.data, t2.affine, grid, matrix), where)
+
+    centres = _shift(*(np.mean(geometry.extent(s.data.shape, s.affine), axis=0) for s in (t1.scan, t2)))
+    start = max((np.eye(4), centres), key=likeness)
+    found = register.align(fixed, moving, start, TOGETHER, where)
+    rigid = found if likeness(found) > 1.002 * likeness(np.eye(4)) else np.eye(4)
+    inside = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine), np.linalg.inv(rigid))
+    known = brain.extracted(t2)
+    if known is not None:
+        inside = inside * known
+    if inside.max() < 0.5:
+        raise BadScan(t2.path, "does not overlap the T1-weighted scan; its header may be wrong")
+    cropped, inside = _cropped(t2, inside)
+    return Located(cropped, inside, rigid @ t1.matrix, likeness(rigid))
+
+
+def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float) -> np.ndarray:
+    """Soft brain mask (I, J, K) of a whole head, found on voxels of `spacing` mm around the template's brain."""
+    low, high = geometry.extent(scan.data.shape, scan.affine)
+    voxels = np.argwhere(template.mask)
+    reach = geometry.extent(tuple(np.ptp(voxels, axis=0) + 1), matrix @ _moved(template.affine, voxels.min(axis=0)))
+    grid = geometry.upright(np.maximum(low, reach[0] - 15), np.minimum(high, reach[1] + 15), spacing)
+    image = geometry.sample(scan.data, scan.affine, grid)
+    prior = geometry.sample(template.mask, template.affine, grid, np.linalg.inv(matrix)) > 0.5
+    found = brain.inside_head(image, brain.distance(prior, grid.spacing), grid.spacing)
+    soft = ndimage.gaussian_filter(found.astype(np.float32), 0.5)
+    return geometry.sample(soft, grid.affine, Grid(scan.data.shape, scan.affine))
+
+
+def _align(
+    template: Template, scan: Scan, start: np.ndarray, spacing: float, stages: tuple[Stage, ...]
+) -> tuple[np.ndarray, float]:
+    """Register a scan to the template on voxels of `spacing` mm inside the template's brain: matrix and likeness."""
+    target = template.grid(spacing)
+    fixed = Volume(geometry.sample(template.image, template.affine, target), target)
+    mask = geometry.sample(template.mask, template.affine, target) > 0.5
+    grid = geometry.upright(*geometry.extent(scan.data.shape, scan.affine), spacing)
+    moving = Volume(geometry.sample(scan.data, scan.affine, grid), grid)
+    matrix = register.align(fixed, moving, start, stages, ndimage.binary_dilation(mask))
+    return matrix, register.similarity(fixed.data, geometry.sample(scan.data, scan.affine, target, matrix), mask)
+
+
+def _cropped(scan: Scan, inside: np.ndarray, margin: int = 3) -> tuple[Scan, np.ndarray]:
+    """The box of the scan that holds its brain, with the brain as float32 on the same voxels."""
+    voxels = np.argwhere(inside > 0)
+    if not len(voxels):
+        raise BadScan(scan.path, "no brain was found in it")
+    low = np.maximum(voxels.min(axis=0) - margin, 0)
+    box = tuple(slice(a, b) for a, b in zip(low, voxels.max(axis=0) + 1 + margin, strict=True))
+    return Scan(scan.path, scan.data[box], _moved(scan.affine, low)), inside[box].astype(np.float32)
+
+
+def _moved(affine: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """The affine of the box that starts at voxel `first`."""
+    moved = affine.copy()
+    moved[:3, 3] = (affine @ np.append(first, 1.0))[:3]
+    return moved
+
+
+def _mean(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    return np.asarray((affine @ np.append(np.argwhere(mask).mean(axis=0), 1.0))[:3])
+
+
+def _shift(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[:3, 3] = target - source
+    return matrix

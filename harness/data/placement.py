@@ -1,0 +1,79 @@
+"""One scan on the template's grid, as it is packed, and the way back into its own space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data import geometry, intensity
+from harness.data import template as templates
+from harness.data.geometry import Grid
+from harness.data.locate import Located, follow, locate
+from harness.data.scan import BadScan, read_scan
+from harness.data.settings import Preprocessing
+from harness.data.template import Template
+from harness.errors import HarnessError
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a scan lies on the template's grid.
+
+    `native` are its own voxels, `grid` those of the template, `matrix` (4, 4) leads from template to scan millimetres.
+    """
+
+    native: Grid
+    grid: Grid
+    matrix: np.ndarray
+
+    def to_native(self, volume: np.ndarray) -> Any:
+        """A map (D, H, W) as packed, interpolated linearly on the voxels of the scan: an image of nibabel."""
+        import nibabel
+
+        data = geometry.sample(
+            np.asarray(volume, np.float32).transpose(2, 1, 0), self.grid.affine, self.native, np.linalg.inv(self.matrix)
+        )
+        return nibabel.Nifti1Image(data, self.native.affine)
+
+
+def resample(place: Located, template: Template, chosen: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
+    """Scaled grey values (float32) and brain (bool), each (X, Y, Z) on the template's grid.
+
+    Grey values are averaged over brain voxels alone, so that neither skull nor background leaks in at the edge.
+    Raises BadScan if no brain is left.
+    """
+    grid = template.grid(chosen.spacing)
+    scan = place.scan
+    share = geometry.sample(place.inside, scan.affine, grid, place.matrix)
+    inside = share >= 0.5
+    total = geometry.sample(scan.data * place.inside, scan.affine, grid, place.matrix)
+    image = np.divide(total, share, out=np.zeros_like(total), where=inside)
+    try:
+        return intensity.scale(image, inside, chosen.intensity, template.voxels(chosen.spacing)), inside
+    except ValueError as error:
+        raise BadScan(scan.path, str(error)) from error
+
+
+def prepare_scan(
+    path: Path, chosen: Preprocessing, modality: str, t1: Path | None = None
+) -> tuple[np.ndarray, Placement]:
+    """A single scan as it would be packed, (D, H, W) float32 in [0, 1], and its placement.
+
+    A T2-weighted scan is placed through its T1-weighted one where `t1` is given, else straight on the template.
+    Raises HarnessError for a file that cannot be used.
+    """
+    template = templates.load(chosen.template)
+    try:
+        scan = read_scan(Path(path))
+        if modality == "t2" and t1 is not None:
+            place = follow(scan, locate(read_scan(Path(t1)), template, chosen), chosen.spacing)
+        else:
+            place = locate(scan, template, chosen)
+        image, _ = resample(place, template, chosen)
+    except BadScan as error:
+        raise HarnessError(f"{error.file}: {error.reason}; give another scan") from error
+    native = Grid(scan.data.shape, scan.affine)
+    return image.transpose(2, 1, 0), Placement(native, template.grid(chosen.spacing), place.matrix)

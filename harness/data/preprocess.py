@@ -1,0 +1,158 @@
+"""Preprocessing of a subject sheet, subject by subject: resumable, and a bad file costs its subject alone."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data import geometry
+from harness.data import template as templates
+from harness.data.locate import follow, locate
+from harness.data.placement import resample
+from harness.data.scan import BadScan, read_labels, read_scan
+from harness.data.settings import Preprocessing
+from harness.data.sheet import Row, Sheet
+from harness.errors import HarnessError
+from harness.files import atomic, read_json, write_json
+
+#: raised when the same settings and scans give another result, so that old results are not taken up again
+REVISION = 1
+
+COLUMNS = ("subject", "status", "file", "reason")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A line of a chunk's report. status: done, partial (the file is lost, the subject's T1 is not) or lost."""
+
+    subject: str
+    status: str
+    file: str = ""
+    reason: str = ""
+
+
+def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
+    """Every n-th row from the i-th on, for a `name` like `2/8` or `2-of-8`. Raises HarnessError for another name."""
+    first, _, last = name.replace("-of-", "/").partition("/")
+    if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
+        raise HarnessError(f"chunk: {name!r} is not like 2/8, the second of eight")
+    return rows[int(first) - 1 :: int(last)]
+
+
+def preprocess(sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessing) -> Iterable[Outcome]:
+    """Register each subject into the folder `out`/SUBJECT and yield what became of it; done ones are not done again."""
+    # A template that cannot be read is a mistake of the user and must not pass for a bad subject.
+    templates.load(chosen.template)
+    for row in rows:
+        record = _known(sheet, row, out / row.subject, chosen)
+        if record is None:
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    record = _subject(sheet, row, out / row.subject, chosen)
+            except BadScan as error:
+                yield Outcome(row.subject, "lost", _inside(error.file, sheet.root(row)), error.reason)
+                continue
+            # ANTs and ITK report trouble with a scan by errors of any kind.
+            except Exception as error:
+                yield Outcome(row.subject, "lost", row.t1, f"{type(error).__name__}: {' '.join(str(error).split())}")
+                continue
+        for lost in record["lost"]:
+            yield Outcome(row.subject, "partial", lost["file"], lost["reason"])
+        if not record["lost"]:
+            yield Outcome(row.subject, "done")
+
+
+def write_report(path: Path, outcomes: Iterable[Outcome]) -> None:
+    """Write a report as CSV with the columns subject, status, file, reason."""
+    with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(outcome) for outcome in outcomes)
+
+
+def read_report(path: Path) -> list[Outcome]:
+    """Read a report. Raises HarnessError if it is none."""
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such report; make it with `python -m harness preprocess`")
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise HarnessError(f"{path}: is no report of `preprocess`; its columns must be {', '.join(COLUMNS)}")
+        return [Outcome(**record) for record in reader]
+
+
+def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[str, Any]:
+    """Register one subject into `folder` and return its record. Raises BadScan where its T1 or its mask is unusable."""
+    template = templates.load(chosen.template)
+    t1_path, t2_path, mask_path = (sheet.file(row, kind) for kind in ("t1", "t2", "mask"))
+    if t1_path is None:
+        raise BadScan(sheet.root(row) / row.subject, "has no T1-weighted scan")
+    scan = read_scan(t1_path)
+    labels = None if mask_path is None else read_labels(mask_path, scan)
+    place = locate(scan, template, chosen)
+    image, inside = resample(place, template, chosen)
+    grid = template.grid(chosen.spacing)
+    volumes = {"t1": image, "brain": inside.astype(np.uint8)}
+    if labels is not None:
+        volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, place.matrix)
+    likeness, lost = {"t1": place.likeness}, []
+    matrices = {"t1": place.matrix}
+    if t2_path is not None:
+        try:
+            second = follow(read_scan(t2_path), place, chosen.spacing)
+            volumes["t2"], _ = resample(second, template, chosen)
+            likeness["t2"], matrices["t2"] = second.likeness, second.matrix
+        except BadScan as error:
+            lost.append({"modality": "t2", "file": _inside(error.file, sheet.root(row)), "reason": error.reason})
+    record = {
+        **_identity(sheet, row, chosen),
+        "brain_ml": round(float(place.inside.sum()) * abs(np.linalg.det(place.scan.affine[:3, :3])) / 1000, 1),
+        "likeness": {name: round(value, 5) for name, value in likeness.items()},
+        "template_to_scan": {name: np.round(matrix, 6).tolist() for name, matrix in matrices.items()},
+        "lost": lost,
+    }
+    _write(folder, volumes, grid.affine, record)
+    return record
+
+
+def _write(folder: Path, volumes: dict[str, np.ndarray], affine: np.ndarray, record: dict[str, Any]) -> None:
+    import nibabel
+
+    with atomic(folder) as partial:
+        partial.mkdir()
+        for name, data in volumes.items():
+            nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
+        write_json(partial / "subject.json", record)
+
+
+def _identity(sheet: Sheet, row: Row, chosen: Preprocessing) -> dict[str, Any]:
+    """What a result depends on: the settings, this code's revision and the size and time of the files."""
+    files = {kind: sheet.file(row, kind) for kind in ("t1", "t2", "mask")}
+    stats = {kind: path.stat() for kind, path in files.items() if path is not None and path.is_file()}
+    return {
+        "subject": row.subject,
+        "revision": REVISION,
+        "settings": asdict(chosen),
+        "sources": {kind: {"bytes": stat.st_size, "modified": stat.st_mtime_ns} for kind, stat in stats.items()},
+    }
+
+
+def _known(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[str, Any] | None:
+    """The record of an earlier run with the same settings and files, if it is there."""
+    path = folder / "subject.json"
+    if not path.is_file():
+        return None
+    record: dict[str, Any] = read_json(path)
+    same = all(record.get(key) == value for key, value in _identity(sheet, row, chosen).items())
+    return record if same else None
+
+
+def _inside(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

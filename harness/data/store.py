@@ -1,0 +1,95 @@
+"""Opening packed arrays: one data set, memory-mapped, with its subjects, splits and grid."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.files import read_json
+
+
+class Store:
+    """A folder that `pack` wrote. Arrays are opened when asked for and stay on disk."""
+
+    def __init__(self, folder: Path, index: dict[str, Any]) -> None:
+        self.folder = folder
+        self.index = index
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Store:
+        """Open a packed folder. Raises HarnessError if it is none."""
+        path = Path(folder) / "index.json"
+        if not path.is_file():
+            raise HarnessError(f"{path}: no packed data set there; make it with `python -m harness pack`")
+        return cls(Path(folder), read_json(path))
+
+    def images(self, modality: str) -> np.ndarray:
+        """Grey values, memory-mapped float16 (N, D, H, W) in [0, 1]: above 0 exactly in the brain.
+
+        D runs inferior to superior, H posterior to anterior, W left to right. Rows of subjects without this modality
+        are zero: see `rows`. Raises HarnessError if the data set has no such modality.
+        """
+        if modality not in self.index["modalities"]:
+            known = ", ".join(self.index["modalities"])
+            raise HarnessError(f"{self.folder}: {self.dataset} has no {modality}; it has {known}")
+        return self._array(modality)
+
+    def labels(self) -> np.ndarray | None:
+        """Labels as the data set gives them, memory-mapped uint8 (N, D, H, W), 0 is healthy; None if it has none."""
+        return self._array("mask") if self.index["has_mask"] else None
+
+    def rows(self, modality: str, split: str | None = None) -> np.ndarray:
+        """Rows (int64, rising) of the subjects that have `modality` and, if given, are in `split`."""
+        chosen = [
+            row
+            for row, subject in enumerate(self.index["subjects"])
+            if modality in subject["modalities"] and split in (None, subject["split"])
+        ]
+        return np.array(chosen, dtype=np.int64)
+
+    def lost(self, modality: str) -> list[dict[str, Any]]:
+        """The entries of `left_out` that concern `modality`."""
+        return [entry for entry in self.left_out if modality in entry["modalities"]]
+
+    @property
+    def dataset(self) -> str:
+        """Name of the data set."""
+        return str(self.index["dataset"])
+
+    @property
+    def modalities(self) -> list[str]:
+        """The modalities that at least one subject has."""
+        return list(self.index["modalities"])
+
+    @property
+    def subjects(self) -> list[str]:
+        """Names of the subjects in the order of the rows."""
+        return [subject["subject"] for subject in self.index["subjects"]]
+
+    @cached_property
+    def affine(self) -> np.ndarray:
+        """(4, 4) from voxel (x, y, z), so (W, H, D) of the arrays, to template millimetres, RAS."""
+        return np.array(self.index["affine"], dtype=float)
+
+    @property
+    def spacing(self) -> float:
+        """Voxel size in mm, the same along every axis."""
+        return float(self.index["spacing"])
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the data set comes from the simulator."""
+        return bool(self.index["simulated"])
+
+    @property
+    def left_out(self) -> list[dict[str, Any]]:
+        """Subjects or single scans that could not be used: subject, file, reason, modalities."""
+        return list(self.index["left_out"])
+
+    def _array(self, name: str) -> np.ndarray:
+        array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        return array
