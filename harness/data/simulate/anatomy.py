@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,10 @@ from harness.data.simulate.fields import LOWER, Array, Maps, grid, smooth_noise
 # Spacing, mm, of the grid of velocities: a third of the finest scale of the deformation.
 COARSE = 5.0
 # Standard deviation (mm) of the displacement at each smoothness (sigma of the Gaussian kernel, mm): lobes, gyri, folds.
-SCALES = ((28.0, 3.0), (13.0, 2.2), (7.0, 1.0))
+SCALES = ((28.0, 3.0), (13.0, 2.2), (7.0, 1.2))
+# How strongly an individual's folds leave the average, in log-fractions, their smoothness in mm, and the power that
+# sharpens the fractions.
+FOLDING, FOLD_SIGMA, SHARPNESS = 1.1, 2.8, 2.0
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,7 @@ class Anatomy:
     affine: npt.NDArray[np.float64]  # subject mm → template mm
     warp: Maps  # displacement in mm, applied after the affine
     sulci: float  # gain of the fluid fraction: 1 leaves the template's
+    folds: Maps  # two random fields of unit variance: how white matter and fluid gain on grey matter
 
     def posed(self, points: Array) -> Array:
         """Points (3, ...) in the pose of the template, but with the subject's shape."""
@@ -93,16 +98,20 @@ class Anatomy:
         """Template coordinates (3, ...), mm, of `posed` points."""
         return posed + self.warp(posed)
 
-    def sharpen(self, white: Array, grey: Array, inside: Array) -> tuple[Array, Array, Array]:
-        """Fractions of white matter, grey matter and fluid of one subject from those of the average of many.
+    def individual(self, white: Array, grey: Array, inside: Array, posed: Array) -> tuple[Array, Array, Array]:
+        """Fractions of white matter, grey matter and fluid of this subject from those of the average of many.
 
-        The template is blurred by averaging: a power brings the fractions closer to those of a single brain, and the
-        gain of the fluid opens the sulci. The three sum to `inside`, the fraction of the cranial cavity.
+        The template's fractions are averages over 152 people, so they are sharp where people agree and grey where
+        their folds differ. An individual is drawn from them: a correlated random field shifts the log-fractions
+        (strongly where they are undecided, not at all where they are 0 or 1), and a power sharpens them to those of a
+        single brain. The three sum to `inside`, the fraction of the voxel within the cranial cavity.
         """
         fluid = np.clip(inside - white - grey, 0, 1) * np.float32(self.sulci)
-        powers = [np.maximum(m, 0) ** np.float32(1.5) for m in (white, grey, fluid)]
+        shift = np.exp(np.float32(FOLDING) * self.folds(posed))
+        powers = [np.maximum(white, 0) ** SHARPNESS * shift[0], np.maximum(grey, 0) ** SHARPNESS]
+        powers.append(fluid**SHARPNESS * shift[1])
         total = np.maximum(sum(powers), np.float32(1e-6))
-        return tuple(p / total * inside for p in powers)  # type: ignore[return-value]
+        return powers[0] / total * inside, powers[1] / total * inside, powers[2] / total * inside
 
 
 def random_anatomy(rng: np.random.Generator, age: float, variability: Variability) -> Anatomy:
@@ -110,14 +119,45 @@ def random_anatomy(rng: np.random.Generator, age: float, variability: Variabilit
     affine = random_affine(rng, variability)
     velocity = np.zeros_like(grid(COARSE))
     for sigma, amount in SCALES:
-        velocity += np.float32(amount * variability.warp) * smooth_noise(rng, sigma, COARSE, 3).values
+        # Gyri and folds differ more than the skull around them.
+        where = np.float32(1) if sigma > 20 else _brain_weight()
+        velocity += np.float32(amount * variability.warp) * where * smooth_noise(rng, sigma, COARSE, 3).values
     decades = (age - 45) / 10
     growth = 1.5 + 0.8 * decades + rng.normal(0, 1.2)
     velocity += np.float32(growth) * _towards_ventricles()
-    sulci = float(np.clip(1.7 + 0.15 * decades + rng.normal(0, 0.2), 1.0, 3.0))
-    return Anatomy(affine, exponentiate(Maps(velocity, LOWER, COARSE)), sulci)
+    sulci = float(np.clip(2.0 + 0.2 * decades + rng.normal(0, 0.25), 1.0, 3.5))
+    folds = smooth_noise(rng, FOLD_SIGMA, 3.0, 2)
+    return Anatomy(affine, exponentiate(Maps(velocity, LOWER, COARSE)), sulci, folds)
 
 
+def push(anatomy: Anatomy, centre: tuple[float, float, float], radius: float, amount: float) -> Maps:
+    """Displacement (mm, in the pose of the template) that finds each point where it lay before a lesion moved it.
+
+    Around a lesion of `radius` mm tissue moves away from `centre` (`amount` > 0: the mass effect of a tumour, as a
+    fraction of the distance) or towards it (`amount` < 0: the shrinkage after an infarct). The flow dies out over two
+    radii and at the skull, which does not give way.
+    """
+    points = grid(COARSE)
+    offset = points - np.array(centre, dtype=np.float32).reshape(3, 1, 1, 1)
+    strength = amount * np.exp(-(offset**2).sum(axis=0) / np.float32(1.6 * radius) ** 2)
+    cavity = template.surfaces()(anatomy.to_template(points))[template.CAVITY]
+    room = np.clip(cavity / 18, 0, 1)
+    return exponentiate(Maps((-offset * strength * room).astype(np.float32), LOWER, COARSE))
+
+
+def sphere_radius(volume: float) -> float:
+    """Radius in mm of a ball of `volume` ml."""
+    return float((volume * 1000 * 3 / (4 * np.pi)) ** (1 / 3))
+
+
+@functools.cache
+def _brain_weight() -> Array:
+    """1 inside the brain, falling to 0.25 at the inner skull and beyond, on the grid of velocities."""
+    cavity = template.surfaces()(grid(COARSE))[template.CAVITY]
+    return np.clip(cavity / 12, 0.25, 1).astype(np.float32)
+
+
+@functools.cache
 def _towards_ventricles() -> Array:
     """Unit velocity that widens the ventricles: everywhere uphill in a blurred map of them, 1 mm at its steepest."""
     maps = template.tissues(2.0)

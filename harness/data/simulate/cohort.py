@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.files import atomic, read_json, write_json
 
 # Raise when a change of the simulation changes its images: existing cohorts are then made anew.
-REVISION = 1
+REVISION = 2
 MARKER = "SIMULATED"
 RECORDS = ".simulated"
 

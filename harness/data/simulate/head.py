@@ -24,7 +24,7 @@ class Shell:
 def random_shell(rng: np.random.Generator) -> Shell:
     """Draw the layers around a brain."""
     gap, skull, scalp = rng.uniform(0.5, 2.5), rng.uniform(5.0, 7.5), rng.uniform(3.0, 6.5)
-    return Shell(float(gap), float(skull), float(scalp), smooth_noise(rng, 9.0, 4.0, 2))
+    return Shell(float(gap), float(skull), float(scalp), smooth_noise(rng, 6.0, 4.0, 2))
 
 
 @dataclass
@@ -34,6 +34,7 @@ class Mixture:
     fractions: dict[str, Array]
     detail: Array  # relative T1 detail of the template
     brain: Array  # fraction of the voxel in the brain mask
+    ventricle: Array  # fraction of the voxel in the ventricles
     posed: Array  # (3, ...) coordinates in the pose of the template, mm
 
     def replace(self, tissue: str, amount: Array) -> None:
@@ -45,7 +46,7 @@ class Mixture:
 
 
 def mix(anatomy: Anatomy, shell: Shell | None, points: Array, spacing: float, push: Maps | None = None) -> Mixture:
-    """Sample a subject at `points` (3, ...) mm for voxels of `spacing` mm.
+    """Sample a subject at `points` (3, ...) mm for voxels of (nominally) `spacing` mm.
 
     Without a `shell` only the brain is made (for skull-stripped scans). `push` is a displacement (mm, in the pose of
     the template) by which a mass has moved the tissue around it.
@@ -55,16 +56,18 @@ def mix(anatomy: Anatomy, shell: Shell | None, points: Array, spacing: float, pu
     maps = template.tissues(spacing)(source)
     brain = maps[template.BRAIN]
     if shell is None:
-        white, grey, fluid = anatomy.sharpen(maps[template.WHITE], maps[template.GREY], brain)
-        return Mixture({"white": white, "grey": grey, "fluid": fluid}, maps[template.DETAIL], brain, posed)
+        white, grey, fluid = anatomy.individual(maps[template.WHITE], maps[template.GREY], brain, posed)
+        return Mixture(
+            {"white": white, "grey": grey, "fluid": fluid}, maps[template.DETAIL], brain, maps[template.VENTRICLE], posed
+        )
     cavity, head = template.surfaces()(source)
     thick, marbled = shell.uneven(source)
     cavity = cavity + np.float32(shell.gap)
     inside = ramp(cavity, spacing)
-    white, grey, fluid = anatomy.sharpen(maps[template.WHITE], maps[template.GREY], inside)
+    white, grey, fluid = anatomy.individual(maps[template.WHITE], maps[template.GREY], inside, posed)
     fractions = {"white": white, "grey": grey, "fluid": fluid}
     fractions |= _outside(cavity, head, inside, shell, thick, marbled, source, spacing)
-    return Mixture(fractions, maps[template.DETAIL], brain, posed)
+    return Mixture(fractions, maps[template.DETAIL], brain, maps[template.VENTRICLE], posed)
 
 
 def _outside(
@@ -80,7 +83,7 @@ def _outside(
     body = np.maximum(ramp(head, spacing), within_skull) - within_skull
     superficial = 1 - ramp(head - np.float32(shell.scalp) * (1 + np.float32(0.2) * marbled), spacing)
     # Fat between muscles of the face and neck, and air in the nose, mouth and sinuses.
-    fat = np.clip(np.maximum(superficial, np.float32(0.25) + np.float32(0.35) * marbled), 0, 1)
+    fat = np.clip(np.maximum(np.float32(0.8) * superficial, np.float32(0.15) + np.float32(0.25) * marbled), 0, 1)
     x, y, z = source
     passage = ramp(14 - np.hypot(x, (y - 52) / 2.2), 4.0) * ramp(z + 78, 4.0) * ramp(-30 - z, 4.0)
     air = passage * ramp(thick, 0.5)

@@ -24,7 +24,7 @@ TISSUES: dict[str, Tissue] = {
     "white": Tissue(0.70, 880.0, 72.0),
     "grey": Tissue(0.81, 1450.0, 98.0),
     "fluid": Tissue(1.00, 4160.0, 1600.0),
-    "fat": Tissue(0.90, 371.0, 133.0),
+    "fat": Tissue(0.75, 371.0, 133.0),
     "muscle": Tissue(0.75, 1420.0, 32.0),
     "marrow": Tissue(0.45, 500.0, 60.0),
     "bone": Tissue(0.08, 400.0, 3.0),
@@ -35,7 +35,7 @@ TISSUES: dict[str, Tissue] = {
     "oedema": Tissue(0.86, 1650.0, 165.0),
     "tumour": Tissue(0.86, 1850.0, 170.0),
     "rim": Tissue(0.84, 1600.0, 140.0),
-    "necrosis": Tissue(0.95, 2700.0, 420.0),
+    "necrosis": Tissue(0.95, 2600.0, 300.0),
 }
 
 

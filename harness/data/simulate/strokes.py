@@ -6,15 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.data.simulate.fields import Array, smooth_noise
+from harness.data.simulate.anatomy import Anatomy, push, sphere_radius
+from harness.data.simulate.fields import Array, Maps, smooth_noise
 from harness.data.simulate.head import Mixture
 
 # Middle of the regions (mm, MNI152, right side) in which infarcts arise, the scatter around it, and how often:
 # territories of the middle, posterior and anterior cerebral artery, deep perforators, cerebellum and pons.
 REGIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], float]] = {
-    "mca": ((47.0, -10.0, 18.0), (7.0, 24.0, 18.0), 0.45),
-    "pca": ((20.0, -78.0, 4.0), (8.0, 9.0, 9.0), 0.10),
-    "aca": ((10.0, 30.0, 36.0), (3.0, 20.0, 14.0), 0.06),
+    "mca": ((51.0, -12.0, 18.0), (6.0, 24.0, 18.0), 0.45),
+    "pca": ((20.0, -84.0, 4.0), (8.0, 9.0, 9.0), 0.10),
+    "aca": ((9.0, 30.0, 42.0), (3.0, 22.0, 14.0), 0.06),
     "deep": ((23.0, -3.0, 10.0), (6.0, 12.0, 11.0), 0.29),
     "cerebellum": ((26.0, -64.0, -38.0), (9.0, 8.0, 7.0), 0.07),
     "pons": ((5.0, -26.0, -32.0), (2.0, 3.0, 7.0), 0.03),
@@ -46,13 +47,20 @@ def random_stroke(rng: np.random.Generator) -> Stroke:
     return Stroke(region, (float(centre[0]), float(centre[1]), float(centre[2])), volume)
 
 
+def shrinkage(stroke: Stroke, anatomy: Anatomy, rng: np.random.Generator) -> Maps | None:
+    """How the brain around a large old infarct is drawn towards it (widening the ventricle): None for small ones."""
+    if stroke.volume < 8:
+        return None
+    return push(anatomy, stroke.centre, sphere_radius(stroke.volume), -float(rng.uniform(0.1, 0.35)))
+
+
 def insert(mixture: Mixture, stroke: Stroke, rng: np.random.Generator, voxel: float, spacing: float) -> Array:
     """Put `stroke` into `mixture` (voxels of `voxel` ml) and return its mask (uint8)."""
-    x, y, z = mixture.posed
+    x = mixture.posed[0]
     centre = np.array(stroke.centre, dtype=np.float32)
     side = np.sign(centre[0])
     offset = mixture.posed - centre.reshape(3, 1, 1, 1)
-    radius = np.float32((stroke.volume * 1000 * 3 / (4 * np.pi)) ** (1 / 3))
+    radius = np.float32(sphere_radius(stroke.volume))
     # A cortical infarct is a wedge: it narrows from the cortex towards the ventricle.
     axis = centre - np.array([side * 12, np.clip(centre[1], -50, 30), 18], dtype=np.float32)
     axis /= np.linalg.norm(axis) + np.float32(1e-6)
@@ -62,11 +70,11 @@ def insert(mixture: Mixture, stroke: Stroke, rng: np.random.Generator, voxel: fl
     distance = np.hypot(along, across / np.clip(1 + wedge * along / radius, 0.45, 1.6)) / radius
     rough = smooth_noise(rng, max(float(radius) * 0.45, 4.0), 4.0)(mixture.posed)[0]
     fine = smooth_noise(rng, 4.0, 4.0)(mixture.posed)[0]
-    score = distance + np.float32(0.22) * rough + np.float32(0.08) * fine
+    score = distance + np.float32(0.3) * rough + np.float32(0.1) * fine
     fractions = mixture.fractions
     tissue = fractions["white"] + fractions["grey"]
-    # One hemisphere, brain tissue only: neither ventricles nor the fluid over the cortex.
-    allowed = (x * side > 0.5) & (mixture.brain > 0.5) & (tissue > 0.35)
+    # One hemisphere, brain tissue only: neither ventricles nor wide fluid spaces, but the sulci between lost gyri.
+    allowed = (x * side > 0.5) & (mixture.brain > 0.5) & (tissue > 0.25) & (mixture.ventricle < 0.3)
     score = np.where(allowed, score, np.float32(np.inf))
     wanted = max(int(round(stroke.volume / voxel)), 4)
     wanted = min(wanted, int(allowed.sum()) - 1)

@@ -73,7 +73,7 @@ def camcan(streams: Streams, spacing: float) -> Subject:
         tilt[:3, :3] = rotation(np.deg2rad(place.normal(0, 3, 3)))
         moved = place.normal(0, 0.7, 3) if name == "T2w" else np.zeros(3)
         grid = Grid(grid.shape, tilt @ grid.affine)
-        mixture = mix(anatomy, shell, grid.points(moved), grid.spacing)
+        mixture = mix(anatomy, shell, grid.points(moved), spacing)
         detail = 1.0 if name == "T1w" else -0.7
         subject.scans[name] = _acquire(streams, name, mixture, grid, sequence, tissues, 1, detail, bias=0.13)
     return subject
@@ -91,8 +91,9 @@ def atlas(streams: Streams, spacing: float) -> Subject:
         sequence = Mprage(rng.uniform(1900, 2400), 3.0, rng.uniform(850, 1000), rng.uniform(8, 10))
     else:
         sequence = SpoiledGradientEcho(rng.uniform(9, 18), 3.0, rng.uniform(17, 24))
-    mixture = mix(anatomy, random_shell(streams("shell")), grid.points(), grid.spacing)
     lesion = strokes.random_stroke(streams("lesion"))
+    pull = strokes.shrinkage(lesion, anatomy, streams("shrinkage"))
+    mixture = mix(anatomy, random_shell(streams("shell")), grid.points(), spacing, pull)
     mask = strokes.insert(mixture, lesion, streams("shape"), grid.voxel, grid.spacing)
     subject = Subject(truth={"age": round(age, 1), "lesion": lesion.region, "lesion_ml": _ml(mask > 0, grid)})
     subject.scans["T1w"] = _acquire(streams, "T1w", mixture, grid, sequence, tissues, 4, bias=0.12)
@@ -110,12 +111,12 @@ def brats(streams: Streams, spacing: float) -> Subject:
     tumour = tumours.random_tumour(streams("lesion"))
     push = tumours.mass_effect(tumour, anatomy)
     # The middle of the MNI152 brain comes to lie where SRI24 has it.
-    mixture = mix(anatomy, None, grid.points((120, -136, -72)), grid.spacing, push)
+    mixture = mix(anatomy, None, grid.points((120, -136, -72)), spacing, push)
     labels = tumours.insert(mixture, tumour, streams("shape"), grid.voxel, grid.spacing)
     subject = Subject(truth={"age": round(age, 1), "lesion": "glioma", "lesion_ml": _ml(labels > 0, grid)})
     t1: Sequence
-    if rng.random() < 0.5:
-        t1 = SpinEcho(rng.uniform(500, 700), rng.uniform(8, 14))
+    if rng.random() < 0.35:
+        t1 = SpinEcho(rng.uniform(420, 600), rng.uniform(8, 14))
     else:
         t1 = Mprage(rng.uniform(1800, 2300), 3.0, rng.uniform(850, 1000), rng.uniform(8, 10))
     enhanced = tissues | {"rim": Tissue(tissues["rim"].pd, 1 / (1 / tissues["rim"].t1 + 4.5e-3 * 0.45), 120.0)}

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from harness.data.simulate.fields import LOWER, Array, Maps, grid, grid_shape
+from harness.data.simulate.fields import LOWER, Array, Maps, grid
 
 # Order of the maps of `tissues`.
 WHITE, GREY, BRAIN, DETAIL, VENTRICLE = range(5)
@@ -29,30 +29,39 @@ def _load() -> tuple[dict[str, Array], np.ndarray]:
 
 
 @functools.cache
-def tissues(spacing: float) -> Maps:
-    """White and grey matter fractions, brain mask, T1 detail and ventricles (5, X, Y, Z) blurred to voxels of `spacing` mm.
-
-    Fractions and masks lie in [0, 1]. Detail is the relative difference between the template's T1 and the best
-    mixture of its three tissues: what the maps do not hold (nuclei, tracts, cortical layers), clipped to ±0.12.
-    """
+def _prepared() -> tuple[Array, np.ndarray]:
+    """The maps of `tissues` (5, X, Y, Z) at 1 mm and the origin of their grid."""
     maps, origin = _load()
     white, grey, t1 = maps["wm"], maps["gm"], maps["t1"]
-    brain = ndimage.binary_fill_holes(ndimage.binary_opening(t1 > 0.08, iterations=2))
+    brain = ndimage.binary_fill_holes(ndimage.binary_opening(t1 > 0.08))
     assert brain is not None
     # Outside the brain the maps ring by some grey values from their resampling.
     white, grey = white * brain, grey * brain
     fluid = np.clip(brain - white - grey, 0, 1).astype(np.float32)
-    inner = ndimage.binary_erosion(brain, iterations=3)
-    design = np.stack([white[inner], grey[inner], fluid[inner]], axis=1)
-    weights = np.linalg.lstsq(design, t1[inner], rcond=None)[0]
+    inner = ndimage.gaussian_filter(brain.astype(np.float32), 2.0) > 0.85
+    sample = np.flatnonzero(inner)[::50]
+    design = np.stack([m.ravel()[sample] for m in (white, grey, fluid)], axis=1)
+    weights = np.linalg.lstsq(design, t1.ravel()[sample], rcond=None)[0]
     detail = (t1 - (weights[0] * white + weights[1] * grey + weights[2] * fluid)) / weights[0]
     detail = np.clip(detail, -0.12, 0.12) * ndimage.gaussian_filter(inner.astype(np.float32), 1.0)
-    depth = ndimage.distance_transform_edt(brain)
-    parts, count = ndimage.label((fluid > 0.6) & (depth > 22))
+    # The ventricles are the large fluid spaces deep in the brain.
+    half = (slice(None, None, 2),) * 3
+    deep = ndimage.distance_transform_edt(brain[half]) > 11
+    parts, count = ndimage.label((fluid[half] > 0.6) & deep)
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    ventricle = (parts > 0) & (sizes[parts] > 300)
-    stack = np.stack([white, grey, brain, detail, ventricle]).astype(np.float32)
-    return Maps(*_reduce(stack, origin, spacing))
+    ventricle = ((parts > 0) & (sizes[parts] > 40)).repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    ventricle = ventricle[tuple(slice(n) for n in brain.shape)]
+    return np.stack([white, grey, brain, detail, ventricle]).astype(np.float32), origin
+
+
+@functools.cache
+def tissues(spacing: float) -> Maps:
+    """White and grey matter fractions, brain mask, T1 detail and ventricles (5, X, Y, Z) for voxels of `spacing` mm.
+
+    Fractions and masks lie in [0, 1]. Detail is the relative difference between the template's T1 and the best
+    mixture of its three tissues: what the maps do not hold (nuclei, tracts, cortical layers), clipped to ±0.12.
+    """
+    return Maps(*_reduce(*_prepared(), spacing))
 
 
 def _reduce(stack: Array, origin: np.ndarray, spacing: float) -> tuple[Array, np.ndarray, float]:
@@ -65,14 +74,14 @@ def _reduce(stack: Array, origin: np.ndarray, spacing: float) -> tuple[Array, np
 
 
 @functools.cache
-def surfaces(spacing: float = 2.0) -> Maps:
+def surfaces(spacing: float = 2.5) -> Maps:
     """Signed distances (2, X, Y, Z) in mm to the inner skull and to the outer surface of the head, positive inside."""
     maps, origin = _load()
     points = grid(spacing)
-    brain = Maps(ndimage.gaussian_filter(maps["t1"], 1.0)[None], origin, 1.0)(points)[0] > 0.12
+    brain = Maps(maps["t1"][None], origin, 1.0)(points)[0] > 0.12
     x, y, z = points
     brain &= z < 100  # below the template its last slice, the medulla, continues as a spinal cord
-    closed = _signed_distance(_signed_distance(brain, spacing) > -14, spacing) > 14
+    closed = _signed_distance(_signed_distance(brain, spacing) > -9, spacing) > 9
     cavity = _signed_distance(closed | brain, spacing)
     # A plain face and neck: an ellipsoid in front of and below the brain, and a cylinder around the spine.
     face = 1 - np.sqrt(((x / 62) ** 2 + ((y - 32) / 68) ** 2 + ((z + 62) / 82) ** 2))
@@ -92,6 +101,3 @@ def _signed_distance(inside: np.ndarray, spacing: float) -> Array:
 
 def _soft(distance: Array) -> Array:
     return ndimage.gaussian_filter(distance, 1.0)
-
-
-__all__ = ["BRAIN", "CAVITY", "DETAIL", "GREY", "HEAD", "VENTRICLE", "WHITE", "grid_shape", "surfaces", "tissues"]

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.data.simulate import template
-from harness.data.simulate.anatomy import COARSE, Anatomy, exponentiate
-from harness.data.simulate.fields import LOWER, Array, Maps, grid, smooth_noise
+from harness.data.simulate.anatomy import Anatomy, push, sphere_radius
+from harness.data.simulate.fields import Array, Maps, smooth_noise
 from harness.data.simulate.head import Mixture
 
 NECROTIC, OEDEMA, ENHANCING = 1, 2, 4
@@ -35,16 +34,8 @@ def random_tumour(rng: np.random.Generator) -> Tumour:
 
 
 def mass_effect(tumour: Tumour, anatomy: Anatomy) -> Maps:
-    """Displacement (mm, in the pose of the template) that looks up each point where it lay before the mass grew."""
-    points = grid(COARSE)
-    offset = points - np.array(tumour.centre, dtype=np.float32).reshape(3, 1, 1, 1)
-    radius = (tumour.core * 1000 * 3 / (4 * np.pi)) ** (1 / 3)
-    distance = np.sqrt((offset**2).sum(axis=0))
-    # Falls off over about two radii, and at the skull, which does not give way.
-    strength = tumour.mass * np.exp(-((distance / (1.6 * radius)) ** 2))
-    cavity = template.surfaces()(anatomy.to_template(points))[template.CAVITY]
-    room = np.clip(cavity / 18, 0, 1)
-    return exponentiate(Maps((-offset * strength * room).astype(np.float32), LOWER, COARSE))
+    """How the core pushes the brain aside: see `anatomy.push`."""
+    return push(anatomy, tumour.centre, sphere_radius(tumour.core), tumour.mass)
 
 
 def insert(mixture: Mixture, tumour: Tumour, rng: np.random.Generator, voxel: float, spacing: float) -> Array:
@@ -55,10 +46,10 @@ def insert(mixture: Mixture, tumour: Tumour, rng: np.random.Generator, voxel: fl
     coarse, middle, fine = (m(mixture.posed)[0] for m in (coarse, middle, fine))
     white, fluid = mixture.fractions["white"], mixture.fractions["fluid"]
     brain = mixture.brain > 0.5
-    core_score = distance + 3.5 * coarse + 2.0 * middle + 0.8 * fine
+    core_score = distance + 5.0 * coarse + 2.5 * middle + 0.8 * fine
     core_depth = _depth(np.where(brain & (fluid < 0.8), core_score, np.inf), tumour.core / voxel)
     # Oedema follows white matter, spares cortex and does not enter the ventricles.
-    spread = np.maximum(distance, 1) + 5.0 * middle + 4.0 * coarse - 16.0 * white
+    spread = distance + 5.0 * middle + 5.0 * coarse - 18.0 * white
     spread = np.where(core_depth > 0, -np.inf, spread)
     whole_depth = _depth(np.where(brain & (fluid < 0.4), spread, np.inf), tumour.whole / voxel)
     oedema = np.clip(whole_depth / max(2 * spacing, 4.0) + 0.5, 0, 1) * (brain & (fluid < 0.4))
