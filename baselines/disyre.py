@@ -23,7 +23,7 @@ REVISION = 1
 TITLE = "DISYRE"
 FAMILY = "S-S"
 PAPER = "Naval Marimont et al., ISBI 2024"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2, "times": [50, 100], "steps_compared": [25, 50]}
 
 
 @dataclass(frozen=True)

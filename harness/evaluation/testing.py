@@ -39,7 +39,7 @@ def score_volume(method: Method, volume: torch.Tensor, rng: Streams, name: str) 
     return {key: values.float() * (volume > 0) for key, values in maps.items()}
 
 
-def test_set(
+def score_test_set(
     method: Method,
     store: Store,
     modality: str,

@@ -56,22 +56,18 @@ def train(
     """
     pace = pace or Pace()
     device = training.device
-    method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    phases = prepare(method, device, pace.compile)
     streams = Streams(seed, device)
-    phases = list(method.phases())
     position = Position()
     state = folder / "state.pt"
     _resume(state, fingerprint, method, phases, streams, position)
-    if pace.compile and device.type == "cuda":
-        for child in method.children():
-            child.compile()
     saved = time.monotonic()
     with Progress(folder.as_posix(), sum(p.steps for p in phases), _done(phases, position)) as progress:
         for index in range(position.phase, len(phases)):
             phase, position.phase = phases[index], index
             while position.step < phase.steps:
                 started = time.monotonic()
-                position.total = position.total + _step(method, phase, training, streams)
+                position.total = position.total + step(method, phase, training, streams)
                 position.step += 1
                 position.seconds += time.monotonic() - started
                 if position.step % pace.history == 0 or position.step == phase.steps:
@@ -86,7 +82,16 @@ def train(
     return position.history
 
 
-def _step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams) -> Any:
+def prepare(method: Method, device: torch.device, compile: bool = True) -> list[Phase]:
+    """Bring a method to a device for training, networks compiled on CUDA; returns its phases."""
+    method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if compile and device.type == "cuda":
+        for child in method.children():
+            child.compile()
+    return list(method.phases())
+
+
+def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams) -> Any:
     """Make every update of a phase on one batch; returns the last update's loss, on the device."""
     method.train()
     batch = sampler.batch(phase.batch, streams, phase.patch, phase.resize)

@@ -30,7 +30,7 @@ def command(
 
     from harness import device as devices
     from harness.data.store import Store
-    from harness.evaluation.testing import test_set
+    from harness.evaluation.testing import score_test_set
     from harness.training import run
 
     chosen = devices.choose(device)
@@ -45,5 +45,5 @@ def command(
         "left_out": len(store.left_out),
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
-    test_set(method, store, modality, meta, list(protocols), examples, out, chosen)
+    score_test_set(method, store, modality, meta, list(protocols), examples, out, chosen)
     click.echo(out)

@@ -1,0 +1,23 @@
+"""Verb `bench`: how fast this device draws batches, trains, scores and evaluates, as JSON."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--method", default="disyre", help="A file name of baselines/.")
+@click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
+@click.option("--spacing", default=1.0, help="Voxel size in mm; decides the size of the volumes.")
+@click.option("--subjects", default=4, help="Volumes of noise to train on.")
+@click.option("--steps", default=20, help="Steps that are timed, after a fifth as many unmeasured ones.")
+@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+def command(method: str, settings: str, spacing: float, subjects: int, steps: int, device: str) -> None:
+    """Measure batches, training steps and scored volumes of METHOD, and counted voxels, per second; images are noise."""
+    import json
+
+    from harness import device as devices
+    from harness.training.benchmark import measure
+
+    overrides = json.loads(settings).get("params", {})
+    click.echo(json.dumps(measure(method, overrides, spacing, subjects, steps, devices.choose(device)), indent=2))
