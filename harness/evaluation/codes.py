@@ -14,21 +14,22 @@ ONE = 0x3F800000  # bits of 1.0
 INFINITE = 0x7F800000  # bits of infinity: every finite non-negative float lies below
 MIRROR = 2 * HALF  # x in [½, 1) has the code MIRROR - bits(1 - x)
 LAST_BELOW_ONE = MIRROR - 0x33800000  # code of the largest float below 1, which is 1 - 2^-24
-SHIFT = 0x4B000000 - ONE  # x ≥ 1 has the code bits(x) + SHIFT: the first octave boundary above LAST_BELOW_ONE
+BELOW_REST = np.float32(2**-25)  # half the least 1 - x, stands for 1 - x at 1: one octave above the code of 1 - 2^-24
+SHIFT = LAST_BELOW_ONE + 2**23 - ONE  # x ≥ 1 has the code bits(x) + SHIFT
 
 
-def encode(bits: np.ndarray, highest: int) -> np.ndarray:
-    """Codes (n,) uint32 of the scores whose float32 bit patterns are `bits` (n,) uint32, none above `highest`.
+def encode(bits: np.ndarray) -> np.ndarray:
+    """Codes (n,) uint32 of the scores ≥ 0 and finite whose float32 bit patterns are `bits` (n,) uint32.
 
     Equal scores have equal codes, a greater score a greater code, and 0 the code 0. No two scores share a code.
     """
-    if highest < HALF:
-        return bits
-    rest = np.subtract(np.float32(1), bits.view(np.float32)).view(np.uint32)  # exact from ½ to 1 (Sterbenz's lemma)
-    np.subtract(np.uint32(MIRROR), rest, out=rest)
-    codes = np.where(bits >= HALF, rest, bits)
-    if highest >= ONE:
-        codes = np.where(bits >= ONE, bits + np.uint32(SHIFT), codes)
+    # Without branches: the part of the score within [½, 1] is taken off and put back mirrored.
+    within = np.minimum(np.maximum(bits, np.uint32(HALF)), np.uint32(ONE))
+    codes = bits - within
+    rest = np.subtract(np.float32(1), within.view(np.float32), out=within.view(np.float32))  # exact (Sterbenz's lemma)
+    np.maximum(rest, BELOW_REST, out=rest)
+    codes -= rest.view(np.uint32)
+    codes += np.uint32(MIRROR)
     return codes
 
 

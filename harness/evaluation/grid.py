@@ -47,10 +47,15 @@ class Grid:
     def recount(self, counts: np.ndarray, old: Grid) -> np.ndarray:
         """Counts (2, bins) or (2, rows) of the grid `old`, which is finer or equally fine, on this grid."""
         coarse = counts.shape[1] == old.rows
+        out = np.zeros((2, self.rows if coarse else self.size), counts.dtype)
+        width = 1 if coarse else 1 << FINE_BITS
+        if old.rows > 1 and old.shift == self.shift:  # the same bins, between more of them
+            start = ((old.offset - self.offset) >> FINE_BITS) * width
+            out[:, start + width : start + counts.shape[1]] = counts[:, width:]
+            counts = counts[:, :width]
         occupied = np.flatnonzero(counts.any(axis=0))
         codes = old.lower_codes(occupied << FINE_BITS if coarse else occupied)
         new = self.bins(codes.astype(np.uint32)) >> (FINE_BITS if coarse else 0)
-        out = np.zeros((2, self.rows if coarse else self.size), counts.dtype)
         for row, numbers in zip(out, counts[:, occupied], strict=True):
             np.add.at(row, new, numbers)
         return out
@@ -62,5 +67,5 @@ def extremes(bits: np.ndarray) -> tuple[int, int]:
     if highest == 0:
         return NOTHING
     lowest = int((bits - np.uint32(1)).min()) + 1  # zero wraps round to the largest integer
-    low, high = encode(np.array([lowest, highest], np.uint32), highest)
+    low, high = encode(np.array([lowest, highest], np.uint32))
     return int(low), int(high)

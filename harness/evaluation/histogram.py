@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.evaluation.codes import INFINITE, decode, encode
+from harness.evaluation.codes import HALF, INFINITE, decode, encode
 from harness.evaluation.grid import FINE_BITS, NOTHING, Grid, extremes
 
-CHUNK = 2**16  # voxels counted at once, so that temporary arrays stay in the cache
+CHUNK = 2**15  # voxels counted at once, so that temporary arrays stay in the cache
 
 
 class ScoreHistogram:
@@ -57,11 +57,12 @@ class ScoreHistogram:
             self._check(subject, scores)
             bits = (scores + np.float32(0)).view(np.uint32)  # -0 becomes 0
         self._cover(*extremes(bits))
-        highest = int(bits.max()) if scores.size else 0
+        low = scores.size == 0 or bits.max() < HALF  # most residuals: then the bits are the codes
         flat = self.pool.reshape(-1)
         rows = np.zeros(2 * self.grid.rows, np.int64)
         for start in range(0, scores.size, CHUNK):
-            bins = self.grid.bins(encode(bits[start : start + CHUNK], highest))
+            chunk = bits[start : start + CHUNK]
+            bins = self.grid.bins(chunk if low else encode(chunk))
             bins += labels[start : start + CHUNK] * np.int64(self.grid.size)
             np.add.at(flat, bins, 1)
             rows += np.bincount(bins >> FINE_BITS, minlength=rows.size)

@@ -1,0 +1,113 @@
+"""Evaluation of anybody's score maps: folders of NIfTI files, paired by name, to pooled metrics with intervals."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.protocols import protocol as named
+from harness.evaluation.results import numbers
+
+SUFFIXES = (".nii.gz", ".nii")
+TOLERANCE = 1e-3  # mm, for equal affines
+
+
+def evaluate_maps(
+    maps: Path, labels: Path, brain: Path | None = None, protocol: str = "full", resamples: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Metrics of the score maps in folder `maps` against the labels (anomalous where > 0) of the same names.
+
+    Every map needs a label and every label a map of the same file name but for .nii and .nii.gz. Voxels outside the
+    masks in `brain` (> 0), which may hold more than is needed, are not counted; without it every voxel is.
+    Returns ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject), the
+    threshold of the best Dice, the AP of chance, and the numbers of subjects, voxels and positives.
+    Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, and
+    if no voxel is anomalous.
+    """
+    scored, labelled = nifti_files(maps), nifti_files(labels)
+    _all_in(scored, labelled, f"no label of this name in {labels}")
+    _all_in(labelled, scored, f"no map of this name in {maps}")
+    masks = None if brain is None else nifti_files(brain)
+    if masks is not None:
+        _all_in(scored, masks, f"no brain mask of this name in {brain}")
+    histogram = ScoreHistogram()
+    how = named(protocol)
+    for number, (stem, path) in enumerate(sorted(scored.items())):
+        score, affine = _read(path)
+        truth = _matching(labelled[stem], path, score.shape, affine) > 0
+        inside = np.ones(score.shape, bool) if masks is None else _matching(masks[stem], path, score.shape, affine) > 0
+        histogram.name = str(path)
+        histogram.add(stem, *how.voxels(score, truth, inside, np.random.default_rng([seed, number])))
+    if not histogram.positives:
+        raise HarnessError(
+            f"{labels}: no label has an anomalous voxel{' in the brain' if brain else ''}; nothing to find"
+        )
+    return _summary(histogram, protocol, resamples, seed)
+
+
+def nifti_files(folder: Path) -> dict[str, Path]:
+    """The NIfTI files of a folder by name without .nii or .nii.gz.
+
+    Raises HarnessError if there is none, or two of one name.
+    """
+    if not folder.is_dir():
+        raise HarnessError(f"{folder}: no such folder; give a folder of .nii or .nii.gz files")
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
+        if suffix is None or path.name.startswith("."):
+            continue
+        stem = path.name.removesuffix(suffix)
+        if stem in files:
+            raise HarnessError(f"{path}: same name as {files[stem].name}; keep one of the two")
+        files[stem] = path
+    if not files:
+        raise HarnessError(f"{folder}: holds no .nii or .nii.gz file")
+    return files
+
+
+def _all_in(files: dict[str, Path], others: dict[str, Path], problem: str) -> None:
+    """Raise HarnessError for the first file without a counterpart."""
+    for stem in sorted(files.keys() - others.keys()):
+        raise HarnessError(f"{files[stem]}: {problem}; add it or take this file away")
+
+
+def _summary(histogram: ScoreHistogram, protocol: str, resamples: int, seed: int) -> dict[str, Any]:
+    rows = {row["metric"]: row for row in numbers(histogram, protocol, resamples, seed)}
+    out: dict[str, Any] = {}
+    for metric in ("ap", "dice", "auroc"):
+        row = rows.get(metric)
+        out[metric] = row and row["value"]
+        out[f"{metric}_interval"] = [row["low"], row["high"]] if row and np.isfinite(row["low"]) else None
+    out["threshold"] = rows["dice_threshold"]["value"]
+    out["chance_ap"] = histogram.positives / histogram.voxels
+    out |= {"subjects": len(histogram.subjects), "voxels": histogram.voxels, "positives": histogram.positives}
+    return out | {"protocol": protocol, "resamples": resamples, "seed": seed}
+
+
+def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Volume (D, H, W) float32, axes towards superior, anterior and right, and its affine (4, 4)."""
+    try:
+        image: Any = nibabel.as_closest_canonical(nibabel.load(path))
+        values = np.asarray(image.dataobj, np.float32)
+    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
+        raise HarnessError(f"{path}: not a readable NIfTI file ({str(error).splitlines()[0]})") from error
+    if values.ndim != 3:
+        raise HarnessError(f"{path}: has {values.ndim} dimensions, not 3; store one volume per file")
+    return values.transpose(2, 1, 0), image.affine
+
+
+def _matching(path: Path, of: Path, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
+    """The volume of a file that must lie on the grid of the map `of`."""
+    values, own = _read(path)
+    if values.shape != shape:
+        sizes = ["×".join(str(n) for n in reversed(s)) for s in (values.shape, shape)]
+        raise HarnessError(f"{path}: has {sizes[0]} voxels but {of} has {sizes[1]}; resample one to the other")
+    if not np.allclose(own, affine, rtol=0, atol=TOLERANCE):
+        raise HarnessError(f"{path}: its affine differs from that of {of}; resample one to the other")
+    return values
