@@ -1,6 +1,5 @@
 # What every stage shares: the checked config, where things lie, and the environment of the commands.
 
-import os
 import sys
 from pathlib import Path
 
@@ -21,12 +20,16 @@ RESULTS = f"results/{experiment.name}"
 DATA = f"{RESULTS}/data"
 ENVS = "../../envs"
 
+# A job that trains or scores takes one GPU if there is one, so that the profile's limit never serialises CPU runs.
+DEVICE = experiment.config["device"]
+GPUS = int(DEVICE.startswith("cuda") or (DEVICE == "auto" and Path("/proc/driver/nvidia/gpus").exists()))
+TRAINING_ENV = f"{ENVS}/training-gpu.yaml" if GPUS else f"{ENVS}/training.yaml"
+
 # The commands find the library wherever the workflow is started from, also inside conda environments, and outside of
 # those the interpreter that runs Snakemake. Setting a prefix replaces Snakemake's strict mode, so it is restated.
 shell.prefix(
+    f"export PYTHONPATH='{workflow.basedir}':\"$PYTHONPATH\" PATH='{Path(sys.executable).parent}':\"$PATH\"; "
     "set -euo pipefail; "
-    f"export PYTHONPATH='{workflow.basedir}'\"${{PYTHONPATH:+:$PYTHONPATH}}\"; "
-    f"export PATH='{Path(sys.executable).parent}':\"$PATH\"; "
 )
 
 
@@ -42,11 +45,6 @@ def stage_threads(stage):
     return experiment.config["threads"].get(stage, 1)
 
 
-def gpus(wildcards):
-    """One GPU for a job that may use one; none where the config asks for the CPU or there is no GPU."""
-    device = experiment.config["device"]
-    present = Path("/dev/nvidia0").exists() or Path("/proc/driver/nvidia/gpus").exists()
-    return int(device.startswith("cuda") or (device == "auto" and present))
 
 
 def run_folder(method, modality, seed):

@@ -35,9 +35,9 @@ rule test:
         out=lambda wildcards, output: str(Path(output.examples).parent),
     threads: stage_threads("evaluation")
     resources:
-        gpu=gpus,
+        gpu=GPUS,
     conda:
-        f"{ENVS}/training.yaml"
+        TRAINING_ENV
     shell:
         "python -m harness test --run {params.run} --data {params.data} --task {wildcards.task}"
         " --modality {params.modality} --experiment {experiment.name} --settings {params.settings:q} {params.required}"
@@ -77,7 +77,7 @@ rule synthesis:
         modality=experiment.modalities[0],
         settings=experiment.training_settings(experiment.illustrated, experiment.modalities[0]),
     conda:
-        f"{ENVS}/training.yaml"
+        TRAINING_ENV
     shell:
         "python -m harness synthesis --data {params.data} --modality {params.modality} --settings {params.settings:q}"
         " --out {output} > {log} 2>&1"

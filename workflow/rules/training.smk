@@ -18,9 +18,9 @@ rule train:
         out=lambda wildcards, output: str(Path(output.run).parent),
     threads: stage_threads("training")
     resources:
-        gpu=gpus,
+        gpu=GPUS,
     conda:
-        f"{ENVS}/training.yaml"
+        TRAINING_ENV
     shell:
         "python -m harness train --method {wildcards.method} --modality {wildcards.modality} --seed {wildcards.seed}"
         " --data {params.data} --settings {params.settings:q} {params.required} --device {DEVICE}"
