@@ -22,11 +22,14 @@ def parse_chunk(text: str) -> tuple[int, int]:
 @click.option("--subjects", default=48, type=click.IntRange(1, 999), help="Subjects in the cohort.")
 @click.option("--seed", default=2024, type=click.IntRange(0), help="Same seed, same bytes.")
 @click.option("--spacing", default=1.0, type=click.FloatRange(0.5, 8.0), help="Nominal voxel size in mm.")
-@click.option("--chunk", default="1/1", help="Make only part i of n of the cohort, as i/n, so that parts run in parallel.")
+@click.option(
+    "--chunk", default="1/1", help="Make only part i of n of the cohort, as i/n, so that parts run in parallel."
+)
 def command(dataset: str, out: Path, subjects: int, seed: int, spacing: float, chunk: str) -> None:
     """Simulate a cohort of DATASET (camcan: healthy; atlas: strokes; brats: gliomas) from the MNI152 template.
 
-    Subjects that are there already, made with the same settings, are left alone; more subjects never change earlier ones.
+    Subjects that are there already, made with the same settings, are left alone; more subjects never change earlier
+    ones.
     """
     part, parts = parse_chunk(chunk)
     from harness.data.simulate.cohort import Settings, make_cohort

@@ -1,1 +1,1 @@
-"""A simulated cohort in the file layouts of CamCAN, ATLAS v2.0 and BraTS 2020, so that the whole study runs without patient data."""
+"""A simulated cohort in the file layouts of CamCAN, ATLAS v2.0 and BraTS 2020: the whole study without patient data."""

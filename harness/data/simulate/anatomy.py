@@ -115,7 +115,7 @@ class Anatomy:
 
 
 def random_anatomy(rng: np.random.Generator, age: float, variability: Variability) -> Anatomy:
-    """Draw the anatomy of a subject of `age` years: with age the ventricles and sulci widen, each brain by its own measure."""
+    """Draw the anatomy of a subject of `age` years: ventricles and sulci widen with age, and by chance."""
     affine = random_affine(rng, variability)
     velocity = np.zeros_like(grid(COARSE))
     for sigma, amount in SCALES:

@@ -1,4 +1,4 @@
-"""Writing a simulated cohort in the layout of its data set, resumable subject by subject, with the truth in a manifest."""
+"""Writing a simulated cohort in the layout of its data set, resumable by subject, with the truth in a manifest."""
 
 from __future__ import annotations
 

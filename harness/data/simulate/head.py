@@ -1,4 +1,4 @@
-"""The fractions of every tissue in every voxel of a whole head: brain, fluid, skull, scalp, and a plain face and neck."""
+"""Tissue fractions of every voxel of a whole head: brain, fluid, skull, scalp, and a plain face and neck."""
 
 from __future__ import annotations
 
@@ -58,7 +58,11 @@ def mix(anatomy: Anatomy, shell: Shell | None, points: Array, spacing: float, pu
     if shell is None:
         white, grey, fluid = anatomy.individual(maps[template.WHITE], maps[template.GREY], brain, posed)
         return Mixture(
-            {"white": white, "grey": grey, "fluid": fluid}, maps[template.DETAIL], brain, maps[template.VENTRICLE], posed
+            {"white": white, "grey": grey, "fluid": fluid},
+            maps[template.DETAIL],
+            brain,
+            maps[template.VENTRICLE],
+            posed,
         )
     cavity, head = template.surfaces()(source)
     thick, marbled = shell.uneven(source)

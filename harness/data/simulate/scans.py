@@ -1,4 +1,4 @@
-"""Scan grids with their own orientation and voxel size, and NIfTI files whose bytes depend on nothing but their content."""
+"""Scan grids with their own orientation and voxel size, and NIfTI files whose bytes depend on their content alone."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def oriented(
 ) -> Grid:
     """A grid whose axes point as `codes` say ("LAS", "PSR", …).
 
-    `extent` (mm) and `zooms` (mm) are given along right, anterior, superior; `centre` is the middle of the field of view.
+    `extent` and `zooms` (mm) are given along right, anterior, superior; `centre` is the middle of the field of view.
     """
     from nibabel.orientations import axcodes2ornt
 
@@ -51,7 +51,7 @@ def oriented(
     shape, affine = [0, 0, 0], np.eye(4)
     affine[:3, :3] = 0
     for axis, (world, sign) in enumerate(orientation.astype(int)):
-        shape[axis] = max(int(round(extent[world] / zooms[world])), 8)
+        shape[axis] = max(round(extent[world] / zooms[world]), 8)
         affine[world, axis] = sign * zooms[world]
     size = tuple(shape)
     affine[:3, 3] = np.asarray(centre) - affine[:3, :3] @ ((np.array(size) - 1) / 2)
@@ -59,11 +59,11 @@ def oriented(
 
 
 def boxed(origin: npt.ArrayLike, signs: tuple[int, int, int], shape: tuple[int, int, int], spacing: float) -> Grid:
-    """The fixed grid of a template of 1 mm (`origin` of its first voxel, axis `signs`) with voxels of `spacing` mm instead.
+    """The grid of a template of 1 mm (`origin` of its first voxel, axis `signs`) with voxels of `spacing` mm instead.
 
     The field of view stays, up to rounding; at 1 mm the grid is the template's own.
     """
-    size = tuple(max(int(round(n / spacing)), 8) for n in shape)
+    size = tuple(max(round(n / spacing), 8) for n in shape)
     affine = np.diag([*(s * spacing for s in signs), 1.0])
     affine[:3, 3] = np.asarray(origin) + np.array(signs) * (spacing - 1) / 2
     return Grid((size[0], size[1], size[2]), affine)
@@ -75,7 +75,7 @@ def quantise(image: Array, white: float, level: float) -> npt.NDArray[np.int16]:
 
 
 def write(path: Path, voxels: npt.NDArray[np.generic], grid: Grid, form: int) -> None:
-    """Write a gzipped NIfTI-1 file with both affine codes set to `form` (1 scanner, 2 aligned, 4 MNI152), without a date."""
+    """Write a gzipped NIfTI-1 file without a date; both affine codes are `form` (1 scanner, 2 aligned, 4 MNI152)."""
     import nibabel as nib
 
     image = nib.Nifti1Image(voxels, grid.affine)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from harness.data.simulate.anatomy import Anatomy, push, sphere_radius
-from harness.data.simulate.fields import Array, Maps, smooth_noise
+from harness.data.simulate.fields import Maps, smooth_noise
 from harness.data.simulate.head import Mixture
 
 # Middle of the regions (mm, MNI152, right side) in which infarcts arise, the scatter around it, and how often:
@@ -54,7 +55,9 @@ def shrinkage(stroke: Stroke, anatomy: Anatomy, rng: np.random.Generator) -> Map
     return push(anatomy, stroke.centre, sphere_radius(stroke.volume), -float(rng.uniform(0.1, 0.35)))
 
 
-def insert(mixture: Mixture, stroke: Stroke, rng: np.random.Generator, voxel: float, spacing: float) -> Array:
+def insert(
+    mixture: Mixture, stroke: Stroke, rng: np.random.Generator, voxel: float, spacing: float
+) -> npt.NDArray[np.uint8]:
     """Put `stroke` into `mixture` (voxels of `voxel` ml) and return its mask (uint8)."""
     x = mixture.posed[0]
     centre = np.array(stroke.centre, dtype=np.float32)
@@ -76,7 +79,7 @@ def insert(mixture: Mixture, stroke: Stroke, rng: np.random.Generator, voxel: fl
     # One hemisphere, brain tissue only: neither ventricles nor wide fluid spaces, but the sulci between lost gyri.
     allowed = (x * side > 0.5) & (mixture.brain > 0.5) & (tissue > 0.25) & (mixture.ventricle < 0.3)
     score = np.where(allowed, score, np.float32(np.inf))
-    wanted = max(int(round(stroke.volume / voxel)), 4)
+    wanted = max(round(stroke.volume / voxel), 4)
     wanted = min(wanted, int(allowed.sum()) - 1)
     threshold = np.partition(score.ravel(), wanted)[wanted]
     depth = (threshold - score) * radius  # mm, roughly

@@ -11,7 +11,17 @@ import numpy.typing as npt
 from harness.data.simulate import strokes, tumours
 from harness.data.simulate.anatomy import NATIVE, REGISTERED, random_anatomy, rotation
 from harness.data.simulate.head import Mixture, mix, random_shell, render
-from harness.data.simulate.physics import Mprage, Sequence, SpinEcho, SpoiledGradientEcho, Tissue, bias_field, rician, vary
+from harness.data.simulate.physics import (
+    Mprage,
+    Sequence,
+    SpinEcho,
+    SpoiledGradientEcho,
+    Tissue,
+    bias_field,
+    rician,
+    vary,
+    with_gadolinium,
+)
 from harness.data.simulate.scans import Grid, boxed, oriented, quantise
 from harness.data.simulate.streams import Streams
 
@@ -35,20 +45,30 @@ class Subject:
     truth: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Protocol:
+    """How a scan is made from tissue fractions."""
+
+    sequence: Sequence
+    bias: float  # spread of the logarithm of the coil profile
+    detail: float = 1.0  # weight of the template's T1 detail; negative where a longer T1 makes tissue brighter
+    form: int = 1
+    stripped: bool = False  # set to zero outside the brain
+
+
 def _acquire(
-    streams: Streams, name: str, mixture: Mixture, grid: Grid, sequence: Sequence, tissues: dict[str, Tissue], form: int,
-    detail: float = 1.0, bias: float = 0.1, mask: bool = False,
-) -> Scan:  # fmt: skip
-    """Turn tissue fractions into the stored grey values of one scan."""
+    streams: Streams, name: str, protocol: Protocol, mixture: Mixture, grid: Grid, tissues: dict[str, Tissue]
+) -> Scan:
+    """Turn tissue fractions into the stored grey values of scan `name`."""
     rng = streams(f"scan {name}")
-    signals = {tissue: sequence.signal(values) for tissue, values in tissues.items()}
+    signals = {tissue: protocol.sequence.signal(values) for tissue, values in tissues.items()}
     white = signals["white"]
-    image = render(mixture, signals, detail)
-    image *= bias_field(rng, mixture.posed, bias)
+    image = render(mixture, signals, protocol.detail)
+    image *= bias_field(rng, mixture.posed, protocol.bias)
     image = rician(rng, image, white / rng.uniform(25, 50))
-    if mask:
+    if protocol.stripped:
         image = image * (mixture.brain > 0.5)
-    return Scan(quantise(image, white, rng.uniform(250, 900)), grid, form)
+    return Scan(quantise(image, white, rng.uniform(250, 900)), grid, protocol.form)
 
 
 def camcan(streams: Streams, spacing: float) -> Subject:
@@ -58,12 +78,11 @@ def camcan(streams: Streams, spacing: float) -> Subject:
     anatomy = random_anatomy(streams("anatomy"), age, NATIVE)
     shell = random_shell(streams("shell"))
     tissues = vary(streams("tissues"))
-    sequences: dict[str, Sequence] = {
-        "T1w": Mprage(2250 * rng.uniform(0.95, 1.05), 3.0, 900 * rng.uniform(0.95, 1.05), 9 * rng.uniform(0.9, 1.1)),
-        "T2w": SpinEcho(3500 * rng.uniform(0.85, 1.25), 92 * rng.uniform(0.9, 1.12)),
-    }
+    t1 = Mprage(2250 * rng.uniform(0.95, 1.05), 3.0, 900 * rng.uniform(0.95, 1.05), 9 * rng.uniform(0.9, 1.1))
+    t2 = SpinEcho(3500 * rng.uniform(0.85, 1.25), 92 * rng.uniform(0.9, 1.12))
+    protocols = {"T1w": Protocol(t1, 0.13), "T2w": Protocol(t2, 0.13, -0.7)}
     subject = Subject(truth={"age": round(age, 1), "lesion": "none", "lesion_ml": 0.0})
-    for name, sequence in sequences.items():
+    for name, protocol in protocols.items():
         place = streams(f"grid {name}")
         zooms = tuple(float(spacing * f) for f in place.uniform((0.94, 0.94, 0.94), (1.08, 1.04, 1.04)))
         centre = np.array([0.0, -12.0, -14.0]) + place.normal(0, 3, 3)
@@ -74,8 +93,7 @@ def camcan(streams: Streams, spacing: float) -> Subject:
         moved = place.normal(0, 0.7, 3) if name == "T2w" else np.zeros(3)
         grid = Grid(grid.shape, tilt @ grid.affine)
         mixture = mix(anatomy, shell, grid.points(moved), spacing)
-        detail = 1.0 if name == "T1w" else -0.7
-        subject.scans[name] = _acquire(streams, name, mixture, grid, sequence, tissues, 1, detail, bias=0.13)
+        subject.scans[name] = _acquire(streams, name, protocol, mixture, grid, tissues)
     return subject
 
 
@@ -96,13 +114,13 @@ def atlas(streams: Streams, spacing: float) -> Subject:
     mixture = mix(anatomy, random_shell(streams("shell")), grid.points(), spacing, pull)
     mask = strokes.insert(mixture, lesion, streams("shape"), grid.voxel, grid.spacing)
     subject = Subject(truth={"age": round(age, 1), "lesion": lesion.region, "lesion_ml": _ml(mask > 0, grid)})
-    subject.scans["T1w"] = _acquire(streams, "T1w", mixture, grid, sequence, tissues, 4, bias=0.12)
+    subject.scans["T1w"] = _acquire(streams, "T1w", Protocol(sequence, 0.12, form=4), mixture, grid, tissues)
     subject.scans["label-L_desc-T1lesion_mask"] = Scan(mask, grid, 4)
     return subject
 
 
 def brats(streams: Streams, spacing: float) -> Subject:
-    """A patient with a glioma: skull-stripped T1, T1 with contrast agent, T2 and FLAIR on the SRI24 grid, and the labels."""
+    """A patient with a glioma: skull-stripped T1, T1 with contrast agent, T2, FLAIR and labels on the SRI24 grid."""
     rng = streams("subject")
     age = float(np.clip(rng.normal(60, 12), 20, 85))
     anatomy = random_anatomy(streams("anatomy"), age, REGISTERED)
@@ -119,17 +137,18 @@ def brats(streams: Streams, spacing: float) -> Subject:
         t1 = SpinEcho(rng.uniform(420, 600), rng.uniform(8, 14))
     else:
         t1 = Mprage(rng.uniform(1800, 2300), 3.0, rng.uniform(850, 1000), rng.uniform(8, 10))
-    enhanced = tissues | {"rim": Tissue(tissues["rim"].pd, 1 / (1 / tissues["rim"].t1 + 4.5e-3 * 0.45), 120.0)}
-    plan: dict[str, tuple[Sequence, dict[str, Tissue], float]] = {
-        "t1": (t1, tissues, 1.0),
-        "t1ce": (t1, enhanced, 1.0),
-        "t2": (SpinEcho(rng.uniform(3000, 5000), rng.uniform(85, 110)), tissues, -0.7),
-        "flair": (SpinEcho(rng.uniform(8500, 9500), rng.uniform(110, 135), 2450.0), tissues, -0.3),
-    }
-    for name, (sequence, values, detail) in plan.items():
-        subject.scans[name] = _acquire(
-            streams, name, mixture, grid, sequence, values, 2, detail, bias=0.07, mask=True
-        )
+    enhanced = tissues | {"rim": with_gadolinium(tissues["rim"], rng.uniform(0.3, 0.6))}
+    t2 = SpinEcho(rng.uniform(3000, 5000), rng.uniform(85, 110))
+    flair = SpinEcho(rng.uniform(8500, 9500), rng.uniform(110, 135), 2450.0)
+    plan: list[tuple[str, Sequence, float, dict[str, Tissue]]] = [
+        ("t1", t1, 1.0, tissues),
+        ("t1ce", t1, 1.0, enhanced),
+        ("t2", t2, -0.7, tissues),
+        ("flair", flair, -0.3, tissues),
+    ]
+    for name, sequence, detail, values in plan:
+        protocol = Protocol(sequence, 0.07, detail, form=2, stripped=True)
+        subject.scans[name] = _acquire(streams, name, protocol, mixture, grid, values)
     subject.scans["seg"] = Scan(labels, grid, 2)
     return subject
 

@@ -1,4 +1,4 @@
-"""Tissue maps of one head in MNI152 space, made from the template that nilearn ships (ICBM 152 nonlinear symmetric 2009a)."""
+"""Tissue maps in MNI152 space, made from the template that nilearn ships (ICBM 152 nonlinear symmetric 2009a)."""
 
 from __future__ import annotations
 
@@ -23,9 +23,12 @@ def _load() -> tuple[dict[str, Array], np.ndarray]:
     import nilearn.datasets
 
     folder = Path(nilearn.datasets.__file__).parent / "data"
-    images = {k: nib.load(folder / f"mni_icbm152_{k}_tal_nlin_sym_09a_converted.nii.gz") for k in ("t1", "gm", "wm")}
-    maps = {k: np.asarray(image.dataobj, dtype=np.float32) / 255 for k, image in images.items()}  # type: ignore[attr-defined]
-    return maps, images["t1"].affine[:3, 3]  # type: ignore[attr-defined]
+    maps: dict[str, Array] = {}
+    for name in ("t1", "gm", "wm"):
+        image = nib.Nifti1Image.from_filename(folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz")
+        maps[name] = np.asarray(image.dataobj).astype(np.float32) / np.float32(255)
+    assert image.affine is not None
+    return maps, image.affine[:3, 3]
 
 
 @functools.cache
@@ -84,7 +87,7 @@ def surfaces(spacing: float = 2.5) -> Maps:
     closed = _signed_distance(_signed_distance(brain, spacing) > -9, spacing) > 9
     cavity = _signed_distance(closed | brain, spacing)
     # A plain face and neck: an ellipsoid in front of and below the brain, and a cylinder around the spine.
-    face = 1 - np.sqrt(((x / 62) ** 2 + ((y - 32) / 68) ** 2 + ((z + 62) / 82) ** 2))
+    face = 1 - np.sqrt((x / 62) ** 2 + ((y - 32) / 68) ** 2 + ((z + 62) / 82) ** 2)
     neck = 1 - np.sqrt((x / 58) ** 2 + ((y + 38) / 62) ** 2)
     body = (face > 0) | ((neck > 0) & (z < -40)) | (cavity > -13)
     opened = _signed_distance(_signed_distance(body, spacing) > -12, spacing) > 12
