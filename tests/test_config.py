@@ -1,0 +1,121 @@
+"""Mistakes in a config are found before anything runs, each told in one readable line."""
+
+from __future__ import annotations
+
+import copy
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from harness.config import Experiment, read
+from harness.errors import HarnessError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def default() -> dict:
+    return read(ROOT / "config.yaml")
+
+
+def changed(config: dict, **changes) -> dict:
+    """A copy with `a__b=value` set at a.b."""
+    config = copy.deepcopy(config)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = config
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return config
+
+
+MISTAKES = {
+    "unknown key": ({"metods": ["dae"]}, r"metods: no such key; there are experiment, "),
+    "unknown nested key": ({"evaluation__protokoll": 1}, r"evaluation.protokoll: no such key"),
+    "wrong type": ({"seeds": "four"}, r"seeds: 'four' is not of type 'array'"),
+    "unknown method": ({"methods": ["disyre", "dyre"]}, r"'dyre' is unknown: no file baselines/dyre.py; there are .*dae"),
+    "unknown parameter": ({"params__dae__stepz": 5}, r"params.dae.stepz: no such parameter; there are steps"),
+    "mistyped parameter": ({"params__dae__steps": "many"}, r"params.dae.steps: 'many' is not of type int"),
+    "negative steps": ({"params__mood22__steps": -5}, r"params.mood22: steps must be above 0, not -5"),
+    "step beyond T": ({"params__disyre__step": 250}, r"params.disyre: step 250 is not between 1 and T = 100"),
+    "step size of zero": ({"params__disyre__steps_compared": [25, 0]}, r"steps_compared 0 is not between 1 and T"),
+    "parameters of an unknown method": ({"params__xyz": {}}, r"params.xyz: no such method"),
+    "parameter of one modality": ({"params__disyre__t2": {"batc": 1}}, r"params.disyre.batc: no such parameter"),
+    "missing root": ({"datasets__camcan__root": "/no/where"}, r"datasets.camcan.root: the data set is simulated"),
+    "no root": ({"simulate": None}, r"datasets.camcan: no root; name the folder of the release"),
+    "root that is not there": (
+        {"simulate": None, "datasets__camcan__root": "/no/where"},
+        r"datasets.camcan.root: no folder /no/where",
+    ),
+    "unknown layout": ({"datasets__atlas__layout": "dicom"}, r"datasets.atlas.layout: 'dicom' is unknown; there are atlas"),
+    "unknown data set": ({"train": "ixi"}, r"train: no data set 'ixi' under datasets; there are camcan"),
+    "unknown protocol": ({"evaluation__protocols": ["best"]}, r"evaluation.protocols: 'best' is unknown; there are full"),
+    "unknown figure": ({"paper__figures": ["figure9"]}, r"paper.figures: 'figure9' is unknown; there are figure1"),
+    "unknown preprocessing": ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
+    "preprocessing out of range": ({"preprocessing__spacing": -1}, r"preprocessing: spacing must be"),
+    "intensity unknown": ({"preprocessing__intensity": "p42"}, r"preprocessing.*p42"),
+    "modality unknown": ({"tasks": [{"name": "X", "dataset": "atlas", "modality": "flair"}]}, r"'flair' is not one of"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda name: name.replace(" ", "-"))
+def test_mistakes_are_named_in_one_line(default, mistake):
+    changes, message = MISTAKES[mistake]
+    with pytest.raises(HarnessError, match=message) as caught:
+        Experiment(changed(default, **changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_defaults_are_the_whole_study(default):
+    experiment = Experiment(default)
+    assert [task.name for task in experiment.tasks] == ["ATLAS", "BraTS-T1", "BraTS-T2"]
+    assert experiment.modalities == ["t1", "t2"]
+    assert len(experiment.seeds) == 4
+    assert {"disyre", "mood22", "dae", "intensity", "random"} <= set(experiment.methods)
+    assert experiment.tables == ["table1", "table2"]
+    assert experiment.figures == ["figure1", "figure2", "figure3"]
+
+
+def test_scoring_parameters_do_not_retrain(default):
+    before, after = Experiment(default), Experiment(changed(default, params__disyre__step=50))
+    assert before.training_settings("disyre", "t1") == after.training_settings("disyre", "t1")
+    assert before.scoring_settings("disyre", "t1") != after.scoring_settings("disyre", "t1")
+    longer = Experiment(changed(default, params__disyre__steps=9))
+    assert before.training_settings("disyre", "t1") != longer.training_settings("disyre", "t1")
+    assert before.training_settings("dae", "t1") == longer.training_settings("dae", "t1")
+
+
+def test_parameters_of_one_modality(default):
+    experiment = Experiment(changed(default, params__dae__t2={"steps": 77}))
+    assert experiment.params("dae", "t2")["steps"] == 77
+    assert experiment.params("dae", "t1")["steps"] == default["params"]["dae"]["steps"]
+
+
+def test_overlays_merge_mappings_and_replace_lists(tmp_path):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(yaml.safe_dump({"seeds": [7], "params": {"dae": {"steps": 3}}}))
+    merged = read(ROOT / "config.yaml", overlay)
+    assert merged["seeds"] == [7]
+    assert merged["params"]["dae"]["steps"] == 3
+    assert "batch" in merged["params"]["dae"]
+    assert "disyre" in merged["params"]
+
+
+def test_config_needs_no_heavy_library():
+    code = (
+        "import sys; from harness.config import Experiment, read; Experiment(read('config.yaml'));"
+        "print([m for m in ('torch', 'numpy', 'scipy', 'pandas', 'nibabel', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_experiments_stand_alone(path):
+    config = yaml.safe_load(path.read_text())
+    assert re.fullmatch(r"[\w.-]+", config["experiment"])

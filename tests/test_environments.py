@@ -1,0 +1,48 @@
+"""The environments, the lock file and the package say the same."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parent.parent
+CONDA_NAMES = {"pytorch": "torch", "pytorch-gpu": "torch"}
+LOCK = {
+    name.lower().replace("_", "-"): Version(version)
+    for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+}
+LOWER = dict(
+    dependency.split(">=")
+    for dependency in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+)
+
+
+def test_the_lock_satisfies_the_package():
+    for name, lowest in LOWER.items():
+        assert LOCK[name] >= Version(lowest), name
+    assert Version(LOWER["torch"]) == Version("2.6")
+    assert LOCK["torch"] == Version("2.13.0")
+    assert "torchvision" not in LOCK  # it breaks diffusers' import beside a CPU build of torch
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)
+def test_environments_are_in_step_with_the_lock(path):
+    environment = yaml.safe_load(path.read_text())
+    assert environment["channels"] == ["conda-forge", "nodefaults"]
+    for dependency in environment["dependencies"]:
+        name, bounds = dependency.split(" ")
+        if name != "python":
+            name = CONDA_NAMES.get(name, name)
+            assert bounds == f">={LOWER[name]},<={LOCK[name]}", dependency
+
+
+def test_every_stage_has_an_environment():
+    used = set()
+    for rules in (ROOT / "workflow" / "rules").glob("*.smk"):
+        used |= set(re.findall(r"\{ENVS\}/([\w-]+)\.yaml", rules.read_text()))
+    assert used == {path.stem for path in (ROOT / "envs").glob("*.yaml")}
