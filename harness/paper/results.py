@@ -43,12 +43,13 @@ class Results:
 
     rows: pd.DataFrame
     path: str
+    protocol: str = "full"
 
     @classmethod
     def read(cls, path: str | Path, protocol: str = "full") -> Results:
         """Read results.csv. Raises HarnessError if it is absent, empty, lacks a column or holds a value twice."""
         if not Path(path).is_file():
-            raise HarnessError(f"{path}: no such file; write it with `python -m harness collect`")
+            raise HarnessError(f"{path}: no such file; write it with `python -m harness summarize`")
         try:
             rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         except pd.errors.EmptyDataError:
@@ -72,7 +73,7 @@ class Results:
         if not twice.empty:
             which = ", ".join(f"{key}={twice.iloc[0][key]}" for key in KEY)
             raise HarnessError(f"{path}: {which} occurs twice; keep one experiment in the file")
-        return cls(rows, str(path))
+        return cls(rows, str(path), protocol)
 
     @property
     def simulated(self) -> bool:

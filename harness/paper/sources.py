@@ -12,6 +12,9 @@ from harness.paper.published import Published
 from harness.paper.results import Results
 
 
+STEPWISE = ("single/", "multi/")  # scores of one step and of one step size
+
+
 @dataclass(frozen=True)
 class Sources:
     """Paths to the files of an experiment; a file that is not needed need not be given."""
@@ -31,6 +34,12 @@ class Sources:
     @cached_property
     def published(self) -> Published:
         return Published.read(self.published_csv)
+
+    @cached_property
+    def stepwise(self) -> str:
+        """The method that Table 1 and Figure 2 are about: `method`, or the first other one with such scores."""
+        names = [self.method, *(name for name, _, _ in self.results.methods)]
+        return next((n for n in names if any(s.startswith(STEPWISE) for s in self.results.scores(n))), self.method)
 
     def given(self, attribute: str, option: str) -> Path:
         """The path in `attribute`. Raises HarnessError naming the command line's `option` if it was not given."""

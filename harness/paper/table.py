@@ -101,6 +101,7 @@ def notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
     subjects = ", ".join(f"{task} {used} ({left_out})" for task, (used, left_out) in counts.items())
     differ = any("–" in text for pair in counts.values() for text in pair)
     return [
+        *([f"Evaluation protocol: {results.protocol}."] if results.protocol != "full" else []),
         seeds_note(rows),
         f"Subjects evaluated (left out): {subjects}." + " A range: methods differ in it." * differ,
         "Chance AP: share of anomalous voxels among the voxels evaluated.",

@@ -222,6 +222,18 @@ def test_tables_without_disyre_show_the_paper_alone(make_results: Make, tmp_path
     assert "No method of this table was run." in markdown.render(made)
 
 
+def test_table1_is_about_a_method_with_steps_even_if_another_is_illustrated(default: Path) -> None:
+    made = registry.load("tables", "table1").make(Sources(default, method="dae"))
+    assert made.caption.startswith("DISYRE")
+    assert all(cell is not None for row in made.rows for cell in row.ours)
+
+
+def test_another_protocol_is_named(make_results: Make, tmp_path: Path) -> None:
+    path = make_results(tmp_path / "results.csv", edit=lambda frame: frame.assign(protocol="128px"))
+    made = registry.load("tables", "table2").make(Sources(path, protocol="128px"))
+    assert "Evaluation protocol: 128px." in markdown.render(made)
+
+
 @pytest.mark.parametrize("name", ["table1", "table2"])
 def test_other_tasks_give_their_own_columns_without_the_paper(name: str, make_results: Make, tmp_path: Path) -> None:
     made = table(name, make_results(tmp_path / "results.csv", tasks={"MS_lesions": 0.0003, "ATLAS": 0.01}))

@@ -23,7 +23,7 @@ ACROSS = 3  # panels in a row
 
 def make(sources: Sources) -> Figure:
     """Draw one panel per task: mean over seeds, a band of one standard deviation, chance and the paper's Table 1."""
-    results, method = sources.results, sources.method
+    results, method = sources.results, sources.stepwise
     if not any(re.fullmatch(SINGLE, score) for score in results.scores(method)):
         raise HarnessError(
             f"{results.path}: no single-step scores of {method!r}; run a method that writes single/t=… or give --method"
@@ -65,7 +65,7 @@ def points(results: Results, method: str, task: str, pattern: str) -> dict[int, 
 
 
 def _panel(axes: Axes, sources: Sources, task: str) -> None:
-    results, method = sources.results, sources.method
+    results, method = sources.results, sources.stepwise
     _curve(axes, points(results, method, task, SINGLE), style.BLUE, "o", "single step at $t$")
     _curve(
         axes, points(results, method, task, CUMULATIVE), style.ORANGE, "s", "multi-step, accumulated from $T$ to $t$"
@@ -92,12 +92,12 @@ def _curve(axes: Axes, by_t: dict[int, np.ndarray], colour: str, marker: str, la
 def _paper(axes: Axes, sources: Sources, task: str) -> None:
     """Hollow markers at the paper's single-step AP, if the run has the paper's T: other t have another α_t."""
     found = []
-    for score in sources.published.scores("table1", sources.method):
+    for score in sources.published.scores("table1", sources.stepwise):
         match = re.fullmatch(SINGLE, score)
-        value = sources.published.get("table1", sources.method, task, score, "ap") if match else None
+        value = sources.published.get("table1", sources.stepwise, task, score, "ap") if match else None
         if match and value is not None:
             found.append((int(match[1]), value.mean))
-    present = points(sources.results, sources.method, task, SINGLE)
+    present = points(sources.results, sources.stepwise, task, SINGLE)
     if found and max(present, default=0) == max(t for t, _ in found):
         look: dict[str, Any] = {
             "color": style.BLUE,

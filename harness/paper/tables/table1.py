@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.paper import table
-from harness.paper.sources import Sources
+from harness.paper.sources import STEPWISE, Sources
 from harness.paper.table import Row, Table
 
 REQUIRES = "disyre"
@@ -16,8 +16,8 @@ SECTIONS = {  # printed name, what the number is, pattern of the score's name
 
 
 def make(sources: Sources) -> Table:
-    """Build the table for `sources.method` (Naval Marimont et al. 2024, Table 1)."""
-    results, published, method = sources.results, sources.published, sources.method
+    """Build the table for `sources.stepwise` (Naval Marimont et al. 2024, Table 1)."""
+    results, published, method = sources.results, sources.published, sources.stepwise
     cols = table.columns(results, published, "table1", ["ap"])
     printed = published.scores("table1", method)
     family = {name: family for name, _, family in results.methods}.get(method, "")
@@ -63,7 +63,7 @@ def wanted(key: str, pattern: str, printed: list[str], present: list[str]) -> li
     If a run has none of the paper's t it shows its own; if the method was not run, the paper's scores stand alone.
     """
     printed = [score for score in printed if re.fullmatch(pattern, score)]
-    if not present:
+    if not any(score.startswith(STEPWISE) for score in present):
         return printed
     computed = sorted((s for s in present if re.fullmatch(pattern, s)), key=lambda score: _number(pattern, score))
     both = [score for score in computed if score in printed]
