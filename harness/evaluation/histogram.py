@@ -11,7 +11,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.evaluation.codes import HALF, INFINITE, decode, encode
-from harness.evaluation.grid import FINE_BITS, NOTHING, Grid, extremes
+from harness.evaluation.grid import NOTHING, Grid, extremes
 
 CHUNK = 2**15  # voxels counted at once, so that temporary arrays stay in the cache
 
@@ -59,14 +59,13 @@ class ScoreHistogram:
         self._cover(*extremes(bits))
         low = scores.size == 0 or bits.max() < HALF  # most residuals: then the bits are the codes
         flat = self.pool.reshape(-1)
-        rows = np.zeros(2 * self.grid.rows, np.int64)
+        before = self._rows()
         for start in range(0, scores.size, CHUNK):
             chunk = bits[start : start + CHUNK]
             bins = self.grid.bins(chunk if low else encode(chunk))
             bins += labels[start : start + CHUNK] * np.int64(self.grid.size)
             np.add.at(flat, bins, 1)
-            rows += np.bincount(bins >> FINE_BITS, minlength=rows.size)
-        self._count_rows(subject, rows.astype(np.uint32).reshape(2, -1))
+        self._count_rows(subject, (self._rows() - before).astype(np.uint32))
 
     def merge(self, other: ScoreHistogram) -> None:
         """Add the counts of another histogram to this one; subjects of the same name are taken together."""
@@ -111,6 +110,10 @@ class ScoreHistogram:
         old, self.grid = self.grid, Grid(lowest, highest)
         self.pool = self.grid.recount(self.pool, old)
         self.by_subject = {s: self.grid.recount(counts, old) for s, counts in self.by_subject.items()}
+
+    def _rows(self) -> np.ndarray:
+        """Counts (2, rows) of the pool on its coarse bins."""
+        return self.pool.reshape(2, self.grid.rows, -1).sum(axis=2)
 
     def _count_rows(self, subject: str, rows: np.ndarray) -> None:
         present = self.by_subject.get(subject)

@@ -64,10 +64,11 @@ def average_precision_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
     _, negatives, positives = histogram.pooled()
     if not positives.any():
         return float("nan"), float("nan")
-    zero = np.zeros_like(positives)
-    normal_first = np.stack([positives, zero], axis=-1).reshape(-1), np.stack([zero, negatives], axis=-1).reshape(-1)
-    anomalous_first = np.stack([zero, positives], axis=-1).reshape(-1), np.stack([negatives, zero], axis=-1).reshape(-1)
-    return _ordered(*normal_first), _ordered(*anomalous_first)
+    true, false = _at_least(positives), _at_least(negatives)
+    first = true - positives + 1  # at least itself and the anomalous voxels of higher bins stand at or above a voxel
+    low = positives * first / (first + false)
+    high = positives * true / np.maximum(true + false - negatives, 1)
+    return float(low.sum() / true[0]), float(high.sum() / true[0])
 
 
 def best_dice(histogram: ScoreHistogram, thresholds: np.ndarray | None = None) -> tuple[float, float]:
@@ -91,10 +92,6 @@ def auroc(histogram: ScoreHistogram) -> float:
     """Area under the ROC curve of the pooled voxels, ties counting half; NaN unless both classes are present."""
     _, negatives, positives = histogram.pooled()
     return float(auroc_of_counts(negatives, positives)) if positives.any() else float("nan")
-
-
-def _ordered(positives: np.ndarray, negatives: np.ndarray) -> float:
-    return float(precision_of_counts(negatives, positives))
 
 
 def _at_least(counts: np.ndarray) -> np.ndarray:
