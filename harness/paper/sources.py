@@ -11,7 +11,6 @@ from harness.paper import published
 from harness.paper.published import Published
 from harness.paper.results import Results
 
-
 STEPWISE = ("single/", "multi/")  # scores of one step and of one step size
 
 
