@@ -1,0 +1,183 @@
+"""The tidy table of results, protocols, and the verb that writes the table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sklearn.metrics import average_precision_score
+
+from harness.errors import HarnessError
+from harness.evaluation import protocols
+from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.histograms import save
+from harness.evaluation.metrics import best_dice
+from harness.evaluation.results import COLUMNS, numbers, tidy
+from harness.verbs.summarize import command
+
+META = {
+    "experiment": "demo",
+    "simulated": True,
+    "method": "disyre",
+    "title": "DISYRE",
+    "family": "S-S",
+    "seed": 1,
+    "task": "ATLAS",
+    "dataset": "atlas",
+    "modality": "t1",
+    "protocol": "full",
+    "left_out": 2,
+}
+
+
+def drawn(seed: int = 0, subjects: int = 3) -> ScoreHistogram:
+    rng = np.random.default_rng(seed)
+    histogram = ScoreHistogram()
+    for number in range(subjects):
+        labels = rng.random(400) < 0.1
+        histogram.add(f"sub-{number}", np.abs(rng.standard_normal(400) + 2 * labels).astype(np.float32), labels)
+    return histogram
+
+
+def healthy() -> ScoreHistogram:
+    histogram = ScoreHistogram()
+    histogram.add("sub-0", np.ones(5, np.float32), np.zeros(5, bool))
+    return histogram
+
+
+def written(folder, name: str, maps=None, **changes):
+    path = folder / f"{name}.npz"
+    save(path, maps or {"final": drawn()}, {**META, **changes})
+    return path
+
+
+def test_one_row_for_every_metric_of_every_map(tmp_path):
+    histogram = drawn()
+    path = written(tmp_path, "run", {"single/t=100": histogram, "final": histogram, "single/t=25": histogram})
+    table = tidy([path], resamples=50)
+    assert list(table.columns) == COLUMNS
+    assert list(zip(table["score"], table["metric"], strict=True)) == [
+        (score, metric)
+        for score in ("final", "single/t=25", "single/t=100")
+        for metric in ("ap", "dice", "dice_threshold", "auroc")
+    ]
+    row = table.iloc[0]
+    assert {key: row[key] for key in META} == META
+    assert (row["voxels"], row["positives"], row["subjects"]) == (1200, histogram.positives, 3)
+    assert row["low"] < row["value"] < row["high"]
+    assert table.loc[table["metric"] == "dice_threshold", ["low", "high"]].isna().all(axis=None)
+    dice, threshold = best_dice(histogram)
+    assert table["value"].tolist()[1:3] == [dice, threshold]
+
+
+def test_value_is_that_of_scikit_learn(tmp_path):
+    rng = np.random.default_rng(5)
+    scores, labels = rng.gamma(1, size=2000).astype(np.float32), rng.random(2000) < 0.1
+    histogram = ScoreHistogram()
+    histogram.add("a", scores, labels)
+    table = tidy([written(tmp_path, "run", {"final": histogram})], resamples=10)
+    assert table["value"][0] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
+    assert table[["low", "high"]].isna().all(axis=None)  # one subject
+
+
+def test_order_of_rows_does_not_depend_on_that_of_files(tmp_path):
+    paths = [
+        written(tmp_path, f"{method}-{task}-{seed}", method=method, task=task, seed=seed)
+        for method in ("vae", "dae")
+        for task in ("BraTS-T2", "ATLAS")
+        for seed in (10, 2)
+    ]
+    table = tidy(paths, resamples=0)
+    pd.testing.assert_frame_equal(tidy(paths[::-1], resamples=0), table)
+    runs = list(dict.fromkeys(zip(table["task"], table["method"], table["seed"], strict=True)))
+    assert runs == [(t, m, s) for t in ("ATLAS", "BraTS-T2") for m in ("dae", "vae") for s in (2, 10)]
+
+
+def test_a_map_without_anomalous_voxel_is_left_out_and_said_so(tmp_path, capsys):
+    path = written(tmp_path, "run", {"final": drawn(), "single/t=25": healthy()})
+    table = tidy([path], resamples=10)
+    assert set(table["score"]) == {"final"}
+    assert table["value"].notna().all()
+    error = capsys.readouterr().err
+    assert "run.npz: map single/t=25 has no anomalous voxel" in error
+    assert error.count("\n") == 1
+
+
+def test_an_undefined_metric_has_no_row():
+    histogram = ScoreHistogram()
+    histogram.add("a", np.array([0.1, 0.2], np.float32), np.ones(2, bool))
+    assert [row["metric"] for row in numbers(histogram)] == ["ap", "dice", "dice_threshold"]
+
+
+def test_a_protocol_is_one_entry_with_its_own_voxels_and_thresholds(monkeypatch):
+    grid = protocols.Protocol(
+        "grid",
+        "ten voxels at random with background, three thresholds",
+        lambda score, label, brain, rng: (
+            (chosen := rng.choice(score.size, 10, replace=False)) is None or score.ravel()[chosen],
+            label.ravel()[chosen] > 0,
+        ),
+        lambda histogram: np.array([0.0, 0.5, 1.0]),
+    )
+    monkeypatch.setitem(protocols.PROTOCOLS, "grid", grid)
+    scores, labels = protocols.protocol("grid").voxels(
+        np.linspace(0, 0.9, 27, dtype=np.float32).reshape(3, 3, 3),
+        np.arange(27).reshape(3, 3, 3) > 20,
+        np.zeros((3, 3, 3), bool),
+        np.random.default_rng(0),
+    )
+    histogram = ScoreHistogram()
+    histogram.add("a", scores, labels)
+    assert histogram.voxels == 10
+    threshold = next(row["value"] for row in numbers(histogram, "grid") if row["metric"] == "dice_threshold")
+    assert threshold in (0.0, 0.5, 1.0)
+
+
+def test_full_protocol_counts_the_voxels_of_the_brain():
+    rng = np.random.default_rng(0)
+    score = rng.random((4, 5, 6)).astype(np.float32)
+    label = rng.integers(0, 5, (4, 5, 6)).astype(np.uint8)
+    brain = rng.random((4, 5, 6)) < 0.5
+    score[0, 0, 0], brain[0, 0, 0] = np.nan, False  # outside the brain nothing matters
+    scores, labels = protocols.PROTOCOLS["full"].voxels(score, label, brain, rng)
+    assert scores.dtype == np.float32
+    assert labels.dtype == bool
+    np.testing.assert_array_equal(scores, score[brain])
+    np.testing.assert_array_equal(labels, (label > 0)[brain])
+
+
+def test_unknown_protocol_names_those_there_are(tmp_path):
+    with pytest.raises(HarnessError, match=r"protocol none: unknown; use one of full"):
+        protocols.protocol("none")
+    with pytest.raises(HarnessError, match=r"run\.npz: protocol none is unknown"):
+        tidy([written(tmp_path, "run", protocol="none")])
+
+
+def test_a_run_given_twice_or_without_facts_is_an_error(tmp_path):
+    first, second = written(tmp_path, "first"), written(tmp_path, "second")
+    with pytest.raises(HarnessError, match=r"second\.npz: same experiment.*first\.npz"):
+        tidy([first, second], resamples=0)
+    incomplete = tmp_path / "incomplete.npz"
+    save(incomplete, {"final": drawn()}, {key: value for key, value in META.items() if key != "dataset"})
+    with pytest.raises(HarnessError, match=r"incomplete\.npz: no dataset given"):
+        tidy([incomplete], resamples=0)
+
+
+def test_verb_reads_arguments_and_list_and_writes_csv(tmp_path):
+    first, second = written(tmp_path, "first"), written(tmp_path, "second", seed=2)
+    (tmp_path / "list.txt").write_text(f"\n{second}\n")
+    out = tmp_path / "new" / "results.csv"
+    arguments = [str(first), "--list", str(tmp_path / "list.txt"), "--resamples", "20", "--out", str(out)]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    pd.testing.assert_frame_equal(pd.read_csv(out), tidy([first, second], resamples=20), rtol=1e-8)
+    assert out.read_text().splitlines()[3].split(",")[13:15] == ["", ""]  # no interval of the threshold
+
+
+def test_verb_without_files_is_an_error(tmp_path):
+    for arguments, message in (([], "no histograms"), (["--list", str(tmp_path / "none.txt")], "no such file")):
+        result = CliRunner().invoke(command, [*arguments, "--out", str(tmp_path / "r.csv")])
+        assert isinstance(result.exception, HarnessError)
+        assert message in str(result.exception)
+    assert not (tmp_path / "r.csv").exists()
