@@ -29,10 +29,10 @@ def command(dataset: str, out: Path, subjects: int, seed: int, spacing: float, c
     """Simulate a cohort of DATASET (camcan: healthy; atlas: strokes; brats: gliomas) from the MNI152 template.
 
     Subjects that are there already, made with the same settings, are left alone; more subjects never change earlier
-    ones.
+    ones, and simulated ones beyond --subjects are removed.
     """
-    part, parts = parse_chunk(chunk)
+    part = parse_chunk(chunk)
     from harness.data.simulate.cohort import Settings, make_cohort
 
     settings = Settings(dataset, seed, spacing)
-    make_cohort(out, settings, range(part - 1, subjects, parts), "python -m harness " + " ".join(sys.argv[1:]))
+    make_cohort(out, settings, subjects, part, "python -m harness " + " ".join(sys.argv[1:]))

@@ -160,8 +160,8 @@ def _brain_weight() -> Array:
 @functools.cache
 def _towards_ventricles() -> Array:
     """Unit velocity that widens the ventricles: everywhere uphill in a blurred map of them, 1 mm at its steepest."""
-    maps = template.tissues(2.0)
-    blurred = ndimage.gaussian_filter(maps.values[template.VENTRICLE], 5.0 / maps.spacing)
-    field = Maps(blurred[None], maps.origin, maps.spacing)(grid(COARSE))[0]
+    ventricle = template.ventricle()
+    blurred = ndimage.gaussian_filter(ventricle.values, (0, *[5.0 / ventricle.spacing] * 3))
+    field = Maps(blurred, ventricle.origin, ventricle.spacing)(grid(COARSE))[0]
     gradient = np.stack(np.gradient(field)).astype(np.float32)
     return gradient / np.sqrt((gradient**2).sum(axis=0)).max()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from harness.data.simulate.scans import write
 from harness.data.simulate.streams import Streams
 from harness.data.simulate.subjects import MAKERS
 from harness.errors import HarnessError
 from harness.files import atomic, read_json, write_json
 
 # Raise when a change of the simulation changes its images: existing cohorts are then made anew.
-REVISION = 2
+REVISION = 1
 MARKER = "SIMULATED"
 RECORDS = ".simulated"
 
@@ -37,6 +37,14 @@ def subject_name(dataset: str, index: int) -> str:
     return f"BraTS20_Training_{1 + index:03d}"
 
 
+def subject_index(dataset: str, subject: str) -> int:
+    """The inverse of `subject_name`."""
+    if dataset == "atlas":
+        return (int(subject[5:8]) - 1) * 50 + int(subject[9:]) - 1
+    digits = subject.removeprefix("sub-CC").rpartition("_")[2]
+    return int(digits) - (800001 if dataset == "camcan" else 1)
+
+
 def scan_path(dataset: str, subject: str, scan: str) -> Path:
     """Path of a scan below the folder of the data set."""
     if dataset == "camcan":
@@ -56,8 +64,6 @@ def make_subject(root: Path, settings: Settings, subject: str) -> bool:
         if known["settings"] == asdict(settings) and all((root / f).exists() for f in known["files"]):
             return False
         record.unlink()
-    from harness.data.simulate.scans import write
-
     made = MAKERS[settings.dataset](Streams(settings.seed, settings.dataset, subject), settings.spacing)
     files = []
     for name, scan in made.scans.items():
@@ -68,19 +74,45 @@ def make_subject(root: Path, settings: Settings, subject: str) -> bool:
     return True
 
 
-def make_cohort(root: Path, settings: Settings, indices: Iterable[int], command: str) -> None:
-    """Make the subjects `indices` below `root`, then the marker and the manifest of all subjects that are there."""
+def make_cohort(
+    root: Path, settings: Settings, subjects: int, chunk: tuple[int, int] = (1, 1), command: str = ""
+) -> None:
+    """Make `root` hold a cohort of `subjects`, or part i of n of it (`chunk`), with its marker and its manifest.
+
+    Subjects made with the same settings are left alone; simulated subjects beyond the cohort are removed. Raises
+    HarnessError if `root` holds scans that were not simulated.
+    """
     from tqdm import tqdm
 
     if settings.dataset not in MAKERS:
         raise HarnessError(f"{settings.dataset}: unknown data set; choose from {', '.join(MAKERS)}")
-    tops = [root / "cc700", root / "ATLAS_2", root / "MICCAI_BraTS2020_TrainingData"]
+    tops = [root / scan_path(dataset, subject_name(dataset, 0), "").parts[0] for dataset in MAKERS]
     if not (root / MARKER).exists() and any(top.exists() for top in tops):
         raise HarnessError(f"{root}: holds scans that were not simulated; choose another folder")
     write_marker(root, settings, command)
-    for index in tqdm(list(indices), desc=f"simulate {settings.dataset}", unit="subject", disable=None):
+    part, parts = chunk
+    for record in sorted((root / RECORDS).glob("*.json")):
+        if read_json(record)["settings"]["dataset"] != settings.dataset:
+            raise HarnessError(f"{root}: holds a simulation of another data set; choose another folder")
+        index = subject_index(settings.dataset, record.stem)
+        if index >= subjects and index % parts == part - 1:
+            remove_subject(root, record)
+    indices = range(part - 1, subjects, parts)
+    for index in tqdm(indices, desc=f"simulate {settings.dataset}", unit="subject", disable=None):
         make_subject(root, settings, subject_name(settings.dataset, index))
     write_manifest(root, settings)
+
+
+def remove_subject(root: Path, record: Path) -> None:
+    """Remove the files that `record` lists, the folders that this leaves empty, and the record."""
+    for name in read_json(record)["files"]:
+        path = root / name
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == root or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    record.unlink()
 
 
 def write_marker(root: Path, settings: Settings, command: str) -> None:

@@ -10,6 +10,8 @@ from harness.data.simulate import template
 from harness.data.simulate.anatomy import Anatomy
 from harness.data.simulate.fields import Array, Maps, ramp, smooth_noise
 
+OUTSIDE = ("bone", "marrow", "fat", "muscle")
+
 
 @dataclass(frozen=True)
 class Shell:
@@ -38,10 +40,12 @@ class Mixture:
     posed: Array  # (3, ...) coordinates in the pose of the template, mm
 
     def replace(self, tissue: str, amount: Array) -> None:
-        """Turn `amount` (0 to 1) of each voxel into `tissue`, at the cost of all others in proportion."""
+        """Turn `amount` (0 to 1) of what lies within the skull into `tissue`, all others giving way in proportion."""
         keep = 1 - amount
-        self.fractions = {name: fraction * keep for name, fraction in self.fractions.items()}
-        self.fractions[tissue] = self.fractions.get(tissue, np.float32(0)) + amount
+        within = [name for name in self.fractions if name not in OUTSIDE]
+        lost = sum(self.fractions[name] for name in within) * amount
+        self.fractions |= {name: self.fractions[name] * keep for name in within}
+        self.fractions[tissue] = self.fractions.get(tissue, np.float32(0)) + lost
         self.detail = self.detail * keep
 
 

@@ -18,7 +18,7 @@ CAVITY, HEAD = range(2)
 
 @functools.cache
 def _load() -> tuple[dict[str, Array], np.ndarray]:
-    """The template's T1, grey and white matter maps (0 to 1) and the origin of their 1 mm RAS grid."""
+    """The template's T1, grey and white matter maps (0 to 1) and the origin (mm) of their 1 mm RAS grid."""
     import nibabel as nib
     import nilearn.datasets
 
@@ -28,7 +28,11 @@ def _load() -> tuple[dict[str, Array], np.ndarray]:
         image = nib.Nifti1Image.from_filename(folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz")
         maps[name] = np.asarray(image.dataobj).astype(np.float32) / np.float32(255)
     assert image.affine is not None
-    return maps, image.affine[:3, 3]
+    # The empty margin is left out, except below, where the brain stem is cut off by the border and continues.
+    low, high = zip(*((used.min() - 6, used.max() + 7) for used in np.nonzero(maps["t1"] > 0.05)), strict=True)
+    box = tuple(slice(max(a, 0), b) for a, b in zip((*low[:2], 0), high, strict=True))
+    corner = image.affine[:3, 3] + [part.start for part in box]
+    return {name: np.ascontiguousarray(values[box]) for name, values in maps.items()}, corner
 
 
 @functools.cache
@@ -76,6 +80,12 @@ def _reduce(stack: Array, origin: np.ndarray, spacing: float) -> tuple[Array, np
     return np.ascontiguousarray(stack[:, ::step, ::step, ::step]), origin, float(step)
 
 
+def ventricle() -> Maps:
+    """The ventricles (1, X, Y, Z), 0 or 1, on a grid of 2 mm."""
+    values, origin = _prepared()
+    return Maps(values[VENTRICLE, ::2, ::2, ::2][None], origin, 2.0)
+
+
 @functools.cache
 def surfaces(spacing: float = 2.5) -> Maps:
     """Signed distances (2, X, Y, Z) in mm to the inner skull and to the outer surface of the head, positive inside."""
@@ -84,23 +94,26 @@ def surfaces(spacing: float = 2.5) -> Maps:
     brain = Maps(maps["t1"][None], origin, 1.0)(points)[0] > 0.12
     x, y, z = points
     brain &= z < 100  # below the template its last slice, the medulla, continues as a spinal cord
-    closed = _signed_distance(_signed_distance(brain, spacing) > -9, spacing) > 9
+    # The skull spans the sulci: a closing of the brain by 9 mm.
+    closed = _inward(_inward(~brain, spacing) <= 9, spacing) > 9
     cavity = _signed_distance(closed | brain, spacing)
     # A plain face and neck: an ellipsoid in front of and below the brain, and a cylinder around the spine.
     face = 1 - np.sqrt((x / 62) ** 2 + ((y - 32) / 68) ** 2 + ((z + 62) / 82) ** 2)
     neck = 1 - np.sqrt((x / 58) ** 2 + ((y + 38) / 62) ** 2)
     body = (face > 0) | ((neck > 0) & (z < -40)) | (cavity > -13)
-    opened = _signed_distance(_signed_distance(body, spacing) > -12, spacing) > 12
-    head = _signed_distance(opened, spacing)
-    return Maps(np.stack([_soft(cavity), _soft(head)]), LOWER, spacing)
+    # Rounded where the parts meet: a closing by 12 mm.
+    rounded = _inward(_inward(~body, spacing) <= 12, spacing) > 12
+    head = _signed_distance(rounded, spacing)
+    return Maps(np.stack([ndimage.gaussian_filter(m, 1.0) for m in (cavity, head)]), LOWER, spacing)
+
+
+def _inward(inside: np.ndarray, spacing: float) -> Array:
+    """Distance in mm of the points inside to the outside, 0 outside. The box counts as continuing downwards."""
+    padded = np.pad(inside, ((0, 0), (0, 0), (8, 0)), mode="edge")
+    distance: Array = (ndimage.distance_transform_edt(padded)[:, :, 8:] * spacing).astype(np.float32)
+    return distance
 
 
 def _signed_distance(inside: np.ndarray, spacing: float) -> Array:
-    """Distance in mm to the border of `inside`, positive inside. The box counts as continuing downwards."""
-    padded = np.pad(inside, ((0, 0), (0, 0), (8, 0)), mode="edge")
-    distance = ndimage.distance_transform_edt(padded) - ndimage.distance_transform_edt(~padded)
-    return (distance[:, :, 8:] * spacing).astype(np.float32)
-
-
-def _soft(distance: Array) -> Array:
-    return ndimage.gaussian_filter(distance, 1.0)
+    """Distance in mm to the border of `inside`, positive inside."""
+    return _inward(inside, spacing) - _inward(~inside, spacing)
