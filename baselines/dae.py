@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -39,7 +40,7 @@ class Params(TrainingParams):
 
 
 class StandardisedConv(nn.Conv2d):
-    """A convolution whose kernels have mean 0 and variance 1 over their inputs (Qiao et al. 2019), reflecting at borders."""
+    """A convolution with kernels of mean 0 and variance 1 (Qiao et al. 2019), reflecting at borders."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect")
@@ -64,7 +65,7 @@ class DenoisingUNet(nn.Module):
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         self.down = nn.ModuleList(block(i, o) for i, o in zip((1, *widths[:-1]), widths, strict=True))
-        self.grow = nn.ModuleList(nn.ConvTranspose2d(w, n, 2, 2) for n, w in zip(widths, widths[1:], strict=False))
+        self.grow = nn.ModuleList(nn.ConvTranspose2d(w, n, 2, 2) for n, w in pairwise(widths))
         self.up = nn.ModuleList(block(2 * width, width) for width in widths[:-1])
         self.out = nn.Conv2d(widths[0], 1, 1)
 

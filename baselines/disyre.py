@@ -1,4 +1,4 @@
-"""DISYRE: a U-Net conditioned on t learns to undo a gradual synthetic corruption; what it changes is the anomaly score."""
+"""DISYRE: a U-Net conditioned on t learns to undo a gradual synthetic corruption; its changes are the score."""
 
 from __future__ import annotations
 
@@ -23,7 +23,17 @@ REVISION = 1
 TITLE = "DISYRE"
 FAMILY = "S-S"
 PAPER = "Naval Marimont et al., ISBI 2024"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2, "times": [50, 100], "steps_compared": [25, 50]}
+SMALL = {
+    "steps": 8,
+    "batch": 4,
+    "patch": 32,
+    "widths": [8, 16],
+    "groups": 4,
+    "layers": 1,
+    "attention_from": 2,
+    "times": [50, 100],
+    "steps_compared": [25, 50],
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,8 @@ class Params(AnomalyParams):
 
 class Baseline(Method):
     """Restores x0 from x_t = (1 - alpha_t m) x0 + alpha_t m x_fp, given t."""
+
+    alpha: Tensor
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)

@@ -34,6 +34,8 @@ class Params(AnomalyParams):
 class Baseline(Method):
     """Predicts alpha m, the weight of the foreign patch in every voxel."""
 
+    alpha: Tensor
+
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
         self.unet = unet(params)

@@ -113,11 +113,15 @@ class Experiment:
                 raise HarnessError(f"{where}.layout: {dataset['layout']!r} is unknown; there are {known}")
             if name in self.simulated.get("subjects", {}):
                 if "root" in dataset:
-                    raise HarnessError(f"{where}.root: the data set is simulated; remove root, or simulate.subjects.{name}")
+                    raise HarnessError(
+                        f"{where}.root: the data set is simulated; remove root, or simulate.subjects.{name}"
+                    )
             elif "root" not in dataset:
                 raise HarnessError(f"{where}: no root; name the folder of the release, or add simulate.subjects.{name}")
             elif not Path(dataset["root"]).expanduser().is_dir():
-                raise HarnessError(f"{where}.root: no folder {dataset['root']}; see docs/data.md for how to get the data")
+                raise HarnessError(
+                    f"{where}.root: no folder {dataset['root']}; see docs/data.md for how to get the data"
+                )
 
     def _check_methods(self) -> None:
         for method in self.methods:

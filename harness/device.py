@@ -21,7 +21,9 @@ def choose(name: str = "auto") -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise HarnessError(f"device {name}: no CUDA device is visible; use device: cpu, or install a CUDA build of torch")
+        raise HarnessError(
+            f"device {name}: no CUDA device is visible; use device: cpu, or install a CUDA build of torch"
+        )
     return device
 
 

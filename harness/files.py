@@ -33,6 +33,14 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def write_arrays(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:
+    """Write arrays as a compressed .npz, atomically."""
+    import numpy as np
+
+    with atomic(path) as partial, open(partial, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write `content` as indented JSON, atomically."""
     with atomic(path) as partial:

@@ -1,14 +1,14 @@
-"""The contract of a baseline: what is trained on a batch, and how a volume is scored. Everything else is not its business.
+"""The contract of a baseline: what is trained on a batch, and how a volume is scored. All else is not its business.
 
 A baseline lies in `baselines/NAME.py` and defines (in capitals: literals, read without importing the file)
 
-    REVISION = 1                # raise it when the method's results change: retrains this method alone
+    REVISION = 1                # raise it when the method's results change: this alone retrains
     TITLE, FAMILY, PAPER        # how tables name and group it, and where it was published
     SMALL                       # hyper-parameters that train in seconds on a CPU; tests use them
     class Params                # a frozen dataclass of hyper-parameters with the paper's values as defaults
     class Baseline(Method)      # `phases` and `score`, below
 
-Volumes are float32 tensors (D, H, W) in [0, 1]: D axial slices, voxels outside the brain exactly 0, those inside above 0.
+Volumes are float32 tensors (D, H, W) in [0, 1]: D axial slices, voxels outside the brain exactly 0, inside above 0.
 """
 
 from __future__ import annotations

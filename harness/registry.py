@@ -1,7 +1,7 @@
 """Finding baselines by file name and reading what they declare without importing them.
 
-A baseline is `baselines/NAME.py`. Its literals (REVISION, TITLE, …) are read from the source, and its `Params` is the
-only part of it that is executed here, so that listing and checking need no torch and a broken baseline breaks only itself.
+A baseline is `baselines/NAME.py`. Its literals (REVISION, TITLE, …) are read from the source, and its `Params` is
+the only part that is executed here: listing and checking need no torch, and a broken baseline breaks only itself.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def params_class(name: str) -> type:
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("baselines."):
             for alias in node.names:
                 if alias.name == "Params":
-                    module.__dict__[alias.asname or alias.name] = params_class(str(node.module).removeprefix("baselines."))
+                    module.__dict__[alias.asname or alias.name] = params_class(
+                        str(node.module).removeprefix("baselines.")
+                    )
         elif isinstance(node, ast.ClassDef) and node.name == "Params":
             body.append(node)
     exec(compile(ast.Module(body=body, type_ignores=[]), str(path), "exec"), module.__dict__)

@@ -19,7 +19,7 @@ def by_windows(function: Callable[[Tensor], Tensor], volume: Tensor, patch: int,
 
     function: maps (N, 1, h, w) to (N, C, h, w). Slices without brain are skipped and 0; so is all outside the brain.
     """
-    depth, height, width = volume.shape
+    height, width = volume.shape[1:]
     h, w = patch_shape(patch, height, width)
     padded = F.pad(volume, (0, max(w - width, 0), 0, max(h - height, 0)))
     filled = torch.nonzero((volume > 0).flatten(1).any(1)).flatten()

@@ -62,7 +62,8 @@ def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "affine": np.diag([4.0, 4.0, 4.0, 1.0]).tolist(),
             "preprocessing": {},
             "subjects": [
-                {"subject": f"tiny-{row}", "split": split, "modalities": ["t1", "t2"]} for row, split in enumerate(splits)
+                {"subject": f"tiny-{row}", "split": split, "modalities": ["t1", "t2"]}
+                for row, split in enumerate(splits)
             ],
             "left_out": [],
         },

@@ -1,4 +1,4 @@
-"""The synthetic corruption of DISYRE and MOOD22: interpolation with a foreign patch under a soft mask, and its schedule."""
+"""The synthetic corruption of DISYRE and MOOD22: a foreign patch blended in under a soft mask, and its schedule."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import torch
 
 from harness.anomalies.corruption import alpha_schedule, synthesise
 from harness.data.store import Store
-from harness.files import atomic
+from harness.files import write_arrays
 from harness.settings import AnomalyParams
 from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams
@@ -33,11 +33,5 @@ def illustrate(store: Store, modality: str, params: AnomalyParams, count: int, s
     alpha = alpha_schedule(max(TIMES))[list(TIMES)]
     corrupted = torch.stack([anomaly.at(value.expand(CANDIDATES)) for value in alpha], 1)
     arrays = {"x0": anomaly.healthy, "mask": anomaly.mask, "foreign": anomaly.foreign, "xt": corrupted}
-    with atomic(out) as partial, open(partial, "wb") as file:
-        np.savez_compressed(
-            file,
-            t=np.array(TIMES),
-            alpha=alpha.numpy(),
-            simulated=store.simulated,
-            **{key: value[chosen].squeeze(1 if key != "xt" else 2).numpy() for key, value in arrays.items()},
-        )
+    shown = {key: value[chosen].squeeze(1 if key != "xt" else 2).numpy() for key, value in arrays.items()}
+    write_arrays(out, {"t": np.array(TIMES), "alpha": alpha.numpy(), "simulated": store.simulated, **shown})

@@ -16,8 +16,13 @@ SHAPES = ("square", "sphere", "blob")
 
 
 def random_masks(
-    foreground: Tensor, generator: torch.Generator, *, shapes: tuple[str, ...] = SHAPES,
-    size: tuple[float, float] = (10.0, 44.0), soften: float = 0.7, softness: tuple[float, float] = (0.0, 5.0),
+    foreground: Tensor,
+    generator: torch.Generator,
+    *,
+    shapes: tuple[str, ...] = SHAPES,
+    size: tuple[float, float] = (10.0, 44.0),
+    soften: float = 0.7,
+    softness: tuple[float, float] = (0.0, 5.0),
 ) -> tuple[Tensor, Tensor]:
     """One mask for each image: float32 (N, 1, H, W) in [0, 1], zero outside the foreground; and its centres (N, 2).
 

@@ -14,14 +14,14 @@ from harness.errors import HarnessError
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import save
 from harness.evaluation.protocols import PROTOCOLS
-from harness.files import atomic
+from harness.files import write_arrays
 from harness.method import Method
 from harness.training.loop import precision
 from harness.training.seeds import Streams
 
 
 def score_volume(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> dict[str, torch.Tensor]:
-    """All score maps of a volume (D, H, W), checked: the volume's shape, finite and at least 0, and 0 outside the brain.
+    """All score maps of a volume (D, H, W), checked to have its shape, finite, at least 0; 0 outside the brain.
 
     Raises HarnessError naming the method's map that is not.
     """
@@ -82,7 +82,7 @@ def score_test_set(
 
 
 def example_rows(labels: np.ndarray, rows: np.ndarray, count: int) -> list[int]:
-    """Rows of example subjects: evenly spaced by lesion volume, from the middle one to the largest; the same for every method."""
+    """Rows of example subjects, the same for every method: evenly spaced by lesion volume from median to largest."""
     ordered = sorted(rows.tolist(), key=lambda row: (int(np.count_nonzero(labels[row])), row))
     upper = ordered[len(ordered) // 2 :]
     places = np.linspace(0, len(upper) - 1, min(count, len(upper))).round().astype(int)
@@ -103,5 +103,4 @@ def _example(
 
 def _write_examples(path: Path, slices: list[dict[str, Any]], spacing: float) -> None:
     arrays = {key: np.stack([example[key] for example in slices]) for key in slices[0]}
-    with atomic(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(file, spacing=np.float32(spacing), **arrays)
+    write_arrays(path, {"spacing": np.float32(spacing), **arrays})

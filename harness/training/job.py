@@ -56,7 +56,9 @@ def train_run(
     started = time.monotonic()
     images = store.images(modality)
     held_out = SliceSampler(images, validation, chosen) if len(validation) else None
-    history = train(built, SliceSampler(images, training, chosen), held_out, seed, out, _fingerprint(facts, store), pace)
+    history = train(
+        built, SliceSampler(images, training, chosen), held_out, seed, out, _fingerprint(facts, store), pace
+    )
     facts |= {
         "seconds": round(time.monotonic() - started, 1),
         "device": device.describe(chosen),

@@ -45,8 +45,13 @@ class Position:
 
 
 def train(
-    method: Method, training: SliceSampler, validation: SliceSampler | None, seed: int, folder: Path,
-    fingerprint: str, pace: Pace | None = None,
+    method: Method,
+    training: SliceSampler,
+    validation: SliceSampler | None,
+    seed: int,
+    folder: Path,
+    fingerprint: str,
+    pace: Pace | None = None,
 ) -> list[dict[str, Any]]:
     """Train a method through all its phases and write `folder/history.csv`; returns its rows.
 

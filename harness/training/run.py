@@ -26,8 +26,9 @@ def save_weights(method: Method, folder: Path) -> None:
     with atomic(folder) as partial:
         partial.mkdir()
         for name, module in method.named_children():
-            if hasattr(module, "save_pretrained"):
-                module.save_pretrained(partial / name, safe_serialization=True)
+            save = getattr(module, "save_pretrained", None)
+            if save is not None:
+                save(partial / name, safe_serialization=True)
             else:
                 state = {key: value.contiguous() for key, value in module.state_dict().items()}
                 save_file(state, partial / f"{name}.safetensors")
@@ -37,7 +38,7 @@ def load_weights(method: Method, folder: Path) -> None:
     """Load what `save_weights` saved. Raises HarnessError for missing or other weights."""
     for name, module in method.named_children():
         try:
-            if hasattr(module, "save_pretrained"):
+            if (folder / name).is_dir():
                 state = load_file(folder / name / "diffusion_pytorch_model.safetensors")
             else:
                 state = load_file(folder / f"{name}.safetensors")
@@ -69,7 +70,9 @@ def facts(name: str, params: dict[str, Any], context: Context, seed: int) -> dic
 
 
 def load(
-    folder: Path, device: torch.device | str = "cpu", overrides: dict[str, Any] | None = None,
+    folder: Path,
+    device: torch.device | str = "cpu",
+    overrides: dict[str, Any] | None = None,
     required: Path | None = None,
 ) -> tuple[Method, dict[str, Any]]:
     """Load a trained method in evaluation mode and its `run.json`.

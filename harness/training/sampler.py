@@ -63,7 +63,11 @@ class SliceSampler:
         self.patch, self.resize = 128, False
 
     def draw(
-        self, count: int, generator: torch.Generator, exclude: Tensor | None = None, patch: int | None = None,
+        self,
+        count: int,
+        generator: torch.Generator,
+        exclude: Tensor | None = None,
+        patch: int | None = None,
         resize: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """Draw `count` slices: float32 (count, 1, h, w) and the subjects' places in `rows`, int64 (count,).
@@ -83,7 +87,7 @@ class SliceSampler:
         elif total > 1:
             subjects = (exclude + 1 + uniform(total - 1)) % total
         else:
-            raise HarnessError("a foreign patch needs a second subject, but the split has one only; give training and validation two or more")
+            raise HarnessError("a foreign patch needs a second subject; give training and validation two or more each")
         z = self.first[subjects] + uniform(self.last[subjects] - self.first[subjects] + 1)
         height, width = self.images.shape[-2:]
         h, w = (height, width) if self.resize else patch_shape(self.patch, height, width)

@@ -9,7 +9,7 @@ import torch
 
 
 class Streams:
-    """Random generators on a device, made on first use from (seed, name); `streams["anomalies"]` is a torch.Generator."""
+    """Random generators on a device, made on first use from seed and name; `streams["anomalies"]` is one."""
 
     def __init__(self, seed: int | str, device: torch.device | str = "cpu") -> None:
         self.seed = seed

@@ -11,9 +11,9 @@ import click
 @click.option("--spacing", default=1.0, help="Voxel size in mm; decides the size of the volumes.")
 @click.option("--subjects", default=4, help="Volumes of noise to train on.")
 @click.option("--steps", default=20, help="Steps that are timed, after a fifth as many unmeasured ones.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+@click.option("--device", default="auto", envvar="HARNESS_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 def command(method: str, settings: str, spacing: float, subjects: int, steps: int, device: str) -> None:
-    """Measure batches, training steps and scored volumes of METHOD, and counted voxels, per second; images are noise."""
+    """Measure batches, training steps and scored volumes of METHOD and counted voxels per second, on noise."""
     import json
 
     from harness import device as devices

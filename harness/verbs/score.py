@@ -16,8 +16,10 @@ PATH = click.Path(path_type=Path)
 @click.option("--out", type=PATH, required=True, help="Anomaly map to write, NIfTI, on the voxels of the scan.")
 @click.option("--map", "name", default="final", help="Which of the method's maps.")
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
-def command(folder: Path, image: Path, t1: Path | None, out: Path, name: str, required: Path | None, device: str) -> None:
+@click.option("--device", default="auto", envvar="HARNESS_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+def command(
+    folder: Path, image: Path, t1: Path | None, out: Path, name: str, required: Path | None, device: str
+) -> None:
     """Preprocess a scan as the run's training data were, score it, and bring the map back to the scan."""
     import numpy as np
     import torch

@@ -15,15 +15,28 @@ PATH = click.Path(path_type=Path)
 @click.option("--task", required=True, help="Name of the task in tables.")
 @click.option("--modality", type=click.Choice(["t1", "t2"]), required=True)
 @click.option("--experiment", default="experiment", help="Name of the experiment in the results.")
-@click.option("--settings", default="{}", help='JSON: {"params": {…}}; hyper-parameters of scoring that differ from the run\'s.')
+@click.option(
+    "--settings", default="{}", help='JSON: {"params": {…}}; hyper-parameters of scoring that differ from the run\'s.'
+)
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
-@click.option("--protocol", "protocols", multiple=True, default=["full"], help="Evaluation protocol; may be given again.")
+@click.option(
+    "--protocol", "protocols", multiple=True, default=["full"], help="Evaluation protocol; may be given again."
+)
 @click.option("--examples", default=4, help="Example subjects kept for Figure 3.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+@click.option("--device", default="auto", envvar="HARNESS_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz and examples.npz.")
 def command(
-    folder: Path, data: Path, task: str, modality: str, experiment: str, settings: str, required: Path | None,
-    protocols: tuple[str, ...], examples: int, device: str, out: Path,
+    folder: Path,
+    data: Path,
+    task: str,
+    modality: str,
+    experiment: str,
+    settings: str,
+    required: Path | None,
+    protocols: tuple[str, ...],
+    examples: int,
+    device: str,
+    out: Path,
 ) -> None:
     """Score every volume of a test set and count the scores into histograms, from which all metrics follow."""
     import json

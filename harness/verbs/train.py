@@ -16,7 +16,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
 @click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
-@click.option("--device", default="auto", help="auto, cpu, cuda, cuda:1, …")
+@click.option("--device", default="auto", envvar="HARNESS_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--out", type=PATH, required=True, help="Folder of the run.")
 def command(
     method: str, modality: str, seed: int, data: Path, settings: str, required: Path | None, device: str, out: Path

@@ -1,47 +1,38 @@
 # Evaluation: every run on every test set of its modality, in one pass, then one tidy table of all results.
 
 
-def trained_run(wildcards):
-    modality = experiment.task(wildcards.task).modality
-    return f"{run_folder(wildcards.method, modality, wildcards.seed)}/run.json"
-
-
-def test_data(wildcards):
-    return f"{DATA}/{experiment.task(wildcards.task).dataset}/packed/index.json"
-
-
-def task_modality(wildcards):
-    return experiment.task(wildcards.task).modality
-
-
 rule test:
     input:
         run=trained_run,
         data=test_data,
-        required=lambda wildcards: required_run(wildcards, task_modality(wildcards)),
+        required=required_run,
     output:
-        expand(f"{RESULTS}/evaluation/{{{{method}}}}/{{{{task}}}}/seed-{{{{seed}}}}/{{protocol}}.npz", protocol=experiment.protocols),
+        expand(
+            f"{RESULTS}/evaluation/{{{{method}}}}/{{{{task}}}}/seed-{{{{seed}}}}/{{protocol}}.npz",
+            protocol=experiment.protocols,
+        ),
         examples=f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/examples.npz",
     log:
         f"{RESULTS}/logs/test/{{method}}-{{task}}-seed-{{seed}}.log",
+    conda:
+        TRAINING_ENV
+    threads: stage_threads("evaluation")
+    resources:
+        gpu=GPUS,
     params:
         settings=lambda wildcards: experiment.scoring_settings(wildcards.method, task_modality(wildcards)),
         run=lambda wildcards, input: str(Path(input.run).parent),
         data=lambda wildcards, input: str(Path(input.data).parent),
         modality=task_modality,
+        experiment=experiment.name,
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
         examples=experiment.config["evaluation"].get("examples", 4),
         out=lambda wildcards, output: str(Path(output.examples).parent),
-    threads: stage_threads("evaluation")
-    resources:
-        gpu=GPUS,
-    conda:
-        TRAINING_ENV
     shell:
         "python -m harness test --run {params.run} --data {params.data} --task {wildcards.task}"
-        " --modality {params.modality} --experiment {experiment.name} --settings {params.settings:q} {params.required}"
-        " {params.protocols} --examples {params.examples} --device {DEVICE} --out {params.out} > {log} 2>&1"
+        " --modality {params.modality} --experiment {params.experiment} --settings {params.settings:q} {params.required}"
+        " {params.protocols} --examples {params.examples} --out {params.out} > {log} 2>&1"
 
 
 rule summarize:
@@ -57,10 +48,10 @@ rule summarize:
         f"{RESULTS}/evaluation/results.csv",
     log:
         f"{RESULTS}/logs/summarize.log",
-    params:
-        resamples=experiment.config["evaluation"].get("resamples", 1000),
     conda:
         f"{ENVS}/evaluation.yaml"
+    params:
+        resamples=experiment.config["evaluation"].get("resamples", 1000),
     shell:
         "python -m harness summarize --resamples {params.resamples} --out {output} {input.histograms} > {log} 2>&1"
 
@@ -72,12 +63,12 @@ rule synthesis:
         f"{RESULTS}/evaluation/synthesis.npz",
     log:
         f"{RESULTS}/logs/synthesis.log",
+    conda:
+        TRAINING_ENV
     params:
         data=lambda wildcards, input: str(Path(input[0]).parent),
         modality=experiment.modalities[0],
         settings=experiment.training_settings(experiment.illustrated, experiment.modalities[0]),
-    conda:
-        TRAINING_ENV
     shell:
         "python -m harness synthesis --data {params.data} --modality {params.modality} --settings {params.settings:q}"
         " --out {output} > {log} 2>&1"

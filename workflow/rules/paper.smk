@@ -1,18 +1,6 @@
 # Paper: tables and figures, from the tidy results and a few example arrays. Each has a rule of its own for its caption.
 
 
-def illustrated_examples(wildcards):
-    """Example slices of the method that Figure 3 shows, for the first seed."""
-    method, seed = experiment.illustrated, experiment.seeds[0]
-    return [f"{RESULTS}/evaluation/{method}/{task.name}/seed-{seed}/examples.npz" for task in experiment.tasks]
-
-
-def caption(name):
-    """The caption of a table or figure in the report, if there is one."""
-    path = Path(workflow.basedir) / "workflow" / "report" / f"{name}.rst"
-    return str(path) if path.is_file() else None
-
-
 for name in experiment.tables:
 
     rule:
@@ -28,13 +16,13 @@ for name in experiment.tables:
             tex=f"{RESULTS}/paper/{name}.tex",
         log:
             f"{RESULTS}/logs/paper/{name}.log",
+        conda:
+            f"{ENVS}/paper.yaml"
         params:
             name=name,
             method=experiment.illustrated,
             protocol=experiment.protocols[0],
-            out=f"{RESULTS}/paper",
-        conda:
-            f"{ENVS}/paper.yaml"
+            out=lambda wildcards, output: str(Path(output[0]).parent),
         shell:
             "python -m harness table {params.name} --results {input.results} --published {input.published}"
             " --method {params.method} --protocol {params.protocol} --out {params.out} > {log} 2>&1"
@@ -56,15 +44,15 @@ for name in experiment.figures:
             png=report(f"{RESULTS}/paper/{name}.png", caption=caption(name), category="Figures"),
         log:
             f"{RESULTS}/logs/paper/{name}.log",
+        conda:
+            f"{ENVS}/paper.yaml"
         params:
             name=name,
             method=experiment.illustrated,
             protocol=experiment.protocols[0],
-            examples=f"{RESULTS}/evaluation",
+            examples=lambda wildcards, input: str(Path(input.results).parent),
             seed=experiment.seeds[0],
-            out=f"{RESULTS}/paper",
-        conda:
-            f"{ENVS}/paper.yaml"
+            out=lambda wildcards, output: str(Path(output[0]).parent),
         shell:
             "python -m harness figure {params.name} --results {input.results} --examples {params.examples}"
             " --synthesis {input.synthesis} --published {input.published} --method {params.method} --seed {params.seed}"

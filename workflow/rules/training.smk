@@ -11,17 +11,17 @@ rule train:
         weights=directory(f"{RESULTS}/training/{{method}}/{{modality}}/seed-{{seed}}/weights"),
     log:
         f"{RESULTS}/logs/train/{{method}}-{{modality}}-seed-{{seed}}.log",
+    conda:
+        TRAINING_ENV
+    threads: stage_threads("training")
+    resources:
+        gpu=GPUS,
     params:
         settings=lambda wildcards: experiment.training_settings(wildcards.method, wildcards.modality),
         data=lambda wildcards, input: str(Path(input.data).parent),
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
         out=lambda wildcards, output: str(Path(output.run).parent),
-    threads: stage_threads("training")
-    resources:
-        gpu=GPUS,
-    conda:
-        TRAINING_ENV
     shell:
         "python -m harness train --method {wildcards.method} --modality {wildcards.modality} --seed {wildcards.seed}"
-        " --data {params.data} --settings {params.settings:q} {params.required} --device {DEVICE}"
+        " --data {params.data} --settings {params.settings:q} {params.required}"
         " --out {params.out} > {log} 2>&1"
