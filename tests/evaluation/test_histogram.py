@@ -21,10 +21,17 @@ SCORE = st.one_of(
     st.floats(0.9990234375, 1, width=32),
     st.sampled_from([0.0, 1.0, 0.5, 1e-45, 1e-8, 2.0**-24, float(np.float32(1 - 2**-24))]),
 )
-SUBJECT = st.tuples(st.sampled_from("abc"), st.lists(st.tuples(SCORE, st.booleans()), max_size=30))
+NARROW = st.one_of(st.floats(0.25, 0.3125, width=32), st.just(0.0))  # bins stay as wide, only more are needed
+
+
+def cohorts(score):
+    voxels = st.lists(st.tuples(score, st.booleans()), max_size=30)
+    return st.lists(st.tuples(st.sampled_from("abc"), voxels), min_size=1, max_size=6)
+
+
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=50)
-ROWS = st.sampled_from([3, 24, 200])  # small grids are faster and have to coarsen more
-COHORT = st.lists(SUBJECT, min_size=1, max_size=6)
+ROWS = st.sampled_from([3, 24, 200, 1400])  # small grids are faster and have to coarsen more
+COHORT = st.one_of(cohorts(SCORE), cohorts(NARROW))
 
 
 def histogram_of(cohort) -> ScoreHistogram:
@@ -115,23 +122,28 @@ def test_merging_distant_ranges_equals_the_union_for_many_voxels():
 
 def test_histograms_that_differ_in_one_voxel_are_unequal():
     scores = np.array([0.1, 0.2, 0.3], np.float32)
+    labels = np.array([True, False, False])
     first, second, third = ScoreHistogram(), ScoreHistogram(), ScoreHistogram()
-    first.add("a", scores, np.array([True, False, False]))
+    first.add("a", scores, labels)
     second.add("a", scores, np.array([False, True, False]))
-    third.add("b", scores, np.array([True, False, False]))
+    third.add("b", scores, labels)
+    fourth = ScoreHistogram()
+    fourth.add("a", scores + np.float32([0, 2e-5, 0]), labels)
     assert first != second
     assert first != third
+    assert np.array_equal(first.by_subject["a"], fourth.by_subject["a"])  # differ on the fine bins alone
+    assert first != fourth
 
 
-def test_few_distinct_scores_are_resolved_exactly():
-    scores = np.nextafter(np.float32(5), np.float32(6)) + np.zeros(3, np.float32)
-    scores[1] = np.float32(5)
+def test_few_distinct_scores_are_resolved_exactly_also_beside_zeros():
+    five = np.float32(5)
+    scores = np.array([np.nextafter(five, np.float32(6)), five, 0, 0], np.float32)
     histogram = ScoreHistogram()
-    histogram.add("a", scores, np.array([True, False, False]))
+    histogram.add("a", scores, np.array([True, False, False, True]))
     thresholds, negatives, positives = histogram.pooled()
-    np.testing.assert_array_equal(thresholds, np.array([scores[1], scores[0]], np.float64))
-    assert negatives.tolist() == [1, 1]
-    assert positives.tolist() == [0, 1]
+    np.testing.assert_array_equal(thresholds, np.array([0, five, scores[0]], np.float64))
+    assert negatives.tolist() == [1, 1, 0]
+    assert positives.tolist() == [1, 0, 1]
 
 
 def test_minus_zero_counts_as_zero():

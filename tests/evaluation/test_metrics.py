@@ -144,6 +144,10 @@ def test_given_thresholds_restrict_dice():
     assert dice < best_dice(histogram_of(scores, labels))[0]
 
 
+def test_a_voxel_at_the_threshold_is_called_anomalous():
+    assert best_dice(histogram_of([0.25, 0.5], [0, 1]), np.array([0.5])) == (1, 0.5)
+
+
 def test_thresholds_above_all_scores_find_nothing():
     assert best_dice(histogram_of([0.1, 0.2], [0, 1]), np.array([0.5, 0.9]))[0] == 0
 
