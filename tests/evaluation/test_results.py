@@ -54,12 +54,13 @@ def written(folder, name: str, maps=None, **changes):
 
 def test_one_row_for_every_metric_of_every_map(tmp_path):
     histogram = drawn()
-    path = written(tmp_path, "run", {"single/t=100": histogram, "final": histogram, "single/t=25": histogram})
+    names = ("single/t=100", "cumulative/t=75", "final", "single/t=25")
+    path = written(tmp_path, "run", dict.fromkeys(names, histogram))
     table = tidy([path], resamples=50)
     assert list(table.columns) == COLUMNS
     assert list(zip(table["score"], table["metric"], strict=True)) == [
         (score, metric)
-        for score in ("final", "single/t=25", "single/t=100")
+        for score in ("final", "cumulative/t=75", "single/t=25", "single/t=100")
         for metric in ("ap", "dice", "dice_threshold", "auroc")
     ]
     row = table.iloc[0]
