@@ -34,6 +34,11 @@ class Grid:
         """Number of bins of the pool."""
         return self.rows << FINE_BITS
 
+    @property
+    def exact(self) -> bool:
+        """Whether every bin of the pool is a single score."""
+        return self.shift == FINE_BITS
+
     def bins(self, codes: np.ndarray) -> np.ndarray:
         """Bin (n,) int64 of each code (n,) uint32."""
         indices = (codes >> np.uint32(self.shift - FINE_BITS)).astype(np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.metrics import average_precision_bounds
 from harness.evaluation.protocols import protocol as named
 from harness.evaluation.results import numbers
 
@@ -24,8 +25,9 @@ def evaluate_maps(
 
     Every map needs a label and every label a map of the same file name but for .nii and .nii.gz. Voxels outside the
     masks in `brain` (> 0), which may hold more than is needed, are not counted; without it every voxel is.
-    Returns ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject), the
-    threshold of the best Dice, the AP of chance, and the numbers of subjects, voxels and positives.
+    Returns ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject),
+    `ap_bounds` that hold the AP of the raw scores for certain (see `average_precision_bounds`), the threshold of the
+    best Dice, the AP of chance, and the numbers of subjects, voxels and positives.
     Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, and
     if no voxel is anomalous.
     """
@@ -84,6 +86,7 @@ def _summary(histogram: ScoreHistogram, protocol: str, resamples: int, seed: int
         row = rows.get(metric)
         out[metric] = row and row["value"]
         out[f"{metric}_interval"] = [row["low"], row["high"]] if row and np.isfinite(row["low"]) else None
+    out["ap_bounds"] = list(average_precision_bounds(histogram))
     out["threshold"] = rows["dice_threshold"]["value"]
     out["chance_ap"] = histogram.positives / histogram.voxels
     out |= {"subjects": len(histogram.subjects), "voxels": histogram.voxels, "positives": histogram.positives}

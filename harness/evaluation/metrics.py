@@ -59,11 +59,13 @@ def average_precision_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
     """The least and the greatest average precision that the pooled voxels can have, whatever their order in a bin.
 
     The exact value lies between them, so their distance bounds the error of `average_precision`. Voxels of truly equal
-    score widen it as well.
+    score widen it as well; where every bin is one score (scores within an eighth of an octave) there is none.
     """
     _, negatives, positives = histogram.pooled()
     if not positives.any():
         return float("nan"), float("nan")
+    if histogram.grid.exact:
+        return (average_precision(histogram),) * 2
     true, false = _at_least(positives), _at_least(negatives)
     first = true - positives + 1  # at least itself and the anomalous voxels of higher bins stand at or above a voxel
     low = positives * first / (first + false)

@@ -44,6 +44,9 @@ def test_agrees_with_scikit_learn_on_every_voxel(cohort):
     folder, (scores, labels, _) = cohort
     result = evaluate_maps(folder / "maps", folder / "labels")
     assert result["ap"] == pytest.approx(average_precision_score(labels.ravel(), scores.ravel()), abs=1e-4)
+    low, high = result["ap_bounds"]
+    assert low <= average_precision_score(labels.ravel(), scores.ravel()) <= high
+    assert high - low < 0.01
     assert result["auroc"] == pytest.approx(roc_auc_score(labels.ravel(), scores.ravel()), abs=1e-4)
     predicted = scores >= result["threshold"]
     assert result["dice"] == pytest.approx(2 * (predicted & labels).sum() / (predicted.sum() + labels.sum()))

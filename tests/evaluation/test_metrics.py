@@ -191,6 +191,18 @@ def test_exact_value_lies_within_the_bounds_however_coarse_the_bins(ranking, row
     assert high <= 1 + 1e-12
 
 
+def test_bounds_meet_where_every_bin_is_one_score_and_warn_where_bins_are_too_wide():
+    x, labels = drawn()
+    tied = np.round(5 + x / 100, 3)
+    exact = average_precision_score(labels, tied.astype(np.float32))
+    assert average_precision_bounds(histogram_of(tied, labels)) == pytest.approx((exact, exact), abs=1e-12)
+    crowded = 5 + x / 1000
+    crowded[0] = 1e-30  # one voxel 102 octaves lower costs the others their resolution
+    low, high = average_precision_bounds(histogram_of(crowded, labels))
+    assert high - low > TOLERANCE
+    assert low <= average_precision_score(labels, crowded.astype(np.float32)) <= high
+
+
 @PROPERTY
 @given(RANKING)
 def test_values_are_between_zero_and_one(ranking):
