@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,7 +61,7 @@ class Experiment:
     def datasets(self) -> dict[str, dict[str, Any]]:
         """The data sets that are used, training first, with their entries in the config."""
         used = dict.fromkeys([self.train, *(task.dataset for task in self.tasks)])
-        return {name: self.config["datasets"][name] for name in used}
+        return {name: _expanded(self.config["datasets"][name]) for name in used}
 
     @cached_property
     def modalities(self) -> list[str]:
@@ -118,10 +119,10 @@ class Experiment:
                     )
             elif "root" not in dataset:
                 raise HarnessError(f"{where}: no root; name the folder of the release, or add simulate.subjects.{name}")
-            elif not Path(dataset["root"]).expanduser().is_dir():
-                raise HarnessError(
-                    f"{where}.root: no folder {dataset['root']}; see docs/data.md for how to get the data"
-                )
+            elif "$" in dataset["root"]:
+                raise HarnessError(f"{where}.root: {dataset['root']}: set this environment variable, or name a folder")
+            elif not Path(dataset["root"]).is_dir():
+                raise HarnessError(f"{where}.root: no folder {dataset['root']}; name the folder of the release")
 
     def _check_methods(self) -> None:
         for method in self.methods:
@@ -189,6 +190,13 @@ def read(*paths: str | Path) -> dict[str, Any]:
         except yaml.YAMLError as error:
             raise HarnessError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     return merged
+
+
+def _expanded(dataset: dict[str, Any]) -> dict[str, Any]:
+    """A data set's entry with environment variables and `~` of its root filled in."""
+    if "root" not in dataset:
+        return dataset
+    return {**dataset, "root": os.path.expanduser(os.path.expandvars(dataset["root"]))}
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -55,7 +55,7 @@ def train_run(
     built = run.build(method, params, context)
     started = time.monotonic()
     images = store.images(modality)
-    held_out = SliceSampler(images, validation, chosen) if len(validation) else None
+    held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
     history = train(
         built, SliceSampler(images, training, chosen), held_out, seed, out, _fingerprint(facts, store), pace
     )

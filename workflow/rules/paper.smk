@@ -24,7 +24,7 @@ for name in experiment.tables:
             protocol=experiment.protocols[0],
             out=lambda wildcards, output: str(Path(output[0]).parent),
         shell:
-            "python -m harness table {params.name} --results {input.results} --published {input.published}"
+            "python -m harness table {params.name} --results {input.results} --published {input.published:q}"
             " --method {params.method} --protocol {params.protocol} --out {params.out} > {log} 2>&1"
 
 
@@ -55,5 +55,5 @@ for name in experiment.figures:
             out=lambda wildcards, output: str(Path(output[0]).parent),
         shell:
             "python -m harness figure {params.name} --results {input.results} --examples {params.examples}"
-            " --synthesis {input.synthesis} --published {input.published} --method {params.method} --seed {params.seed}"
+            " --synthesis {input.synthesis} --published {input.published:q} --method {params.method} --seed {params.seed}"
             " --protocol {params.protocol} --out {params.out} > {log} 2>&1"

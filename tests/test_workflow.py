@@ -1,0 +1,197 @@
+"""The whole workflow on a cohort of a few voxels: one run that is killed and goes on, then a baseline as one file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TINY = {
+    "experiment": "tiny",
+    "simulate": {"seed": 1, "spacing": 6.0, "subjects": {"camcan": 6, "atlas": 2, "brats": 2}},
+    "datasets": {
+        "camcan": {"layout": "camcan", "validation": 2},
+        "atlas": {"layout": "atlas"},
+        "brats": {"layout": "brats"},
+    },
+    "preprocessing": {"spacing": 8.0, "intensity": "p99_brain"},
+    "max_lost": 0.4,
+    "chunks": 1,
+    "train": "camcan",
+    "tasks": [
+        {"name": "ATLAS", "dataset": "atlas", "modality": "t1"},
+        {"name": "BraTS-T2", "dataset": "brats", "modality": "t2"},
+    ],
+    "methods": ["disyre", "random"],
+    "seeds": [1, 2],
+    "params": {
+        "disyre": {
+            **{"steps": 20, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 9},
+            **{"residual": True, "times": [50, 100], "steps_compared": [25, 50]},
+        }
+    },
+    "evaluation": {"resamples": 100, "examples": 2},
+}
+
+BLUR = '''"""Blur: what a Gaussian filter takes away; shows how little a baseline needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from harness.anomalies.filters import gaussian_blur
+from harness.method import Method, Phase
+from harness.settings import scoring
+from harness.training.seeds import Streams
+
+REVISION = 1
+TITLE = "Blur"
+FAMILY = "control"
+PAPER = "an example"
+
+
+@dataclass(frozen=True)
+class Params:
+    sigma: float = scoring(8.0)  # mm
+
+
+class Baseline(Method):
+    def phases(self) -> Sequence[Phase]:
+        return []
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        sigma = self.params.sigma / self.context.spacing
+        widths = torch.full((len(volume),), sigma, device=volume.device)
+        return {"final": (volume - gaussian_blur(volume[:, None], widths, sigma)[:, 0]).abs()}
+'''
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory) -> Path:
+    """A copy of the project without results, in a path with a space."""
+    target = tmp_path_factory.mktemp("a project") / "copy"
+    skip = shutil.ignore_patterns(".*", "results", "__pycache__", "*.pyc")
+    shutil.copytree(ROOT, target, ignore=skip)
+    (target / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    return target
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", *options]
+
+
+def run(project: Path, *options: str) -> str:
+    """Run the workflow to its end; returns what it printed."""
+    done = subprocess.run(command(*options), cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return done.stdout + done.stderr
+
+
+def stamps(folder: Path) -> dict[Path, int]:
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("run.json")}
+
+
+@pytest.fixture(scope="module")
+def finished(project) -> Path:
+    """The tiny study: started, killed once some trainings are done, and started again."""
+    results = project / "results" / "tiny"
+    with open(project / "killed.log", "w") as log:
+        first = subprocess.Popen(command("tiny.yaml"), cwd=project, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 400
+        while len(stamps(results)) < 2 and first.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.2)
+        os.killpg(first.pid, signal.SIGKILL)
+        first.wait()
+    before = stamps(results)
+    assert len(before) >= 2, (project / "killed.log").read_text()[-6000:]
+    run(project, "tiny.yaml")
+    after = stamps(results)
+    kept = [path for path in before if after[path] == before[path]]
+    assert len(kept) >= len(before) - 2, "finished trainings were made again"
+    return results
+
+
+def test_a_killed_run_goes_on_to_tables_and_figures(finished):
+    for name in ("table1.csv", "table1.md", "table1.tex", "table2.csv", "table2.md", "table2.tex"):
+        text = (finished / "paper" / name).read_text()
+        assert "nan" not in text.lower().split()
+        assert "simulated" in text.lower()
+    for name in ("figure1", "figure2", "figure3"):
+        assert (finished / "paper" / f"{name}.png").stat().st_size > 10_000
+        assert (finished / "paper" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_results_are_complete(finished):
+    results = pd.read_csv(finished / "evaluation" / "results.csv")
+    final = results[(results.score == "final") & (results.metric == "ap")]
+    assert len(final) == 2 * 2 * 2  # methods, tasks, seeds
+    assert results.value.notna().all()
+    assert results.simulated.all()
+    assert set(results.loc[results.method == "disyre", "score"]) >= {"single/t=50", "multi/step=25", "cumulative/t=75"}
+
+
+def test_a_second_run_has_nothing_to_do(project, finished):
+    assert "Nothing to be done" in run(project, "tiny.yaml")
+
+
+def test_a_trained_method_scores_a_new_scan(project, finished, tmp_path):
+    import nibabel
+    import numpy as np
+
+    scan = next((finished / "data" / "raw" / "atlas").rglob("*T1w.nii.gz"))
+    out = tmp_path / "map.nii.gz"
+    verb = ["score", "--run", str(finished / "training" / "disyre" / "t1" / "seed-1"), "--image", str(scan)]
+    subprocess.run([sys.executable, "-m", "harness", *verb, "--out", str(out)], cwd=project, check=True)
+    image, scored = nibabel.load(scan), nibabel.load(out)
+    assert scored.shape == image.shape
+    np.testing.assert_allclose(scored.affine, image.affine, atol=1e-4)
+    values = scored.get_fdata()
+    assert values.max() > 0
+    assert values.min() >= 0
+    assert (values[np.asarray(image.dataobj) > np.percentile(image.dataobj, 75)] > 0).mean() > 0.3
+
+
+def test_a_new_baseline_is_one_file_and_one_word(project, finished):
+    before = stamps(finished)
+    (project / "baselines" / "blur.py").write_text(BLUR)
+    (project / "more.yaml").write_text(yaml.safe_dump({"methods": [*TINY["methods"], "blur"]}))
+    run(project, "tiny.yaml", "more.yaml")
+    assert "Blur" in (finished / "paper" / "table2.md").read_text()
+    after = stamps(finished)
+    assert all(after[path] == before[path] for path in before)
+    tests = [sys.executable, "-m", "pytest", "tests/test_conformance.py", "-k", "blur", "-p", "no:cacheprovider"]
+    done = subprocess.run(tests, cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("mistake", "message"),
+    [
+        ({"methods": ["dyre"]}, "method 'dyre' is unknown"),
+        ({"seedz": [1]}, "seedz: no such key"),
+        ({"params": {"disyre": {"step": 0}}}, "step 0 is not between 1 and T"),
+    ],
+)
+def test_mistakes_stop_before_any_job(project, tmp_path, mistake, message):
+    (tmp_path / "mistake.yaml").write_text(yaml.safe_dump(mistake))
+    done = subprocess.run(
+        command("tiny.yaml", str(tmp_path / "mistake.yaml"), "-n"), cwd=project, capture_output=True, text=True
+    )
+    assert done.returncode != 0
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr + done.stdout
