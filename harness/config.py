@@ -136,7 +136,7 @@ class Experiment:
                 raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.names())}")
 
     def _check_preprocessing(self) -> None:
-        from harness.data.preprocess import Preprocessing
+        from harness.data.settings import Preprocessing
 
         settings.build(Preprocessing, self.config["preprocessing"], "preprocessing")
 

@@ -7,11 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import pytest
 import yaml
 
 from harness.config import Experiment, read
+from harness.data.intensity import RULES
+from harness.data.settings import Preprocessing
 from harness.errors import HarnessError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,6 +116,11 @@ def test_overlays_merge_mappings_and_replace_lists(tmp_path):
     assert merged["params"]["dae"]["steps"] == 3
     assert "batch" in merged["params"]["dae"]
     assert "disyre" in merged["params"]
+
+
+def test_every_rule_of_intensity_can_be_named():
+    hints = get_type_hints(Preprocessing)
+    assert set(get_args(hints["intensity"])) == set(RULES)
 
 
 def test_config_needs_no_heavy_library():

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
-from harness.evaluation.histogram import ScoreHistogram
 
-Selection = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
-Thresholds = Callable[[ScoreHistogram], np.ndarray]
+if TYPE_CHECKING:  # the workflow reads the names of protocols where numpy need not be installed
+    import numpy as np
+
+    from harness.evaluation.histogram import ScoreHistogram
+
+    Selection = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+    Thresholds = Callable[[ScoreHistogram], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ def brain_voxels(
     score: np.ndarray, label: np.ndarray, brain: np.ndarray, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Scores and labels of every voxel of the brain."""
-    inside = np.asarray(brain, bool)
-    return np.asarray(score[inside], np.float32), label[inside] > 0
+    inside = brain.astype(bool)
+    return score[inside].astype("float32", copy=False), label[inside] > 0
 
 
 PROTOCOLS: dict[str, Protocol] = {
