@@ -11,6 +11,11 @@ from harness.data.scan import Scan
 #: ml, the brain volumes that are believed (with fluid spaces; in MNI space brains are large)
 PLAUSIBLE = (500.0, 2600.0)
 
+#: mm from the template's brain: no tissue is looked for farther outside, everything deeper inside is brain
+NEAR, DEEP = 6.0, -5.0
+#: mm, widest sulcus closed; scale along the surface on which it is smoothed; scale of uneven illumination
+SULCUS, SMOOTH, LEVEL = 8.0, 6.0, 20.0
+
 
 def extracted(scan: Scan) -> np.ndarray | None:
     """The brain mask (I, J, K) of a scan that comes without its skull, or None if it is a whole head.
@@ -64,27 +69,51 @@ def distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(mask, 0.5 * spacing.min() - inside, outside - 0.5 * spacing.min()), dtype=np.float32)
 
 
-def inside_head(image: np.ndarray, prior: np.ndarray, spacing: np.ndarray) -> np.ndarray:
-    """The brain (bool) in a T1-weighted whole head, from the signed distance `prior` (mm) to the template's brain.
+def inside_head(image: np.ndarray, prior: np.ndarray, spacing: np.ndarray, modality: str = "t1") -> np.ndarray:
+    """The brain (bool) in a whole head, from the signed distance `prior` (mm) to the template's brain placed there.
 
-    What is brighter than fluid and bone and near the template's brain is cut from the scalp by an opening; the largest
-    piece is closed over sulci and fluid.
+    Tissue near the template's brain is cut from the scalp by an opening and closed over sulci and fluid. How far its
+    surface lies from the template's is then smoothed along the surface, so that single leaks and gaps do not count,
+    and the template's brain is grown or shrunk by that much.
     """
-    near = prior < 10
-    core = image[prior < -10]
-    white = float(np.quantile(core, 0.9))
-    dark, _ = otsu(np.minimum(image[prior < 4], 1.3 * white), classes=3)
-    tissue = near & (image > dark) & (image < 1.7 * white)
-    radius = max(3.0, float(spacing.max()) * 1.01)
+    # On T2-weighted scans the fluid around the brain is bright: it has no ceiling, and is tissue already.
+    ceiling, margin = (1.4, 2.0) if modality == "t1" else (np.inf, 0.5)
+    image = _levelled(image, prior, float(spacing[0]))
+    dark, white = _tissue_range(image, prior)
+    tissue = (prior < NEAR) & (image > dark) & (image < ceiling * white)
+    radius = max(3.0, 1.01 * float(spacing.max()))
     kernel = distance(tissue, spacing) < -radius + 0.5 * spacing.min()
-    labels, count = ndimage.label(kernel)
-    if count == 0:
-        return prior < 0
-    sizes = np.bincount(labels[prior < -5], minlength=count + 1)
+    pieces, count = ndimage.label(kernel)
+    sizes = np.bincount(pieces[prior < DEEP], minlength=count + 1)
     sizes[0] = 0
-    seed = labels == sizes.argmax()
-    grown = tissue & (distance(seed, spacing) < radius)
-    # Fluid and dark lesions belong to the brain: everything well inside of the template's brain does.
-    grown |= prior < -6
-    closed = distance(distance(grown, spacing) < 8, spacing) < -8
-    return np.asarray(ndimage.binary_fill_holes(closed | grown)) & near
+    # Fluid and dark lesions belong to the brain: everything deep in the template's brain does.
+    grown = prior < DEEP
+    if sizes.any():
+        grown |= tissue & (distance(pieces == sizes.argmax(), spacing) < radius)
+    closed = distance(distance(grown, spacing) < SULCUS, spacing) < -SULCUS
+    closed = ndimage.binary_fill_holes(closed | grown) & (prior < NEAR)
+    surface = closed & ~ndimage.binary_erosion(closed)
+    weight = _blurred(surface, SMOOTH / spacing)
+    offset = _blurred(np.where(surface, np.clip(prior, -8, 4), 0), SMOOTH / spacing) / np.maximum(weight, 1e-6)
+    return np.asarray(prior < np.where(weight > 1e-5, offset, 0) + margin)
+
+
+def _tissue_range(image: np.ndarray, prior: np.ndarray) -> tuple[float, float]:
+    """The grey value that parts fluid and bone from grey matter, and that of white matter."""
+    white = float(np.quantile(image[prior < -10], 0.9))
+    return otsu(np.minimum(image[prior < 4], 1.3 * white), classes=3)[0], white
+
+
+def _levelled(image: np.ndarray, prior: np.ndarray, spacing: float) -> np.ndarray:
+    """The image divided by the local mean of its brain tissue: receive coils see the cerebellum darker than the top."""
+    dark, white = _tissue_range(image, prior)
+    tissue = (prior < 2) & (image > 0.8 * dark) & (image < 1.3 * white)
+    weight = _blurred(tissue, LEVEL / spacing)
+    level = _blurred(np.where(tissue, image, 0), LEVEL / spacing) / np.maximum(weight, 1e-6)
+    known = weight > 1e-3
+    usual = float(np.median(level[known & (prior < 0)])) if (known & (prior < 0)).any() else 1.0
+    return np.asarray(image * np.where(known, usual / np.maximum(level, 0.2 * usual), 1))
+
+
+def _blurred(image: np.ndarray, sigma: float | np.ndarray) -> np.ndarray:
+    return np.asarray(ndimage.gaussian_filter(image.astype(np.float32), sigma))

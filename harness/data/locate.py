@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from harness.data import brain, geometry, register
+from harness.data import brain, geometry, register, search
 from harness.data.geometry import Grid
 from harness.data.register import Stage, Volume
 from harness.data.scan import BadScan, Scan
@@ -16,9 +16,10 @@ from harness.data.template import Template
 
 #: mm, voxel size at which a scan is first found
 COARSE = 4.0
-ROUGH = (Stage("Rigid", (30,), (2,), (1,)), Stage("Affine", (30, 20), (2, 1), (1, 0)))
-FINE = (Stage("Affine", (30, 20), (2, 1), (1, 0)),)
-TOGETHER = (Stage("Rigid", (30, 20), (2, 1), (1, 0)),)
+AFFINE = (Stage("Affine", (30, 10), (2, 1), (1, 0)),)
+RIGID = (Stage("Rigid", (30, 10), (2, 1), (1, 0)),)
+#: least overlap (Dice) with the template's brain; affine registration that worked reaches 0.88 and more
+OVERLAP = 0.8
 
 
 @dataclass(frozen=True)
@@ -40,28 +41,46 @@ def working_spacing(spacing: float) -> float:
     return float(np.clip(1.5 * spacing, 2.0, COARSE))
 
 
-def locate(scan: Scan, template: Template, chosen: Preprocessing) -> Located:
+def locate(scan: Scan, template: Template, chosen: Preprocessing, modality: str = "t1") -> Located:
     """Find the brain of a scan and its affine place in the template. Raises BadScan if the result cannot be true."""
     known = brain.extracted(scan)
     if known is None and chosen.brain == "none":
-        raise BadScan(scan.path, "still has its skull (or no zero background), but preprocessing.brain is `none`")
-    spacing = working_spacing(chosen.spacing)
+        raise BadScan(scan.path, "still has its skull (or no constant background), but preprocessing.brain is `none`")
     if known is not None:
         scan, inside = _cropped(Scan(scan.path, np.where(known, scan.data, 0), scan.affine), known)
-        start = _shift(_mean(template.mask, template.affine), _mean(inside > 0.5, scan.affine))
-        matrix, _ = _align(template, scan, start, COARSE, ROUGH)
-    else:
-        coarse = geometry.upright(*geometry.extent(scan.data.shape, scan.affine), COARSE)
-        image = Scan(scan.path, geometry.sample(scan.data, scan.affine, coarse), coarse.affine)
-        start = _shift(_mean(template.mask, template.affine), brain.head_centre(image.data, coarse))
-        matrix, _ = _align(template, image, start, COARSE, ROUGH)
-        scan, inside = _cropped(scan, _in_head(scan, template, matrix, spacing))
+    coarse = _upright(scan, COARSE)
+    image = geometry.sample(scan.data, scan.affine, coarse)
+    centre = brain.head_centre(image, coarse) if known is None else _mean(inside > 0.5, scan.affine)
+    span = search.HEAD if known is None else search.BRAIN
+    reason = ""
+    for guess in search.guesses(template, image, coarse, centre, span):
+        try:
+            matrix = _align(template, Scan(scan.path, image, coarse.affine), guess, COARSE)
+            if known is None:
+                found = _in_head(scan, template, matrix, working_spacing(chosen.spacing), modality)
+                return _settled(*_cropped(scan, found), template, matrix, chosen)
+            return _settled(scan, inside, template, matrix, chosen)
+        except BadScan as error:
+            reason = reason or error.reason
+    raise BadScan(scan.path, reason)
+
+
+def _settled(scan: Scan, inside: np.ndarray, template: Template, matrix: np.ndarray, chosen: Preprocessing) -> Located:
+    """Register the extracted brain from `matrix` on. Raises BadScan where its volume or its overlap is off."""
     volume = float(inside.sum()) * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
     if not brain.PLAUSIBLE[0] <= volume <= brain.PLAUSIBLE[1]:
         raise BadScan(scan.path, f"the brain found has {volume:.0f} ml; the scan is damaged or shows no whole brain")
-    masked = Scan(scan.path, scan.data * inside, scan.affine)
-    matrix, likeness = _align(template, masked, matrix, spacing, FINE)
-    return Located(scan, inside, matrix, likeness)
+    spacing = working_spacing(chosen.spacing)
+    matrix = _align(template, Scan(scan.path, scan.data * inside, scan.affine), matrix, spacing)
+    target = template.at(COARSE)
+    placed = geometry.sample(inside, scan.affine, target.grid, matrix) > 0.5
+    overlap = 2 * float((placed & target.mask).sum()) / float(placed.sum() + target.mask.sum())
+    if overlap < OVERLAP:
+        raise BadScan(
+            scan.path, f"registration failed: its brain overlaps the template's by a Dice of {overlap:.2f} only"
+        )
+    image = geometry.sample(scan.data, scan.affine, target.grid, matrix)
+    return Located(scan, inside, matrix, register.similarity(target.image, image, target.mask))
 
 
 def follow(t2: Scan, t1: Located, spacing: float) -> Located:
@@ -71,10 +90,10 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
     already are not shaken. Raises BadScan if the two do not overlap.
     """
     spacing = working_spacing(spacing)
-    grid = geometry.upright(*geometry.extent(t1.scan.data.shape, t1.scan.affine), spacing)
+    grid = _upright(t1.scan, spacing)
     fixed = Volume(geometry.sample(t1.scan.data * t1.inside, t1.scan.affine, grid), grid)
     where = ndimage.binary_dilation(geometry.sample(t1.inside, t1.scan.affine, grid) > 0.5)
-    moving_grid = geometry.upright(*geometry.extent(t2.data.shape, t2.affine), spacing)
+    moving_grid = _upright(t2, spacing)
     moving = Volume(geometry.sample(t2.data, t2.affine, moving_grid), moving_grid)
 
     def likeness(matrix: np.ndarray) -> float:
@@ -82,7 +101,7 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
 
     centres = _shift(*(np.mean(geometry.extent(s.data.shape, s.affine), axis=0) for s in (t1.scan, t2)))
     start = max((np.eye(4), centres), key=likeness)
-    found = register.align(fixed, moving, start, TOGETHER, where)
+    found = register.align(fixed, moving, start, RIGID, where)
     rigid = found if likeness(found) > 1.002 * likeness(np.eye(4)) else np.eye(4)
     inside = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine), np.linalg.inv(rigid))
     known = brain.extracted(t2)
@@ -94,30 +113,33 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
     return Located(cropped, inside, rigid @ t1.matrix, likeness(rigid))
 
 
-def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float) -> np.ndarray:
+def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float, modality: str) -> np.ndarray:
     """Soft brain mask (I, J, K) of a whole head, found on voxels of `spacing` mm around the template's brain."""
     low, high = geometry.extent(scan.data.shape, scan.affine)
-    voxels = np.argwhere(template.mask)
-    reach = geometry.extent(tuple(np.ptp(voxels, axis=0) + 1), matrix @ _moved(template.affine, voxels.min(axis=0)))
-    grid = geometry.upright(np.maximum(low, reach[0] - 15), np.minimum(high, reach[1] + 15), spacing)
+    first, last = (edge + shift for edge, shift in zip(template.box, (-15.0, 15.0), strict=True))
+    corners = np.array(np.meshgrid(*zip(first, last, strict=True), [1.0])).reshape(4, -1)
+    reach = (matrix @ corners)[:3]
+    grid = geometry.upright(np.maximum(low, reach.min(axis=1)), np.minimum(high, reach.max(axis=1)), spacing)
     image = geometry.sample(scan.data, scan.affine, grid)
-    prior = geometry.sample(template.mask, template.affine, grid, np.linalg.inv(matrix)) > 0.5
-    found = brain.inside_head(image, brain.distance(prior, grid.spacing), grid.spacing)
+    source = template.at(spacing)
+    prior = geometry.sample(source.share, source.grid.affine, grid, np.linalg.inv(matrix)) > 0.5
+    if min(prior.sum(), (~prior).sum()) == 0:
+        raise BadScan(scan.path, "registration failed: the brain of the template lies outside of it")
+    found = brain.inside_head(image, brain.distance(prior, grid.spacing), grid.spacing, modality)
     soft = ndimage.gaussian_filter(found.astype(np.float32), 0.5)
     return geometry.sample(soft, grid.affine, Grid(scan.data.shape, scan.affine))
 
 
-def _align(
-    template: Template, scan: Scan, start: np.ndarray, spacing: float, stages: tuple[Stage, ...]
-) -> tuple[np.ndarray, float]:
-    """Register a scan to the template on voxels of `spacing` mm inside the template's brain: matrix and likeness."""
-    target = template.grid(spacing)
-    fixed = Volume(geometry.sample(template.image, template.affine, target), target)
-    mask = geometry.sample(template.mask, template.affine, target) > 0.5
-    grid = geometry.upright(*geometry.extent(scan.data.shape, scan.affine), spacing)
+def _align(template: Template, scan: Scan, start: np.ndarray, spacing: float) -> np.ndarray:
+    """The affine matrix from template to scan, registered from `start` on voxels of `spacing` mm."""
+    target, grid = template.at(spacing), _upright(scan, spacing)
     moving = Volume(geometry.sample(scan.data, scan.affine, grid), grid)
-    matrix = register.align(fixed, moving, start, stages, ndimage.binary_dilation(mask))
-    return matrix, register.similarity(fixed.data, geometry.sample(scan.data, scan.affine, target, matrix), mask)
+    where = ndimage.binary_dilation(target.mask)
+    return register.align(Volume(target.image, target.grid), moving, start, AFFINE, where)
+
+
+def _upright(scan: Scan, spacing: float) -> Grid:
+    return geometry.upright(*geometry.extent(scan.data.shape, scan.affine), spacing)
 
 
 def _cropped(scan: Scan, inside: np.ndarray, margin: int = 3) -> tuple[Scan, np.ndarray]:

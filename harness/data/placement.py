@@ -71,7 +71,7 @@ def prepare_scan(
         if modality == "t2" and t1 is not None:
             place = follow(scan, locate(read_scan(Path(t1)), template, chosen), chosen.spacing)
         else:
-            place = locate(scan, template, chosen)
+            place = locate(scan, template, chosen, modality)
         image, _ = resample(place, template, chosen)
     except BadScan as error:
         raise HarnessError(f"{error.file}: {error.reason}; give another scan") from error

@@ -17,6 +17,16 @@ MARGIN = 4.0
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """A template on a grid around its brain: `image` (X, Y, Z) float32, `share` of brain in each voxel, `mask` bool."""
+
+    grid: Grid
+    image: np.ndarray
+    share: np.ndarray
+    mask: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Template:
     """A skull-stripped T1-weighted brain: `image` (X, Y, Z) float32 ≥ 0, `mask` (X, Y, Z) bool, voxel to mm in RAS."""
 
@@ -25,17 +35,35 @@ class Template:
     mask: np.ndarray
     affine: np.ndarray
 
-    def grid(self, spacing: float) -> Grid:
-        """The box around the template's brain in voxels of `spacing` mm: the grid of every packed array."""
+    @functools.cached_property
+    def box(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest coordinate (mm) of the brain's voxel centres, each (3,)."""
         voxels = np.argwhere(self.mask)
         low, high = (self.affine @ np.append(corner, 1.0) for corner in (voxels.min(axis=0), voxels.max(axis=0)))
+        return low[:3], high[:3]
+
+    def grid(self, spacing: float) -> Grid:
+        """The box around the template's brain in voxels of `spacing` mm: the grid of every packed array."""
+        low, high = self.box
         margin = max(MARGIN, spacing)
-        return geometry.upright(low[:3] - margin, high[:3] + margin, spacing)
+        return geometry.upright(low - margin, high + margin, spacing)
+
+    def at(self, spacing: float) -> Sampled:
+        """The template on `grid(spacing)`; kept, since every scan asks for the same few."""
+        return _sampled(self, spacing)
 
     def voxels(self, spacing: float) -> int:
         """How many voxels of `spacing` mm the whole template has, background included."""
         volume = abs(np.linalg.det(self.affine[:3, :3])) * self.image.size
         return round(volume / spacing**3)
+
+
+@functools.lru_cache(maxsize=8)
+def _sampled(template: Template, spacing: float) -> Sampled:
+    grid = template.grid(spacing)
+    image = geometry.sample(template.image, template.affine, grid)
+    share = geometry.sample(template.mask, template.affine, grid)
+    return Sampled(grid, image, share, share > 0.5)
 
 
 @functools.lru_cache(maxsize=2)
