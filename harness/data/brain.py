@@ -12,7 +12,7 @@ from harness.data.scan import Scan
 PLAUSIBLE = (500.0, 2600.0)
 
 #: mm from the template's brain: no tissue is looked for farther outside, everything deeper inside is brain
-NEAR, DEEP = 6.0, -5.0
+NEAR, DEEP = 6.0, -3.0
 #: mm, widest sulcus closed; scale along the surface on which it is smoothed; scale of uneven illumination
 SULCUS, SMOOTH, LEVEL = 8.0, 6.0, 20.0
 

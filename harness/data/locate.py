@@ -52,8 +52,10 @@ def locate(scan: Scan, template: Template, chosen: Preprocessing, modality: str 
     image = geometry.sample(scan.data, scan.affine, coarse)
     centre = brain.head_centre(image, coarse) if known is None else _mean(inside > 0.5, scan.affine)
     span = search.HEAD if known is None else search.BRAIN
+    points = template.at(search.STEP)
+    likeness = search.Likeness(points.image, points.mask, points.grid, image, coarse, surroundings=False)
     reason = ""
-    for guess in search.guesses(template, image, coarse, centre, span):
+    for guess in search.guesses(likeness, [centre], span):
         try:
             matrix = _align(template, Scan(scan.path, image, coarse.affine), guess, COARSE)
             if known is None:
@@ -86,31 +88,41 @@ def _settled(scan: Scan, inside: np.ndarray, template: Template, matrix: np.ndar
 def follow(t2: Scan, t1: Located, spacing: float) -> Located:
     """Place a T2-weighted scan by rigid registration to its T1-weighted one; it takes over the brain found there.
 
-    The header's own alignment is kept unless the registration is clearly better, so that scans which are aligned
-    already are not shaken. Raises BadScan if the two do not overlap.
+    Its header is believed where registration finds nothing clearly better, so that scans which are aligned already are
+    not shaken, but it need not be right. Raises BadScan if the two do not overlap.
     """
-    spacing = working_spacing(spacing)
-    grid = _upright(t1.scan, spacing)
-    fixed = Volume(geometry.sample(t1.scan.data * t1.inside, t1.scan.affine, grid), grid)
-    where = ndimage.binary_dilation(geometry.sample(t1.inside, t1.scan.affine, grid) > 0.5)
-    moving_grid = _upright(t2, spacing)
-    moving = Volume(geometry.sample(t2.data, t2.affine, moving_grid), moving_grid)
+    grid, moving_grid = (_upright(scan, working_spacing(spacing)) for scan in (t1.scan, t2))
+    fixed = geometry.sample(t1.scan.data, t1.scan.affine, grid)
+    moving = geometry.sample(t2.data, t2.affine, moving_grid)
+    inside = geometry.sample(t1.inside, t1.scan.affine, grid) > 0.5
 
     def likeness(matrix: np.ndarray) -> float:
-        return register.similarity(fixed.data, geometry.sample(t2.data, t2.affine, grid, matrix), where)
+        return register.similarity(fixed, geometry.sample(moving, moving_grid.affine, grid, matrix), inside)
 
-    centres = _shift(*(np.mean(geometry.extent(s.data.shape, s.affine), axis=0) for s in (t1.scan, t2)))
-    start = max((np.eye(4), centres), key=likeness)
-    found = register.align(fixed, moving, start, RIGID, where)
-    rigid = found if likeness(found) > 1.002 * likeness(np.eye(4)) else np.eye(4)
-    inside = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine), np.linalg.inv(rigid))
+    start = _first_rigid(fixed, inside, grid, moving, moving_grid)
+    region = ndimage.binary_dilation(inside)
+    found = register.align(Volume(fixed, grid), Volume(moving, moving_grid), start, RIGID, region)
+    best = max((found, start), key=likeness)
+    rigid = best if likeness(best) > 1.002 * likeness(np.eye(4)) else np.eye(4)
+    native = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine), np.linalg.inv(rigid))
     known = brain.extracted(t2)
     if known is not None:
-        inside = inside * known
-    if inside.max() < 0.5:
+        native = native * known
+    if native.max() < 0.5:
         raise BadScan(t2.path, "does not overlap the T1-weighted scan; its header may be wrong")
-    cropped, inside = _cropped(t2, inside)
-    return Located(cropped, inside, rigid @ t1.matrix, likeness(rigid))
+    return Located(*_cropped(t2, native), rigid @ t1.matrix, likeness(rigid))
+
+
+def _first_rigid(
+    fixed: np.ndarray, inside: np.ndarray, grid: Grid, moving: np.ndarray, moving_grid: Grid
+) -> np.ndarray:
+    """The best rigid guess around the alignment of the headers and around that of the heads; the former wins a draw."""
+    sparse = geometry.upright(*geometry.extent(grid.shape, grid.affine), search.STEP)
+    values, share = (geometry.sample(volume, grid.affine, sparse) for volume in (fixed, inside))
+    likeness = search.Likeness(values, share > 0.5, sparse, moving, moving_grid, surroundings=True)
+    centres = [likeness.middle, brain.head_centre(moving, moving_grid)]
+    guess = next(search.guesses(likeness, centres, search.SAME, count=1))
+    return guess if likeness(guess) > 1.05 * likeness(np.eye(4)) else np.eye(4)
 
 
 def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float, modality: str) -> np.ndarray:

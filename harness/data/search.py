@@ -1,5 +1,5 @@
-"""A first guess of where the template's brain lies in a scan: a coarse search over pose and size, thousands of times
-cheaper than registration and hard to mislead by a neck, a tilted head or a shifted field of view."""
+"""A first guess of where one brain lies in another scan: a coarse search over pose and size, far cheaper than
+registration and hard to mislead by a neck, a tilted head or a header that is centimetres off."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import numpy as np
 from scipy import ndimage
 
 from harness.data.geometry import Grid
-from harness.data.template import Template
 
 #: mm between the points that are compared, and how far around the brain they reach
 STEP, REACH = 8.0, 10.0
 BINS = 12
 
+#: degrees, mm and relative size by which each number of a pose is first moved: three turns, three shifts, three sizes
+STEPS = (8.0, 8.0, 8.0, 6.0, 6.0, 6.0, 0.06, 0.06, 0.06)
+
 
 @dataclass(frozen=True)
 class Range:
-    """Values tried for pitch (degrees), shift along anterior and superior (mm) and size (relative)."""
+    """Values tried for pitch (degrees), shift along anterior and superior (mm), relative size (one: a rigid pose)."""
 
     pitch: tuple[float, ...] = (-30.0, -15.0, 0.0, 15.0, 30.0)
     forward: tuple[float, ...] = (-20.0, -10.0, 0.0, 10.0, 20.0)
@@ -30,26 +32,33 @@ class Range:
 
 HEAD = Range()
 BRAIN = Range(pitch=(-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0), forward=(-8.0, 0.0, 8.0), up=(-8.0, 0.0, 8.0))
+SAME = Range(pitch=(-20.0, -10.0, 0.0, 10.0, 20.0), up=(-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0), size=(1.0,))
 
 
 class Likeness:
-    """Mutual information (nats) between the template around its brain and an image, as a function of the matrix."""
+    """Mutual information (nats) of a brain and a moving image, as a function of the matrix between their millimetres.
 
-    def __init__(self, template: Template, image: np.ndarray, grid: Grid) -> None:
-        fixed = template.at(STEP)
-        near = ndimage.distance_transform_edt(~fixed.mask, sampling=STEP) <= REACH
-        self.points = np.vstack([np.argwhere(near).T, np.ones(int(near.sum()))])
-        self.points = fixed.grid.affine @ self.points
+    fixed: (X, Y, Z) and its brain `mask` on voxels of about STEP mm; moving: (X, Y, Z) on a finer upright grid.
+    surroundings: whether the fixed image shows what is around the brain; a template does not.
+    """
+
+    def __init__(
+        self, fixed: np.ndarray, mask: np.ndarray, grid: Grid, moving: np.ndarray, moving_grid: Grid, surroundings: bool
+    ) -> None:
+        near = ndimage.distance_transform_edt(~mask, sampling=grid.spacing) <= REACH
+        self.points = grid.affine @ np.vstack([np.argwhere(near).T, np.ones(int(near.sum()))])
+        self.middle = self.points[:3].mean(axis=1)
         # Ranks instead of grey values: bright fat must not squeeze the brain into one bin.
-        self.fixed = np.where(fixed.mask, 1 + _ranks(fixed.image, fixed.image[fixed.mask], BINS - 1), 0)[near]
-        smooth = ndimage.gaussian_filter(image, 0.4 * STEP / grid.spacing[0])
+        ranked = 1 + _ranks(fixed, fixed[near if surroundings else mask], BINS - 1)
+        self.fixed = np.where(mask | surroundings, ranked, 0)[near]
+        smooth = ndimage.gaussian_filter(moving, 0.4 * STEP / moving_grid.spacing)
         head = smooth[smooth > 0.15 * smooth.mean()]
-        self.image = _ranks(smooth, head, BINS).astype(np.float32)
-        self.to_voxel = np.linalg.inv(grid.affine)
+        self.moving = _ranks(smooth, head, BINS).astype(np.float32)
+        self.to_voxel = np.linalg.inv(moving_grid.affine)
 
     def __call__(self, matrix: np.ndarray) -> float:
         voxels = (self.to_voxel @ matrix @ self.points)[:3]
-        values = ndimage.map_coordinates(self.image, voxels, order=1, mode="constant", prefilter=False)
+        values = ndimage.map_coordinates(self.moving, voxels, order=1, mode="constant", prefilter=False)
         pairs = self.fixed * BINS + np.rint(values).astype(int)
         joint = np.bincount(pairs, minlength=BINS * BINS).reshape(BINS, BINS) / len(pairs)
         outer = joint.sum(axis=1, keepdims=True) * joint.sum(axis=0, keepdims=True)
@@ -57,42 +66,41 @@ class Likeness:
         return float((joint[seen] * np.log(joint[seen] / outer[seen])).sum())
 
 
-def guesses(
-    template: Template, image: np.ndarray, grid: Grid, centre: np.ndarray, span: Range, count: int = 3
-) -> Iterator[np.ndarray]:
-    """Up to `count` matrices (4, 4) from template to scan, the most promising first, climbed to from starts well apart.
+def guesses(likeness: Likeness, centres: list[np.ndarray], span: Range, count: int = 3) -> Iterator[np.ndarray]:
+    """Up to `count` matrices (4, 4) from fixed to moving, the most promising first, climbed to from starts well apart.
 
-    `image` (X, Y, Z) on the upright `grid`; `centre` (mm) is about where the middle of the brain is.
+    `centres` (mm) are where the middle of the brain may be in the moving image.
     """
-    likeness = Likeness(template, image, grid)
-    middle = np.mean(template.box, axis=0)
-    poses = [
-        np.array([pitch, 0, 0, 0, forward, up, size, size, size])
+    starts = [
+        (np.array([pitch, 0, 0, 0, forward, up, size, size, size]), centre)
+        for centre in centres
         for pitch, forward, up, size in product(span.pitch, span.forward, span.up, span.size)
     ]
-    scores = np.array([likeness(_matrix(pose, middle, centre)) for pose in poses])
-    apart: list[np.ndarray] = []
+    scores = np.array([likeness(_matrix(pose, likeness.middle, centre)) for pose, centre in starts])
+    apart: list[tuple[np.ndarray, np.ndarray]] = []
     for number in np.argsort(-scores, kind="stable"):
-        pose = poses[number]
-        if all(abs(pose[0] - p[0]) > 14 or np.abs(pose[3:6] - p[3:6]).max() > 14 for p in apart):
-            apart.append(pose)
+        pose, centre = starts[number]
+        where = centre + pose[3:6]
+        if all(abs(pose[0] - p[0]) > 14 or np.abs(where - c - p[3:6]).max() > 14 for p, c in apart):
+            apart.append((pose, centre))
         if len(apart) == count:
             break
-    for pose in apart:
-        yield _matrix(_climb(likeness, pose, middle, centre), middle, centre)
+    free = 9 if len(span.size) > 1 else 6
+    for pose, centre in apart:
+        yield _matrix(_climb(likeness, pose, centre, free), likeness.middle, centre)
 
 
-def _climb(likeness: Likeness, pose: np.ndarray, middle: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """Move one number of the pose at a time while that helps, with ever smaller steps."""
-    best = likeness(_matrix(pose, middle, centre))
-    step = np.array([8.0, 8, 8, 6, 6, 6, 0.06, 0.06, 0.06])
+def _climb(likeness: Likeness, pose: np.ndarray, centre: np.ndarray, free: int) -> np.ndarray:
+    """Move one of the first `free` numbers of the pose at a time while that helps, with ever smaller steps."""
+    best = likeness(_matrix(pose, likeness.middle, centre))
+    step = np.array(STEPS)
     for _ in range(3):
         for _ in range(3):
             moved = False
-            for axis, sign in product(range(9), (1, -1)):
+            for axis, sign in product(range(free), (1, -1)):
                 trial = pose.copy()
                 trial[axis] += sign * step[axis]
-                score = likeness(_matrix(trial, middle, centre))
+                score = likeness(_matrix(trial, likeness.middle, centre))
                 if score > best:
                     best, pose, moved = score, trial, True
             if not moved:
@@ -102,8 +110,7 @@ def _climb(likeness: Likeness, pose: np.ndarray, middle: np.ndarray, centre: np.
 
 
 def _matrix(pose: np.ndarray, middle: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The matrix that scales and turns (degrees about right, anterior, superior) around `middle` and shifts it to
-    `centre` plus the pose's shift."""
+    """The matrix that sizes and turns around `middle` and brings it to `centre` plus the pose's shift."""
     a, b, c = np.deg2rad(pose[:3])
     turn_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     turn_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
@@ -116,5 +123,4 @@ def _matrix(pose: np.ndarray, middle: np.ndarray, centre: np.ndarray) -> np.ndar
 
 def _ranks(image: np.ndarray, sample: np.ndarray, bins: int) -> np.ndarray:
     """Each value's bin 0…bins-1 among equally filled bins of `sample`."""
-    edges = np.quantile(sample, np.arange(1, bins) / bins)
-    return np.searchsorted(edges, image)
+    return np.searchsorted(np.quantile(sample, np.arange(1, bins) / bins), image)
