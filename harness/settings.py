@@ -65,7 +65,10 @@ class AnomalyParams(UNetParams):
     size: tuple[float, float] = (10.0, 44.0)  # mm, side of squares and diameter of spheres and blobs
     soften: float = 0.7  # probability that a mask is smoothed towards its edge
     softness: tuple[float, float] = (0.0, 5.0)  # mm, standard deviation of that smoothing
-    augment: bool = True  # geometric and intensity augmentation of the healthy patches
+    tissue_only: bool = False  # keep anomalies where the foreign patch shows brain, too, not what lies around it
+    mirror: float = 0.5  # probability of each mirroring of a healthy slice
+    geometry: float = 0.1  # probability of each of: rotation, scaling, elastic shifts
+    intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise, blur
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,8 +79,9 @@ class AnomalyParams(UNetParams):
             low, high = getattr(self, name)
             if not 0 <= low <= high:
                 raise ValueError(f"{name} must be two rising numbers, not {(low, high)}")
-        if not 0 <= self.soften <= 1:
-            raise ValueError(f"soften is a probability, not {self.soften}")
+        for name in ("soften", "mirror", "geometry", "intensity"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
 
 
 def build(cls: type, values: dict[str, Any], where: str) -> Any:

@@ -15,23 +15,28 @@ from torch.nn import functional as F
 from harness.anomalies.draws import Draws
 from harness.anomalies.filters import gaussian_blur, smooth_field
 
-GEOMETRY = 0.1  # probability of each of: elastic, rotation, scaling
-INTENSITY = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise, blur
 
-
-def augment(images: Tensor, generator: torch.Generator, spacing: float = 1.0) -> Tensor:
+def augment(
+    images: Tensor,
+    generator: torch.Generator,
+    spacing: float = 1.0,
+    mirror: float = 0.5,
+    geometry: float = 0.1,
+    intensity: float = 0.15,
+) -> Tensor:
     """Augment images (N, 1, H, W) in [0, 1]; `spacing` in mm gives the lengths of elastic shifts and blur.
 
-    Each kind moves a random part of the batch: rotation up to 15 degrees, scaling .75-1.25, elastic shifts of some mm,
-    mirroring, brightness x .9-1.1, gamma .5-2 (plain and inverted), noise up to .05, blur of .5-1.5 mm.
+    Each kind hits an image with its probability: mirroring of either axis (`mirror`); rotation up to 15 degrees,
+    scaling .75-1.25, elastic shifts of some mm (`geometry`); brightness x .9-1.1, gamma .5-2, plain and inverted, noise
+    up to .05, blur of .5-1.5 mm (`intensity`).
     """
-    images = _mirror(images, generator)
-    images = _geometry(images, generator, spacing)
+    images = _mirror(images, generator, mirror)
+    images = _geometry(images, generator, spacing, geometry)
     foreground = images > 0
     draws = Draws(len(images), generator)
 
     def pick(values: Tensor, otherwise: float) -> Tensor:
-        chosen = torch.where(draws.chance(INTENSITY), values, torch.full_like(values, otherwise))
+        chosen = torch.where(draws.chance(intensity), values, torch.full_like(values, otherwise))
         return chosen[:, None, None, None]
 
     images = (images * pick(draws.uniform(0.9, 1.1), 1.0)).clamp(0, 1)
@@ -49,20 +54,20 @@ def _gamma(draws: Draws) -> Tensor:
     return torch.where(draws.chance(0.5), draws.uniform(0.5, 1.0), draws.uniform(1.0, 2.0))
 
 
-def _mirror(images: Tensor, generator: torch.Generator) -> Tensor:
+def _mirror(images: Tensor, generator: torch.Generator, probability: float) -> Tensor:
     draws = Draws(len(images), generator)
     for axis in (-2, -1):
-        images = torch.where(draws.chance(0.5)[:, None, None, None], images.flip(axis), images)
+        images = torch.where(draws.chance(probability)[:, None, None, None], images.flip(axis), images)
     return images
 
 
-def _geometry(images: Tensor, generator: torch.Generator, spacing: float) -> Tensor:
+def _geometry(images: Tensor, generator: torch.Generator, spacing: float, probability: float) -> Tensor:
     """Rotation, scaling and elastic shifts in one interpolation, for the images that any of them hits."""
     draws = Draws(len(images), generator)
     zero = torch.zeros(len(images), device=images.device)
-    angle = torch.where(draws.chance(GEOMETRY), draws.uniform(-math.pi / 12, math.pi / 12), zero)
-    scale = torch.where(draws.chance(GEOMETRY), draws.uniform(0.75, 1.25), zero + 1)
-    shift = torch.where(draws.chance(GEOMETRY), draws.uniform(1.0, 4.0) / spacing, zero)
+    angle = torch.where(draws.chance(probability), draws.uniform(-math.pi / 12, math.pi / 12), zero)
+    scale = torch.where(draws.chance(probability), draws.uniform(0.75, 1.25), zero + 1)
+    shift = torch.where(draws.chance(probability), draws.uniform(1.0, 4.0) / spacing, zero)
     height, width = images.shape[-2:]
     field = torch.cat([smooth_field(len(images), (height, width), 5, generator) for _ in range(2)], 1)
     hit = torch.nonzero((angle != 0) | (scale != 1) | (shift != 0)).flatten()

@@ -31,10 +31,9 @@ class Anomaly:
 
 def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
     """Draw an anomaly for every image of a batch; the foreign patch comes from another subject and any place in it."""
-    healthy, other = batch.images, batch.foreign
-    if params.augment:
-        healthy = augment(healthy, batch.rng["augmentation"], spacing)
-        other = augment(other, batch.rng["foreign augmentation"], spacing)
+    chances = (params.mirror, params.geometry, params.intensity)
+    healthy = augment(batch.images, batch.rng["augmentation"], spacing, *chances)
+    other = augment(batch.foreign, batch.rng["foreign augmentation"], spacing, *chances)
     low, high = (length / spacing for length in params.size)
     masks, centres = random_masks(
         healthy > 0,
@@ -44,7 +43,8 @@ def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
         soften=params.soften,
         softness=(params.softness[0] / spacing, params.softness[1] / spacing),
     )
-    return Anomaly(healthy, masks, foreign_patch(other, centres, batch.rng["places"]))
+    foreign = foreign_patch(other, centres, batch.rng["places"])
+    return Anomaly(healthy, masks * (foreign > 0) if params.tissue_only else masks, foreign)
 
 
 def alpha_schedule(steps: int, first: float = 1e-3, last: float = 0.2) -> Tensor:

@@ -26,7 +26,7 @@ def illustrate(store: Store, modality: str, params: AnomalyParams, count: int, s
     """
     sampler = SliceSampler(store.images(modality), store.rows(modality, "train"))
     batch = sampler.batch(CANDIDATES, Streams(seed), params.patch)
-    anomaly = synthesise(batch, replace(params, augment=False), store.spacing)
+    anomaly = synthesise(batch, replace(params, mirror=0.0, geometry=0.0, intensity=0.0), store.spacing)
     visible = (anomaly.mask * (anomaly.foreign - anomaly.healthy).abs()).flatten(1).sum(1)
     brain = (anomaly.healthy > 0).flatten(1).sum(1)
     chosen = torch.argsort(torch.where(brain >= brain.median(), visible, -1), descending=True)[:count]
