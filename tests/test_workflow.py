@@ -33,7 +33,7 @@ TINY = {
         {"name": "BraTS-T2", "dataset": "brats", "modality": "t2"},
     ],
     "methods": ["disyre", "random"],
-    "seeds": [1, 2],
+    "seeds": [1],
     "params": {
         "disyre": {
             **{"steps": 20, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 9},
@@ -138,7 +138,7 @@ def test_a_killed_run_goes_on_to_tables_and_figures(finished):
 def test_results_are_complete(finished):
     results = pd.read_csv(finished / "evaluation" / "results.csv")
     final = results[(results.score == "final") & (results.metric == "ap")]
-    assert len(final) == 2 * 2 * 2  # methods, tasks, seeds
+    assert len(final) == 2 * 2  # methods, tasks
     assert results.value.notna().all()
     assert results.simulated.all()
     assert set(results.loc[results.method == "disyre", "score"]) >= {"single/t=50", "multi/step=25", "cumulative/t=75"}
