@@ -13,8 +13,10 @@ PLAUSIBLE = (500.0, 2600.0)
 
 #: mm from the template's brain: no tissue is looked for farther outside, everything deeper inside is brain
 NEAR, DEEP = 6.0, -3.0
-#: mm, widest sulcus closed; scale along the surface on which it is smoothed; scale of uneven illumination
-SULCUS, SMOOTH, LEVEL = 8.0, 6.0, 20.0
+#: mm: half the width below which a piece is cut off, half the width of the widest sulcus that is closed
+THIN, SULCUS = 4.0, 8.0
+#: mm, scales on which the surface is smoothed and on which illumination is uneven
+SMOOTH, LEVEL = 6.0, 20.0
 
 
 def extracted(scan: Scan) -> np.ndarray | None:
@@ -95,7 +97,8 @@ def inside_head(image: np.ndarray, prior: np.ndarray, spacing: np.ndarray, modal
     surface = closed & ~ndimage.binary_erosion(closed)
     weight = _blurred(surface, SMOOTH / spacing)
     offset = _blurred(np.where(surface, np.clip(prior, -8, 4), 0), SMOOTH / spacing) / np.maximum(weight, 1e-6)
-    return np.asarray(prior < np.where(weight > 1e-5, offset, 0) + margin)
+    found = prior < np.where(weight > 1e-5, offset, 0) + margin
+    return _largest(distance(distance(found, spacing) < -THIN, spacing) < THIN)
 
 
 def _tissue_range(image: np.ndarray, prior: np.ndarray) -> tuple[float, float]:
@@ -113,6 +116,13 @@ def _levelled(image: np.ndarray, prior: np.ndarray, spacing: float) -> np.ndarra
     known = weight > 1e-3
     usual = float(np.median(level[known & (prior < 0)])) if (known & (prior < 0)).any() else 1.0
     return np.asarray(image * np.where(known, usual / np.maximum(level, 0.2 * usual), 1))
+
+
+def _largest(mask: np.ndarray) -> np.ndarray:
+    pieces, _ = ndimage.label(mask)
+    sizes = np.bincount(pieces.ravel())
+    sizes[0] = 0
+    return np.asarray(pieces == sizes.argmax()) & mask
 
 
 def _blurred(image: np.ndarray, sigma: float | np.ndarray) -> np.ndarray:

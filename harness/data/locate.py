@@ -121,7 +121,7 @@ def _first_rigid(
     values, share = (geometry.sample(volume, grid.affine, sparse) for volume in (fixed, inside))
     likeness = search.Likeness(values, share > 0.5, sparse, moving, moving_grid, surroundings=True)
     centres = [likeness.middle, brain.head_centre(moving, moving_grid)]
-    guess = next(search.guesses(likeness, centres, search.SAME, count=1))
+    guess = search.guesses(likeness, centres, search.SAME)[0]
     return guess if likeness(guess) > 1.05 * likeness(np.eye(4)) else np.eye(4)
 
 

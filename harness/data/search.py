@@ -3,7 +3,6 @@ registration and hard to mislead by a neck, a tilted head or a header that is ce
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
@@ -15,6 +14,8 @@ from harness.data.geometry import Grid
 #: mm between the points that are compared, and how far around the brain they reach
 STEP, REACH = 8.0, 10.0
 BINS = 12
+#: usual size of a brain relative to the template's, and the price (nats) of another
+USUAL, PENALTY = 0.95, 1.0
 
 #: degrees, mm and relative size by which each number of a pose is first moved: three turns, three shifts, three sizes
 STEPS = (8.0, 8.0, 8.0, 6.0, 6.0, 6.0, 0.06, 0.06, 0.06)
@@ -22,17 +23,20 @@ STEPS = (8.0, 8.0, 8.0, 6.0, 6.0, 6.0, 0.06, 0.06, 0.06)
 
 @dataclass(frozen=True)
 class Range:
-    """Values tried for pitch (degrees), shift along anterior and superior (mm), relative size (one: a rigid pose)."""
+    """Values tried for pitch (degrees), shift along anterior and superior (mm), and relative size."""
 
     pitch: tuple[float, ...] = (-30.0, -15.0, 0.0, 15.0, 30.0)
     forward: tuple[float, ...] = (-20.0, -10.0, 0.0, 10.0, 20.0)
     up: tuple[float, ...] = (-40.0, -30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0)
-    size: tuple[float, ...] = (0.85, 1.0)
+    size: tuple[float, ...] = (0.95,)
+    rigid: bool = False
 
 
 HEAD = Range()
 BRAIN = Range(pitch=(-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0), forward=(-8.0, 0.0, 8.0), up=(-8.0, 0.0, 8.0))
-SAME = Range(pitch=(-20.0, -10.0, 0.0, 10.0, 20.0), up=(-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0), size=(1.0,))
+SAME = Range(
+    pitch=(-20.0, -10.0, 0.0, 10.0, 20.0), up=(-30.0, -20.0, -10.0, 0.0, 10.0, 20.0, 30.0), size=(1.0,), rigid=True
+)
 
 
 class Likeness:
@@ -66,8 +70,8 @@ class Likeness:
         return float((joint[seen] * np.log(joint[seen] / outer[seen])).sum())
 
 
-def guesses(likeness: Likeness, centres: list[np.ndarray], span: Range, count: int = 3) -> Iterator[np.ndarray]:
-    """Up to `count` matrices (4, 4) from fixed to moving, the most promising first, climbed to from starts well apart.
+def guesses(likeness: Likeness, centres: list[np.ndarray], span: Range, count: int = 4) -> list[np.ndarray]:
+    """Up to `count` matrices (4, 4) from fixed to moving, the most likely first, climbed to from starts well apart.
 
     `centres` (mm) are where the middle of the brain may be in the moving image.
     """
@@ -76,7 +80,7 @@ def guesses(likeness: Likeness, centres: list[np.ndarray], span: Range, count: i
         for centre in centres
         for pitch, forward, up, size in product(span.pitch, span.forward, span.up, span.size)
     ]
-    scores = np.array([likeness(_matrix(pose, likeness.middle, centre)) for pose, centre in starts])
+    scores = np.array([_score(likeness, pose, centre) for pose, centre in starts])
     apart: list[tuple[np.ndarray, np.ndarray]] = []
     for number in np.argsort(-scores, kind="stable"):
         pose, centre = starts[number]
@@ -85,14 +89,22 @@ def guesses(likeness: Likeness, centres: list[np.ndarray], span: Range, count: i
             apart.append((pose, centre))
         if len(apart) == count:
             break
-    free = 9 if len(span.size) > 1 else 6
-    for pose, centre in apart:
-        yield _matrix(_climb(likeness, pose, centre, free), likeness.middle, centre)
+    free = 6 if span.rigid else 9
+    climbed = [(*_climb(likeness, pose, centre, free), centre) for pose, centre in apart]
+    # Roll and turn are only found by climbing, so a start that looked poor may end as the best.
+    climbed.sort(key=lambda found: -found[0])
+    return [_matrix(pose, likeness.middle, centre) for _, pose, centre in climbed]
 
 
-def _climb(likeness: Likeness, pose: np.ndarray, centre: np.ndarray, free: int) -> np.ndarray:
+def _score(likeness: Likeness, pose: np.ndarray, centre: np.ndarray) -> float:
+    """Likeness less a penalty on sizes far from the usual: a neck is not a brain stretched to half its size again."""
+    unusual = float((np.log(pose[6:9] / USUAL) ** 2).sum())
+    return likeness(_matrix(pose, likeness.middle, centre)) - PENALTY * unusual
+
+
+def _climb(likeness: Likeness, pose: np.ndarray, centre: np.ndarray, free: int) -> tuple[float, np.ndarray]:
     """Move one of the first `free` numbers of the pose at a time while that helps, with ever smaller steps."""
-    best = likeness(_matrix(pose, likeness.middle, centre))
+    best = _score(likeness, pose, centre)
     step = np.array(STEPS)
     for _ in range(3):
         for _ in range(3):
@@ -100,13 +112,13 @@ def _climb(likeness: Likeness, pose: np.ndarray, centre: np.ndarray, free: int) 
             for axis, sign in product(range(free), (1, -1)):
                 trial = pose.copy()
                 trial[axis] += sign * step[axis]
-                score = likeness(_matrix(trial, likeness.middle, centre))
+                score = _score(likeness, trial, centre)
                 if score > best:
                     best, pose, moved = score, trial, True
             if not moved:
                 break
         step = step / 2
-    return pose
+    return best, pose
 
 
 def _matrix(pose: np.ndarray, middle: np.ndarray, centre: np.ndarray) -> np.ndarray:
