@@ -2,7 +2,8 @@
 
 from snakemake.utils import min_version
 
-min_version("9.1")
+# Older releases of Snakemake 9 start more jobs at once than there are cores.
+min_version("9.18")
 
 
 # A config file that names an experiment stands alone; any other is laid over the default experiment.
