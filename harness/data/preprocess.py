@@ -56,12 +56,9 @@ def preprocess(sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessi
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     record = _subject(sheet, row, out / row.subject, chosen)
-            except BadScan as error:
-                yield Outcome(row.subject, "lost", _inside(error.file, sheet.root(row)), error.reason)
-                continue
             # ANTs and ITK report trouble with a scan by errors of any kind.
             except Exception as error:
-                yield Outcome(row.subject, "lost", row.t1, f"{type(error).__name__}: {' '.join(str(error).split())}")
+                yield Outcome(row.subject, "lost", **_blame(error, row.t1, sheet.root(row)))
                 continue
         for lost in record["lost"]:
             yield Outcome(row.subject, "partial", lost["file"], lost["reason"])
@@ -94,6 +91,8 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
     t1_path, t2_path, mask_path = (sheet.file(row, kind) for kind in ("t1", "t2", "mask"))
     if t1_path is None:
         raise BadScan(sheet.root(row) / row.subject, "has no T1-weighted scan")
+    if mask_path is None and any(other.mask for other in sheet.rows):
+        raise BadScan(t1_path, "has no mask beside it, as other subjects have")
     scan = read_scan(t1_path)
     labels = None if mask_path is None else read_labels(mask_path, scan)
     place = locate(scan, template, chosen)
@@ -109,8 +108,8 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
             second = follow(read_scan(t2_path), place, chosen.spacing)
             volumes["t2"], _ = resample(second, template, chosen)
             likeness["t2"], matrices["t2"] = second.likeness, second.matrix
-        except BadScan as error:
-            lost.append({"modality": "t2", "file": _inside(error.file, sheet.root(row)), "reason": error.reason})
+        except Exception as error:
+            lost.append({"modality": "t2", **_blame(error, row.t2, sheet.root(row))})
     record = {
         **_identity(sheet, row, chosen),
         "brain_ml": round(float(place.inside.sum()) * abs(np.linalg.det(place.scan.affine[:3, :3])) / 1000, 1),
@@ -154,5 +153,12 @@ def _known(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[
     return record if same else None
 
 
-def _inside(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
+def _blame(error: Exception, file: str, root: Path) -> dict[str, str]:
+    """File (relative to `root`) and reason of an error; `file` is to blame unless the error names another."""
+    if not isinstance(error, BadScan):
+        return {"file": file, "reason": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+    path = error.file
+    return {
+        "file": path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path),
+        "reason": error.reason,
+    }

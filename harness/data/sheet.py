@@ -76,6 +76,8 @@ def index(
     found = layout.subjects(root)
     if not found:
         raise HarnessError(f"{root}: holds no scan; expected {layout.expected} below it")
+    if layout.has_mask and not any(files.mask for files in found):
+        raise HarnessError(f"{root}: {len(found)} scans but not one mask; unpack the masks of the data set beside them")
     unknown = sorted(set(exclude) - {files.subject for files in found})
     if unknown:
         raise HarnessError(

@@ -1,0 +1,149 @@
+"""The subject sheet: splits by subject, checked rows, and paths that hold in any working folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from harness.cli import harness
+from harness.data import layout, sheet
+from harness.data.layout import Files
+from harness.errors import HarnessError
+
+SUBJECTS = st.sets(st.from_regex(r"sub-CC[0-9]{6}", fullmatch=True), min_size=2, max_size=40)
+
+
+def camcan(root: Path, count: int = 5) -> Path:
+    for number in range(count):
+        path = root / f"sub-CC{100000 + number}" / "anat" / f"sub-CC{100000 + number}_T1w.nii.gz"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    return root
+
+
+@settings(max_examples=50, deadline=None)
+@given(SUBJECTS, st.data(), st.integers(0, 2**31))
+def test_split_puts_every_subject_in_exactly_one_part(subjects, data, seed):
+    count = data.draw(st.integers(0, len(subjects) - 1))
+    parts = sheet.split(sorted(subjects), count, seed)
+    assert set(parts) == subjects
+    assert sum(part == "validation" for part in parts.values()) == count
+    assert set(parts.values()) <= {"train", "validation"}
+    assert parts == sheet.split(sorted(subjects, reverse=True), count, seed)
+
+
+def test_split_depends_on_the_seed_and_hardly_on_who_else_is_there():
+    subjects = [f"sub-CC{n:06d}" for n in range(200)]
+    held = {name for name, part in sheet.split(subjects, 50, 1).items() if part == "validation"}
+    other = {name for name, part in sheet.split(subjects, 50, 2).items() if part == "validation"}
+    fewer = {name for name, part in sheet.split(subjects[1:], 50, 1).items() if part == "validation"}
+    assert held != other
+    assert len(held & fewer) >= 49
+
+
+@pytest.mark.parametrize("count", [-1, 5, 6])
+def test_split_needs_someone_to_train_on(count):
+    with pytest.raises(HarnessError, match="validation"):
+        sheet.split([f"s{n}" for n in range(5)], count, 0)
+
+
+def test_index_sorts_splits_and_leaves_out(tmp_path):
+    found = sheet.index(layout.load("camcan"), camcan(tmp_path), validation=1, exclude=["sub-CC100002"])
+    assert [files.subject for files, _ in found] == [f"sub-CC10000{n}" for n in (0, 1, 3, 4)]
+    assert sorted(part for _, part in found) == ["train", "train", "train", "validation"]
+    tested = sheet.index(layout.load("camcan"), tmp_path, role="test")
+    assert {part for _, part in tested} == {"test"}
+
+
+def test_index_says_what_is_wrong(tmp_path):
+    kind = layout.load("camcan")
+    with pytest.raises(HarnessError, match=r"gone: no such folder.*cc700"):
+        sheet.index(kind, tmp_path / "gone")
+    with pytest.raises(HarnessError, match=r"holds no scan.*cc700"):
+        sheet.index(kind, tmp_path)
+    with pytest.raises(HarnessError, match="sub-CC999999"):
+        sheet.index(kind, camcan(tmp_path), exclude=["sub-CC999999"])
+
+
+def test_index_of_a_test_set_without_masks_is_refused(tmp_path):
+    path = tmp_path / "BraTS20_Training_001" / "BraTS20_Training_001_t1.nii"
+    path.parent.mkdir()
+    path.touch()
+    with pytest.raises(HarnessError, match="not one mask"):
+        sheet.index(layout.load("brats"), tmp_path, role="test")
+
+
+@pytest.mark.parametrize("absolute", [True, False])
+def test_files_are_found_from_any_folder(tmp_path, monkeypatch, absolute):
+    camcan(tmp_path / "raw")
+    monkeypatch.chdir(tmp_path)
+    root = tmp_path / "raw" if absolute else Path("raw")
+    found = sheet.index(layout.load("camcan"), root)
+    written = sheet.write(Path("results/a/subjects.csv"), root, found)
+    assert os.path.isabs(written.rows[0].root) == absolute
+    path = tmp_path / "results/a/subjects.csv"
+    monkeypatch.chdir("/")
+    again = sheet.read(path)
+    assert again.rows == written.rows
+    for row in again.rows:
+        file = again.file(row, "t1")
+        assert file is not None
+        assert file.is_file()
+        assert again.file(row, "mask") is None
+
+
+def test_a_sheet_written_twice_is_the_same(tmp_path):
+    found = sheet.index(layout.load("camcan"), camcan(tmp_path / "raw"), validation=2, seed=3)
+    texts = set()
+    for name in ("one.csv", "two.csv"):
+        sheet.write(tmp_path / name, tmp_path / "raw", found)
+        texts.add((tmp_path / name).read_bytes())
+    assert len(texts) == 1
+
+
+HEADER = "subject,split,root,t1,t2,mask\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("subject,split\na,train\n", "columns"),
+        (HEADER, "no subjects"),
+        (HEADER + "a,training,/x,t1.nii,,\n", r"line 2, split.*training"),
+        (HEADER + "a,train,/x,t1.nii,,\nb c,train,/x,t1.nii,,\n", r"line 3, subject"),
+        (HEADER + "a,train,,t1.nii,,\n", r"line 2, root"),
+        (HEADER + "../a,train,/x,t1.nii,,\n", r"line 2, subject"),
+        (HEADER + "a,train,/x,t1.nii,,\na,test,/x,t1.nii,,\n", r"line 3.*twice"),
+    ],
+)
+def test_read_names_the_line_that_is_wrong(tmp_path, text, message):
+    path = tmp_path / "subjects.csv"
+    path.write_text(text)
+    with pytest.raises(HarnessError, match=message):
+        sheet.read(path)
+
+
+def test_read_without_a_sheet(tmp_path):
+    with pytest.raises(HarnessError, match="index"):
+        sheet.read(tmp_path / "subjects.csv")
+
+
+def test_write_refuses_two_subjects_of_one_name(tmp_path):
+    files = Files("a", t1=Path("a.nii"))
+    with pytest.raises(HarnessError, match="twice"):
+        sheet.write(tmp_path / "subjects.csv", tmp_path, [(files, "train"), (files, "test")])
+    assert not (tmp_path / "subjects.csv").exists()
+
+
+def test_verb_prints_one_line(tmp_path):
+    camcan(tmp_path / "raw")
+    arguments = ["index", "--dataset", "mine", "--layout", "camcan", "--root", str(tmp_path / "raw")]
+    arguments += ["--out", str(tmp_path / "subjects.csv"), "--validation", "2", "--exclude", "sub-CC100000"]
+    result = CliRunner().invoke(harness, arguments, catch_exceptions=False)
+    assert result.output == "mine: 4 subjects (2 train, 2 validation), 4 with t1\n"
+    assert len(sheet.read(tmp_path / "subjects.csv").rows) == 4
