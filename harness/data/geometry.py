@@ -76,8 +76,12 @@ def sample_labels(data: np.ndarray, affine: np.ndarray, grid: Grid, matrix: np.n
         result[wins] = c
         best = np.where(wins, share, best)
     for c, share in shares.items():
-        if share.max() > 0 and not (result == c).any():
-            result[np.unravel_index(int(share.argmax()), grid.shape)] = c
+        if not (result == c).any():
+            # Not at the cost of another class that has this one voxel alone.
+            alone = [other for other in classes if (result == other).sum() == 1]
+            share = np.where(np.isin(result, alone), 0, share)
+            if share.max() > 0:
+                result[np.unravel_index(int(share.argmax()), grid.shape)] = c
     return result
 
 

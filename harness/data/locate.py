@@ -91,7 +91,9 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
     Its header is believed where registration finds nothing clearly better, so that scans which are aligned already are
     not shaken, but it need not be right. Raises BadScan if the two do not overlap.
     """
-    grid, moving_grid = (_upright(scan, working_spacing(spacing)) for scan in (t1.scan, t2))
+    # Thick slices of low contrast tell nothing about the pose on coarser voxels.
+    fine = min(working_spacing(spacing), 3.0)
+    grid, moving_grid = (_upright(scan, fine) for scan in (t1.scan, t2))
     fixed = geometry.sample(t1.scan.data, t1.scan.affine, grid)
     moving = geometry.sample(t2.data, t2.affine, moving_grid)
     inside = geometry.sample(t1.inside, t1.scan.affine, grid) > 0.5

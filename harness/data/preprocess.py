@@ -22,7 +22,7 @@ from harness.errors import HarnessError
 from harness.files import atomic, read_json, write_json
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
-REVISION = 3
+REVISION = 4
 
 COLUMNS = ("subject", "status", "file", "reason")
 

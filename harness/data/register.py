@@ -14,8 +14,8 @@ from harness.data.geometry import Grid
 # ITK sums its metric in the order in which threads finish: only one thread gives the same bytes every time.
 # It reads the variable when it is loaded, so this must come before the first import of ants.
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
-
-SEED = 20240527
+# The seed of the voxels it samples; ANTs takes it from here in every version of antspyx.
+os.environ["ANTS_RANDOM_SEED"] = "20240527"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,6 @@ def align(
                 aff_smoothing_sigmas=stage.smooth,
                 aff_random_sampling_rate=stage.sampling,
                 singleprecision=False,
-                random_seed=SEED,
             )
             # ANTs folds the first guess into its result.
             matrix = _matrix(ants.read_transform(found["fwdtransforms"][0], precision="double"))

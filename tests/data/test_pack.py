@@ -1,0 +1,183 @@
+"""Packing: arrays, index and store agree; what is missing is zero and said; too many lost subjects end the run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import harness
+from harness.data import sheet
+from harness.data.layout import Files
+from harness.data.pack import pack
+from harness.data.preprocess import Outcome, write_report
+from harness.data.settings import Preprocessing
+from harness.data.store import Store
+from harness.errors import HarnessError
+from harness.files import read_json, write_json
+
+SHAPE = (5, 6, 7)
+AFFINE = np.array([[4.0, 0, 0, -70], [0, 4, 0, -100], [0, 0, 4, -60], [0, 0, 0, 1]])
+
+
+def volumes(seed: int) -> dict[str, np.ndarray]:
+    """Registered volumes (X, Y, Z): brain, T1 with its faintest voxel at the floor, T2, and raw labels."""
+    rng = np.random.default_rng(seed)
+    inside = rng.random(SHAPE) < 0.6
+    t1 = np.where(inside, rng.uniform(0.01, 1, SHAPE), 0).astype(np.float32)
+    t1[tuple(np.argwhere(inside)[0])] = 1e-3
+    labels = np.where(inside & (rng.random(SHAPE) < 0.2), rng.choice([1, 2, 4], SHAPE), 0)
+    t2 = np.where(inside, rng.uniform(0.01, 1, SHAPE), 0).astype(np.float32)
+    return {"brain": inside.astype(np.uint8), "t1": t1, "t2": t2, "mask": labels.astype(np.uint8)}
+
+
+def registered(folder: Path, seed: int, without: str = "", **settings: object) -> None:
+    folder.mkdir(parents=True)
+    kept = {name: data for name, data in volumes(seed).items() if name != without}
+    for name, data in kept.items():
+        nibabel.save(nibabel.Nifti1Image(data, AFFINE), folder / f"{name}.nii.gz")
+    matrices = {name: np.eye(4).tolist() for name in ("t1", "t2") if name in kept}
+    chosen = asdict(Preprocessing(spacing=4.0)) | settings
+    write_json(folder / "subject.json", {"subject": folder.name, "settings": chosen, "template_to_scan": matrices})
+
+
+OUTCOMES = [
+    Outcome("a", "done"),
+    Outcome("b", "partial", "b/t2.nii", "every voxel is 0"),
+    Outcome("c", "lost", "c/t1.nii", "no such file"),
+    Outcome("d", "done"),
+]
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Subjects a and d whole, b without T2, c lost; d has a mask of its own as all have."""
+    rows = [(Files(name, *(Path(name, f"{kind}.nii") for kind in ("t1", "t2", "mask"))), "test") for name in "abcd"]
+    rows = [(files, "train" if files.subject == "d" else part) for files, part in rows]
+    (tmp_path / "raw").mkdir()
+    written = sheet.write(tmp_path / "subjects.csv", tmp_path / "raw", rows)
+    for seed, name in enumerate("abd"):
+        registered(tmp_path / "registered" / name, seed, without="t2" if name == "b" else "")
+    return written, tmp_path
+
+
+def test_arrays_are_what_was_registered(cohort):
+    written, folder = cohort
+    pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    store = Store.open(folder / "packed")
+    assert store.subjects == ["a", "b", "d"]
+    labels = store.labels()
+    assert labels is not None
+    assert (labels.dtype, labels.shape) == (np.uint8, (3, *SHAPE[::-1]))
+    for row in range(3):
+        wanted = volumes(row)
+        image = store.images("t1")[row]
+        assert image.dtype == np.float16
+        np.testing.assert_array_equal(image, wanted["t1"].transpose(2, 1, 0).astype(np.float16))
+        np.testing.assert_array_equal(image > 0, wanted["brain"].transpose(2, 1, 0) > 0)
+        np.testing.assert_array_equal(labels[row], wanted["mask"].transpose(2, 1, 0))
+    assert isinstance(store.images("t1"), np.memmap)
+
+
+def test_what_is_missing_is_zero_and_said(cohort):
+    written, folder = cohort
+    pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    store = Store.open(folder / "packed")
+    assert not store.images("t2")[1].any()
+    assert store.images("t2")[0].any()
+    assert store.rows("t1").tolist() == [0, 1, 2]
+    assert store.rows("t2").tolist() == [0, 2]
+    assert store.rows("t2", "test").tolist() == [0]
+    assert store.rows("t1", "train").tolist() == [2]
+    assert store.rows("t1", "validation").tolist() == []
+    assert [(entry["subject"], entry["modalities"]) for entry in store.left_out] == [("b", ["t2"]), ("c", ["t1", "t2"])]
+    assert [entry["subject"] for entry in store.lost("t1")] == ["c"]
+    assert store.lost("t2")[0]["reason"] == "every voxel is 0"
+    with pytest.raises(HarnessError, match=r"flair.*t1, t2"):
+        store.images("flair")
+
+
+def test_index_tells_grid_settings_and_origin(cohort):
+    written, folder = cohort
+    index = pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    assert index == read_json(folder / "packed" / "index.json")
+    assert list(index)[:4] == ["dataset", "simulated", "modalities", "has_mask"]
+    store = Store.open(folder / "packed")
+    np.testing.assert_allclose(store.affine, AFFINE)
+    assert (store.dataset, store.modalities, store.spacing, store.simulated) == ("mine", ["t1", "t2"], 4.0, False)
+    assert index["preprocessing"]["intensity"] == "p98"
+    (folder / "raw" / "SIMULATED").touch()
+    assert pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)["simulated"]
+
+
+def test_without_masks_and_t2(tmp_path):
+    rows = [(Files("a", t1=Path("a.nii")), "train")]
+    written = sheet.write(tmp_path / "subjects.csv", tmp_path, rows)
+    registered(tmp_path / "registered" / "a", 0, without="t2")
+    pack("mine", written, tmp_path / "registered", [Outcome("a", "done")], tmp_path / "packed", max_lost=0)
+    store = Store.open(tmp_path / "packed")
+    assert store.modalities == ["t1"]
+    assert store.labels() is None
+    assert sorted(path.name for path in (tmp_path / "packed").iterdir()) == ["index.json", "t1.npy"]
+
+
+@pytest.mark.parametrize(("max_lost", "passes"), [(0.25, True), (0.24, False), (0, False)])
+def test_too_many_lost_subjects_are_one_clear_error(cohort, max_lost, passes):
+    written, folder = cohort
+    if passes:
+        pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost)
+        return
+    with pytest.raises(HarnessError, match=r"mine: 1 of 4 .*c/t1\.nii: no such file") as caught:
+        pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost)
+    assert "\n" not in str(caught.value)
+    assert not (folder / "packed").exists()
+
+
+def test_all_lost_is_an_error_whatever_is_allowed(cohort):
+    written, folder = cohort
+    lost = [Outcome(row.subject, "lost", "x", "y") for row in written.rows]
+    with pytest.raises(HarnessError, match="4 of 4"):
+        pack("mine", written, folder / "registered", lost, folder / "packed", max_lost=1)
+
+
+def test_every_subject_must_stand_in_a_report(cohort):
+    written, folder = cohort
+    with pytest.raises(HarnessError, match="a first"):
+        pack("mine", written, folder / "registered", OUTCOMES[1:], folder / "packed", max_lost=1)
+
+
+def test_subjects_of_other_settings_are_refused(cohort):
+    written, folder = cohort
+    path = folder / "registered" / "d" / "subject.json"
+    record = read_json(path)
+    write_json(path, record | {"settings": record["settings"] | {"intensity": "max"}})
+    with pytest.raises(HarnessError, match="other settings"):
+        pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=1)
+
+
+def test_packing_twice_gives_the_same_bytes(cohort):
+    written, folder = cohort
+    for name in ("one", "two"):
+        pack("mine", written, folder / "registered", OUTCOMES, folder / name, max_lost=1)
+    for path in sorted((folder / "one").iterdir()):
+        assert path.read_bytes() == (folder / "two" / path.name).read_bytes()
+
+
+def test_store_says_where_nothing_is_packed(tmp_path):
+    with pytest.raises(HarnessError, match="pack"):
+        Store.open(tmp_path)
+
+
+def test_verb_takes_several_reports(cohort):
+    _, folder = cohort
+    write_report(folder / "1-of-2.csv", OUTCOMES[::2])
+    write_report(folder / "2-of-2.csv", OUTCOMES[1::2])
+    arguments = ["pack", "--dataset", "mine", "--sheet", str(folder / "subjects.csv"), "--max-lost", "0.5"]
+    arguments += ["--registered", str(folder / "registered"), "--out", str(folder / "packed")]
+    arguments += ["--reports", str(folder / "1-of-2.csv"), str(folder / "2-of-2.csv")]
+    result = CliRunner().invoke(harness, arguments, catch_exceptions=False)
+    assert result.output == "mine: packed 3 t1, 2 t2 with masks, 2 left out\n"
