@@ -27,13 +27,13 @@ class Located:
     """A scan and where it is.
 
     `scan` may be cropped to its brain; `inside` (I, J, K) in [0, 1] is the brain on the voxels of `scan`; `matrix`
-    (4, 4) leads from template to scan millimetres; `likeness` is the normalised mutual information reached.
+    (4, 4) leads from template to scan millimetres; `likeness` is the normalised mutual information reached, None where nothing was registered.
     """
 
     scan: Scan
     inside: np.ndarray
     matrix: np.ndarray
-    likeness: float
+    likeness: float | None
 
 
 def working_spacing(spacing: float) -> float:
@@ -91,6 +91,22 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
     Its header is believed where registration finds nothing clearly better, so that scans which are aligned already are
     not shaken, but it need not be right. Raises BadScan if the two do not overlap.
     """
+    known = brain.extracted(t2)
+    if known is not None and _same_brain(t2, known, t1):
+        rigid: np.ndarray = np.eye(4)
+        likeness: float | None = None
+    else:
+        rigid, likeness = _rigid(t2, t1, spacing)
+    native = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine), np.linalg.inv(rigid))
+    if known is not None:
+        native = native * known
+    if native.max() < 0.5:
+        raise BadScan(t2.path, "does not overlap the T1-weighted scan; its header may be wrong")
+    return Located(*_cropped(t2, native), rigid @ t1.matrix, likeness)
+
+
+def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
+    """The rigid matrix from T1 to T2 millimetres, and the likeness reached."""
     # Thick slices of low contrast tell nothing about the pose on coarser voxels.
     fine = min(working_spacing(spacing), 3.0)
     grid, moving_grid = (_upright(scan, fine) for scan in (t1.scan, t2))
@@ -105,14 +121,14 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
     region = ndimage.binary_dilation(inside)
     found = register.align(Volume(fixed, grid), Volume(moving, moving_grid), start, RIGID, region)
     best = max((found, start), key=likeness)
-    rigid = best if likeness(best) > 1.002 * likeness(np.eye(4)) else np.eye(4)
-    native = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine), np.linalg.inv(rigid))
-    known = brain.extracted(t2)
-    if known is not None:
-        native = native * known
-    if native.max() < 0.5:
-        raise BadScan(t2.path, "does not overlap the T1-weighted scan; its header may be wrong")
-    return Located(*_cropped(t2, native), rigid @ t1.matrix, likeness(rigid))
+    chosen = best if likeness(best) > 1.002 * likeness(np.eye(4)) else np.eye(4)
+    return chosen, likeness(chosen)
+
+
+def _same_brain(t2: Scan, known: np.ndarray, t1: Located) -> bool:
+    """Whether an extracted T2 shows the very brain of its T1 where the headers say, as in BraTS: none to register."""
+    other = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine)) > 0.5
+    return 2 * float((other & known).sum()) > 0.98 * float(other.sum() + known.sum())
 
 
 def _first_rigid(

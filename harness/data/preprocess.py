@@ -22,7 +22,7 @@ from harness.errors import HarnessError
 from harness.files import atomic, read_json, write_json
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
-REVISION = 4
+REVISION = 5
 
 COLUMNS = ("subject", "status", "file", "reason")
 
@@ -113,7 +113,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
     record = {
         **_identity(sheet, row, chosen),
         "brain_ml": round(float(place.inside.sum()) * abs(np.linalg.det(place.scan.affine[:3, :3])) / 1000, 1),
-        "likeness": {name: round(value, 5) for name, value in likeness.items()},
+        "likeness": {name: round(value, 5) for name, value in likeness.items() if value is not None},
         "template_to_scan": {name: np.round(matrix, 6).tolist() for name, matrix in matrices.items()},
         "lost": lost,
     }
