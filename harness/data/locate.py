@@ -27,7 +27,8 @@ class Located:
     """A scan and where it is.
 
     `scan` may be cropped to its brain; `inside` (I, J, K) in [0, 1] is the brain on the voxels of `scan`; `matrix`
-    (4, 4) leads from template to scan millimetres; `likeness` is the normalised mutual information reached, None where nothing was registered.
+    (4, 4) leads from template to scan millimetres; `likeness` is the normalised mutual information reached, None where
+    nothing was registered.
     """
 
     scan: Scan
