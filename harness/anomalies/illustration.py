@@ -22,13 +22,13 @@ CANDIDATES = 64  # anomalies drawn, of which those in the fullest slices are sho
 def illustrate(store: Store, modality: str, params: AnomalyParams, count: int, seed: int, out: Path) -> None:
     """Write x0, mask, foreign (K, H, W), t and alpha (n,), xt (K, n, H, W) of `count` anomalies to `out` (.npz).
 
-    Without augmentation, and from slices with much brain, so that a reader recognises what is shown.
+    Without augmentation, and where both images show much brain, so that a reader recognises what is shown.
     """
     sampler = SliceSampler(store.images(modality), store.rows(modality, "train"))
     batch = sampler.batch(CANDIDATES, Streams(seed), params.patch)
     anomaly = synthesise(batch, replace(params, mirror=0.0, geometry=0.0, intensity=0.0), store.spacing)
     visible = (anomaly.mask * (anomaly.foreign - anomaly.healthy).abs()).flatten(1).sum(1)
-    brain = (anomaly.healthy > 0).flatten(1).sum(1)
+    brain = torch.minimum(*((images > 0).flatten(1).sum(1) for images in (anomaly.healthy, anomaly.foreign)))
     chosen = torch.argsort(torch.where(brain >= brain.median(), visible, -1), descending=True)[:count]
     alpha = alpha_schedule(max(TIMES))[list(TIMES)]
     corrupted = torch.stack([anomaly.at(value.expand(CANDIDATES)) for value in alpha], 1)
