@@ -121,8 +121,24 @@ class Experiment:
                 raise HarnessError(f"{where}: no root; name the folder of the release, or add simulate.subjects.{name}")
             elif "$" in dataset["root"]:
                 raise HarnessError(f"{where}.root: {dataset['root']}: set this environment variable, or name a folder")
-            elif not Path(dataset["root"]).is_dir():
+            elif not Path(dataset["root"]).exists():
                 raise HarnessError(f"{where}.root: no folder {dataset['root']}; name the folder of the release")
+            elif Path(dataset["root"]).is_file() != layouts.load(dataset["layout"]).reads_file:
+                expected = layouts.load(dataset["layout"]).expected
+                raise HarnessError(f"{where}.root: {dataset['root']} is not what layout {dataset['layout']} reads: {expected}")
+            self._check_split(where, dataset)
+
+    def _check_split(self, where: str, dataset: dict[str, Any]) -> None:
+        from harness.data import release, splits
+
+        if "split" in dataset:
+            splits.read_list(Path(dataset["split"]))
+            if {"validation", "split_seed"} & dataset.keys():
+                raise HarnessError(f"{where}.split: the list decides; remove validation and split_seed")
+        if dataset.get("subset", "all") not in splits.SUBSETS:
+            raise HarnessError(f"{where}.subset: {dataset['subset']!r} is unknown; there are {', '.join(splits.SUBSETS)}")
+        if "release" in dataset:
+            release.find(dataset["release"])
 
     def _check_methods(self) -> None:
         for method in self.methods:

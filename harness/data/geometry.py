@@ -59,12 +59,17 @@ def sample(
     )
 
 
-def sample_labels(data: np.ndarray, affine: np.ndarray, grid: Grid, matrix: np.ndarray | None = None) -> np.ndarray:
-    """Labels (uint8) at the voxels of `grid`: each class is resampled linearly, the largest share wins.
+def sample_labels(
+    data: np.ndarray, affine: np.ndarray, grid: Grid, matrix: np.ndarray | None = None, rule: str = "classes"
+) -> np.ndarray:
+    """Labels (uint8) at the voxels of `grid`.
 
-    No class appears or vanishes: one too small to win a voxel keeps the one where its share is largest, as long as any
-    of it lies on the grid.
+    rule `above_0.4` resamples the label as a number and gives 1 where it is above 0.4 (UPD_study). With `classes`, each
+    class is resampled linearly and the largest share wins. Then no class appears or vanishes: one too small to win a voxel keeps the
+    one where its share is largest, as long as any of it lies on the grid.
     """
+    if rule == "above_0.4":
+        return (sample(data, affine, grid, matrix) > 0.4).astype(np.uint8)
     classes = [int(c) for c in np.unique(data) if c]
     result = np.zeros(grid.shape, dtype=np.uint8)
     shares = {c: sample(data == c, affine, grid, matrix) for c in classes}

@@ -23,6 +23,10 @@ class Files:
     t1: Path | None = None
     t2: Path | None = None
     mask: Path | None = None
+    #: the scan whose voxels the mask has, where that is neither the T1 nor the T2
+    drawn_on: Path | None = None
+    #: why the subject cannot be used, if that can be told from its files' names
+    problem: str = ""
 
 
 class Layout:
@@ -32,6 +36,12 @@ class Layout:
     expected: ClassVar[str]
     #: whether every subject must come with a mask of its lesions
     has_mask: ClassVar[bool] = False
+    #: whether the root of a data set is a file, not a folder
+    reads_file: ClassVar[bool] = False
+
+    def complete(self) -> list[str]:
+        """Names of all subjects of the release where they can be told beforehand, else an empty list."""
+        return []
 
     def subjects(self, root: Path) -> list[Files]:
         """The subjects below `root`, sorted by name; an empty list where nothing fits the layout."""
@@ -67,13 +77,14 @@ def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
         yield from (Path(folder, name).relative_to(root) for name in sorted(files) if not name.startswith("."))
 
 
-def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> dict[str, dict[str, Path]]:
-    """Files below `root` as {subject: {kind: path}}, where `kinds` gives for each kind a regular expression whose first
-    group is the subject and which must match the whole file name. Of `.nii` and `.nii.gz` in one folder the first in
-    sorted order is taken; the same scan in two folders raises HarnessError.
+def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> list[Files]:
+    """The subjects below `root`, sorted by name, where `kinds` gives for each of `t1`, `t2`, `mask` a regular expression
+    whose first group is the subject and which must match the whole file name. Of `.nii` and `.nii.gz` in one folder the
+    first in sorted order is taken; a subject with the same scan in two folders has a problem.
     """
     patterns = {kind: re.compile(pattern) for kind, pattern in kinds.items()}
     found: dict[str, dict[str, Path]] = {}
+    problems: dict[str, str] = {}
     for path in walk(root, skip):
         for kind, pattern in patterns.items():
             match = pattern.fullmatch(path.name)
@@ -81,5 +92,5 @@ def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> dict
                 continue
             first = found.setdefault(match.group(1), {}).setdefault(kind, path)
             if first.parent != path.parent:
-                raise HarnessError(f"{root / path}: the same scan also lies at {first}; keep one of them")
-    return dict(sorted(found.items()))
+                problems[match.group(1)] = f"the same scan lies at {first} and {path}; keep one of them"
+    return [Files(subject, **files, problem=problems.get(subject, "")) for subject, files in sorted(found.items())]

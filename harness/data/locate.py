@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from harness.data import brain, geometry, register, search
+from harness.data import brain, geometry, register, search, strippers
 from harness.data.geometry import Grid
 from harness.data.register import Stage, Volume
 from harness.data.scan import BadScan, Scan
@@ -47,6 +47,8 @@ def locate(scan: Scan, template: Template, chosen: Preprocessing, modality: str 
     known = brain.extracted(scan)
     if known is None and chosen.brain == "none":
         raise BadScan(scan.path, "still has its skull (or no constant background), but preprocessing.brain is `none`")
+    if known is None and chosen.brain in strippers.STRIPPERS:
+        known = strippers.extract(chosen.brain, scan)
     if known is not None:
         scan, inside = _cropped(Scan(scan.path, np.where(known, scan.data, 0), scan.affine), known)
     coarse = _upright(scan, COARSE)

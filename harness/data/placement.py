@@ -45,14 +45,14 @@ def resample(place: Located, template: Template, chosen: Preprocessing) -> tuple
     Grey values are averaged over brain voxels alone, so that neither skull nor background leaks in at the edge.
     Raises BadScan if no brain is left.
     """
-    grid = template.grid(chosen.spacing)
+    grid = template.packed(chosen)
     scan = place.scan
     share = geometry.sample(place.inside, scan.affine, grid, place.matrix)
     inside = share >= 0.5
     total = geometry.sample(scan.data * place.inside, scan.affine, grid, place.matrix)
     image = np.divide(total, share, out=np.zeros_like(total), where=inside)
     try:
-        return intensity.scale(image, inside, chosen.intensity, template.voxels(chosen.spacing)), inside
+        return intensity.scale(image, inside, chosen.intensity, template.voxels(grid)), inside
     except ValueError as error:
         raise BadScan(scan.path, str(error)) from error
 
@@ -76,4 +76,4 @@ def prepare_scan(
     except BadScan as error:
         raise HarnessError(f"{error.file}: {error.reason}; give another scan") from error
     native = Grid(scan.data.shape, scan.affine)
-    return image.transpose(2, 1, 0), Placement(native, template.grid(chosen.spacing), place.matrix)
+    return image.transpose(2, 1, 0), Placement(native, template.packed(chosen), place.matrix)

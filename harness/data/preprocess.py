@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from harness.data import geometry
+from harness.data import contrast, geometry, strippers, views
 from harness.data import template as templates
-from harness.data.locate import follow, locate
+from harness.data.locate import Located, follow, locate
 from harness.data.placement import resample
-from harness.data.scan import BadScan, read_labels, read_scan
+from harness.data.scan import BadScan, Scan, read_labels, read_scan
 from harness.data.settings import Preprocessing
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
-from harness.files import atomic, read_json, write_json
+from harness.files import atomic, read_json, write_arrays, write_json
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
-REVISION = 5
+REVISION = 6
 
 COLUMNS = ("subject", "status", "file", "reason")
 
@@ -49,13 +49,19 @@ def preprocess(sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessi
     """Register each subject into the folder `out`/SUBJECT and yield what became of it; done ones are not done again."""
     # A template that cannot be read is a mistake of the user and must not pass for a bad subject.
     templates.load(chosen.template)
+    strippers.check(chosen.brain)
     for row in rows:
+        if row.problem:
+            yield Outcome(row.subject, "lost", row.t1 or row.t2, row.problem)
+            continue
         record = _known(sheet, row, out / row.subject, chosen)
         if record is None:
             try:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     record = _subject(sheet, row, out / row.subject, chosen)
+            except HarnessError:
+                raise
             # ANTs and ITK report trouble with a scan by errors of any kind.
             except Exception as error:
                 yield Outcome(row.subject, "lost", **_blame(error, row.t1, sheet.root(row)))
@@ -94,46 +100,93 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
     if mask_path is None and any(other.mask for other in sheet.rows):
         raise BadScan(t1_path, "has no mask beside it, as other subjects have")
     scan = read_scan(t1_path)
-    labels = None if mask_path is None else read_labels(mask_path, scan)
     place = locate(scan, template, chosen)
     image, inside = resample(place, template, chosen)
-    grid = template.grid(chosen.spacing)
+    grid = template.packed(chosen)
+    contrast.check("t1", image, inside, template, grid, t1_path)
     volumes = {"t1": image, "brain": inside.astype(np.uint8)}
-    if labels is not None:
-        volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, place.matrix)
     likeness, lost = {"t1": place.likeness}, []
-    matrices = {"t1": place.matrix}
+    drawn = {t1_path: (scan, place.matrix)}
     if t2_path is not None:
         try:
-            second = follow(read_scan(t2_path), place, chosen.spacing)
-            volumes["t2"], _ = resample(second, template, chosen)
-            likeness["t2"], matrices["t2"] = second.likeness, second.matrix
+            t2 = read_scan(t2_path)
+            second = follow(t2, place, chosen.spacing)
+            image, inside = resample(second, template, chosen)
+            contrast.check("t2", image, inside, template, grid, t2_path)
+            volumes["t2"], likeness["t2"] = image, second.likeness
+            drawn[t2_path] = (t2, second.matrix)
         except Exception as error:
             lost.append({"modality": "t2", **_blame(error, row.t2, sheet.root(row))})
     record = {
         **_identity(sheet, row, chosen),
-        "brain_ml": round(float(place.inside.sum()) * abs(np.linalg.det(place.scan.affine[:3, :3])) / 1000, 1),
+        "brain_ml": round(float(place.inside.sum()) * _voxel_ml(place.scan), 1),
         "likeness": {name: round(value, 5) for name, value in likeness.items() if value is not None},
-        "template_to_scan": {name: np.round(matrix, 6).tolist() for name, matrix in matrices.items()},
+        "template_to_scan": {
+            kind: np.round(drawn[path][1], 6).tolist()
+            for kind, path in (("t1", t1_path), ("t2", t2_path))
+            if path in drawn
+        },
         "lost": lost,
     }
-    _write(folder, volumes, grid.affine, record)
+    if mask_path is not None:
+        labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), drawn, place, chosen)
+        volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
+        record["lesion_ml"] = round(float((labels.data > 0).sum()) * _voxel_ml(labels), 3)
+        record["expansion"] = round(1 / abs(float(np.linalg.det(matrix[:3, :3]))), 5)
+    _write(folder, volumes, views.before(scan, place), grid.affine, record)
     return record
 
 
-def _write(folder: Path, volumes: dict[str, np.ndarray], affine: np.ndarray, record: dict[str, Any]) -> None:
+def _labels(
+    path: Path, drawn_on: Path | None, drawn: dict[Path, tuple[Scan, np.ndarray]], t1: Located, chosen: Preprocessing
+) -> tuple[Scan, np.ndarray]:
+    """The labels and the matrix from template to their millimetres: those of the scan whose voxels they have.
+
+    Raises BadScan where that is none of `drawn` (T1 first, then T2), nor `drawn_on`.
+    """
+    if drawn_on is not None:
+        other = read_scan(drawn_on)
+        return read_labels(path, other), follow(other, t1, chosen.spacing).matrix
+    reason: BadScan | None = None
+    for scan, matrix in drawn.values():
+        try:
+            return read_labels(path, scan), matrix
+        except BadScan as error:
+            reason = reason or error
+    assert reason is not None
+    raise reason
+
+
+def _voxel_ml(scan: Scan) -> float:
+    return abs(float(np.linalg.det(scan.affine[:3, :3]))) / 1000
+
+
+def _write(
+    folder: Path,
+    volumes: dict[str, np.ndarray],
+    pictures: dict[str, np.ndarray],
+    affine: np.ndarray,
+    record: dict[str, Any],
+) -> None:
+    """Write a subject's folder. Raises HarnessError where the disk does not take it: no fault of the subject."""
     import nibabel
 
-    with atomic(folder) as partial:
-        partial.mkdir()
-        for name, data in volumes.items():
-            nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
-        write_json(partial / "subject.json", record)
+    try:
+        with atomic(folder) as partial:
+            partial.mkdir()
+            for name, data in volumes.items():
+                nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
+            write_arrays(partial / "before.npz", pictures)
+            write_json(partial / "subject.json", record)
+    except OSError as error:
+        raise HarnessError(
+            f"{folder}: cannot be written ({error.strerror or error}); make room and run again, what is done is kept"
+        ) from error
 
 
 def _identity(sheet: Sheet, row: Row, chosen: Preprocessing) -> dict[str, Any]:
     """What a result depends on: the settings, this code's revision and the size and time of the files."""
-    files = {kind: sheet.file(row, kind) for kind in ("t1", "t2", "mask")}
+    files = {kind: sheet.file(row, kind) for kind in ("t1", "t2", "mask", "drawn_on")}
     stats = {kind: path.stat() for kind, path in files.items() if path is not None and path.is_file()}
     return {
         "subject": row.subject,

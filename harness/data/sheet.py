@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from harness.data import splits
 from harness.data.layout import Files, Layout
 from harness.errors import HarnessError
 from harness.files import atomic
@@ -26,6 +26,8 @@ class Row:
     t1: str
     t2: str
     mask: str
+    drawn_on: str
+    problem: str
 
 
 @dataclass(frozen=True)
@@ -36,25 +38,13 @@ class Sheet:
     rows: tuple[Row, ...]
 
     def file(self, row: Row, kind: str) -> Path | None:
-        """The path of the row's `t1`, `t2` or `mask`, valid in any working folder; None if the row has none."""
+        """The path of the row's `t1`, `t2`, `mask` or `drawn_on`, valid in any working folder; None if the row has none."""
         name = getattr(row, kind)
         return self.root(row) / name if name else None
 
     def root(self, row: Row) -> Path:
         """The folder of the data set that the row belongs to, as an absolute path."""
         return (self.path.parent.absolute() / row.root).resolve()
-
-
-def split(subjects: Iterable[str], validation: int, seed: int) -> dict[str, str]:
-    """{subject: "train" or "validation"} with exactly `validation` subjects held out.
-
-    The subjects with the smallest hash of (seed, name) are held out, so that the split depends on neither the order of
-    the files nor, but for single subjects, on which others there are. Raises HarnessError if none would be left.
-    """
-    ranked = sorted(set(subjects), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
-    if not 0 <= validation < len(ranked):
-        raise HarnessError(f"validation: {validation} of {len(ranked)} subjects leaves none to train on; ask for fewer")
-    return {name: "validation" if rank < validation else "train" for rank, name in enumerate(ranked)}
 
 
 def index(
@@ -64,40 +54,58 @@ def index(
     role: str = "healthy",
     validation: int = 0,
     seed: int = 0,
+    listed: Path | None = None,
+    subset: str = "all",
     exclude: Sequence[str] = (),
 ) -> list[tuple[Files, str]]:
     """The subjects that `layout` finds below `root`, each with its split, sorted by name.
 
-    `role` is "healthy" (train and validation) or "test". Raises HarnessError if there are none, or if a name in
-    `exclude` is not among them.
+    `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
+    "test" (the part `subset` of them). Raises HarnessError if there are none, or if a name in `exclude` is not among
+    them.
     """
-    if not root.is_dir():
-        raise HarnessError(f"{root}: no such folder; give the folder that holds {layout.expected}")
-    found = layout.subjects(root)
-    if not found:
-        raise HarnessError(f"{root}: holds no scan; expected {layout.expected} below it")
-    if layout.has_mask and not any(files.mask for files in found):
-        raise HarnessError(f"{root}: {len(found)} scans but not one mask; unpack the masks of the data set beside them")
+    found = find(layout, root)
     unknown = sorted(set(exclude) - {files.subject for files in found})
     if unknown:
         raise HarnessError(
             f"exclude: no subject {', '.join(unknown)} in {root}; its names look like {found[0].subject}"
         )
-    kept = [files for files in found if files.subject not in exclude]
-    names = [files.subject for files in kept]
-    splits = dict.fromkeys(names, "test") if role == "test" else split(names, validation, seed)
-    return [(files, splits[files.subject]) for files in sorted(kept, key=lambda files: files.subject)]
+    # A part is one of the whole release, whoever is excluded from it.
+    chosen = splits.subset([files.subject for files in found], subset)
+    kept = {files.subject: files for files in found if files.subject in chosen and files.subject not in exclude}
+    if role == "test":
+        parts = dict.fromkeys(kept, "test")
+    elif listed is not None:
+        parts = splits.by_list(listed, list(kept))
+    else:
+        parts = splits.by_rule(kept, validation, seed)
+    return [(kept[name], parts[name]) for name in sorted(kept) if parts[name] != "left out"]
+
+
+def find(layout: Layout, root: Path) -> list[Files]:
+    """The subjects that `layout` finds below `root`. Raises HarnessError if there are none."""
+    if not (root.is_file() if layout.reads_file else root.is_dir()):
+        kind = "file; give" if layout.reads_file else "folder; give the folder that holds"
+        raise HarnessError(f"{root}: no such {kind} {layout.expected}")
+    found = layout.subjects(root)
+    if not found:
+        raise HarnessError(f"{root}: holds no scan; expected {layout.expected} {'in' if layout.reads_file else 'below'} it")
+    if layout.has_mask and not any(files.mask for files in found):
+        raise HarnessError(f"{root}: {len(found)} scans but not one mask; unpack the masks of the data set beside them")
+    return found
 
 
 def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]]) -> Sheet:
     """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is noted relative to the sheet."""
-    noted = root if root.is_absolute() else Path(os.path.relpath(root, path.parent))
+    folder = root.parent if root.is_file() else root
+    noted = folder if folder.is_absolute() else Path(os.path.relpath(folder, path.parent))
     rows = tuple(
         Row(
             files.subject,
             part,
             noted.as_posix(),
-            *(p.as_posix() if p else "" for p in (files.t1, files.t2, files.mask)),
+            *(p.as_posix() if p else "" for p in (files.t1, files.t2, files.mask, files.drawn_on)),
+            files.problem,
         )
         for files, part in subjects
     )

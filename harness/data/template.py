@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.data import geometry
 from harness.data.geometry import Grid
+from harness.data.settings import Preprocessing
 from harness.errors import HarnessError
 
 #: mm kept around the brain of the template, at least one voxel
@@ -43,7 +44,7 @@ class Template:
         return low[:3], high[:3]
 
     def grid(self, spacing: float) -> Grid:
-        """The box around the template's brain in voxels of `spacing` mm: the grid of every packed array."""
+        """The box around the template's brain in voxels of `spacing` mm: usual grid of packed arrays."""
         low, high = self.box
         margin = max(MARGIN, spacing)
         return geometry.upright(low - margin, high + margin, spacing)
@@ -52,10 +53,24 @@ class Template:
         """The template on `grid(spacing)`; kept, since every scan asks for the same few."""
         return _sampled(self, spacing)
 
-    def voxels(self, spacing: float) -> int:
-        """How many voxels of `spacing` mm the whole template has, background included."""
+    def packed(self, chosen: Preprocessing) -> Grid:
+        """The grid of the packed arrays: the box around the brain, or all slices of the field's centre square."""
+        if not chosen.side:
+            return self.grid(chosen.spacing)
+        field = Grid(self.image.shape, self.affine)
+        low, high = geometry.extent(field.shape, field.affine)
+        length = high - low + field.spacing
+        width = float(min(length[:2])) / chosen.side
+        slices = max(round(float(length[2]) / chosen.spacing), 1)
+        affine = np.diag([width, width, chosen.spacing, 1.0])
+        shape = (chosen.side, chosen.side, slices)
+        affine[:3, 3] = (low + high) / 2 - (np.array(shape) - 1) / 2 * affine.diagonal()[:3]
+        return Grid(shape, affine)
+
+    def voxels(self, grid: Grid) -> int:
+        """How many voxels as large as those of `grid` the whole template has, background included."""
         volume = abs(np.linalg.det(self.affine[:3, :3])) * self.image.size
-        return round(volume / spacing**3)
+        return round(volume / abs(np.linalg.det(grid.affine[:3, :3])))
 
 
 @functools.lru_cache(maxsize=8)

@@ -6,32 +6,52 @@ from pathlib import Path
 
 import click
 
+PATH = click.Path(path_type=Path)
+
 
 @click.command(name="index")
-@click.option("--dataset", required=True, help="name of the data set, for messages")
-@click.option("--layout", required=True, help="how its files are named: camcan, atlas, brats, …")
-@click.option("--root", required=True, type=click.Path(path_type=Path), help="folder that holds the data set")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="subject sheet to write (CSV)")
-@click.option("--role", type=click.Choice(["healthy", "test"]), default="healthy", help="train and validate, or test")
-@click.option("--validation", type=int, default=0, help="number of healthy subjects held out")
-@click.option("--split-seed", type=int, default=0, help="seed of that choice")
-@click.option("--exclude", multiple=True, metavar="SUBJECT", help="leave this subject out (repeatable)")
+@click.option("--dataset", required=True, help="Name of the data set, for messages.")
+@click.option("--layout", required=True, help="How its files are named: camcan, atlas, brats, ixi, bids, sheet, …")
+@click.option("--root", required=True, type=PATH, help="Folder that holds the data set; for layout `sheet` the CSV.")
+@click.option("--out", required=True, type=PATH, help="Subject sheet to write (CSV).")
+@click.option("--release", help="Row of resources/datasets.csv to compare with.  [default: the one called as the layout]")
+@click.option("--role", type=click.Choice(["healthy", "test"]), default="healthy", help="Train and validate, or test.")
+@click.option("--validation", type=int, default=0, help="Number of healthy subjects held out.")
+@click.option("--split-seed", type=int, default=0, help="Seed of that choice.")
+@click.option("--split", type=PATH, help="List of the subjects held out or left out, instead of a number and a seed.")
+@click.option("--subset", default="all", help="Part of a test set: all, or upd for its first 90 % by name.")
+@click.option("--exclude", multiple=True, metavar="SUBJECT", help="Leave this subject out (repeatable).")
 def command(
     dataset: str,
     layout: str,
     root: Path,
     out: Path,
+    release: str | None,
     role: str,
     validation: int,
     split_seed: int,
+    split: Path | None,
+    subset: str,
     exclude: tuple[str, ...],
 ) -> None:
-    """Scan a folder into a checked subject sheet: subject, split, and the paths of T1, T2 and mask."""
+    """Scan a folder into a checked subject sheet, and tell what it lacks of what its release holds."""
     from harness.data import layout as layouts
+    from harness.data import release as releases
     from harness.data import sheet
 
     kind = layouts.load(layout)
-    found = sheet.index(kind, root, role=role, validation=validation, seed=split_seed, exclude=exclude)
+    simulated = (root / "SIMULATED").exists()
+    known = releases.find(release) if release else None if simulated else releases.releases().get(layout)
+    found = sheet.index(
+        kind,
+        root,
+        role=role,
+        validation=validation,
+        seed=split_seed,
+        listed=split,
+        subset=subset,
+        exclude=exclude,
+    )
     written = sheet.write(out, root, found)
     parts = {part: sum(row.split == part for row in written.rows) for part in ("train", "validation", "test")}
     files = {name: sum(bool(getattr(row, name)) for row in written.rows) for name in ("t1", "t2", "mask")}
@@ -39,3 +59,8 @@ def command(
         f"{dataset}: {len(written.rows)} subjects ({', '.join(f'{n} {part}' for part, n in parts.items() if n)}), "
         f"{', '.join(f'{n} with {name}' for name, n in files.items() if n)}"
     )
+    for line in releases.compare(kind.subjects(root), kind, known):
+        click.echo(f"{dataset}: {line}")
+    for row in written.rows:
+        if row.problem:
+            click.echo(f"{dataset}: {row.subject} cannot be used: {row.problem}")

@@ -59,8 +59,14 @@ def index_options(wildcards):
     root = f"{DATA}/raw/{wildcards.dataset}" if wildcards.dataset in SIMULATED else about["root"]
     role = "healthy" if wildcards.dataset == experiment.train else "test"
     options = ["--root", root, "--layout", about["layout"], "--role", role]
-    if role == "healthy":
+    if role == "test":
+        options += ["--subset", about.get("subset", "all")]
+    elif "split" in about:
+        options += ["--split", about["split"]]
+    else:
         options += ["--validation", about.get("validation", 0), "--split-seed", about.get("split_seed", 0)]
+    if "release" in about:
+        options += ["--release", about["release"]]
     for subject in about.get("exclude", []):
         options += ["--exclude", subject]
     return [str(option) for option in options]

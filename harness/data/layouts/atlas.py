@@ -18,9 +18,8 @@ class Layout(layout.Layout):
 
     def subjects(self, root: Path) -> list[layout.Files]:
         name = r"(sub-r\d+s\d+)_ses-\d+_space-MNI152NLin2009aSym"
-        found = layout.group(
+        return layout.group(
             root,
             {"t1": name + r"_T1w\.nii(?:\.gz)?", "mask": name + r"_label-L_desc-T1lesion_mask\.nii(?:\.gz)?"},
             skip=("Testing",),
         )
-        return [layout.Files(subject, **files) for subject, files in found.items()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.data import layout
@@ -16,13 +17,13 @@ class Layout(layout.Layout):
     expected = "MICCAI_BraTS2020_TrainingData/BraTS20_Training_*/BraTS20_Training_*_t1.nii.gz (or .nii)"
     has_mask = True
 
+    def complete(self) -> list[str]:
+        return [f"BraTS20_Training_{number:03d}" for number in range(1, 370)]
+
     def subjects(self, root: Path) -> list[layout.Files]:
         kinds = {"t1": "t1", "t2": "t2", "mask": "seg"}
         found = layout.group(
             root, {kind: rf"(BraTS20_Training_\d+)_{name}\.nii(?:\.gz)?" for kind, name in kinds.items()}
         )
         odd = {path.parent.name: path for path in layout.walk(root) if "_Segm.nii" in path.name}
-        for subject, files in found.items():
-            if subject in odd:
-                files.setdefault("mask", odd[subject])
-        return [layout.Files(subject, **files) for subject, files in found.items()]
+        return [files if files.mask else replace(files, mask=odd.get(files.subject)) for files in found]

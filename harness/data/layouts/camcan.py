@@ -13,5 +13,4 @@ class Layout(layout.Layout):
     expected = "cc700/mri/pipeline/release004/BIDS_20190411/anat/sub-CC*/anat/sub-CC*_T1w.nii.gz"
 
     def subjects(self, root: Path) -> list[layout.Files]:
-        found = layout.group(root, {"t1": r"(sub-CC\d+)_T1w\.nii(?:\.gz)?", "t2": r"(sub-CC\d+)_T2w\.nii(?:\.gz)?"})
-        return [layout.Files(subject, **files) for subject, files in found.items()]
+        return layout.group(root, {"t1": r"(sub-CC\d+)_T1w\.nii(?:\.gz)?", "t2": r"(sub-CC\d+)_T2w\.nii(?:\.gz)?"})

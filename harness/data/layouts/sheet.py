@@ -1,0 +1,53 @@
+"""Any scans at all: a CSV that names the files of each subject. The root of such a data set is the CSV itself."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from harness.data import layout
+from harness.errors import HarnessError
+
+COLUMNS = ("subject", "t1", "t2", "mask", "drawn_on")
+
+
+class Layout(layout.Layout):
+    """Columns `subject` and `t1`; `t2`, `mask` and `drawn_on` where there are such files, empty where one has none.
+
+    Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan that a mask was drawn on, if its
+    voxels are those of neither the T1 nor the T2: a FLAIR, say.
+    """
+
+    expected = "a CSV with the columns subject, t1 and, where there are such files, t2, mask, drawn_on"
+    reads_file = True
+
+    def subjects(self, root: Path) -> list[layout.Files]:
+        try:
+            with root.open(newline="", encoding="utf-8-sig") as stream:
+                reader = csv.DictReader(stream, skipinitialspace=True)
+                names = list(reader.fieldnames or [])
+                records = list(reader)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise HarnessError(f"{root}: is no CSV in UTF-8 ({error}); save it as such") from None
+        unknown = [name for name in names if name not in COLUMNS]
+        if unknown or not {"subject", "t1"} <= set(names):
+            raise HarnessError(
+                f"{root}: columns are {', '.join(map(repr, names)) or 'missing'}; there must be subject and t1,"
+                f" there may be {', '.join(COLUMNS[2:])}, and no others"
+            )
+        return [self._files(root, line, record) for line, record in enumerate(records, start=2)]
+
+    def _files(self, root: Path, line: int, record: dict[str, str]) -> layout.Files:
+        """One line. Raises HarnessError for a line with too many cells, without a name, or with a file not there."""
+        if None in record:
+            raise HarnessError(f"{root}, line {line}: more cells than columns; quote a path that has a comma")
+        cells = {name: (record.get(name) or "").strip() for name in COLUMNS}
+        if not cells["subject"]:
+            raise HarnessError(f"{root}, line {line}: no subject; give each a name of its own")
+        paths = {}
+        for name in COLUMNS[1:]:
+            if cells[name]:
+                paths[name] = Path(cells[name]).expanduser()
+                if not (root.parent / paths[name]).is_file():
+                    raise HarnessError(f"{root}, line {line}, {name}: no file {root.parent / paths[name]}")
+        return layout.Files(cells["subject"], **paths)

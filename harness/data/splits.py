@@ -1,0 +1,70 @@
+"""Who is trained on, held out or tested: by rule and seed, or by a list; and the named parts of a test set."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from harness.errors import HarnessError
+
+PARTS = ("train", "validation", "left out")
+
+#: named parts of a test set, as shares of its subjects sorted by name: UPD_study reports the first 90 %
+SUBSETS = {"all": 1.0, "upd": 0.9}
+
+
+def by_rule(subjects: Iterable[str], validation: int, seed: int) -> dict[str, str]:
+    """{subject: "train" or "validation"} with exactly `validation` subjects held out.
+
+    The subjects with the smallest SHA-256 of "seed:name" are held out, so that the split depends on neither the order
+    of the files nor, but for single subjects, on which others there are. Raises HarnessError if none would be left.
+    """
+    ranked = sorted(set(subjects), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    if not 0 <= validation < len(ranked):
+        raise HarnessError(f"validation: {validation} of {len(ranked)} subjects leaves none to train on; ask for fewer")
+    return {name: "validation" if rank < validation else "train" for rank, name in enumerate(ranked)}
+
+
+def by_list(path: Path, subjects: Sequence[str]) -> dict[str, str]:
+    """{subject: "train", "validation" or "left out"}: as the list says, and train where it says nothing.
+
+    The list is a CSV with the columns `subject` and `split`; lines that begin with # are comments. Names that are not
+    among `subjects` are passed over, since a release may be held in part; raises HarnessError if none is, if a line is
+    wrong, or if nobody is left to train on.
+    """
+    listed = read_list(path)
+    if listed and not listed.keys() & set(subjects):
+        raise HarnessError(f"{path}: none of its subjects is in the data set, whose names look like {subjects[0]}")
+    splits = {name: listed.get(name, "train") for name in subjects}
+    if "train" not in splits.values():
+        raise HarnessError(f"{path}: leaves nobody to train on")
+    return splits
+
+
+def read_list(path: Path) -> dict[str, str]:
+    """The subjects of a list with their splits. Raises HarnessError naming the line that is wrong."""
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such list of subjects")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    rows = [(number, line) for number, line in enumerate(lines, start=1) if line and not line.startswith("#")]
+    reader = csv.DictReader(line for _, line in rows)
+    if reader.fieldnames != ["subject", "split"]:
+        raise HarnessError(f"{path}: columns are {reader.fieldnames}; they must be subject, split")
+    listed: dict[str, str] = {}
+    for (number, _), record in zip(rows[1:], reader, strict=False):
+        if record["split"] not in PARTS or record["subject"] in listed:
+            raise HarnessError(
+                f"{path}, line {number}: {record['subject']}, {record['split']}: name each subject once, with a split of"
+                f" {', '.join(PARTS)}"
+            )
+        listed[record["subject"]] = record["split"]
+    return listed
+
+
+def subset(subjects: Sequence[str], name: str) -> list[str]:
+    """The named part of a test set: the first int(share * N) of its subjects sorted by name."""
+    if name not in SUBSETS:
+        raise HarnessError(f"subset: {name!r} is unknown; there are {', '.join(SUBSETS)}")
+    return sorted(subjects)[: int(SUBSETS[name] * len(subjects))]
