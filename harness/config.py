@@ -125,7 +125,7 @@ class Experiment:
                 raise HarnessError(f"{where}.root: no folder {dataset['root']}; name the folder of the release")
             elif Path(dataset["root"]).is_file() != layouts.load(dataset["layout"]).reads_file:
                 expected = layouts.load(dataset["layout"]).expected
-                raise HarnessError(f"{where}.root: {dataset['root']} is not what layout {dataset['layout']} reads: {expected}")
+                raise HarnessError(f"{where}.root: {dataset['root']} is not what the layout reads: {expected}")
             self._check_split(where, dataset)
 
     def _check_split(self, where: str, dataset: dict[str, Any]) -> None:
@@ -136,7 +136,8 @@ class Experiment:
             if {"validation", "split_seed"} & dataset.keys():
                 raise HarnessError(f"{where}.split: the list decides; remove validation and split_seed")
         if dataset.get("subset", "all") not in splits.SUBSETS:
-            raise HarnessError(f"{where}.subset: {dataset['subset']!r} is unknown; there are {', '.join(splits.SUBSETS)}")
+            known = ", ".join(splits.SUBSETS)
+            raise HarnessError(f"{where}.subset: {dataset['subset']!r} is unknown; there are {known}")
         if "release" in dataset:
             release.find(dataset["release"])
 

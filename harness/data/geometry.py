@@ -65,8 +65,8 @@ def sample_labels(
     """Labels (uint8) at the voxels of `grid`.
 
     rule `above_0.4` resamples the label as a number and gives 1 where it is above 0.4 (UPD_study). With `classes`, each
-    class is resampled linearly and the largest share wins. Then no class appears or vanishes: one too small to win a voxel keeps the
-    one where its share is largest, as long as any of it lies on the grid.
+    class is resampled linearly and the largest share wins. Then no class appears or vanishes: one too small to win a
+    voxel keeps the one where its share is largest, as long as any of it lies on the grid.
     """
     if rule == "above_0.4":
         return (sample(data, affine, grid, matrix) > 0.4).astype(np.uint8)

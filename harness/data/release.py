@@ -58,7 +58,8 @@ def compare(found: Sequence[Files], layout: Layout, release: Release | None) -> 
         for kind, count in counts.items():
             held = getattr(release, kind)
             if held is not None:
-                verdict = "complete" if count == held else f"{abs(held - count)} {'too few' if count < held else 'more'}"
+                less = f"{abs(held - count)} {'too few' if count < held else 'more'}"
+                verdict = "complete" if count == held else less
                 lines.append(f"{kind}: {count} found, {held} in {release.title} {release.version}: {verdict}")
         lines += _missing("subjects", sorted(set(layout.complete()) - {files.subject for files in found}))
     for kind in KINDS:

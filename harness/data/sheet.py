@@ -38,7 +38,7 @@ class Sheet:
     rows: tuple[Row, ...]
 
     def file(self, row: Row, kind: str) -> Path | None:
-        """The path of the row's `t1`, `t2`, `mask` or `drawn_on`, valid in any working folder; None if the row has none."""
+        """Path of the row's `t1`, `t2`, `mask` or `drawn_on`, valid in any working folder; None if it has none."""
         name = getattr(row, kind)
         return self.root(row) / name if name else None
 
@@ -89,7 +89,8 @@ def find(layout: Layout, root: Path) -> list[Files]:
         raise HarnessError(f"{root}: no such {kind} {layout.expected}")
     found = layout.subjects(root)
     if not found:
-        raise HarnessError(f"{root}: holds no scan; expected {layout.expected} {'in' if layout.reads_file else 'below'} it")
+        where = "in" if layout.reads_file else "below"
+        raise HarnessError(f"{root}: holds no scan; expected {layout.expected} {where} it")
     if layout.has_mask and not any(files.mask for files in found):
         raise HarnessError(f"{root}: {len(found)} scans but not one mask; unpack the masks of the data set beside them")
     return found

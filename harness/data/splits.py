@@ -56,7 +56,7 @@ def read_list(path: Path) -> dict[str, str]:
     for (number, _), record in zip(rows[1:], reader, strict=False):
         if record["split"] not in PARTS or record["subject"] in listed:
             raise HarnessError(
-                f"{path}, line {number}: {record['subject']}, {record['split']}: name each subject once, with a split of"
+                f"{path}, line {number}: {record['subject']}, {record['split']}: name each subject once, with one of"
                 f" {', '.join(PARTS)}"
             )
         listed[record["subject"]] = record["split"]

@@ -22,7 +22,8 @@ def test_layouts_are_the_files_there():
     for name in layout.names():
         kind = layout.load(name)
         assert kind.expected
-        assert kind.subjects(Path(__file__).parent) == []
+        if not kind.reads_file:
+            assert kind.subjects(Path(__file__).parent) == []
 
 
 def test_unknown_layout_names_the_known_ones():
@@ -51,10 +52,11 @@ def test_camcan(tmp_path):
     assert second.t2 == Path(anat, "sub-CC110037/anat/sub-CC110037_T2w.nii.gz")
 
 
-def test_the_same_scan_twice_is_refused(tmp_path):
-    touch(tmp_path, "a/sub-CC110033_T1w.nii.gz", "b/sub-CC110033_T1w.nii.gz")
-    with pytest.raises(HarnessError, match=r"a/sub-CC110033_T1w\.nii\.gz"):
-        layout.load("camcan").subjects(tmp_path)
+def test_the_same_scan_twice_is_a_problem_of_its_subject_alone(tmp_path):
+    touch(tmp_path, "a/sub-CC110033_T1w.nii.gz", "b/sub-CC110033_T1w.nii.gz", "b/sub-CC110037_T1w.nii.gz")
+    double, single = layout.load("camcan").subjects(tmp_path)
+    assert "a/sub-CC110033_T1w.nii.gz and b/sub-CC110033_T1w.nii.gz" in double.problem
+    assert single.problem == ""
 
 
 def test_both_suffixes_in_one_folder_are_one_scan(tmp_path):
@@ -102,6 +104,98 @@ def test_brats_takes_both_suffixes_and_the_odd_mask_of_355(tmp_path):
     assert usual.mask == Path(top, "BraTS20_Training_001/BraTS20_Training_001_seg.nii.gz")
     assert odd.t2 == Path(top, "BraTS20_Training_355/BraTS20_Training_355_t2.nii")
     assert odd.mask == Path(top, "BraTS20_Training_355/W39_1998.09.19_Segm.nii")
+
+
+def test_ixi(tmp_path):
+    touch(tmp_path, "IXI002-Guys-0828-T1.nii.gz", "T2/IXI002-Guys-0828-T2.nii.gz", "IXI012-HH-1211-T1.nii.gz")
+    touch(tmp_path, "IXI012-HH-1211-PD.nii.gz", "IXI-T1.tar")
+    both, single = layout.load("ixi").subjects(tmp_path)
+    assert (both.subject, both.t1, both.t2) == (
+        "IXI002",
+        Path("IXI002-Guys-0828-T1.nii.gz"),
+        Path("T2/IXI002-Guys-0828-T2.nii.gz"),
+    )
+    assert (single.subject, single.t2) == ("IXI012", None)
+
+
+def test_ljubljana_takes_the_scans_on_one_grid(tmp_path):
+    for folder in ("patient01", "patient01/raw"):
+        touch(tmp_path, *(f"{folder}/patient01_{scan}.nii.gz" for scan in ("T1W", "T1WKS", "T2W", "FLAIR")))
+    touch(tmp_path, "patient01/patient01_consensus_gt.nii.gz", "patient01/patient01_brainmask.nii.gz")
+    (files,) = layout.load("ljubljana").subjects(tmp_path)
+    assert (files.t1, files.t2, files.mask, files.problem) == (
+        Path("patient01/patient01_T1W.nii.gz"),
+        Path("patient01/patient01_T2W.nii.gz"),
+        Path("patient01/patient01_consensus_gt.nii.gz"),
+        "",
+    )
+
+
+def test_bids_with_masks_drawn_on_t2(tmp_path):
+    """As in ARC: several sessions, one of them with an outline in the voxels of its T2."""
+    for session in ("ses-1", "ses-7"):
+        name = f"sub-M2001/{session}/anat/sub-M2001_{session}"
+        touch(tmp_path, *(f"{name}_{scan}.nii.gz" for scan in ("acq-tfl3_T1w", "acq-spc3_T2w", "FLAIR")))
+    mask = "derivatives/lesion_masks/sub-M2001/ses-7/anat/sub-M2001_ses-7_acq-spc3_T2w_desc-lesion_mask.nii.gz"
+    touch(tmp_path, mask, "sub-M2002/ses-1/anat/sub-M2002_ses-1_run-1_T1w.nii.gz")
+    touch(tmp_path, "sub-M2002/ses-1/anat/sub-M2002_ses-1_run-2_T1w.nii.gz", "sub-M2003/func/sub-M2003_bold.nii.gz")
+    touch(tmp_path, "derivatives/other/sub-M2001/anat/sub-M2001_space-MNI_T1w.nii.gz")
+    first, second = layout.load("bids").subjects(tmp_path)
+    folder = Path("sub-M2001/ses-7/anat")
+    assert (first.t1, first.t2) == (
+        folder / "sub-M2001_ses-7_acq-tfl3_T1w.nii.gz",
+        folder / "sub-M2001_ses-7_acq-spc3_T2w.nii.gz",
+    )
+    assert (first.mask, first.drawn_on) == (Path(mask), None)
+    assert second.t1 == Path("sub-M2002/ses-1/anat/sub-M2002_ses-1_run-1_T1w.nii.gz")
+    assert second.mask is None
+
+
+def test_bids_with_masks_drawn_on_diffusion(tmp_path):
+    """As in SOOP: the outline lies in the voxels of the TRACE image; outlines of parts of the lesion are not taken."""
+    touch(
+        tmp_path,
+        "sub-1/anat/sub-1_T1w.nii.gz",
+        "sub-1/dwi/sub-1_rec-TRACE_dwi.nii.gz",
+        "sub-1/dwi/sub-1_rec-ADC_dwi.nii.gz",
+    )
+    masks = "derivatives/lesion_masks/sub-1/dwi/sub-1_space-TRACE_desc-lesion"
+    touch(tmp_path, f"{masks}_mask.nii.gz", f"{masks}Acute_mask.nii.gz", f"{masks}Chronic_mask.nii.gz")
+    (files,) = layout.load("bids").subjects(tmp_path)
+    assert files.mask == Path(f"{masks}_mask.nii.gz")
+    assert files.drawn_on == Path("sub-1/dwi/sub-1_rec-TRACE_dwi.nii.gz")
+
+
+def test_sheet_reads_any_scans(tmp_path):
+    touch(tmp_path, "scans/änne 1.nii", "scans/lesion.nii.gz", "scans/flair.nii.gz", "b.nii.gz")
+    csv = tmp_path / "mine.csv"
+    csv.write_text(
+        "\ufeffsubject,t1,mask,drawn_on\n"
+        f"a,scans/änne 1.nii,scans/lesion.nii.gz,scans/flair.nii.gz\nb,{tmp_path / 'b.nii.gz'},,\n",
+        encoding="utf-8",
+    )
+    first, second = layout.load("sheet").subjects(csv)
+    assert (first.t1, first.t2, first.mask) == (Path("scans/änne 1.nii"), None, Path("scans/lesion.nii.gz"))
+    assert first.drawn_on == Path("scans/flair.nii.gz")
+    assert (second.t1, second.mask) == (tmp_path / "b.nii.gz", None)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("subject,t2\na,x.nii\n", "there must be subject and t1"),
+        ("subject,t1,flair\na,x.nii,\n", "'flair'"),
+        ("subject,t1\n,x.nii\n", "line 2: no subject"),
+        ("subject,t1\na,x.nii\nb,gone.nii\n", r"line 3, t1: no file .*gone\.nii"),
+        ("subject,t1\na,x.nii,\n", "line 2: more cells"),
+        ("", "missing"),
+    ],
+)
+def test_sheet_names_the_line_that_is_wrong(tmp_path, text, message):
+    touch(tmp_path, "x.nii")
+    (tmp_path / "mine.csv").write_text(text)
+    with pytest.raises(HarnessError, match=message):
+        layout.load("sheet").subjects(tmp_path / "mine.csv")
 
 
 @pytest.mark.parametrize(("name", "t1", "t2", "masks"), [("camcan", 24, 8, 0), ("atlas", 8, 0, 8), ("brats", 2, 2, 2)])

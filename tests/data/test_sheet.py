@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cli import harness
-from harness.data import layout, sheet
+from harness.data import layout, sheet, splits
 from harness.data.layout import Files
 from harness.errors import HarnessError
 
@@ -30,18 +30,18 @@ def camcan(root: Path, count: int = 5) -> Path:
 @given(SUBJECTS, st.data(), st.integers(0, 2**31))
 def test_split_puts_every_subject_in_exactly_one_part(subjects, data, seed):
     count = data.draw(st.integers(0, len(subjects) - 1))
-    parts = sheet.split(sorted(subjects), count, seed)
+    parts = splits.by_rule(sorted(subjects), count, seed)
     assert set(parts) == subjects
     assert sum(part == "validation" for part in parts.values()) == count
     assert set(parts.values()) <= {"train", "validation"}
-    assert parts == sheet.split(sorted(subjects, reverse=True), count, seed)
+    assert parts == splits.by_rule(sorted(subjects, reverse=True), count, seed)
 
 
 def test_split_depends_on_the_seed_and_hardly_on_who_else_is_there():
     subjects = [f"sub-CC{n:06d}" for n in range(200)]
-    held = {name for name, part in sheet.split(subjects, 50, 1).items() if part == "validation"}
-    other = {name for name, part in sheet.split(subjects, 50, 2).items() if part == "validation"}
-    fewer = {name for name, part in sheet.split(subjects[1:], 50, 1).items() if part == "validation"}
+    held = {name for name, part in splits.by_rule(subjects, 50, 1).items() if part == "validation"}
+    other = {name for name, part in splits.by_rule(subjects, 50, 2).items() if part == "validation"}
+    fewer = {name for name, part in splits.by_rule(subjects[1:], 50, 1).items() if part == "validation"}
     assert held != other
     assert len(held & fewer) >= 49
 
@@ -49,7 +49,7 @@ def test_split_depends_on_the_seed_and_hardly_on_who_else_is_there():
 @pytest.mark.parametrize("count", [-1, 5, 6])
 def test_split_needs_someone_to_train_on(count):
     with pytest.raises(HarnessError, match="validation"):
-        sheet.split([f"s{n}" for n in range(5)], count, 0)
+        splits.by_rule([f"s{n}" for n in range(5)], count, 0)
 
 
 def test_index_sorts_splits_and_leaves_out(tmp_path):
@@ -106,7 +106,7 @@ def test_a_sheet_written_twice_is_the_same(tmp_path):
     assert len(texts) == 1
 
 
-HEADER = "subject,split,root,t1,t2,mask\n"
+HEADER = "subject,split,root,t1,t2,mask,drawn_on,problem\n"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ HEADER = "subject,split,root,t1,t2,mask\n"
     [
         ("subject,split\na,train\n", "columns"),
         (HEADER, "no subjects"),
-        (HEADER + "a,training,/x,t1.nii,,\n", r"line 2, split.*training"),
-        (HEADER + "a,train,/x,t1.nii,,\nb c,train,/x,t1.nii,,\n", r"line 3, subject"),
-        (HEADER + "a,train,,t1.nii,,\n", r"line 2, root"),
-        (HEADER + "../a,train,/x,t1.nii,,\n", r"line 2, subject"),
-        (HEADER + "a,train,/x,t1.nii,,\na,test,/x,t1.nii,,\n", r"line 3.*twice"),
+        (HEADER + "a,training,/x,t1.nii,,,,\n", r"line 2, split.*training"),
+        (HEADER + "a,train,/x,t1.nii,,,,\nb c,train,/x,t1.nii,,,,\n", r"line 3, subject"),
+        (HEADER + "a,train,,t1.nii,,,,\n", r"line 2, root"),
+        (HEADER + "../a,train,/x,t1.nii,,,,\n", r"line 2, subject"),
+        (HEADER + "a,train,/x,t1.nii,,,,\na,test,/x,t1.nii,,,,\n", r"line 3.*twice"),
     ],
 )
 def test_read_names_the_line_that_is_wrong(tmp_path, text, message):

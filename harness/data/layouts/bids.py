@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.data import layout
 
 SCAN = re.compile(r"(?P<entities>sub-[A-Za-z0-9]+(?:_[a-z]+-[A-Za-z0-9]+)*)_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?")
-#: the combined outline: `_desc-lesion_mask`, `_label-lesion_mask` or `_label-L_desc-T1lesion_mask`, not `desc-lesionAcute`
+#: the whole outline: `_desc-lesion_mask`, `_label-lesion_mask`, `_desc-T1lesion_mask`; not `desc-lesionAcute`
 MASK = re.compile(r"_(?:label|desc)-(?:T1|T2)?lesion(?:_[a-z]+-[A-Za-z0-9]+)*_mask\.nii(?:\.gz)?$")
 
 

@@ -1,0 +1,40 @@
+"""What a folder lacks of what its release should hold is counted and named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.data import layout, release
+from harness.data.layout import Files
+from harness.errors import HarnessError
+
+
+def test_every_row_is_complete_and_of_a_layout_that_exists():
+    for name, entry in release.releases().items():
+        assert entry.layout in layout.names(), name
+        assert all((entry.title, entry.version, entry.licence, entry.access, entry.reference)), name
+        assert entry.source.startswith("https://"), name
+        assert entry.subjects is None or entry.t1 in (None, entry.subjects), name
+    with pytest.raises(HarnessError, match="camcan, atlas, brats"):
+        release.find("adni")
+
+
+def test_what_is_missing_is_named():
+    names = layout.load("brats").complete()
+    assert (len(names), names[354]) == (369, "BraTS20_Training_355")
+    there = [name for name in names if name not in ("BraTS20_Training_002", "BraTS20_Training_355")]
+    found = [Files(name, Path("t1"), Path("t2"), Path("mask")) for name in there]
+    found[0] = Files(there[0], Path("t1"), None, Path("mask"))
+    lines = release.compare(found, layout.load("brats"), release.find("brats"))
+    assert "subjects: 367 found, 369 in BraTS 2020 (training) 2020: 2 too few" in lines
+    assert "subjects missing: BraTS20_Training_002, BraTS20_Training_355" in lines
+    assert "t2 missing: BraTS20_Training_001" in lines
+    assert not any(line.startswith("masks missing") for line in lines)
+
+
+def test_long_lists_are_cut_and_absent_kinds_not_named():
+    found = [Files(f"s{number}", Path("t1"), Path("t2") if number > 9 else None) for number in range(20)]
+    lines = release.compare(found, layout.load("camcan"), None)
+    assert lines == ["t2 missing: s0, s1, s2, s3, s4, s5, s6, s7 and 2 more"]
