@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.method import Method, Phase
+from harness.method import Method
 from harness.training.seeds import Streams
 
 REVISION = 1
@@ -23,9 +22,6 @@ class Params:
 
 class Baseline(Method):
     """Needs no training."""
-
-    def phases(self) -> Sequence[Phase]:
-        return []
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
         return {"final": volume if self.context.modality == "t2" else 1 - volume}

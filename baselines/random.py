@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from harness.method import Method, Phase
+from harness.method import Method
 from harness.training.seeds import Streams
 
 REVISION = 1
@@ -24,9 +23,6 @@ class Params:
 
 class Baseline(Method):
     """Needs no training."""
-
-    def phases(self) -> Sequence[Phase]:
-        return []
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
         return {"final": torch.rand(volume.shape, generator=rng["score"], device=volume.device)}

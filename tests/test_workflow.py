@@ -43,41 +43,14 @@ TINY = {
     "evaluation": {"resamples": 100, "examples": 2},
 }
 
-BLUR = '''"""Blur: what a Gaussian filter takes away; shows how little a baseline needs."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
-
-from harness.anomalies.filters import gaussian_blur
-from harness.method import Method, Phase
-from harness.settings import scoring
-from harness.training.seeds import Streams
-
-REVISION = 1
-TITLE = "Blur"
-FAMILY = "control"
-PAPER = "an example"
+def block(path: str, language: str) -> str:
+    """The first block of code in a document: what the documents tell a reader to type is what is tested."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    return text.split(f"```{language}\n", 1)[1].split("```", 1)[0]
 
 
-@dataclass(frozen=True)
-class Params:
-    sigma: float = scoring(8.0)  # mm
-
-
-class Baseline(Method):
-    def phases(self) -> Sequence[Phase]:
-        return []
-
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        sigma = self.params.sigma / self.context.spacing
-        widths = torch.full((len(volume),), sigma, device=volume.device)
-        return {"final": (volume - gaussian_blur(volume[:, None], widths, sigma)[:, 0]).abs()}
-'''
+BLUR = block("README.md", "python")
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +150,22 @@ def test_a_new_baseline_is_one_file_and_one_word(project, finished):
     done = subprocess.run(tests, cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
     assert "passed" in done.stdout
+
+
+def test_a_folder_of_ones_own_is_one_csv_and_three_lines(project, finished):
+    before = stamps(finished)
+    raw = finished / "data" / "raw" / "atlas"
+    scans = sorted(path.relative_to(project).as_posix() for path in raw.rglob("*T1w.nii.gz"))
+    lines = [f"person-{n},{scan},{scan.replace('T1w', 'label-L_desc-T1lesion_mask')}" for n, scan in enumerate(scans)]
+    (project / "mine.csv").write_text("\n".join(["subject,t1,mask", *lines]) + "\n")
+    config = block("docs/data.md", "yaml")
+    assert len(config.splitlines()) == 3
+    (project / "mine.yaml").write_text(config)
+    run(project, "tiny.yaml", "mine.yaml")
+    results = pd.read_csv(finished / "evaluation" / "results.csv")
+    assert set(results.task) == {"Mine"}
+    assert set(results.subjects) == {len(scans)}
+    assert all(stamps(finished)[path] == before[path] for path in before)
 
 
 @pytest.mark.parametrize(
