@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.metrics import METRICS
+from harness.evaluation.metrics import METRICS, best_dice
 
 LEVEL = 0.95
 BINS = 512  # score bins per resample: what binning shifts is corrected below, so more would only cost time
@@ -25,14 +25,19 @@ def bootstrap(
 
 
 def bootstrap_all(
-    histogram: ScoreHistogram, metrics: Iterable[str] = tuple(METRICS), resamples: int = 1000, seed: int = 0
+    histogram: ScoreHistogram,
+    metrics: Iterable[str] = tuple(METRICS),
+    resamples: int = 1000,
+    seed: int = 0,
+    thresholds: np.ndarray | None = None,
 ) -> dict[str, tuple[float, float] | None]:
     """95 % percentile intervals of several metrics from the same resamples (Efron and Tibshirani 1993, chapter 13).
 
     A resample draws as many subjects as there are, with replacement, and pools their voxels. Resamples on which the
     metric is undefined (no anomalous voxel) are left out. None where there are fewer than two subjects or no
     anomalous voxel. Resamples are counted on coarse bins; the interval is moved by the difference that these make to
-    the metric of all subjects, which is known on the fine ones.
+    the metric of all subjects, which is known on the fine ones. With `thresholds` (n,), ⌈Dice⌉ is taken over these in
+    every resample.
     """
     names = list(metrics)
     subjects = len(histogram.subjects)
@@ -51,9 +56,20 @@ def bootstrap_all(
     for name, drawn in zip(names, values, strict=True):
         function = METRICS[name]
         shift = function(fine_negatives, fine_positives) - function(negatives.sum(0), positives.sum(0))
+        if name == "dice" and thresholds is not None:
+            drawn = _dice_over(histogram, thresholds, weights)
+            shift = best_dice(histogram, thresholds)[0] - _dice_over(histogram, thresholds, np.ones((1, subjects)))[0]
         low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         out[name] = (float(np.clip(low + shift, 0, 1)), float(np.clip(high + shift, 0, 1)))
     return out
+
+
+def _dice_over(histogram: ScoreHistogram, thresholds: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """⌈Dice⌉ (resamples,) over fixed thresholds, of subjects taken `weights` (resamples, subjects) times."""
+    negatives, positives = (weights @ counts for counts in histogram.at_least(thresholds))
+    wanted = weights @ histogram.per_subject()[1].sum(axis=1)
+    dice = 2 * positives / np.maximum(negatives + positives + wanted[:, None], 1)
+    return np.where(wanted > 0, dice.max(axis=1), np.nan)
 
 
 def resampling_weights(subjects: int, resamples: int, seed: int) -> np.ndarray:

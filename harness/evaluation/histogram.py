@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.evaluation.codes import HALF, INFINITE, decode, encode
-from harness.evaluation.grid import NOTHING, Grid, extremes
+from harness.evaluation.grid import FINE_BITS, NOTHING, Grid, extremes
 
 CHUNK = 2**15  # voxels counted at once, so that temporary arrays stay in the cache
 
@@ -45,6 +45,15 @@ class ScoreHistogram:
         """Number of anomalous voxels counted."""
         return int(self.pool[1].sum())
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """Smallest and largest score counted; NaN if there is none."""
+        thresholds, _, _ = self.pooled()
+        if not thresholds.size:
+            return float("nan"), float("nan")
+        low, high = decode(np.array([self.grid.lowest, self.grid.highest]) if self.grid.rows > 1 else np.zeros(2))
+        return (float(low) if thresholds[0] > 0 else 0.0), float(high)
+
     def add(self, subject: str, scores: np.ndarray, labels: np.ndarray) -> None:
         """Count voxels of a subject: `scores` (n,) float32, finite and ≥ 0, and `labels` (n,) bool (anomalous).
 
@@ -56,7 +65,7 @@ class ScoreHistogram:
             raise ValueError(f"scores and labels must be equally long vectors, not {scores.shape} and {labels.shape}")
         bits = scores.view(np.uint32)
         if scores.size and bits.max() >= INFINITE:
-            self._check(subject, scores)
+            check_scores(f"{self.name} of {subject}", scores)
             bits = (scores + np.float32(0)).view(np.uint32)  # -0 becomes 0
         self._cover(*extremes(bits))
         low = scores.size == 0 or bits.max() < HALF  # most residuals: then the bits are the codes
@@ -92,6 +101,18 @@ class ScoreHistogram:
         counts = counts[:, :, counts.any(axis=(0, 1))]
         return counts[0], counts[1]
 
+    def at_least(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Normal and anomalous voxels (subjects, n) int64 with scores of at least each of `thresholds` (n,).
+
+        Subjects in the order of `subjects`. A threshold inside a coarse bin is rounded up to the next one.
+        """
+        rows = np.stack([self.by_subject[subject] for subject in self.subjects], axis=1).astype(np.int64)
+        counts = np.cumsum(rows[..., ::-1], axis=-1)[..., ::-1]
+        edges = decode(self.grid.lower_codes(np.arange(self.grid.rows) << FINE_BITS))
+        places = np.searchsorted(edges, thresholds, side="left")
+        chosen = np.pad(counts, ((0, 0), (0, 0), (0, 1)))[..., places]
+        return chosen[0], chosen[1]
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ScoreHistogram):
             return NotImplemented
@@ -121,14 +142,15 @@ class ScoreHistogram:
         present = self.by_subject.get(subject)
         self.by_subject[subject] = rows if present is None else present + rows
 
-    def _check(self, subject: str, scores: np.ndarray) -> None:
-        """Raise HarnessError naming map and subject unless the scores are finite and ≥ 0."""
-        wrong = ~np.isfinite(scores)
-        what = "not finite"
-        if not wrong.any():
-            wrong, what = scores < 0, "negative"
-        if wrong.any():
-            raise HarnessError(
-                f"{self.name} of {subject}: {int(wrong.sum())} of {scores.size} scores are {what}; "
-                "a score map must be finite and ≥ 0, higher where more anomalous"
-            )
+
+def check_scores(name: str, scores: np.ndarray) -> None:
+    """Raise HarnessError beginning with `name` unless the scores, an array of any shape, are finite and ≥ 0."""
+    wrong = ~np.isfinite(scores)
+    what = "not finite"
+    if not wrong.any():
+        wrong, what = scores < 0, "negative"
+    if wrong.any():
+        raise HarnessError(
+            f"{name}: {int(wrong.sum())} of {scores.size} scores are {what}; "
+            "a score map must be finite and ≥ 0, higher where more anomalous"
+        )

@@ -9,10 +9,12 @@ import nibabel
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.histogram import ScoreHistogram, check_scores
 from harness.evaluation.metrics import average_precision_bounds
+from harness.evaluation.protocols import Volume
 from harness.evaluation.protocols import protocol as named
 from harness.evaluation.results import numbers
+from harness.evaluation.squares import voxel_size
 
 SUFFIXES = (".nii.gz", ".nii")
 TOLERANCE = 1e-3  # mm, for equal affines
@@ -23,8 +25,9 @@ def evaluate_maps(
 ) -> dict[str, Any]:
     """Metrics of the score maps in folder `maps` against the labels (anomalous where > 0) of the same names.
 
-    Every map needs a label and every label a map of the same file name but for .nii and .nii.gz. Voxels outside the
-    masks in `brain` (> 0), which may hold more than is needed, are not counted; without it every voxel is.
+    Every map needs a label and every label a map of the same file name but for .nii and .nii.gz. The brain is where the
+    masks in `brain`, which may hold more files, are > 0; without masks it is everywhere. `protocol` says what of it is
+    counted. Protocols that resize take voxel sizes from the headers, and classes of labels as numbers.
     Returns ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject),
     `ap_bounds` that hold the AP of the raw scores for certain (see `average_precision_bounds`), the threshold of the
     best Dice, the AP of chance, and the numbers of subjects, voxels and positives.
@@ -39,12 +42,13 @@ def evaluate_maps(
         _all_in(scored, masks, f"no brain mask of this name in {brain}")
     histogram = ScoreHistogram()
     how = named(protocol)
-    for number, (stem, path) in enumerate(sorted(scored.items())):
+    for stem, path in sorted(scored.items()):
         score, affine = _read(path)
-        truth = _matching(labelled[stem], path, score.shape, affine) > 0
+        classes = _matching(labelled[stem], path, score.shape, affine)
         inside = np.ones(score.shape, bool) if masks is None else _matching(masks[stem], path, score.shape, affine) > 0
+        check_scores(f"{path} of {stem}", score[inside])
         histogram.name = str(path)
-        histogram.add(stem, *how.voxels(score, truth, inside, np.random.default_rng([seed, number])))
+        histogram.add(stem, *how.voxels(Volume(stem, score, classes, inside, voxel_size(affine))))
     if not histogram.positives:
         raise HarnessError(
             f"{labels}: no label has an anomalous voxel{' in the brain' if brain else ''}; nothing to find"

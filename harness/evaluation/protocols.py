@@ -1,48 +1,170 @@
-"""Named protocols, one entry each: how score map, label and brain become the voxels that are counted."""
+"""Named protocols, one entry each: how score map, label and brain become the voxels that are counted.
+
+A protocol is one function that chooses voxels and, if it fixes thresholds, one that gives them; see `PROTOCOLS` below.
+Without numpy at the top: the workflow reads the names of protocols where it need not be installed.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.errors import HarnessError
 
-if TYPE_CHECKING:  # the workflow reads the names of protocols where numpy need not be installed
+if TYPE_CHECKING:
     import numpy as np
 
     from harness.evaluation.histogram import ScoreHistogram
 
-    Selection = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], tuple[np.ndarray, np.ndarray]]
+    Pair = tuple[np.ndarray, np.ndarray]
     Thresholds = Callable[[ScoreHistogram], np.ndarray]
+
+Value = TypeVar("Value")
+
+OFFICIAL_VOXELS = 10_000  # drawn of each volume
+OFFICIAL_THRESHOLDS = 200
+UPD_THRESHOLDS = 100
+UPD_LABEL = 0.4  # resized labels are anomalous above
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """One score map of one subject, with all that a protocol chooses voxels by.
+
+    score: (D, H, W) float32, finite and ≥ 0 in the brain; what it holds elsewhere does not count.
+    label: (D, H, W), the data set's classes, anomalous where above 0. brain: (D, H, W) bool.
+    spacing: voxel size in mm along D, H and W (slice, row, column).
+    shared: what protocols made of label and brain; give the score maps of a subject the same dict to make it once.
+    """
+
+    subject: str
+    score: np.ndarray
+    label: np.ndarray
+    brain: np.ndarray
+    spacing: tuple[float, float, float]
+    shared: dict[str, object] = field(default_factory=dict, repr=False)
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """A new generator seeded by the subject's name: all methods, seeds and score maps draw the same from it."""
+        import numpy as np
+
+        return np.random.default_rng(int.from_bytes(hashlib.sha256(self.subject.encode()).digest(), "big"))
+
+    @property
+    def brain_score(self) -> np.ndarray:
+        """The score map (D, H, W), 0 outside of the brain."""
+        import numpy as np
+
+        return np.where(self.brain, self.score, np.float32(0)).astype(np.float32, copy=False)
+
+    def once(self, name: str, make: Callable[[], Value]) -> Value:
+        """What `make` returns, which must not depend on the score; made at the first call for this subject."""
+        if name not in self.shared:
+            self.shared[name] = make()
+        return self.shared[name]  # type: ignore[return-value]
 
 
 @dataclass(frozen=True)
 class Protocol:
     """A way to evaluate score maps.
 
-    `voxels(score, label, brain, rng)` takes a volume's score map (D, H, W) float32, label (D, H, W) (anomalous where
-    above 0), brain mask (D, H, W) bool and a random generator, and returns the scores (n,) float32 and labels (n,) bool
-    to count. `thresholds(histogram)` gives the thresholds (n,) that ⌈Dice⌉ is taken over; None means all.
+    `voxels(volume)` returns the scores (n,) float32 and labels (n,) bool to count. `thresholds(histogram)` gives the
+    thresholds (n,) that ⌈Dice⌉ is taken over, a voxel being called anomalous from there on; None means all.
     """
 
     name: str
     description: str
-    voxels: Selection
+    voxels: Callable[[Volume], Pair]
     thresholds: Thresholds | None = None
 
 
-def brain_voxels(
-    score: np.ndarray, label: np.ndarray, brain: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def brain_voxels(volume: Volume) -> Pair:
     """Scores and labels of every voxel of the brain."""
-    inside = brain.astype(bool)
-    return score[inside].astype("float32", copy=False), label[inside] > 0
+    inside = volume.brain.astype(bool)
+    return volume.score[inside].astype("float32", copy=False), volume.label[inside] > 0
+
+
+def upd_pixels(volume: Volume) -> Pair:
+    """Every pixel, background included, of the axial slices with brain, at 128 x 128.
+
+    After UPD_study (Lagogiannis et al., IEEE TMI 43(1), 2024, and its code). Classes are resized as numbers and anomalous above 0.4, as there: of
+    a class 2, a fifth of a pixel is enough.
+    """
+    import numpy as np
+
+    from harness.evaluation.squares import resize
+
+    def truth() -> Pair:
+        kept = volume.brain.any(axis=(1, 2))
+        classes = np.where(volume.label > 0, volume.label, 0)[kept]
+        return kept, (resize(classes, volume.spacing) > UPD_LABEL).ravel()
+
+    kept, label = volume.once("upd", truth)
+    return resize(volume.brain_score[kept], volume.spacing).ravel(), label
+
+
+def upd_thresholds(histogram: ScoreHistogram) -> np.ndarray:
+    """Evenly spaced from the smallest to the largest pooled score; anomalous is what lies above one of them."""
+    return _just_above(*histogram.range, UPD_THRESHOLDS)
+
+
+def official_voxels(volume: Volume) -> Pair:
+    """10,000 voxels at random of the brain's bounding box, or all if there are fewer (public code of DISYRE).
+
+    There they are drawn anew in every run and with replacement; here they are the same for every method and seed.
+    """
+    import numpy as np
+
+    def draw() -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+        spans = [np.flatnonzero(volume.brain.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+        box = [(span[0], span[-1] + 1) if span.size else (0, 0) for span in spans]
+        sides = [stop - start for start, stop in box]
+        number = int(np.prod(sides))
+        chosen = volume.rng.choice(number, min(OFFICIAL_VOXELS, number), replace=False)
+        places = tuple(place + start for place, (start, _) in zip(np.unravel_index(chosen, sides), box, strict=True))
+        return places, volume.label[places] > 0
+
+    places, label = volume.once("official", draw)
+    return np.where(volume.brain[places], volume.score[places], 0).astype(np.float32), label
+
+
+def official_thresholds(histogram: ScoreHistogram) -> np.ndarray:
+    """Evenly spaced from the smallest pooled score to 1, the largest label, however large the scores are."""
+    return _just_above(histogram.range[0], 1.0, OFFICIAL_THRESHOLDS)
+
+
+def _just_above(first: float, last: float, number: int) -> np.ndarray:
+    """Even thresholds (number,) float64, raised by one float each: what is at least that is above the even one.
+
+    It matters at the first, the score of all the background: not all voxels are above it, but all at least that.
+    """
+    import numpy as np
+
+    return np.nextafter(np.linspace(first, last, number), np.inf)
 
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
-    for protocol in (Protocol("full", "every voxel of the brain; ⌈Dice⌉ over all thresholds", brain_voxels),)
+    for protocol in (
+        Protocol("full", "every voxel of the brain; ⌈Dice⌉ over all thresholds", brain_voxels),
+        Protocol(
+            "upd",
+            "every pixel of the axial slices with brain at 128 × 128, background included; ⌈Dice⌉ over "
+            f"{UPD_THRESHOLDS} even thresholds from the smallest to the largest score",
+            upd_pixels,
+            upd_thresholds,
+        ),
+        Protocol(
+            "official",
+            f"{OFFICIAL_VOXELS:,} random voxels of each brain's bounding box, the same for every method; ⌈Dice⌉ over "
+            f"{OFFICIAL_THRESHOLDS} even thresholds from the smallest score to 1",
+            official_voxels,
+            official_thresholds,
+        ),
+    )
 }
 
 

@@ -63,10 +63,11 @@ def numbers(
     histogram: ScoreHistogram, protocol: str = "full", resamples: int = 1000, seed: int = 0
 ) -> list[dict[str, Any]]:
     """All metrics of a histogram as dicts with metric, value, low and high; those undefined are left out."""
-    thresholds = PROTOCOLS[protocol].thresholds
-    dice, threshold = best_dice(histogram, None if thresholds is None else thresholds(histogram))
+    fixed = PROTOCOLS[protocol].thresholds
+    thresholds = None if fixed is None else fixed(histogram)
+    dice, threshold = best_dice(histogram, thresholds)
     values = {"ap": average_precision(histogram), "dice": dice, "dice_threshold": threshold, "auroc": auroc(histogram)}
-    intervals = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples, seed) if resamples else {}
+    intervals = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples, seed, thresholds) if resamples else {}
     out = []
     for metric, value in values.items():
         low, high = intervals.get(metric) or (np.nan, np.nan)

@@ -13,7 +13,9 @@ from harness.data.store import Store
 from harness.errors import HarnessError
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import save
-from harness.evaluation.protocols import PROTOCOLS
+from harness.evaluation.protocols import Volume
+from harness.evaluation.protocols import protocol as named
+from harness.evaluation.squares import voxel_size
 from harness.files import write_arrays
 from harness.method import Method
 from harness.training.loop import precision
@@ -57,7 +59,9 @@ def score_test_set(
     labels = store.labels()
     if labels is None or not len(rows):
         raise HarnessError(f"{store.folder}: not a test set: it needs masks and subjects with {modality}")
+    chosen = [named(protocol) for protocol in protocols]
     histograms: dict[str, dict[str, ScoreHistogram]] = {protocol: {} for protocol in protocols}
+    spacing = voxel_size(store.affine)
     shown = set(example_rows(labels, rows, examples))
     slices: list[dict[str, Any]] = []
     streams = Streams(meta["seed"], device)
@@ -65,14 +69,16 @@ def score_test_set(
         subject = store.subjects[row]
         rng = streams.child(subject)
         volume = torch.from_numpy(np.asarray(store.images(modality)[row], np.float32)).to(device)
-        truth = np.asarray(labels[row]) > 0
+        classes = np.asarray(labels[row])
+        truth = classes > 0
         brain = (volume > 0).cpu().numpy()
         maps = score_volume(method, volume, rng, meta["method"])
+        shared: dict[str, object] = {}
         for key, values in maps.items():
-            scores = values.cpu().numpy()
-            for protocol in protocols:
-                counted = PROTOCOLS[protocol].voxels(scores, truth, brain, np.random.default_rng([meta["seed"], row]))
-                histograms[protocol].setdefault(key, ScoreHistogram(key)).add(subject, *counted)
+            scored = Volume(subject, values.cpu().numpy(), classes, brain, spacing, shared)
+            for protocol in chosen:
+                counted = protocol.voxels(scored)
+                histograms[protocol.name].setdefault(key, ScoreHistogram(key)).add(subject, *counted)
         if row in shown:
             slices.append(_example(method, volume, rng, maps["final"], truth, subject))
     out.mkdir(parents=True, exist_ok=True)

@@ -15,9 +15,9 @@ PATH = click.Path(path_type=Path)
     "--labels", type=PATH, required=True, help="Folder of labels of the same file names; anomalous where > 0."
 )
 @click.option("--brain", type=PATH, help="Folder of brain masks of the same file names; without it every voxel counts.")
-@click.option("--protocol", default="full", help="Evaluation protocol.")
+@click.option("--protocol", default="full", help="Evaluation protocol: full, upd or official.")
 @click.option("--resamples", default=1000, help="Bootstrap resamples of the subjects; 0 leaves the intervals out.")
-@click.option("--seed", default=0, help="Seed of the resamples and of protocols that draw voxels.")
+@click.option("--seed", default=0, help="Seed of the resamples.")
 @click.option("--out", type=PATH, help="Also write the JSON to this file.")
 def command(
     maps: Path, labels: Path, brain: Path | None, protocol: str, resamples: int, seed: int, out: Path | None

@@ -115,19 +115,21 @@ def test_a_protocol_is_one_entry_with_its_own_voxels_and_thresholds(monkeypatch)
     grid = protocols.Protocol(
         "grid",
         "ten voxels at random with background, three thresholds",
-        lambda score, label, brain, rng: (
-            (chosen := rng.choice(score.size, 10, replace=False)) is None or score.ravel()[chosen],
-            label.ravel()[chosen] > 0,
+        lambda volume: (
+            (chosen := volume.rng.choice(volume.score.size, 10, replace=False)) is None or volume.score.ravel()[chosen],
+            volume.label.ravel()[chosen] > 0,
         ),
         lambda histogram: np.array([0.0, 0.5, 1.0]),
     )
     monkeypatch.setitem(protocols.PROTOCOLS, "grid", grid)
-    scores, labels = protocols.protocol("grid").voxels(
+    volume = protocols.Volume(
+        "a",
         np.linspace(0, 0.9, 27, dtype=np.float32).reshape(3, 3, 3),
-        np.arange(27).reshape(3, 3, 3) > 20,
+        np.arange(27).reshape(3, 3, 3) > 10,
         np.zeros((3, 3, 3), bool),
-        np.random.default_rng(0),
+        (1.0, 1.0, 1.0),
     )
+    scores, labels = protocols.protocol("grid").voxels(volume)
     histogram = ScoreHistogram()
     histogram.add("a", scores, labels)
     assert histogram.voxels == 10
@@ -141,7 +143,8 @@ def test_full_protocol_counts_the_voxels_of_the_brain():
     label = rng.integers(0, 5, (4, 5, 6)).astype(np.uint8)
     brain = rng.random((4, 5, 6)) < 0.5
     score[0, 0, 0], brain[0, 0, 0] = np.nan, False  # outside the brain nothing matters
-    scores, labels = protocols.PROTOCOLS["full"].voxels(score, label, brain, rng)
+    volume = protocols.Volume("a", score, label, brain, (1.0, 1.0, 1.0))
+    scores, labels = protocols.PROTOCOLS["full"].voxels(volume)
     assert scores.dtype == np.float32
     assert labels.dtype == bool
     np.testing.assert_array_equal(scores, score[brain])
