@@ -90,8 +90,8 @@ def brain_voxels(volume: Volume) -> Pair:
 def upd_pixels(volume: Volume) -> Pair:
     """Every pixel, background included, of the axial slices with brain, at 128 x 128.
 
-    After UPD_study (Lagogiannis et al., IEEE TMI 43(1), 2024, and its code). Classes are resized as numbers and anomalous above 0.4, as there: of
-    a class 2, a fifth of a pixel is enough.
+    After UPD_study (Lagogiannis et al., IEEE TMI 43(1), 2024, and its code). Classes are resized as numbers and
+    anomalous above 0.4, as there: of a class 2, a fifth of a pixel is enough.
     """
     import numpy as np
 

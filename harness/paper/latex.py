@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.paper.summary import Summary
-from harness.paper.table import METRICS, Row, Table, chance_text
+from harness.paper.table import METRICS, Chance, Row, Table, chance_text
 
 DASH = "--"
 SPECIAL = {
@@ -47,8 +47,7 @@ def render(table: Table) -> str:
         *_head(table),
         "\\midrule",
         *_body(table),
-        "\\midrule",
-        _chance(table),
+        *(() if table.section_chance else ("\\midrule", _chance(table, table.chance))),
         "\\bottomrule",
         "\\end{tabular}",
         "",
@@ -98,6 +97,8 @@ def _body(table: Table) -> list[str]:
         name = "" if row.section == section else f"\\textbf{{{escape(row.section)}}}"
         section = row.section
         lines.append(" & ".join([name, escape(row.label), *_cells(table, i, row)]) + " \\\\")
+        if below := table.chance_below(i):
+            lines.append(_chance(table, below))
     return lines
 
 
@@ -110,9 +111,9 @@ def _cells(table: Table, i: int, row: Row) -> list[str]:
     return cells
 
 
-def _chance(table: Table) -> str:
+def _chance(table: Table, chance: Chance) -> str:
     cells = ["", "Chance AP"]
-    for column, value in zip(table.columns, table.chance, strict=True):
+    for column, value in zip(table.columns, chance, strict=True):
         cells += ["" if value is None else chance_text(value)] + [""] * column.paper
     return " & ".join(cells) + " \\\\"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.paper.summary import Summary
-from harness.paper.table import METRICS, Table, chance_text
+from harness.paper.table import METRICS, Chance, Table, chance_text
 
 DASH = "–"
 
@@ -27,10 +27,10 @@ def render(table: Table) -> str:
             if column.paper:
                 cells.append(_paper(row.paper[j]))
         lines.append(cells)
-    chance = ["", "Chance AP"]
-    for column, value in zip(table.columns, table.chance, strict=True):
-        chance += ["" if value is None else chance_text(value)] + [""] * column.paper
-    lines.append(chance)
+        if below := table.chance_below(i):
+            lines.append(_chance(table, below))
+    if not table.section_chance:
+        lines.append(_chance(table, table.chance))
     parts = []
     if table.banner:
         parts.append(f"> **Note: {table.banner}.**")
@@ -47,6 +47,13 @@ def escape(text: str) -> str:
 
 def _title(name: str) -> str:
     return re.sub(r"(\d+)$", r" \1", name).capitalize()
+
+
+def _chance(table: Table, chance: Chance) -> list[str]:
+    cells = ["", "Chance AP"]
+    for column, value in zip(table.columns, chance, strict=True):
+        cells += ["" if value is None else chance_text(value)] + [""] * column.paper
+    return cells
 
 
 def _ours(summary: Summary | None, bold: bool) -> str:

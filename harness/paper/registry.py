@@ -4,25 +4,32 @@ from __future__ import annotations
 
 import ast
 import importlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from harness.errors import HarnessError
 
 HERE = Path(__file__).parent
 
 
-def names(kind: str, methods: Iterable[str] | None = None) -> list[str]:
+def names(kind: str, methods: Iterable[str] | None = None, protocols: Collection[str] = ()) -> list[str]:
     """Names of all tables or figures (`kind` is "tables" or "figures"), without importing them.
 
-    With `methods`, only those that an experiment with these methods can fill: a file may say `REQUIRES = "disyre"`.
+    With `methods`, only those that an experiment with these methods and evaluation protocols can fill: a file may say
+    `REQUIRES = "disyre"`, or `MIN_PROTOCOLS = 2` where it compares protocols.
     """
     found = sorted(path.stem for path in (HERE / kind).glob("*.py") if not path.stem.startswith("_"))
     if methods is None:
         return found
     present = {None, *methods}
-    return [name for name in found if _requires(HERE / kind / f"{name}.py") in present]
+    return [
+        name
+        for name in found
+        if _literal(HERE / kind / f"{name}.py", "REQUIRES") in present
+        and (_literal(HERE / kind / f"{name}.py", "MIN_PROTOCOLS") or 0) <= len(protocols)
+    ]
 
 
 def load(kind: str, name: str) -> ModuleType:
@@ -33,9 +40,9 @@ def load(kind: str, name: str) -> ModuleType:
     return importlib.import_module(f"harness.paper.{kind}.{name}")
 
 
-def _requires(path: Path) -> str | None:
-    """The literal `REQUIRES` of a file, None if it has none."""
+def _literal(path: Path, name: str) -> Any:
+    """What a file assigns to `name` at its top level, a literal; None if it does not."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "REQUIRES":
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
             return ast.literal_eval(node.value)
     return None

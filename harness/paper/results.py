@@ -48,6 +48,14 @@ class Results:
     @classmethod
     def read(cls, path: str | Path, protocol: str = "full") -> Results:
         """Read results.csv. Raises HarnessError if it is absent, empty, lacks a column or holds a value twice."""
+        found = cls.read_all(path)
+        if protocol not in found:
+            raise HarnessError(f"{path}: no row has the protocol {protocol!r}; protocols there: {', '.join(found)}")
+        return found[protocol]
+
+    @classmethod
+    def read_all(cls, path: str | Path) -> dict[str, Results]:
+        """Read results.csv, by protocol in the order of first appearance. Raises HarnessError like `read`."""
         if not Path(path).is_file():
             raise HarnessError(f"{path}: no such file; write it with `python -m harness summarize`")
         try:
@@ -57,11 +65,8 @@ class Results:
         missing = [column for column in COLUMNS if column not in rows.columns]
         if missing:
             raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
-        protocols = list(dict.fromkeys(rows["protocol"]))
-        rows = rows[rows["protocol"] == protocol].reset_index(drop=True)
         if rows.empty:
-            known = ", ".join(protocols) or "none"
-            raise HarnessError(f"{path}: no row has the protocol {protocol!r}; protocols there: {known}")
+            raise HarnessError(f"{path}: holds no result; write it with `python -m harness summarize`")
         try:
             for column in NUMBERS:
                 rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
@@ -69,11 +74,12 @@ class Results:
         except ValueError as error:
             raise HarnessError(f"{path}: a number is malformed ({error}); write the file again") from error
         rows["simulated"] = rows["simulated"].str.lower().isin(["true", "1", "yes"])
-        twice = rows[rows.duplicated(KEY)]
+        twice = rows[rows.duplicated([*KEY, "protocol"])]
         if not twice.empty:
             which = ", ".join(f"{key}={twice.iloc[0][key]}" for key in KEY)
             raise HarnessError(f"{path}: {which} occurs twice; keep one experiment in the file")
-        return cls(rows, str(path), protocol)
+        parts = rows.groupby("protocol", sort=False)
+        return {str(protocol): cls(part.reset_index(drop=True), str(path), str(protocol)) for protocol, part in parts}
 
     @property
     def simulated(self) -> bool:

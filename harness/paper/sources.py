@@ -31,6 +31,15 @@ class Sources:
         return Results.read(self.given("results_csv", "--results"), self.protocol)
 
     @cached_property
+    def by_protocol(self) -> dict[str, Results]:
+        """The results of every protocol that was run, in the order that `harness.evaluation.protocols` lists them."""
+        from harness.evaluation.protocols import PROTOCOLS
+
+        found = Results.read_all(self.given("results_csv", "--results"))
+        known = list(PROTOCOLS)
+        return dict(sorted(found.items(), key=lambda entry: known.index(entry[0]) if entry[0] in known else len(known)))
+
+    @cached_property
     def published(self) -> Published:
         return Published.read(self.published_csv)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.paper.published import Published
@@ -12,6 +12,7 @@ from harness.paper.summary import Summary
 METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}
 PAPER = "Naval Marimont et al., ISBI 2024"
 DIGITS = 2  # as the paper prints
+Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None for other metrics
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,20 @@ class Table:
     heads: tuple[str, str]  # headings of the section and the label
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    chance: tuple[float | None, ...]  # one entry per column
+    chance: Chance  # printed below all rows
     notes: tuple[str, ...]
     results: Results
     best: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) in bold
+    section_chance: Mapping[str, Chance] = field(default_factory=dict)  # or below the rows of each section
+
+    def chance_at(self, row: Row) -> Chance:
+        """The chance levels that a row is compared with."""
+        return self.section_chance.get(row.section, self.chance)
+
+    def chance_below(self, i: int) -> Chance | None:
+        """The chance levels to print right below row `i`, the last of its section; None if there are none."""
+        last = i + 1 == len(self.rows) or self.rows[i + 1].section != self.rows[i].section
+        return self.section_chance.get(self.rows[i].section) if last else None
 
     @property
     def banner(self) -> str | None:
@@ -64,7 +75,7 @@ def columns(results: Results, published: Published, table: str, metrics: Iterabl
     return tuple(Column(t, m, (t, m) in printed) for t in results.tasks for m in metrics)
 
 
-def chance(results: Results, cols: tuple[Column, ...]) -> tuple[float | None, ...]:
+def chance(results: Results, cols: tuple[Column, ...]) -> Chance:
     """Chance level of the AP columns; None for other metrics."""
     return tuple(results.chance(column.task) if column.metric == "ap" else None for column in cols)
 
@@ -97,11 +108,16 @@ def chance_text(value: float) -> str:
 
 def notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
     """What every table says below itself: seeds, subjects, chance, and how to tell our numbers from the paper's."""
+    protocol = [f"Evaluation protocol: {results.protocol}."] if results.protocol != "full" else []
+    return [*protocol, *shared_notes(results, rows)]
+
+
+def shared_notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
+    """The notes that do not depend on the protocol."""
     counts = {task: results.subjects(task) for task in results.tasks}
     subjects = ", ".join(f"{task} {used} ({left_out})" for task, (used, left_out) in counts.items())
     differ = any("–" in text for pair in counts.values() for text in pair)
     return [
-        *([f"Evaluation protocol: {results.protocol}."] if results.protocol != "full" else []),
         seeds_note(rows),
         f"Subjects evaluated (left out): {subjects}." + " A range: methods differ in it." * differ,
         "Chance AP: share of anomalous voxels among the voxels evaluated.",

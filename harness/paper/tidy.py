@@ -40,7 +40,7 @@ def render(table: Table) -> str:
     writer.writeheader()
     for i, row in enumerate(table.rows):
         for j, column in enumerate(table.columns):
-            ours, paper, chance = row.ours[j], row.paper[j], table.chance[j]
+            ours, paper, chance = row.ours[j], row.paper[j], table.chance_at(row)[j]
             if ours is None and paper is None:
                 continue
             used, left_out = table.results.subjects(column.task, row.method)
