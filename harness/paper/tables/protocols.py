@@ -28,8 +28,8 @@ NOTES = {
         "closest known, their public code for DISYRE, which is younger than the paper.",
         "That code draws voxels with replacement and anew in every run; here they are the same for all, so that "
         "methods can be compared.",
-        "Its thresholds are about 0.005 apart and end at 1 whatever the scores are, which underestimates ⌈Dice⌉ of maps "
-        "with small scores or scores above 1.",
+        "Its thresholds are about 0.005 apart and end at 1 whatever the scores are, which underestimates ⌈Dice⌉ of "
+        "maps with small scores or scores above 1.",
     ),
 }
 
@@ -68,8 +68,8 @@ def make(sources: Sources) -> Table:
         name="protocols",
         caption=(
             "Table 2 under every evaluation protocol that was run: average precision (AP) and best possible Dice "
-            "(⌈Dice⌉) of the same score maps. The paper's numbers stand under the protocol closest to the one that made "
-            "them."
+            "(⌈Dice⌉) of the same score maps. The paper's numbers stand under the protocol closest to the one that "
+            "made them."
         ),
         heads=("Protocol", "Method"),
         columns=tuple(replace(c, paper=any(row.paper[j] for row in done)) for j, c in enumerate(cols)),

@@ -1,0 +1,362 @@
+"""Protocols against scikit-learn, scipy and counting by hand: which voxels they count, and at which thresholds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+from sklearn.metrics import average_precision_score
+
+from harness.data.store import Store
+from harness.evaluation.bootstrap import bootstrap_all
+from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.histograms import load
+from harness.evaluation.maps import evaluate_maps
+from harness.evaluation.metrics import best_dice
+from harness.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Volume, protocol
+from harness.evaluation.results import numbers
+from harness.evaluation.squares import FIELD, SIDE, resize, voxel_size
+from harness.evaluation.testing import score_test_set
+from harness.files import write_json
+
+SPACING = (3.0, 1.0, 1.5)  # mm: slice, row, column
+SHAPE = (6, 200, 120)  # 200 x 180 mm
+
+
+def subject(seed: int, shape=SHAPE, classes=(1, 2, 4)):
+    """Score, label and brain of an elliptic brain in all but the outer slices, with a blob of several classes."""
+    rng = np.random.default_rng(seed)
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
+    brain = (y**2 + x**2 < 0.8) & (np.abs(z) < 0.9)
+    blob = (y - 0.3 * rng.uniform(-1, 1)) ** 2 + (x + 0.2) ** 2
+    label = np.select([blob < 0.005 * c * c for c in (1, 2, 3)], classes, 0).astype(np.uint8) * brain
+    score = ndimage.gaussian_filter(rng.standard_normal(shape), 1) ** 2 + 0.1 * (label > 0) * rng.random(shape)
+    score = np.where(brain, score, np.nan).astype(np.float32)  # outside of the brain nothing matters
+    return score, label, brain
+
+
+def on_squares(values: np.ndarray) -> np.ndarray:
+    """A volume of SPACING, padded by hand to 240 mm and resized with scipy as scikit-image's `resize` does it."""
+    sides = [round(FIELD / step) for step in SPACING[1:]]
+    pads = [(0, 0), *(((side - n) // 2,) * 2 for side, n in zip(sides, values.shape[1:], strict=True))]
+    padded = np.pad(values.astype(np.float64), pads)
+    factors = [side / SIDE for side in sides]
+    smooth = ndimage.gaussian_filter(padded, [0, *(max(f - 1, 0) / 2 for f in factors)], mode="mirror")
+    zoomed = ndimage.zoom(smooth, [1, *(1 / f for f in factors)], order=1, mode="mirror", grid_mode=True)
+    assert zoomed.shape[1:] == (SIDE, SIDE)
+    return zoomed
+
+
+def upd_by_hand(subjects) -> tuple[np.ndarray, np.ndarray]:
+    """Pooled scores and labels (n,) of UPD_study's protocol."""
+    scores, labels = [], []
+    for score, label, brain in subjects:
+        image = on_squares(brain)
+        kept = image.sum(axis=(1, 2)) > 0
+        scores.append((on_squares(np.where(brain, score, 0)) * (image > 0))[kept].ravel())
+        labels.append(on_squares(label)[kept].ravel() > 0.4)
+    return np.concatenate(scores), np.concatenate(labels)
+
+
+def dice_above(scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> float:
+    """Best Dice over thresholds, a voxel being called anomalous above, by counting at each."""
+    found = [(scores > t) for t in thresholds]
+    return max(2 * (f & labels).sum() / (f.sum() + labels.sum()) for f in found)
+
+
+def histogram_of(name: str, volumes) -> ScoreHistogram:
+    histogram = ScoreHistogram()
+    for volume in volumes:
+        histogram.add(volume.subject, *protocol(name).voxels(volume))
+    return histogram
+
+
+def volumes_of(subjects, spacing=SPACING) -> list[Volume]:
+    return [Volume(f"sub-{number}", *arrays, spacing) for number, arrays in enumerate(subjects)]
+
+
+def values(histogram: ScoreHistogram, name: str) -> dict[str, float]:
+    return {row["metric"]: row["value"] for row in numbers(histogram, name, resamples=0)}
+
+
+@pytest.fixture(scope="module")
+def subjects():
+    return [subject(seed) for seed in range(3)]
+
+
+def test_upd_against_scipy_and_scikit_learn(subjects):
+    histogram = histogram_of("upd", volumes_of(subjects))
+    scores, labels = upd_by_hand(subjects)
+    assert histogram.voxels == scores.size == 3 * 4 * SIDE * SIDE  # two of six slices have no brain
+    assert histogram.positives == labels.sum() > 0
+    found = values(histogram, "upd")
+    assert found["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
+    thresholds = np.linspace(scores.max(), scores.min(), 100)
+    assert thresholds[-1] == 0  # the background: what lies above it is not everything
+    assert found["dice"] == pytest.approx(dice_above(scores, labels, thresholds), abs=1e-3)
+    assert np.abs(thresholds - found["dice_threshold"]).min() < 1e-5
+
+
+def test_full_and_official_against_scikit_learn(subjects):
+    full = values(histogram_of("full", volumes_of(subjects)), "full")
+    scores, labels = (np.concatenate([a[k][a[2]] for a in subjects]) for k in (0, 1))
+    assert full["ap"] == pytest.approx(average_precision_score(labels > 0, scores), abs=1e-4)
+
+    histogram = histogram_of("official", volumes_of(subjects))
+    assert histogram.voxels == 3 * OFFICIAL_VOXELS
+    chosen = [protocol("official").voxels(volume) for volume in volumes_of(subjects)]
+    scores, labels = (np.concatenate(parts).astype(float) for parts in zip(*chosen, strict=True))
+    found = values(histogram, "official")
+    assert found["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
+    thresholds = np.linspace(scores.min(), 1, 200)
+    assert found["dice"] == pytest.approx(dice_above(scores, labels > 0, thresholds), abs=1e-3)
+    assert found["ap"] == pytest.approx(full["ap"], abs=0.1)  # a sample of the same voxels
+
+
+def test_grids_of_thresholds_underestimate_dice_of_heavy_tails(subjects):
+    tailed = [(np.exp(30 * score), label, brain) for score, label, brain in subjects]
+    histogram = histogram_of("upd", volumes_of(tailed))
+    assert values(histogram, "upd")["dice"] < best_dice(histogram)[0] - 0.05
+
+
+def test_a_threshold_is_exceeded_not_reached():
+    score = np.zeros((1, 1, 4), np.float32)
+    score[0, 0] = [0, 0.25, 0.5, 1]  # on the grid of 200 thresholds from 0 to 1 only 0 and 1 are met exactly
+    volume = Volume("a", score, np.array([[[0, 0, 0, 1]]]), np.ones((1, 1, 4), bool), SPACING)
+    histogram = histogram_of("official", [volume])
+    assert values(histogram, "official")["dice"] == 1
+    thresholds = PROTOCOLS["official"].thresholds(histogram)
+    assert len(thresholds) == 200
+    np.testing.assert_allclose(thresholds, np.linspace(0, 1, 200), atol=1e-12)
+    _, negatives, positives = histogram.pooled()
+    above_lowest = best_dice(histogram, thresholds[:1])[0]
+    assert above_lowest == pytest.approx(2 * 1 / (3 + 1))  # three of four above 0, not all four
+    assert best_dice(histogram, thresholds[-1:])[0] == 0  # nothing above 1
+    assert (negatives.sum(), positives.sum()) == (3, 1)
+
+
+@pytest.mark.parametrize(("shape", "spacing"), [((2, 189, 157), 1.0), ((2, 47, 40), 4.0), ((2, 101, 77), 1.875)])
+def test_resizing_keeps_places(shape, spacing):
+    """A ramp in millimetres from the image's centre reads the same at every pixel well inside of the image."""
+    y, x = ((np.arange(n) - (n - 1) / 2) * spacing for n in shape[1:])
+    image = np.broadcast_to(200 + 0.5 * y[:, None] + 0.25 * x, shape)
+    pixels = (np.arange(SIDE) - (SIDE - 1) / 2) * FIELD / SIDE
+    inner = [np.abs(pixels) < line.max() - 3 * max(spacing, 1.875) for line in (y, x)]
+    expected = (200 + 0.5 * pixels[:, None] + 0.25 * pixels)[np.ix_(*inner)]
+    out = resize(image, (2.0, spacing, spacing))
+    assert out.dtype == np.float32
+    assert expected.size > 1000
+    np.testing.assert_allclose(out[0][np.ix_(*inner)], expected, rtol=1e-5)
+    outer = [np.abs(pixels) > line.max() + 3 * max(spacing, 1.875) for line in (y, x)]
+    assert not out[:, outer[0]].any()
+    assert not out[:, :, outer[1]].any()
+
+
+def test_an_image_larger_than_the_field_is_cropped_about_its_centre():
+    image = np.zeros((1, 300, 300), np.float32)
+    image[:, 30:270, 30:270] = 1
+    out = resize(image, (1.0, 1.0, 1.0))
+    np.testing.assert_allclose(out[0, 2:-2, 2:-2], 1, rtol=1e-5)
+    assert not resize(1 - image, (1.0, 1.0, 1.0))[0, 2:-2, 2:-2].any()
+
+
+def test_classes_count_as_numbers():
+    """Of a voxel wide line at voxels of pixel size but shifted by half, each pixel shows half of the class."""
+    label = np.zeros((1, 127, 127), np.uint8)
+    label[0, :, 63] = 1
+    brain = np.ones(label.shape, bool)
+    scores = np.ones(label.shape, np.float32)
+    step = FIELD / SIDE
+    for value, wanted in ((1, 2), (2, 2)):
+        _, labels = protocol("upd").voxels(Volume("a", scores, label * value, brain, (1.0, step, step)))
+        assert labels.reshape(SIDE, SIDE)[64].sum() == wanted
+    thin = np.zeros((1, 240, 240), np.uint8)
+    thin[0, :, 120] = 1
+    weight = resize(thin, (1.0, 1.0, 1.0))[0, 64]
+    assert ((weight > 0.1) & (weight < 0.4)).any()  # partial pixels: anomalous for class 4 only
+    for value in (1, 4):
+        volume = Volume("a", np.ones(thin.shape, np.float32), thin * value, np.ones(thin.shape, bool), (1.0, 1.0, 1.0))
+        labels = protocol("upd").voxels(volume)[1].reshape(SIDE, SIDE)[64]
+        np.testing.assert_array_equal(labels, value * weight > 0.4)
+
+
+@pytest.mark.parametrize("spacing", [1.0, 1.875, 4.0])
+def test_squares_are_not_resampled(spacing):
+    rng = np.random.default_rng(0)
+    score = rng.random((4, SIDE, SIDE)).astype(np.float32)
+    label = (rng.random(score.shape) < 0.1).astype(np.uint8)
+    brain = rng.random(score.shape) < 0.5
+    brain[2] = False
+    scores, labels = protocol("upd").voxels(Volume("a", score, label, brain, (1.0, spacing, spacing)))
+    kept = [0, 1, 3]
+    np.testing.assert_array_equal(scores.reshape(3, SIDE, SIDE), (score * brain)[kept])
+    np.testing.assert_array_equal(labels.reshape(3, SIDE, SIDE), label[kept] > 0)
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_score_maps_of_a_subject_share_labels_and_a_brain_may_be_empty(name, subjects):
+    score, label, brain = subjects[0]
+    shared: dict[str, object] = {}
+    first = protocol(name).voxels(Volume("a", score, label, brain, SPACING, shared))
+    second = protocol(name).voxels(Volume("a", 2 * score, label, brain, SPACING, shared))
+    np.testing.assert_array_equal(second[1], first[1])
+    np.testing.assert_allclose(second[0], 2 * first[0], rtol=1e-6)
+    assert first[0].dtype == np.float32
+    assert first[1].dtype == bool
+    nothing = protocol(name).voxels(Volume("a", score, label, np.zeros(SHAPE, bool), SPACING))
+    assert [part.shape for part in nothing] == [(0,), (0,)]
+
+
+def test_official_draws_from_the_box_of_the_brain_by_the_subjects_name():
+    shape = (20, 50, 40)
+    score = np.arange(1, 40_001, dtype=np.float32).reshape(shape)  # every voxel's score is its number
+    brain = np.zeros(shape, bool)
+    brain[2:18, 5:45, 3:37] = True
+    brain[9, 20, 20] = False
+    label = np.zeros(shape, np.uint8)
+    label[5:9] = 3
+
+    def drawn(name, values=score, truth=label, inside=brain):
+        return protocol("official").voxels(Volume(name, values, truth, inside, SPACING))
+
+    scores, labels = drawn("sub-1")
+    np.testing.assert_array_equal(drawn("sub-1")[0], scores)
+    np.testing.assert_array_equal(drawn("sub-1", values=3 * score)[0], 3 * scores)
+    assert not np.array_equal(drawn("sub-2")[0], scores)
+    numbered = scores[scores > 0].astype(int) - 1
+    assert len(np.unique(numbered)) == len(numbered) >= OFFICIAL_VOXELS - 1  # without replacement; the hole scores 0
+    assert brain.ravel()[numbered].all()
+    np.testing.assert_array_equal(labels[scores > 0], label.ravel()[numbered] > 0)
+    share = labels.mean()
+    assert share == pytest.approx(4 / 16, abs=0.02)
+    few = np.zeros(shape, bool)
+    few[:10, :20, :20] = True
+    assert sorted(drawn("sub-1", inside=few)[0]) == sorted(score[few])
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """A packed test set of two subjects, 12 slices of 60 x 48 voxels of 4 mm."""
+    folder = tmp_path_factory.mktemp("packed")
+    arrays = [subject(seed, (12, 60, 48)) for seed in (1, 2)]
+    np.save(folder / "t1.npy", np.stack([brain * 0.5 for _, _, brain in arrays]).astype(np.float16))
+    np.save(folder / "mask.npy", np.stack([label for _, label, _ in arrays]))
+    index = {
+        "dataset": "tiny",
+        "simulated": True,
+        "modalities": ["t1"],
+        "has_mask": True,
+        "spacing": 4.0,
+        "left_out": [],
+    }
+    rows = [{"subject": f"sub-{row}", "split": "test", "modalities": ["t1"]} for row in (1, 2)]
+    write_json(folder / "index.json", {**index, "affine": np.diag([4.0, 4.0, 4.0, 1.0]).tolist(), "subjects": rows})
+    return Store.open(folder), arrays
+
+
+class Numbered:
+    """A method that scores every voxel by its number, and by its double; or at random."""
+
+    def __init__(self, random: bool) -> None:
+        self.random = random
+
+    def score(self, volume, rng):
+        if self.random:
+            return {"final": torch.rand(volume.shape, generator=rng["scores"])}
+        numbers = torch.arange(1.0, volume.numel() + 1).reshape(volume.shape)
+        return {"final": numbers, "single/t=25": 2 * numbers}
+
+    def restore(self, volume, rng):
+        return None
+
+
+def scored(packed, out, seed: int, random: bool = False) -> dict[str, dict[str, ScoreHistogram]]:
+    meta = {"method": "numbered", "task": "tiny", "seed": seed}
+    device = torch.device("cpu")
+    names = ["full", "upd", "official"]
+    score_test_set(Numbered(random), packed[0], "t1", meta, names, 1, out, device)  # type: ignore[arg-type]
+    return {name: load(out / f"{name}.npz")[0] for name in names}
+
+
+def test_one_pass_gives_every_protocol_and_official_the_same_voxels_for_all(packed, tmp_path):
+    first, second = scored(packed, tmp_path / "1", seed=1), scored(packed, tmp_path / "2", seed=2)
+    assert first["official"] == second["official"]
+    once, twice = (first["official"][name].pooled() for name in ("final", "single/t=25"))
+    np.testing.assert_array_equal(twice[0], 2 * once[0])  # the same voxels by their numbers
+    np.testing.assert_array_equal(twice[2], once[2])
+    random = scored(packed, tmp_path / "3", seed=1, random=True)
+    for name in ("full", "upd", "official"):
+        ours, theirs = random[name]["final"], first[name]["final"]
+        assert (ours.voxels, ours.positives) == (theirs.voxels, theirs.positives)
+    brains = sum(int(brain.sum()) for _, _, brain in packed[1])
+    slices = sum(int(brain.any((1, 2)).sum()) for _, _, brain in packed[1])
+    assert first["full"]["final"].voxels == brains
+    assert first["upd"]["final"].voxels == slices * SIDE * SIDE
+
+
+def test_interval_is_that_of_dice_over_the_protocols_thresholds(subjects):
+    tailed = [(np.exp(30 * score), label, brain) for score, label, brain in map(subject, range(6))]
+    histogram = histogram_of("upd", volumes_of(tailed))
+    thresholds = PROTOCOLS["upd"].thresholds(histogram)
+    low, high = bootstrap_all(histogram, ["dice"], 200, 0, thresholds)["dice"]
+    dice = best_dice(histogram, thresholds)[0]
+    assert low <= dice <= high
+
+    rng = np.random.default_rng(0)
+    draws = rng.multinomial(6, np.full(6, 1 / 6), size=200)
+    pairs = [protocol("upd").voxels(volume) for volume in volumes_of(tailed)]
+    above = np.array([[((s > t) & y).sum() for t in np.nextafter(thresholds, -1)] for s, y in pairs])
+    flagged = np.array([[(s > t).sum() for t in np.nextafter(thresholds, -1)] for s, _ in pairs])
+    wanted = np.array([y.sum() for _, y in pairs])
+    brute = (2 * (draws @ above) / (draws @ flagged + (draws @ wanted)[:, None])).max(axis=1)
+    np.testing.assert_allclose([low, high], np.quantile(brute, [0.025, 0.975]), atol=0.005)
+
+
+def test_evaluate_takes_voxel_sizes_from_the_header(subjects, tmp_path):
+    affine = np.diag([-SPACING[2], SPACING[1], SPACING[0], 1.0])  # stored right to left
+    for number, arrays in enumerate(subjects):
+        for folder, array in zip(("maps", "labels", "brain"), arrays, strict=True):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            stored = array.transpose(2, 1, 0)[::-1].astype(np.float32 if folder == "maps" else np.uint8)
+            nibabel.Nifti1Image(stored, affine).to_filename(tmp_path / folder / f"sub-{number}.nii.gz")
+    folders = [tmp_path / name for name in ("maps", "labels", "brain")]
+    result = evaluate_maps(*folders, protocol="upd", resamples=0)
+    scores, labels = upd_by_hand(subjects)
+    assert (result["voxels"], result["positives"]) == (scores.size, labels.sum())
+    assert result["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
+    assert result["protocol"] == "upd"
+    official = evaluate_maps(*folders, protocol="official", resamples=0)
+    packed = values(histogram_of("official", volumes_of(subjects)), "official")
+    assert official["ap"] == pytest.approx(packed["ap"], abs=1e-9)  # the same voxels, whatever way they come
+
+
+def test_voxel_size_of_an_oblique_grid():
+    turn = np.array([[0.6, -0.8, 0], [0.8, 0.6, 0], [0, 0, 1]])
+    affine = np.eye(4)
+    affine[:3, :3] = turn @ np.diag([1.5, 1.0, 3.0])
+    assert voxel_size(affine) == pytest.approx(SPACING)
+
+
+def test_range_is_of_the_scores_counted():
+    histogram = ScoreHistogram()
+    assert np.isnan(histogram.range).all()
+    histogram.add("a", np.array([0.3, 7.5], np.float32), np.zeros(2, bool))
+    assert histogram.range == (float(np.float32(0.3)), 7.5)
+    histogram.add("b", np.zeros(1, np.float32), np.zeros(1, bool))
+    assert histogram.range == (0, 7.5)
+    zeros = ScoreHistogram()
+    zeros.add("a", np.zeros(3, np.float32), np.zeros(3, bool))
+    assert zeros.range == (0, 0)
+
+
+def test_names_are_read_without_numpy():
+    code = (
+        "import sys; sys.modules['numpy'] = None; from harness.evaluation.protocols import PROTOCOLS; print(*PROTOCOLS)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["full", "upd", "official"]

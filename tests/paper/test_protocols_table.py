@@ -1,0 +1,153 @@
+"""The table of protocols: sections, where the paper's numbers stand, chance levels, notes, and when it is rendered."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from harness.errors import HarnessError
+from harness.paper import latex, markdown, registry, tidy
+from harness.paper.results import Results
+from harness.paper.sources import Sources
+from harness.paper.table import Table
+from harness.verbs.table import command
+
+Make = Callable[..., Path]
+SHIFT = {"official": 0.05, "full": 0.0, "upd": -0.05}  # alphabetical order of results.csv is not that of the table
+SHARE = {"official": 0.5, "full": 1.0, "upd": 0.25}
+
+
+def three_protocols(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows three times: values moved, fewer anomalous voxels of as many."""
+    parts = []
+    for protocol, shift in SHIFT.items():
+        part = frame.assign(protocol=protocol, value=frame["value"] + shift)
+        parts.append(part.assign(positives=(part["positives"] * SHARE[protocol]).astype(int)))
+    return pd.concat(parts)
+
+
+@pytest.fixture(scope="module")
+def path(make_results: Make, tmp_path_factory) -> Path:
+    return make_results(tmp_path_factory.mktemp("protocols") / "results.csv", edit=three_protocols)
+
+
+def made(path: Path) -> Table:
+    return registry.load("tables", "protocols").make(Sources(path))
+
+
+def rows(table: Table) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(tidy.render(table))))
+
+
+def test_one_section_per_protocol_with_its_own_numbers(path: Path) -> None:
+    found = rows(made(path))
+    assert list(dict.fromkeys(row["section"] for row in found)) == ["full", "upd", "official"]
+    means = {
+        row["section"]: float(row["mean"])
+        for row in found
+        if (row["method"], row["task"], row["metric"]) == ("fae", "ATLAS", "ap")
+    }
+    assert means["official"] - means["full"] == pytest.approx(0.05, abs=1e-5)
+    assert means["upd"] - means["full"] == pytest.approx(-0.05, abs=1e-5)
+    frame = pd.read_csv(path).query("method == 'fae' and task == 'ATLAS' and metric == 'ap' and score == 'final'")
+    assert means["upd"] == pytest.approx(frame.query("protocol == 'upd'")["value"].mean(), abs=1e-5)
+
+
+def test_the_papers_numbers_stand_once_beside_the_protocol_that_made_them(path: Path) -> None:
+    printed = {(row["section"], row["method"]) for row in rows(made(path)) if row["paper_mean"]}
+    own = {("official", "disyre"), ("official", "mood22")}
+    quoted = {"vae", "r_vae", "f_anogan", "fae", "rd", "am_cons", "pii", "dae"}
+    assert printed == own | {("upd", method) for method in quoted}
+    row = next(
+        row
+        for row in rows(made(path))
+        if (row["section"], row["method"], row["task"], row["metric"]) == ("official", "disyre", "BraTS-T2", "ap")
+    )
+    assert row["paper_mean"] == "0.76"
+    assert {row["method"] for row in rows(made(path)) if row["section"] == "full"} == {
+        *("disyre", "dae", "fae", "my_own", "intensity", "random")
+    }
+
+
+def test_chance_is_that_of_each_protocol(path: Path) -> None:
+    table = made(path)
+    chance = {row["section"]: row["chance"] for row in rows(table) if (row["task"], row["metric"]) == ("ATLAS", "ap")}
+    assert chance == {"full": "0.011", "upd": "0.00275", "official": "0.0055"}
+    lines = [line for line in markdown.render(table).splitlines() if "| Chance AP " in line]
+    assert [line.split("|")[3].strip() for line in lines] == ["0.011", "0.0027", "0.0055"]
+    assert latex.render(table).count("Chance AP &") == 3
+
+
+def test_bold_is_the_best_of_each_protocol_and_never_a_control(path: Path) -> None:
+    best = [
+        row for row in rows(made(path)) if row["best"] == "true" and row["task"] == "ATLAS" and row["metric"] == "ap"
+    ]
+    assert [(row["section"], row["method"]) for row in best] == [
+        (protocol, "disyre") for protocol in ("full", "upd", "official")
+    ]
+
+
+def test_notes_say_what_is_counted_and_whose_numbers_they_are(path: Path) -> None:
+    text = markdown.render(made(path))
+    for words in ("UPD\\_study", "every voxel of the brain", "10,000 random voxels", "128 × 128", "how is not printed"):
+        assert words in text
+    assert "Evaluation protocol:" not in text
+    assert "simulated cohort" in text
+    assert "Controls are not ranked." in text
+
+
+def test_only_protocols_that_were_run_are_shown(make_results: Make, tmp_path: Path) -> None:
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        return three_protocols(frame).query("protocol != 'official'")
+
+    table = made(make_results(tmp_path / "results.csv", edit=edit))
+    assert list(dict.fromkeys(row.section for row in table.rows)) == ["full", "upd"]
+    assert not any("authors evaluated DISYRE" in note for note in table.notes)
+    single = made(make_results(tmp_path / "single.csv"))
+    assert not any(column.paper for column in single.columns)
+    assert "*paper*" not in markdown.render(single)
+
+
+def test_formats_are_regular(path: Path) -> None:
+    table = made(path)
+    lines = [line for line in markdown.render(table).splitlines() if line.startswith("|")]
+    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
+    tex = latex.render(table)
+    assert tex.count("\\midrule") == 3  # below the head, and between sections
+    body = tex[tex.index("\\toprule") : tex.index("\\bottomrule")]
+    columns = len(re.search(r"@{}([lr]+)@{}", tex)[1])  # type: ignore[index]
+    for line in (line for line in body.splitlines() if line.endswith("\\\\")):
+        spans = sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", line))
+        assert len(re.findall(r"(?<!\\)&", line)) + 1 + spans == columns
+
+
+def test_rendered_by_default_only_where_protocols_can_be_compared() -> None:
+    assert "protocols" in registry.names("tables")
+    assert "protocols" not in registry.names("tables", ["disyre"], ["full"])
+    assert registry.names("tables", ["disyre"], ["full", "upd"]) == registry.names("tables")
+    assert "protocols" in registry.names("tables", ["dae"], ["full", "upd"])
+
+
+@pytest.mark.parametrize("protocol", ["full", "official"])
+def test_verb_writes_it_whatever_protocol_other_tables_show(path: Path, tmp_path: Path, protocol: str) -> None:
+    arguments = ["protocols", "--results", str(path), "--protocol", protocol, "--out", str(tmp_path)]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["protocols.csv", "protocols.md", "protocols.tex"]
+
+
+def test_results_of_all_protocols_are_read_once_and_checked(path: Path, make_results: Make, tmp_path: Path) -> None:
+    found = Results.read_all(path)
+    assert list(found) == ["official", "full", "upd"]
+    assert {name: results.protocol for name, results in found.items()} == {name: name for name in found}
+    pd.testing.assert_frame_equal(found["upd"].rows, Results.read(path, "upd").rows)
+    empty = make_results(tmp_path / "empty.csv", edit=lambda frame: frame.head(0))
+    with pytest.raises(HarnessError, match="holds no result"):
+        Results.read(empty)
