@@ -166,7 +166,7 @@ def test_an_image_larger_than_the_field_is_cropped_about_its_centre():
 
 
 def test_classes_count_as_numbers():
-    """A line one voxel wide, midway between two pixels, is a small part of both: enough for class 4, not for class 1."""
+    """A line one voxel wide, midway between two pixels, is a little of both: enough for class 4, not for class 1."""
     line = np.zeros((1, 240, 240), np.uint8)
     line[0, :, 127] = 1  # its centre is 7.5 mm from the image's, four pixels
     score, brain = np.ones(line.shape, np.float32), np.ones(line.shape, bool)
