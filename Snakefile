@@ -27,3 +27,4 @@ rule all:
         expand(f"{RESULTS}/paper/{{table}}.md", table=experiment.tables),
         expand(f"{RESULTS}/paper/{{figure}}.pdf", figure=experiment.figures),
         f"{RESULTS}/evaluation/results.csv",
+        expand(f"{DATA}/{{dataset}}/quality/quality.html", dataset=experiment.datasets),

@@ -33,7 +33,13 @@ def middle(mask: np.ndarray) -> tuple[int, int, int]:
     """The voxel (x, y, z) in the middle of a mask, or of the volume if it is empty."""
     voxels = np.argwhere(mask)
     where = voxels.mean(axis=0) if len(voxels) else (np.array(mask.shape) - 1) / 2
-    x, y, z = (int(round(float(value))) for value in where)
+    x, y, z = (round(float(value)) for value in where)
+    return x, y, z
+
+
+def largest(mask: np.ndarray) -> tuple[int, int, int]:
+    """The voxel (x, y, z) whose three slices each hold as much of a mask as any slice of that direction."""
+    x, y, z = (int(mask.sum(axis=axes).argmax()) for axes in ((1, 2), (0, 2), (0, 1)))
     return x, y, z
 
 

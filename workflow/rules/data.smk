@@ -75,3 +75,32 @@ rule pack:
     shell:
         "python -m harness pack --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.registered}"
         " --reports {input.reports} --max-lost {params.max_lost} --out {params.packed} 2> {log}"
+
+
+rule quality:
+    input:
+        sheet=f"{DATA}/{{dataset}}/subjects.csv",
+        reports=gather.chunk(f"{DATA}/{{{{dataset}}}}/chunks/{{scatteritem}}.csv"),
+        modules=[
+            workflow.source_path(f"../../harness/data/quality/{name}")
+            for name in ("rules.py", "measures.py", "montage.py", "charts.py", "cohort.py", "page.py", "page.html.j2")
+        ],
+    output:
+        csv=f"{DATA}/{{dataset}}/quality/quality.csv",
+        html=report(
+            f"{DATA}/{{dataset}}/quality/quality.html",
+            caption=caption("quality"),
+            category="Quality",
+            labels={"data set": "{dataset}"},
+        ),
+    log:
+        f"{RESULTS}/logs/quality/{{dataset}}.log",
+    conda:
+        f"{ENVS}/data.yaml"
+    threads: stage_threads("preprocessing")
+    params:
+        registered=lambda wildcards, input: str(Path(input.sheet).parent / "registered"),
+        out=lambda wildcards, output: str(Path(output.csv).parent),
+    shell:
+        "python -m harness quality --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.registered}"
+        " --threads {threads} --out {params.out} --reports {input.reports} > {log} 2>&1"

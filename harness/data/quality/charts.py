@@ -1,0 +1,57 @@
+"""Small charts as inline SVG: light, sharp at any size, and part of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+WIDTH, HEIGHT = 220, 56
+
+
+def distribution(values: Sequence[float], low: float, high: float) -> Markup:
+    """A histogram of the values of a cohort; dashed lines at the limits that lie within the range shown."""
+    first, last = min(values), max(values)
+    # Values that are equal but for rounding make one bar.
+    margin = max(0.05 * (last - first), 0.01 * max(abs(first), abs(last)), 1e-3)
+    first, last = first - margin, last + margin
+    # A limit is worth showing where it would not squeeze the values together.
+    for limit in (low, high):
+        if np.isfinite(limit) and first - (last - first) < limit < last + (last - first):
+            first, last = min(first, limit - margin), max(last, limit + margin)
+    counts, edges = np.histogram(values, int(np.clip(2 * np.sqrt(len(values)), 8, 40)), range=(first, last))
+
+    def across(value: float) -> float:
+        return (value - first) / (last - first) * WIDTH
+
+    width = across(edges[1])
+    tall = counts / counts.max() * (HEIGHT - 4)
+    bars = "".join(
+        f'<rect x="{across(edge):.1f}" y="{HEIGHT - bar:.1f}" width="{max(width - 1, 0.5):.1f}" height="{bar:.1f}"/>'
+        for edge, bar in zip(edges[:-1], tall, strict=True)
+        if bar
+    )
+    lines = "".join(
+        f'<line x1="{across(limit):.1f}" x2="{across(limit):.1f}" y1="0" y2="{HEIGHT}"/>'
+        for limit in (low, high)
+        if first < limit < last
+    )
+    return Markup(
+        f'<svg class="distribution" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{bars}{lines}'
+        f'<path d="M0 {HEIGHT - 0.5}H{WIDTH}"/></svg>'
+    )
+
+
+def curve(shares: np.ndarray, mean: np.ndarray, top: float) -> Markup:
+    """A subject's histogram (filled) and the cohort's mean histogram (line); shares above `top` are cut."""
+    return Markup(
+        f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><path class="own" d="M0 {HEIGHT}'
+        f'{_steps(shares, top)}V{HEIGHT}Z"/><path class="mean" d="M0 {HEIGHT}{_steps(mean, top)}"/></svg>'
+    )
+
+
+def _steps(shares: np.ndarray, top: float) -> str:
+    width = WIDTH / len(shares)
+    heights = HEIGHT - np.clip(shares / max(top, 1e-9), 0, 1) * (HEIGHT - 2)
+    return "".join(f"V{y:.0f}H{(i + 1) * width:.0f}" for i, y in enumerate(heights))

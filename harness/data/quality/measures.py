@@ -1,0 +1,103 @@
+"""The numbers of one registered subject, from its packed volumes and the record of its registration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data import register
+from harness.data.geometry import Grid
+
+#: bins of the histogram of grey values 0…1 inside the brain
+BINS = 32
+IMAGES = ("t1", "t2")
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """A subject as it is packed, arrays (X, Y, Z).
+
+    images: by modality, in [0, 1], above 0 in the brain; brain: bool; lesion: bool, or None without labels.
+    """
+
+    images: dict[str, np.ndarray]
+    brain: np.ndarray
+    lesion: np.ndarray | None
+    grid: Grid
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in ml of the template's space."""
+        return abs(float(np.linalg.det(self.grid.affine[:3, :3]))) / 1000
+
+
+def read(folder: Path) -> Volumes:
+    """Read a folder that `preprocess` wrote."""
+    import nibabel
+
+    def load(name: str) -> np.ndarray | None:
+        path = folder / f"{name}.nii.gz"
+        return np.asanyarray(nibabel.load(path).dataobj) if path.is_file() else None  # type: ignore[attr-defined]
+
+    image: Any = nibabel.load(folder / "brain.nii.gz")
+    brain, lesion = np.asanyarray(image.dataobj) > 0, load("mask")
+    loaded = {name: load(name) for name in IMAGES}
+    images = {name: data for name, data in loaded.items() if data is not None}
+    return Volumes(images, brain, None if lesion is None else lesion > 0, Grid(brain.shape, image.affine))
+
+
+def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dict[str, float]:
+    """The measures of harness/data/quality/rules.py of one subject, but for the distances between histograms.
+
+    record: its subject.json; target: the template's brain (X, Y, Z), bool. What cannot be measured has no entry.
+    """
+    values = {f"likeness_{name}": float(value) for name, value in record.get("likeness", {}).items()}
+    brain_ml, packed_ml = float(record["brain_ml"]), float(volumes.brain.sum()) * volumes.voxel_ml
+    values["brain_ml"] = brain_ml
+    values["overlap"] = 2 * float((volumes.brain & target).sum()) / max(float(volumes.brain.sum() + target.sum()), 1)
+    values["border_cm2"] = border(volumes.brain, volumes.grid.spacing)
+    matrix = np.array(record["template_to_scan"]["t1"])
+    values["brain_change"] = change(packed_ml, brain_ml, 1 / abs(float(np.linalg.det(matrix[:3, :3]))))
+    if len(volumes.images) == len(IMAGES):
+        t1, t2 = (volumes.images[name] for name in IMAGES)
+        both = (t1 > 0) & (t2 > 0)
+        # Overlap of the two is not what is asked; where there is next to none, nothing is alike.
+        values["nmi_t1_t2"] = register.similarity(t1, t2, both) if both.any() else 1.0
+    if volumes.lesion is not None and "lesion_ml" in record:
+        before, expansion = float(record["lesion_ml"]), float(record["expansion"])
+        count = float(volumes.lesion.sum())
+        values["lesion_ml"], values["lesion_packed_ml"] = before, count * volumes.voxel_ml
+        values["lesion_voxels"] = before * expansion / volumes.voxel_ml
+        if before > 0:
+            values["lesion_change"] = change(values["lesion_packed_ml"], before, expansion)
+        if count > 0:
+            values["lesion_outside"] = 100 * float((volumes.lesion & ~volumes.brain).sum()) / count
+    return values
+
+
+def change(packed: float, before: float, expansion: float) -> float:
+    """By how many % a volume that the registration makes `expansion` times as large differs from `before`."""
+    return 100 * (packed / expansion / before - 1)
+
+
+def border(mask: np.ndarray, spacing: np.ndarray) -> float:
+    """Area (cm²) of a mask on the six outer faces of its grid; spacing (3,) in mm."""
+    area = 0.0
+    for axis in range(3):
+        face = float(np.prod(np.delete(spacing, axis)))
+        area += sum(float(np.take(mask, end, axis=axis).sum()) for end in (0, -1)) * face
+    return area / 100
+
+
+def histogram(image: np.ndarray) -> np.ndarray:
+    """The shares (BINS,) of the brain's voxels by grey value, 0…1; the image is above 0 in the brain."""
+    counts = np.histogram(image[image > 0], BINS, range=(0.0, 1.0))[0]
+    return counts / max(counts.sum(), 1)
+
+
+def distance(one: np.ndarray, other: np.ndarray) -> float:
+    """Earth mover's distance of two histograms over 0…1, in units of grey values."""
+    return float(np.abs(np.cumsum(one) - np.cumsum(other)).sum() / len(one))

@@ -1,0 +1,104 @@
+"""The page of a data set: one self-contained HTML file with every picture inside, for a reviewer without a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from harness.data.quality import charts, montage, rules
+from harness.data.quality.cohort import STATUSES, Cohort, Subject
+from harness.data.quality.rules import MEASURES, Measure
+from harness.files import atomic
+
+TEMPLATE = "page.html.j2"
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What the top of the page says about one measure over the cohort."""
+
+    measure: Measure
+    count: int
+    spread: str
+    flagged: Sequence[str]
+    chart: Markup
+
+
+def write(cohort: Cohort, path: Path) -> None:
+    """Write the page at `path`."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    overviews = [overview for measure in MEASURES if (overview := _overview(cohort, measure))]
+    stream = environment.get_template(TEMPLATE).stream(
+        cohort=cohort,
+        counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
+        splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in _parts(cohort)},
+        statuses=STATUSES,
+        notes=[(subject, note) for subject in cohort.subjects for note in subject.notes],
+        flagged=[subject for subject in cohort.subjects if subject.flags],
+        overviews=overviews,
+        exclude=exclusion(cohort),
+        settings=json.dumps(cohort.settings, indent=1, sort_keys=True),
+        rules=rules,
+        colours={"brain": _css(montage.BRAIN), "lesion": _css(montage.LESION)},
+        facts=lambda subject: [(m, subject.values[m.key]) for m in MEASURES if m.key in subject.values],
+        ranges={overview.measure.key: overview.spread for overview in overviews},
+        curves=lambda subject: _curves(cohort, subject),
+        picture=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
+    )
+    with atomic(path) as partial, partial.open("w", encoding="utf-8") as file:
+        stream.dump(file)
+
+
+def exclusion(cohort: Cohort) -> str:
+    """The lines of config that leave every flagged subject out; empty if none is flagged."""
+    names = [subject.name for subject in cohort.subjects if subject.flags]
+    if not names:
+        return ""
+    return yaml.safe_dump({"datasets": {cohort.dataset: {"exclude": names}}}, default_flow_style=None, width=100)
+
+
+def _parts(cohort: Cohort) -> list[str]:
+    return list(dict.fromkeys(subject.split for subject in cohort.subjects))
+
+
+def _overview(cohort: Cohort, measure: Measure) -> Overview | None:
+    values = cohort.values(measure.key)
+    if not values:
+        return None
+    limits = cohort.limits[measure.key]
+    spread = f"{measure.text(limits.median)} ({measure.number(min(values))} to {measure.number(max(values))})"
+    flagged = [s.name for s in cohort.subjects if any(flag.key == measure.key for flag in s.flags)]
+    return Overview(measure, len(values), spread, flagged, charts.distribution(values, limits.low, limits.high))
+
+
+def _curves(cohort: Cohort, subject: Subject) -> list[tuple[str, Markup]]:
+    """The subject's histogram of each modality beside the cohort's mean, by name."""
+    return [
+        (name.upper(), charts.curve(shares, cohort.means[name], 2 * float(cohort.means[name].max())))
+        for name, shares in subject.histograms.items()
+    ]
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def about(cohort: Cohort) -> dict[str, Any]:
+    """How many subjects are used, partly lost, lost and flagged, for a line on the terminal."""
+    counts = {word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()}
+    return {**counts, "flagged": sum(bool(s.flags) for s in cohort.subjects)}

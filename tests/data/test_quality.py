@@ -1,0 +1,434 @@
+"""Quality control: measures by hand values, flags on known outliers, table and page of a cohort written by hand."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import math
+import xml.etree.ElementTree as ET
+from dataclasses import asdict
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import yaml
+from click.testing import CliRunner
+from PIL import Image
+from scipy import ndimage, stats
+
+from harness.cli import harness
+from harness.config import SCHEMA
+from harness.data import sheet, template, views
+from harness.data.geometry import Grid
+from harness.data.layout import Files
+from harness.data.preprocess import Outcome, write_report
+from harness.data.quality import charts, cohort, measures, montage, page, rules
+from harness.data.quality.cohort import Subject
+from harness.data.settings import Preprocessing
+from harness.errors import HarnessError
+from harness.files import write_arrays, write_json
+
+VOXEL_ML = 0.064  # of 4 mm
+
+
+# rules
+
+
+def named(key: str) -> rules.Measure:
+    return rules.BY_KEY[key]
+
+
+def test_the_cohorts_limits_are_four_robust_deviations():
+    values = np.random.default_rng(0).normal(1400, 120, 41)
+    found = rules.limits(named("brain_ml"), list(values))
+    reach = 4 * stats.median_abs_deviation(values, scale="normal")
+    assert found.median == pytest.approx(np.median(values))
+    assert found.low == pytest.approx(max(np.median(values) - reach, 900), rel=1e-4)
+    assert found.high == pytest.approx(min(np.median(values) + reach, 2300), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("key", "usual", "odd", "side"),
+    [
+        ("brain_ml", (1400, 60), 1900, "high"),
+        ("brain_ml", (1400, 60), 950, "low"),
+        ("brain_ml", (2150, 60), 2310, "high"),  # by its absolute limit
+        ("overlap", (0.95, 0.005), 0.90, "low"),
+        ("overlap", (0.95, 0.005), 0.99, None),
+        ("likeness_t1", (1.2, 0.01), 1.1, "low"),
+        ("likeness_t1", (1.2, 0.01), 1.4, None),
+        ("likeness_t2", (1.15, 0.01), 1.02, "low"),
+        ("nmi_t1_t2", (1.15, 0.01), 1.02, "low"),
+        ("border_cm2", (1.0, 0.5), 12.0, "high"),
+        ("brain_change", (0.0, 0.2), -3.5, "low"),
+        ("brain_change", (0.0, 0.2), 2.5, None),
+        ("lesion_outside", (1.0, 0.2), 6.0, "high"),
+        ("histogram_t1", (0.03, 0.005), 0.2, "high"),
+        ("histogram_t2", (0.03, 0.005), 0.0, None),
+    ],
+)
+def test_an_outlier_is_flagged_and_only_on_the_side_that_is_bad(key, usual, odd, side):
+    cohort_values = [*np.random.default_rng(1).normal(*usual, 30), odd]
+    allowed = {m.key: rules.limits(m, cohort_values if m.key == key else []) for m in rules.MEASURES}
+    found = rules.flags({key: odd}, allowed)
+    assert [(flag.key, flag.side) for flag in found] == ([] if side is None else [(key, side)])
+    assert not rules.flags({key: usual[0]}, allowed)
+
+
+def test_one_outlier_does_not_hide_another():
+    """A mean and a standard deviation would let neither stand out."""
+    values = [*np.random.default_rng(2).normal(1400, 50, 20), 2250.0, 2280.0, 2290.0]
+    allowed = {m.key: rules.limits(m, values if m.key == "brain_ml" else []) for m in rules.MEASURES}
+    assert [bool(rules.flags({"brain_ml": value}, allowed)) for value in values] == [False] * 20 + [True] * 3
+
+
+def test_trifles_are_no_outliers():
+    values = [1400.0] * 9 + [1401.0]
+    found = rules.limits(named("brain_ml"), values)
+    assert found.low < 1400 < 1401 < found.high
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_a_few_subjects_only_meet_absolute_limits(count):
+    for measure in rules.MEASURES:
+        found = rules.limits(measure, [1.0, 5.0, 5.0, 90.0][:count])
+        assert (found.low, found.high) == (measure.low, measure.high)
+
+
+@pytest.mark.parametrize(("voxels", "flagged"), [(99, False), (100, True)])
+def test_the_change_of_tiny_lesions_is_not_flagged(voxels, flagged):
+    allowed = {measure.key: rules.limits(measure, []) for measure in rules.MEASURES}
+    found = rules.flags({"lesion_voxels": voxels, "lesion_change": 8.0}, allowed)
+    assert [flag.key for flag in found] == ["lesion_change"] * flagged
+
+
+def test_every_rule_is_told_in_words():
+    assert "below 900 ml, or above 2300 ml" in named("brain_ml").rule()
+    assert "4 robust standard deviations" in named("likeness_t1").rule()
+    assert "only where lesion size ≥ 100 voxels" in named("lesion_change").rule()
+    assert named("lesion_ml").rule() == ""
+
+
+# measures
+
+
+def test_volume_change_by_hand():
+    # 120 voxels of 0.064 ml are 7.68 ml, where the template is 1.25 times as large: 6.144 ml, against 6 ml.
+    assert measures.change(120 * VOXEL_ML, 6.0, 1.25) == pytest.approx(2.4)
+    assert measures.change(0.0, 6.0, 1.25) == -100
+
+
+def test_border_by_hand():
+    mask = np.zeros((5, 6, 7), bool)
+    mask[0, 2:4, 3] = True  # two faces of 2 x 4 mm² at the first x
+    mask[4, 5, 6] = True  # a corner: three faces, 2 x 4 + 3 x 4 + 3 x 2 mm²
+    mask[2, 2, 2] = True
+    assert measures.border(mask, np.array([3.0, 2.0, 4.0])) == pytest.approx((16 + 8 + 12 + 6) / 100)
+
+
+def test_histogram_counts_the_brain_alone():
+    image = np.zeros((4, 4, 4), np.float32)
+    image[0] = 1.0
+    image[1] = 0.01
+    shares = measures.histogram(image)
+    assert shares[0] == shares[-1] == 0.5
+    assert shares.sum() == 1
+
+
+def test_distance_is_the_earth_movers():
+    rng = np.random.default_rng(3)
+    one, other = (rng.dirichlet(np.ones(measures.BINS)) for _ in range(2))
+    centres = (np.arange(measures.BINS) + 0.5) / measures.BINS
+    wanted = stats.wasserstein_distance(centres, centres, one, other)
+    assert measures.distance(one, other) == pytest.approx(wanted)
+
+
+# pictures
+
+
+def test_slices_go_through_the_largest_part_of_a_lesion():
+    mask = np.zeros((9, 9, 9), bool)
+    mask[1:5, 2, 7] = True
+    mask[6, 2:6, 1:3] = True
+    assert views.largest(mask) == (6, 2, 1)
+
+
+def test_a_picture_has_the_top_of_the_head_above_and_the_left_on_the_left():
+    grey = np.zeros((40, 60), np.uint8)  # rows: inferior to superior; columns: left to right
+    grey[30:, :20] = 200  # superior left
+    drawn = montage.draw(montage.Plane(grey, (montage.PIXEL, montage.PIXEL), []))
+    assert drawn.shape == (40, 60, 3)
+    assert drawn[:9, :19].mean() > 190
+    assert drawn[12:].max() == 0
+    assert drawn[:, 22:].max() == 0
+
+
+def test_voxels_of_unequal_sides_keep_their_proportions():
+    drawn = montage.draw(montage.Plane(np.zeros((40, 60), np.uint8), (2.5, 1.25), []))
+    assert drawn.shape[:2] == (round(40 * 2.5 / montage.PIXEL), round(60 * 1.25 / montage.PIXEL))
+
+
+def test_outlines_lie_on_the_border_of_the_mask():
+    mask = np.zeros((30, 30), bool)
+    mask[10:20, 5:15] = True
+    drawn = montage.draw(montage.Plane(np.zeros((30, 30), np.uint8), (1.25, 1.25), [(mask, montage.LESION)]))
+    coloured = (drawn == montage.LESION).all(axis=2)[::-1]
+    np.testing.assert_array_equal(coloured, mask & ~ndimage.binary_erosion(mask))
+
+
+def test_a_distribution_shows_every_value_and_the_limits_near_them():
+    drawing = ET.fromstring(charts.distribution([1.0, 2.0, 2.1, 5.0], 0.5, np.inf))
+    assert len(drawing.findall("line")) == 1
+    assert 2 <= len(drawing.findall("rect")) <= 4
+    assert len(ET.fromstring(charts.distribution([3.0, 3.0], -np.inf, np.inf)).findall("rect")) == 1
+
+
+# a cohort written by hand
+
+
+def ball(grid: Grid, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> np.ndarray:
+    points = np.indices(grid.shape).reshape(3, -1).T * grid.spacing + grid.affine[:3, 3]
+    inside = (((points - np.array(centre)) / np.array(radii)) ** 2).sum(axis=1) < 1
+    return np.asarray(inside.reshape(grid.shape))
+
+
+@pytest.fixture(scope="module")
+def brain_template(tmp_path_factory) -> Path:
+    """A template whose brain is an ellipsoid."""
+    path = tmp_path_factory.mktemp("template") / "template.nii.gz"
+    affine = np.diag([4.0, 4, 4, 1])
+    affine[:3, 3] = (-94, -110, -94)
+    inside = ball(Grid((48, 56, 48), affine), (0, 0, 0), (70, 85, 65))
+    nibabel.save(nibabel.Nifti1Image(inside.astype(np.float32), affine), path)
+    return path
+
+
+def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesion_ml: float) -> None:
+    """A registered subject whose brain is the template's, with a lesion of 6 x 5 x 4 voxels off the middle."""
+    folder.mkdir(parents=True)
+    grid = template.load(chosen.template).packed(chosen)
+    rng = np.random.default_rng(seed)
+    inside = ball(grid, (0, 0, 0), (70, 85, 65))
+    texture = ndimage.gaussian_filter(rng.standard_normal(grid.shape), 1.5)
+    texture = np.clip(0.5 + texture, 0.01, 1)
+    volumes = {"brain": inside.astype(np.uint8), "t1": np.where(inside, texture, 0).astype(np.float32)}
+    if t2:
+        volumes["t2"] = np.where(inside, 1.01 - texture, 0).astype(np.float32)
+    record = {
+        "subject": folder.name,
+        "settings": asdict(chosen),
+        "brain_ml": round(float(inside.sum()) * VOXEL_ML / 1.25, 1),
+        "likeness": {"t1": 1.2 + 0.001 * seed, **({"t2": 1.1} if t2 else {})},
+        "template_to_scan": {"t1": np.diag([0.8, 1, 1, 1]).tolist(), **({"t2": np.eye(4).tolist()} if t2 else {})},
+        "lost": [],
+        "lesion_ml": lesion_ml,
+        "expansion": 1.25,
+    }
+    volumes["mask"] = np.zeros(grid.shape, np.uint8)
+    volumes["mask"][8:14, 28:33, 20:24] = 2
+    for name, data in volumes.items():
+        nibabel.save(nibabel.Nifti1Image(data, grid.affine), folder / f"{name}.nii.gz")
+    planes = views.slices((volumes["t1"] * 255).astype(np.uint8), views.middle(inside))
+    outlines = {f"brain_{name}": plane for name, plane in views.slices(inside, views.middle(inside)).items()}
+    write_arrays(folder / "before.npz", {**planes, **outlines})
+    write_json(folder / "subject.json", record)
+
+
+STATUSES = ("done", "partial", "lost", "done")
+LOST = Outcome("c", "lost", "c/t1.nii", "cannot be read (EOFError: ended at 3 < 5 & more)")
+OUTCOMES = [
+    Outcome("a", "done"),
+    Outcome("b", "partial", "b/t2.nii", "every voxel is 0"),
+    LOST,
+    Outcome("d", "done", "d/mask.nii", "something to know"),
+]
+
+
+def made(folder: Path, names: str, chosen: Preprocessing, **lesions: float) -> tuple[sheet.Sheet, Path]:
+    rows = [(Files(name, *(Path(name, f"{kind}.nii") for kind in ("t1", "t2", "mask"))), "test") for name in names]
+    (folder / "raw").mkdir()
+    written = sheet.write(folder / "subjects.csv", folder / "raw", rows)
+    for seed, (name, lesion_ml) in enumerate(lesions.items()):
+        registered(folder / "registered" / name, chosen, seed, t2=name != "b", lesion_ml=lesion_ml)
+    return written, folder / "registered"
+
+
+@pytest.fixture
+def four(tmp_path, brain_template) -> tuple[sheet.Sheet, Path]:
+    """Subject a whole, b without T2, c lost, d with a lesion that resampling enlarged by a tenth."""
+    chosen = Preprocessing(template=str(brain_template), spacing=4.0)
+    return made(tmp_path, "abcd", chosen, a=6.0, b=6.0, d=5.5)
+
+
+def table(path: Path) -> dict[str, dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return {row["subject"]: row for row in csv.DictReader(stream)}
+
+
+def elements(path: Path, name: str) -> list[ET.Element]:
+    return list(ET.fromstring(path.read_text(encoding="utf-8")).iter(name))
+
+
+def test_the_command_writes_a_table_and_a_page(four, tmp_path):
+    written, folder = four
+    for number, outcomes in enumerate((OUTCOMES[:2], OUTCOMES[2:])):
+        write_report(tmp_path / f"{number}.csv", outcomes)
+    options = ["--dataset", "mine", "--sheet", str(written.path), "--registered", str(folder), "--threads", "2"]
+    reports = [str(tmp_path / f"{number}.csv") for number in (0, 1)]
+    result = CliRunner().invoke(harness, ["quality", *options, "--out", str(tmp_path / "out"), "--reports", *reports])
+    assert result.exit_code == 0, result.output
+    assert "mine: 2 used, 1 partly lost, 1 lost, 1 flagged" in result.output
+    rows = table(tmp_path / "out" / "quality.csv")
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a": "done",
+        "b": "partial",
+        "c": "lost",
+        "d": "done",
+    }
+    assert (rows["c"]["file"], rows["c"]["reason"]) == (LOST.file, LOST.reason)
+    assert (rows["b"]["file"], rows["b"]["reason"]) == ("b/t2.nii", "every voxel is 0")
+    assert rows["d"]["reason"] == "something to know"
+    assert not any(rows["c"][key] for key in rules.BY_KEY)
+    assert rows["b"]["likeness_t2"] == rows["b"]["nmi_t1_t2"] == rows["b"]["histogram_t2"] == ""
+    articles = elements(tmp_path / "out" / "quality.html", "article")
+    assert [article.get("id") for article in articles] == list("abcd")
+
+
+def test_measures_of_a_subject_by_hand(four):
+    written, folder = four
+    found = {subject.name: subject for subject in cohort.build("mine", written, folder, OUTCOMES).subjects}
+    values = found["a"].values
+    assert values["lesion_ml"] == 6.0
+    assert values["lesion_packed_ml"] == pytest.approx(120 * VOXEL_ML)
+    assert values["lesion_voxels"] == pytest.approx(6.0 * 1.25 / VOXEL_ML)
+    assert values["lesion_change"] == pytest.approx(2.4)
+    assert values["lesion_outside"] == 0
+    assert values["brain_change"] == pytest.approx(0, abs=0.01)
+    assert values["overlap"] > 0.99
+    assert values["border_cm2"] == 0
+    assert values["likeness_t1"] == 1.2
+    assert values["nmi_t1_t2"] > 1.8  # one image is the other's negative
+    assert found["d"].values["lesion_change"] == pytest.approx(100 * (7.68 / 1.25 / 5.5 - 1))
+    assert [(flag.key, flag.side) for flag in found["d"].flags] == [("lesion_change", "high")]
+    assert not found["a"].flags
+    assert not found["c"].values
+
+
+def test_lesions_outside_of_the_brain_are_counted(tmp_path, brain_template):
+    chosen = Preprocessing(template=str(brain_template), spacing=4.0)
+    written, folder = made(tmp_path, "a", chosen, a=6.0)
+    grid = template.load(chosen.template).packed(chosen)
+    mask = np.zeros(grid.shape, np.uint8)
+    middle = grid.shape[1] // 2, grid.shape[2] // 2
+    mask[0, middle[0], middle[1]] = 1  # the margin of the grid, outside of every brain
+    mask[10:13, middle[0], middle[1]] = 1
+    nibabel.save(nibabel.Nifti1Image(mask, grid.affine), folder / "a" / "mask.nii.gz")
+    found = cohort.build("mine", written, folder, [Outcome("a", "done")]).subjects[0]
+    assert found.values["lesion_outside"] == 25
+    assert "lesion_outside" in found.flagged
+
+
+def test_the_page_stands_alone_and_is_well_formed(four, tmp_path):
+    written, folder = four
+    page.write(cohort.build("mine", written, folder, OUTCOMES), tmp_path / "quality.html")
+    text = (tmp_path / "quality.html").read_text(encoding="utf-8")
+    tree = ET.fromstring(text)
+    links = [e.get(key) for e in tree.iter() for key in ("src", "href") if e.get(key)]
+    assert links
+    assert all(link.startswith(("#", "data:image/jpeg;base64,")) for link in links)
+    assert "@import" not in text
+    assert "url(" not in text
+    articles = {article.get("id"): article for article in tree.iter("article")}
+    shown = {name: [image.get("alt") for image in article.iter("img")] for name, article in articles.items()}
+    lesion = "packed, where the lesion is largest"
+    assert shown["a"] == ["T1 as it came", "T1 packed", "T2 packed", f"T1 {lesion}", f"T2 {lesion}"]
+    assert shown["b"] == ["T1 as it came", "T1 packed", f"T1 {lesion}"]
+    assert shown["c"] == []
+    assert all(image.get("loading") == "lazy" for image in tree.iter("img"))
+    assert LOST.reason in "".join(articles["c"].itertext())
+    lost = next(element for element in tree.iter("table") if element.get("class") == "lost")
+    assert [[cell.text for cell in row] for row in lost[1:]] == [
+        ["b", "test", "partly lost", "b/t2.nii", "every voxel is 0"],
+        ["c", "test", "lost", LOST.file, LOST.reason],
+        ["d", "test", "used", "d/mask.nii", "something to know"],
+    ]
+    assert "nan" not in text.lower().split()
+
+
+def test_pictures_show_brain_and_lesion(four):
+    written, folder = four
+    pictures = cohort.build("mine", written, folder, OUTCOMES).subjects[0].pictures
+    for caption, data in pictures.items():
+        rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+        assert min(rgb.shape[:2]) > 60
+        blue, orange = (np.abs(rgb - colour).max(axis=2) < 60 for colour in (montage.BRAIN, montage.LESION))
+        assert blue.sum() > 300, caption
+        assert (orange.sum() > 20) == ("lesion" in caption), caption
+        assert len(base64.b64encode(data)) < 16_000
+
+
+def test_exclusion_is_config_that_leaves_the_flagged_out(four):
+    import jsonschema
+
+    written, folder = four
+    lines = yaml.safe_load(page.exclusion(cohort.build("mine", written, folder, OUTCOMES)))
+    assert lines == {"datasets": {"mine": {"exclude": ["d"]}}}
+    schema = yaml.safe_load(SCHEMA.read_text())["properties"]["datasets"]["additionalProperties"]
+    jsonschema.validate({"layout": "brats", "root": "raw", **lines["datasets"]["mine"]}, schema)
+
+
+def test_names_that_yaml_takes_for_something_else_are_quoted():
+    odd = Subject("1e3", "test", "done", values={"brain_ml": 3000.0})
+    found = cohort.compared("mine", False, {}, [odd, Subject("no", "test", "done", values={"brain_ml": 100.0})])
+    assert yaml.safe_load(page.exclusion(found))["datasets"]["mine"]["exclude"] == ["1e3", "no"]
+
+
+def test_two_subjects_make_a_page(tmp_path, brain_template):
+    chosen = Preprocessing(template=str(brain_template), spacing=4.0)
+    written, folder = made(tmp_path, "ab", chosen, a=6.0, b=6.1)
+    found = cohort.build("two", written, folder, [Outcome("a", "done"), Outcome("b", "done")])
+    assert [subject.flags for subject in found.subjects] == [[], []]
+    assert all(math.isfinite(value) for subject in found.subjects for value in subject.values.values())
+    mean = (found.subjects[0].histograms["t1"] + found.subjects[1].histograms["t1"]) / 2
+    np.testing.assert_allclose(found.means["t1"], mean)
+    assert page.exclusion(found) == ""
+    page.write(found, tmp_path / "quality.html")
+    assert len(elements(tmp_path / "quality.html", "article")) == 2
+
+
+def test_a_cohort_that_is_lost_makes_a_page(tmp_path, brain_template):
+    written, folder = made(tmp_path, "c", Preprocessing(template=str(brain_template)))
+    found = cohort.build("gone", written, folder, [LOST])
+    page.write(found, tmp_path / "quality.html")
+    cohort.write(found, tmp_path / "quality.csv")
+    assert table(tmp_path / "quality.csv")["c"]["reason"] == LOST.reason
+    assert len(elements(tmp_path / "quality.html", "article")) == 1
+
+
+def test_a_simulated_cohort_says_so(four, tmp_path):
+    written, folder = four
+    page.write(cohort.build("mine", written, folder, OUTCOMES), tmp_path / "real.html")
+    (tmp_path / "raw" / "SIMULATED").touch()
+    page.write(cohort.build("mine", written, folder, OUTCOMES), tmp_path / "simulated.html")
+    assert "are simulated" in (tmp_path / "simulated.html").read_text()
+    assert "are simulated" not in (tmp_path / "real.html").read_text()
+
+
+@pytest.mark.parametrize("mistake", ["unreported", "missing", "settings", "grid"])
+def test_what_does_not_fit_together_is_told_in_one_line(four, mistake):
+    written, folder = four
+    outcomes = list(OUTCOMES)
+    if mistake == "unreported":
+        outcomes.pop(0)
+    elif mistake == "missing":
+        (folder / "a" / "subject.json").unlink()
+    elif mistake == "settings":
+        record = folder / "a" / "subject.json"
+        record.write_text(record.read_text().replace('"p98"', '"max"'))
+    else:
+        nibabel.save(nibabel.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4)), folder / "a" / "brain.nii.gz")
+    with pytest.raises(HarnessError, match="preprocess") as caught:
+        cohort.build("mine", written, folder, outcomes)
+    assert "\n" not in str(caught.value)
