@@ -6,13 +6,16 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from harness.errors import HarnessError
+from harness.evaluation import findings
 from harness.evaluation.bootstrap import bootstrap_all
+from harness.evaluation.detection import detection
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import load
 from harness.evaluation.metrics import auroc, average_precision, best_dice
@@ -24,7 +27,11 @@ COLUMNS = [
     *("score", "protocol", "metric", "value", "low", "high"),
     *("subjects", "left_out", "voxels", "positives"),
 ]
-METRIC_ORDER = ["ap", "dice", "dice_threshold", "auroc"]
+METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
+    *("ap", "dice", "dice_threshold", "auroc"),
+    *("subject_ap", "subject_dice", "dice_fpr5", "dice_fpr1", "slice_auroc", "subject_auroc"),
+    *("threshold", "voxel_fpr", "sensitivity", "false_positives", "lesions"),
+]
 KEY = ["experiment", "task", "method", "score", "seed", "protocol", "metric"]  # also the order of the rows
 
 
@@ -33,11 +40,13 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
 
     Columns as in `COLUMNS`; low and high bound the 95 % bootstrap interval over subjects (`resamples` draws) and are
     NaN where there is none. A metric that is undefined has no row; a score map without an anomalous voxel has none at
-    all and a line on standard error. Raises HarnessError for a file that is no file of histograms, lacks a fact or
-    repeats a run.
+    all and a line on standard error. Findings beside a file of histograms add the rows of `detection.detection`, of
+    score "final" and protocol "full", since they count every voxel of the brain. Raises HarnessError for a file that is
+    no file of histograms, lacks a fact or repeats a run, and for findings of another run.
     """
     rows: list[dict[str, Any]] = []
     origin: dict[tuple[Any, ...], str] = {}
+    looked: set[Path] = set()
     for path in paths:
         histograms, meta = load(path)
         _check(str(path), meta, origin)
@@ -55,6 +64,10 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
                 "positives": histogram.positives,
             }
             rows += [{**facts, **number} for number in numbers(histogram, meta["protocol"], resamples, seed)]
+        beside = findings.beside(path)
+        if beside not in looked and beside.is_file():
+            rows += _found(beside, meta, resamples, seed)
+        looked.add(beside)
     table = pd.DataFrame(rows, columns=COLUMNS)
     return table.sort_values(KEY, key=_order, kind="stable", ignore_index=True)
 
@@ -76,6 +89,26 @@ def numbers(
     return out
 
 
+def _found(path: Path, meta: dict[str, Any], resamples: int, seed: int) -> list[dict[str, Any]]:
+    """The rows of a file of findings that lies beside histograms with the facts `meta`."""
+    found, own = findings.load(path)
+    for key in META:
+        if own.get(key) != meta[key]:
+            raise HarnessError(
+                f"{path}: of {key} {own.get(key)} but beside histograms of {meta[key]}; run the test again"
+            )
+    facts = {
+        **{key: own[key] for key in META},
+        "score": "final",
+        "protocol": "full",
+        "subjects": len(found.subjects),
+        "left_out": meta["left_out"],
+        "voxels": int(found.voxels.sum()),
+        "positives": int(found.anomalous.sum()),
+    }
+    return [{**facts, **row} for row in detection(found, resamples, seed)]
+
+
 def _check(path: str, meta: dict[str, Any], origin: dict[tuple[Any, ...], str]) -> None:
     """Raise HarnessError unless the facts are complete, the protocol known and the run new."""
     missing = [key for key in [*META, "protocol", "left_out"] if key not in meta]
@@ -93,15 +126,20 @@ def _check(path: str, meta: dict[str, Any], origin: dict[tuple[Any, ...], str]) 
 
 def _order(column: pd.Series) -> pd.Series:
     """Sort key of a column: metrics in their usual order, "final" first, numbers within names by value."""
-    if column.name == "metric":
-        return column.map(METRIC_ORDER.index)
     if column.name == "seed":
         return column
-    names = sorted(set(column), key=lambda name: (name != "final", _natural(str(name))))
+    place = _metric_place if column.name == "metric" else lambda name: name != "final"
+    names = sorted(set(column), key=lambda name: (place(name), _natural(str(name))))
     return column.map({name: place for place, name in enumerate(names)})
 
 
+def _metric_place(metric: str) -> int:
+    """Place of a metric among others, the same for all rates and sizes of lesions."""
+    stem = re.split("[@/]", metric)[0]
+    return METRIC_ORDER.index(stem) if stem in METRIC_ORDER else len(METRIC_ORDER)
+
+
 def _natural(name: str) -> list[tuple[int, float, str]]:
-    """Key that puts "t=9" before "t=25"."""
-    parts = re.split(r"(\d+)", name)
-    return [(1, float(part), "") if part.isdigit() else (0, 0.0, part) for part in parts if part]
+    """Key that puts "t=9" before "t=25" and "@0.005" before "@0.01"."""
+    parts = re.split(r"(\d+(?:\.\d+)?)", name)
+    return [(1, float(part), "") if part[0].isdecimal() else (0, 0.0, part) for part in parts if part]

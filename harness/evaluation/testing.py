@@ -1,7 +1,8 @@
-"""Scoring a test set with a trained run: one pass over its volumes, into histograms and a few example slices."""
+"""Scoring a test set with a trained run: one pass over its volumes, into histograms, findings and example slices."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ from tqdm import tqdm
 
 from harness.data.store import Store
 from harness.errors import HarnessError
+from harness.evaluation import findings
+from harness.evaluation.calibration import Calibration, Calibrator
+from harness.evaluation.collecting import Collector
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import save
 from harness.evaluation.protocols import Volume
@@ -50,10 +54,13 @@ def score_test_set(
     examples: int,
     out: Path,
     device: torch.device,
+    healthy: Store | None = None,
 ) -> None:
-    """Score every subject of a packed test set and write `out/PROTOCOL.npz` and `out/examples.npz`.
+    """Score every subject of a packed test set and write `out/PROTOCOL.npz`, `out/findings.npz` and `out/examples.npz`.
 
     meta: what identifies the run and the task in the tidy results. Random methods draw from a stream of each subject.
+    healthy: the packed training cohort, whose validation subjects set the thresholds of `findings`; without it, or
+    where it holds none out, findings have none.
     """
     rows = store.rows(modality, "test")
     labels = store.labels()
@@ -65,6 +72,8 @@ def score_test_set(
     shown = set(example_rows(labels, rows, examples))
     slices: list[dict[str, Any]] = []
     streams = Streams(meta["seed"], device)
+    calibration = None if healthy is None else score_healthy(method, healthy, modality, meta, device)
+    collector = Collector(store.spacing, calibration)
     for row in tqdm(rows, desc=f"{meta['method']} on {meta['task']}", unit="volume", disable=None):
         subject = store.subjects[row]
         rng = streams.child(subject)
@@ -79,12 +88,35 @@ def score_test_set(
             for protocol in chosen:
                 counted = protocol.voxels(scored)
                 histograms[protocol.name].setdefault(key, ScoreHistogram(key)).add(subject, *counted)
+        collector.add(subject, maps["final"].cpu().numpy(), truth, brain)
         if row in shown:
             slices.append(_example(method, volume, rng, maps["final"], truth, subject))
     out.mkdir(parents=True, exist_ok=True)
-    for protocol in protocols:
-        save(out / f"{protocol}.npz", histograms[protocol], {**meta, "protocol": protocol})
+    for name, counted_maps in histograms.items():
+        save(out / f"{name}.npz", counted_maps, {**meta, "protocol": name})
+    findings.save(out / findings.NAME, collector.finish(), meta)
     _write_examples(out / "examples.npz", slices, store.spacing)
+
+
+def score_healthy(
+    method: Method, store: Store, modality: str, meta: dict[str, Any], device: torch.device
+) -> Calibration | None:
+    """Score the validation subjects of the packed training cohort; None, and a warning, where there are none.
+
+    meta: names the method in messages and seeds what is random, as for test subjects.
+    """
+    rows = store.rows(modality, "validation")
+    if not len(rows):
+        print(f"warning: {store.folder}: no validation subject with {modality}; no thresholds are set", file=sys.stderr)
+        return None
+    streams = Streams(meta["seed"], device)
+    calibrator = Calibrator()
+    for row in tqdm(rows, desc=f"{meta['method']} on healthy subjects", unit="volume", disable=None):
+        subject = store.subjects[row]
+        volume = torch.from_numpy(np.asarray(store.images(modality)[row], np.float32)).to(device)
+        final = score_volume(method, volume, streams.child(subject), meta["method"])["final"]
+        calibrator.add(subject, final.cpu().numpy(), (volume > 0).cpu().numpy())
+    return calibrator.finish()
 
 
 def example_rows(labels: np.ndarray, rows: np.ndarray, count: int) -> list[int]:

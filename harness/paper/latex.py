@@ -47,7 +47,7 @@ def render(table: Table) -> str:
         *_head(table),
         "\\midrule",
         *_body(table),
-        *(() if table.section_chance else ("\\midrule", _chance(table, table.chance))),
+        *(("\\midrule", _chance(table, last)) if (last := table.chance_last) else ()),
         "\\bottomrule",
         "\\end{tabular}",
         "",

@@ -29,8 +29,8 @@ def render(table: Table) -> str:
         lines.append(cells)
         if below := table.chance_below(i):
             lines.append(_chance(table, below))
-    if not table.section_chance:
-        lines.append(_chance(table, table.chance))
+    if last := table.chance_last:
+        lines.append(_chance(table, last))
     parts = []
     if table.banner:
         parts.append(f"> **Note: {table.banner}.**")

@@ -9,7 +9,16 @@ from harness.paper.published import Published
 from harness.paper.results import SIMULATED, Results
 from harness.paper.summary import Summary
 
-METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}
+METRICS = {  # headings
+    "ap": "AP",
+    "dice": "⌈Dice⌉",
+    "auroc": "AUROC",
+    "subject_ap": "AP per subject",
+    "dice_fpr1": "Dice at 1 %",
+    "slice_auroc": "slice AUROC",
+    "sensitivity@0.01": "sens. at 1 %",
+    "false_positives@0.01": "FP at 1 %",
+}
 PAPER = "Naval Marimont et al., ISBI 2024"
 DIGITS = 2  # as the paper prints
 Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None for other metrics
@@ -62,6 +71,11 @@ class Table:
         """The chance levels to print right below row `i`, the last of its section; None if there are none."""
         last = i + 1 == len(self.rows) or self.rows[i + 1].section != self.rows[i].section
         return self.section_chance.get(self.rows[i].section) if last else None
+
+    @property
+    def chance_last(self) -> Chance | None:
+        """The chance levels to print below all rows; None if there are none."""
+        return None if self.section_chance or all(value is None for value in self.chance) else self.chance
 
     @property
     def banner(self) -> str | None:

@@ -14,10 +14,15 @@ PATH = click.Path(path_type=Path)
 @click.option("--list", "listing", type=PATH, help="Text file with further paths of histograms, one per line.")
 @click.option("--resamples", default=1000, help="Bootstrap resamples of the subjects; 0 leaves the intervals out.")
 @click.option("--seed", default=0, help="Seed of the resamples.")
-@click.option("--out", type=PATH, required=True, help="The table, results.csv.")
+@click.option("--out", type=PATH, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
 def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, out: Path) -> None:
-    """Compute all metrics with 95 % bootstrap intervals over subjects from HISTOGRAMS (.npz) and write them as CSV."""
+    """Compute all metrics with 95 % bootstrap intervals over subjects from HISTOGRAMS (.npz) and write them as CSV.
+
+    Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
+    two methods on every task, with intervals and p-values from ten times as many resamples.
+    """
     from harness.errors import HarnessError
+    from harness.evaluation import comparisons
     from harness.evaluation.results import tidy
     from harness.files import atomic
 
@@ -29,7 +34,11 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
         paths += [Path(line.strip()) for line in lines if line.strip()]
     if not paths:
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
-    table = tidy(paths, resamples, seed)
-    with atomic(out) as partial:
-        table.to_csv(partial, index=False, float_format="%.9g")
-    click.echo(out)
+    tables = {
+        out.with_name(comparisons.NAME): comparisons.compare(paths, resamples * comparisons.FINER, seed),
+        out: tidy(paths, resamples, seed),
+    }
+    for path, table in tables.items():
+        with atomic(path) as partial:
+            table.to_csv(partial, index=False, float_format="%.9g")
+        click.echo(path)

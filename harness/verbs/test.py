@@ -18,13 +18,16 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--settings", default="{}", help='JSON: {"params": {…}}; hyper-parameters of scoring that differ from the run\'s.'
 )
+@click.option(
+    "--healthy", type=PATH, help="Packed training cohort; its validation subjects set thresholds without labels."
+)
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
 @click.option(
     "--protocol", "protocols", multiple=True, default=["full"], help="Evaluation protocol; may be given again."
 )
 @click.option("--examples", default=4, help="Example subjects kept for Figure 3.")
 @click.option("--device", default="auto", envvar="HARNESS_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
-@click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz and examples.npz.")
+@click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
 def command(
     folder: Path,
     data: Path,
@@ -32,13 +35,17 @@ def command(
     modality: str,
     experiment: str,
     settings: str,
+    healthy: Path | None,
     required: Path | None,
     protocols: tuple[str, ...],
     examples: int,
     device: str,
     out: Path,
 ) -> None:
-    """Score every volume of a test set and count the scores into histograms, from which all metrics follow."""
+    """Score every volume of a test set and count the scores into histograms, from which all metrics follow.
+
+    What these cannot hold (single slices and lesions, thresholds from healthy subjects) goes to findings.npz.
+    """
     import json
 
     from harness import device as devices
@@ -58,5 +65,6 @@ def command(
         "left_out": len(store.left_out),
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
-    score_test_set(method, store, modality, meta, list(protocols), examples, out, chosen)
+    cohort = None if healthy is None else Store.open(healthy)
+    score_test_set(method, store, modality, meta, list(protocols), examples, out, chosen, cohort)
     click.echo(out)

@@ -300,7 +300,7 @@ def test_verb_writes_three_files(default: Path, tmp_path: Path) -> None:
 
 
 def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match=r"^table9: no such table; there are protocols, table1, table2$"):
+    with pytest.raises(HarnessError, match=r"^table9: no such table; there are detection, protocols, table1, table2$"):
         registry.load("tables", "table9")
 
 
@@ -324,6 +324,6 @@ def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
 
 
 def test_registry_reads_requirements_without_importing(tmp_path: Path) -> None:
-    assert registry.names("tables") == ["protocols", "table1", "table2"]
-    assert registry.names("figures", methods=["dae"]) == [n for n in registry.names("figures") if n == "figure3"]
+    assert registry.names("tables") == ["detection", "protocols", "table1", "table2"]
+    assert registry.names("figures", methods=["dae"]) == ["figure3", "froc"]
     assert registry.names("figures", methods=["dae", "disyre"]) == registry.names("figures")

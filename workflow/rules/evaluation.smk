@@ -5,12 +5,14 @@ rule test:
     input:
         run=trained_run,
         data=test_data,
+        healthy=f"{DATA}/{experiment.train}/packed/index.json",
         required=required_run,
     output:
         expand(
             f"{RESULTS}/evaluation/{{{{method}}}}/{{{{task}}}}/seed-{{{{seed}}}}/{{protocol}}.npz",
             protocol=experiment.protocols,
         ),
+        findings=f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/findings.npz",
         examples=f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/examples.npz",
     log:
         f"{RESULTS}/logs/test/{{method}}-{{task}}-seed-{{seed}}.log",
@@ -23,6 +25,7 @@ rule test:
         settings=lambda wildcards: experiment.scoring_settings(wildcards.method, task_modality(wildcards)),
         run=lambda wildcards, input: str(Path(input.run).parent),
         data=lambda wildcards, input: str(Path(input.data).parent),
+        healthy=lambda wildcards, input: str(Path(input.healthy).parent),
         modality=task_modality,
         experiment=experiment.name,
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
@@ -30,9 +33,9 @@ rule test:
         examples=experiment.config["evaluation"].get("examples", 4),
         out=lambda wildcards, output: str(Path(output.examples).parent),
     shell:
-        "python -m harness test --run {params.run} --data {params.data} --task {wildcards.task}"
-        " --modality {params.modality} --experiment {params.experiment} --settings {params.settings:q} {params.required}"
-        " {params.protocols} --examples {params.examples} --out {params.out} > {log} 2>&1"
+        "python -m harness test --run {params.run} --data {params.data} --healthy {params.healthy}"
+        " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment}"
+        " --settings {params.settings:q} {params.required} {params.protocols} --examples {params.examples} --out {params.out} > {log} 2>&1"
 
 
 rule summarize:
@@ -44,8 +47,15 @@ rule summarize:
             seed=experiment.seeds,
             protocol=experiment.protocols,
         ),
+        findings=expand(
+            f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/findings.npz",
+            method=experiment.methods,
+            task=[task.name for task in experiment.tasks],
+            seed=experiment.seeds,
+        ),
     output:
-        f"{RESULTS}/evaluation/results.csv",
+        results=f"{RESULTS}/evaluation/results.csv",
+        comparisons=f"{RESULTS}/evaluation/comparisons.csv",
     log:
         f"{RESULTS}/logs/summarize.log",
     conda:
@@ -53,7 +63,7 @@ rule summarize:
     params:
         resamples=experiment.config["evaluation"].get("resamples", 1000),
     shell:
-        "python -m harness summarize --resamples {params.resamples} --out {output} {input.histograms} > {log} 2>&1"
+        "python -m harness summarize --resamples {params.resamples} --out {output.results} {input.histograms} > {log} 2>&1"
 
 
 rule synthesis:

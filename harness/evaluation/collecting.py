@@ -1,0 +1,88 @@
+"""Collecting findings while a test set is scored: one volume at a time, its final map seen once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+import numpy as np
+
+from harness.evaluation.calibration import Calibration, slice_peaks, summary
+from harness.evaluation.findings import Findings
+from harness.evaluation.lesions import bounding_box, detect
+
+
+class Collector:
+    """Facts of subjects, slices and lesions, a few numbers of each; the thresholds are those of `calibration`."""
+
+    def __init__(self, spacing: float, calibration: Calibration | None = None) -> None:
+        self.spacing = spacing
+        self.calibration = calibration
+        self.thresholds = np.zeros(0, np.float32) if calibration is None else calibration.thresholds
+        self.subjects: list[str] = []
+        self.facts: defaultdict[str, list[Any]] = defaultdict(list)
+
+    def add(self, subject: str, score: np.ndarray, label: np.ndarray, brain: np.ndarray) -> None:
+        """Add a subject: score map (D, H, W) float32, 0 outside the brain; label and brain (D, H, W) bool."""
+        box = bounding_box(brain)
+        score, brain = score[box], brain[box]
+        truth = label[box] & brain
+        inside, anomalous = score[brain], truth[brain]
+        ap, dice = ranked(inside, anomalous)
+        peaks = slice_peaks(score, brain)
+        found = detect(score, truth, self.thresholds, self.spacing)
+        number = len(self.subjects)
+        self.subjects.append(subject)
+        self._note(voxels=inside.size, anomalous=np.count_nonzero(anomalous), ap=ap, dice=dice, alarms=found.alarms)
+        self._note(peaks=peaks.max(initial=0), summaries=summary(inside))
+        self._note(flagged=_reaching(inside, self.thresholds), true=_reaching(inside[anomalous], self.thresholds))
+        self._note(slice_subjects=np.full(len(peaks), number), slice_peaks=peaks)
+        self._note(slice_anomalous=truth.any(axis=(1, 2))[brain.any(axis=(1, 2))])
+        self._note(lesion_subjects=np.full(len(found.sizes), number), lesion_voxels=found.sizes, lesion_hits=found.hits)
+
+    def finish(self) -> Findings:
+        """The findings of all subjects so far, at least one."""
+        whole = ("voxels", "anomalous", "flagged", "true", "alarms")
+        scores = ("peaks", "summaries")
+        arrays = {name: np.array(self.facts[name], np.int64) for name in whole}
+        arrays |= {name: np.array(self.facts[name], np.float32) for name in scores}
+        arrays |= {name: np.array(self.facts[name], np.float64) for name in ("ap", "dice")}
+        arrays |= {name: np.concatenate(many) for name, many in self.facts.items() if name not in arrays}
+        calibration = self.calibration
+        none = np.zeros(0, np.float32)
+        return Findings(
+            subjects=tuple(self.subjects),
+            healthy=() if calibration is None else calibration.subjects,
+            spacing=self.spacing,
+            rates=np.zeros(0) if calibration is None else calibration.rates,
+            thresholds=self.thresholds,
+            healthy_peaks=none if calibration is None else calibration.peaks,
+            healthy_summaries=none if calibration is None else calibration.summaries,
+            healthy_slice_subjects=np.zeros(0, np.int64) if calibration is None else calibration.slice_subjects,
+            healthy_slice_peaks=none if calibration is None else calibration.slice_peaks,
+            **arrays,
+        )
+
+    def _note(self, **facts: Any) -> None:
+        for name, fact in facts.items():
+            self.facts[name].append(fact)
+
+
+def ranked(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Average precision and greatest Dice over all thresholds of voxels (n,), exactly; NaN without an anomalous one.
+
+    AP as scikit-learn defines it. Only scores of anomalous voxels need be tried as thresholds: from any other one the
+    next higher of them loses normal voxels alone.
+    """
+    positives, negatives = scores[labels], np.sort(scores[~labels])
+    if not positives.size:
+        return float("nan"), float("nan")
+    thresholds, counts = np.unique(positives, return_counts=True)
+    true = np.cumsum(counts[::-1])[::-1]
+    flagged = true + negatives.size - np.searchsorted(negatives, thresholds, side="left")
+    return float((counts * true / flagged).sum() / positives.size), float((2 * true / (flagged + positives.size)).max())
+
+
+def _reaching(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """How many scores (n,) are at or above each of the thresholds (k,), int64."""
+    return np.array([np.count_nonzero(scores >= threshold) for threshold in thresholds], np.int64)

@@ -1,0 +1,135 @@
+"""Metrics of single subjects, slices and lesions, and of thresholds set without any label, from one run's findings.
+
+All but counts and thresholds have 95 % bootstrap intervals over subjects. Thresholds are those that a known share of
+the voxels of healthy brains reaches (`calibration`): what is measured at them is what a clinic could expect without
+annotations, if its scans are like the healthy ones. How far those of the test set are not, `voxel_fpr` tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from harness.evaluation.bootstrap import LEVEL, bootstrap, resampling_weights
+from harness.evaluation.findings import Findings
+from harness.evaluation.histogram import ScoreHistogram
+
+HIT = 0.1  # share of a lesion's voxels at or above the threshold: one voxel would let noise find every large lesion
+SIZES = {"0-1ml": (0.0, 1.0), "1-10ml": (1.0, 10.0), "10-100ml": (10.0, 100.0), "100ml+": (100.0, np.inf)}
+DICE_RATES = {"dice_fpr5": 0.05, "dice_fpr1": 0.01}
+
+Row = dict[str, Any]
+
+
+def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[Row]:
+    """Rows with metric, value, low and high (NaN without interval); what is undefined has no row.
+
+    Of each subject with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), their means.
+    `dice_fpr5`, `dice_fpr1`: Dice of all voxels pooled at the thresholds that 5 % and 1 % of healthy voxels reach.
+    `slice_auroc`: slices with brain, anomalous with any anomalous voxel, by their highest score.
+    `subject_auroc`: test subjects with an anomaly against healthy validation subjects, by `calibration.summary`. These
+    come from another cohort: scanner, age and preprocessing tell the two apart as well, so it is not lesions alone.
+    At each healthy rate R: `threshold@R`; `voxel_fpr@R`, share of the test set's normal voxels that reach it;
+    `sensitivity@R`, share of the lesions hit, and the same of the lesions of a size, `sensitivity@R/1-10ml` (from the
+    lower bound to below the upper one); `false_positives@R` per subject. Lesions and false positives are those of
+    `lesions.detect`: components of less than 10 mm³ are no lesions. A lesion is hit if at least `HIT` of it is.
+    `lesions`, `lesions/1-10ml`: how many there are.
+    """
+    draws = _Draws(len(findings.subjects), resamples, seed)
+    found = findings.anomalous > 0
+    rows = [
+        *draws.ratio("subject_ap", np.where(found, findings.ap, 0), found),
+        *draws.ratio("subject_dice", np.where(found, findings.dice, 0), found),
+        *_dice(findings, draws),
+        *_slices(findings, resamples, seed),
+        *_subjects(findings, resamples, seed),
+    ]
+    for k, rate in enumerate(findings.rates):
+        normal = findings.voxels - findings.anomalous
+        rows.append(_row(f"threshold@{rate:g}", float(findings.thresholds[k])))
+        rows += draws.ratio(f"voxel_fpr@{rate:g}", findings.flagged[:, k] - findings.true[:, k], normal)
+        rows += draws.ratio(f"false_positives@{rate:g}", findings.alarms[:, k], np.ones(len(normal)))
+    return rows + [row for part in (None, *SIZES) for row in _lesions(findings, part, draws)]
+
+
+def exact_auroc(negatives: np.ndarray, positives: np.ndarray) -> float:
+    """Chance that one of the scores `positives` (n,) exceeds one of `negatives` (m,), ties counting half."""
+    ordered = np.sort(negatives)
+    below, upto = (np.searchsorted(ordered, positives, side).sum() for side in ("left", "right"))  # type: ignore[call-overload]
+    return float((below + upto) / 2 / (len(negatives) * len(positives)))
+
+
+class _Draws:
+    """The same resamples of the subjects for every ratio."""
+
+    def __init__(self, subjects: int, resamples: int, seed: int) -> None:
+        self.weights = resampling_weights(subjects, resamples, seed) if resamples and subjects > 1 else None
+
+    def ratio(self, metric: str, numerator: np.ndarray, denominator: np.ndarray) -> Iterator[Row]:
+        """The row of a sum over subjects (S,) by another; none if the latter is 0. So are resamples left out."""
+        if not denominator.sum() > 0:
+            return
+        interval = None
+        if self.weights is not None:
+            below = self.weights @ denominator
+            interval = _interval((self.weights @ numerator)[below > 0] / below[below > 0])
+        yield _row(metric, float(numerator.sum() / denominator.sum()), interval)
+
+
+def _dice(findings: Findings, draws: _Draws) -> Iterator[Row]:
+    if findings.anomalous.any():
+        for metric, rate in DICE_RATES.items():
+            for k in np.flatnonzero(np.isclose(findings.rates, rate)):
+                yield from draws.ratio(metric, 2 * findings.true[:, k], findings.flagged[:, k] + findings.anomalous)
+
+
+def _slices(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
+    label, peaks = findings.slice_anomalous, findings.slice_peaks
+    if not label.any() or label.all():
+        return
+    histogram = ScoreHistogram("slices")
+    for number, subject in enumerate(findings.subjects):
+        own = findings.slice_subjects == number
+        histogram.add(subject, peaks[own], label[own])
+    interval = bootstrap(histogram, "auroc", resamples, seed) if resamples else None
+    yield _row("slice_auroc", exact_auroc(peaks[~label], peaks[label]), interval)
+
+
+def _subjects(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
+    ill, healthy = findings.summaries[findings.anomalous > 0], findings.healthy_summaries
+    if not len(ill) or not len(healthy):
+        return
+    interval = None
+    if resamples and len(ill) > 1 and len(healthy) > 1:  # each group is resampled by itself
+        won = (ill[:, None] > healthy) + 0.5 * (ill[:, None] == healthy)
+        drawn = resampling_weights(len(ill), resamples, seed) @ won
+        interval = _interval((drawn * resampling_weights(len(healthy), resamples, seed + 1)).sum(axis=1) / won.size)
+    yield _row("subject_auroc", exact_auroc(healthy, ill), interval)
+
+
+def _lesions(findings: Findings, part: str | None, draws: _Draws) -> Iterator[Row]:
+    """Number of lesions and sensitivity at every rate, of all lesions or of those of one size."""
+    volume = findings.lesion_voxels * findings.spacing**3 / 1000  # ml
+    low, high = SIZES[part] if part else (0.0, np.inf)
+    chosen = (volume >= low) & (volume < high)
+    suffix = f"/{part}" if part else ""
+    number = np.bincount(findings.lesion_subjects[chosen], minlength=len(findings.subjects))
+    if not number.any():
+        return
+    yield _row(f"lesions{suffix}", float(number.sum()))
+    hit = findings.lesion_hits >= HIT * findings.lesion_voxels[:, None]
+    for k, rate in enumerate(findings.rates):
+        hits = np.bincount(findings.lesion_subjects[chosen & hit[:, k]], minlength=len(number))
+        yield from draws.ratio(f"sensitivity@{rate:g}{suffix}", hits, number)
+
+
+def _interval(drawn: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def _row(metric: str, value: float, interval: tuple[float, float] | None = None) -> Row:
+    low, high = interval or (np.nan, np.nan)
+    return {"metric": metric, "value": value, "low": low, "high": high}

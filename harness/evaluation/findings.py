@@ -1,0 +1,86 @@
+"""The file of findings: what one run's final map says of single subjects, slices and lesions, beside the histograms."""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.files import write_arrays
+
+NAME = "findings.npz"
+FORMAT = 1  # of the file that `save` writes
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Facts of S test subjects, N slices with brain, L lesions and H healthy subjects, at K shares of healthy voxels.
+
+    Voxels are those of the brain, anomalous ones those of the label within it. K and H are 0 where no healthy subject
+    was scored. Arrays of whole numbers are int64, of scores float32.
+    """
+
+    subjects: tuple[str, ...]
+    healthy: tuple[str, ...]
+    spacing: float  # mm, side of a voxel
+    voxels: np.ndarray  # (S,) of the brain
+    anomalous: np.ndarray  # (S,) of them anomalous
+    ap: np.ndarray  # (S,) float64, average precision within the subject; NaN without an anomalous voxel
+    dice: np.ndarray  # (S,) float64, greatest Dice over all thresholds within the subject; NaN likewise
+    peaks: np.ndarray  # (S,) highest score
+    summaries: np.ndarray  # (S,) see `calibration.summary`
+    slice_subjects: np.ndarray  # (N,) index of the subject
+    slice_peaks: np.ndarray  # (N,) highest score
+    slice_anomalous: np.ndarray  # (N,) bool, any anomalous voxel
+    rates: np.ndarray  # (K,) float64, falling
+    thresholds: np.ndarray  # (K,) that these shares of healthy voxels reach
+    flagged: np.ndarray  # (S, K) voxels at or above each threshold
+    true: np.ndarray  # (S, K) of them anomalous
+    alarms: np.ndarray  # (S, K) false alarms, see `lesions.detect`
+    lesion_subjects: np.ndarray  # (L,) index of the subject
+    lesion_voxels: np.ndarray  # (L,)
+    lesion_hits: np.ndarray  # (L, K) voxels of the lesion at or above each threshold
+    healthy_peaks: np.ndarray  # (H,)
+    healthy_summaries: np.ndarray  # (H,)
+    healthy_slice_subjects: np.ndarray  # index of the healthy subject of each of its slices with brain
+    healthy_slice_peaks: np.ndarray
+
+
+PLAIN = ("subjects", "healthy", "spacing")  # go into the header
+ARRAYS = tuple(field.name for field in fields(Findings) if field.name not in PLAIN)
+
+
+def save(path: str | os.PathLike[str], findings: Findings, meta: Mapping[str, Any]) -> None:
+    """Write findings and JSON-able facts that identify the run to one .npz file, atomically."""
+    header = {"format": FORMAT, "meta": dict(meta), **{name: getattr(findings, name) for name in PLAIN}}
+    arrays = {name: getattr(findings, name) for name in ARRAYS}
+    arrays["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
+    write_arrays(path, arrays)
+
+
+def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
+    """The findings and the facts given to `save`. Raises HarnessError if the file was not written by `save`."""
+    try:
+        with np.load(path) as file:
+            header = json.loads(bytes(file["header"]))
+            if header["format"] != FORMAT:
+                raise HarnessError(f"{path}: findings of format {header['format']}, not {FORMAT}; run the test again")
+            arrays = {name: file[name] for name in ARRAYS}
+    except FileNotFoundError as error:
+        raise HarnessError(f"{path}: no such file; run the test that writes it") from error
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise HarnessError(f"{path}: not a file of findings; run the test again") from error
+    names = (tuple(header["subjects"]), tuple(header["healthy"]))
+    return Findings(*names, float(header["spacing"]), **arrays), header["meta"]
+
+
+def beside(path: str | os.PathLike[str]) -> Path:
+    """Where the findings of the run lie whose histograms are in the file `path`."""
+    return Path(path).with_name(NAME)

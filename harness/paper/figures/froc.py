@@ -1,0 +1,124 @@
+"""FROC: sensitivity to lesions against false positives per subject, at thresholds set on healthy subjects."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from harness.paper import style
+from harness.paper.results import Results
+from harness.paper.sources import Sources
+
+PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
+SENSITIVITY = r"sensitivity@([\d.e-]+)"  # of lesions of every size
+CONTROL = "control"
+ACROSS = 3  # panels in a row
+COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.VERMILLION, style.BLACK)
+MARKERS = "osD^vPX*<>hd"  # as many as colours are few: a method is told by both
+ABSENT = "no thresholds:\nno healthy subject was held out"
+
+
+def make(sources: Sources) -> Figure:
+    """Draw one panel per task: means over seeds, error bars of one standard deviation, one marker per threshold.
+
+    False positives are on a linear scale up to one per subject and on a logarithmic one above. Components merge as the
+    threshold falls, so a curve may turn back. Panels without such numbers in results.csv say so.
+    """
+    results = replace(sources, protocol=PROTOCOL).results
+    tasks = results.tasks
+    looks = _looks(results)
+    across = min(ACROSS, len(tasks))
+    down = -(-len(tasks) // across)
+    width = style.COLUMN if across == 1 else style.PAGE
+    legend = 0.15 * -(-len(looks) // (3 if across == 1 else 6))
+    figure = style.new(width, 1.9 * down + 0.25 + legend, results.simulated, _note(results), constrained=True)
+    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for axes, task in zip(panels.flat, tasks, strict=False):
+        axes.set_title(task, fontweight="bold")
+        axes.set_xlabel("false positives per subject")
+        drawn = [_curve(axes, results, method, task, look) for method, look in looks.items()]
+        if not any(drawn):
+            axes.text(0.5, 0.5, ABSENT, transform=axes.transAxes, ha="center", va="center", color=style.GREY)
+    for axes in panels.flat[len(tasks) :]:
+        axes.set_axis_off()
+    panels[0, 0].set_xscale("symlog", linthresh=1)
+    panels[0, 0].set_xlim(left=0)
+    panels[0, 0].set_ylim(0, 1.02)
+    panels[0, 0].yaxis.set_major_locator(MaxNLocator(5))
+    for axes in panels[:, 0]:
+        axes.set_ylabel("sensitivity to lesions")
+    handles = {
+        label: handle for axes in panels.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+    if handles:
+        names = list(dict.fromkeys(look["label"] for look in looks.values() if look["label"] in handles))
+        columns = min(len(names), 3 if across == 1 else 6)
+        figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=columns)
+    return figure
+
+
+def points(results: Results, method: str, task: str) -> dict[float, np.ndarray]:
+    """By healthy rate, rising: false positives per subject and sensitivity (2, seeds) of the seeds that have both."""
+    rows = results.rows[(results.rows["method"] == method) & (results.rows["task"] == task)]
+    found = {}
+    for metric in dict.fromkeys(rows["metric"]):
+        match = re.fullmatch(SENSITIVITY, metric)
+        if not match:
+            continue
+        names = (f"false_positives@{match[1]}", metric)
+        alarms, sensitivity = (results.values(method, task, "final", name).set_index("seed")["value"] for name in names)
+        seeds = alarms.dropna().index.intersection(sensitivity.dropna().index)
+        if len(seeds):
+            found[float(match[1])] = np.stack([alarms[seeds].to_numpy(), sensitivity[seeds].to_numpy()])
+    return dict(sorted(found.items()))
+
+
+def _looks(results: Results) -> dict[str, dict[str, Any]]:
+    """Colour, marker and legend entry of each method: rivals in colour, controls grey and dotted, last."""
+    colours, markers = cycle(COLOURS), cycle(MARKERS)
+    looks = {}
+    for method, title, family in sorted(results.methods, key=lambda entry: entry[2] == CONTROL):
+        control = family == CONTROL
+        looks[method] = {
+            "color": style.GREY if control else next(colours),
+            "linestyle": ":" if control else "-",
+            "markerfacecolor": "white" if control else None,
+            "marker": next(markers),
+            "label": title,
+        }
+    return looks
+
+
+def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str, Any]) -> bool:
+    """Draw one method; whether there was anything to draw."""
+    found = points(results, method, task)
+    if not found:
+        return False
+    alarms, sensitivity = np.array([values.mean(axis=1) for values in found.values()]).T
+    bars: dict[str, Any] = {}
+    if all(values.shape[1] > 1 for values in found.values()):
+        spread = np.array([values.std(axis=1, ddof=1) for values in found.values()]).T
+        bars = {"xerr": np.minimum(spread[0], alarms), "yerr": spread[1], "elinewidth": 0.6}
+    axes.errorbar(alarms, sensitivity, **bars, **look, markersize=3, linewidth=1, clip_on=False)
+    return True
+
+
+def _note(results: Results) -> str:
+    shares = sorted(
+        {rate for method, _, _ in results.methods for task in results.tasks for rate in points(results, method, task)}
+    )
+    if not shares:
+        return ""
+    seeds = results.rows["seed"].nunique()
+    spread = "One seed." if seeds == 1 else "Mean over seeds, bars ± 1 sample standard deviation."
+    return (
+        f"Markers: thresholds that {', '.join(f'{100 * share:g}' for share in shares)} % of healthy brain voxels reach."
+        f" {spread}"
+    )

@@ -1,0 +1,74 @@
+"""Table of detection: what every method finds at a threshold set on healthy subjects, without any label."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.paper import table
+from harness.paper.results import Results
+from harness.paper.sources import Sources
+from harness.paper.table import Row, Table
+
+METRICS = ("slice_auroc", "dice_fpr1", "sensitivity@0.01", "false_positives@0.01")
+RIVALRY = METRICS[:-1]  # false positives are the price of sensitivity: fewer are not better by themselves
+PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
+CONTROL = "control"
+
+
+def make(sources: Sources) -> Table:
+    """Build the table: metrics of `harness.evaluation.detection`, one row per method that was run, controls last."""
+    results = replace(sources, protocol=PROTOCOL).results
+    cols = table.columns(results, sources.published, "detection", METRICS)
+    methods = sorted(results.methods, key=lambda entry: entry[2] == CONTROL)
+    families = list(dict.fromkeys(family for _, _, family in methods))
+    rows = tuple(
+        Row(
+            section=family,
+            label=title,
+            method=method,
+            title=title,
+            family=family,
+            score="final",
+            ours=tuple(results.get(method, column.task, "final", column.metric) for column in cols),
+            paper=(None,) * len(cols),
+            ranked=family != CONTROL,
+        )
+        for method, title, family in sorted(methods, key=lambda entry: families.index(entry[2]))
+    )
+    best = table.best(rows, [list(range(len(rows)))])
+    return Table(
+        name="detection",
+        caption=(
+            "Detection: AUROC of slices (anomalous or not, by their highest score); and at the threshold that 1 % of "
+            "healthy subjects' brain voxels reach, a choice without labels: Dice of all voxels, sensitivity to lesions "
+            "and false-positive (FP) components per subject."
+        ),
+        heads=("", "Method"),
+        columns=cols,
+        rows=rows,
+        chance=(None,) * len(cols),
+        notes=tuple(_notes(results, rows)),
+        results=results,
+        best=frozenset((row, column) for row, column in best if cols[column].metric in RIVALRY),
+    )
+
+
+def _notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
+    """What the numbers rest on: seeds, subjects and lesions."""
+    parts = []
+    for task in results.tasks:
+        used, left_out = results.subjects(task)
+        parts.append(f"{task} {used} ({left_out}), {_lesions(results, task) or 'no'} lesions")
+    return [
+        table.seeds_note(rows),
+        f"Subjects evaluated (left out) and lesions: {'; '.join(parts)}.",
+        "A lesion is a 26-connected component of the label of at least 10 mm³; it is found if a tenth of its voxels "
+        "reach the threshold. A false positive is a component above the threshold without a voxel of the label.",
+        "Bold: best of this run, controls not ranked, false positives neither. Dash: not computed.",
+    ]
+
+
+def _lesions(results: Results, task: str) -> int | None:
+    """The number of lesions of a task; of the method that was tested on most, should methods differ."""
+    rows = results.rows[(results.rows["task"] == task) & (results.rows["metric"] == "lesions")]
+    return None if rows.empty else int(rows["value"].max())

@@ -1,0 +1,169 @@
+"""Paired comparisons: clear and absent differences, the same resamples for both methods, correction for many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score
+
+from harness.evaluation import comparisons
+from harness.evaluation.bootstrap import resampling_weights
+from harness.evaluation.comparisons import COLUMNS, compare, holm
+from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.histograms import save
+
+VOXELS = 500
+META = {"experiment": "demo", "simulated": True, "task": "ATLAS", "protocol": "full"}
+
+
+def truths(subjects: int, seed: int = 0) -> list[np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return [rng.random(VOXELS) < rng.uniform(0.02, 0.25) for _ in range(subjects)]
+
+
+def scores_of(labels, gain: float, seed: int) -> list[np.ndarray]:
+    """Scores of a method; subjects differ in difficulty, the same for all methods."""
+    hard, rng = np.random.default_rng(99), np.random.default_rng(seed)
+    ease = [hard.uniform(0, 2) for _ in labels]
+    return [
+        np.abs(rng.standard_normal(VOXELS) + (gain + e) * label).astype(np.float32)
+        for label, e in zip(labels, ease, strict=True)
+    ]
+
+
+def write(folder, method: str, labels, scores, seed: int = 1, skip: tuple[int, ...] = (), **changes):
+    histogram = ScoreHistogram()
+    for number, (label, score) in enumerate(zip(labels, scores, strict=True)):
+        if number not in skip:
+            histogram.add(f"sub-{number:02d}", score, label)
+    path = folder / f"{method}-{seed}-{len(list(folder.iterdir()))}.npz"
+    save(path, {"final": histogram}, {**META, "method": method, "seed": seed, **changes})
+    return path
+
+
+def pooled_ap(labels, scores, chosen=slice(None)) -> float:
+    return float(average_precision_score(np.concatenate(labels[chosen]), np.concatenate(scores[chosen])))
+
+
+def only(table, metric: str):
+    (row,) = table[table["metric"] == metric].to_dict("records")
+    return row
+
+
+def test_a_clearly_better_method_is_found(tmp_path):
+    labels = truths(15)
+    good, bad = scores_of(labels, 1.5, 1), scores_of(labels, 0.5, 2)
+    table = compare([write(tmp_path, "good", labels, good), write(tmp_path, "bad", labels, bad)], resamples=500)
+    assert list(table.columns) == COLUMNS
+    row = only(table, "ap")
+    assert (row["method"], row["other"], row["subjects"], row["seeds"], row["seeds_other"]) == ("bad", "good", 15, 1, 1)
+    assert row["difference"] == pytest.approx(pooled_ap(labels, bad) - pooled_ap(labels, good), abs=1e-4)
+    assert row["low"] < row["difference"] < row["high"] < 0
+    assert row["p"] == pytest.approx(2 / 501)
+    assert row["p_holm"] == pytest.approx(2 * 2 / 501)  # two metrics
+    assert only(table, "dice")["high"] < 0
+    assert table["simulated"].all()
+
+
+def test_equal_methods_do_not_differ(tmp_path):
+    labels = truths(15)
+    same = scores_of(labels, 1.0, 3)
+    paths = [write(tmp_path, "a", labels, same), write(tmp_path, "b", labels, same)]
+    table = compare([*paths, write(tmp_path, "c", labels, scores_of(labels, 1.0, 4))], resamples=500)
+    for row in table.to_dict("records"):
+        if row["other"] == "b":
+            assert (row["difference"], row["low"], row["high"], row["p"]) == (0, 0, 0, 1)
+        else:
+            assert row["low"] < 0 < row["high"]
+            assert row["p"] > 0.05
+        assert row["p_holm"] >= row["p"]
+
+
+def test_rejects_a_true_hypothesis_about_as_rarely_as_it_says(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparisons, "COMPARED", ("ap",))
+    p = []
+    for seed in range(25):
+        labels = truths(20, seed)
+        pair = [
+            write(tmp_path, name, labels, scores_of(labels, 1.0, 100 * seed + k), task=f"task {seed:02d}")
+            for k, name in enumerate(("a", "b"))
+        ]
+        p.append(only(compare(pair, resamples=200), "ap")["p"])
+    assert sum(value < 0.05 for value in p) <= 4  # 1 of 25 expected, and few subjects make the interval a little short
+    assert 0.25 < np.mean(p) < 0.75  # uniform: 0.5 ± 0.06
+
+
+@pytest.mark.parametrize("metric", ["ap", "dice"])
+def test_agrees_with_direct_resampling_of_the_same_subjects(tmp_path, metric):
+    labels = truths(10)
+    seeds = {name: [scores_of(labels, gain, seed) for seed in (5, 6)] for name, gain in (("a", 1.2), ("b", 0.9))}
+    paths = [write(tmp_path, n, labels, s, seed) for n, many in seeds.items() for seed, s in enumerate(many)]
+    row = only(compare(paths, resamples=200, seed=7), metric)
+
+    def exact(drawn, scores) -> float:
+        label, score = np.concatenate([labels[k] for k in drawn]), np.concatenate([scores[k] for k in drawn])
+        if metric == "ap":
+            return float(average_precision_score(label, score))
+        order = np.argsort(-score)
+        return float((2 * np.cumsum(label[order]) / (np.arange(1, len(score) + 1) + label.sum())).max())
+
+    differences = []
+    for weights in resampling_weights(10, 200, seed=7).astype(int):
+        drawn = np.repeat(np.arange(10), weights)
+        a, b = (np.mean([exact(drawn, scores) for scores in seeds[name]]) for name in ("a", "b"))
+        differences.append(a - b)
+    whole = range(10)
+    observed = np.mean([exact(whole, s) for s in seeds["a"]]) - np.mean([exact(whole, s) for s in seeds["b"]])
+    assert row["difference"] == pytest.approx(observed, abs=5e-4)  # two voxels in a bin are one threshold
+    assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])), abs=6e-3)
+    assert (row["seeds"], row["seeds_other"]) == (2, 2)
+
+
+def test_only_subjects_that_both_methods_scored_count(tmp_path):
+    labels = truths(12)
+    a, b = scores_of(labels, 1.5, 1), scores_of(labels, 0.5, 2)
+    b[3] = 50 * labels[3].astype(np.float32)  # would help b much
+    a[7] = 50 * (~labels[7]).astype(np.float32)  # would harm a much
+    paths = [write(tmp_path, "a", labels, a, skip=(3,)), write(tmp_path, "b", labels, b, skip=(7,))]
+    row = only(compare(paths, resamples=200), "ap")
+    common = [k for k in range(12) if k not in (3, 7)]
+    expected = [pooled_ap([labels[k] for k in common], [s[k] for k in common]) for s in (a, b)]
+    assert row["subjects"] == 10
+    assert row["difference"] == pytest.approx(expected[0] - expected[1], abs=0.01)  # coarse bins
+
+
+def test_tasks_and_protocols_are_separate_families_and_order_of_files_is_none(tmp_path):
+    labels = truths(6)
+    paths = [
+        write(tmp_path, method, labels, scores_of(labels, gain, k), task=task, protocol=protocol)
+        for k, (method, gain) in enumerate((("a", 0.2), ("b", 0.8), ("c", 1.4)))
+        for task in ("ATLAS", "BraTS-T2")
+        for protocol in ("full", "upd")
+    ]
+    table = compare(paths, resamples=100)
+    assert compare(paths[::-1], resamples=100).equals(table)
+    sizes = table.groupby(["task", "protocol"]).size().to_dict()
+    assert sizes == {(t, p): n for t in ("ATLAS", "BraTS-T2") for p, n in (("full", 6), ("upd", 3))}
+    assert set(table.loc[table["protocol"] == "upd", "metric"]) == {"ap"}  # it fixes the thresholds of Dice
+    for _, group in table.groupby(["task", "protocol"]):
+        np.testing.assert_allclose(group["p_holm"], holm(group["p"].to_numpy()))
+
+
+def test_holm_by_hand():
+    # Smallest first: .005 · 4 = .02, .01 · 3 = .03, .03 · 2 = .06, and .04 · 1 may not be below that.
+    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+    np.testing.assert_allclose(holm(np.array([0.6, np.nan, 0.7])), [1, np.nan, 1])
+    assert holm(np.zeros(0)).size == 0
+
+
+def test_where_nothing_can_be_compared(tmp_path):
+    labels = truths(3)
+    good = write(tmp_path, "a", labels, scores_of(labels, 1, 1))
+    healthy = write(tmp_path, "b", [~label & False for label in labels], scores_of(labels, 1, 2))
+    table = compare([good, healthy], resamples=50)
+    assert table.empty
+    assert list(table.columns) == COLUMNS
+    second = write(tmp_path, "d", labels, scores_of(labels, 2, 2))
+    plain = compare([good, second], resamples=0)
+    assert plain["difference"].notna().all()
+    assert plain[["low", "high", "p", "p_holm"]].isna().all(axis=None)

@@ -1,0 +1,239 @@
+"""Metrics of subjects, slices and lesions: against scikit-learn, brute force and direct resampling."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from harness.evaluation.bootstrap import resampling_weights
+from harness.evaluation.calibration import RATES, Calibrator
+from harness.evaluation.collecting import Collector, ranked
+from harness.evaluation.detection import HIT, detection, exact_auroc
+from harness.evaluation.findings import Findings
+
+SHAPE = (8, 14, 12)
+SPACING = 4.0
+
+
+def brain_of(rng) -> np.ndarray:
+    z, y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in SHAPE), indexing="ij")
+    return z**2 + y**2 + x**2 < rng.uniform(0.6, 0.9)
+
+
+def scored(rng, brain, lesion, gain) -> np.ndarray:
+    return np.where(brain, np.abs(rng.standard_normal(SHAPE) + gain * lesion), 0).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def cohort():
+    """Nine test subjects, not all with a lesion, as (score, label, brain), and five healthy ones (score, brain)."""
+    rng = np.random.default_rng(0)
+    tested, healthy = [], []
+    for number in range(9):
+        brain = brain_of(rng)
+        lesion = ndimage.gaussian_filter(rng.standard_normal(SHAPE), 1.2)
+        lesion = (lesion > np.quantile(lesion, 0.97)) & (number != 3)  # also outside of the brain
+        tested.append((scored(rng, brain, lesion, rng.uniform(1, 4)), lesion, brain))
+    for _ in range(5):
+        brain = brain_of(rng)
+        healthy.append((scored(rng, brain, 0, 0), brain))
+    return tested, healthy
+
+
+def collect(cohort, calibrate=True) -> Findings:
+    tested, healthy = cohort
+    calibrator = Calibrator()
+    for number, (score, brain) in enumerate(healthy):
+        calibrator.add(f"healthy-{number}", score, brain)
+    collector = Collector(SPACING, calibrator.finish() if calibrate else None)
+    for number, (score, label, brain) in enumerate(tested):
+        collector.add(f"sub-{number}", score, label, brain)
+    return collector.finish()
+
+
+@pytest.fixture(scope="module")
+def findings(cohort) -> Findings:
+    return collect(cohort)
+
+
+@pytest.fixture(scope="module")
+def rows(findings) -> dict[str, dict]:
+    return {row["metric"]: row for row in detection(findings, resamples=300, seed=4)}
+
+
+def values(findings: Findings, **options) -> dict[str, float]:
+    return {row["metric"]: row["value"] for row in detection(findings, **{"resamples": 0} | options)}
+
+
+def voxels(cohort) -> list[tuple[np.ndarray, np.ndarray]]:
+    return [(score[brain], label[brain]) for score, label, brain in cohort[0]]
+
+
+def dice(scores, labels, threshold) -> float:
+    predicted = scores >= threshold
+    return 2 * (predicted & labels).sum() / (predicted.sum() + labels.sum())
+
+
+def test_subjects_agree_with_scikit_learn_and_brute_force(cohort, rows):
+    ill = [(scores, labels) for scores, labels in voxels(cohort) if labels.any()]
+    assert 5 < len(ill) < 9
+    ap = np.mean([average_precision_score(labels, scores) for scores, labels in ill])
+    assert rows["subject_ap"]["value"] == pytest.approx(ap, abs=1e-9)
+    best = np.mean([max(dice(scores, labels, t) for t in np.unique(scores)) for scores, labels in ill])
+    assert rows["subject_dice"]["value"] == pytest.approx(best, abs=1e-9)
+
+
+def test_ranking_takes_ties_as_one_threshold():
+    rng = np.random.default_rng(1)
+    scores, labels = (rng.integers(0, 6, 400) / 5).astype(np.float32), rng.random(400) < 0.2
+    ap, best = ranked(scores, labels)
+    assert ap == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
+    assert best == pytest.approx(max(dice(scores, labels, t) for t in np.unique(scores)), abs=1e-12)
+    assert np.isnan(ranked(scores, np.zeros(400, bool))).all()
+
+
+@pytest.mark.parametrize(("metric", "rate"), [("dice_fpr5", 0.05), ("dice_fpr1", 0.01)])
+def test_dice_at_a_healthy_rate_agrees_with_brute_force(cohort, rows, metric, rate):
+    healthy = np.concatenate([score[brain] for score, brain in cohort[1]])
+    scores, labels = (np.concatenate(parts) for parts in zip(*voxels(cohort), strict=True))
+    threshold = rows[f"threshold@{rate}"]["value"]
+    assert rate - 1 / healthy.size <= (healthy >= threshold).mean() <= rate
+    assert rows[metric]["value"] == pytest.approx(dice(scores, labels, threshold), abs=1e-12)
+    assert rows[f"voxel_fpr@{rate}"]["value"] == pytest.approx((scores[~labels] >= threshold).mean(), abs=1e-12)
+
+
+def test_auroc_of_slices_and_subjects_agrees_with_scikit_learn(cohort, rows):
+    labels, peaks = [], []
+    for score, label, brain in cohort[0]:
+        for z in range(SHAPE[0]):
+            if brain[z].any():
+                labels.append((label[z] & brain[z]).any())
+                peaks.append(score[z][brain[z]].max())
+    assert rows["slice_auroc"]["value"] == pytest.approx(roc_auc_score(labels, peaks), abs=1e-12)
+    ill = [np.percentile(scores, 99) for scores, labels in voxels(cohort) if labels.any()]
+    healthy = [np.percentile(score[brain], 99) for score, brain in cohort[1]]
+    exact = roc_auc_score([1] * len(ill) + [0] * len(healthy), ill + healthy)
+    assert rows["subject_auroc"]["value"] == pytest.approx(exact, abs=1e-12)
+
+
+def test_auroc_counts_ties_half():
+    rng = np.random.default_rng(5)
+    scores, labels = rng.integers(0, 4, 60), rng.random(60) < 0.4
+    assert exact_auroc(scores[~labels], scores[labels]) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_lesions_and_false_positives_agree_with_counting(cohort, rows, rate):
+    threshold = rows[f"threshold@{rate:g}"]["value"]
+    lesions = hits = alarms = 0
+    for score, label, brain in cohort[0]:
+        marked, count = ndimage.label(label & brain, np.ones((3, 3, 3)))
+        lesions += count  # a voxel of 64 mm³ is large enough
+        hits += sum((score[marked == n] >= threshold).mean() >= HIT for n in range(1, count + 1))
+        flagged, count = ndimage.label((score >= threshold) & brain, np.ones((3, 3, 3)))
+        alarms += sum(not (label & brain)[flagged == n].any() for n in range(1, count + 1))
+    assert rows["lesions"]["value"] == lesions
+    assert rows[f"sensitivity@{rate:g}"]["value"] == pytest.approx(hits / lesions)
+    assert rows[f"false_positives@{rate:g}"]["value"] == pytest.approx(alarms / 9)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_thresholds_rise_and_sensitivity_falls_with_the_rate(seed):
+    rng = np.random.default_rng(seed)
+    brain = brain_of(rng)
+    lesion = rng.random(SHAPE) < 0.05
+    power = rng.uniform(0.5, 8)  # scores of any shape
+    tested = [(scored(rng, brain, lesion, 2) ** power, lesion, brain) for _ in range(3)]
+    found = values(collect((tested, [(scored(rng, brain, 0, 0) ** power, brain)])))
+    for name, sign in (("threshold", 1), ("sensitivity", -1), ("voxel_fpr", -1)):
+        line = np.array([found[f"{name}@{rate:g}"] for rate in RATES])
+        assert (sign * np.diff(line) >= 0).all()
+        assert np.ptp(line) > 0
+
+
+def test_one_voxel_of_ten_is_a_hit_and_one_of_eleven_is_none():
+    brain = np.ones((2, 12, 12), bool)
+    for length, hit in ((10, 1.0), (11, 0.0)):
+        label, score = np.zeros(brain.shape, bool), np.zeros(brain.shape, np.float32)
+        label[0, 0, :10] = True
+        label[0, 1, 10:length] = True  # the eleventh, at a corner
+        score[0, 0, 0] = 5
+        found = values(collect(([(score, label, brain)], [(score * 0 + 0.1, brain)])))
+        assert found["lesions"] == 1
+        assert found["sensitivity@0.01"] == hit
+
+
+def test_sensitivity_by_size_of_lesion(findings):
+    sizes = np.array([1, 7, 8, 79, 80, 799, 800, 5000])  # voxels of 0.125 ml
+    hits = np.zeros((8, 6), np.int64)
+    hits[[1, 2, 4, 6, 7], 2] = sizes[[1, 2, 4, 6, 7]]  # at 1 %
+    made = replace(findings, spacing=5.0, lesion_voxels=sizes, lesion_subjects=np.arange(8), lesion_hits=hits)
+    found = values(made)
+    parts = {"0-1ml": 1 / 2, "1-10ml": 1 / 2, "10-100ml": 1 / 2, "100ml+": 1.0}
+    for part, sensitivity in parts.items():
+        assert found[f"lesions/{part}"] == 2
+        assert found[f"sensitivity@0.01/{part}"] == sensitivity
+        assert found[f"sensitivity@0.001/{part}"] == 0
+    assert found["sensitivity@0.01"] == 5 / 8
+    only = replace(made, lesion_voxels=sizes[:1], lesion_subjects=np.zeros(1, int), lesion_hits=hits[:1])
+    assert "lesions/1-10ml" not in values(only)
+    assert not any(metric.endswith("100ml+") for metric in values(only))
+
+
+def test_intervals_agree_with_direct_resampling(findings, rows):
+    drawn = {"subject_ap": [], "sensitivity@0.01": [], "dice_fpr5": [], "false_positives@0.05": []}
+    has = findings.anomalous > 0
+    for weights in resampling_weights(9, 300, seed=4).astype(int):
+        chosen = np.repeat(np.arange(9), weights)
+        drawn["subject_ap"].append(findings.ap[chosen][has[chosen]].mean())
+        lesions = np.concatenate([np.flatnonzero(findings.lesion_subjects == subject) for subject in chosen])
+        hit = findings.lesion_hits[lesions, 2] >= HIT * findings.lesion_voxels[lesions]
+        drawn["sensitivity@0.01"].append(hit.mean())
+        both = findings.flagged[chosen, 0].sum() + findings.anomalous[chosen].sum()
+        drawn["dice_fpr5"].append(2 * findings.true[chosen, 0].sum() / both)
+        drawn["false_positives@0.05"].append(findings.alarms[chosen, 0].mean())
+    for metric, numbers in drawn.items():
+        row = rows[metric]
+        assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(numbers, [0.025, 0.975])))
+        assert row["low"] < row["value"] < row["high"]
+
+
+def test_intervals_of_auroc_hold_the_value_and_narrow_with_subjects(cohort, rows):
+    tested, healthy = cohort
+    many = {row["metric"]: row for row in detection(collect((tested * 8, healthy * 8)), resamples=300)}
+    for metric in ("slice_auroc", "subject_auroc"):
+        low, value, high = (rows[metric][key] for key in ("low", "value", "high"))
+        assert 0 <= low <= value <= high <= 1
+        assert many[metric]["value"] == pytest.approx(value)
+        assert many[metric]["high"] - many[metric]["low"] < 0.7 * (high - low)
+
+
+def test_counts_and_thresholds_have_no_interval(rows):
+    for metric, row in rows.items():
+        counted = metric.startswith(("threshold", "lesions"))
+        assert np.isnan([row["low"], row["high"]]).all() == counted
+
+
+def test_without_resamples_or_with_one_subject_there_is_no_interval(cohort, findings):
+    one = collect((cohort[0][:1], cohort[1]))
+    for found in (detection(findings, resamples=0), detection(one)):
+        assert found
+        assert all(np.isnan([row["low"], row["high"]]).all() for row in found)
+
+
+def test_without_healthy_subjects_nothing_depends_on_a_threshold(cohort):
+    found = values(collect(cohort, calibrate=False))
+    assert set(found) - {"subject_ap", "subject_dice", "slice_auroc", "lesions"} == {
+        metric for metric in found if metric.startswith("lesions/")
+    }
+
+
+def test_without_lesions_false_positives_remain(cohort):
+    healthy = [(score, np.zeros_like(label), brain) for score, label, brain in cohort[0]]
+    found = values(collect((healthy, cohort[1])))
+    assert {metric.split("@")[0] for metric in found} == {"threshold", "voxel_fpr", "false_positives"}
+    assert all(np.isfinite(value) for value in found.values())

@@ -1,0 +1,203 @@
+"""The file of findings, how a test pass fills it, and its rows in the tidy table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from sklearn.metrics import average_precision_score
+
+from harness.data.store import Store
+from harness.errors import HarnessError
+from harness.evaluation import comparisons
+from harness.evaluation.calibration import RATES
+from harness.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
+from harness.evaluation.results import COLUMNS, META, METRIC_ORDER, tidy
+from harness.evaluation.testing import score_test_set
+from harness.files import read_json, write_json
+from harness.method import Context, Method
+from harness.training import run
+from harness.verbs.summarize import command
+
+CPU = torch.device("cpu")
+FACTS = {
+    **{"experiment": "demo", "simulated": True, "method": "intensity", "title": "Intensity", "family": "control"},
+    **{"seed": 1, "task": "ATLAS", "dataset": "tiny", "modality": "t2", "left_out": 0},
+}
+
+
+def method(name: str = "intensity") -> Method:
+    return run.build(name, {}, Context("t2", 4.0))
+
+
+def fill(out: Path, cohort: Path, healthy: Path | None = None, protocols=("full",), **changes) -> Path:
+    facts = {**FACTS, **changes}
+    store = None if healthy is None else Store.open(healthy)
+    score_test_set(method(facts["method"]), Store.open(cohort), "t2", facts, list(protocols), 2, out, CPU, store)
+    return out / f"{protocols[0]}.npz"
+
+
+@pytest.fixture(scope="module")
+def histograms(tiny_cohort, tmp_path_factory) -> Path:
+    """The histograms of the image itself on the tiny cohort, calibrated on its validation subjects."""
+    return fill(tmp_path_factory.mktemp("tested"), tiny_cohort, tiny_cohort)
+
+
+def test_a_test_pass_writes_what_the_images_say(histograms, tiny_cohort):
+    found, meta = load(beside(histograms))
+    assert meta == FACTS
+    store = Store.open(tiny_cohort)
+    images, labels = np.asarray(store.images("t2"), np.float32), store.labels() > 0
+    healthy = np.concatenate([images[row][images[row] > 0] for row in store.rows("t2", "validation")])
+    rows = store.rows("t2", "test")
+    assert found.subjects == tuple(store.subjects[row] for row in rows)
+    assert found.healthy == tuple(store.subjects[row] for row in store.rows("t2", "validation"))
+    assert found.spacing == 4.0
+    for k, rate in enumerate(RATES):
+        assert (healthy >= found.thresholds[k]).mean() <= rate
+        reached = [images[row] >= found.thresholds[k] for row in rows]
+        assert found.flagged[:, k].tolist() == [mask.sum() for mask in reached]
+        assert found.true[:, k].tolist() == [
+            (mask & labels[row]).sum() for mask, row in zip(reached, rows, strict=True)
+        ]
+    for number, row in enumerate(rows):
+        brain = images[row] > 0
+        assert (found.voxels[number], found.anomalous[number]) == (brain.sum(), labels[row].sum())
+        exact = average_precision_score(labels[row][brain], images[row][brain])
+        assert found.ap[number] == pytest.approx(exact, abs=1e-9)
+        own = found.slice_subjects == number
+        inside = brain.any((1, 2))
+        np.testing.assert_array_equal(found.slice_peaks[own], images[row].max((1, 2))[inside])
+        np.testing.assert_array_equal(found.slice_anomalous[own], labels[row].any((1, 2))[inside])
+        assert found.lesion_voxels[found.lesion_subjects == number].tolist() == [labels[row].sum()]
+
+
+def test_file_comes_back_as_it_was(histograms, tmp_path):
+    found, meta = load(beside(histograms))
+    save(tmp_path / NAME, found, meta)
+    again, same = load(tmp_path / NAME)
+    assert same == meta
+    for field in fields(Findings):
+        one, two = getattr(found, field.name), getattr(again, field.name)
+        np.testing.assert_array_equal(one, two)
+        if field.name in ARRAYS:
+            assert (one.dtype, one.shape) == (two.dtype, two.shape)
+    assert [path.name for path in tmp_path.iterdir()] == [NAME]
+    assert (tmp_path / NAME).stat().st_size < 20_000
+
+
+def test_the_same_pass_gives_the_same_bytes(histograms, tiny_cohort, tmp_path):
+    again = fill(tmp_path, tiny_cohort, tiny_cohort)
+    assert beside(again).read_bytes() == beside(histograms).read_bytes()
+    assert again.read_bytes() == histograms.read_bytes()
+
+
+def test_unreadable_files_are_named(histograms, tmp_path):
+    with pytest.raises(HarnessError, match=r"findings\.npz: no such file"):
+        load(tmp_path / NAME)
+    (tmp_path / NAME).write_bytes(b"PK\x03\x04 broken")
+    with pytest.raises(HarnessError, match="not a file of findings; run the test again"):
+        load(tmp_path / NAME)
+    with pytest.raises(HarnessError, match="not a file of findings"):
+        load(histograms)
+    with np.load(beside(histograms)) as file:
+        arrays = dict(file)
+    header = json.loads(bytes(arrays["header"])) | {"format": 99}
+    np.savez(tmp_path / NAME, **(arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}))
+    with pytest.raises(HarnessError, match="findings of format 99"):
+        load(tmp_path / NAME)
+
+
+def test_a_cohort_without_held_out_subjects_sets_no_thresholds(tiny_cohort, tmp_path, capsys):
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    for name in ("t1", "t2", "mask"):
+        (folder / f"{name}.npy").symlink_to(tiny_cohort / f"{name}.npy")
+    index = read_json(tiny_cohort / "index.json")
+    for subject in index["subjects"]:
+        subject["split"] = subject["split"].replace("validation", "train")
+    write_json(folder / "index.json", index)
+    path = fill(tmp_path / "out", tiny_cohort, folder)
+    assert "no validation subject with t2; no thresholds are set" in capsys.readouterr().err
+    found, _ = load(beside(path))
+    assert (found.rates.size, found.flagged.shape, found.lesion_hits.shape[1]) == (0, (3, 0), 0)
+    assert not tidy([path], resamples=0)["metric"].str.contains("@").any()
+
+
+def test_tidy_has_rows_of_findings_of_the_final_map(histograms):
+    table = tidy([histograms], resamples=50)
+    assert list(table.columns) == COLUMNS
+    extra = table[~table["metric"].isin(["ap", "dice", "dice_threshold", "auroc"])]
+    assert {"subject_ap", "dice_fpr1", "slice_auroc", "subject_auroc", "sensitivity@0.01"} <= set(extra["metric"])
+    assert set(zip(extra["score"], extra["protocol"], strict=True)) == {("final", "full")}
+    facts = table[[*META, "subjects", "left_out", "voxels", "positives"]].drop_duplicates()
+    assert len(facts) == 1  # those of the histograms: both count every voxel of the brain
+    assert table["value"].notna().all()
+    assert not table.duplicated(["score", "protocol", "metric"]).any()
+
+
+def test_rows_are_in_order_of_metric_rate_and_size(histograms):
+    metrics = tidy([histograms], resamples=0)["metric"].tolist()
+    stems = [METRIC_ORDER.index(metric.split("@")[0].split("/")[0]) for metric in metrics]
+    assert stems == sorted(stems)
+    thresholds = [metric for metric in metrics if metric.startswith("threshold@")]
+    assert thresholds == [f"threshold@{rate:g}" for rate in sorted(RATES)]
+    at = [metric for metric in metrics if metric.startswith("sensitivity@0.01")]
+    assert at[0] == "sensitivity@0.01"
+    sizes = [metric.split("/")[1] for metric in at[1:]]
+    assert sizes == [size for size in ("0-1ml", "1-10ml", "10-100ml", "100ml+") if size in sizes]
+
+
+def test_unknown_metrics_sort_last(histograms, monkeypatch):
+    from harness.evaluation import results
+
+    monkeypatch.setattr(results, "detection", lambda *_: [{"metric": "aaa@0.1", "value": 1.0}])
+    assert tidy([histograms], resamples=0)["metric"].iloc[-1] == "aaa@0.1"
+
+
+def test_outputs_without_findings_still_summarise(histograms, tmp_path):
+    alone = tmp_path / "full.npz"
+    alone.write_bytes(histograms.read_bytes())
+    table = tidy([alone], resamples=10)
+    assert table["metric"].tolist() == ["ap", "dice", "dice_threshold", "auroc"]
+    whole = tidy([histograms], resamples=10)
+    pd.testing.assert_frame_equal(whole[whole["metric"].isin(table["metric"])].reset_index(drop=True), table)
+
+
+def test_findings_of_several_protocols_are_read_once(tiny_cohort, tmp_path):
+    fill(tmp_path, tiny_cohort, tiny_cohort, protocols=("full", "upd"))
+    table = tidy([tmp_path / "upd.npz", tmp_path / "full.npz"], resamples=0)
+    assert not table.duplicated(["score", "protocol", "metric"]).any()
+    assert set(table.loc[table["metric"] == "subject_ap", "protocol"]) == {"full"}
+
+
+def test_findings_of_another_run_are_an_error(histograms, tmp_path):
+    found, meta = load(beside(histograms))
+    (tmp_path / "full.npz").write_bytes(histograms.read_bytes())
+    save(tmp_path / NAME, replace(found), {**meta, "seed": 2})
+    with pytest.raises(HarnessError, match=r"findings\.npz: of seed 2 but beside histograms of 1; run the test again"):
+        tidy([tmp_path / "full.npz"], resamples=0)
+
+
+def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
+    paths = [
+        fill(tmp_path / name, tiny_cohort, tiny_cohort, method=name, title=name) for name in ("intensity", "random")
+    ]
+    out = tmp_path / "new" / "results.csv"
+    options = ["--resamples", "20", "--out", str(out)]
+    done = CliRunner().invoke(command, [*map(str, paths), *options], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert sorted(path.name for path in out.parent.iterdir()) == ["comparisons.csv", "results.csv"]
+    table = pd.read_csv(out.with_name("comparisons.csv"))
+    assert list(table.columns) == comparisons.COLUMNS
+    assert table[["method", "other", "metric"]].values.tolist() == [
+        ["intensity", "random", metric] for metric in ("ap", "dice")
+    ]
+    assert (table["difference"] > 0.3).all()  # lesions of the tiny cohort are its brightest voxels
+    assert set(pd.read_csv(out)["method"]) == {"intensity", "random"}

@@ -1,0 +1,168 @@
+"""Table and figure of detection: numbers by hand, what is bold, what is said where nothing was computed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from harness.evaluation.calibration import RATES
+from harness.paper import latex, markdown, registry, style, tidy
+from harness.paper.results import SIMULATED, Results
+from harness.paper.sources import Sources
+from harness.paper.table import METRICS, Table
+
+Make = Callable[..., Path]
+LEVELS = {"disyre": 0.8, "dae": 0.5, "my_own": 0.4, "fae": 0.3, "intensity": 0.9, "random": 0.1}
+
+
+def with_detection(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows that findings add, with values that depend on method, seed and rate in a known way."""
+    final = frame[(frame["score"] == "final") & (frame["metric"] == "ap")]
+    rows = []
+    for row in final.to_dict("records"):
+        level = LEVELS[row["method"]] + 0.01 * row["seed"]
+        metrics = {"slice_auroc": level, "dice_fpr1": level / 2, "lesions": 52}
+        for k, rate in enumerate(RATES):
+            metrics |= {f"sensitivity@{rate:g}": level * (1 - k / 10), f"sensitivity@{rate:g}/1-10ml": 0.01}
+            metrics |= {f"false_positives@{rate:g}": 200 / (k + 1) ** 3}
+        rows += [{**row, "metric": metric, "value": value, "low": np.nan} for metric, value in metrics.items()]
+    return pd.concat([frame, pd.DataFrame(rows)])
+
+
+@pytest.fixture(scope="module")
+def results_csv(make_results: Make, tmp_path_factory) -> Path:
+    return make_results(tmp_path_factory.mktemp("detection") / "results.csv", edit=with_detection)
+
+
+@pytest.fixture(autouse=True)
+def house_style() -> Iterator[None]:
+    with style.style():
+        yield
+
+
+def table(path: Path, **options) -> Table:
+    return registry.load("tables", "detection").make(Sources(path, **options))
+
+
+def figure(path: Path):
+    return registry.load("figures", "froc").make(Sources(path))
+
+
+def test_table_has_means_over_seeds_controls_last(results_csv):
+    made = table(results_csv)
+    assert [row.method for row in made.rows][-2:] == ["intensity", "random"]
+    assert {row.family for row in made.rows[:-2]} == {"S-S", "FM"}
+    row = next(row for row in made.rows if row.method == "dae")
+    at = {(c.task, c.metric): cell for c, cell in zip(made.columns, row.ours, strict=True)}
+    cell = at["ATLAS", "slice_auroc"]
+    assert cell.mean == pytest.approx(0.5 + 0.01 * 1.5)
+    assert cell.std == pytest.approx(0.01 * np.std([0, 1, 2, 3], ddof=1))
+    assert at["BraTS-T2", "sensitivity@0.01"].mean == pytest.approx(0.515 * 0.8)
+    assert at["BraTS-T1", "false_positives@0.01"].mean == pytest.approx(200 / 27)
+
+
+def test_best_rival_is_bold_but_neither_controls_nor_false_positives(results_csv):
+    made = table(results_csv)
+    assert {made.rows[i].method for i, _ in made.best} == {"disyre"}
+    assert {made.columns[j].metric for _, j in made.best} == {"slice_auroc", "dice_fpr1", "sensitivity@0.01"}
+
+
+def test_table_prints_in_every_format(results_csv):
+    made = table(results_csv)
+    texts = {"csv": tidy.render(made), "md": markdown.render(made), "tex": latex.render(made)}
+    for text in texts.values():
+        assert "nan" not in text.lower()
+        assert SIMULATED.removeprefix("simulated cohort – ") in text
+    lines = [line for line in texts["md"].splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1
+    assert len(lines) == 2 + len(LEVELS)  # no line of chance
+    assert "Chance" not in texts["md"]
+    assert "52 lesions" in texts["md"]
+    cells = re.findall(r"^.*\\\\$", texts["tex"], re.MULTILINE)
+    assert {len(re.findall(r"(?<!\\)&", line)) for line in cells[1:]} == {1 + 4 * 3}
+    assert r"sens. at 1 \%" in texts["tex"]
+    for metric in {column.metric for column in made.columns}:
+        assert METRICS[metric] in texts["md"]
+
+
+def test_other_tables_keep_their_line_of_chance(results_csv):
+    made = registry.load("tables", "table2").make(Sources(results_csv))
+    assert markdown.render(made).count("| Chance AP") == 1
+    assert latex.render(made).count("Chance AP &") == 1
+
+
+def test_table_reads_full_rows_whatever_protocol_is_asked_for(results_csv):
+    made = table(results_csv, protocol="upd")
+    assert all(cell is not None for row in made.rows for cell in row.ours)
+
+
+def test_without_findings_cells_are_dashes(make_results: Make, tmp_path):
+    made = table(make_results(tmp_path / "old.csv"))
+    assert all(cell is None for row in made.rows for cell in row.ours)
+    assert "no lesions" in markdown.render(made)
+    assert "No method of this table was run." in markdown.render(made)
+
+
+def test_froc_draws_means_in_order_of_the_rate(results_csv):
+    drawn = figure(results_csv)
+    panel = drawn.axes[1]
+    assert panel.get_title() == "BraTS-T1"
+    (line,) = [bar.lines[0] for bar in panel.containers if bar.get_label() == "DISYRE"]
+    np.testing.assert_allclose(line.get_xdata(), [200 / (k + 1) ** 3 for k in range(5, -1, -1)])
+    np.testing.assert_allclose(line.get_ydata(), [0.815 * (1 - k / 10) for k in range(5, -1, -1)])
+    assert panel.get_ylim()[0] == 0
+    assert panel.get_xscale() == "symlog"
+    assert SIMULATED in [text.get_text() for text in drawn.texts]
+    note = next(text.get_text() for text in drawn.texts if text.get_text().startswith("Markers"))
+    assert "0.01, 0.1, 0.5, 1, 2, 5 % of healthy brain voxels" in note
+
+
+def test_froc_tells_methods_by_colour_and_marker_and_controls_by_grey(results_csv):
+    panel = figure(results_csv).axes[0]
+    looks = {bar.get_label(): (bar.lines[0].get_color(), bar.lines[0].get_marker()) for bar in panel.containers}
+    assert len(looks) == len(LEVELS)
+    assert len({marker for _, marker in looks.values()}) == len(LEVELS)
+    rivals = {colour for title, (colour, _) in looks.items() if title not in ("Intensity", "Random")}
+    assert len(rivals) == 4
+    assert style.GREY not in rivals
+    assert looks["Random"][0] == looks["Intensity"][0] == style.GREY
+
+
+def test_froc_fits_the_page(results_csv):
+    drawn = figure(results_csv)
+    drawn.canvas.draw()
+    width, height = drawn.get_size_inches()
+    box = drawn.get_tightbbox(drawn.canvas.get_renderer())
+    assert width == style.PAGE
+    assert box.x0 > -0.01
+    assert box.y0 > -0.01
+    assert box.x1 < width + 0.01
+    assert box.y1 < height + 0.01
+
+
+def test_froc_says_where_nothing_was_computed(make_results: Make, tmp_path):
+    drawn = figure(make_results(tmp_path / "old.csv", methods=["dae"], tasks={"ATLAS": 0.01}))
+    (panel,) = drawn.axes
+    assert not panel.containers
+    assert "no thresholds" in panel.texts[0].get_text()
+    assert drawn.get_size_inches()[0] == style.COLUMN
+
+
+def test_froc_of_one_seed_has_no_bars_and_pairs_seeds(make_results: Make, tmp_path):
+    froc = registry.load("figures", "froc")
+    one = figure(make_results(tmp_path / "one.csv", seeds=[2], edit=with_detection))
+    assert all(bar.lines[2] == () for axes in one.axes for bar in axes.containers)
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = with_detection(frame)
+        return frame[(frame["metric"] != "false_positives@0.01") | (frame["seed"] != 1)]
+
+    found = froc.points(Results.read(make_results(tmp_path / "gap.csv", edit=edit)), "dae", "ATLAS")
+    assert list(found) == sorted(RATES)
+    assert found[0.01].shape == (2, 3)
+    assert found[0.02].shape == (2, 4)
