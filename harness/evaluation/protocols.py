@@ -98,7 +98,7 @@ def upd_pixels(volume: Volume) -> Pair:
     from harness.evaluation.squares import resize
 
     def truth() -> Pair:
-        kept = volume.brain.any(axis=(1, 2))
+        kept = np.flatnonzero(volume.brain.any(axis=(1, 2)))
         classes = np.where(volume.label > 0, volume.label, 0)[kept]
         return kept, (resize(classes, volume.spacing) > UPD_LABEL).ravel()
 

@@ -297,6 +297,8 @@ def test_interval_is_that_of_dice_over_the_protocols_thresholds(subjects):
     low, high = bootstrap_all(histogram, ["dice"], 200, 0, thresholds)["dice"]
     dice = best_dice(histogram, thresholds)[0]
     assert low <= dice <= high
+    (row,) = [row for row in numbers(histogram, "upd", 200) if row["metric"] == "dice"]
+    assert (row["value"], row["low"], row["high"]) == (dice, low, high)
 
     rng = np.random.default_rng(0)
     draws = rng.multinomial(6, np.full(6, 1 / 6), size=200)
