@@ -1,0 +1,45 @@
+"""The way back: maps on the template's grid return to the voxels of their scan."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.data import geometry
+from harness.data.geometry import Grid
+from harness.data.placement import Placement, prepare_scan
+from harness.errors import HarnessError
+from tests.data.conftest import FAST, POSE, dice, mni, nifti
+
+
+@pytest.mark.parametrize("spacing", [2.0, 4.0])
+def test_a_map_goes_back_to_where_it_came_from(spacing):
+    """A blob marked in the scan, taken to the template and back, lies where it was; shape and affine are the scan's."""
+    affine = np.array([[0, 0, -3.0, 90], [2.5, 0.1, 0, -110], [0, 2.5, 0.2, -100], [0, 0, 0, 1]])
+    native = Grid((90, 85, 62), affine)
+    grid = mni().grid(spacing)
+    centre = POSE @ [10.0, -20, 15, 1]
+    voxels = affine @ np.vstack([np.indices(native.shape).reshape(3, -1), np.ones((1, np.prod(native.shape)))])
+    blob = np.exp(-((voxels[:3] - centre[:3, None]) ** 2).sum(axis=0) / 200).reshape(native.shape)
+    packed = geometry.sample(blob, affine, grid, POSE).transpose(2, 1, 0)
+    back = Placement(native, grid, POSE).to_native(packed)
+    assert back.shape == native.shape
+    np.testing.assert_array_equal(back.affine, affine)
+    data = np.asarray(back.dataobj)
+    weight = data / data.sum()
+    mean = (voxels[:3].reshape(3, *native.shape) * weight).sum(axis=(1, 2, 3))
+    np.testing.assert_allclose(mean, centre[:3], atol=0.3)
+    assert data.max() == pytest.approx(1, abs=0.1 if spacing == 4 else 0.04)
+
+
+def test_prepare_scan_gives_what_is_packed_and_the_way_back(tmp_path, extracted_scan):
+    path = nifti(tmp_path / "scan.nii.gz", extracted_scan.data, extracted_scan.affine)
+    volume, placement = prepare_scan(path, FAST, "t1")
+    assert volume.dtype == np.float32
+    assert volume.shape == mni().grid(4.0).shape[::-1]
+    back = np.asarray(placement.to_native(volume).dataobj)
+    both = (back > 0) & (extracted_scan.data > 0)
+    assert dice(back > 0, extracted_scan.data > 0) > 0.9
+    assert np.corrcoef(back[both], extracted_scan.data[both])[0, 1] > 0.85
+    with pytest.raises(HarnessError, match=r"gone\.nii"):
+        prepare_scan(tmp_path / "gone.nii", FAST, "t1")

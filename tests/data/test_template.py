@@ -1,0 +1,51 @@
+"""The template and the grids of the packed arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from harness.data import geometry, template
+from harness.data.settings import Preprocessing
+from harness.errors import HarnessError
+from tests.data.conftest import dice, mni, nifti, random_volume
+
+
+def test_template_grid_holds_the_brain_at_every_spacing():
+    for spacing in (1.5, 4.0):
+        grid = mni().grid(spacing)
+        np.testing.assert_allclose(grid.spacing, spacing)
+        low, high = geometry.extent(grid.shape, grid.affine)
+        assert (low <= mni().box[0] - 3.9).all()
+        assert (high >= mni().box[1] + 3.9).all()
+        # No more than a few voxels of margin: every voxel of background costs memory and time.
+        assert (np.array(grid.shape) * spacing < mni().box[1] - mni().box[0] + 4 * spacing + 8).all()
+
+
+def test_template_from_a_file(tmp_path):
+    source = mni().at(4.0)
+    path = nifti(tmp_path / "brain.nii.gz", source.image[::-1], source.grid.affine @ np.diag([-1.0, 1, 1, 1]))
+    own = template.load(str(path))
+    assert dice(own.mask, ndimage.binary_fill_holes(own.image > 0)) == 1
+    assert np.linalg.det(own.affine) > 0
+    with pytest.raises(HarnessError, match="mni152"):
+        template.load("mni153")
+    with pytest.raises(HarnessError, match="skull-stripped"):
+        template.load(str(nifti(tmp_path / "head.nii.gz", random_volume())))
+
+
+def test_packed_slices_may_be_the_centre_square():
+    """With `side`, slices are the field's centre square resized, and all slices of the field are there."""
+    whole = mni()
+    assert whole.packed(Preprocessing(spacing=2.0)).shape == whole.grid(2.0).shape
+    grid = whole.packed(Preprocessing(spacing=1.0, side=128))
+    low, high = geometry.extent(whole.image.shape, whole.affine)
+    edges = np.array([low - 0.5, high + 0.5])
+    short = (edges[1] - edges[0])[:2].min()
+    assert grid.shape == (128, 128, whole.image.shape[2])
+    np.testing.assert_allclose(grid.spacing, [short / 128, short / 128, 1])
+    first, last = geometry.extent(grid.shape, grid.affine)
+    np.testing.assert_allclose((first + last) / 2, (low + high) / 2)
+    np.testing.assert_allclose(((last - first) + grid.spacing)[:2], short)
+    assert whole.voxels(grid) == pytest.approx(whole.image.size / (short / 128) ** 2, rel=1e-6)
