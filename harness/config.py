@@ -80,11 +80,11 @@ class Experiment:
 
     def params(self, method: str, modality: str) -> dict[str, Any]:
         """All hyper-parameters of a method on a modality."""
-        return asdict(registry.params(method, self.config["params"].get(method, {}), modality))
+        return asdict(self._params(method, modality))
 
     def training_settings(self, method: str, modality: str) -> str:
         """What decides the weights of a run but its seed and data, as sorted JSON: a change of it retrains."""
-        params = registry.params(method, self.config["params"].get(method, {}), modality)
+        params = self._params(method, modality)
         about = {"revision": registry.describe(method).revision, "params": settings.for_training(params)}
         return json.dumps(about, sort_keys=True)
 
@@ -149,8 +149,15 @@ class Experiment:
             for modality in self.modalities:
                 self.params(method, modality)
         for method in self.config["params"]:
-            if method not in registry.names():
-                raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.names())}")
+            if method not in registry.every():
+                raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.every())}")
+
+    def _params(self, method: str, modality: str) -> Any:
+        """Hyper-parameters: a variant has those that the config gives its baseline where it says nothing itself."""
+        given, base = self.config["params"], registry.base(method)
+        common = registry.of_modality(given.get(base, {}), modality, f"params.{base}") if base != method else {}
+        own = registry.of_modality(given.get(method, {}), modality, f"params.{method}")
+        return registry.params(method, {**common, **registry.describe(method).params, **own}, modality)
 
     def _check_preprocessing(self) -> None:
         from harness.data.settings import Preprocessing
@@ -180,7 +187,7 @@ class Experiment:
         """Names of the tables to render: all, unless the config chooses."""
         from harness.paper import registry as paper
 
-        return self.config["paper"].get("tables", paper.names("tables", self.methods))
+        return self.config["paper"].get("tables", paper.names("tables", self.methods, self.protocols))
 
     @property
     def figures(self) -> list[str]:

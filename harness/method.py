@@ -5,6 +5,7 @@ A baseline lies in `baselines/NAME.py` and defines (in capitals: literals, read 
     REVISION = 1                # raise it when the method's results change: this alone retrains
     TITLE, FAMILY, PAPER        # how tables name and group it, and where it was published
     SMALL                       # hyper-parameters that train in seconds on a CPU; tests use them
+    VARIANTS = {"upd": {"title": …, "params": {…}}}    # optional: other settings, run as the method NAME-upd
     class Params                # a frozen dataclass of hyper-parameters with the paper's values as defaults
     class Baseline(Method)      # `score`, and `phases` if it is trained: below
 
@@ -100,6 +101,10 @@ class Method(nn.Module, ABC):
         `final` is the map that the comparison of methods uses; others are named `group/key=value`. Values outside the
         brain are ignored. Called without gradients; a method that optimises at test time enables them itself.
         """
+
+    def final(self, volume: Tensor, rng: Streams) -> Tensor:
+        """The map `final` of `score` alone, the very same; for a method that can make it without the others."""
+        return self.score(volume, rng)["final"]
 
     def restore(self, volume: Tensor, rng: Streams) -> Tensor | None:
         """The healthy version of a volume (D, H, W) that the method imagines, or None if it makes none."""

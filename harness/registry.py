@@ -2,6 +2,8 @@
 
 A baseline is `baselines/NAME.py`. Its literals (REVISION, TITLE, …) are read from the source, and its `Params` is
 the only part that is executed here: listing and checking need no torch, and a broken baseline breaks only itself.
+A baseline may declare VARIANTS, other hyper-parameters under another title: the variant `upd` of `dae` is the method
+`dae-upd`, a row of its own beside `dae`.
 """
 
 from __future__ import annotations
@@ -32,13 +34,15 @@ _PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "harness.settings")
 class Description:
     """What a baseline's file says about itself."""
 
-    name: str  # the file name, used in configs and paths
+    name: str  # the file name, with -VARIANT for a variant; used in configs and paths
     title: str  # the name printed in tables
     family: str  # a key of FAMILIES
     paper: str  # where the method was published
     revision: int  # raised when the method's code changes its results: retrains this method alone
     requires: str | None  # a method whose run of the same seed and modality this one builds on
     small: dict[str, Any]  # hyper-parameters that train in seconds on a CPU, for tests
+    variants: tuple[str, ...]  # names of its variants
+    params: dict[str, Any]  # hyper-parameters that make the variant; none for the method as published
 
 
 def names() -> list[str]:
@@ -46,9 +50,20 @@ def names() -> list[str]:
     return sorted(path.stem for path in BASELINES.glob("*.py") if not path.stem.startswith("_"))
 
 
+def every() -> list[str]:
+    """Names of all baselines, each followed by its variants."""
+    return [name for base in names() for name in (base, *(f"{base}-{variant}" for variant in describe(base).variants))]
+
+
+def base(name: str) -> str:
+    """The baseline that a variant belongs to; its own name for a baseline."""
+    return name.partition("-")[0]
+
+
 def describe(name: str) -> Description:
     """Read a baseline's declarations. Raises HarnessError if there is no such baseline or a declaration is wrong."""
     path, tree = _source(name)
+    variant = name.partition("-")[2]
     declared: dict[str, Any] = {}
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
@@ -61,14 +76,20 @@ def describe(name: str) -> Description:
     family = declared.get("FAMILY", "control")
     if family not in FAMILIES:
         raise HarnessError(f"{path}: FAMILY {family!r} is unknown; there are {', '.join(FAMILIES)}")
+    variants = declared.get("VARIANTS", {})
+    if "-" in name and variant not in variants:
+        raise HarnessError(f"method {name!r}: {path} has no variant {variant!r}; it has {', '.join(variants) or 'none'}")
+    own = variants.get(variant, {})
     return Description(
         name=name,
-        title=declared.get("TITLE", name),
+        title=own.get("title", declared.get("TITLE", name)),
         family=family,
         paper=declared.get("PAPER", ""),
         revision=declared["REVISION"],
         requires=declared.get("REQUIRES"),
         small=declared.get("SMALL", {}),
+        variants=tuple(variants),
+        params=own.get("params", {}),
     )
 
 
@@ -103,28 +124,36 @@ def params(name: str, overrides: dict[str, Any], modality: str, where: str = "pa
     """The hyper-parameters of a method for one modality.
 
     `overrides` maps names to values; entries under a modality (`t1`, `t2`) go before the others. Defaults per modality
-    come from `Params.MODALITY`, a mapping of modality to values, where a method's paper has such.
+    come from `Params.MODALITY`, a mapping of modality to values, where a method's paper has such; those of a variant
+    replace them.
     Raises HarnessError naming the key.
     """
     cls = params_class(name)
+    declared = (getattr(cls, "MODALITY", {}).get(modality, {}), describe(name).params)
+    values = {**declared[0], **declared[1], **of_modality(overrides, modality, f"{where}.{name}")}
+    return settings.build(cls, values, f"{where}.{name}")
+
+
+def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[str, Any]:
+    """Overrides for one modality: those under its name go before the others. Raises HarnessError for no mapping."""
     common = {key: value for key, value in overrides.items() if key not in ("t1", "t2")}
     own = overrides.get(modality) or {}
     if not isinstance(own, dict):
-        raise HarnessError(f"{where}.{name}.{modality}: must be a mapping of parameters, not {own!r}")
-    return settings.build(cls, {**getattr(cls, "MODALITY", {}).get(modality, {}), **common, **own}, f"{where}.{name}")
+        raise HarnessError(f"{where}.{modality}: must be a mapping of parameters, not {own!r}")
+    return {**common, **own}
 
 
 def load(name: str) -> types.ModuleType:
     """Import a baseline: a module with `Params` and `Baseline`. Raises HarnessError where the latter is missing."""
     _source(name)
-    module = importlib.import_module(f"baselines.{name}")
+    module = importlib.import_module(f"baselines.{base(name)}")
     if not hasattr(module, "Baseline"):
-        raise HarnessError(f"baselines/{name}.py: no class Baseline; add class Baseline(Method)")
+        raise HarnessError(f"baselines/{base(name)}.py: no class Baseline; add class Baseline(Method)")
     return module
 
 
 def _source(name: str) -> tuple[Path, ast.Module]:
-    path = BASELINES / f"{name}.py"
+    path = BASELINES / f"{base(name)}.py"
     if not path.is_file() or name.startswith("_"):
         raise HarnessError(f"method {name!r} is unknown: no file baselines/{name}.py; there are {', '.join(names())}")
     try:

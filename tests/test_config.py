@@ -89,8 +89,8 @@ def test_defaults_are_the_whole_study(default):
     assert experiment.modalities == ["t1", "t2"]
     assert len(experiment.seeds) == 4
     assert {"disyre", "mood22", "dae", "intensity", "random"} <= set(experiment.methods)
-    assert experiment.tables == ["table1", "table2"]
-    assert experiment.figures == ["figure1", "figure2", "figure3"]
+    assert {"table1", "table2"} <= set(experiment.tables)
+    assert {"figure1", "figure2", "figure3"} <= set(experiment.figures)
 
 
 def test_scoring_parameters_do_not_retrain(default):

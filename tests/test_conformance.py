@@ -20,7 +20,7 @@ CPU = torch.device("cpu")
 QUICK = Pace(history=2, validation=1)
 
 
-@pytest.fixture(scope="module", params=registry.names())
+@pytest.fixture(scope="module", params=registry.every())
 def name(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -33,7 +33,7 @@ def train(name, tiny_cohort, tmp_path_factory):
         about = registry.describe(method)
         parent = trained(about.requires, seed) if about.requires else None
         out = out or tmp_path_factory.mktemp(method) / f"seed-{seed}"
-        train_run(method, about.small, "t1", seed, tiny_cohort, out, CPU, parent, pace)
+        train_run(method, {**about.small, **about.params}, "t1", seed, tiny_cohort, out, CPU, parent, pace)
         return out
 
     def of_name(seed: int, **options) -> Path:
@@ -73,7 +73,7 @@ def test_declares_itself(name):
 
 
 def test_file_is_short_and_documented(name):
-    text = (registry.BASELINES / f"{name}.py").read_text()
+    text = (registry.BASELINES / f"{registry.base(name)}.py").read_text()
     assert text.startswith('"""')
     assert text.count("\n") <= 200
 

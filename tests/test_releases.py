@@ -46,12 +46,11 @@ def trees(tmp_path_factory) -> dict[str, Path]:
         if n < 578:
             touch(roots["ixi"] / f"IXI{n:03d}-Guys-{n:04d}-T2.nii.gz")
     for n in range(230):
-        subject, anat = f"sub-M{2000 + n}", f"sub-M{2000 + n}/ses-1/anat/sub-M{2000 + n}_ses-1"
+        anat = f"sub-M{2000 + n}/ses-1/anat/sub-M{2000 + n}_ses-1"
         for kind in ("T1w", "T2w"):
             touch(roots["arc"] / f"{anat}_{kind}.nii.gz")
         if n < 228:
             touch(roots["arc"] / "derivatives/lesion_masks" / f"{anat}_T2w_desc-lesion_mask.nii.gz")
-        assert subject in anat
     for n in range(1, 31):
         for kind in ("T1W", "T2W", "consensus_gt"):
             touch(roots["ljubljana"] / f"patient{n:02d}" / f"patient{n:02d}_{kind}.nii.gz")
@@ -65,7 +64,7 @@ def test_a_whole_release_is_complete(trees, name):
     found = sheet.find(kind, trees[name])
     lines = release.compare(found, kind, entry)
     assert lines
-    assert not [line for line in lines if "few" in line or "more" in line and "and" not in line]
+    assert not [line for line in lines if "too few" in line]
 
 
 def test_camcan_gives_the_splits_of_the_paper(trees):

@@ -57,7 +57,7 @@ def compare(found: Sequence[Files], layout: Layout, release: Release | None) -> 
     if release is not None:
         for kind, count in counts.items():
             held = getattr(release, kind)
-            if held is not None:
+            if held:  # 0: a kind that the release does not have
                 less = f"{abs(held - count)} {'too few' if count < held else 'more'}"
                 verdict = "complete" if count == held else less
                 lines.append(f"{kind}: {count} found, {held} in {release.title} {release.version}: {verdict}")

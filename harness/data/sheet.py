@@ -102,11 +102,14 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]]) -> Shee
     noted = folder if folder.is_absolute() else Path(os.path.relpath(folder, path.parent))
     rows = tuple(
         Row(
-            files.subject,
-            part,
-            noted.as_posix(),
-            *(p.as_posix() if p else "" for p in (files.t1, files.t2, files.mask, files.drawn_on)),
-            files.problem,
+            subject=files.subject,
+            split=part,
+            root=noted.as_posix(),
+            t1=_noted(files.t1),
+            t2=_noted(files.t2),
+            mask=_noted(files.mask),
+            drawn_on=_noted(files.drawn_on),
+            problem=files.problem,
         )
         for files, part in subjects
     )
@@ -130,6 +133,10 @@ def read(path: Path) -> Sheet:
         rows = tuple(Row(**{name: record[name] or "" for name in wanted}) for record in reader)
     _check(path, rows)
     return Sheet(path, rows)
+
+
+def _noted(path: Path | None) -> str:
+    return path.as_posix() if path else ""
 
 
 def _check(path: Path, rows: Sequence[Row]) -> None:

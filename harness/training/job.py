@@ -42,7 +42,8 @@ def train_run(
     if not len(training):
         raise HarnessError(f"{data}: no training subject has {modality}; check the subject sheet and the reports")
     seed_everything(seed)
-    torch.use_deterministic_algorithms(chosen.type == "cpu")
+    # As `use_deterministic_algorithms`, but without importing the compiler, which takes seconds.
+    torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
     context = Context(modality, store.spacing, _parent(method, required, chosen))
     facts = run.facts(method, params, context, seed)
     facts |= {

@@ -13,5 +13,5 @@ def adamw_one_cycle(
     parameters: Iterable[nn.Parameter], steps: int, learning_rate: float, weight_decay: float = 0.01
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
     """AdamW with a one-cycle schedule that peaks at `learning_rate` (Naval Marimont et al. 2024, section 3)."""
-    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay)
+    optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
     return optimizer, OneCycleLR(optimizer, max_lr=learning_rate, total_steps=steps + 1)

@@ -14,7 +14,7 @@ def command(as_json: bool) -> None:
 
     from harness import registry
 
-    found = [registry.describe(name) for name in registry.names()]
+    found = [registry.describe(name) for name in registry.every()]
     if as_json:
         click.echo(json.dumps([asdict(about) for about in found], indent=2))
         return

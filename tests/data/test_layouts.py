@@ -27,7 +27,7 @@ def test_layouts_are_the_files_there():
 
 
 def test_unknown_layout_names_the_known_ones():
-    with pytest.raises(HarnessError, match=r"adni.*atlas, brats, camcan"):
+    with pytest.raises(HarnessError, match=r"adni.*atlas, bids, brats, camcan"):
         layout.load("adni")
 
 

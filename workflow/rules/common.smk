@@ -38,7 +38,7 @@ shell.prefix(
 
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
-    method="[a-z0-9_]+",
+    method="[a-z0-9_]+(-[a-z0-9_]+)?",
     modality="t1|t2",
     seed=r"\d+",
 
