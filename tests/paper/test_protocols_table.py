@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from harness.config import Experiment, read
 from harness.errors import HarnessError
 from harness.paper import latex, markdown, registry, tidy
 from harness.paper.results import Results
@@ -151,3 +152,9 @@ def test_results_of_all_protocols_are_read_once_and_checked(path: Path, make_res
     empty = make_results(tmp_path / "empty.csv", edit=lambda frame: frame.head(0))
     with pytest.raises(HarnessError, match="holds no result"):
         Results.read(empty)
+
+
+def test_an_experiment_that_lists_several_protocols_makes_it(root: Path) -> None:
+    config = read(root / "config.yaml")
+    assert "protocols" not in Experiment(config).tables
+    assert "protocols" in Experiment({**config, "evaluation": {"protocols": ["upd", "full"]}}).tables

@@ -89,7 +89,7 @@ def made_by(method: str) -> str:
 
 def protocol_notes(protocols: list[str], rows: tuple[Row, ...]) -> list[str]:
     """What each protocol counts, where the paper's numbers under it come from, and how theirs is known to differ."""
-    notes = ["Bold: best of each protocol." + " Controls are not ranked." * any(not row.ranked for row in rows)]
+    notes = ["Each protocol has its own best." + " Controls are not ranked." * any(not row.ranked for row in rows)]
     notes += [f"{name}: {PROTOCOLS[name].description}." for name in protocols if name in PROTOCOLS]
     for name in protocols:
         notes += NOTES.get(name, ())
