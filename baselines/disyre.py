@@ -114,6 +114,13 @@ class Baseline(Method):
         maps = by_windows(stacked, volume, self.params.patch, self.params.score_batch)
         return dict(zip(names, maps, strict=True))
 
+    def final(self, volume: Tensor, rng: Streams) -> Tensor:
+        def total(images: Tensor) -> Tensor:
+            changes = (change for _, _, change in self.healing(images, self.params.step))
+            return sum(changes, torch.zeros_like(images))
+
+        return by_windows(total, volume, self.params.patch, self.params.score_batch)[0]
+
     def restore(self, volume: Tensor, rng: Streams) -> Tensor:
         def healed(images: Tensor) -> Tensor:
             *_, (_, restoration, _) = self.healing(images, self.params.step)

@@ -33,6 +33,19 @@ def score_volume(method: Method, volume: torch.Tensor, rng: Streams, name: str) 
     """
     with torch.no_grad(), precision(volume.device):
         maps = method.score(volume, rng)
+    return _checked(maps, volume, name)
+
+
+def final_map(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> torch.Tensor:
+    """The map `final` of `score_volume`, without the others where the method can do without; checked like it."""
+    if type(method).final is Method.final:
+        return score_volume(method, volume, rng, name)["final"]
+    with torch.no_grad(), precision(volume.device):
+        final = method.final(volume, rng)
+    return _checked({"final": final}, volume, name)["final"]
+
+
+def _checked(maps: dict[str, torch.Tensor], volume: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
     if "final" not in maps:
         raise HarnessError(f"baselines/{name}.py: score returns no map 'final', only {', '.join(maps) or 'nothing'}")
     for key, values in maps.items():
@@ -114,7 +127,7 @@ def score_healthy(
     for row in tqdm(rows, desc=f"{meta['method']} on healthy subjects", unit="volume", disable=None):
         subject = store.subjects[row]
         volume = torch.from_numpy(np.asarray(store.images(modality)[row], np.float32)).to(device)
-        final = score_volume(method, volume, streams.child(subject), meta["method"])["final"]
+        final = final_map(method, volume, streams.child(subject), meta["method"])
         calibrator.add(subject, final.cpu().numpy(), (volume > 0).cpu().numpy())
     return calibrator.finish()
 

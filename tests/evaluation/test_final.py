@@ -1,0 +1,46 @@
+"""The final map alone, which healthy subjects are scored with, is that of all maps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness import registry
+from harness.data.store import Store
+from harness.errors import HarnessError
+from harness.evaluation.testing import final_map, score_volume
+from harness.method import Context, Method
+from harness.training import run
+from harness.training.seeds import Streams, seed_everything
+
+
+def built(name: str) -> Method:
+    """A method with random weights, upon the one it requires."""
+    about = registry.describe(name)
+    seed_everything(3)
+    context = Context("t1", 4.0, built(about.requires) if about.requires else None)
+    return run.freeze(run.build(name, about.small, context))
+
+
+@pytest.fixture(scope="module")
+def volume(tiny_cohort) -> torch.Tensor:
+    store = Store.open(tiny_cohort)
+    return torch.tensor(store.images("t1")[store.rows("t1", "validation")[0]].tolist())
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_final_map_alone_is_that_of_score(name, volume):
+    method = built(name)
+    whole = score_volume(method, volume, Streams(1), name)["final"]
+    assert torch.equal(final_map(method, volume, Streams(1), name), whole)
+    assert whole.max() > 0
+
+
+def test_an_invalid_final_map_is_told(volume, monkeypatch):
+    method = built("intensity")
+    monkeypatch.setattr(method, "score", lambda volume, rng: {"final": volume - 1})
+    with pytest.raises(HarnessError, match=r"baselines/intensity\.py: map final has values that are negative"):
+        final_map(method, volume, Streams(1), "intensity")
+    monkeypatch.setattr(method, "score", lambda volume, rng: {"other": volume})
+    with pytest.raises(HarnessError, match=r"baselines/intensity\.py: score returns no map 'final', only other"):
+        final_map(method, volume, Streams(1), "intensity")
