@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from harness.anomalies.corruption import alpha_schedule, restoration_times, synthesise
-from harness.anomalies.draws import Draws
-from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks import apply_unet, unet
-from harness.settings import AnomalyParams, scoring
-from harness.training.optimisers import adamw_one_cycle
+from harness.anomalies.base import RestoringMethod
+from harness.anomalies.corruption import alpha_schedule, restoration_times
+from harness.method import Context
+from harness.settings import CorruptionParams, added, scoring
 from harness.training.seeds import Streams
-from harness.windows import by_windows
 
 REVISION = 1
 TITLE = "DISYRE"
@@ -34,16 +31,41 @@ SMALL = {
     "times": [50, 100],
     "steps_compared": [25, 50],
 }
+VARIANTS = {  # docs/disyre-public-code.md
+    "public": {
+        "title": "DISYRE (public code)",
+        "params": {
+            "alpha": "falling",
+            "drawn": "alpha",
+            "relabel": True,
+            "whole_softness": True,
+            "margin": 32.0,
+            "attention_only": [5],
+            "schedule": "cosine",
+            "beta1": 0.95,
+            "weight_decay": 1e-6,
+            "alpha_restoring": "flipped",
+            "update": "cold",
+            "final_score": "mean",
+            "foreground_weight": True,
+            "overlap": 0.75,
+        },
+    }
+}
 
 
 @dataclass(frozen=True)
-class Params(AnomalyParams):
+class Params(CorruptionParams):
     """Defaults: Naval Marimont et al. 2024, sections 2 and 3, Table 1 and Figure 2."""
 
-    T: int = 100  # steps of the corruption
     step: int = scoring(25)  # step size of the restoration behind the final score; section 3
     steps_compared: tuple[int, ...] = scoring((10, 20, 25, 33, 50))  # step sizes of Table 1
     times: tuple[int, ...] = scoring(tuple(range(5, 101, 5)))  # t of the single-step scores, Table 1 and Figure 2
+    # As in the paper unless said otherwise; the public code's choices are those of the variant `public`.
+    alpha_restoring: Literal["rising", "falling", "flipped"] = added("rising", scoring=True)  # `alpha_schedule`
+    update: Literal["naive", "cold"] = added("naive", scoring=True)  # of the restoration's state; `healing`
+    final_score: Literal["multi", "mean"] = added("multi", scoring=True)  # mean: of the single-step residuals
+    foreground_weight: bool = added(False, scoring=True)  # weigh each window by its share of brain
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -53,39 +75,30 @@ class Params(AnomalyParams):
                 raise ValueError(f"{name} {wrong[0]} is not between 1 and T = {self.T}")
 
 
-class Baseline(Method):
+class Baseline(RestoringMethod):
     """Restores x0 from x_t = (1 - alpha_t m) x0 + alpha_t m x_fp, given t."""
 
-    alpha: Tensor
+    weights: Tensor
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
-        self.unet = unet(params)
-        self.register_buffer("alpha", alpha_schedule(params.T), persistent=False)
-
-    def phases(self) -> Sequence[Phase]:
-        p = self.params
-        optimizer, scheduler = adamw_one_cycle(self.unet.parameters(), p.steps, p.learning_rate)
-        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer, scheduler, clip=1.0)])]
-
-    def loss(self, batch: Batch) -> Tensor:
-        """Squared error of the restoration, t uniform in 1…T (section 2)."""
-        anomaly = synthesise(batch, self.params, self.context.spacing)
-        t = 1 + Draws(len(batch.images), batch.rng["times"]).choice(self.params.T)
-        return F.mse_loss(self.predict(anomaly.at(self.alpha[t]), t), anomaly.healthy)
-
-    def predict(self, images: Tensor, t: Tensor | int) -> Tensor:
-        """P(x_t, t): the restored images (N, 1, H, W)."""
-        output = apply_unet(self.unet, images, t, self.params)
-        return images + output if self.params.residual else output
+        self.register_buffer("weights", alpha_schedule(params.T, curve=params.alpha_restoring), persistent=False)
 
     def healing(self, images: Tensor, step: int, first: Tensor | None = None) -> Iterator[tuple[int, Tensor, Tensor]]:
-        """Algorithm 1: for each time t its restoration and |restoration - x_t|; `first` is P(x, T) if known."""
+        """Algorithm 1: for each time t its restoration and |restoration - x_t|; `first` is P(x, T) if known.
+
+        The next state keeps alpha_next of the present one (naive, as published), or alpha_next / alpha_t of it and is
+        clamped to [0, 1] (cold, public code: what a corruption by alpha_next would be, were the restoration perfect).
+        """
         state = images
         for t, following in pairwise([*restoration_times(self.params.T, step), 0]):
             healed = first if first is not None and t == self.params.T else self.predict(state, t)
             yield t, healed, (healed - state).abs()
-            state = (1 - self.alpha[following]) * healed + self.alpha[following] * state
+            kept = self.weights[following]
+            if self.params.update == "cold":
+                state = ((1 - kept / self.weights[t]) * healed + kept / self.weights[t] * state).clamp(0, 1)
+            else:
+                state = (1 - kept) * healed + kept * state
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
         """All scores of images (N, 1, H, W): single-step |x - P(x, t)|, and sums over Algorithm 1."""
@@ -100,8 +113,17 @@ class Baseline(Method):
                     scores[f"cumulative/t={t}"] = total
             scores[f"multi/step={step}"] = total
             if step == p.step:
-                scores["final"] = total
+                scores["final"] = self.closing(images, total)
         return scores
+
+    def closing(self, images: Tensor, total: Tensor | None = None) -> Tensor:
+        """The final score of images (N, 1, H, W); `total` is the sum over Algorithm 1 if known."""
+        p = self.params
+        if p.final_score == "mean":
+            total = self.mean_residual(images, restoration_times(p.T, p.step))
+        elif total is None:
+            total = sum((change for _, _, change in self.healing(images, p.step)), torch.zeros_like(images))
+        return total * (images > 0).float().mean((1, 2, 3), keepdim=True) if p.foreground_weight else total
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
         names: list[str] = []
@@ -111,19 +133,15 @@ class Baseline(Method):
             names[:] = list(maps)
             return torch.cat(list(maps.values()), 1)
 
-        maps = by_windows(stacked, volume, self.params.patch, self.params.score_batch)
+        maps = self.windows(stacked, volume)
         return dict(zip(names, maps, strict=True))
 
     def final(self, volume: Tensor, rng: Streams) -> Tensor:
-        def total(images: Tensor) -> Tensor:
-            changes = (change for _, _, change in self.healing(images, self.params.step))
-            return sum(changes, torch.zeros_like(images))
-
-        return by_windows(total, volume, self.params.patch, self.params.score_batch)[0]
+        return self.windows(self.closing, volume)[0]
 
     def restore(self, volume: Tensor, rng: Streams) -> Tensor:
         def healed(images: Tensor) -> Tensor:
             *_, (_, restoration, _) = self.healing(images, self.params.step)
             return restoration
 
-        return by_windows(healed, volume, self.params.patch, self.params.score_batch)[0]
+        return self.windows(healed, volume)[0]

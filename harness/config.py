@@ -90,7 +90,8 @@ class Experiment:
 
     def scoring_settings(self, method: str, modality: str) -> str:
         """What decides the scores of a trained run, as sorted JSON: a change of it rescores."""
-        about = {"revision": registry.describe(method).revision, "params": self.params(method, modality)}
+        params = self._params(method, modality)
+        about = {"revision": registry.describe(method).revision, "params": settings.deciding(params)}
         return json.dumps(about, sort_keys=True)
 
     def preprocessing_settings(self) -> str:

@@ -14,7 +14,8 @@ def unet(params: UNetParams, in_channels: int = 1, out_channels: int = 1) -> UNe
     """DDPM's U-Net in diffusers' implementation, on images whose s x s voxels are folded into channels."""
     fold = params.unshuffle**2
     levels = range(1, len(params.widths) + 1)
-    kind = ["Attn" if level >= params.attention_from else "" for level in levels]
+    chosen = params.attention_only or tuple(level for level in levels if level >= params.attention_from)
+    kind = ["Attn" if level in chosen else "" for level in levels]
     network = UNet2DModel(
         in_channels=in_channels * fold,
         out_channels=out_channels * fold,
@@ -24,7 +25,7 @@ def unet(params: UNetParams, in_channels: int = 1, out_channels: int = 1) -> UNe
         up_block_types=tuple(f"{k}UpBlock2D" for k in reversed(kind)),
         norm_num_groups=params.groups,
         attention_head_dim=8,
-        add_attention=params.attention_from <= len(params.widths),
+        add_attention=bool(chosen),  # in the middle block
     )
     if params.residual:
         nn.init.zeros_(network.conv_out.weight)

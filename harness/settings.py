@@ -18,6 +18,11 @@ def scoring(default: Any) -> Any:
     return field(default=default, metadata={"scoring": True})
 
 
+def added(default: Any, **metadata: Any) -> Any:
+    """Declare a hyper-parameter that came after runs were made: at its default it changes no settings of a run."""
+    return field(default=default, metadata={"added": True, **metadata})
+
+
 @dataclass(frozen=True)
 class TrainingParams:
     """What every trained method has. Defaults: Naval Marimont et al. 2024, section 3."""
@@ -44,6 +49,7 @@ class UNetParams(TrainingParams):
     groups: int = 32  # groups of every group norm; DDPM
     unshuffle: int = 1  # fold s x s voxels into channels before the network; 1 = off, as in the paper
     residual: bool = False  # the network predicts the change of its input, starting from none; off in the paper
+    attention_only: tuple[int, ...] = added(())  # blocks that alone have self-attention; none: attention_from decides
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,6 +75,8 @@ class AnomalyParams(UNetParams):
     mirror: float = 0.5  # probability of each mirroring of a healthy slice
     geometry: float = 0.1  # probability of each of: rotation, scaling, elastic shifts
     intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise, blur
+    whole_softness: bool = added(False)  # cast the smoothing to whole mm, as the public code does
+    margin: float = added(0.0)  # mm from the border of the patch within which no anomaly has its centre
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,6 +90,33 @@ class AnomalyParams(UNetParams):
         for name in ("soften", "mirror", "geometry", "intensity"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class CorruptionParams(AnomalyParams):
+    """The gradual corruption and the optimiser of DISYRE, MOOD22 and DISYRE v2.
+
+    Defaults: Naval Marimont et al. 2024. What differs in the public code (snavalm/disyre) is a parameter of its own;
+    docs/disyre-public-code.md lists them.
+    """
+
+    T: int = 100  # steps of the corruption
+    alpha: Literal["rising", "falling", "flipped"] = added("rising")  # interpolation factor of t; `alpha_schedule`
+    drawn: Literal["t", "alpha"] = added("t")  # what is uniform; with alpha, t is the one whose factor is nearest
+    relabel: bool = added(False)  # drawn alpha is taken for 0 where the corruption changed nothing
+    schedule: Literal["one_cycle", "cosine"] = added("one_cycle")  # of the learning rate
+    warmup: int = added(500)  # steps of linear rise before the cosine; public code
+    beta1: float = added(0.9)  # AdamW's, with the cosine; one_cycle moves it itself
+    weight_decay: float = added(0.01)  # AdamW's
+    overlap: float = added(0.5, scoring=True)  # share of a window that the next one covers at least
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.T < 1 or self.warmup < 0:
+            raise ValueError("T must be at least 1 and warmup not negative")
+        for name in ("beta1", "overlap"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
 
 
 def build(cls: type, values: dict[str, Any], where: str) -> Any:
@@ -108,8 +143,16 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
 
 
 def for_training(params: Any) -> dict[str, Any]:
-    """The hyper-parameters that decide the weights: all but those declared with `scoring`."""
-    return {f.name: getattr(params, f.name) for f in dataclasses.fields(params) if not f.metadata.get("scoring")}
+    """The hyper-parameters that decide the weights: all of `deciding` but those declared with `scoring`."""
+    scored = {f.name for f in dataclasses.fields(params) if f.metadata.get("scoring")}
+    return {name: value for name, value in deciding(params).items() if name not in scored}
+
+
+def deciding(params: Any) -> dict[str, Any]:
+    """The hyper-parameters that decide scores: all but those declared with `added` that have their default."""
+    given = {f.name: getattr(params, f.name) for f in dataclasses.fields(params)}
+    kept = {f.name for f in dataclasses.fields(params) if f.metadata.get("added") and given[f.name] == f.default}
+    return {name: value for name, value in given.items() if name not in kept}
 
 
 def _conform(value: Any, hint: Any) -> Any:

@@ -14,7 +14,9 @@ OVERLAP = 0.5  # share of a window that the next one covers at least
 SIGMA = 0.125  # standard deviation of the weights as a share of the window: 16 voxels of 128
 
 
-def by_windows(function: Callable[[Tensor], Tensor], volume: Tensor, patch: int, batch: int) -> Tensor:
+def by_windows(
+    function: Callable[[Tensor], Tensor], volume: Tensor, patch: int, batch: int, overlap: float = OVERLAP
+) -> Tensor:
     """Apply `function` to windows of every slice of a volume (D, H, W) and blend: (C, D, H, W).
 
     function: maps (N, 1, h, w) to (N, C, h, w). Slices without brain are skipped and 0; so is all outside the brain.
@@ -23,7 +25,8 @@ def by_windows(function: Callable[[Tensor], Tensor], volume: Tensor, patch: int,
     h, w = patch_shape(patch, height, width)
     padded = F.pad(volume, (0, max(w - width, 0), 0, max(h - height, 0)))
     filled = torch.nonzero((volume > 0).flatten(1).any(1)).flatten()
-    corners = [(top, left) for top in _starts(padded.shape[1], h) for left in _starts(padded.shape[2], w)]
+    tops, lefts = _starts(padded.shape[1], h, overlap), _starts(padded.shape[2], w, overlap)
+    corners = [(top, left) for top in tops for left in lefts]
     weight = _gaussian(h, w, volume.device) if len(corners) > 1 else torch.ones((h, w), device=volume.device)
     result, total = None, torch.zeros(padded.shape[1:], device=volume.device)
     for top, left in corners:
@@ -58,9 +61,9 @@ def by_slices(function: Callable[[Tensor], Tensor], volume: Tensor, patch: int, 
     return result * (volume > 0)
 
 
-def _starts(length: int, window: int) -> list[int]:
+def _starts(length: int, window: int, overlap: float = OVERLAP) -> list[int]:
     """Evenly spread starts of windows that cover a length with the wanted overlap."""
-    count = 1 if length <= window else 1 + -(-(length - window) // max(1, int(window * (1 - OVERLAP))))
+    count = 1 if length <= window else 1 + -(-(length - window) // max(1, int(window * (1 - overlap))))
     return [round(i * (length - window) / max(1, count - 1)) for i in range(count)]
 
 

@@ -33,7 +33,7 @@ def train(name, tiny_cohort, tmp_path_factory):
         about = registry.describe(method)
         parent = trained(about.requires, seed) if about.requires else None
         out = out or tmp_path_factory.mktemp(method) / f"seed-{seed}"
-        train_run(method, {**about.small, **about.params}, "t1", seed, tiny_cohort, out, CPU, parent, pace)
+        train_run(method, about.small, "t1", seed, tiny_cohort, out, CPU, parent, pace)
         return out
 
     def of_name(seed: int, **options) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -42,20 +43,30 @@ def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
         size=(low, high),
         soften=params.soften,
         softness=(params.softness[0] / spacing, params.softness[1] / spacing),
+        whole=1 / spacing if params.whole_softness else None,
+        margin=params.margin / spacing,
     )
     foreign = foreign_patch(other, centres, batch.rng["places"])
     return Anomaly(healthy, masks * (foreign > 0) if params.tissue_only else masks, foreign)
 
 
-def alpha_schedule(steps: int, first: float = 1e-3, last: float = 0.2) -> Tensor:
-    """Interpolation factors alpha_t, float32 (steps + 1,), alpha_0 = 0, rising to nearly 1.
+def alpha_schedule(
+    steps: int,
+    first: float = 1e-3,
+    last: float = 0.2,
+    curve: Literal["rising", "falling", "flipped"] = "rising",
+) -> Tensor:
+    """Interpolation factors alpha_t, float32 (steps + 1,), alpha_0 = 0.
 
-    alpha_t = 1 - sqrt(prod_{s <= t} (1 - beta_s)) with beta linear from `first` to `last`: DDPM's schedule (Ho et al.
-    2020) shortened to 100 steps, for which its betas grow tenfold (Naval Marimont et al. 2024, section 2).
+    rising: alpha_t = 1 - k_t, nearly 1 at last, with k_t = sqrt(prod_{s <= t} (1 - beta_s)) and beta linear from
+    `first` to `last`: DDPM's schedule (Ho et al. 2020) shortened to 100 steps, for which its betas grow tenfold (Naval
+    Marimont et al. 2024, section 2). The public code (snavalm/disyre) has two other curves: falling, alpha_t = k_t, by
+    which it trains, so that a large t means little corruption; and flipped, k_{steps + 1 - t}, by which it restores.
     """
     beta = torch.linspace(first, last, steps, dtype=torch.float64)
     kept = torch.cumprod(1 - beta, 0).sqrt()
-    return torch.cat([torch.zeros(1, dtype=torch.float64), 1 - kept]).float()
+    values = {"rising": 1 - kept, "falling": kept, "flipped": kept.flip(0)}[curve]
+    return torch.cat([torch.zeros(1, dtype=torch.float64), values]).float()
 
 
 def restoration_times(total: int, step: int) -> list[int]:

@@ -23,15 +23,19 @@ def random_masks(
     size: tuple[float, float] = (10.0, 44.0),
     soften: float = 0.7,
     softness: tuple[float, float] = (0.0, 5.0),
+    whole: float | None = None,
+    margin: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """One mask for each image: float32 (N, 1, H, W) in [0, 1], zero outside the foreground; and its centres (N, 2).
 
     foreground: bool (N, 1, H, W); size: side or diameter in voxels, uniform in the range; soften: the share of masks
-    that are smoothed by a Gaussian whose standard deviation in voxels is uniform in `softness`.
+    that are smoothed by a Gaussian whose standard deviation in voxels is uniform in `softness`; whole: if given, the
+    deviation is cut to whole multiples of this; margin: voxels from the border within which no centre lies, where
+    there is foreground farther in.
     """
     count, _, height, width = foreground.shape
     draws = Draws(count, generator)
-    row, column = draws.pixel(foreground)
+    row, column = draws.pixel(_inner(foreground, margin) if margin > 0 else foreground)
     radius = draws.uniform(*size)[:, None, None] / 2
     angle = draws.angle()[:, None, None]
     y = torch.arange(height, device=draws.device)[None, :, None] - row[:, None, None]
@@ -45,8 +49,20 @@ def random_masks(
     inside[torch.arange(count, device=draws.device), row, column] = True  # at least one voxel, however small the shape
     masks = inside[:, None].to(torch.float32)
     sigma = torch.where(draws.chance(soften), draws.uniform(*softness), torch.zeros_like(radius[:, 0, 0]))
+    if whole is not None:
+        sigma = (sigma / whole).floor() * whole
     masks = gaussian_blur(masks, sigma, softness[1]).clamp(0, 1) if softness[1] > 0 else masks
     return masks * foreground, torch.stack([row, column], 1)
+
+
+def _inner(foreground: Tensor, margin: float) -> Tensor:
+    """The foreground (N, 1, H, W) at least `margin` voxels from the border; all of it in images where that is none."""
+    height, width = foreground.shape[-2:]
+    rows = torch.arange(height, device=foreground.device)
+    columns = torch.arange(width, device=foreground.device)
+    inside = ((rows >= margin) & (rows < height - margin))[:, None] & (columns >= margin) & (columns < width - margin)
+    inner = foreground & inside
+    return torch.where(inner.flatten(1).any(1)[:, None, None, None], inner, foreground)
 
 
 def _blob(u: Tensor, v: Tensor, draws: Draws, size: tuple[int, int]) -> Tensor:

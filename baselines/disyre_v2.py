@@ -1,0 +1,73 @@
+"""DISYRE v2: DISYRE's restoration, learned from anomalies of texture and intensity; the mean change is the score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from harness.anomalies.base import Corrupted, RestoringMethod
+from harness.anomalies.corruption import Anomaly, restoration_times, synthesise
+from harness.anomalies.draws import Draws
+from harness.anomalies.intensity import intensity_bias, matched
+from harness.method import Batch
+from harness.settings import CorruptionParams, scoring
+from harness.training.seeds import Streams
+
+REVISION = 1
+TITLE = "DISYRE v2"
+FAMILY = "S-S"
+PAPER = "Naval Marimont et al., MICCAI 2024 (arXiv:2407.06635)"
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
+
+
+@dataclass(frozen=True)
+class Params(CorruptionParams):
+    """Defaults: the public code (snavalm/disyre), its anomalies named dag; network and optimiser are DISYRE's.
+
+    The direction of t is that of the first paper: the larger, the more corrupted.
+    """
+
+    texture: float = 1.0  # probability that the foreign patch is blended in
+    bias: float = 1.0  # probability that grey values are shifted
+    levels: tuple[float, ...] = (0.0057, 0.383, 0.612, 0.769, 0.939)  # grey values of the classes, for T1 and T2
+    bias_blur: float = 2.0  # mm, standard deviation of the Gaussian that blurs the selected classes; own choice
+    step: int = scoring(25)  # the score is the mean over t = T, T - step, …: four of them
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.step <= self.T:
+            raise ValueError(f"step {self.step} is not between 1 and T = {self.T}")
+        for name in ("texture", "bias"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
+        if not self.levels or self.bias_blur < 0:
+            raise ValueError("levels must not be empty and bias_blur not negative")
+
+
+class Baseline(RestoringMethod):
+    """Restores x0 from x = x' + s b m B(x0), x' = (1 - a m) x0 + a m x_fp matched to x0, for random a, b and sign s."""
+
+    def corrupt(self, batch: Batch) -> Corrupted:
+        """Draw an anomaly for every image; t is the time of its strength, the larger of a and the largest shift."""
+        p = self.params
+        drawn = synthesise(batch, p, self.context.spacing)
+        healthy, mask = drawn.healthy, drawn.mask
+        texture = Anomaly(healthy, mask, matched(drawn.foreign, healthy, mask))
+        draws = Draws(len(healthy), batch.rng["times"])
+        alpha = draws.uniform() * draws.chance(p.texture)
+        strength = draws.uniform() * draws.chance(p.bias)
+        blended = texture.at(alpha)
+        field, sign = intensity_bias(healthy, p.levels, p.bias_blur / self.context.spacing, batch.rng["bias"])
+        images = (blended + (sign * strength)[:, None, None, None] * mask * field).clamp(0, 1)
+        shift = (images - blended).abs().flatten(1).amax(1)
+        alpha = alpha * (blended != healthy).flatten(1).any(1)
+        total = alpha.maximum(shift)
+        return Corrupted(images, healthy, mask, total, self.time_of(total))
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        times = restoration_times(self.params.T, self.params.step)
+        return {"final": self.windows(lambda images: self.mean_residual(images, times), volume)[0]}
+
+    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
+        return self.windows(lambda images: self.predict(images, self.params.T), volume)[0].clamp(0, 1)

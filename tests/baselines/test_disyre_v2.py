@@ -1,0 +1,108 @@
+"""DISYRE v2: matched patches, intensity bias, and which t an anomaly is shown with."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from harness import registry
+from harness.anomalies.intensity import intensity_bias, matched
+from harness.data.store import Store
+from harness.method import Context
+from harness.training import run
+from harness.training.sampler import SliceSampler
+from harness.training.seeds import Streams
+
+LEVELS = (0.0057, 0.383, 0.612, 0.769, 0.939)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def test_foreign_patch_takes_the_range_of_its_host_inside_the_mask():
+    rng = np.random.default_rng(0)
+    foreign, host = (rng.uniform(0.1, 0.9, (4, 1, 20, 17)).astype(np.float32) for _ in range(2))
+    mask = (rng.random((4, 1, 20, 17)) < 0.3).astype(np.float32) * 0.4
+    ours = matched(*(torch.from_numpy(array) for array in (foreign, host, mask))).numpy()
+    for f, h, m, values in zip(foreign, host, mask > 0, ours, strict=True):
+        slope = (h[m].max() - h[m].min()) / (f[m].max() - f[m].min())
+        np.testing.assert_allclose(values[m], h[m].min() + (f[m] - f[m].min()) * slope, atol=1e-5)
+        assert values[m].min() == pytest.approx(h[m].min(), abs=1e-6)
+        assert values[m].max() == pytest.approx(h[m].max(), abs=1e-6)
+
+
+def test_flat_patches_and_empty_masks_stay_finite():
+    flat, host = torch.full((2, 1, 8, 8), 0.5), torch.rand((2, 1, 8, 8), generator=generator())
+    mask = torch.zeros(2, 1, 8, 8)
+    mask[0, 0, 2:5, 2:5] = 1
+    values = matched(flat, host, mask)
+    assert torch.isfinite(values).all()
+    assert torch.allclose(values[0, 0, 2:5, 2:5], host[0, 0, 2:5, 2:5].min())
+
+
+def test_bias_selects_classes_of_nearest_grey_value():
+    images = torch.rand((64, 1, 12, 10), generator=generator(1))
+    field, sign = intensity_bias(images, LEVELS, 0.0, generator(2))
+    nearest = np.abs(images.numpy()[..., None] - np.array(LEVELS, np.float32)).argmin(-1)
+    counts = []
+    for classes, selected in zip(nearest, field.numpy(), strict=True):
+        values = [np.unique(selected[classes == level]) for level in range(5) if (classes == level).any()]
+        assert all(len(value) == 1 for value in values)
+        counts.append(sum(value[0] for value in values))
+    assert min(counts) >= 1
+    assert np.mean(counts) == pytest.approx(3, abs=0.4)  # one for certain, half of the other four
+    assert set(sign.tolist()) == {1.0, -1.0}
+
+
+def test_bias_is_blurred():
+    images = torch.rand((3, 1, 40, 32), generator=generator(1))
+    sharp, _ = intensity_bias(images, LEVELS, 0.0, generator(2))
+    soft, _ = intensity_bias(images, LEVELS, 1.5, generator(2))
+    for one, other in zip(sharp[:, 0].numpy(), soft[:, 0].numpy(), strict=True):
+        np.testing.assert_allclose(other, gaussian_filter(one, 1.5, mode="constant", radius=5), atol=1e-4)
+
+
+@pytest.fixture
+def batch(tiny_cohort):
+    store = Store.open(tiny_cohort)
+    sampler = SliceSampler(store.images("t1"), store.rows("t1", "train"))
+    return sampler.batch(64, Streams(3), 32)
+
+
+def method(**overrides):
+    about = registry.describe("disyre_v2")
+    return run.build("disyre_v2", {**about.small, **overrides}, Context("t1", 4.0))
+
+
+def test_time_is_that_of_the_larger_change(batch):
+    built = method(texture=0.0)
+    seen = built.corrupt(batch)
+    shift = (seen.images - seen.healthy).abs().flatten(1).amax(1)
+    assert torch.allclose(seen.alpha, shift, atol=1e-6)
+    assert (shift > 0.05).float().mean() > 0.5
+    assert (built.alpha[seen.t] - shift).abs().max() < 0.03  # no t has a factor much farther away
+
+
+def test_nothing_changes_outside_the_mask_or_without_both_parts(batch):
+    seen = method().corrupt(batch)
+    assert torch.equal(seen.images[seen.mask == 0], seen.healthy[seen.mask == 0])
+    assert ((seen.images >= 0) & (seen.images <= 1)).all()
+    none = method(texture=0.0, bias=0.0).corrupt(batch)
+    assert torch.equal(none.images, none.healthy)
+    assert (none.alpha == 0).all()
+    assert (none.t == 1).all()
+
+
+def test_score_is_the_mean_of_four_single_steps(tiny_cohort):
+    store = Store.open(tiny_cohort)
+    volume = torch.tensor(np.asarray(store.images("t1")[8], np.float32))
+    built = run.freeze(method(patch=64))
+    with torch.no_grad():
+        final = built.score(volume, Streams(0))["final"]
+        middle = torch.nn.functional.pad(volume[5], (0, 4, 0, 4))[None, None]
+        steps = [(middle - built.predict(middle, t)).abs() for t in (25, 50, 75, 100)]
+    expected = torch.stack(steps).mean(0)[0, 0, :36, :28] * (volume[5] > 0)
+    torch.testing.assert_close(final[5], expected, atol=1e-5, rtol=1e-5)
