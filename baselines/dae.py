@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,7 +14,8 @@ from torch.nn import functional as F
 
 from harness.anomalies.noise import coarse_noise
 from harness.method import Batch, Context, Method, Phase, Update
-from harness.settings import TrainingParams, scoring
+from harness.settings import TrainingParams, added, scoring
+from harness.ssim import dissimilarity_map
 from harness.training.seeds import Streams
 from harness.windows import by_slices
 
@@ -22,11 +24,20 @@ TITLE = "DAE"
 FAMILY = "S-S"
 PAPER = "Kascenas et al., MIDL 2022"
 SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "cells": 8}
+VARIANTS = {
+    "upd": {
+        "title": "DAE (UPD)",
+        "params": {"steps": 10_000, "masked": False, "residual": "ssim", "erosion": 1, "median": 1},
+    }
+}
 
 
 @dataclass(frozen=True)
 class Params(TrainingParams):
-    """Defaults: Kascenas et al. 2022 and their public code (AntanasKascenas/DenoisingAE)."""
+    """Defaults: Kascenas et al. 2022 and their public code (AntanasKascenas/DenoisingAE).
+
+    The variant `upd` is that of UPD_study (Lagogiannis et al. 2024), which the table of DISYRE quotes.
+    """
 
     steps: int = 67_200  # 2100 epochs of 32 steps
     batch: int = 16  # slices
@@ -37,6 +48,9 @@ class Params(TrainingParams):
     period: int = 3200  # steps from the highest learning rate to 0 and as many back; 100 epochs of 32 steps
     erosion: int = scoring(5)  # voxels, side of the square that erodes the brain mask; 1 = off
     median: int = scoring(5)  # voxels, side of the in-plane median filter; 1 = off
+    masked: bool = added(True)  # the loss counts the brain only; UPD_study counts the whole slice
+    residual: Literal["absolute", "ssim"] = added("absolute", scoring=True)  # ssim: 1 - SSIM, UPD_study
+    data_range: float = added(255.0, scoring=True)  # taken for the range of grey values by that SSIM; UPD_study
 
 
 class StandardisedConv(nn.Conv2d):
@@ -97,14 +111,20 @@ class Baseline(Method):
         return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer, scheduler, clip=0.5)], resize=True)]
 
     def loss(self, batch: Batch) -> Tensor:
-        """Squared error in the brain, averaged over all voxels."""
+        """Squared error, in the brain if `masked`, averaged over all voxels."""
         x, brain = batch.images, batch.images > 0
         noise = coarse_noise(x.shape, self.params.cells, self.params.noise, batch.rng["noise"])
-        return ((self.unet(x + noise * brain) - x) * brain).square().mean()
+        error = self.unet(x + noise * brain) - x
+        return (error * brain if self.params.masked else error).square().mean()
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
         def residual(images: Tensor) -> Tensor:
-            return median_filter((images - self.unet(images)).abs() * eroded(images > 0, p.erosion), p.median)
+            restored = self.unet(images)
+            if p.residual == "ssim":
+                change = dissimilarity_map(images, restored, range=p.data_range).clamp(0, 1)
+            else:
+                change = (images - restored).abs()
+            return median_filter(change * eroded(images > 0, p.erosion), p.median)
 
         p = self.params
         return {"final": by_slices(residual, volume, p.patch, p.score_batch)[0]}

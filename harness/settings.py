@@ -119,6 +119,56 @@ class CorruptionParams(AnomalyParams):
                 raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
 
 
+@dataclass(frozen=True)
+class InterpolationParams(TrainingParams):
+    """Foreign squares of FPI and PII, and their network. Defaults: Tan et al. 2020 and 2021 for brains."""
+
+    steps: int = 10_000  # UPD_study; the papers train for 50 epochs, whose length depends on the data
+    batch: int = 32  # slices
+    learning_rate: float = 1e-3
+    widths: tuple[int, ...] = (16, 64, 128, 256, 256)  # channels; wide ResNet of depth 16, factor 4
+    size: tuple[float, float] = (0.1, 0.4)  # side of the square as a share of the image's side
+    central: float = 0.5  # share of either axis, around the middle, in which the square has its centre
+    factor: tuple[float, float] = (0.05, 0.95)  # weight of the foreign image
+    tolerance: float = 1e-3  # a voxel that changed by no more is labelled 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.widths) < 3 or min(self.widths) < 1:
+            raise ValueError(f"widths must be three or more channel numbers, not {self.widths}")
+        if len(self.widths) > 5:
+            raise ValueError("widths may be five at most: slices are padded to multiples of 8")
+        for name in ("size", "factor"):
+            low, high = getattr(self, name)
+            if not 0 <= low <= high <= 1:
+                raise ValueError(f"{name} must be two rising shares, not {(low, high)}")
+        if not 0 < self.central <= 1 or self.tolerance < 0:
+            raise ValueError("central is a share above 0, tolerance not negative")
+
+
+@dataclass(frozen=True)
+class BackboneParams(TrainingParams):
+    """A frozen network pre-trained on ImageNet; harness/backbones.py."""
+
+    backbone: Literal["resnet18", "wide_resnet50_2"] = "wide_resnet50_2"
+    weights: str = "imagenet"  # of the backbone: imagenet, random, or the path of a file in torchvision's format
+    width: int = 64  # channels of its first layer; less than 64 only with random weights
+    inputs: Literal["unit", "symmetric", "imagenet"] = "imagenet"  # grey values in [0, 1], in [-1, 1], or standardised
+    zoom: float = 1.0  # images are enlarged by this before the backbone, for coarse voxels
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width < 1 or self.zoom <= 0:
+            raise ValueError("width and zoom must be above 0")
+        if self.width != 64 and self.weights != "random":
+            raise ValueError(f"width {self.width}: published weights have width 64; other widths need weights: random")
+
+
+def mark(values: dict[str, Any]) -> str:
+    """What is added to a method's title in tables for hyper-parameters that change what it is."""
+    return " (random weights)" if values.get("weights") == "random" else ""
+
+
 def build(cls: type, values: dict[str, Any], where: str) -> Any:
     """Return `cls(**values)` after checking names and types; lists become tuples, whole numbers floats where wanted.
 

@@ -59,7 +59,7 @@ def facts(name: str, params: dict[str, Any], context: Context, seed: int) -> dic
     about = registry.describe(name)
     return {
         "method": name,
-        "title": about.title,
+        "title": about.title + settings.mark(params),
         "family": about.family,
         "revision": about.revision,
         "seed": seed,

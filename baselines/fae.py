@@ -1,0 +1,107 @@
+"""FAE: an autoencoder of a frozen network's features; where their structure is not reproduced, it is anomalous."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.backbones import Backbone
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.settings import BackboneParams
+from harness.ssim import dissimilarity_map
+from harness.training.seeds import Streams
+from harness.windows import by_slices
+
+REVISION = 1
+TITLE = "FAE"
+FAMILY = "FM"
+PAPER = "Meissen et al., MIDL 2023 (arXiv:2208.10992)"
+SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "width": 8, "widths": [8, 12], "zoom": 2.0}
+VARIANTS = {"upd": {"title": "FAE (UPD)", "params": {"drift": True}}}
+
+
+@dataclass(frozen=True)
+class Params(BackboneParams):
+    """Defaults: Meissen et al. as UPD_study (Lagogiannis et al. 2024) runs it, but with the backbone wholly frozen.
+
+    The method's histogram equalisation is left out, as UPD_study leaves it out: it belongs to preprocessing.
+    """
+
+    steps: int = 10_000
+    batch: int = 32  # slices
+    learning_rate: float = 2e-4
+    backbone: Literal["resnet18", "wide_resnet50_2"] = "resnet18"
+    inputs: Literal["unit", "symmetric", "imagenet"] = "symmetric"  # UPD_study
+    widths: tuple[int, ...] = (100, 150, 200, 300)  # channels of the autoencoder; each level halves the size
+    dropout: float = 0.1  # share of channels dropped after every layer
+    window: int = 5  # features, side of the window of SSIM
+    drift: bool = False  # UPD_study: the backbone's batch normalisation adapts to the training images
+
+
+def layer(convolution: nn.Module, channels: int, dropout: float) -> nn.Sequential:
+    """A convolution with what follows it."""
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(), nn.Dropout2d(dropout))
+
+
+class FeatureAutoencoder(nn.Module):
+    """Features (N, C, H, W) to features of the same shape, through maps of 1 / 2^levels of the size."""
+
+    def __init__(self, channels: int, widths: Sequence[int], dropout: float) -> None:
+        super().__init__()
+        down = [nn.Conv2d(i, o, 5, 2, 2, bias=False) for i, o in pairwise((channels, *widths))]
+        turned = (*reversed(widths), channels)
+        up = [nn.ConvTranspose2d(i, o, 6, 2, 2, bias=False) for i, o in pairwise(turned)]
+        self.layers = nn.Sequential(
+            *(layer(convolution, width, dropout) for convolution, width in zip(down, widths, strict=True)),
+            nn.Conv2d(widths[-1], widths[-1], 5, padding=2),
+            *(layer(convolution, width, dropout) for convolution, width in zip(up, turned[1:], strict=True)),
+            nn.Conv2d(channels, channels, 1),
+        )
+        self.multiple = 2 ** len(widths)
+
+    def forward(self, features: Tensor) -> Tensor:
+        height, width = features.shape[-2:]
+        padded = F.pad(features, (0, -width % self.multiple, 0, -height % self.multiple), mode="replicate")
+        return self.layers(padded)[..., :height, :width]
+
+
+class Baseline(Method):
+    """Compares the features of stem and first two stages with their reconstruction by SSIM."""
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        self.backbone = Backbone(params, stages=2, drift=params.drift)
+        self.autoencoder = FeatureAutoencoder(sum(self.backbone.channels), params.widths, params.dropout)
+
+    def phases(self) -> Sequence[Phase]:
+        p = self.params
+        optimizer = torch.optim.Adam(self.autoencoder.parameters(), lr=p.learning_rate)
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
+
+    def features(self, images: Tensor) -> Tensor:
+        """All features at the size of the stem's, a quarter of the image's: (N, C, H / 4, W / 4)."""
+        levels = [level.float() for level in self.backbone(images)]
+        size = levels[0].shape[-2:]
+        return torch.cat([F.interpolate(f, size, mode="bilinear", align_corners=True) for f in levels], 1)
+
+    def dissimilarity(self, images: Tensor) -> Tensor:
+        """1 - SSIM of features and their reconstruction, mean over channels: (N, 1, H / 4, W / 4)."""
+        features = self.features(images)
+        return dissimilarity_map(features, self.autoencoder(features), self.params.window)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """1 - SSIM, of which UPD_study leaves the constant out."""
+        return self.dissimilarity(batch.images).mean()
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        def enlarged(images: Tensor) -> Tensor:
+            scores = self.dissimilarity(images).clamp_min(0)
+            return F.interpolate(scores, images.shape[-2:], mode="bilinear", align_corners=True)
+
+        return {"final": by_slices(enlarged, volume, self.params.patch, self.params.score_batch)[0]}

@@ -1,0 +1,33 @@
+"""FPI: squares of another subject are mixed in; a network tells their weight in each voxel, which is the score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from harness.anomalies.interpolation import PatchInterpolation
+from harness.settings import InterpolationParams
+
+REVISION = 1
+TITLE = "FPI"
+FAMILY = "S-S"
+PAPER = "Tan et al., 2020 (arXiv:2011.04197)"
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [4, 8, 16, 16]}
+
+
+@dataclass(frozen=True)
+class Params(InterpolationParams):
+    """Defaults: Tan et al. 2020 for brains (jemtan/FPI).
+
+    Two things differ: the foreign slice is any slice of the other subject, not that of the same height; and of every
+    pair one image is corrupted, not both, which with random pairs is the same distribution.
+    """
+
+
+class Baseline(PatchInterpolation):
+    """Foreign patch interpolation."""
+
+    def blend(self, host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:
+        """x = (1 - alpha) x_host + alpha x_foreign inside the square."""
+        return host + alpha[:, None, None, None] * mask * (foreign - host)

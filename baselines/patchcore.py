@@ -1,0 +1,148 @@
+"""PatchCore: the distance of a patch's frozen features to the nearest of a coreset of healthy ones is the score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.anomalies.filters import gaussian_blur
+from harness.backbones import Backbone
+from harness.coreset import greedy_coreset, nearest_distance, projected
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.resnet import outputs_of
+from harness.settings import BackboneParams, scoring
+from harness.training.seeds import Streams
+from harness.windows import by_slices
+
+REVISION = 1
+TITLE = "PatchCore"
+FAMILY = "FM"
+PAPER = "Roth et al., CVPR 2022"
+SMALL = {
+    "steps": 4,
+    "batch": 4,
+    "patch": 64,
+    "weights": "random",
+    "backbone": "resnet18",
+    "width": 8,
+    "bank": 20,
+    "zoom": 2.0,
+}
+STAGES = (2, 3)
+
+
+@dataclass(frozen=True)
+class Params(BackboneParams):
+    """Defaults: Roth et al. 2022, but for what a cohort of volumes needs: a sample of slices and of their patches."""
+
+    steps: int = 200  # batches that patches are collected from; own choice
+    batch: int = 32  # slices
+    patches: int = 16  # patches of a slice that are collected, drawn from the brain; own choice
+    bank: int = 10_000  # patches in the coreset, a tenth of those collected as in the paper
+    projection: int = 128  # dimensions in which the coreset is chosen
+    neighbourhood: int = 3  # features are averaged over squares of this side
+    smoothing: float = scoring(4.0)  # voxels of the scaled slice, standard deviation of the Gaussian; 0 = off
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.bank <= self.steps * self.batch * self.patches:
+            raise ValueError("bank must be at least 1 and at most steps x batch x patches, which are collected")
+
+
+class Bank(nn.Module):
+    """The coreset: feature vectors (bank, C)."""
+
+    vectors: Tensor
+
+    def __init__(self, size: int, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("vectors", torch.zeros(size, channels))
+
+
+class Baseline(Method):
+    """Nothing is optimised: one phase collects patches of healthy slices, the next chooses the coreset."""
+
+    pool: Tensor
+    filled: Tensor
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        self.backbone = Backbone(params, stages=max(STAGES))
+        channels = sum(outputs_of(params.backbone, params.width, STAGES))
+        self.bank = Bank(params.bank, channels)
+        # Not in a sub-module: kept in the state of an unfinished training, not in the finished run.
+        self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("pool", torch.zeros(0, channels))
+
+    def phases(self) -> Sequence[Phase]:
+        p = self.params
+        self.pool = torch.zeros(
+            p.steps * p.batch * p.patches, self.bank.vectors.shape[1], device=self.bank.vectors.device
+        )
+        collect = Phase(
+            p.steps, p.batch, p.patch, [Update(self.collect, None)], True, "collect", validation=self.magnitude
+        )
+        return [
+            collect,
+            Phase(1, p.batch, p.patch, [Update(self.choose, None)], True, "choose", validation=self.held_out),
+        ]
+
+    def features(self, images: Tensor) -> Tensor:
+        """Locally averaged features of two stages at the size of the earlier one: (N, C, H / 8, W / 8)."""
+        side = self.params.neighbourhood
+        outputs = self.backbone(images)
+        levels = [F.avg_pool2d(outputs[stage].float(), side, 1, side // 2, count_include_pad=False) for stage in STAGES]
+        size = levels[0].shape[-2:]
+        return torch.cat([F.interpolate(f, size, mode="bilinear", align_corners=False) for f in levels], 1)
+
+    def drawn(self, batch: Batch) -> Tensor:
+        """Feature vectors of random patches of the brain, with replacement: (N patches, C)."""
+        features = self.features(batch.images)
+        brain = F.adaptive_avg_pool2d((batch.images > 0).float(), features.shape[-2:]).flatten(1)
+        brain = torch.where(brain.sum(1, keepdim=True) > 0, brain, torch.ones_like(brain))
+        running = brain.cumsum(1)
+        share = torch.rand((len(brain), self.params.patches), generator=batch.rng["patches"], device=brain.device)
+        places = torch.searchsorted(running, share * running[:, -1:], right=True).clamp_max(brain.shape[1] - 1)
+        return (
+            torch.gather(features.flatten(2), 2, places[:, None].expand(-1, features.shape[1], -1))
+            .transpose(1, 2)
+            .flatten(0, 1)
+        )
+
+    def collect(self, batch: Batch) -> Tensor:
+        """Put the patches of a batch into the pool; returns their mean magnitude, for the history."""
+        vectors = self.drawn(batch)
+        start = int(self.filled)
+        self.pool[start : start + len(vectors)] = vectors
+        self.filled += len(vectors)
+        return vectors.norm(dim=1).mean()
+
+    def magnitude(self, batch: Batch) -> Tensor:
+        """Mean magnitude of a batch's features."""
+        return self.drawn(batch).norm(dim=1).mean()
+
+    def choose(self, batch: Batch) -> Tensor:
+        """Choose the coreset; returns the largest distance of a collected patch to it, in the projected space."""
+        vectors = projected(self.pool, self.params.projection, batch.rng["projection"])
+        first = int(torch.randint(len(vectors), (), generator=batch.rng["coreset"], device=vectors.device))
+        places, nearest = greedy_coreset(vectors, self.params.bank, first)
+        self.bank.vectors.copy_(self.pool[places])
+        return nearest.max()
+
+    def held_out(self, batch: Batch) -> Tensor:
+        """Mean distance of held-out patches to the bank."""
+        return nearest_distance(self.drawn(batch), self.bank.vectors).mean()
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        def distance(images: Tensor) -> Tensor:
+            features, width = self.features(images), self.params.smoothing
+            vectors = features.permute(0, 2, 3, 1).flatten(0, 2)
+            apart = nearest_distance(vectors, self.bank.vectors).reshape(len(images), 1, *features.shape[-2:])
+            scores = F.interpolate(apart, images.shape[-2:], mode="bilinear", align_corners=False)
+            return gaussian_blur(scores, torch.full_like(scores[:, 0, 0, 0], width), width) if width > 0 else scores
+
+        return {"final": by_slices(distance, volume, self.params.patch, self.params.score_batch)[0]}

@@ -1,0 +1,36 @@
+"""PII: squares of another subject are blended in seamlessly, by their gradients; their weight is learned as in FPI."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from harness.anomalies import poisson
+from harness.anomalies.interpolation import PatchInterpolation
+from harness.settings import InterpolationParams
+
+REVISION = 1
+TITLE = "PII"
+FAMILY = "S-S"
+PAPER = "Tan et al., MICCAI 2021 (arXiv:2107.02622)"
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [4, 8, 16, 16]}
+VARIANTS = {"upd": {"title": "PII (UPD)", "params": {"central": 0.8, "tolerance": 0.0}}}
+
+
+@dataclass(frozen=True)
+class Params(InterpolationParams):
+    """Defaults: Tan et al. 2021 (jemtan/PII), squares sampled as for FPI on brains.
+
+    UPD_study's PII draws centres from the central 80 % and labels every changed voxel. As there, one image of a pair is
+    corrupted and the foreign slice is any of another subject.
+    """
+
+
+class Baseline(PatchInterpolation):
+    """Poisson image interpolation."""
+
+    def blend(self, host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:
+        """Solve for the image whose differences inside the square are the mixed ones; clip to the host's range."""
+        low, high = host.amin((1, 2, 3), keepdim=True), host.amax((1, 2, 3), keepdim=True)
+        return poisson.blend(host, foreign, mask, alpha).clamp(low, high)

@@ -1,0 +1,124 @@
+"""RD: a decoder learns to give back a frozen teacher's features from a bottleneck; where it fails is anomalous."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.anomalies.filters import gaussian_blur
+from harness.backbones import Backbone
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.resnet import ARCHITECTURES, BasicBlock, Block, stage
+from harness.settings import BackboneParams, scoring
+from harness.training.seeds import Streams
+from harness.windows import by_slices
+
+REVISION = 1
+TITLE = "RD"
+FAMILY = "FM"
+PAPER = "Deng and Li, CVPR 2022"
+SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "backbone": "resnet18", "width": 8}
+VARIANTS = {"upd": {"title": "RD (UPD)", "params": {"batch": 4, "inputs": "unit", "smoothing": 0.0}}}
+MULTIPLE = 32  # sides of the image that every halving divides
+
+
+@dataclass(frozen=True)
+class Params(BackboneParams):
+    """Defaults: Deng and Li 2022; steps and size of UPD_study (Lagogiannis et al. 2024).
+
+    UPD_study itself has batches of 4, no standardisation of the input and no smoothing.
+    """
+
+    steps: int = 10_000  # UPD_study; 200 epochs in the paper
+    batch: int = 16  # slices
+    learning_rate: float = 5e-3
+    smoothing: float = scoring(4.0)  # voxels of the scaled slice, standard deviation of the Gaussian; 0 = off
+
+
+class Student(nn.Module):
+    """One-class bottleneck and decoder: features of three stages to their copies, through half the last one's size."""
+
+    def __init__(self, name: str, channels: Sequence[int], width: int) -> None:
+        super().__init__()
+        block, blocks, base = ARCHITECTURES[name]
+        one, two, three = channels
+        self.first = nn.Sequential(halving(one, two), halving(two, three))
+        self.second = halving(two, three)
+        self.bottleneck = stage(block, 3 * three, 8 * width, blocks[3], 2, base)
+        inputs = 8 * width * block.expansion
+        self.steps = nn.ModuleList()
+        for outputs, level, count in ((three, 4, blocks[0]), (two, 2, blocks[1]), (one, 1, blocks[2])):
+            self.steps.append(growing(block, inputs, level * width, count, base))
+            inputs = outputs
+
+    def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
+        one, two, three = features
+        x = self.bottleneck(torch.cat([self.first(one), self.second(two), three], 1))
+        copies = []
+        for step in self.steps:
+            x = step(x)
+            copies.append(x)
+        return copies[::-1]
+
+
+def growing(block: Block, inputs: int, planes: int, count: int, base: int) -> nn.Sequential:
+    """A stage that doubles the size: where an ordinary one has a stride of 2, it has transposed convolutions."""
+    blocks = stage(block, inputs, planes, count, 2, base)
+    first: Any = blocks[0]
+    for owner, name in ((first, "conv1" if block is BasicBlock else "conv2"), (first.downsample, "0")):
+        old = getattr(owner, name)
+        setattr(owner, name, nn.ConvTranspose2d(old.in_channels, old.out_channels, 2, 2, bias=False))
+    return blocks
+
+
+def halving(inputs: int, outputs: int) -> nn.Sequential:
+    """A 3 x 3 convolution that halves the size."""
+    return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
+
+
+class Baseline(Method):
+    """Reverse distillation: 1 - cosine of teacher and student, summed over three stages."""
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        self.teacher = Backbone(params, stages=3)
+        self.student = Student(params.backbone, self.teacher.channels[1:], params.width)
+
+    def phases(self) -> Sequence[Phase]:
+        p = self.params
+        optimizer = torch.optim.Adam(self.student.parameters(), lr=p.learning_rate, betas=(0.5, 0.999))
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
+
+    def pairs(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Features of teacher and student, stage by stage, of images whose sides are padded with zeros to MULTIPLE."""
+        height, width = images.shape[-2:]
+        padded = F.pad(images, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
+        features = [level.float() for level in self.teacher(padded)[1:]]
+        return list(zip(features, [copy.float() for copy in self.student(features)], strict=True))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Sum over stages of 1 - cosine of all features of an image as one vector, mean over images."""
+        losses = [1 - F.cosine_similarity(a.flatten(1), b.flatten(1)).mean() for a, b in self.pairs(batch.images)]
+        return torch.stack(losses).sum()
+
+    def distance(self, images: Tensor) -> Tensor:
+        """Sum over stages of 1 - cosine in every place, enlarged to the image: (N, 1, H, W) in [0, 6]."""
+        height, width = images.shape[-2:]
+        size = (height + -height % MULTIPLE, width + -width % MULTIPLE)
+        total = torch.zeros((len(images), 1, *size), device=images.device)
+        for teacher, student in self.pairs(images):
+            apart = (1 - F.cosine_similarity(teacher, student)).clamp_min(0)[:, None]
+            total = total + F.interpolate(apart, size, mode="bilinear", align_corners=True)
+        return total[..., :height, :width]
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        def smoothed(images: Tensor) -> Tensor:
+            scores, width = self.distance(images), self.params.smoothing
+            return gaussian_blur(scores, torch.full_like(scores[:, 0, 0, 0], width), width) if width > 0 else scores
+
+        return {"final": by_slices(smoothed, volume, self.params.patch, self.params.score_batch)[0]}

@@ -1,0 +1,46 @@
+"""A coreset of feature vectors, chosen greedily so that every vector has a near one in it (Roth et al. 2022)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def greedy_coreset(vectors: Tensor, size: int, first: int = 0) -> tuple[Tensor, Tensor]:
+    """Places int64 (size,) of a subset of vectors (N, C), and the distance (N,) of each vector to its nearest in it.
+
+    Starting from `first`, the vector farthest from all chosen so far is added (k-centre; Gonzalez 1985), ties to the
+    lowest place. Raises ValueError if there are fewer vectors than wanted.
+    """
+    if size > len(vectors):
+        raise ValueError(f"a coreset of {size} needs as many vectors, not {len(vectors)}")
+    chosen = torch.zeros(size, dtype=torch.int64, device=vectors.device)
+    nearest = torch.full((len(vectors),), torch.inf, device=vectors.device)
+    place = torch.tensor(first, device=vectors.device)
+    for index in range(size):
+        chosen[index] = place
+        nearest = torch.minimum(nearest, (vectors - vectors[place]).square().sum(1))
+        place = nearest.argmax()
+    return chosen, nearest.sqrt()
+
+
+def projected(vectors: Tensor, dimensions: int, generator: torch.Generator) -> Tensor:
+    """Vectors (N, C) in fewer random directions, (N, dimensions); distances stay nearly as they are.
+
+    A Gaussian projection (Johnson and Lindenstrauss 1984); unchanged where they have no more dimensions than that.
+    """
+    channels = vectors.shape[1]
+    if channels <= dimensions:
+        return vectors
+    directions = torch.randn((channels, dimensions), generator=generator, device=vectors.device)
+    with torch.autocast(vectors.device.type, enabled=False):
+        return vectors.float() @ (directions / math.sqrt(dimensions))
+
+
+def nearest_distance(vectors: Tensor, bank: Tensor, chunk: int = 4096) -> Tensor:
+    """Euclidean distance (N,) of each vector (N, C) to the nearest of the bank (M, C), in chunks of memory."""
+    with torch.autocast(vectors.device.type, enabled=False):
+        parts = [torch.cdist(part, bank).amin(1) for part in vectors.float().split(chunk)]
+    return torch.cat(parts)

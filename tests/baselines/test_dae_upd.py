@@ -1,0 +1,59 @@
+"""DAE as UPD_study runs it: unmasked loss, a map of SSIM with a range of 255, nothing filtered."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import gaussian_filter
+
+from harness import registry
+from harness.data.store import Store
+from harness.method import Context
+from harness.training import run
+from harness.training.sampler import SliceSampler
+from harness.training.seeds import Streams
+
+
+def method(name: str):
+    torch.manual_seed(0)
+    params = registry.params(name, registry.describe(name).small, "t1")
+    return run.freeze(run.build(name, vars(params), Context("t1", 4.0)))
+
+
+def test_variant_trains_shorter():
+    assert registry.params("dae-upd", {}, "t1").steps == 10_000
+    assert registry.params("dae", {}, "t1").steps == 67_200
+
+
+def test_map_is_the_ssim_that_upd_study_computes(tiny_cohort):
+    volume = torch.tensor(np.asarray(Store.open(tiny_cohort).images("t1")[7], np.float32))[:, :32, :24]
+    built = method("dae-upd")
+    with torch.no_grad():
+        ours = built.score(volume, Streams(0))["final"]
+        restored = built.unet(volume[4][None, None])[0, 0].double().numpy()
+    image = volume[4].double().numpy()
+
+    def mean(values):
+        return gaussian_filter(values, 1.5, mode="constant", radius=5)
+
+    a, b = mean(image), mean(restored)
+    va, vb, cov = mean(image**2) - a**2, mean(restored**2) - b**2, mean(image * restored) - a * b
+    ssim = (2 * a * b + 6.5025) * (2 * cov + 58.5225) / ((a**2 + b**2 + 6.5025) * (va + vb + 58.5225))
+    expected = np.clip(1 - ssim, 0, 1) * (image > 0)
+    np.testing.assert_allclose(ours[4], expected, rtol=1e-3, atol=1e-9)
+    assert expected.max() > 0
+
+
+def test_loss_counts_the_whole_slice(tiny_cohort):
+    store = Store.open(tiny_cohort)
+    sampler = SliceSampler(store.images("t1"), store.rows("t1", "train"))
+    whole, brain = (float(method(name).loss(sampler.batch(4, Streams(2), 32))) for name in ("dae-upd", "dae"))
+    assert whole > brain * 1.01
+    batch = sampler.batch(4, Streams(2), 32)
+    built = method("dae-upd")
+    from harness.anomalies.noise import coarse_noise
+
+    noise = coarse_noise(batch.images.shape, 8, 0.2, batch.rng["noise"]) * (batch.images > 0)
+    expected = ((built.unet(batch.images + noise) - batch.images) ** 2).mean()
+    assert whole == pytest.approx(float(expected), rel=1e-5)

@@ -1,0 +1,101 @@
+"""FPI and PII: squares, the rule of the label, and how the foreign image is mixed in."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from harness import registry
+from harness.anomalies.interpolation import square_masks, weight_label
+from harness.data.store import Store
+from harness.method import Context
+from harness.training import run
+from harness.training.sampler import SliceSampler
+from harness.training.seeds import Streams
+from harness.wide_resnet import WideResNetAutoencoder
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def method(name: str, **overrides):
+    return run.build(name, {**registry.describe(name).small, **overrides}, Context("t1", 4.0))
+
+
+@pytest.fixture
+def batch(tiny_cohort):
+    store = Store.open(tiny_cohort)
+    return SliceSampler(store.images("t1"), store.rows("t1", "train")).batch(32, Streams(1), 128, resize=True)
+
+
+def test_label_is_the_weight_where_the_image_changed():
+    host = torch.tensor([[0.2, 0.5, 0.5, 0.9]]).reshape(1, 1, 1, 4)
+    seen = host + torch.tensor([0.5, 0.0005, -0.002, 0.1]).reshape(1, 1, 1, 4)
+    mask = torch.tensor([True, True, True, False]).reshape(1, 1, 1, 4)
+    label = weight_label(seen, host, mask, torch.tensor([0.3]), 1e-3)
+    np.testing.assert_allclose(label.flatten(), [0.3, 0, 0.3, 0])
+    np.testing.assert_allclose(weight_label(seen, host, mask, torch.tensor([0.3]), 0.0).flatten(), [0.3, 0.3, 0.3, 0])
+
+
+def test_squares_have_their_sides_and_places():
+    foreground = torch.zeros((3000, 1, 100, 80), dtype=torch.bool)
+    foreground[..., 10:90, 10:70] = True
+    masks = square_masks(foreground, generator(), (0.1, 0.4), 0.5)[:, 0].numpy()
+    sides, centres = [], []
+    for mask in masks:
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        assert mask.sum() == len(rows) * len(columns)
+        assert abs(len(rows) - len(columns)) <= 1 or columns[0] == 0 or columns[-1] == 79
+        sides.append(len(rows))
+        centres.append((rows.mean(), columns.mean()))
+    assert 8 <= min(sides) <= 12
+    assert 38 <= max(sides) <= 41
+    assert np.mean(sides) == pytest.approx(25, abs=0.7)
+    middle = np.array(centres)
+    assert (np.abs(middle[:, 0] - 49.5) <= 25.5).all()
+    assert (np.abs(middle[:, 1] - 39.5) <= 20.5).all()
+
+
+def test_squares_need_no_central_foreground():
+    foreground = torch.zeros((20, 1, 32, 32), dtype=torch.bool)
+    foreground[..., 0, 3] = True
+    masks = square_masks(foreground, generator(), (0.1, 0.4), 0.5)
+    assert masks.flatten(1).any(1).all()
+
+
+def test_fpi_mixes_linearly(batch):
+    built = method("fpi", tolerance=0.0)
+    images, label = built.sample(batch)
+    host, foreign, alpha = batch.images, batch.foreign, label.flatten(1).amax(1)[:, None, None, None]
+    expected = torch.where(label > 0, (1 - alpha) * host + alpha * foreign, host)
+    torch.testing.assert_close(images, expected, atol=1e-6, rtol=0)
+    weights = [np.unique(one[one > 0]) for one in label.numpy()]
+    assert all(len(values) <= 1 for values in weights)
+    assert (label[host == 0] == 0).all()
+    assert (label > 0).any()
+
+
+def test_pii_has_no_step_at_the_edge_of_the_square(batch):
+    """A foreign image that is the host plus a constant has the host's gradients: at weight 1 nothing changes."""
+    host = batch.images
+    mask = square_masks(host > 0, generator(), (0.2, 0.4), 0.5)
+    one = torch.ones(len(host))
+    assert (method("pii").blend(host, host + 0.3, mask, one) - host).abs().max() < 1e-4
+    assert (method("fpi").blend(host, host + 0.3, mask, one) - host).abs().max() > 0.29
+
+
+def test_pii_keeps_the_host_s_range_and_background(batch):
+    images, label = method("pii").sample(batch)
+    host = batch.images
+    assert (images.amax((1, 2, 3)) <= host.amax((1, 2, 3)) + 1e-6).all()
+    assert (images[host == 0] == 0).all()
+    assert (images != host).any()
+    assert set(label[(images - host).abs() <= 1e-3].tolist()) <= {0.0}
+
+
+def test_network_has_the_size_that_upd_study_has():
+    network = WideResNetAutoencoder((16, 64, 128, 256, 256))
+    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(2.59e6, rel=0.003)
+    assert network(torch.zeros(1, 1, 40, 24)).shape == (1, 1, 40, 24)

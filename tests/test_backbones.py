@@ -1,0 +1,173 @@
+"""Pre-trained networks: torchvision's names and sizes, where weights come from, and that they stay as they are."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+import torch
+
+from harness import backbones, registry
+from harness.errors import HarnessError
+from harness.resnet import ResNet
+from harness.settings import BackboneParams, mark
+from harness.training import run
+from harness.training.job import train_run
+from harness.training.loop import Pace
+
+# Parameters of torchvision's networks as its documentation gives them, less those of the classifier (512 or 2048 x 1000
+# weights and 1000 biases), which are left out here.
+PARAMETERS = {"resnet18": 11_689_512 - 513_000, "wide_resnet50_2": 68_883_240 - 2_049_000}
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_networks_have_the_size_of_the_published_ones(name):
+    with torch.device("meta"):
+        network = ResNet(name)
+    assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[name]
+
+
+def test_names_are_those_of_published_files():
+    with torch.device("meta"):
+        small, large = set(ResNet("resnet18").state_dict()), set(ResNet("wide_resnet50_2").state_dict())
+    assert {"conv1.weight", "bn1.running_mean", "layer1.0.conv1.weight", "layer2.0.downsample.0.weight"} <= small
+    assert {"layer2.0.downsample.1.bias", "layer4.1.bn2.weight"} <= small
+    assert {"layer1.0.downsample.0.weight", "layer3.5.conv3.weight", "layer4.2.bn3.running_var"} <= large
+    assert not {key for key in small if key.startswith("layer1.0.downsample")}
+
+
+def test_features_have_the_published_strides():
+    network = ResNet("resnet18", 4, width=4).eval()
+    with torch.no_grad():
+        features = network(torch.rand(1, 3, 64, 96))
+    assert [tuple(level.shape[1:]) for level in features] == [
+        (4, 16, 24), (4, 16, 24), (8, 8, 12), (16, 4, 6), (32, 2, 3),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """A torch cache without network; returns the folder of its checkpoints."""
+
+    def refused(*args, **kwargs):
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", refused)
+    return tmp_path / "hub" / "checkpoints"
+
+
+def test_missing_weights_stop_with_the_file_and_its_source(cache, tiny_cohort, tmp_path):
+    small = {**registry.describe("fae").small, "weights": "imagenet", "width": 64}
+    with pytest.raises(HarnessError) as caught:
+        train_run("fae", small, "t1", 1, tiny_cohort, tmp_path / "run", torch.device("cpu"))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert str(cache / "resnet18-f37072fd.pth") in message
+    assert "https://download.pytorch.org/models/resnet18-f37072fd.pth" in message
+    assert not (tmp_path / "run" / "run.json").exists()
+    assert not list(cache.glob("*"))
+
+
+def test_weights_are_fetched_where_the_network_allows(cache, monkeypatch):
+    network = ResNet("resnet18", 2)
+    monkeypatch.setattr(torch.hub, "download_url_to_file", lambda url, to, progress: torch.save({"url": url}, to))
+    path = backbones.published("resnet18")
+    assert torch.load(path) == {"url": "https://download.pytorch.org/models/resnet18-f37072fd.pth"}
+    with pytest.raises(HarnessError, match=r"sha256 .* is not f37072fd"):
+        backbones.load_weights(network, "resnet18", 64, "imagenet")
+
+
+def test_weights_of_a_path_are_loaded_and_checked(tmp_path):
+    source = ResNet("resnet18", 4)
+    torch.save({**source.state_dict(), "fc.weight": torch.zeros(1000, 512)}, tmp_path / "mine.pth")
+    digest = hashlib.sha256((tmp_path / "mine.pth").read_bytes()).hexdigest()[:8]
+    named = (tmp_path / "mine.pth").rename(tmp_path / f"mine-{digest}.pth")
+    params = BackboneParams(backbone="resnet18", weights=str(named))
+    ours = backbones.Backbone(params, 2).network
+    assert torch.equal(ours.layer2[1].conv2.weight, source.layer2[1].conv2.weight)
+    wrong = named.rename(tmp_path / "mine-00000000.pth")
+    with pytest.raises(HarnessError, match="is not 00000000"):
+        backbones.load_weights(ours, "resnet18", 64, str(wrong))
+    with pytest.raises(HarnessError, match="no such file"):
+        backbones.load_weights(ours, "resnet18", 64, str(named))
+    torch.save({"conv1.weight": source.conv1.weight}, tmp_path / "part.pth")
+    with pytest.raises(HarnessError, match=r"not weights of resnet18 \(no bn1.weight\)"):
+        backbones.load_weights(ours, "resnet18", 64, str(tmp_path / "part.pth"))
+
+
+def small_backbone(**overrides):
+    values = {"backbone": "resnet18", "weights": "random", "width": 4, **overrides}
+    return backbones.Backbone(BackboneParams(**values), 2)
+
+
+def test_nothing_trains_or_saves_the_backbone():
+    held = small_backbone()
+    before = {key: value.clone() for key, value in held.network.state_dict().items()}
+    assert not list(held.parameters())
+    assert list(held.state_dict()) == ["_extra_state"]
+    held.train()
+    held(torch.rand(2, 1, 32, 32))
+    assert not held.network.training
+    assert all(torch.equal(value, before[key]) for key, value in held.network.state_dict().items())
+    assert held.double().network.conv1.weight.dtype == torch.float64  # moves and casts with its method
+
+
+def test_random_weights_are_the_same_in_every_run_and_leave_the_stream_alone():
+    torch.manual_seed(5)
+    one = small_backbone()
+    drawn = torch.rand(3)
+    torch.manual_seed(5)
+    assert torch.equal(drawn, torch.rand(3))
+    assert torch.equal(one.network.conv1.weight, small_backbone().network.conv1.weight)
+
+
+def test_drifting_batch_norm_adapts_and_is_saved():
+    params = BackboneParams(backbone="resnet18", weights="random", width=4)
+    held = backbones.Backbone(params, 2, drift=True)
+    before = held.network.bn1.running_mean.clone()
+    held.train()(torch.rand(4, 1, 32, 32))
+    assert not torch.equal(before, held.network.bn1.running_mean)
+    assert "held.bn1.running_mean" in held.state_dict()
+    assert not any(parameter.requires_grad for parameter in held.parameters())
+    adapted = held.network.bn1.running_mean.clone()
+    held.eval()(torch.rand(4, 1, 32, 32))
+    assert torch.equal(adapted, held.network.bn1.running_mean)
+
+
+@pytest.mark.parametrize(("inputs", "low", "high"), [("unit", 0, 1), ("symmetric", -1, 1), ("imagenet", -2.1179, 2.64)])
+def test_inputs_are_scaled(inputs, low, high):
+    images = torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2)
+    scaled = backbones.prepared(images, inputs)
+    assert scaled.shape == (1, 3, 1, 2)
+    assert scaled.min().item() == pytest.approx(low, abs=1e-3)
+    assert scaled.max().item() == pytest.approx(high, abs=1e-3)
+
+
+def test_runs_with_random_weights_say_so_and_hold_no_backbone(tiny_cohort, tmp_path):
+    train_run(
+        "rd",
+        registry.describe("rd").small,
+        "t1",
+        1,
+        tiny_cohort,
+        tmp_path,
+        torch.device("cpu"),
+        None,
+        Pace(validation=1),
+    )
+    about = json.loads((tmp_path / "run.json").read_text())
+    assert about["title"] == "RD (random weights)"
+    assert (tmp_path / "weights" / "teacher.safetensors").stat().st_size < 200
+    assert mark({"weights": "imagenet"}) == ""
+    assert mark({"steps": 3}) == ""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbones, "fingerprint", lambda network: torch.tensor([1]))
+        with pytest.raises(HarnessError, match="other pre-trained weights"):
+            run.load(tmp_path)
+
+
+def test_published_weights_need_the_published_width():
+    with pytest.raises(ValueError, match="need weights: random"):
+        BackboneParams(width=8)
