@@ -22,7 +22,7 @@ REVISION = 1
 TITLE = "FAE"
 FAMILY = "FM"
 PAPER = "Meissen et al., MIDL 2023 (arXiv:2208.10992)"
-SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "width": 8, "widths": [8, 12], "zoom": 2.0}
+SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "width": 8, "widths": [8, 12], "zoom": 2}
 VARIANTS = {"upd": {"title": "FAE (UPD)", "params": {"drift": True}}}
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.anomalies.filters import gaussian_blur
+from harness.anomalies.filters import smoothed
 from harness.backbones import Backbone
 from harness.coreset import greedy_coreset, nearest_distance, projected
 from harness.method import Batch, Context, Method, Phase, Update
@@ -30,7 +30,7 @@ SMALL = {
     "backbone": "resnet18",
     "width": 8,
     "bank": 20,
-    "zoom": 2.0,
+    "zoom": 2,
 }
 STAGES = (2, 3)
 
@@ -102,7 +102,7 @@ class Baseline(Method):
     def drawn(self, batch: Batch) -> Tensor:
         """Feature vectors of random patches of the brain, with replacement: (N patches, C)."""
         features = self.features(batch.images)
-        brain = F.adaptive_avg_pool2d((batch.images > 0).float(), features.shape[-2:]).flatten(1)
+        brain = F.adaptive_avg_pool2d((batch.images > 0).float(), (features.shape[-2], features.shape[-1])).flatten(1)
         brain = torch.where(brain.sum(1, keepdim=True) > 0, brain, torch.ones_like(brain))
         running = brain.cumsum(1)
         share = torch.rand((len(brain), self.params.patches), generator=batch.rng["patches"], device=brain.device)
@@ -139,10 +139,10 @@ class Baseline(Method):
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
         def distance(images: Tensor) -> Tensor:
-            features, width = self.features(images), self.params.smoothing
+            features = self.features(images)
             vectors = features.permute(0, 2, 3, 1).flatten(0, 2)
             apart = nearest_distance(vectors, self.bank.vectors).reshape(len(images), 1, *features.shape[-2:])
             scores = F.interpolate(apart, images.shape[-2:], mode="bilinear", align_corners=False)
-            return gaussian_blur(scores, torch.full_like(scores[:, 0, 0, 0], width), width) if width > 0 else scores
+            return smoothed(scores, self.params.smoothing)
 
         return {"final": by_slices(distance, volume, self.params.patch, self.params.score_batch)[0]}

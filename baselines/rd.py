@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.anomalies.filters import gaussian_blur
+from harness.anomalies.filters import smoothed
 from harness.backbones import Backbone
 from harness.method import Batch, Context, Method, Phase, Update
 from harness.resnet import ARCHITECTURES, BasicBlock, Block, stage
@@ -24,7 +25,7 @@ FAMILY = "FM"
 PAPER = "Deng and Li, CVPR 2022"
 SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "backbone": "resnet18", "width": 8}
 VARIANTS = {"upd": {"title": "RD (UPD)", "params": {"batch": 4, "inputs": "unit", "smoothing": 0.0}}}
-MULTIPLE = 32  # sides of the image that every halving divides
+HALVED = 32  # a side that is a multiple of this can be halved as often as it is
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Baseline(Method):
         super().__init__(params, context)
         self.teacher = Backbone(params, stages=3)
         self.student = Student(params.backbone, self.teacher.channels[1:], params.width)
+        self.multiple = HALVED // math.gcd(HALVED, params.zoom)
 
     def phases(self) -> Sequence[Phase]:
         p = self.params
@@ -95,9 +97,9 @@ class Baseline(Method):
         return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
 
     def pairs(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Features of teacher and student, stage by stage, of images whose sides are padded with zeros to MULTIPLE."""
+        """Features of teacher and student, stage by stage, of images padded with zeros as far as halving needs it."""
         height, width = images.shape[-2:]
-        padded = F.pad(images, (0, -width % MULTIPLE, 0, -height % MULTIPLE))
+        padded = F.pad(images, (0, -width % self.multiple, 0, -height % self.multiple))
         features = [level.float() for level in self.teacher(padded)[1:]]
         return list(zip(features, [copy.float() for copy in self.student(features)], strict=True))
 
@@ -109,7 +111,7 @@ class Baseline(Method):
     def distance(self, images: Tensor) -> Tensor:
         """Sum over stages of 1 - cosine in every place, enlarged to the image: (N, 1, H, W) in [0, 6]."""
         height, width = images.shape[-2:]
-        size = (height + -height % MULTIPLE, width + -width % MULTIPLE)
+        size = (height + -height % self.multiple, width + -width % self.multiple)
         total = torch.zeros((len(images), 1, *size), device=images.device)
         for teacher, student in self.pairs(images):
             apart = (1 - F.cosine_similarity(teacher, student)).clamp_min(0)[:, None]
@@ -117,8 +119,6 @@ class Baseline(Method):
         return total[..., :height, :width]
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def smoothed(images: Tensor) -> Tensor:
-            scores, width = self.distance(images), self.params.smoothing
-            return gaussian_blur(scores, torch.full_like(scores[:, 0, 0, 0], width), width) if width > 0 else scores
-
-        return {"final": by_slices(smoothed, volume, self.params.patch, self.params.score_batch)[0]}
+        p = self.params
+        maps = by_slices(lambda images: smoothed(self.distance(images), p.smoothing), volume, p.patch, p.score_batch)
+        return {"final": maps[0]}

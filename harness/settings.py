@@ -154,12 +154,12 @@ class BackboneParams(TrainingParams):
     weights: str = "imagenet"  # of the backbone: imagenet, random, or the path of a file in torchvision's format
     width: int = 64  # channels of its first layer; less than 64 only with random weights
     inputs: Literal["unit", "symmetric", "imagenet"] = "imagenet"  # grey values in [0, 1], in [-1, 1], or standardised
-    zoom: float = 1.0  # images are enlarged by this before the backbone, for coarse voxels
+    zoom: int = 1  # images are enlarged by this before the backbone, for coarse voxels
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1 or self.zoom <= 0:
-            raise ValueError("width and zoom must be above 0")
+        if self.width < 1 or self.zoom < 1:
+            raise ValueError("width and zoom must be at least 1")
         if self.width != 64 and self.weights != "random":
             raise ValueError(f"width {self.width}: published weights have width 64; other widths need weights: random")
 

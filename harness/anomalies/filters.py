@@ -29,3 +29,11 @@ def smooth_field(count: int, size: tuple[int, int], cells: int, generator: torch
     """Smooth random fields (count, 1, H, W): standard normal values on a cells x cells grid, interpolated cubically."""
     grid = torch.randn((count, 1, cells, cells), generator=generator, device=generator.device)
     return F.interpolate(grid, size=size, mode="bicubic", align_corners=True)
+
+
+def smoothed(maps: Tensor, sigma: float) -> Tensor:
+    """Score maps (N, 1, H, W) blurred by a Gaussian of `sigma` voxels, 0 = off; in float32 under autocast, too."""
+    if sigma == 0:
+        return maps
+    with torch.autocast(maps.device.type, enabled=False):
+        return gaussian_blur(maps.float(), torch.full((len(maps),), sigma, device=maps.device), sigma)

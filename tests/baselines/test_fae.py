@@ -16,7 +16,7 @@ from harness.training import run
 @pytest.fixture
 def method():
     torch.manual_seed(0)
-    return run.freeze(run.build("fae", {**registry.describe("fae").small, "zoom": 1.0}, Context("t1", 4.0)))
+    return run.freeze(run.build("fae", {**registry.describe("fae").small, "zoom": 1}, Context("t1", 4.0)))
 
 
 @pytest.fixture

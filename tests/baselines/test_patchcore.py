@@ -77,7 +77,7 @@ def test_the_bank_is_made_of_features_of_brain_and_healthy_slices_score_low(tiny
 
 
 def test_collected_patches_lie_in_the_brain():
-    method = run.build("patchcore", {**registry.describe("patchcore").small, "zoom": 1.0}, Context("t1", 4.0))
+    method = run.build("patchcore", {**registry.describe("patchcore").small, "zoom": 1}, Context("t1", 4.0))
     volumes = np.zeros((2, 3, 64, 64), np.float16)
     volumes[:, :, :32] = 0.5  # brain above, nothing below
     sampler = SliceSampler(volumes, np.arange(2))
