@@ -21,7 +21,7 @@ from harness.windows import by_slices
 REVISION = 1
 TITLE = "FAE"
 FAMILY = "FM"
-PAPER = "Meissen et al., MIDL 2023 (arXiv:2208.10992)"
+PAPER = "Meissen et al., BrainLes 2022 (arXiv:2208.10992)"
 SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "width": 8, "widths": [8, 12], "zoom": 2}
 VARIANTS = {"upd": {"title": "FAE (UPD)", "params": {"drift": True}}}
 
