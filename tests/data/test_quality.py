@@ -61,6 +61,8 @@ def test_the_cohorts_limits_are_four_robust_deviations():
         ("likeness_t1", (1.2, 0.01), 1.4, None),
         ("likeness_t2", (1.15, 0.01), 1.02, "low"),
         ("nmi_t1_t2", (1.15, 0.01), 1.02, "low"),
+        ("alignment", (4.0, 0.5), 1.4, "low"),
+        ("alignment", (4.0, 0.5), 40.0, None),
         ("border_cm2", (1.0, 0.5), 12.0, "high"),
         ("brain_change", (0.0, 0.2), -3.5, "low"),
         ("brain_change", (0.0, 0.2), 2.5, None),
@@ -145,6 +147,27 @@ def test_distance_is_the_earth_movers():
     assert measures.distance(one, other) == pytest.approx(wanted)
 
 
+def textured(seed: int) -> np.ndarray:
+    """A ball of smooth noise, 40 voxels wide."""
+    grid = Grid((48, 48, 48), np.diag([2.0, 2, 2, 1]))
+    texture = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(grid.shape), 1.5)
+    return np.where(ball(grid, (47, 47, 47), (40, 40, 40)), np.clip(0.5 + 2 * texture, 0.01, 1), 0)
+
+
+def test_alignment_tells_aligned_from_moved_and_turned_images():
+    t1, spacing = textured(0), np.full(3, 2.0)
+    noise = np.random.default_rng(1).normal(0, 0.1, t1.shape)
+    t2 = np.where(t1 > 0, np.clip(1.01 - t1 + noise, 0.01, 1), 0)
+    nmi, aligned = measures.alignment(t1, t2, spacing)
+    assert nmi == measures.likeness(t1, t2)
+    assert aligned > 10
+    turned = ndimage.rotate(t2, 15, (0, 1), reshape=False, order=1)
+    assert measures.alignment(t1, turned, spacing)[1] < 0.5 * aligned
+    for other in (np.roll(t2, 4, axis=2), textured(2)):
+        assert 0 < measures.alignment(t1, other, spacing)[1] < 2
+    assert measures.likeness(t1, np.zeros_like(t1)) == 1
+
+
 # pictures
 
 
@@ -173,7 +196,9 @@ def test_voxels_of_unequal_sides_keep_their_proportions():
 def test_outlines_lie_on_the_border_of_the_mask():
     mask = np.zeros((30, 30), bool)
     mask[10:20, 5:15] = True
-    drawn = montage.draw(montage.Plane(np.zeros((30, 30), np.uint8), (1.25, 1.25), [(mask, montage.LESION)]))
+    drawn = montage.draw(
+        montage.Plane(np.zeros((30, 30), np.uint8), (montage.PIXEL, montage.PIXEL), [(mask, montage.LESION)])
+    )
     coloured = (drawn == montage.LESION).all(axis=2)[::-1]
     np.testing.assert_array_equal(coloured, mask & ~ndimage.binary_erosion(mask))
 
@@ -310,6 +335,7 @@ def test_measures_of_a_subject_by_hand(four):
     assert values["border_cm2"] == 0
     assert values["likeness_t1"] == 1.2
     assert values["nmi_t1_t2"] > 1.8  # one image is the other's negative
+    assert values["alignment"] > 10
     assert found["d"].values["lesion_change"] == pytest.approx(100 * (7.68 / 1.25 / 5.5 - 1))
     assert [(flag.key, flag.side) for flag in found["d"].flags] == [("lesion_change", "high")]
     assert not found["a"].flags
@@ -362,7 +388,7 @@ def test_pictures_show_brain_and_lesion(four):
     pictures = cohort.build("mine", written, folder, OUTCOMES).subjects[0].pictures
     for caption, data in pictures.items():
         rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
-        assert min(rgb.shape[:2]) > 60
+        assert min(rgb.shape[:2]) > 50
         blue, orange = (np.abs(rgb - colour).max(axis=2) < 60 for colour in (montage.BRAIN, montage.LESION))
         assert blue.sum() > 300, caption
         assert (orange.sum() > 20) == ("lesion" in caption), caption

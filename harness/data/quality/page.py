@@ -43,7 +43,7 @@ def write(cohort: Cohort, path: Path) -> None:
         lstrip_blocks=True,
     )
     overviews = [overview for measure in MEASURES if (overview := _overview(cohort, measure))]
-    stream = environment.get_template(TEMPLATE).stream(
+    parts = environment.get_template(TEMPLATE).generate(
         cohort=cohort,
         counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
         splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in _parts(cohort)},
@@ -61,7 +61,7 @@ def write(cohort: Cohort, path: Path) -> None:
         picture=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
     )
     with atomic(path) as partial, partial.open("w", encoding="utf-8") as file:
-        stream.dump(file)
+        file.writelines(parts)
 
 
 def exclusion(cohort: Cohort) -> str:
