@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from pathlib import Path
@@ -38,3 +39,8 @@ def main() -> None:
         harness(prog_name="python -m harness")
     except HarnessError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or "output"
+        sys.exit(f"error: {where}: {error.strerror}; make room and run again, what is done is kept")

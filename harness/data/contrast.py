@@ -13,6 +13,7 @@ from harness.data.template import Template
 
 #: correlations with the T1-weighted template beyond which a scan is taken for the other modality
 T1_LEAST, T2_MOST = -0.1, 0.5
+REMEDY = "name each file for what it is, or exclude the subject"
 
 
 def correlation(image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid) -> float:
@@ -28,6 +29,6 @@ def check(modality: str, image: np.ndarray, inside: np.ndarray, template: Templa
     """Raise BadScan if a scan that is given as T1 looks T2-weighted, or the other way round."""
     found = correlation(image, inside, template, grid)
     if modality == "t1" and found < T1_LEAST:
-        raise BadScan(path, f"is given as T1 but looks T2-weighted (correlation {found:.2f} with the T1 template)")
+        raise BadScan(path, f"is given as T1 but looks T2-weighted (correlation {found:.2f}); {REMEDY}")
     if modality == "t2" and found > T2_MOST:
-        raise BadScan(path, f"is given as T2 but looks T1-weighted (correlation {found:.2f} with the T1 template)")
+        raise BadScan(path, f"is given as T2 but looks T1-weighted (correlation {found:.2f}); {REMEDY}")
