@@ -378,8 +378,8 @@ def test_the_page_stands_alone_and_is_well_formed(four, tmp_path):
     assert [[cell.text for cell in row] for row in lost[1:]] == [
         ["b", "test", "partly lost", "b/t2.nii", "every voxel is 0"],
         ["c", "test", "lost", LOST.file, LOST.reason],
-        ["d", "test", "used", "d/mask.nii", "something to know"],
     ]
+    assert ["".join(element.itertext()) for element in tree.iter("details")] == ["1 subject: something to knowd"]
     assert "nan" not in text.lower().split()
 
 

@@ -48,7 +48,8 @@ def write(cohort: Cohort, path: Path) -> None:
         counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
         splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in _parts(cohort)},
         statuses=STATUSES,
-        notes=[(subject, note) for subject in cohort.subjects for note in subject.notes],
+        lost=[(subject, note) for subject in cohort.subjects for note in subject.notes if note.status != "done"],
+        noted=_noted(cohort),
         flagged=[subject for subject in cohort.subjects if subject.flags],
         overviews=overviews,
         exclude=exclusion(cohort),
@@ -72,6 +73,16 @@ def exclusion(cohort: Cohort) -> str:
     return yaml.safe_dump({"datasets": {cohort.dataset: {"exclude": names}}}, default_flow_style=None, width=100)
 
 
+def _noted(cohort: Cohort) -> dict[str, list[str]]:
+    """What is said of subjects that are used, with their names: the same is often said of many."""
+    noted: dict[str, list[str]] = {}
+    for subject in cohort.subjects:
+        for note in subject.notes:
+            if note.status == "done":
+                noted.setdefault(note.reason, []).append(subject.name)
+    return noted
+
+
 def _parts(cohort: Cohort) -> list[str]:
     return list(dict.fromkeys(subject.split for subject in cohort.subjects))
 
@@ -88,8 +99,10 @@ def _overview(cohort: Cohort, measure: Measure) -> Overview | None:
 
 def _curves(cohort: Cohort, subject: Subject) -> list[tuple[str, Markup]]:
     """The subject's histogram of each modality beside the cohort's mean, by name."""
+    # The last bin holds all saturated voxels and would dwarf the others.
+    tops = {name: 2 * float(mean[:-1].max()) for name, mean in cohort.means.items()}
     return [
-        (name.upper(), charts.curve(shares, cohort.means[name], 2 * float(cohort.means[name].max())))
+        (name.upper(), charts.curve(shares, cohort.means[name], tops[name]))
         for name, shares in subject.histograms.items()
     ]
 
