@@ -6,23 +6,32 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data import geometry
+from harness.data import brain, geometry
 from harness.data.geometry import Grid
 from harness.data.scan import BadScan
 from harness.data.template import Template
 
-#: correlations with the T1-weighted template beyond which a scan is taken for the other modality
-T1_LEAST, T2_MOST = -0.1, 0.5
+#: mm: voxels on which the two are compared, and how deep they must lie. Nearer to the surface it is the brain mask that
+#: correlates, and fluid that one scan shows and the other does not.
+SPACING, DEEP = 4.0, 10.0
+#: Correlations with the T1-weighted template beyond which a scan is taken for the other modality.
+T1_LEAST, T2_MOST = -0.1, 0.1
 REMEDY = "name each file for what it is, or exclude the subject"
 
 
 def correlation(image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid) -> float:
-    """Correlation of a registered image (X, Y, Z) with the T1-weighted template inside the brain, -1…1."""
-    target = geometry.sample(template.image, template.affine, grid)
-    both = inside & (target > 0)
-    if both.sum() < 2:
+    """Correlation of a registered image (X, Y, Z) with the T1-weighted template deep in the brain, -1…1.
+
+    0 if fewer than 100 voxels can be compared.
+    """
+    target = template.at(SPACING)
+    share = geometry.sample(inside, grid.affine, target.grid)
+    total = geometry.sample(image * inside, grid.affine, target.grid)
+    both = (brain.distance(target.mask, target.grid.spacing) < -DEEP) & (share > 0.5)
+    if both.sum() < 100:
         return 0.0
-    return float(np.corrcoef(image[both], target[both])[0, 1])
+    values = total[both] / share[both]
+    return float(np.corrcoef(values, target.image[both])[0, 1]) if np.ptp(values) > 0 else 0.0
 
 
 def check(modality: str, image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid, path: Path) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage, stats
 
-from harness.data import contrast
+from harness.data import contrast, geometry
 from harness.data.locate import follow, locate
 from harness.data.placement import resample
 from harness.data.scan import BadScan, Scan, read_scan
@@ -25,16 +26,23 @@ def looks(image: np.ndarray, inside: np.ndarray, modality: str) -> bool:
     return True
 
 
-def test_correlation_by_hand():
-    grid = mni().packed(FAST)
-    target = mni().at(4.0)
-    rng = np.random.default_rng(0)
-    image = target.image + 0.2 * rng.standard_normal(target.image.shape).astype(np.float32)
-    values, wanted = image[target.mask], target.image[target.mask]
-    expected = ((values - values.mean()) * (wanted - wanted.mean())).mean() / values.std() / wanted.std()
-    assert contrast.correlation(image, target.mask, mni(), grid) == pytest.approx(expected, rel=1e-4)
-    assert contrast.correlation(-image, target.mask, mni(), grid) == pytest.approx(-expected, rel=1e-4)
-    assert contrast.correlation(image, np.zeros_like(target.mask), mni(), grid) == 0
+@pytest.mark.parametrize("spacing", [2.0, 4.0])
+def test_correlation_is_that_deep_in_the_brain_on_any_voxels(spacing):
+    """The template with noise, turned round at the surface: only what lies 10 mm deep counts, on voxels of 4 mm."""
+    grid, target = mni().grid(spacing), mni().at(4.0)
+    depth = ndimage.distance_transform_edt(target.mask, sampling=4.0)
+    noise = 0.2 * np.random.default_rng(0).standard_normal(target.image.shape).astype(np.float32)
+    made = np.where(depth > 4, target.image + noise, 2 - target.image)
+    image = geometry.sample(made, target.grid.affine, grid)
+    deep = depth > 12
+    again = geometry.sample(image, grid.affine, target.grid)
+    expected = stats.pearsonr(again[deep], target.image[deep]).statistic
+    everywhere = np.ones(grid.shape, bool)
+    found = contrast.correlation(image, everywhere, mni(), grid)
+    assert found == pytest.approx(expected, abs=0.01)
+    assert contrast.correlation(2 - image, everywhere, mni(), grid) == pytest.approx(-expected, abs=0.01)
+    assert contrast.correlation(image, ~everywhere, mni(), grid) == 0
+    assert contrast.correlation(0 * image, everywhere, mni(), grid) == 0
 
 
 def test_simulated_scans(extracted_scan):
