@@ -296,6 +296,10 @@ def elements(path: Path, name: str) -> list[ET.Element]:
     return list(ET.fromstring(path.read_text(encoding="utf-8")).iter(name))
 
 
+def text(path: Path) -> str:
+    return " ".join("".join(ET.fromstring(path.read_text(encoding="utf-8")).itertext()).split())
+
+
 def test_the_command_writes_a_table_and_a_page(four, tmp_path):
     written, folder = four
     for number, outcomes in enumerate((OUTCOMES[:2], OUTCOMES[2:])):
@@ -403,6 +407,21 @@ def test_exclusion_is_config_that_leaves_the_flagged_out(four):
     assert lines == {"datasets": {"mine": {"exclude": ["d"]}}}
     schema = yaml.safe_load(SCHEMA.read_text())["properties"]["datasets"]["additionalProperties"]
     jsonschema.validate({"layout": "brats", "root": "raw", **lines["datasets"]["mine"]}, schema)
+
+
+def test_what_is_flagged_in_most_subjects_excludes_nobody(tmp_path):
+    """Voxels too coarse for the lesions are no fault of the subjects."""
+    usual = {"lesion_voxels": 500.0, "lesion_change": -9.0, "lesion_outside": 0.0}
+    subjects = [Subject(name, "test", "done", values=usual) for name in "abc"]
+    subjects.append(Subject("d", "test", "done", values={**usual, "lesion_outside": 40.0}))
+    found = cohort.compared("mine", False, {}, subjects)
+    assert found.common == ["lesion_change"]
+    assert cohort.compared("mine", False, {}, subjects[2:]).common == []  # two tell nothing of the settings
+    assert yaml.safe_load(page.exclusion(found))["datasets"]["mine"]["exclude"] == ["d"]
+    page.write(found, tmp_path / "some.html")
+    assert "Flagged in more than half of the subjects: Lesion volume change." in text(tmp_path / "some.html")
+    page.write(cohort.compared("mine", False, {}, subjects[:3]), tmp_path / "none.html")
+    assert "exclude: [" not in text(tmp_path / "none.html")
 
 
 def test_names_that_yaml_takes_for_something_else_are_quoted():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -61,6 +62,12 @@ class Cohort:
     def values(self, key: str) -> list[float]:
         """What was measured, of those subjects that have the measure."""
         return [subject.values[key] for subject in self.subjects if key in subject.values]
+
+    @property
+    def common(self) -> list[str]:
+        """Measures flagged in more than half of the subjects that have them (and of four): a matter of the settings."""
+        counts = Counter(flag.key for subject in self.subjects for flag in subject.flags)
+        return [key for key in BY_KEY if counts[key] > max(len(self.values(key)), rules.LEAST - 1) / 2]
 
 
 def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], threads: int = 1) -> Cohort:

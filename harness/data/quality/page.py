@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from harness.data.quality import charts, montage, rules
 from harness.data.quality.cohort import STATUSES, Cohort, Subject
-from harness.data.quality.rules import MEASURES, Measure
+from harness.data.quality.rules import BY_KEY, MEASURES, Measure
 from harness.files import atomic
 
 TEMPLATE = "page.html.j2"
@@ -53,6 +53,7 @@ def write(cohort: Cohort, path: Path) -> None:
         flagged=[subject for subject in cohort.subjects if subject.flags],
         overviews=overviews,
         exclude=exclusion(cohort),
+        common=[BY_KEY[key].title for key in cohort.common],
         settings=json.dumps(cohort.settings, indent=1, sort_keys=True),
         rules=rules,
         colours={"brain": _css(montage.BRAIN), "lesion": _css(montage.LESION)},
@@ -66,8 +67,8 @@ def write(cohort: Cohort, path: Path) -> None:
 
 
 def exclusion(cohort: Cohort) -> str:
-    """The lines of config that leave every flagged subject out; empty if none is flagged."""
-    names = [subject.name for subject in cohort.subjects if subject.flags]
+    """The lines of config that leave flagged subjects out, but for what is flagged in most; empty if there are none."""
+    names = [subject.name for subject in cohort.subjects if subject.flagged - set(cohort.common)]
     if not names:
         return ""
     return yaml.safe_dump({"datasets": {cohort.dataset: {"exclude": names}}}, default_flow_style=None, width=100)
