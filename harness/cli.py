@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import importlib
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from harness import __version__
 from harness.errors import HarnessError
+from harness.files import FULL
 
 VERBS = Path(__file__).parent / "verbs"
 
@@ -40,7 +40,7 @@ def main() -> None:
     except HarnessError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in FULL:
             raise
         where = error.filename or "output"
         sys.exit(f"error: {where}: {error.strerror}; make room and run again, what is done is kept")

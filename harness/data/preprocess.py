@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import csv
-import errno
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
@@ -22,7 +21,7 @@ from harness.data.scan import BadScan, OffGrid, Scan, read_labels, read_scan
 from harness.data.settings import Preprocessing
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
-from harness.files import atomic, read_json, write_arrays, write_json
+from harness.files import FULL, atomic, read_json, write_arrays, write_json
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
 REVISION = 6
@@ -208,8 +207,9 @@ def _write(
 
 
 def _unwritten(path: Path, error: OSError) -> HarnessError:
+    remedy = "make room" if error.errno in FULL else "mend that"
     return HarnessError(
-        f"{path}: cannot be written ({error.strerror or error}); make room and run again, what is done is kept"
+        f"{path}: cannot be written ({error.strerror or error}); {remedy} and run again, what is done is kept"
     )
 
 
@@ -249,7 +249,7 @@ def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str
         raise error
     if isinstance(error, MemoryError):
         raise HarnessError(f"{row.subject}: the memory does not hold it; run fewer jobs at once") from error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and error.errno in FULL:
         raise _unwritten(Path(error.filename or tempfile.gettempdir()), error) from error
     if not isinstance(error, BadScan):
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
