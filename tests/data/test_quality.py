@@ -461,7 +461,7 @@ def test_a_simulated_cohort_says_so(four, tmp_path):
     assert "are simulated" not in (tmp_path / "real.html").read_text()
 
 
-@pytest.mark.parametrize("mistake", ["unreported", "missing", "settings", "grid"])
+@pytest.mark.parametrize("mistake", ["unreported", "missing", "settings", "old settings", "grid"])
 def test_what_does_not_fit_together_is_told_in_one_line(four, mistake):
     written, folder = four
     outcomes = list(OUTCOMES)
@@ -472,6 +472,9 @@ def test_what_does_not_fit_together_is_told_in_one_line(four, mistake):
     elif mistake == "settings":
         record = folder / "a" / "subject.json"
         record.write_text(record.read_text().replace('"p98"', '"max"'))
+    elif mistake == "old settings":
+        for record in folder.glob("*/subject.json"):
+            record.write_text(record.read_text().replace('"labels"', '"label_rule"'))
     else:
         nibabel.save(nibabel.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4)), folder / "a" / "brain.nii.gz")
     with pytest.raises(HarnessError, match="preprocess") as caught:
