@@ -63,7 +63,7 @@ def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, se
     groups: dict[tuple[str, str, str], dict[str, dict[int, Run]]] = {}
     simulated: dict[tuple[str, str, str], bool] = {}
     for path in paths:
-        histograms, meta = load(path)
+        histograms, meta = load(path, only=SCORE)
         if SCORE not in histograms or not histograms[SCORE].positives:
             continue
         group = (meta["experiment"], meta["task"], meta["protocol"])
