@@ -235,7 +235,10 @@ def _known(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[
     path = folder / "subject.json"
     if not path.is_file():
         return None
-    record: dict[str, Any] = read_json(path)
+    try:
+        record: dict[str, Any] = read_json(path)
+    except ValueError:  # damaged: done again
+        return None
     same = all(record.get(key) == value for key, value in _identity(sheet, row, chosen).items())
     return record if same else None
 
