@@ -18,6 +18,8 @@ from harness.data.template import Template
 COARSE = 4.0
 AFFINE = (Stage("Affine", (30, 10), (2, 1), (1, 0)),)
 RIGID = (Stage("Rigid", (30, 10), (2, 1), (1, 0)),)
+#: mm, slices from which on a T2 is registered on finer voxels
+THICK = 4.0
 #: least overlap (Dice) with the template's brain; affine registration that worked reaches 0.88 and more
 OVERLAP = 0.8
 LOOK = "exclude it if it is damaged or shows no whole brain, else try another `brain` (HD-BET, SynthStrip, ROBEX)"
@@ -39,8 +41,11 @@ class Located:
 
 
 def working_spacing(spacing: float) -> float:
-    """Voxel size (mm) for the brain mask and the last registration, suited to packed voxels of `spacing` mm."""
-    return float(np.clip(1.5 * spacing, 2.0, COARSE))
+    """Voxel size (mm) for the brain mask and the last registration, suited to packed voxels of `spacing` mm.
+
+    Never above 3 mm: coarse packed voxels are no reason for a coarse mask.
+    """
+    return float(np.clip(1.5 * spacing, 2.0, 3.0))
 
 
 def locate(scan: Scan, template: Template, chosen: Preprocessing, modality: str = "t1") -> Located:
@@ -114,8 +119,8 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
 
 def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
     """The rigid matrix from T1 to T2 millimetres, and the likeness reached."""
-    # Thick slices of low contrast tell nothing about the pose on coarser voxels.
-    fine = min(working_spacing(spacing), 3.0)
+    # Thick slices tell little about the pose, and nothing on coarser voxels.
+    fine = working_spacing(spacing) if t2.spacing.max() < THICK else 2.0
     grid, moving_grid = (_upright(scan, fine) for scan in (t1.scan, t2))
     fixed = geometry.sample(t1.scan.data, t1.scan.affine, grid)
     moving = geometry.sample(t2.data, t2.affine, moving_grid)
