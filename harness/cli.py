@@ -10,6 +10,7 @@ import click
 
 from harness import __version__
 from harness.errors import HarnessError
+from harness.files import FULL
 
 VERBS = Path(__file__).parent / "verbs"
 
@@ -38,3 +39,8 @@ def main() -> None:
         harness(prog_name="python -m harness")
     except HarnessError as error:
         sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        where = error.filename or "output"
+        sys.exit(f"error: {where}: {error.strerror}; make room and run again, what is done is kept")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+#: errors of a disk that is full, or of a quota that is used up
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @contextlib.contextmanager
@@ -31,6 +35,21 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(partial)
         else:
             partial.unlink(missing_ok=True)
+
+
+def reserve(path: str | os.PathLike[str]) -> None:
+    """Take the room of a sparse file on the disk now: a mapped file that finds the disk full later kills the process.
+
+    Raises OSError if there is no room. Does nothing where the system cannot.
+    """
+    if not hasattr(os, "posix_fallocate"):
+        return
+    with open(path, "r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, os.fstat(file.fileno()).st_size)
+        except OSError as error:
+            if error.errno in FULL:
+                raise
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:

@@ -78,7 +78,8 @@ def describe(name: str) -> Description:
         raise HarnessError(f"{path}: FAMILY {family!r} is unknown; there are {', '.join(FAMILIES)}")
     variants = declared.get("VARIANTS", {})
     if "-" in name and variant not in variants:
-        raise HarnessError(f"method {name!r}: {path} has no variant {variant!r}; it has {', '.join(variants) or 'none'}")
+        known = ", ".join(variants) or "none"
+        raise HarnessError(f"method {name!r}: {path} has no variant {variant!r}; it has {known}")
     own = variants.get(variant, {})
     return Description(
         name=name,

@@ -1,4 +1,15 @@
-"""Telling a T1-weighted scan from a T2-weighted one: fluid is dark on the one and bright on the other."""
+"""Telling a T1-weighted scan from a T2-weighted one: fluid is dark on the one and bright on the other.
+
+What counts is the sign of the correlation with the T1-weighted template, in both halves of the brain, since a stroke
+may take most of one. Ranges that were measured on voxels of 1, 2 and 4 mm:
+
+    scans                                                             larger half       smaller half
+    real T1, 19 (healthy, glioma, multiple sclerosis, stroke)         0.51 …  0.70      0.43 …  0.68
+    real T2, 10, placed through their T1                             -0.66 … -0.33     -0.70 … -0.36
+    the same T2 given as T1, brain and pose found on them alone      -0.62 … -0.27     -0.66 … -0.33
+    simulated T1, 72 of the default cohort, strokes to 159 ml         0.46 …  0.78      0.17 …  0.75
+    simulated T2, 60 of it                                           -0.73 … -0.24     -0.76 … -0.49
+"""
 
 from __future__ import annotations
 
@@ -6,28 +17,40 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data import geometry
+from harness.data import brain, geometry
 from harness.data.geometry import Grid
 from harness.data.scan import BadScan
 from harness.data.template import Template
 
-#: correlations with the T1-weighted template beyond which a scan is taken for the other modality
-T1_LEAST, T2_MOST = -0.1, 0.5
+#: mm: voxels on which the two are compared, and how deep they must lie. Nearer to the surface it is the brain mask that
+#: correlates, and fluid that one scan shows and the other does not.
+SPACING, DEEP = 4.0, 10.0
+REMEDY = "name each file for what it is, or exclude the subject"
 
 
-def correlation(image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid) -> float:
-    """Correlation of a registered image (X, Y, Z) with the T1-weighted template inside the brain, -1…1."""
-    target = geometry.sample(template.image, template.affine, grid)
-    both = inside & (target > 0)
-    if both.sum() < 2:
-        return 0.0
-    return float(np.corrcoef(image[both], target[both])[0, 1])
+def correlations(image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid) -> tuple[float, float]:
+    """Correlation of a registered image (X, Y, Z) with the T1-weighted template deep in the left and the right half.
+
+    Each -1…1; 0 for a half of which fewer than 50 voxels can be compared.
+    """
+    target = template.at(SPACING)
+    share = geometry.sample(inside, grid.affine, target.grid)
+    total = geometry.sample(image * inside, grid.affine, target.grid)
+    deep = (brain.distance(target.mask, target.grid.spacing) < -DEEP) & (share > 0.5)
+    right = np.zeros_like(deep)
+    right[round(float(np.argwhere(target.mask)[:, 0].mean())) :] = True
+    found = []
+    for half in (deep & ~right, deep & right):
+        values, wanted = total[half] / share[half], target.image[half]
+        varied = len(values) >= 50 and np.ptp(values) > 0
+        found.append(float(np.corrcoef(values, wanted)[0, 1]) if varied else 0.0)
+    return found[0], found[1]
 
 
 def check(modality: str, image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid, path: Path) -> None:
-    """Raise BadScan if a scan that is given as T1 looks T2-weighted, or the other way round."""
-    found = correlation(image, inside, template, grid)
-    if modality == "t1" and found < T1_LEAST:
-        raise BadScan(path, f"is given as T1 but looks T2-weighted (correlation {found:.2f} with the T1 template)")
-    if modality == "t2" and found > T2_MOST:
-        raise BadScan(path, f"is given as T2 but looks T1-weighted (correlation {found:.2f} with the T1 template)")
+    """Raise BadScan if a scan that is given as T1 looks T2-weighted, or the other way round, in both halves."""
+    found = correlations(image, inside, template, grid)
+    if modality == "t1" and max(found) < 0:
+        raise BadScan(path, f"is given as T1 but looks T2-weighted (correlation {max(found):.2f}); {REMEDY}")
+    if modality == "t2" and min(found) > 0:
+        raise BadScan(path, f"is given as T2 but looks T1-weighted (correlation {min(found):.2f}); {REMEDY}")

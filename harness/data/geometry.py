@@ -65,19 +65,23 @@ def sample_labels(
     """Labels (uint8) at the voxels of `grid`.
 
     rule `above_0.4` resamples the label as a number and gives 1 where it is above 0.4 (UPD_study). With `classes`, each
-    class is resampled linearly and the largest share wins. Then no class appears or vanishes: one too small to win a
-    voxel keeps the one where its share is largest, as long as any of it lies on the grid.
+    class is resampled linearly to its share of every voxel. As many voxels as make up the volume of all classes, those
+    with most of any, get the class with the largest share: so the volume is kept, however small or ragged the lesion.
+    No class appears or vanishes: one too small to win a voxel keeps the one where its share is largest, as long as any
+    of it lies on the grid.
     """
     if rule == "above_0.4":
         return (sample(data, affine, grid, matrix) > 0.4).astype(np.uint8)
     classes = [int(c) for c in np.unique(data) if c]
     result = np.zeros(grid.shape, dtype=np.uint8)
     shares = {c: sample(data == c, affine, grid, matrix) for c in classes}
-    best = np.ones(grid.shape, dtype=np.float32)
-    for share in shares.values():
-        best -= share
+    labelled = np.sum(list(shares.values()), axis=0, dtype=np.float64) if shares else np.zeros(grid.shape)
+    chosen = np.zeros(grid.shape, dtype=bool)
+    count = min(round(_volume_on(grid, data, affine, matrix)), int(np.count_nonzero(labelled)))
+    chosen.flat[np.argsort(-labelled, axis=None, kind="stable")[:count]] = True
+    best = np.zeros(grid.shape, dtype=np.float32)
     for c, share in shares.items():
-        wins = share > best
+        wins = chosen & (share > best)
         result[wins] = c
         best = np.where(wins, share, best)
     for c, share in shares.items():
@@ -88,6 +92,14 @@ def sample_labels(
             if share.max() > 0:
                 result[np.unravel_index(int(share.argmax()), grid.shape)] = c
     return result
+
+
+def _volume_on(grid: Grid, labels: np.ndarray, affine: np.ndarray, matrix: np.ndarray | None) -> float:
+    """The volume of all labels whose voxel centres lie on `grid`, in voxels of the grid."""
+    back = np.linalg.inv(np.linalg.inv(affine) @ (np.eye(4) if matrix is None else matrix) @ grid.affine)
+    places = back[:3, :3] @ np.array(np.nonzero(labels)) + back[:3, 3:]
+    inside = ((places > -0.5) & (places < np.array(grid.shape)[:, None] - 0.5)).all(axis=0)
+    return float(np.count_nonzero(inside)) * abs(float(np.linalg.det(back[:3, :3])))
 
 
 def _cropped(data: np.ndarray, through: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:

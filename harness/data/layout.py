@@ -80,9 +80,9 @@ def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
 def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> list[Files]:
     """The subjects below `root`, sorted by name.
 
-    `kinds` gives for each of `t1`, `t2`, `mask` a regular expression that must match the whole file name and whose first
-    group is the subject. Of `.nii` and `.nii.gz` in one folder the
-    first in sorted order is taken; a subject with the same scan in two folders has a problem.
+    `kinds` gives for each of `t1`, `t2`, `mask` a regular expression that must match the whole file name, and whose
+    first group is the subject. Of `.nii` and `.nii.gz` in one folder the first in sorted order is taken; a subject with
+    the same scan in two folders has a problem.
     """
     patterns = {kind: re.compile(pattern) for kind, pattern in kinds.items()}
     found: dict[str, dict[str, Path]] = {}

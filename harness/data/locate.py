@@ -18,8 +18,11 @@ from harness.data.template import Template
 COARSE = 4.0
 AFFINE = (Stage("Affine", (30, 10), (2, 1), (1, 0)),)
 RIGID = (Stage("Rigid", (30, 10), (2, 1), (1, 0)),)
+#: mm, slices from which on a T2 is registered on finer voxels
+THICK = 4.0
 #: least overlap (Dice) with the template's brain; affine registration that worked reaches 0.88 and more
 OVERLAP = 0.8
+LOOK = "exclude it if it is damaged or shows no whole brain, else try another `brain` (HD-BET, SynthStrip, ROBEX)"
 
 
 @dataclass(frozen=True)
@@ -38,15 +41,21 @@ class Located:
 
 
 def working_spacing(spacing: float) -> float:
-    """Voxel size (mm) for the brain mask and the last registration, suited to packed voxels of `spacing` mm."""
-    return float(np.clip(1.5 * spacing, 2.0, COARSE))
+    """Voxel size (mm) for the brain mask and the last registration, suited to packed voxels of `spacing` mm.
+
+    Never above 3 mm: coarse packed voxels are no reason for a coarse mask.
+    """
+    return float(np.clip(1.5 * spacing, 2.0, 3.0))
 
 
 def locate(scan: Scan, template: Template, chosen: Preprocessing, modality: str = "t1") -> Located:
     """Find the brain of a scan and its affine place in the template. Raises BadScan if the result cannot be true."""
     known = brain.extracted(scan)
     if known is None and chosen.brain == "none":
-        raise BadScan(scan.path, "still has its skull (or no constant background), but preprocessing.brain is `none`")
+        raise BadScan(
+            scan.path,
+            "still has its skull (or no constant background), but preprocessing.brain is `none`; set it to `template`",
+        )
     if known is None and chosen.brain in strippers.STRIPPERS:
         known = strippers.extract(chosen.brain, scan)
     if known is not None:
@@ -74,7 +83,7 @@ def _settled(scan: Scan, inside: np.ndarray, template: Template, matrix: np.ndar
     """Register the extracted brain from `matrix` on. Raises BadScan where its volume or its overlap is off."""
     volume = float(inside.sum()) * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
     if not brain.PLAUSIBLE[0] <= volume <= brain.PLAUSIBLE[1]:
-        raise BadScan(scan.path, f"the brain found has {volume:.0f} ml; the scan is damaged or shows no whole brain")
+        raise BadScan(scan.path, f"the brain found has {volume:.0f} ml; {LOOK}")
     spacing = working_spacing(chosen.spacing)
     matrix = _align(template, Scan(scan.path, scan.data * inside, scan.affine), matrix, spacing)
     target = template.at(COARSE)
@@ -82,7 +91,7 @@ def _settled(scan: Scan, inside: np.ndarray, template: Template, matrix: np.ndar
     overlap = 2 * float((placed & target.mask).sum()) / float(placed.sum() + target.mask.sum())
     if overlap < OVERLAP:
         raise BadScan(
-            scan.path, f"registration failed: its brain overlaps the template's by a Dice of {overlap:.2f} only"
+            scan.path, f"registration failed: its brain overlaps the template's by a Dice of {overlap:.2f} only; {LOOK}"
         )
     image = geometry.sample(scan.data, scan.affine, target.grid, matrix)
     return Located(scan, inside, matrix, register.similarity(target.image, image, target.mask))
@@ -104,14 +113,14 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
     if known is not None:
         native = native * known
     if native.max() < 0.5:
-        raise BadScan(t2.path, "does not overlap the T1-weighted scan; its header may be wrong")
+        raise BadScan(t2.path, "does not overlap the T1-weighted scan; correct its affine, or leave it out")
     return Located(*_cropped(t2, native), rigid @ t1.matrix, likeness)
 
 
 def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
     """The rigid matrix from T1 to T2 millimetres, and the likeness reached."""
-    # Thick slices of low contrast tell nothing about the pose on coarser voxels.
-    fine = min(working_spacing(spacing), 3.0)
+    # Thick slices tell little about the pose, and nothing on coarser voxels.
+    fine = working_spacing(spacing) if t2.spacing.max() < THICK else 2.0
     grid, moving_grid = (_upright(scan, fine) for scan in (t1.scan, t2))
     fixed = geometry.sample(t1.scan.data, t1.scan.affine, grid)
     moving = geometry.sample(t2.data, t2.affine, moving_grid)
@@ -157,7 +166,7 @@ def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float,
     source = template.at(spacing)
     prior = geometry.sample(source.share, source.grid.affine, grid, np.linalg.inv(matrix)) > 0.5
     if min(prior.sum(), (~prior).sum()) == 0:
-        raise BadScan(scan.path, "registration failed: the brain of the template lies outside of it")
+        raise BadScan(scan.path, f"registration failed: the brain of the template lies outside of it; {LOOK}")
     found = brain.inside_head(image, brain.distance(prior, grid.spacing), grid.spacing, modality)
     soft = ndimage.gaussian_filter(found.astype(np.float32), 0.5)
     return geometry.sample(soft, grid.affine, Grid(scan.data.shape, scan.affine))
@@ -179,7 +188,7 @@ def _cropped(scan: Scan, inside: np.ndarray, margin: int = 3) -> tuple[Scan, np.
     """The box of the scan that holds its brain, with the brain as float32 on the same voxels."""
     voxels = np.argwhere(inside > 0)
     if not len(voxels):
-        raise BadScan(scan.path, "no brain was found in it")
+        raise BadScan(scan.path, f"no brain was found in it; {LOOK}")
     low = np.maximum(voxels.min(axis=0) - margin, 0)
     box = tuple(slice(a, b) for a, b in zip(low, voxels.max(axis=0) + 1 + margin, strict=True))
     return Scan(scan.path, scan.data[box], _moved(scan.affine, low)), inside[box].astype(np.float32)

@@ -11,7 +11,7 @@ import numpy as np
 from harness.data.preprocess import Outcome
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
-from harness.files import atomic, read_json, write_json
+from harness.files import atomic, read_json, reserve, write_json
 
 MODALITIES = ("t1", "t2")
 
@@ -55,7 +55,7 @@ def pack(
         "simulated": any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows),
         "modalities": names,
         "has_mask": all(masked),
-        "spacing": settings["spacing"],
+        "spacing": round(float(abs(affine[0, 0])), 6),
         "affine": affine.tolist(),
         "preprocessing": settings,
         "subjects": [
@@ -96,6 +96,7 @@ def _stack(path: Path, name: str, registered: Path, rows: list[Row]) -> np.ndarr
             if array is None:
                 dtype = np.dtype(np.uint8 if name == "mask" else np.float16)
                 array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=(len(rows), *shape))
+                reserve(partial)
             file = registered / row.subject / f"{name}.nii.gz"
             if file.is_file():
                 image: Any = nibabel.load(file)

@@ -74,6 +74,6 @@ def prepare_scan(
             place = locate(scan, template, chosen, modality)
         image, _ = resample(place, template, chosen)
     except BadScan as error:
-        raise HarnessError(f"{error.file}: {error.reason}; give another scan") from error
+        raise HarnessError(f"{error.file}: {error.reason}") from error
     native = Grid(scan.data.shape, scan.affine)
     return image.transpose(2, 1, 0), Placement(native, template.packed(chosen), place.matrix)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -15,11 +17,11 @@ from harness.data import contrast, geometry, strippers, views
 from harness.data import template as templates
 from harness.data.locate import Located, follow, locate
 from harness.data.placement import resample
-from harness.data.scan import BadScan, Scan, read_labels, read_scan
+from harness.data.scan import BadScan, OffGrid, Scan, read_labels, read_scan
 from harness.data.settings import Preprocessing
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
-from harness.files import atomic, read_json, write_arrays, write_json
+from harness.files import FULL, atomic, read_json, write_arrays, write_json
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
 REVISION = 6
@@ -29,7 +31,10 @@ COLUMNS = ("subject", "status", "file", "reason")
 
 @dataclass(frozen=True)
 class Outcome:
-    """A line of a chunk's report. status: done, partial (the file is lost, the subject's T1 is not) or lost."""
+    """A line of a chunk's report. status: done, partial (the file is lost, the subject's T1 is not) or lost.
+
+    A subject that is done may have a reason too: something that one should know of it.
+    """
 
     subject: str
     status: str
@@ -54,30 +59,30 @@ def preprocess(sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessi
         if row.problem:
             yield Outcome(row.subject, "lost", row.t1 or row.t2, row.problem)
             continue
-        record = _known(sheet, row, out / row.subject, chosen)
-        if record is None:
-            try:
+        try:
+            record = _known(sheet, row, out / row.subject, chosen)
+            if record is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     record = _subject(sheet, row, out / row.subject, chosen)
-            except HarnessError:
-                raise
-            # ANTs and ITK report trouble with a scan by errors of any kind.
-            except Exception as error:
-                yield Outcome(row.subject, "lost", **_blame(error, row.t1, sheet.root(row)))
-                continue
-        for lost in record["lost"]:
-            yield Outcome(row.subject, "partial", lost["file"], lost["reason"])
-        if not record["lost"]:
-            yield Outcome(row.subject, "done")
+        # ANTs and ITK report trouble with a scan by errors of any kind.
+        except Exception as error:
+            yield Outcome(row.subject, "lost", **_blame(error, row.t1, sheet, row))
+            continue
+        lost = [Outcome(row.subject, "partial", entry["file"], entry["reason"]) for entry in record["lost"]]
+        noted = [Outcome(row.subject, "done", note["file"], note["reason"]) for note in _notes(sheet, row, record)]
+        yield from [*lost, *noted] or [Outcome(row.subject, "done")]
 
 
 def write_report(path: Path, outcomes: Iterable[Outcome]) -> None:
-    """Write a report as CSV with the columns subject, status, file, reason."""
-    with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(outcome) for outcome in outcomes)
+    """Write a report as CSV with the columns subject, status, file, reason. Raises HarnessError if that fails."""
+    try:
+        with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(outcome) for outcome in outcomes)
+    except OSError as error:
+        raise _unwritten(path, error) from error
 
 
 def read_report(path: Path) -> list[Outcome]:
@@ -96,9 +101,9 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
     template = templates.load(chosen.template)
     t1_path, t2_path, mask_path = (sheet.file(row, kind) for kind in ("t1", "t2", "mask"))
     if t1_path is None:
-        raise BadScan(sheet.root(row) / row.subject, "has no T1-weighted scan")
+        raise BadScan(t2_path or sheet.root(row), "has no T1-weighted scan beside it; add it, or exclude the subject")
     if mask_path is None and any(other.mask for other in sheet.rows):
-        raise BadScan(t1_path, "has no mask beside it, as other subjects have")
+        raise BadScan(t1_path, "has no mask beside it, as other subjects have; add it, or exclude the subject")
     scan = read_scan(t1_path)
     place = locate(scan, template, chosen)
     image, inside = resample(place, template, chosen)
@@ -116,7 +121,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
             volumes["t2"], likeness["t2"] = image, second.likeness
             drawn[t2_path] = (t2, second.matrix)
         except Exception as error:
-            lost.append({"modality": "t2", **_blame(error, row.t2, sheet.root(row))})
+            lost.append({"modality": "t2", **_blame(error, row.t2, sheet, row)})
     record = {
         **_identity(sheet, row, chosen),
         "brain_ml": round(float(place.inside.sum()) * _voxel_ml(place.scan), 1),
@@ -129,9 +134,14 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
         "lost": lost,
     }
     if mask_path is not None:
-        labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), drawn, place, chosen)
+        try:
+            labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), drawn, place, chosen)
+        except OffGrid as error:
+            where = f"; or is it drawn on the T2, which {lost[0]['reason']}?" if lost else ""
+            raise BadScan(error.file, error.reason + where) from error
         volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
-        record["lesion_ml"] = round(float((labels.data > 0).sum()) * _voxel_ml(labels), 3)
+        record["lesion_voxels"] = int((labels.data > 0).sum())
+        record["lesion_ml"] = round(record["lesion_voxels"] * _voxel_ml(labels), 3)
         record["expansion"] = round(1 / abs(float(np.linalg.det(matrix[:3, :3]))), 5)
     _write(folder, volumes, views.before(scan, place), grid.affine, record)
     return record
@@ -142,19 +152,33 @@ def _labels(
 ) -> tuple[Scan, np.ndarray]:
     """The labels and the matrix from template to their millimetres: those of the scan whose voxels they have.
 
-    Raises BadScan where that is none of `drawn` (T1 first, then T2), nor `drawn_on`.
+    Raises OffGrid where that is none of `drawn` (T1 first, then T2), nor `drawn_on`.
     """
     if drawn_on is not None:
         other = read_scan(drawn_on)
         return read_labels(path, other), follow(other, t1, chosen.spacing).matrix
-    reason: BadScan | None = None
+    off: OffGrid | None = None
     for scan, matrix in drawn.values():
         try:
             return read_labels(path, scan), matrix
-        except BadScan as error:
-            reason = reason or error
-    assert reason is not None
-    raise reason
+        except OffGrid as error:
+            off = off or error
+    assert off is not None
+    raise off
+
+
+def _notes(sheet: Sheet, row: Row, record: dict[str, Any]) -> list[dict[str, str]]:
+    """What one should know of a subject that is kept: file and reason of each."""
+    notes = []
+    # No lesion that can be seen is a finding like any other. AP pools the voxels of all subjects, to which healthy ones
+    # add negatives only; without them a set of patients would look easier than it is.
+    if record.get("lesion_voxels") == 0:
+        reason = "mask is empty: kept, and all voxels count as healthy; exclude the subject if nobody drew its lesion"
+        notes.append({"file": row.mask, "reason": reason})
+    if not row.t2 and any(other.t2 for other in sheet.rows):
+        reason = "has no T2-weighted scan beside it, as other subjects have: kept for T1; add it if there is one"
+        notes.append({"file": row.t1, "reason": reason})
+    return notes
 
 
 def _voxel_ml(scan: Scan) -> float:
@@ -179,15 +203,25 @@ def _write(
             write_arrays(partial / "before.npz", pictures)
             write_json(partial / "subject.json", record)
     except OSError as error:
-        raise HarnessError(
-            f"{folder}: cannot be written ({error.strerror or error}); make room and run again, what is done is kept"
-        ) from error
+        raise _unwritten(folder, error) from error
+
+
+def _unwritten(path: Path, error: OSError) -> HarnessError:
+    remedy = "make room" if error.errno in FULL else "mend that"
+    return HarnessError(
+        f"{path}: cannot be written ({error.strerror or error}); {remedy} and run again, what is done is kept"
+    )
 
 
 def _identity(sheet: Sheet, row: Row, chosen: Preprocessing) -> dict[str, Any]:
     """What a result depends on: the settings, this code's revision and the size and time of the files."""
-    files = {kind: sheet.file(row, kind) for kind in ("t1", "t2", "mask", "drawn_on")}
-    stats = {kind: path.stat() for kind, path in files.items() if path is not None and path.is_file()}
+    stats = {}
+    for kind in ("t1", "t2", "mask", "drawn_on"):
+        path = sheet.file(row, kind)
+        # What is wrong with a file is said when it is read.
+        with contextlib.suppress(OSError):
+            if path is not None and path.is_file():
+                stats[kind] = path.stat()
     return {
         "subject": row.subject,
         "revision": REVISION,
@@ -201,16 +235,29 @@ def _known(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[
     path = folder / "subject.json"
     if not path.is_file():
         return None
-    record: dict[str, Any] = read_json(path)
+    try:
+        record: dict[str, Any] = read_json(path)
+    except ValueError:  # damaged: done again
+        return None
     same = all(record.get(key) == value for key, value in _identity(sheet, row, chosen).items())
     return record if same else None
 
 
-def _blame(error: Exception, file: str, root: Path) -> dict[str, str]:
-    """File (relative to `root`) and reason of an error; `file` is to blame unless the error names another."""
+def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str]:
+    """File (relative to the row's root) and reason of an error; `file` is to blame unless the error names another.
+
+    Raises HarnessError for an error that is no fault of the subject: full disks, too little memory.
+    """
+    if isinstance(error, HarnessError):
+        raise error
+    if isinstance(error, MemoryError):
+        raise HarnessError(f"{row.subject}: the memory does not hold it; run fewer jobs at once") from error
+    if isinstance(error, OSError) and error.errno in FULL:
+        raise _unwritten(Path(error.filename or tempfile.gettempdir()), error) from error
     if not isinstance(error, BadScan):
-        return {"file": file, "reason": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
-    path = error.file
+        what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return {"file": file, "reason": f"{what}; look at the scan, and exclude the subject if it is damaged"}
+    path, root = error.file, sheet.root(row)
     return {
         "file": path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path),
         "reason": error.reason,

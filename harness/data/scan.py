@@ -8,14 +8,23 @@ from typing import Any
 
 import numpy as np
 
+#: more voxels than any scan of a head has: 0.2 mm in every direction
+MOST_VOXELS = 2**31
+#: how far a label may be from a whole number: the rounding of a scaled file, not a share of a voxel
+ROUNDING = 1e-3
+
 
 class BadScan(Exception):
-    """A file that cannot be used: costs its subject, never the run. Carries the file and the reason."""
+    """A file that cannot be used: costs its subject, never the run. Carries the file, and reason and remedy as text."""
 
     def __init__(self, file: Path, reason: str) -> None:
         super().__init__(f"{file}: {reason}")
         self.file = file
         self.reason = reason
+
+
+class OffGrid(BadScan):
+    """A mask that has not the voxels of the scan: it may have been drawn on another one."""
 
 
 @dataclass(frozen=True)
@@ -40,46 +49,105 @@ def read_scan(path: Path) -> Scan:
     data, affine = _read(path)
     data = data.astype(np.float32, copy=False)
     if not np.isfinite(data).all():
-        raise BadScan(path, f"{int((~np.isfinite(data)).sum())} voxels are not finite")
+        count = int((~np.isfinite(data)).sum())
+        raise BadScan(path, f"{count} voxels are not finite; set them to 0 if they are background, else leave it out")
     if data.min() == data.max():
-        raise BadScan(path, f"every voxel is {data.flat[0]:g}")
+        raise BadScan(path, f"every voxel is {data.flat[0]:g}; copy or download it again")
     return Scan(path, data, affine)
 
 
 def read_labels(path: Path, like: Scan) -> Scan:
-    """Read whole-number labels 0…255 that must lie on the grid of `like`. Raises BadScan otherwise."""
+    """Read whole-number labels 0…255, which may all be 0, from a mask with the voxels of `like`.
+
+    Raises OffGrid if it has other voxels, BadScan if it cannot be used at all.
+    """
     data, affine = _read(path)
     if data.shape != like.data.shape:
-        raise BadScan(path, f"mask has shape {data.shape}, the scan {like.data.shape}")
+        raise OffGrid(path, f"mask has shape {data.shape}, the scan {like.data.shape}; give the mask in its voxels")
     corners = np.array(np.meshgrid(*[[0, n - 1] for n in data.shape], [1.0])).reshape(4, -1)
     shift = np.abs((affine - like.affine) @ corners)[:3].max()
     # The same grid is often written with rounded numbers, never a voxel apart.
     if shift > like.spacing.min():
-        raise BadScan(path, f"mask lies up to {shift:.1f} mm off the grid of the scan")
-    if not np.isfinite(data).all() or data.min() < 0 or data.max() > 255 or (np.rint(data) != data).any():
-        raise BadScan(path, "mask holds other values than whole numbers from 0 to 255")
-    return Scan(path, data.astype(np.uint8), like.affine)
+        raise OffGrid(path, f"mask lies up to {shift:.1f} mm off the grid of the scan; correct the affine of either")
+    whole = np.rint(data) if np.isfinite(data).all() else np.full(data.shape, -1)
+    if whole.min() < 0 or whole.max() > 255 or np.abs(whole - data).max() > ROUNDING:
+        raise BadScan(path, "mask holds other values than whole numbers from 0 to 255; give the labels themselves")
+    return Scan(path, whole.astype(np.uint8), like.affine)
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Values (I, J, K) of any real type, and the affine. Raises BadScan."""
     import nibabel
 
-    if not path.is_file():
-        raise BadScan(path, "no such file")
     try:
+        _check_file(path)
         image: Any = nibabel.load(path)
-        data = np.asanyarray(image.dataobj)
+        shape = _check_header(path, image)
+        data = np.asanyarray(image.dataobj).reshape(shape)
+    except (BadScan, MemoryError):
+        raise
+    except PermissionError as error:
+        raise BadScan(path, "may not be read; give yourself the right to (chmod u+r)") from error
     # nibabel, gzip and zlib each have their own errors for files that are cut short or no images at all.
     except Exception as error:
-        raise BadScan(path, f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:120]})") from error
-    while data.ndim > 3 and data.shape[-1] == 1:
-        data = data[..., 0]
-    if data.ndim != 3 or min(data.shape) < 2:
-        raise BadScan(path, f"has shape {data.shape}; one volume of three dimensions is needed")
-    affine: np.ndarray = np.asarray(image.affine, dtype=np.float64)
+        what = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise BadScan(path, f"cannot be read ({what}); copy or download it again") from error
+    return data, np.asarray(image.affine, dtype=np.float64)
+
+
+def _check_file(path: Path) -> None:
+    """Raise BadScan for a file that is not there, empty, or compressed other than its name says."""
+    if not path.is_file():
+        if path.is_symlink():
+            raise BadScan(path, "is a link to no file, or in a circle; make it lead to the scan")
+        raise BadScan(path, "no such file; put it there, or write the subject sheet again")
+    with path.open("rb") as file:
+        first = file.read(2)
+    if not first:
+        raise BadScan(path, "is empty; copy or download it again")
+    if path.suffix == ".gz" and first != b"\x1f\x8b":
+        raise BadScan(
+            path, "is not compressed though its name ends in .gz; copy it again, or call it .nii if it is one"
+        )
+    if path.suffix == ".nii" and first == b"\x1f\x8b":
+        raise BadScan(path, "is compressed though its name ends in .nii; rename it to .nii.gz")
+
+
+def _check_header(path: Path, image: Any) -> tuple[int, ...]:
+    """The shape (I, J, K) that a header states. Raises BadScan for one that is of no head scan."""
+    shape = tuple(image.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3 or min(shape) < 2:
+        raise BadScan(path, f"has shape {tuple(image.shape)}; give one volume of three dimensions")
+    if np.prod(shape, dtype=float) > MOST_VOXELS:
+        raise BadScan(path, f"claims to have {' × '.join(map(str, shape))} voxels; copy or download it again")
+    if image.get_data_dtype().kind not in "biuf":
+        raise BadScan(path, f"holds values of type {image.get_data_dtype()}; give grey values as real numbers")
+    sizes = _pixdim(path, image)
+    if sizes is not None and not (sizes > 0).all():
+        found = " × ".join(f"{size:g}" for size in sizes)
+        raise BadScan(path, f"its header has voxels of {found} mm; correct pixdim, or convert the scan again")
+    affine = np.asarray(image.affine, dtype=float)
     spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-3 * max(spacing.prod(), 1e-9):
-        raise BadScan(path, "its affine is singular")
+        raise BadScan(path, "its affine is singular; correct sform and qform, or convert the scan again")
     if spacing.min() < 0.1 or spacing.max() > 20:
-        raise BadScan(path, f"voxels of {' × '.join(f'{s:.3g}' for s in spacing)} mm are not of a head scan")
-    return data, affine
+        found = " × ".join(f"{size:.3g}" for size in spacing)
+        raise BadScan(path, f"voxels of {found} mm are not of a head scan; correct its affine, or leave it out")
+    return shape
+
+
+def _pixdim(path: Path, image: Any) -> np.ndarray | None:
+    """The voxel sizes as they stand in a NIfTI header, (3,); None where the affine comes from sform, not from them.
+
+    nibabel puts 1 mm for 0 and drops signs when it loads, so they are read once more.
+    """
+    import nibabel
+    from nibabel.openers import ImageOpener
+
+    if not isinstance(image, nibabel.Nifti1Image) or int(image.header["sform_code"]) > 0:
+        return None
+    with ImageOpener(str(path), "rb") as file:
+        header = type(image.header).from_fileobj(file, check=False)
+    return np.asarray(header["pixdim"][1:4], dtype=float)

@@ -77,8 +77,13 @@ class Store:
 
     @property
     def spacing(self) -> float:
-        """Voxel size in mm, the same along every axis."""
+        """Voxel size in mm within slices; from slice to slice it may differ, see `affine`."""
         return float(self.index["spacing"])
+
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in ml."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
 
     @property
     def simulated(self) -> bool:

@@ -2,7 +2,8 @@
 
 Both methods of a pair are resampled together, with the same subjects in every draw (paired bootstrap, Efron and
 Tibshirani 1993, chapters 13 and 16), so what all methods find hard cancels. A value is the mean over a method's seeds;
-seeds are not resampled, so the interval says nothing about other seeds.
+seeds are not resampled, so the interval says nothing about other seeds. Percentile intervals are somewhat short, and
+p-values too small, where subjects are few (a dozen or two).
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, se
     groups: dict[tuple[str, str, str], dict[str, dict[int, Run]]] = {}
     simulated: dict[tuple[str, str, str], bool] = {}
     for path in paths:
-        histograms, meta = load(path)
+        histograms, meta = load(path, only=SCORE)
         if SCORE not in histograms or not histograms[SCORE].positives:
             continue
         group = (meta["experiment"], meta["task"], meta["protocol"])

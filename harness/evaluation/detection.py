@@ -28,7 +28,8 @@ def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[
 
     Of each subject with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), their means.
     `dice_fpr5`, `dice_fpr1`: Dice of all voxels pooled at the thresholds that 5 % and 1 % of healthy voxels reach.
-    `slice_auroc`: slices with brain, anomalous with any anomalous voxel, by their highest score.
+    `slice_auroc`: slices with brain, anomalous with any anomalous voxel, by their highest score. Chance is above 0.5:
+    slices with more brain hold more anomalies and have a higher maximum of any score, noise included.
     `subject_auroc`: test subjects with an anomaly against healthy validation subjects, by `calibration.summary`. These
     come from another cohort: scanner, age and preprocessing tell the two apart as well, so it is not lesions alone.
     At each healthy rate R: `threshold@R`; `voxel_fpr@R`, share of the test set's normal voxels that reach it;

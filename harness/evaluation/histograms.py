@@ -38,9 +38,10 @@ def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram],
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, ScoreHistogram], dict[str, Any]]:
+def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[str, ScoreHistogram], dict[str, Any]]:
     """The histograms by the name of the score map, in the order saved, and the facts given to `save`.
 
+    With `only`, no other map than the one of this name is read; if there is none, there is no histogram.
     Raises HarnessError if the file is absent or was not written by `save`.
     """
     try:
@@ -50,6 +51,8 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, ScoreHistogram], dict[
                 raise HarnessError(f"{path}: histograms of format {header['format']}, not {FORMAT}; evaluate again")
             histograms = {}
             for number, entry in enumerate(header["maps"]):
+                if only not in (None, entry["name"]):
+                    continue
                 histogram = ScoreHistogram(entry["name"])
                 grid = histogram.grid = Grid(entry["lowest"], entry["highest"])
                 histogram.pool = _whole(file[f"{number}.pool"], np.int64).reshape(2, grid.size)

@@ -86,7 +86,8 @@ def score_test_set(
     slices: list[dict[str, Any]] = []
     streams = Streams(meta["seed"], device)
     calibration = None if healthy is None else score_healthy(method, healthy, modality, meta, device)
-    collector = Collector(store.spacing, calibration)
+    # Lesions are measured in cubes as large as a voxel, which need not be one.
+    collector = Collector((1000 * store.voxel_ml) ** (1 / 3), calibration)
     for row in tqdm(rows, desc=f"{meta['method']} on {meta['task']}", unit="volume", disable=None):
         subject = store.subjects[row]
         rng = streams.child(subject)

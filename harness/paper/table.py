@@ -13,11 +13,10 @@ METRICS = {  # headings
     "ap": "AP",
     "dice": "⌈Dice⌉",
     "auroc": "AUROC",
-    "subject_ap": "AP per subject",
-    "dice_fpr1": "Dice at 1 %",
-    "slice_auroc": "slice AUROC",
-    "sensitivity@0.01": "sens. at 1 %",
-    "false_positives@0.01": "FP at 1 %",
+    "slice_auroc": "slice AUC",
+    "dice_fpr1": "Dice@1%",
+    "sensitivity@0.01": "Sens.",
+    "false_positives@0.01": "FP",
 }
 PAPER = "Naval Marimont et al., ISBI 2024"
 DIGITS = 2  # as the paper prints

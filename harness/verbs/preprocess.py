@@ -30,7 +30,6 @@ def command(sheet: Path, chunk: str, out: Path, report: Path, settings: str) -> 
             outcomes += steps.preprocess(subjects, [row], out, chosen)
             progress.update()
     steps.write_report(report, outcomes)
-    lost = [outcome for outcome in outcomes if outcome.status != "done"]
-    for outcome in lost:
+    for outcome in (outcome for outcome in outcomes if outcome.reason):
         click.echo(f"{outcome.subject} {outcome.status}: {outcome.file}: {outcome.reason}")
-    click.echo(f"{sheet}, chunk {chunk}: {len(rows)} subjects, {sum(o.status == 'lost' for o in lost)} lost")
+    click.echo(f"{sheet}, chunk {chunk}: {len(rows)} subjects, {sum(o.status == 'lost' for o in outcomes)} lost")

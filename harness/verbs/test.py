@@ -62,7 +62,7 @@ def command(
         "task": task,
         "dataset": store.index["dataset"],
         "modality": modality,
-        "left_out": len(store.left_out),
+        "left_out": len(store.lost(modality)),
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
     cohort = None if healthy is None else Store.open(healthy)

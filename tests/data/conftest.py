@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from harness.data import brain, geometry, template
+from harness.data import brain, geometry, locate, preprocess, sheet, template
 from harness.data.geometry import Grid
-from harness.data.scan import Scan
+from harness.data.layout import Files
+from harness.data.scan import Scan, read_scan
 from harness.data.settings import Preprocessing
 
+SETTINGS = '{"spacing": 4, "intensity": "p99_brain"}'
 FAST = Preprocessing(spacing=4.0, intensity="p99_brain")
 
 
@@ -90,3 +92,65 @@ def extracted_scan() -> Scan:
 @pytest.fixture(scope="session")
 def head_scan() -> Scan:
     return Scan(Path("head.nii.gz"), scanned(head(), HEAD_AFFINE, POSE, NATIVE), NATIVE.affine)
+
+
+@pytest.fixture(scope="session")
+def sound(request, extracted_scan) -> Scan:
+    """A scan without fault: a real one on voxels of 3 mm where there are real ones, else a simulated one."""
+    try:
+        folder = request.getfixturevalue("mri_mini")
+    except pytest.skip.Exception:
+        data, affine = extracted_scan.data, extracted_scan.affine
+    else:
+        found = read_scan(next(folder.rglob("BraTS20_Training_001_t1.nii.gz")))
+        data, affine = found.data[::3, ::3, ::3], found.affine @ np.diag([3.0, 3, 3, 1])
+    return Scan(Path("sound.nii.gz"), np.rint(data).astype(np.float32), affine)
+
+
+def second(scan: Scan) -> np.ndarray:
+    """The scan with its contrast turned round, as a T2."""
+    return np.where(scan.data > 0, 1.1 * scan.data.max() - scan.data, 0).astype(np.float32)
+
+
+def outline(scan: Scan) -> np.ndarray:
+    """Labels 1 and 4 in the middle of the brain."""
+    x, y, z = (round(float(v)) for v in np.argwhere(scan.data > 0).mean(axis=0))
+    labels = np.zeros(scan.data.shape, np.uint8)
+    labels[x - 3 : x, y - 3 : y + 3, z - 3 : z + 3] = 1
+    labels[x : x + 3, y - 3 : y + 3, z - 3 : z + 3] = 4
+    return labels
+
+
+class Cohort:
+    """A folder of subjects, each with a T1, a T2 and a mask, and the rows of its sheet."""
+
+    def __init__(self, folder: Path, scan: Scan) -> None:
+        self.raw, self.folder, self.scan = folder / "raw", folder, scan
+        self.rows: list[tuple[Files, str]] = []
+
+    def add(self, name: str, t2: bool = True, mask: bool = True) -> Path:
+        root = self.raw / name
+        root.mkdir(parents=True)
+        nifti(root / "t1.nii.gz", self.scan.data, self.scan.affine)
+        nifti(root / "t2.nii.gz", second(self.scan), self.scan.affine)
+        nifti(root / "mask.nii.gz", outline(self.scan), self.scan.affine)
+        files = [Path(name, f"{kind}.nii.gz") for kind in ("t1", "t2", "mask")]
+        self.rows.append((Files(name, files[0], files[1] if t2 else None, files[2] if mask else None), "test"))
+        return root
+
+    def sheet(self) -> sheet.Sheet:
+        return sheet.write(self.folder / "subjects.csv", self.raw, self.rows)
+
+
+@pytest.fixture(scope="module")
+def found_once(sound):
+    """Makes preprocessing find the brain of the sound scan once, not again for each of its copies."""
+    place, find = locate.locate(sound, mni(), FAST), preprocess.locate
+
+    def once(scan, template, chosen, *rest):
+        same = scan.data.shape == sound.data.shape and (scan.data == sound.data).all()
+        return place if same else find(scan, template, chosen, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preprocess, "locate", once)
+        yield

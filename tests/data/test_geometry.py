@@ -66,6 +66,23 @@ def test_labels_keep_their_volume(spacing, size):
         assert (found == value).sum() * spacing**3 == pytest.approx(volume, rel=0.03)
 
 
+@pytest.mark.parametrize("spacing", [1.0, 2.0, 4.0])
+def test_small_and_ragged_lesions_keep_their_volume(spacing):
+    """Scattered lesions of some voxels each, which a majority vote would thin out."""
+    rng = np.random.default_rng(3)
+    labels = np.zeros((60, 60, 60), np.uint8)
+    for corner in rng.integers(8, 48, (40, 3)):
+        labels[tuple(slice(c, c + s) for c, s in zip(corner, rng.integers(1, 5, 3), strict=True))] = 1
+    grid = geometry.upright(np.full(3, -10.0), np.full(3, 70.0), spacing)
+    found = geometry.sample_labels(labels, np.eye(4), grid, posed(5, -8, (2.0, 3.0, -1.0), 1.05))
+    assert found.sum() * spacing**3 == pytest.approx(labels.sum() / 1.05**3, rel=0.03)
+
+
+def test_labels_on_their_own_grid_stay_as_they_are():
+    labels = np.random.default_rng(0).choice([0, 0, 0, 1, 4], (9, 8, 7)).astype(np.uint8)
+    np.testing.assert_array_equal(geometry.sample_labels(labels, np.eye(4), Grid(labels.shape, np.eye(4))), labels)
+
+
 def test_labels_above_0_4_are_wherever_the_interpolated_number_is():
     """UPD_study interpolates the number of a label: the wider the border, the higher the number."""
     labels = np.zeros((9, 3, 3), np.uint8)

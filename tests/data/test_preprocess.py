@@ -85,7 +85,7 @@ def test_a_second_run_does_nothing(cohort, monkeypatch):
     assert (folder / "registered" / "whole" / "t1.nii.gz").stat().st_mtime_ns == stamp
 
 
-@pytest.mark.parametrize("change", ["settings", "time", "half"])
+@pytest.mark.parametrize("change", ["settings", "time", "half", "damaged"])
 def test_what_changed_is_done_again(cohort, monkeypatch, change):
     written, _, folder = cohort
     done: list[str] = []
@@ -103,8 +103,10 @@ def test_what_changed_is_done_again(cohort, monkeypatch, change):
         chosen = Preprocessing(spacing=4.0, intensity="max")
     elif change == "time":
         os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
-    else:
+    elif change == "half":
         record.unlink()
+    else:
+        record.write_text(text[:40])
     list(preprocess.preprocess(written, written.rows[:1], folder / "registered", chosen))
     record.write_text(text)
     if change == "time":

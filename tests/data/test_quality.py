@@ -61,6 +61,8 @@ def test_the_cohorts_limits_are_four_robust_deviations():
         ("likeness_t1", (1.2, 0.01), 1.4, None),
         ("likeness_t2", (1.15, 0.01), 1.02, "low"),
         ("nmi_t1_t2", (1.15, 0.01), 1.02, "low"),
+        ("alignment", (4.0, 0.5), 1.4, "low"),
+        ("alignment", (4.0, 0.5), 40.0, None),
         ("border_cm2", (1.0, 0.5), 12.0, "high"),
         ("brain_change", (0.0, 0.2), -3.5, "low"),
         ("brain_change", (0.0, 0.2), 2.5, None),
@@ -145,6 +147,27 @@ def test_distance_is_the_earth_movers():
     assert measures.distance(one, other) == pytest.approx(wanted)
 
 
+def textured(seed: int) -> np.ndarray:
+    """A ball of smooth noise, 40 voxels wide."""
+    grid = Grid((48, 48, 48), np.diag([2.0, 2, 2, 1]))
+    texture = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(grid.shape), 1.5)
+    return np.where(ball(grid, (47, 47, 47), (40, 40, 40)), np.clip(0.5 + 2 * texture, 0.01, 1), 0)
+
+
+def test_alignment_tells_aligned_from_moved_and_turned_images():
+    t1, spacing = textured(0), np.full(3, 2.0)
+    noise = np.random.default_rng(1).normal(0, 0.1, t1.shape)
+    t2 = np.where(t1 > 0, np.clip(1.01 - t1 + noise, 0.01, 1), 0)
+    nmi, aligned = measures.alignment(t1, t2, spacing)
+    assert nmi == measures.likeness(t1, t2)
+    assert aligned > 10
+    turned = ndimage.rotate(t2, 15, (0, 1), reshape=False, order=1)
+    assert measures.alignment(t1, turned, spacing)[1] < 0.5 * aligned
+    for other in (np.roll(t2, 4, axis=2), textured(2)):
+        assert 0 < measures.alignment(t1, other, spacing)[1] < 2
+    assert measures.likeness(t1, np.zeros_like(t1)) == 1
+
+
 # pictures
 
 
@@ -173,7 +196,9 @@ def test_voxels_of_unequal_sides_keep_their_proportions():
 def test_outlines_lie_on_the_border_of_the_mask():
     mask = np.zeros((30, 30), bool)
     mask[10:20, 5:15] = True
-    drawn = montage.draw(montage.Plane(np.zeros((30, 30), np.uint8), (1.25, 1.25), [(mask, montage.LESION)]))
+    drawn = montage.draw(
+        montage.Plane(np.zeros((30, 30), np.uint8), (montage.PIXEL, montage.PIXEL), [(mask, montage.LESION)])
+    )
     coloured = (drawn == montage.LESION).all(axis=2)[::-1]
     np.testing.assert_array_equal(coloured, mask & ~ndimage.binary_erosion(mask))
 
@@ -271,6 +296,10 @@ def elements(path: Path, name: str) -> list[ET.Element]:
     return list(ET.fromstring(path.read_text(encoding="utf-8")).iter(name))
 
 
+def text(path: Path) -> str:
+    return " ".join("".join(ET.fromstring(path.read_text(encoding="utf-8")).itertext()).split())
+
+
 def test_the_command_writes_a_table_and_a_page(four, tmp_path):
     written, folder = four
     for number, outcomes in enumerate((OUTCOMES[:2], OUTCOMES[2:])):
@@ -310,6 +339,7 @@ def test_measures_of_a_subject_by_hand(four):
     assert values["border_cm2"] == 0
     assert values["likeness_t1"] == 1.2
     assert values["nmi_t1_t2"] > 1.8  # one image is the other's negative
+    assert values["alignment"] > 10
     assert found["d"].values["lesion_change"] == pytest.approx(100 * (7.68 / 1.25 / 5.5 - 1))
     assert [(flag.key, flag.side) for flag in found["d"].flags] == [("lesion_change", "high")]
     assert not found["a"].flags
@@ -352,8 +382,8 @@ def test_the_page_stands_alone_and_is_well_formed(four, tmp_path):
     assert [[cell.text for cell in row] for row in lost[1:]] == [
         ["b", "test", "partly lost", "b/t2.nii", "every voxel is 0"],
         ["c", "test", "lost", LOST.file, LOST.reason],
-        ["d", "test", "used", "d/mask.nii", "something to know"],
     ]
+    assert ["".join(element.itertext()) for element in tree.iter("details")] == ["1 subject: something to knowd"]
     assert "nan" not in text.lower().split()
 
 
@@ -362,7 +392,7 @@ def test_pictures_show_brain_and_lesion(four):
     pictures = cohort.build("mine", written, folder, OUTCOMES).subjects[0].pictures
     for caption, data in pictures.items():
         rgb = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
-        assert min(rgb.shape[:2]) > 60
+        assert min(rgb.shape[:2]) > 50
         blue, orange = (np.abs(rgb - colour).max(axis=2) < 60 for colour in (montage.BRAIN, montage.LESION))
         assert blue.sum() > 300, caption
         assert (orange.sum() > 20) == ("lesion" in caption), caption
@@ -377,6 +407,21 @@ def test_exclusion_is_config_that_leaves_the_flagged_out(four):
     assert lines == {"datasets": {"mine": {"exclude": ["d"]}}}
     schema = yaml.safe_load(SCHEMA.read_text())["properties"]["datasets"]["additionalProperties"]
     jsonschema.validate({"layout": "brats", "root": "raw", **lines["datasets"]["mine"]}, schema)
+
+
+def test_what_is_flagged_in_most_subjects_excludes_nobody(tmp_path):
+    """Voxels too coarse for the lesions are no fault of the subjects."""
+    usual = {"lesion_voxels": 500.0, "lesion_change": -9.0, "lesion_outside": 0.0}
+    subjects = [Subject(name, "test", "done", values=usual) for name in "abc"]
+    subjects.append(Subject("d", "test", "done", values={**usual, "lesion_outside": 40.0}))
+    found = cohort.compared("mine", False, {}, subjects)
+    assert found.common == ["lesion_change"]
+    assert cohort.compared("mine", False, {}, subjects[2:]).common == []  # two tell nothing of the settings
+    assert yaml.safe_load(page.exclusion(found))["datasets"]["mine"]["exclude"] == ["d"]
+    page.write(found, tmp_path / "some.html")
+    assert "Flagged in more than half of the subjects: Lesion volume change." in text(tmp_path / "some.html")
+    page.write(cohort.compared("mine", False, {}, subjects[:3]), tmp_path / "none.html")
+    assert "exclude: [" not in text(tmp_path / "none.html")
 
 
 def test_names_that_yaml_takes_for_something_else_are_quoted():
@@ -416,7 +461,7 @@ def test_a_simulated_cohort_says_so(four, tmp_path):
     assert "are simulated" not in (tmp_path / "real.html").read_text()
 
 
-@pytest.mark.parametrize("mistake", ["unreported", "missing", "settings", "grid"])
+@pytest.mark.parametrize("mistake", ["unreported", "missing", "settings", "old settings", "grid"])
 def test_what_does_not_fit_together_is_told_in_one_line(four, mistake):
     written, folder = four
     outcomes = list(OUTCOMES)
@@ -427,6 +472,9 @@ def test_what_does_not_fit_together_is_told_in_one_line(four, mistake):
     elif mistake == "settings":
         record = folder / "a" / "subject.json"
         record.write_text(record.read_text().replace('"p98"', '"max"'))
+    elif mistake == "old settings":
+        for record in folder.glob("*/subject.json"):
+            record.write_text(record.read_text().replace('"labels"', '"label_rule"'))
     else:
         nibabel.save(nibabel.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4)), folder / "a" / "brain.nii.gz")
     with pytest.raises(HarnessError, match="preprocess") as caught:

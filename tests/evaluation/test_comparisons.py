@@ -37,7 +37,9 @@ def write(folder, method: str, labels, scores, seed: int = 1, skip: tuple[int, .
         if number not in skip:
             histogram.add(f"sub-{number:02d}", score, label)
     path = folder / f"{method}-{seed}-{len(list(folder.iterdir()))}.npz"
-    save(path, {"final": histogram}, {**META, "method": method, "seed": seed, **changes})
+    save(
+        path, {"single/t=25": ScoreHistogram(), "final": histogram}, {**META, "method": method, "seed": seed, **changes}
+    )
     return path
 
 

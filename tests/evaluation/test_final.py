@@ -25,7 +25,7 @@ def built(name: str) -> Method:
 @pytest.fixture(scope="module")
 def volume(tiny_cohort) -> torch.Tensor:
     store = Store.open(tiny_cohort)
-    return torch.tensor(store.images("t1")[store.rows("t1", "validation")[0]].tolist())
+    return torch.tensor(store.images("t1")[store.rows("t1", "validation")[0]][4:6].tolist())
 
 
 @pytest.mark.parametrize("name", registry.names())

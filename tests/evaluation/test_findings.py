@@ -23,6 +23,8 @@ from harness.evaluation.testing import score_test_set
 from harness.files import read_json, write_json
 from harness.method import Context, Method
 from harness.training import run
+from harness.training.job import train_run
+from harness.verbs import test as verb
 from harness.verbs.summarize import command
 
 CPU = torch.device("cpu")
@@ -201,3 +203,17 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
     ]
     assert (table["difference"] > 0.3).all()  # lesions of the tiny cohort are its brightest voxels
     assert set(pd.read_csv(out)["method"]) == {"intensity", "random"}
+
+
+def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
+    train_run("intensity", {}, "t2", 1, tiny_cohort, tmp_path / "run", CPU)
+    options = ["--run", str(tmp_path / "run"), "--data", str(tiny_cohort), "--task", "ATLAS", "--modality", "t2"]
+    options += ["--experiment", "demo", "--device", "cpu", "--examples", "2", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(verb.command, [*options, "--healthy", str(tiny_cohort)], catch_exceptions=False)
+    assert done.exit_code == 0
+    (made, meta), (found, same) = load(tmp_path / "out" / NAME), load(beside(histograms))
+    assert meta == same
+    assert made.healthy == found.healthy
+    np.testing.assert_array_equal(made.thresholds, found.thresholds)
+    np.testing.assert_array_equal(made.true, found.true)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["examples.npz", NAME, "full.npz"]

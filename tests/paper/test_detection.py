@@ -81,11 +81,11 @@ def test_table_prints_in_every_format(results_csv):
     lines = [line for line in texts["md"].splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1
     assert len(lines) == 2 + len(LEVELS)  # no line of chance
-    assert "Chance" not in texts["md"]
+    assert "Chance AP" not in texts["md"]
     assert "52 lesions" in texts["md"]
     cells = re.findall(r"^.*\\\\$", texts["tex"], re.MULTILINE)
     assert {len(re.findall(r"(?<!\\)&", line)) for line in cells[1:]} == {1 + 4 * 3}
-    assert r"sens. at 1 \%" in texts["tex"]
+    assert r"Dice@1\%" in texts["tex"]
     for metric in {column.metric for column in made.columns}:
         assert METRICS[metric] in texts["md"]
 
@@ -120,6 +120,7 @@ def test_froc_draws_means_in_order_of_the_rate(results_csv):
     assert SIMULATED in [text.get_text() for text in drawn.texts]
     note = next(text.get_text() for text in drawn.texts if text.get_text().startswith("Markers"))
     assert "0.01, 0.1, 0.5, 1, 2, 5 % of healthy brain voxels" in note
+    assert "52 lesions" in [text.get_text() for text in panel.texts]
 
 
 def test_froc_tells_methods_by_colour_and_marker_and_controls_by_grey(results_csv):

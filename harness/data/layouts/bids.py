@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.data import layout
 
-SCAN = re.compile(r"(?P<entities>sub-[A-Za-z0-9]+(?:_[A-Za-z0-9]+(?:-[A-Za-z0-9]+)?)*)_(?P<suffix>[A-Za-z0-9]+)\.nii(?:\.gz)?")
+SCAN = re.compile(r"(?P<entities>sub-[^\W_]+(?:_[^\W_]+(?:-[^\W_]+)?)*)_(?P<suffix>[^\W_]+)\.nii(?:\.gz)?", re.ASCII)
 #: the whole outline: `_desc-lesion_mask`, `_label-lesion_mask`, `_desc-T1lesion_mask`; not `desc-lesionAcute`
 MASK = re.compile(r"_(?:label|desc)-(?:T1|T2)?lesion(?:_[a-z]+-[A-Za-z0-9]+)*_mask\.nii(?:\.gz)?$")
 

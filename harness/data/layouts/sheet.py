@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 from harness.data import layout
@@ -35,7 +36,13 @@ class Layout(layout.Layout):
                 f"{root}: columns are {', '.join(map(repr, names)) or 'missing'}; there must be subject and t1,"
                 f" there may be {', '.join(COLUMNS[2:])}, and no others"
             )
-        return [self._files(root, line, record) for line, record in enumerate(records, start=2)]
+        found: dict[str, layout.Files] = {}
+        for line, record in enumerate(records, start=2):
+            files = self._files(root, line, record)
+            if files.subject in found:
+                files = replace(files, problem=f"stands twice in {root.name}, again on line {line}; name each one once")
+            found[files.subject] = files
+        return list(found.values())
 
     def _files(self, root: Path, line: int, record: dict[str, str]) -> layout.Files:
         """One line. Raises HarnessError for a line with too many cells, without a name, or with a file not there."""
@@ -44,10 +51,11 @@ class Layout(layout.Layout):
         cells = {name: (record.get(name) or "").strip() for name in COLUMNS}
         if not cells["subject"]:
             raise HarnessError(f"{root}, line {line}: no subject; give each a name of its own")
-        paths = {}
+        paths: dict[str, Path] = {}
         for name in COLUMNS[1:]:
             if cells[name]:
                 paths[name] = Path(cells[name]).expanduser()
                 if not (root.parent / paths[name]).is_file():
                     raise HarnessError(f"{root}, line {line}, {name}: no file {root.parent / paths[name]}")
-        return layout.Files(cells["subject"], **paths)
+        t1, t2, mask, drawn_on = (paths.get(name) for name in COLUMNS[1:])
+        return layout.Files(cells["subject"], t1, t2, mask, drawn_on)

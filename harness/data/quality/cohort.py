@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -62,6 +63,12 @@ class Cohort:
         """What was measured, of those subjects that have the measure."""
         return [subject.values[key] for subject in self.subjects if key in subject.values]
 
+    @property
+    def common(self) -> list[str]:
+        """Measures flagged in more than half of the subjects that have them (and of four): a matter of the settings."""
+        counts = Counter(flag.key for subject in self.subjects for flag in subject.flags)
+        return [key for key in BY_KEY if counts[key] > max(len(self.values(key)), rules.LEAST - 1) / 2]
+
 
 def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], threads: int = 1) -> Cohort:
     """Measure and flag every subject of the sheet.
@@ -80,7 +87,7 @@ def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outco
     begun = [_begun(row, reported[row.subject]) for row in sheet.rows]
     records = {subject.name: _record(registered / subject.name) for subject in begun if subject.status != "lost"}
     settings = _settings(registered, records)
-    target = _brain(settings) if records else np.zeros((0, 0, 0), bool)
+    target = _brain(registered, settings) if records else np.zeros((0, 0, 0), bool)
 
     def measured(subject: Subject) -> Subject:
         return _measured(subject, registered / subject.name, records[subject.name], target)
@@ -153,9 +160,14 @@ def _settings(registered: Path, records: Mapping[str, dict[str, Any]]) -> dict[s
     return settings
 
 
-def _brain(settings: Mapping[str, Any]) -> np.ndarray:
+def _brain(registered: Path, settings: Mapping[str, Any]) -> np.ndarray:
     """The template's brain (X, Y, Z), bool, on the grid of the packed arrays."""
-    chosen = Preprocessing(**settings)
+    try:
+        chosen = Preprocessing(**settings)
+    except TypeError as error:
+        raise HarnessError(
+            f"{registered}: was made with other settings than there are now; preprocess again"
+        ) from error
     template = templates.load(chosen.template)
     return geometry.sample(template.mask, template.affine, template.packed(chosen)) > 0.5
 

@@ -15,10 +15,10 @@ from harness.data.quality.measures import Volumes
 
 #: Okabe and Ito 2008: told apart with the common colour-vision deficiencies
 BRAIN, LESION = (86, 180, 233), (230, 159, 0)
-#: mm per pixel; the small side of a face is some hundred pixels, which a reviewer can judge at a glance
-PIXEL = 1.25
+#: mm per pixel; a brain is then some 120 pixels wide, enough for a glance
+PIXEL = 1.5
 #: of JPEG, 0 to 95
-QUALITY = 72
+QUALITY = 60
 #: pixels between the slices
 GAP = 4
 

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from harness.data.quality import charts, montage, rules
 from harness.data.quality.cohort import STATUSES, Cohort, Subject
-from harness.data.quality.rules import MEASURES, Measure
+from harness.data.quality.rules import BY_KEY, MEASURES, Measure
 from harness.files import atomic
 
 TEMPLATE = "page.html.j2"
@@ -43,15 +43,17 @@ def write(cohort: Cohort, path: Path) -> None:
         lstrip_blocks=True,
     )
     overviews = [overview for measure in MEASURES if (overview := _overview(cohort, measure))]
-    stream = environment.get_template(TEMPLATE).stream(
+    parts = environment.get_template(TEMPLATE).generate(
         cohort=cohort,
         counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
         splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in _parts(cohort)},
         statuses=STATUSES,
-        notes=[(subject, note) for subject in cohort.subjects for note in subject.notes],
+        lost=[(subject, note) for subject in cohort.subjects for note in subject.notes if note.status != "done"],
+        noted=_noted(cohort),
         flagged=[subject for subject in cohort.subjects if subject.flags],
         overviews=overviews,
         exclude=exclusion(cohort),
+        common=[BY_KEY[key].title for key in cohort.common],
         settings=json.dumps(cohort.settings, indent=1, sort_keys=True),
         rules=rules,
         colours={"brain": _css(montage.BRAIN), "lesion": _css(montage.LESION)},
@@ -61,15 +63,25 @@ def write(cohort: Cohort, path: Path) -> None:
         picture=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
     )
     with atomic(path) as partial, partial.open("w", encoding="utf-8") as file:
-        stream.dump(file)
+        file.writelines(parts)
 
 
 def exclusion(cohort: Cohort) -> str:
-    """The lines of config that leave every flagged subject out; empty if none is flagged."""
-    names = [subject.name for subject in cohort.subjects if subject.flags]
+    """The lines of config that leave flagged subjects out, but for what is flagged in most; empty if there are none."""
+    names = [subject.name for subject in cohort.subjects if subject.flagged - set(cohort.common)]
     if not names:
         return ""
     return yaml.safe_dump({"datasets": {cohort.dataset: {"exclude": names}}}, default_flow_style=None, width=100)
+
+
+def _noted(cohort: Cohort) -> dict[str, list[str]]:
+    """What is said of subjects that are used, with their names: the same is often said of many."""
+    noted: dict[str, list[str]] = {}
+    for subject in cohort.subjects:
+        for note in subject.notes:
+            if note.status == "done":
+                noted.setdefault(note.reason, []).append(subject.name)
+    return noted
 
 
 def _parts(cohort: Cohort) -> list[str]:
@@ -88,8 +100,10 @@ def _overview(cohort: Cohort, measure: Measure) -> Overview | None:
 
 def _curves(cohort: Cohort, subject: Subject) -> list[tuple[str, Markup]]:
     """The subject's histogram of each modality beside the cohort's mean, by name."""
+    # The last bin holds all saturated voxels and would dwarf the others.
+    tops = {name: 2 * float(mean[:-1].max()) for name, mean in cohort.means.items()}
     return [
-        (name.upper(), charts.curve(shares, cohort.means[name], 2 * float(cohort.means[name].max())))
+        (name.upper(), charts.curve(shares, cohort.means[name], tops[name]))
         for name, shares in subject.histograms.items()
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.paper import style
 from harness.paper.results import Results
@@ -26,7 +26,7 @@ ABSENT = "no thresholds:\nno healthy subject was held out"
 
 
 def make(sources: Sources) -> Figure:
-    """Draw one panel per task: means over seeds, error bars of one standard deviation, one marker per threshold.
+    """Draw one panel per task: means over seeds, bars of one standard deviation, one marker per threshold.
 
     False positives are on a linear scale up to one per subject and on a logarithmic one above. Components merge as the
     threshold falls, so a curve may turn back. Panels without such numbers in results.csv say so.
@@ -44,12 +44,17 @@ def make(sources: Sources) -> Figure:
         axes.set_title(task, fontweight="bold")
         axes.set_xlabel("false positives per subject")
         drawn = [_curve(axes, results, method, task, look) for method, look in looks.items()]
-        if not any(drawn):
+        if any(drawn):
+            axes.text(
+                0.03, 1, _lesions(results, task), transform=axes.transAxes, va="top", fontsize=7, color=style.GREY
+            )
+        else:
             axes.text(0.5, 0.5, ABSENT, transform=axes.transAxes, ha="center", va="center", color=style.GREY)
     for axes in panels.flat[len(tasks) :]:
         axes.set_axis_off()
     panels[0, 0].set_xscale("symlog", linthresh=1)
     panels[0, 0].set_xlim(left=0)
+    panels[0, 0].xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panels[0, 0].set_ylim(0, 1.02)
     panels[0, 0].yaxis.set_major_locator(MaxNLocator(5))
     for axes in panels[:, 0]:
@@ -104,10 +109,16 @@ def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str,
     alarms, sensitivity = np.array([values.mean(axis=1) for values in found.values()]).T
     bars: dict[str, Any] = {}
     if all(values.shape[1] > 1 for values in found.values()):
-        spread = np.array([values.std(axis=1, ddof=1) for values in found.values()]).T
-        bars = {"xerr": np.minimum(spread[0], alarms), "yerr": spread[1], "elinewidth": 0.6}
+        spread = np.array([values[1].std(ddof=1) for values in found.values()])
+        bars = {"yerr": np.minimum(spread, [sensitivity, 1 - sensitivity]), "elinewidth": 0.6}
     axes.errorbar(alarms, sensitivity, **bars, **look, markersize=3, linewidth=1, clip_on=False)
     return True
+
+
+def _lesions(results: Results, task: str) -> str:
+    """How many lesions there are to be found, in the run that was tested on most."""
+    rows = results.rows[(results.rows["task"] == task) & (results.rows["metric"] == "lesions")]
+    return f"{rows['value'].max():.0f} lesions" if len(rows) else ""
 
 
 def _note(results: Results) -> str:
@@ -117,7 +128,7 @@ def _note(results: Results) -> str:
     if not shares:
         return ""
     seeds = results.rows["seed"].nunique()
-    spread = "One seed." if seeds == 1 else "Mean over seeds, bars ± 1 sample standard deviation."
+    spread = "One seed." if seeds == 1 else "Means over seeds, bars: ± 1 sample standard deviation of the sensitivity."
     return (
         f"Markers: thresholds that {', '.join(f'{100 * share:g}' for share in shares)} % of healthy brain voxels reach."
         f" {spread}"

@@ -39,9 +39,9 @@ def make(sources: Sources) -> Table:
     return Table(
         name="detection",
         caption=(
-            "Detection: AUROC of slices (anomalous or not, by their highest score); and at the threshold that 1 % of "
-            "healthy subjects' brain voxels reach, a choice without labels: Dice of all voxels, sensitivity to lesions "
-            "and false-positive (FP) components per subject."
+            "AUROC of slices (anomalous or not, by their highest score); and at the threshold that 1 % of healthy "
+            "subjects' brain voxels reach, a choice without labels: Dice of all voxels, sensitivity (Sens.) to lesions "
+            "and false-positive components (FP) per subject."
         ),
         heads=("", "Method"),
         columns=cols,
@@ -64,6 +64,8 @@ def _notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
         f"Subjects evaluated (left out) and lesions: {'; '.join(parts)}.",
         "A lesion is a 26-connected component of the label of at least 10 mm³; it is found if a tenth of its voxels "
         "reach the threshold. A false positive is a component above the threshold without a voxel of the label.",
+        "Chance is above 0.5 for slices: those with more brain hold more anomalies, and a higher maximum of any score. "
+        "A random score shows by how much.",
         "Bold: best of this run, controls not ranked, false positives neither. Dash: not computed.",
     ]
 

@@ -1,0 +1,284 @@
+"""Broken files: each is named with its reason and a remedy, and costs its own subject at most."""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness import cli
+from harness.data import preprocess, sheet
+from harness.data.scan import Scan
+from tests.data.conftest import FAST, Cohort, nifti, outline, second
+
+
+def with_header(path: Path, scan: Scan, **fields: object) -> None:
+    """Write the scan with raw header fields, past all checks of nibabel."""
+    image = nibabel.Nifti1Image(scan.data, scan.affine)
+    raw = bytearray(image.to_bytes())
+    header = nibabel.Nifti1Header(bytes(raw[:348]), check=False)
+    for name, value in fields.items():
+        header[name] = value
+    raw[:348] = header.binaryblock
+    path.write_bytes(gzip.compress(bytes(raw)))
+
+
+def break_t1(path: Path, kind: str, scan: Scan) -> None:
+    """Put a broken scan of a kind at `path`."""
+    data = scan.data
+    if kind == "missing":
+        path.unlink()
+    elif kind == "link to nothing":
+        path.unlink()
+        path.symlink_to("gone.nii.gz")
+    elif kind == "link in a circle":
+        path.unlink()
+        path.symlink_to(path.name)
+    elif kind == "empty":
+        path.write_bytes(b"")
+    elif kind == "truncated":
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    elif kind == "truncated in its header":
+        path.write_bytes(gzip.compress(nibabel.Nifti1Image(data, scan.affine).to_bytes()[:200]))
+    elif kind == "not gzip":
+        path.write_bytes(nibabel.Nifti1Image(data, scan.affine).to_bytes())
+    elif kind == "no image":
+        path.write_bytes(gzip.compress(b"version https://git-lfs.github.com/spec/v1"))
+    elif kind == "NaN":
+        nifti(path, np.where(data == data.max(), np.nan, data), scan.affine)
+    elif kind == "infinite":
+        nifti(path, np.where(data == data.max(), np.inf, data), scan.affine)
+    elif kind == "all zero":
+        nifti(path, 0 * data, scan.affine)
+    elif kind == "4-D":
+        nifti(path, np.stack([data, data], axis=-1), scan.affine)
+    elif kind == "2-D":
+        nifti(path, data[:, :, 30], scan.affine)
+    elif kind == "colours":
+        nifti(path, np.zeros(data.shape, [(c, "u1") for c in "RGB"]), scan.affine)
+    elif kind == "pixdim 0":
+        with_header(path, scan, sform_code=0, pixdim=[1, 3, 3, 0, 0, 0, 0, 0])
+    elif kind == "pixdim < 0":
+        with_header(path, scan, sform_code=0, pixdim=[1, 3, -3, 3, 0, 0, 0, 0])
+    elif kind == "singular affine":
+        with_header(path, scan, sform_code=1, srow_x=[3, 0, 0, 0], srow_y=[0, 3, 0, 0], srow_z=[0, 3, 0, 0])
+    elif kind == "affine of NaN":
+        with_header(path, scan, sform_code=1, srow_x=[np.nan, 0, 0, 0])
+    elif kind == "microscopy":
+        nifti(path, data, np.diag([0.01, 0.01, 0.01, 1]))
+    elif kind == "T2 instead":
+        nifti(path, second(scan), scan.affine)
+    elif kind == "unreadable":
+        path.rename(path.with_name("unreadable-t1.nii.gz"))
+        path.symlink_to("unreadable-t1.nii.gz")
+    else:
+        raise KeyError(kind)
+
+
+#: kind of broken T1 and what is said of it
+T1 = {
+    "missing": "no such file; put it there",
+    "link to nothing": "is a link to no file.*; make it lead",
+    "link in a circle": "is a link .* in a circle; make it lead",
+    "empty": "is empty; copy",
+    "truncated": r"cannot be read \(EOFError.*; copy",
+    "truncated in its header": "cannot be read.*; copy",
+    "not gzip": r"is not compressed though its name ends in \.gz; .*\.nii",
+    "no image": "cannot be read.*; copy",
+    "NaN": r"\d+ voxels are not finite; set them to 0",
+    "infinite": r"\d+ voxels are not finite; set them to 0",
+    "all zero": "every voxel is 0; copy",
+    "4-D": r"has shape \(\d+, \d+, \d+, 2\); give one volume of three dimensions",
+    "2-D": r"has shape \(\d+, \d+\); give one volume of three dimensions",
+    "colours": "holds values of type .*; give grey values",
+    "pixdim 0": r"its header has voxels of 3 × 3 × 0 mm; correct pixdim",
+    "pixdim < 0": r"its header has voxels of 3 × -3 × 3 mm; correct pixdim",
+    "singular affine": "its affine is singular; correct sform",
+    "affine of NaN": "its affine is singular; correct sform",
+    "microscopy": r"voxels of 0\.01 × 0\.01 × 0\.01 mm are not of a head scan; correct",
+    "T2 instead": "is given as T1 but looks T2-weighted.*; name",
+    "unreadable": "may not be read; give yourself the right",
+}
+
+
+def broken_mask(kind: str, scan: Scan) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and affine of a mask that is broken."""
+    labels = outline(scan)
+    moved = scan.affine.copy()
+    moved[2, 3] += 5
+    return {
+        "other shape": (labels[2:], scan.affine),
+        "other affine": (labels, moved),
+        "mirrored affine": (labels, scan.affine @ np.diag([-1.0, 1, 1, 1])),
+        "fractions": (labels * np.float32(0.3), scan.affine),
+        "negative": (-labels.astype(np.int16), scan.affine),
+        "above 255": (labels.astype(np.int16) * 100, scan.affine),
+        "NaN": (np.where(labels == 4, np.nan, labels).astype(np.float32), scan.affine),
+    }[kind]
+
+
+MASKS = {
+    "other shape": r"mask has shape .*, the scan .*; give the mask in its voxels",
+    "other affine": r"mask lies up to 5\.0 mm off the grid of the scan; correct",
+    "mirrored affine": r"mask lies up to .* mm off the grid of the scan; correct",
+    "fractions": "mask holds other values than whole numbers from 0 to 255; give the labels",
+    "negative": "mask holds other values than whole numbers from 0 to 255; give the labels",
+    "above 255": "mask holds other values than whole numbers from 0 to 255; give the labels",
+    "NaN": "mask holds other values than whole numbers from 0 to 255; give the labels",
+}
+
+
+def name(kind: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in kind.replace("<", "below"))
+
+
+@pytest.fixture(scope="module")
+def no_rights():
+    """One scan that may not be read: played, since tests may run as root, who reads all."""
+    opened = Path.open
+
+    def refused(self, *arguments, **options):
+        if self.name == "t1.nii.gz" and self.is_symlink() and os.readlink(self).startswith("unreadable"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(self))
+        return opened(self, *arguments, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", refused)
+        yield
+
+
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory, sound, found_once, no_rights):
+    """One cohort with every broken file between sound subjects; {subject: outcomes} and the folder."""
+    cohort = Cohort(tmp_path_factory.mktemp("bad"), sound)
+    cohort.add("first")
+    for kind in T1:
+        break_t1(cohort.add("t1-" + name(kind)) / "t1.nii.gz", kind, sound)
+    for kind in MASKS:
+        nifti(cohort.add("mask-" + name(kind)) / "mask.nii.gz", *broken_mask(kind, sound))
+    break_t1(cohort.add("t2-truncated") / "t2.nii.gz", "truncated", sound)
+    nifti(cohort.add("t2-is-t1") / "t2.nii.gz", sound.data, sound.affine)
+    nifti(cohort.add("mask-empty") / "mask.nii.gz", 0 * outline(sound), sound.affine)
+    cohort.add("no-t2", t2=False)
+    cohort.add("no-mask", mask=False)
+    files, part = cohort.rows[0]
+    cohort.rows.append((replace(files, subject="no-t1", t1=None), part))
+    cohort.rows.append(
+        (replace(files, subject="twice", problem="the same scan lies at a and b; keep one of them"), part)
+    )
+    cohort.add("last")
+    written = cohort.sheet()
+    found: dict[str, list[preprocess.Outcome]] = {}
+    for outcome in preprocess.preprocess(written, written.rows, cohort.folder / "registered", FAST):
+        found.setdefault(outcome.subject, []).append(outcome)
+    assert list(found) == [row.subject for row in written.rows]
+    return found, cohort.folder
+
+
+def only(outcomes, subject: str) -> preprocess.Outcome:
+    (outcome,) = outcomes[0][subject]
+    return outcome
+
+
+@pytest.mark.parametrize("kind", T1)
+def test_a_broken_t1_costs_its_subject(outcomes, kind):
+    outcome = only(outcomes, "t1-" + name(kind))
+    assert (outcome.status, outcome.file) == ("lost", f"t1-{name(kind)}/t1.nii.gz")
+    assert_said(outcome, T1[kind])
+    assert not (outcomes[1] / "registered" / outcome.subject).exists()
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_a_broken_mask_costs_its_subject(outcomes, kind):
+    outcome = only(outcomes, "mask-" + name(kind))
+    assert (outcome.status, outcome.file) == ("lost", f"mask-{name(kind)}/mask.nii.gz")
+    assert_said(outcome, MASKS[kind])
+    assert not (outcomes[1] / "registered" / outcome.subject).exists()
+
+
+BASIC = {"t1", "mask", "brain"}
+
+
+@pytest.mark.parametrize(
+    ("subject", "status", "file", "said", "volumes"),
+    [
+        ("t2-truncated", "partial", "t2-truncated/t2.nii.gz", "cannot be read.*; copy", BASIC),
+        ("t2-is-t1", "partial", "t2-is-t1/t2.nii.gz", "is given as T2 but looks T1-weighted.*; name", BASIC),
+        ("mask-empty", "done", "mask-empty/mask.nii.gz", "mask is empty: kept.*; exclude", BASIC | {"t2"}),
+        ("no-t2", "done", "no-t2/t1.nii.gz", "has no T2-weighted scan.*: kept for T1; add", BASIC),
+        ("no-mask", "lost", "no-mask/t1.nii.gz", "has no mask beside it.*; add it, or exclude", set()),
+        ("no-t1", "lost", "first/t2.nii.gz", "has no T1-weighted scan.*; add it, or exclude", set()),
+        ("twice", "lost", "first/t1.nii.gz", "the same scan lies at a and b; keep one of them", set()),
+    ],
+)
+def test_what_is_left_of_a_subject(outcomes, subject, status, file, said, volumes):
+    outcome = only(outcomes, subject)
+    assert (outcome.status, outcome.file) == (status, file)
+    assert_said(outcome, said)
+    kept = {path.name.split(".")[0] for path in (outcomes[1] / "registered" / subject).glob("*.nii.gz")}
+    assert kept == volumes
+
+
+def assert_said(outcome: preprocess.Outcome, pattern: str) -> None:
+    assert re.match(pattern, outcome.reason), outcome.reason
+    assert "\n" not in outcome.reason
+    assert ";" in outcome.reason
+
+
+def test_sound_subjects_are_as_they_were_alone(outcomes, sound, found_once, tmp_path):
+    cohort = Cohort(tmp_path, sound)
+    cohort.add("first")
+    alone = cohort.sheet()
+    assert [o.status for o in preprocess.preprocess(alone, alone.rows, tmp_path / "registered", FAST)] == ["done"]
+    for subject in ("first", "last"):
+        assert only(outcomes, subject) == preprocess.Outcome(subject, "done")
+        for path in (tmp_path / "registered" / "first").glob("*.n*"):
+            assert (outcomes[1] / "registered" / subject / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_second_run_says_the_same(outcomes, monkeypatch):
+    """What is said of kept subjects is not forgotten when they are not done again."""
+    written = sheet.read(outcomes[1] / "subjects.csv")
+    monkeypatch.setattr(preprocess, "_subject", lambda *_: pytest.fail("done again"))
+    rows = [row for row in written.rows if row.subject in ("mask-empty", "no-t2", "t2-truncated", "first")]
+    again = list(preprocess.preprocess(written, rows, outcomes[1] / "registered", FAST))
+    assert again == [only(outcomes, row.subject) for row in rows]
+
+
+def test_an_empty_mask_is_labels_of_zero(outcomes):
+    folder = outcomes[1] / "registered" / "mask-empty"
+    labels = nibabel.load(folder / "mask.nii.gz")
+    assert not np.asarray(labels.dataobj).any()
+
+
+def test_a_mask_of_a_lost_t2_says_so(sound, found_once, tmp_path):
+    """The mask has the voxels of a T2 that cannot be read: both are told."""
+    cohort = Cohort(tmp_path, sound)
+    root = cohort.add("a")
+    nifti(root / "mask.nii.gz", outline(sound)[1:], sound.affine)
+    (root / "t2.nii.gz").write_bytes(b"")
+    written = cohort.sheet()
+    (outcome,) = preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST)
+    assert (outcome.status, outcome.file) == ("lost", "a/mask.nii.gz")
+    assert "drawn on the T2, which is empty" in outcome.reason
+
+
+def test_a_subject_listed_twice_is_lost_alone(sound, found_once, tmp_path):
+    """In a CSV of one's own a name stands twice: nobody knows which line is right."""
+    for subject in ("a", "b", "c"):
+        nifti(tmp_path / f"{subject}.nii.gz", sound.data, sound.affine)
+    (tmp_path / "scans.csv").write_text("subject,t1\nx,a.nii.gz\ny,b.nii.gz\nx,c.nii.gz\n")
+    arguments = ["index", "--dataset", "own", "--layout", "sheet", "--root", str(tmp_path / "scans.csv")]
+    said = CliRunner().invoke(cli.harness, [*arguments, "--out", str(tmp_path / "s.csv")], catch_exceptions=False)
+    assert "own: x cannot be used: stands twice in scans.csv, again on line 4; name each one once" in said.output
+    written = sheet.read(tmp_path / "s.csv")
+    found = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
+    assert [(o.subject, o.status) for o in found] == [("x", "lost"), ("y", "done")]

@@ -1,0 +1,96 @@
+"""A T1 in the slot of the T2, and the other way round, are told by their contrast, on simulated and on real scans."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import ndimage, stats
+
+from harness.data import contrast, geometry
+from harness.data.locate import follow, locate
+from harness.data.placement import resample
+from harness.data.scan import BadScan, Scan, read_scan
+from tests.data.conftest import FAST, mni
+
+PATH = Path("scan.nii.gz")
+
+
+def looks(image: np.ndarray, inside: np.ndarray, modality: str) -> bool:
+    """Whether an image passes for its modality."""
+    try:
+        contrast.check(modality, image, inside, mni(), mni().packed(FAST), PATH)
+    except BadScan:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("spacing", [2.0, 4.0])
+def test_correlations_are_those_deep_in_each_half_on_any_voxels(spacing):
+    """The template with noise, turned round at the surface: only what lies 10 mm deep counts, on voxels of 4 mm."""
+    grid, target = mni().grid(spacing), mni().at(4.0)
+    depth = ndimage.distance_transform_edt(target.mask, sampling=4.0)
+    noise = 0.2 * np.random.default_rng(0).standard_normal(target.image.shape).astype(np.float32)
+    made = np.where(depth > 4, target.image + noise, 2 - target.image)
+    image = geometry.sample(made, target.grid.affine, grid)
+    again = geometry.sample(image, grid.affine, target.grid)
+    x = target.grid.affine[0, 0] * np.arange(target.grid.shape[0]) + target.grid.affine[0, 3]
+    everywhere = np.ones(grid.shape, bool)
+    found = contrast.correlations(image, everywhere, mni(), grid)
+    turned = contrast.correlations(2 - image, everywhere, mni(), grid)
+    for number, half in enumerate((x < 0, x >= 0)):
+        deep = (depth > 12) & half[:, None, None]
+        expected = stats.pearsonr(again[deep], target.image[deep]).statistic
+        assert found[number] == pytest.approx(expected, abs=0.005)
+        assert turned[number] == pytest.approx(-expected, abs=0.005)
+    assert contrast.correlations(image, ~everywhere, mni(), grid) == (0, 0)
+    assert contrast.correlations(0 * image, everywhere, mni(), grid) == (0, 0)
+
+
+def test_one_half_is_enough_to_pass():
+    """A stroke may take a whole half; where nothing can be compared, nothing is refused."""
+    grid, target = mni().packed(FAST), mni().at(4.0)
+    left = np.arange(grid.shape[0])[:, None, None] < grid.shape[0] // 2
+    half = np.where(left, target.image, 1.5 - target.image)
+    assert looks(half, target.mask, "t1")
+    assert looks(half, target.mask, "t2")
+    assert looks(1.5 - target.image, np.zeros_like(target.mask), "t1")
+
+
+def test_simulated_scans(extracted_scan):
+    place = locate(extracted_scan, mni(), FAST)
+    image, inside = resample(place, mni(), FAST)
+    turned = np.where(inside, 1.05 - image, 0)
+    assert looks(image, inside, "t1")
+    assert not looks(image, inside, "t2")
+    assert looks(turned, inside, "t2")
+    assert not looks(turned, inside, "t1")
+    with pytest.raises(BadScan, match=r"scan\.nii\.gz: is given as T1 but looks T2-weighted .*; "):
+        contrast.check("t1", turned, inside, mni(), mni().packed(FAST), PATH)
+
+
+@pytest.mark.parametrize(
+    ("t1", "t2"),
+    [
+        ("BraTS20_Training_001/BraTS20_Training_001_t1.nii.gz", "BraTS20_Training_001/BraTS20_Training_001_t2.nii.gz"),
+        ("BraTS20_Training_002/BraTS20_Training_002_t1.nii.gz", "BraTS20_Training_002/BraTS20_Training_002_t2.nii.gz"),
+        ("sub-CC900001/anat/sub-CC900001_T1w.nii.gz", "sub-CC900001/anat/sub-CC900001_T2w.nii.gz"),
+    ],
+    ids=["glioma", "multiple-sclerosis", "healthy"],
+)
+def test_real_scans(mri_mini, t1, t2):
+    first, second = (read_scan(next(path for path in mri_mini.rglob(Path(n).name))) for n in (t1, t2))
+    place = locate(first, mni(), FAST)
+    followed = follow(second, place, FAST.spacing)
+    for modality, where in (("t1", place), ("t2", followed)):
+        image, inside = resample(where, mni(), FAST)
+        assert looks(image, inside, modality)
+        assert not looks(image, inside, "t2" if modality == "t1" else "t1")
+
+
+def test_a_real_t2_in_the_slot_of_the_t1(mri_mini):
+    """The whole way: brain and pose are found on the wrong scan too, and then it is refused for its contrast."""
+    scan = read_scan(next(mri_mini.rglob("BraTS20_Training_001_t2.nii.gz")))
+    place = locate(Scan(PATH, scan.data, scan.affine), mni(), FAST)
+    assert not looks(*resample(place, mni(), FAST), "t1")

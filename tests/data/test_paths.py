@@ -1,0 +1,51 @@
+"""Folders as people have them: linked in a circle, with spaces and letters of any script in their names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from click.testing import CliRunner
+
+from harness.cli import harness
+from harness.data import sheet
+from harness.data.store import Store
+from tests.data.conftest import SETTINGS, Cohort, nifti, random_volume
+
+
+def test_folders_linked_in_a_circle_are_walked_once(tmp_path):
+    scan = tmp_path / "sub-CC100001" / "anat" / "sub-CC100001_T1w.nii.gz"
+    scan.parent.mkdir(parents=True)
+    nifti(scan, random_volume())
+    (scan.parent / "again").symlink_to(tmp_path, target_is_directory=True)
+    (tmp_path / "itself").symlink_to("itself")
+    arguments = ["index", "--dataset", "camcan", "--layout", "camcan", "--root", str(tmp_path)]
+    said = CliRunner().invoke(harness, [*arguments, "--out", str(tmp_path / "s.csv")], catch_exceptions=False)
+    assert said.output.startswith("camcan: 1 subjects")
+    (row,) = sheet.read(tmp_path / "s.csv").rows
+    assert (row.t1, row.problem) == ("sub-CC100001/anat/sub-CC100001_T1w.nii.gz", "")
+
+
+def test_paths_may_have_spaces_and_any_letters(sound, tmp_path, root):
+    """The three verbs as typed in a shell whose locale knows ASCII only."""
+    folder = tmp_path / "Köpfe & Hüte, 頭 (1)"
+    cohort = Cohort(folder, sound)
+    place = cohort.add("BraTS20_Training_001")
+    for kind, name in (("t1", "t1"), ("t2", "t2"), ("mask", "seg")):
+        (place / f"{kind}.nii.gz").rename(place / f"BraTS20_Training_001_{name}.nii.gz")
+    listed, registered, report = folder / "Übersicht 1.csv", folder / "auf Vorlage", folder / "1 von 1.csv"
+    packed, brats = folder / "ge packt", ["--dataset", "brats"]
+    verbs = [
+        ["index", *brats, "--layout", "brats", "--role", "test", "--root", folder / "raw", "--out", listed],
+        ["preprocess", "--sheet", listed, "--out", registered, "--report", report, "--settings", SETTINGS],
+        ["pack", *brats, "--sheet", listed, "--registered", registered, "--reports", report, "--out", packed],
+    ]
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
+    for verb in verbs:
+        command = [sys.executable, "-m", "harness", *map(str, verb)]
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    store = Store.open(packed)
+    assert (store.subjects, store.modalities) == (["BraTS20_Training_001"], ["t1", "t2"])
+    assert store.images("t1").any()
