@@ -60,11 +60,12 @@ class Block(nn.Module):
         )
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
-            convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
-            self.shortcut = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.body(x) + self.shortcut(x))
+        # Equal to a 1 x 1 convolution with a stride, which with few channels crashes some CPU builds of torch.
+        return F.relu(self.body(x) + self.shortcut(x[..., :: self.stride, :: self.stride]))
 
 
 class Encoder(nn.Module):
@@ -79,7 +80,7 @@ class Encoder(nn.Module):
         self.out = nn.Linear(widths[-1] * smallest**2, 2 * latent)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance side by side, and the first stage's activations averaged over channels, as large as x."""
+        """Mean and log variance, and the first stage's activations averaged over channels and enlarged to x."""
         activations = self.attended(x)
         attention = F.interpolate(activations.mean(1, keepdim=True), x.shape[-2:], mode="bilinear", align_corners=True)
         return self.out(self.rest(activations).flatten(1)), attention

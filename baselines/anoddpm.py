@@ -1,4 +1,4 @@
-"""AnoDDPM: partial diffusion with simplex noise, whose coarse octaves hide lesions that Gaussian noise leaves visible."""
+"""AnoDDPM: partial diffusion with simplex noise, whose coarse octaves hide lesions that Gaussian noise does not."""
 
 from __future__ import annotations
 

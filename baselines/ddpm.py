@@ -34,7 +34,10 @@ SMALL = {
 
 @dataclass(frozen=True)
 class Params(UNetParams):
-    """Defaults: Wyatt et al. 2022 and their public code (AnoDDPM), who compare with Gaussian noise; no moving average."""
+    """Defaults: Wyatt et al. 2022 and their public code (AnoDDPM), who compare with Gaussian noise.
+
+    Their moving average of the weights and their dropping of x_t beyond [-1, 1] are not followed.
+    """
 
     steps: int = 300_000  # 3000 epochs of 100 slices
     batch: int = 1  # slices

@@ -1,4 +1,4 @@
-"""f-AnoGAN: a GAN learns to make healthy slices, then an encoder to find the latent code of a slice; the rest is odd."""
+"""f-AnoGAN: a GAN learns to make healthy slices, then an encoder to find a slice's latent code; what is left is odd."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""r-VAE: a slice is changed step by step until a trained VAE finds it likely; how much it had to change is the score."""
+"""r-VAE: a slice is changed step by step until a VAE finds it likely; how much it had to change is the score."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Critic(nn.Module):
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
-    """(|gradient| - 1)^2 of a critic's output (N,), averaged, at points between images: `share` (N,) of the fake one."""
+    """Mean (|gradient| - 1)^2 of a critic's output (N,) at points between images: `share` (N,) of the fake one."""
     share = share.reshape(-1, *[1] * (real.ndim - 1))
     mixed = (real + share * (fake - real)).detach().requires_grad_()
     with torch.enable_grad(), torch.autocast(real.device.type, enabled=False):

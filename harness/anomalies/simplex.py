@@ -10,7 +10,7 @@ from torch import Tensor
 TABLE = 256  # length of the random permutation that gives every lattice point its gradient
 SKEW = (math.sqrt(3) - 1) / 2  # takes the plane to the square lattice whose halved squares are the triangles
 UNSKEW = (3 - math.sqrt(3)) / 6
-# Brings one octave to [-1, 1]: gradients of length 1 add up to at most 2 (1/2 - 1/6)^4 / sqrt(6), halfway along an edge.
+# Brings one octave to [-1, 1]: unit gradients add up to at most 2 (1/2 - 1/6)^4 / sqrt(6), halfway along an edge.
 SCALE = 81 * math.sqrt(6) / 2
 
 
