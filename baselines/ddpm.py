@@ -36,7 +36,7 @@ SMALL = {
 class Params(UNetParams):
     """Defaults: Wyatt et al. 2022 and their public code (AnoDDPM), who compare with Gaussian noise.
 
-    Their moving average of the weights and their dropping of x_t beyond [-1, 1] are not followed.
+    Their moving average of the weights is not followed, nor their clamping of x_t: as in Ho et al. x_0 is clamped.
     """
 
     steps: int = 300_000  # 3000 epochs of 100 slices

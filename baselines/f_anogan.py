@@ -126,6 +126,8 @@ def frozen(*networks: nn.Module) -> Iterator[None]:
     """Networks that gradients pass through without being counted for their own weights."""
     for network in networks:
         network.requires_grad_(False)
-    yield
-    for network in networks:
-        network.requires_grad_(True)
+    try:
+        yield
+    finally:
+        for network in networks:
+            network.requires_grad_(True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -37,7 +39,7 @@ def ssim_distance(x: Tensor, y: Tensor, window: int = 11, sigma: float = 1.5, dy
     return ((mean_x - mean_y).square() * spread + shared * changed) / (level * spread)
 
 
-def _blur(window: int, sigma: float, like: Tensor):  # type: ignore[no-untyped-def]
+def _blur(window: int, sigma: float, like: Tensor) -> Callable[[Tensor], Tensor]:
     """Gaussian filter of images shaped as `like`, one axis after the other."""
     offsets = torch.arange(window, device=like.device, dtype=like.dtype) - window // 2
     weights = torch.exp(-0.5 * (offsets / sigma).square())

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Network = TypeVar("Network", bound=nn.Module)
 
 MULTIPLES = (1, 2, 4, 4, 8, 8)  # of the width, from the image's resolution to the coarsest
 
@@ -84,7 +87,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 
-def initialised(network: nn.Module) -> nn.Module | nn.Sequential:
+def initialised(network: Network) -> Network:
     """He's initialisation for convolutions, Glorot's for dense layers, no biases at first."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
