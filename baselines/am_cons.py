@@ -1,0 +1,153 @@
+"""AMCons: a VAE whose early activations are made even over the healthy brain; where they are high, it is abnormal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from baselines.vae import kl_divergence
+from harness.bottleneck import square_side, to_square
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.settings import TrainingParams, scoring
+from harness.training.seeds import Streams
+from harness.windows import by_slices
+
+REVISION = 1
+TITLE = "AMCons"
+FAMILY = "AB"
+PAPER = "Silva-Rodríguez et al., MedIA 2022"
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "width": 4, "latent": 4, "erosion": 2, "score_erosion": 1}
+VARIANTS = {"upd": {"title": "AMCons (UPD)", "params": {"maximise": False, "erosion": 0, "score_erosion": 0}}}
+
+HALVINGS = 4  # of the encoder: 128 voxels to 8
+
+
+@dataclass(frozen=True)
+class Params(TrainingParams):
+    """Defaults: UPD_study (Lagogiannis et al. 2024), but sign and mask of the entropy as published.
+
+    Silva-Rodríguez et al. maximise the entropy of the attention in the eroded brain, and score only there. UPD_study
+    minimises it over the whole image, and scores the whole brain: variant `upd`.
+    """
+
+    steps: int = 10_000
+    batch: int = 8  # slices
+    width: int = 64  # channels of the first residual stage, doubled by every further one; ResNet-18
+    latent: int = 32  # length of the latent code
+    kl_weight: float = 10.0
+    entropy_weight: float = 0.1
+    maximise: bool = True  # the entropy of the attention; False: minimise it
+    erosion: int = 6  # voxels, side of the square that erodes the brain mask of the entropy; 0: the whole image
+    score_erosion: int = scoring(6)  # the same for the score, voxels; 0 or 1: the whole brain
+
+
+class Block(nn.Module):
+    """The residual block of ResNet-18 (He et al. 2016)."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(),
+            nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        # Equal to a 1 x 1 convolution with a stride, which with few channels crashes some CPU builds of torch.
+        return F.relu(self.body(x) + self.shortcut(x[..., :: self.stride, :: self.stride]))
+
+
+class Encoder(nn.Module):
+    """ResNet-18 without pooling: images (N, 1, side, side) to mean and log variance (N, 2 latent), and attention."""
+
+    def __init__(self, width: int, latent: int, smallest: int) -> None:
+        super().__init__()
+        widths = [width * 2**level for level in range(HALVINGS)]
+        first = nn.Sequential(Block(width, width), Block(width, width))
+        self.attended = nn.Sequential(nn.Conv2d(1, width, 7, 2, 3, bias=False), first)
+        self.rest = nn.Sequential(*(nn.Sequential(Block(i, o, 2), Block(o, o)) for i, o in pairwise(widths)))
+        self.out = nn.Linear(widths[-1] * smallest**2, 2 * latent)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log variance, and the first stage's activations averaged over channels and enlarged to x."""
+        activations = self.attended(x)
+        attention = F.interpolate(activations.mean(1, keepdim=True), x.shape[-2:], mode="bilinear", align_corners=True)
+        return self.out(self.rest(activations).flatten(1)), attention
+
+
+class Baseline(Method):
+    """A VAE with a penalty on its attention map, which is also the score."""
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        p = params
+        self.side = square_side(p.patch, HALVINGS)
+        smallest = self.side // 2**HALVINGS
+        widths = [max(1, 4 * p.width // 2**level) for level in range(HALVINGS + 1)]
+        up = [nn.Sequential(nn.Upsample(scale_factor=2.0), Block(i, o), Block(o, o)) for i, o in pairwise(widths)]
+        self.encoder = Encoder(p.width, p.latent, smallest)
+        self.decoder = nn.Sequential(
+            nn.Linear(p.latent, widths[0] * smallest**2),
+            nn.Unflatten(1, (widths[0], smallest, smallest)),
+            *up,
+            nn.Conv2d(widths[-1], 1, 3, padding=1),
+        )
+
+    def phases(self) -> Sequence[Phase]:
+        p = self.params
+        parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
+        optimizer = torch.optim.Adam(parameters, lr=p.learning_rate)
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Cross-entropy of the image + weighted KL divergence, both summed, and the entropy of the attention."""
+        p, images = self.params, to_square(batch.images, self.side)
+        code, attention = self.encoder(images)
+        mean, log_variance = code.float().chunk(2, 1)
+        noise = torch.randn(mean.shape, generator=batch.rng["latent"], device=mean.device)
+        logits = self.decoder(mean + (0.5 * log_variance).exp() * noise).float()
+        error = F.binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
+        divergence = p.latent * kl_divergence(mean, log_variance).mean()
+        mask = eroded(images > 0, p.erosion) if p.erosion else torch.ones_like(images, dtype=torch.bool)
+        sign = -1 if p.maximise else 1
+        return error + p.kl_weight * divergence + sign * p.entropy_weight * entropy(attention.float(), mask).mean()
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        def attention(images: Tensor) -> Tensor:
+            padded = to_square(images, self.side)
+            return self.encoder(padded)[1] * eroded(padded > 0, max(1, p.score_erosion))
+
+        p = self.params
+        return {"final": by_slices(attention, volume, p.patch, p.score_batch)[0]}
+
+    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
+        def restored(images: Tensor) -> Tensor:
+            return self.decoder(self.encoder(to_square(images, self.side))[0].chunk(2, 1)[0]).sigmoid()
+
+        return by_slices(restored, volume, self.params.patch, self.params.score_batch)[0]
+
+
+def entropy(attention: Tensor, mask: Tensor) -> Tensor:
+    """Entropy in nats of the softmax of a map over the voxels of its mask, both (N, 1, H, W): (N,); 0 where none is."""
+    mask = mask.flatten(1)
+    some = mask.any(1)
+    logits = attention.flatten(1).masked_fill(~mask & some[:, None], float("-inf"))
+    log_share = logits.log_softmax(1)
+    return -(log_share.exp() * log_share.masked_fill(~mask, 0)).sum(1)
+
+
+def eroded(mask: Tensor, side: int) -> Tensor:
+    """The voxels of a mask (N, 1, H, W) whose side x side neighbourhood lies in it; none is outside of the image."""
+    outside = F.pad((~mask).float(), (side // 2, (side - 1) // 2) * 2, value=1.0)
+    return F.max_pool2d(outside, side, 1) == 0

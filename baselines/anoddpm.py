@@ -1,0 +1,46 @@
+"""AnoDDPM: partial diffusion with simplex noise, whose coarse octaves hide lesions that Gaussian noise does not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from baselines import ddpm
+from baselines.ddpm import Params as DDPMParams
+from harness.anomalies.simplex import simplex_noise
+
+REVISION = 1
+TITLE = "AnoDDPM"
+FAMILY = "IR"
+PAPER = "Wyatt et al., CVPRW 2022"
+SMALL = {
+    "steps": 8,
+    "batch": 4,
+    "patch": 32,
+    "widths": [8, 16],
+    "groups": 4,
+    "layers": 1,
+    "attention_from": 9,
+    "stride": 125,
+    "frequency": 16,
+}
+
+
+@dataclass(frozen=True)
+class Params(DDPMParams):
+    """Defaults: Wyatt et al. 2022."""
+
+    frequency: float = 64.0  # voxels per lattice cell of the coarsest octave
+    octaves: int = 6  # each with cells half as large as the one before
+    persistence: float = 0.8  # weight of an octave relative to the one before
+
+
+class Baseline(ddpm.Baseline):
+    """As DDPM, with another noise in both directions."""
+
+    def noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Noise (N, 1, H, W): simplex noise, not scaled to unit variance, as published."""
+        p = self.params
+        return simplex_noise(shape, generator, p.frequency, p.octaves, p.persistence)

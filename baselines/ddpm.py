@@ -1,0 +1,135 @@
+"""DDPM with partial diffusion: a slice is noised up to a time t and denoised again; what has changed is the score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from harness.anomalies.draws import Draws
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.networks import apply_unet, unet
+from harness.settings import UNetParams, scoring
+from harness.training.seeds import Streams
+from harness.windows import by_slices
+
+REVISION = 1
+TITLE = "DDPM"
+FAMILY = "IR"
+PAPER = "Ho et al., NeurIPS 2020; Wyatt et al., CVPRW 2022"
+SMALL = {
+    "steps": 8,
+    "batch": 4,
+    "patch": 32,
+    "widths": [8, 16],
+    "groups": 4,
+    "layers": 1,
+    "attention_from": 9,
+    "stride": 125,
+}
+
+
+@dataclass(frozen=True)
+class Params(UNetParams):
+    """Defaults: Wyatt et al. 2022 and their public code (AnoDDPM), who compare with Gaussian noise.
+
+    Their moving average of the weights is not followed, nor their clamping of x_t: as in Ho et al. x_0 is clamped.
+    """
+
+    steps: int = 300_000  # 3000 epochs of 100 slices
+    batch: int = 1  # slices
+    patch: int = 256  # voxels
+    widths: tuple[int, ...] = (128, 128, 256, 256, 512, 512)  # 128 x (1, 1, 2, 2, 4, 4)
+    attention_from: int = 4  # at 32 x 32 voxels and below
+    T: int = 1000  # steps of the diffusion
+    start: int = scoring(250)  # t that test slices are noised to
+    stride: int = scoring(1)  # length of a reverse step; 1 visits every t, more is faster and coarser
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.start <= self.T or self.stride < 1:
+            raise ValueError(f"start {self.start} must be between 1 and T = {self.T}, and stride at least 1")
+
+
+class Baseline(Method):
+    """Predicts the noise in x_t = sqrt(kept_t) x_0 + sqrt(1 - kept_t) noise; images are scaled to [-1, 1]."""
+
+    kept: Tensor
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        self.unet = unet(params)
+        self.register_buffer("kept", kept_schedule(params.T), persistent=False)
+
+    def phases(self) -> Sequence[Phase]:
+        p = self.params
+        optimizer = torch.optim.AdamW(self.unet.parameters(), lr=p.learning_rate, weight_decay=0.0)
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer, clip=1.0)], resize=True)]
+
+    def noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Noise (N, 1, H, W): standard normal."""
+        return torch.randn(shape, generator=generator, device=generator.device)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Squared error of the predicted noise, t uniform in 1…T."""
+        x = 2 * batch.images - 1
+        t = 1 + Draws(len(x), batch.rng["times"]).choice(self.params.T)
+        noise = self.noise(tuple(x.shape), batch.rng["noise"])
+        return (self.predict(diffused(x, noise, self.kept[t]), t) - noise).square().mean()
+
+    def predict(self, x: Tensor, t: Tensor | int) -> Tensor:
+        """The noise in x_t (N, 1, H, W); the network counts t from 0."""
+        return apply_unet(self.unet, x, t - 1, self.params).float()
+
+    def restored(self, images: Tensor, rng: Streams) -> Tensor:
+        """Images (N, 1, H, W) in [0, 1], noised to t = `start` and denoised step by step."""
+        p = self.params
+        # One noise field for all slices of a volume: the result does not depend on how many are scored at once.
+        generator, shape = rng.child("diffusion")["noise"], (1, 1, *images.shape[-2:])
+        x = diffused(2 * images - 1, self.noise(shape, generator), self.kept[p.start])
+        for t, following in pairwise([*range(p.start, 0, -p.stride), 0]):
+            mean, deviation = reverse_step(x, self.predict(x, t), self.kept[t], self.kept[following])
+            x = mean + deviation * self.noise(shape, generator) if following else mean
+        return ((x + 1) / 2).clamp(0, 1)
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        def residual(images: Tensor) -> Tensor:
+            return (images - self.restored(images, rng)).abs()
+
+        return {"final": by_slices(residual, volume, self.params.patch, self.params.score_batch)[0]}
+
+    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
+        def healed(images: Tensor) -> Tensor:
+            return self.restored(images, rng)
+
+        return by_slices(healed, volume, self.params.patch, self.params.score_batch)[0]
+
+
+def kept_schedule(T: int) -> Tensor:
+    """The share of variance kept at t = 0…T, prod(1 - beta): betas rise linearly, from 1e-4 to 0.02 at T = 1000.
+
+    Other T have betas so scaled that the last t keeps as little (Ho et al. 2020; public code of Wyatt et al. 2022).
+    """
+    betas = torch.linspace(1e-4, 0.02, T, dtype=torch.float64) * 1000 / T
+    return torch.cat([torch.ones(1), (1 - betas.clamp_max(0.999)).cumprod(0).float()])
+
+
+def diffused(x: Tensor, noise: Tensor, kept: Tensor) -> Tensor:
+    """x_t for x_0 (N, 1, H, W) and the share of variance kept, one or (N,)."""
+    kept = kept.reshape(-1, 1, 1, 1)
+    return kept.sqrt() * x + (1 - kept).sqrt() * noise
+
+
+def reverse_step(x: Tensor, noise: Tensor, kept: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of x_s given x_t and the noise in it, for s < t.
+
+    kept, later: shares of variance kept at t and at s. Ho et al. 2020, equations 7 and 11, with their variance
+    beta_t = 1 - kept_t / kept_s; x_0 is held within [-1, 1].
+    """
+    beta = 1 - kept / later
+    x0 = ((x - (1 - kept).sqrt() * noise) / kept.sqrt()).clamp(-1, 1)
+    mean = (later.sqrt() * beta * x0 + (kept / later).sqrt() * (1 - later) * x) / (1 - kept)
+    return mean, beta.sqrt()

@@ -1,0 +1,123 @@
+"""VAE: a variational autoencoder learns healthy slices; what it fails to reconstruct is the score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from harness.bottleneck import halvings, square_side, to_square
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.settings import TrainingParams, scoring
+from harness.similarity import anomaly_map
+from harness.training.seeds import Streams
+from harness.windows import by_slices
+
+REVISION = 1
+TITLE = "VAE"
+FAMILY = "IR"
+PAPER = "Kingma and Welling, ICLR 2014; Baur et al., MedIA 2021"
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "width": 4, "squeezed": 4, "latent": 16}
+VARIANTS = {"upd": {"title": "VAE (UPD)", "params": {"compare": "ssim", "sample": True}}}
+
+
+@dataclass(frozen=True)
+class Params(TrainingParams):
+    """Defaults: UPD_study (Lagogiannis et al. 2024), whose settings for T1 and T2 differ.
+
+    The score is that of Baur et al. 2021, the absolute residual of the reconstruction from the latent mean; UPD_study
+    samples the latent code and compares by SSIM: variant `upd`.
+    """
+
+    MODALITY: ClassVar[dict[str, dict[str, Any]]] = {"t2": {"width": 16, "squeezed": 16, "kl_weight": 1e-3}}
+
+    steps: int = 30_000
+    batch: int = 64  # slices
+    width: int = 32  # channels of the first convolution, doubled by every further one; UPD_study, T2: 16
+    squeezed: int = 64  # channels that the dense layers see; T2: 16
+    latent: int = 512  # length of the latent code
+    kl_weight: float = 1e-4  # of the KL divergence per latent dimension; T2: 1e-3
+    sample: bool = scoring(False)  # score with a random latent code instead of its mean
+    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/similarity.py
+
+
+class Baseline(Method):
+    """Encodes a slice into a normal distribution and decodes a draw from it."""
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        p, count = params, halvings(params.patch, 2)  # 128 voxels: six times, to 2 x 2
+        self.side = square_side(p.patch, count)
+        smallest = self.side // 2**count
+        widths = [p.width * 2**level for level in range(count)]
+        dense = p.squeezed * smallest**2
+        down = [layer(nn.Conv2d(i, o, 3, 2, 1), o) for i, o in pairwise([1, *widths])]
+        up = [layer(nn.ConvTranspose2d(i, o, 3, 2, 1, 1), o) for i, o in pairwise([*widths[::-1], p.width])]
+        self.encoder = nn.Sequential(
+            *down,
+            layer(nn.Conv2d(widths[-1], p.squeezed, 1), p.squeezed),
+            nn.Flatten(),
+            nn.Linear(dense, 2 * p.latent, bias=False),
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(p.latent, dense, bias=False),
+            nn.Unflatten(1, (p.squeezed, smallest, smallest)),
+            layer(nn.Conv2d(p.squeezed, widths[-1], 1), widths[-1]),
+            *up,
+            nn.Conv2d(p.width, 1, 1),
+        )
+
+    def phases(self) -> Sequence[Phase]:
+        p = self.params
+        parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
+        optimizer = torch.optim.Adam(parameters, lr=p.learning_rate, betas=(0.0, 0.9))  # UPD_study
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
+
+    def loss(self, batch: Batch) -> Tensor:
+        images = to_square(batch.images, self.side)
+        noise = torch.randn((len(images), self.params.latent), generator=batch.rng["latent"], device=images.device)
+        return self.negative_elbo(images, noise).mean()
+
+    def negative_elbo(self, images: Tensor, noise: Tensor) -> Tensor:
+        """Mean squared error + weighted mean KL divergence of images (N, 1, side, side): (N,).
+
+        noise: what the latent code deviates from its mean, in standard deviations, (N, latent) or one for all.
+        """
+        mean, log_variance = self.encoder(images).float().chunk(2, 1)
+        restored = self.decoder(mean + (0.5 * log_variance).exp() * noise).float()
+        divergence = kl_divergence(mean, log_variance)
+        return (images - restored).square().mean((1, 2, 3)) + self.params.kl_weight * divergence
+
+    def restored(self, images: Tensor, rng: Streams) -> Tensor:
+        """Reconstructions of images (N, 1, h, w): (N, 1, side, side)."""
+        mean, log_variance = self.encoder(to_square(images, self.side)).float().chunk(2, 1)
+        if self.params.sample:
+            # One draw for all slices of a volume: the result does not depend on how many are scored at once.
+            noise = torch.randn((1, mean.shape[1]), generator=rng.child("score")["latent"], device=mean.device)
+            mean = mean + (0.5 * log_variance).exp() * noise
+        return self.decoder(mean)
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        def compared(images: Tensor) -> Tensor:
+            return anomaly_map(to_square(images, self.side), self.restored(images, rng), p.compare)
+
+        p = self.params
+        return {"final": by_slices(compared, volume, p.patch, p.score_batch)[0]}
+
+    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
+        p = self.params
+        return by_slices(lambda images: self.restored(images, rng), volume, p.patch, p.score_batch)[0].clamp(0, 1)
+
+
+def layer(convolution: nn.Module, channels: int) -> nn.Sequential:
+    """A convolution, batch normalisation and leaky ReLU."""
+    return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(0.01))
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL divergence of N(mean, variance) from N(0, 1), averaged over the latent dimensions: (N, L) to (N,)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(1)

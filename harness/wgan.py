@@ -1,0 +1,104 @@
+"""Residual networks of WGAN-GP (Gulrajani et al. 2017) for grey images, and its gradient penalty."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Network = TypeVar("Network", bound=nn.Module)
+
+MULTIPLES = (1, 2, 4, 4, 8, 8)  # of the width, from the image's resolution to the coarsest
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions after normalisation and ReLU, beside a 1 x 1 convolution; doubles or halves the resolution.
+
+    Nearest-neighbour enlarging equals the original's rearranging of four equal channels. The second convolution on the
+    way down is 1 x 1, as in the f-AnoGAN of UPD_study.
+    """
+
+    def __init__(self, inputs: int, outputs: int, norms: tuple[nn.Module, nn.Module], up: bool) -> None:
+        super().__init__()
+        self.up = up
+        middle, kernel = (outputs, 3) if up else (inputs, 1)
+        self.norm_in, self.norm_out = norms
+        self.conv_in = nn.Conv2d(inputs, middle, 3, padding=1, bias=False)
+        self.conv_out = nn.Conv2d(middle, outputs, kernel, padding=kernel // 2)
+        self.shortcut = nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = F.relu(self.norm_in(x))
+        if self.up:
+            h = self.conv_in(F.interpolate(h, scale_factor=2.0))
+            return self.conv_out(F.relu(self.norm_out(h))) + self.shortcut(F.interpolate(x, scale_factor=2.0))
+        h = self.conv_out(F.relu(self.norm_out(self.conv_in(h))))
+        return F.avg_pool2d(h, 2) + self.shortcut(F.avg_pool2d(x, 2))
+
+
+def generator(latent: int, width: int, side: int, halvings: int) -> nn.Sequential:
+    """A network from noise (N, latent) to images (N, 1, side, side) in [0, 1]."""
+    channels, base = _channels(width, halvings)[::-1], side // 2**halvings
+    blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(o)), up=True) for i, o in pairwise(channels)]
+    head = [nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, 1, 3, padding=1), nn.Sigmoid()]
+    start = [nn.Linear(latent, channels[0] * base**2), nn.Unflatten(1, (channels[0], base, base))]
+    return initialised(nn.Sequential(*start, *blocks, *head))
+
+
+def encoder(latent: int, width: int, side: int, halvings: int) -> nn.Sequential:
+    """A network from images (N, 1, side, side) to latent codes (N, latent) in [-1, 1]."""
+    channels, base = _channels(width, halvings), side // 2**halvings
+    blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(i)), up=False) for i, o in pairwise(channels)]
+    head = [nn.Flatten(), nn.Linear(channels[-1] * base**2, latent), nn.Tanh()]
+    return initialised(nn.Sequential(nn.Conv2d(1, width, 3, padding=1), *blocks, *head))
+
+
+class Critic(nn.Module):
+    """A network from images (N, 1, side, side) to a real number each, with layer normalisation."""
+
+    def __init__(self, width: int, side: int, halvings: int) -> None:
+        super().__init__()
+        channels = _channels(width, halvings)
+        shapes = [(count, side // 2**level, side // 2**level) for level, count in enumerate(channels)]
+        blocks = [
+            ResidualBlock(shape[0], after[0], (nn.LayerNorm(shape), nn.LayerNorm(shape)), up=False)
+            for shape, after in pairwise(shapes)
+        ]
+        self.features = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), *blocks, nn.Flatten())
+        self.out = nn.Linear(channels[-1] * (side // 2**halvings) ** 2, 1)
+        initialised(self)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The judgement (N,) and the features (N, F) it is made from."""
+        features = self.features(x)
+        return self.out(features)[:, 0], features
+
+
+def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
+    """Mean (|gradient| - 1)^2 of a critic's output (N,) at points between images: `share` (N,) of the fake one."""
+    share = share.reshape(-1, *[1] * (real.ndim - 1))
+    mixed = (real + share * (fake - real)).detach().requires_grad_()
+    with torch.enable_grad(), torch.autocast(real.device.type, enabled=False):
+        (gradient,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
+    return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def initialised(network: Network) -> Network:
+    """He's initialisation for convolutions, Glorot's for dense layers, no biases at first."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+        elif isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None:
+            nn.init.zeros_(module.bias)
+    return network
+
+
+def _channels(width: int, halvings: int) -> list[int]:
+    multiples = [*MULTIPLES, *[MULTIPLES[-1]] * halvings]
+    return [width * multiple for multiple in multiples[: halvings + 1]]

@@ -1,0 +1,98 @@
+"""DDPM and AnoDDPM: forward and reverse diffusion against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from baselines import anoddpm, ddpm
+from harness import registry
+from harness.method import Context
+from harness.training.seeds import Streams
+
+
+def small(name: str, **values):
+    torch.manual_seed(0)
+    params = registry.params(name, {**registry.describe(name).small, **values}, "t1")
+    return registry.load(name).Baseline(params, Context("t1", 4.0)).eval()
+
+
+def volume() -> torch.Tensor:
+    return torch.rand((6, 32, 24), generator=torch.Generator().manual_seed(1)).clamp_min(0.01)
+
+
+def test_schedule_against_a_plain_product():
+    kept = 1.0
+    for beta in np.linspace(1e-4, 0.02, 1000)[:250]:
+        kept *= 1 - beta
+    schedule = ddpm.kept_schedule(1000)
+    assert schedule[0] == 1
+    assert schedule[250].item() == pytest.approx(kept, rel=1e-5)
+    assert schedule[1000].item() == pytest.approx(4.036e-5, rel=1e-3)
+    assert ddpm.kept_schedule(100)[100] < 1e-4
+
+
+def test_forward_diffusion_is_many_small_steps():
+    """Noising from 0 to t at once has the mean and variance of t single steps."""
+    betas, mean, variance = np.linspace(1e-4, 0.02, 1000)[:40], 0.7, 0.0
+    for beta in betas:
+        mean, variance = np.sqrt(1 - beta) * mean, (1 - beta) * variance + beta
+    kept = ddpm.kept_schedule(1000)[40]
+    x = torch.full((1, 1, 1, 1), 0.7)
+    still = ddpm.diffused(x, torch.zeros_like(x), kept)
+    assert still.item() == pytest.approx(mean, rel=1e-5)
+    assert (ddpm.diffused(x, torch.ones_like(x), kept) - still).item() ** 2 == pytest.approx(variance, rel=1e-4)
+
+
+@pytest.mark.parametrize(("t", "s"), [(250, 249), (250, 200), (10, 0)])
+def test_reverse_step_against_bayes(t, s):
+    """q(x_s | x_t, x_0) from the two Gaussians that it is made of, by completing the square."""
+    schedule = ddpm.kept_schedule(1000).double()
+    kept, later = schedule[t], schedule[s]
+    generator = torch.Generator().manual_seed(0)
+    x0 = torch.rand((2, 1, 4, 4), generator=generator, dtype=torch.float64) * 1.8 - 0.9
+    noise = torch.randn((2, 1, 4, 4), generator=generator, dtype=torch.float64)
+    x = ddpm.diffused(x0, noise, kept)
+    mean, deviation = ddpm.reverse_step(x, noise, kept, later)
+    ratio = kept / later
+    if s == 0:
+        torch.testing.assert_close(mean, x0)
+        return
+    precision = 1 / (1 - later) + ratio / (1 - ratio)
+    expected = (later.sqrt() * x0 / (1 - later) + ratio.sqrt() * x / (1 - ratio)) / precision
+    torch.testing.assert_close(mean, expected)
+    assert deviation.item() ** 2 == pytest.approx((1 - ratio).item())
+
+
+@pytest.mark.parametrize("stride", [1, 7, 25])
+def test_a_network_that_knows_the_noise_restores_the_image(stride, monkeypatch):
+    method = small("ddpm", start=50, stride=stride)
+    images = volume()[:, None]
+
+    def known(x, t):
+        kept = method.kept[t]
+        return (x - kept.sqrt() * (2 * images - 1)) / (1 - kept).sqrt()
+
+    monkeypatch.setattr(method, "predict", known)
+    torch.testing.assert_close(method.restored(images, Streams(0)), images, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ddpm", "anoddpm"])
+def test_score_is_the_same_for_any_batch_size(name):
+    one, many = (small(name, score_batch=batch).score(volume(), Streams(3))["final"] for batch in (2, 64))
+    torch.testing.assert_close(one, many, rtol=1e-3, atol=1e-5)
+
+
+def test_noises_are_what_they_are_called():
+    gaussian, simplex = (
+        small(name).noise((8, 1, 64, 64), torch.Generator().manual_seed(0)) for name in ("ddpm", "anoddpm")
+    )
+    neighbours = [float((n[..., 1:] * n[..., :-1]).mean() / n.square().mean()) for n in (gaussian, simplex)]
+    assert abs(neighbours[0]) < 0.05
+    assert neighbours[1] > 0.5
+
+
+def test_anoddpm_is_ddpm_with_another_noise():
+    assert issubclass(anoddpm.Baseline, ddpm.Baseline)
+    assert registry.params("anoddpm", {}, "t1").start == 250

@@ -1,0 +1,31 @@
+"""Sizes of networks with a dense bottleneck: every slice fits, and can be halved as often as planned."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from harness.bottleneck import halvings, square_side, to_square
+from harness.training.sampler import fit
+
+
+@pytest.mark.parametrize(
+    ("patch", "smallest", "count", "side"),
+    [(128, 2, 6, 128), (128, 4, 5, 128), (48, 2, 4, 48), (48, 4, 3, 48), (40, 2, 4, 48), (20, 4, 2, 24), (6, 4, 1, 8)],
+)
+def test_sizes_by_hand(patch, smallest, count, side):
+    assert halvings(patch, smallest) == count
+    assert square_side(patch, count) == side
+
+
+@pytest.mark.parametrize("patch", range(8, 70, 3))
+@pytest.mark.parametrize("shape", [(48, 39), (30, 57), (9, 9)])
+def test_scaled_slices_fit_into_the_square(patch, shape):
+    count = halvings(patch, 2)
+    side = square_side(patch, count)
+    slices, _ = fit(torch.ones((2, 1, *shape)), patch)
+    square = to_square(slices, side)
+    assert square.shape == (2, 1, side, side)
+    assert square.sum() == slices.sum()
+    assert side % 2**count == 0
+    assert side // 2**count >= 1
