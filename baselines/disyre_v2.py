@@ -28,8 +28,8 @@ class Params(CorruptionParams):
     The direction of t is that of the first paper: the larger, the more corrupted.
     """
 
-    texture: float = 1.0  # probability that the foreign patch is blended in
-    bias: float = 1.0  # probability that grey values are shifted
+    texture: float = 1.0  # probability that the foreign patch is blended in; own choice
+    bias: float = 1.0  # probability that grey values are shifted; own choice
     levels: tuple[float, ...] = (0.0057, 0.383, 0.612, 0.769, 0.939)  # grey values of the classes, for T1 and T2
     bias_blur: float = 2.0  # mm, standard deviation of the Gaussian that blurs the selected classes; own choice
     step: int = scoring(25)  # the score is the mean over t = T, T - step, …: four of them

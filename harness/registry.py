@@ -38,6 +38,7 @@ class Description:
     title: str  # the name printed in tables
     family: str  # a key of FAMILIES
     paper: str  # where the method was published
+    summary: str  # the first line of the file's docstring, without the name
     revision: int  # raised when the method's code changes its results: retrains this method alone
     requires: str | None  # a method whose run of the same seed and modality this one builds on
     small: dict[str, Any]  # hyper-parameters that train in seconds on a CPU, for tests
@@ -86,6 +87,7 @@ def describe(name: str) -> Description:
         title=own.get("title", declared.get("TITLE", name)),
         family=family,
         paper=declared.get("PAPER", ""),
+        summary=(ast.get_docstring(tree) or "").partition("\n")[0].partition(": ")[2],
         revision=declared["REVISION"],
         requires=declared.get("REQUIRES"),
         small=declared.get("SMALL", {}),

@@ -1,0 +1,53 @@
+"""Documents that say what the code says: they are compared with it, or what they tell to type is run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from harness import registry
+from harness.cli import harness
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_table_of_methods_is_what_list_prints():
+    printed = CliRunner().invoke(harness, ["list", "--markdown"], catch_exceptions=False).output
+    assert printed in (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+
+
+def test_every_method_has_a_paragraph():
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    headings = [line.removeprefix("### ") for line in text.splitlines() if line.startswith("### ")]
+    assert sorted(headings) == registry.names()
+    for name in registry.names():
+        about = registry.describe(name)
+        assert about.summary, f"baselines/{name}.py: its docstring should begin with NAME: what it does"
+
+
+def test_links_between_documents_lead_somewhere():
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for part in page.read_text(encoding="utf-8").split("](")[1:]:
+            target = part.split(")")[0].split("#")[0]
+            if target and "://" not in target:
+                assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_tutorial_leads_to_a_baseline_that_conforms(tmp_path):
+    """docs/add-a-baseline.md alone: its file, and the checks that it names."""
+    import shutil
+
+    project = tmp_path / "copy"
+    shutil.copytree(ROOT, project, ignore=shutil.ignore_patterns(".*", "results", "__pycache__", "*.pyc"))
+    text = (ROOT / "docs" / "add-a-baseline.md").read_text(encoding="utf-8")
+    blocks = [block.split("```", 1)[0] for block in text.split("```python\n")[1:]]
+    assert blocks[0].count("\n") <= 40
+    for name, block in zip(("gaussian", "residual"), blocks, strict=True):
+        (project / "baselines" / f"{name}.py").write_text(block)
+    tests = [sys.executable, "-m", "pytest", "tests/test_conformance.py", "-k", "gaussian or residual", "-q"]
+    done = subprocess.run([*tests, "-p", "no:cacheprovider"], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "passed" in done.stdout
