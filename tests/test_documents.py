@@ -47,7 +47,7 @@ def test_the_tutorial_leads_to_a_baseline_that_conforms(tmp_path):
     assert blocks[0].count("\n") <= 40
     for name, block in zip(("gaussian", "residual"), blocks, strict=True):
         (project / "baselines" / f"{name}.py").write_text(block)
-    tests = [sys.executable, "-m", "pytest", "tests/test_conformance.py", "-k", "gaussian or residual", "-q"]
+    tests = [sys.executable, "-m", "pytest", "tests/test_conformance.py", "-k", "gaussian or residual"]
     done = subprocess.run([*tests, "-p", "no:cacheprovider"], cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
     assert "passed" in done.stdout
