@@ -87,7 +87,7 @@ def score_test_set(
     streams = Streams(meta["seed"], device)
     calibration = None if healthy is None else score_healthy(method, healthy, modality, meta, device)
     # Lesions are measured in cubes as large as a voxel, which need not be one.
-    collector = Collector((1000 * store.voxel_ml) ** (1 / 3), calibration)
+    collector = Collector(round((1000 * store.voxel_ml) ** (1 / 3), 6), calibration)
     for row in tqdm(rows, desc=f"{meta['method']} on {meta['task']}", unit="volume", disable=None):
         subject = store.subjects[row]
         rng = streams.child(subject)
