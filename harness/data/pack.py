@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.preprocess import Outcome
+from harness.data.report import Outcome
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
 from harness.files import atomic, read_json, reserve, write_json

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from harness.data import contrast, geometry, strippers, views
 from harness.data import template as templates
 from harness.data.locate import Located, follow, locate
 from harness.data.placement import resample
+from harness.data.report import Outcome, unwritten
 from harness.data.scan import BadScan, OffGrid, Scan, read_labels, read_scan
 from harness.data.settings import Preprocessing
 from harness.data.sheet import Row, Sheet
@@ -25,21 +25,6 @@ from harness.files import FULL, atomic, read_json, write_arrays, write_json
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
 REVISION = 6
-
-COLUMNS = ("subject", "status", "file", "reason")
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A line of a chunk's report. status: done, partial (the file is lost, the subject's T1 is not) or lost.
-
-    A subject that is done may have a reason too: something that one should know of it.
-    """
-
-    subject: str
-    status: str
-    file: str = ""
-    reason: str = ""
 
 
 def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
@@ -72,28 +57,6 @@ def preprocess(sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessi
         lost = [Outcome(row.subject, "partial", entry["file"], entry["reason"]) for entry in record["lost"]]
         noted = [Outcome(row.subject, "done", note["file"], note["reason"]) for note in _notes(sheet, row, record)]
         yield from [*lost, *noted] or [Outcome(row.subject, "done")]
-
-
-def write_report(path: Path, outcomes: Iterable[Outcome]) -> None:
-    """Write a report as CSV with the columns subject, status, file, reason. Raises HarnessError if that fails."""
-    try:
-        with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(asdict(outcome) for outcome in outcomes)
-    except OSError as error:
-        raise _unwritten(path, error) from error
-
-
-def read_report(path: Path) -> list[Outcome]:
-    """Read a report. Raises HarnessError if it is none."""
-    if not path.is_file():
-        raise HarnessError(f"{path}: no such report; make it with `python -m harness preprocess`")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise HarnessError(f"{path}: is no report of `preprocess`; its columns must be {', '.join(COLUMNS)}")
-        return [Outcome(**record) for record in reader]
 
 
 def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[str, Any]:
@@ -203,14 +166,7 @@ def _write(
             write_arrays(partial / "before.npz", pictures)
             write_json(partial / "subject.json", record)
     except OSError as error:
-        raise _unwritten(folder, error) from error
-
-
-def _unwritten(path: Path, error: OSError) -> HarnessError:
-    remedy = "make room" if error.errno in FULL else "mend that"
-    return HarnessError(
-        f"{path}: cannot be written ({error.strerror or error}); {remedy} and run again, what is done is kept"
-    )
+        raise unwritten(folder, error) from error
 
 
 def _identity(sheet: Sheet, row: Row, chosen: Preprocessing) -> dict[str, Any]:
@@ -253,7 +209,7 @@ def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str
     if isinstance(error, MemoryError):
         raise HarnessError(f"{row.subject}: the memory does not hold it; run fewer jobs at once") from error
     if isinstance(error, OSError) and error.errno in FULL:
-        raise _unwritten(Path(error.filename or tempfile.gettempdir()), error) from error
+        raise unwritten(Path(error.filename or tempfile.gettempdir()), error) from error
     if not isinstance(error, BadScan):
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return {"file": file, "reason": f"{what}; look at the scan, and exclude the subject if it is damaged"}

@@ -28,7 +28,7 @@ def command(
 ) -> None:
     """Pack registered subjects into one float16 array per modality, the labels beside them, and an index."""
     from harness.data import pack as packing
-    from harness.data.preprocess import read_report
+    from harness.data.report import read_report
     from harness.data.sheet import read
 
     reports = [*first, *more]

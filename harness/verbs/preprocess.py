@@ -18,18 +18,19 @@ def command(sheet: Path, chunk: str, out: Path, report: Path, settings: str) -> 
     from tqdm import tqdm
 
     from harness.data import preprocess as steps
+    from harness.data import report as reports
     from harness.data.settings import parse
     from harness.data.sheet import read
 
     chosen = parse(settings)
     subjects = read(sheet)
     rows = steps.chunk(subjects.rows, chunk)
-    outcomes: list[steps.Outcome] = []
+    outcomes: list[reports.Outcome] = []
     with tqdm(total=len(rows), desc=f"preprocess {chunk}", unit="subject", disable=None) as progress:
         for row in rows:
             outcomes += steps.preprocess(subjects, [row], out, chosen)
             progress.update()
-    steps.write_report(report, outcomes)
+    reports.write_report(report, outcomes)
     for outcome in (outcome for outcome in outcomes if outcome.reason):
         click.echo(f"{outcome.subject} {outcome.status}: {outcome.file}: {outcome.reason}")
     click.echo(f"{sheet}, chunk {chunk}: {len(rows)} subjects, {sum(o.status == 'lost' for o in outcomes)} lost")

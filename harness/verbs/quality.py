@@ -27,8 +27,8 @@ def command(
     more: tuple[Path, ...],
 ) -> None:
     """Measure every subject, flag what is unusual, and write a page with pictures before and after. Excludes nobody."""
-    from harness.data.preprocess import read_report
     from harness.data.quality import cohort, page
+    from harness.data.report import read_report
     from harness.data.sheet import read
 
     outcomes = [outcome for report in [*first, *more] for outcome in read_report(report)]

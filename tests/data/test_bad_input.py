@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from harness import cli
 from harness.data import preprocess, sheet
+from harness.data.report import Outcome
 from harness.data.scan import Scan
 from tests.data.conftest import FAST, Cohort, nifti, outline, second
 
@@ -176,14 +177,14 @@ def outcomes(tmp_path_factory, sound, found_once, no_rights):
     )
     cohort.add("last")
     written = cohort.sheet()
-    found: dict[str, list[preprocess.Outcome]] = {}
+    found: dict[str, list[Outcome]] = {}
     for outcome in preprocess.preprocess(written, written.rows, cohort.folder / "registered", FAST):
         found.setdefault(outcome.subject, []).append(outcome)
     assert list(found) == [row.subject for row in written.rows]
     return found, cohort.folder
 
 
-def only(outcomes, subject: str) -> preprocess.Outcome:
+def only(outcomes, subject: str) -> Outcome:
     (outcome,) = outcomes[0][subject]
     return outcome
 
@@ -227,7 +228,7 @@ def test_what_is_left_of_a_subject(outcomes, subject, status, file, said, volume
     assert kept == volumes
 
 
-def assert_said(outcome: preprocess.Outcome, pattern: str) -> None:
+def assert_said(outcome: Outcome, pattern: str) -> None:
     assert re.match(pattern, outcome.reason), outcome.reason
     assert "\n" not in outcome.reason
     assert ";" in outcome.reason
@@ -239,7 +240,7 @@ def test_sound_subjects_are_as_they_were_alone(outcomes, sound, found_once, tmp_
     alone = cohort.sheet()
     assert [o.status for o in preprocess.preprocess(alone, alone.rows, tmp_path / "registered", FAST)] == ["done"]
     for subject in ("first", "last"):
-        assert only(outcomes, subject) == preprocess.Outcome(subject, "done")
+        assert only(outcomes, subject) == Outcome(subject, "done")
         for path in (tmp_path / "registered" / "first").glob("*.n*"):
             assert (outcomes[1] / "registered" / subject / path.name).read_bytes() == path.read_bytes()
 

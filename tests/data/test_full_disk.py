@@ -12,6 +12,7 @@ import pytest
 
 from harness import cli
 from harness.data import preprocess
+from harness.data.report import read_report, write_report
 from harness.data.store import Store
 from harness.errors import HarnessError
 from tests.data.conftest import FAST, SETTINGS, Cohort
@@ -69,7 +70,7 @@ def test_a_full_disk_stops_the_run_and_the_next_goes_on(sound, found_once, tmp_p
     )
     assert run(monkeypatch, *arguments) == ""
     assert done == ["b", "c"]
-    assert [outcome.status for outcome in preprocess.read_report(report)] == ["done"] * 3
+    assert [outcome.status for outcome in read_report(report)] == ["done"] * 3
 
 
 def test_a_full_disk_leaves_no_report_or_pack(sound, found_once, tmp_path, monkeypatch):
@@ -77,7 +78,7 @@ def test_a_full_disk_leaves_no_report_or_pack(sound, found_once, tmp_path, monke
     cohort.add("a")
     written = cohort.sheet()
     found = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
-    preprocess.write_report(tmp_path / "1-of-1.csv", found)
+    write_report(tmp_path / "1-of-1.csv", found)
     arguments = ["pack", "--dataset", "own", "--sheet", tmp_path / "subjects.csv", "--out", tmp_path / "packed"]
     arguments += ["--registered", tmp_path / "registered", "--reports", tmp_path / "1-of-1.csv"]
 
@@ -95,5 +96,5 @@ def test_a_full_disk_leaves_no_report_or_pack(sound, found_once, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(Path, "replace", full)
         with pytest.raises(HarnessError, match=r"2-of-2\.csv: cannot be written"):
-            preprocess.write_report(tmp_path / "2-of-2.csv", found)
+            write_report(tmp_path / "2-of-2.csv", found)
     assert not [path for path in tmp_path.iterdir() if "2-of-2" in path.name]

@@ -12,6 +12,7 @@ import pytest
 from harness.data import geometry, preprocess, sheet
 from harness.data.geometry import Grid
 from harness.data.layout import Files
+from harness.data.report import Outcome
 from harness.data.settings import settings
 from tests.data.conftest import FAST, NATIVE, POSE, dice, mni, nifti, posed, scanned
 
@@ -46,7 +47,7 @@ def registered(raw: Path, out: Path, chosen=FAST, **files: str) -> np.ndarray:
     named = {kind: Path(name) for kind, name in files.items()}
     written = sheet.write(out / "subjects.csv", raw, [(Files("a", t1=Path("t1.nii.gz"), **named), "test")])
     (outcome,) = preprocess.preprocess(written, written.rows, out / "registered", chosen)
-    assert outcome == preprocess.Outcome("a", "done")
+    assert outcome == Outcome("a", "done")
     return np.asarray(nibabel.load(out / "registered" / "a" / "mask.nii.gz").dataobj)
 
 

@@ -14,7 +14,7 @@ from harness.cli import harness
 from harness.data import sheet
 from harness.data.layout import Files
 from harness.data.pack import pack
-from harness.data.preprocess import Outcome, write_report
+from harness.data.report import Outcome, write_report
 from harness.data.settings import Preprocessing
 from harness.data.store import Store
 from harness.errors import HarnessError

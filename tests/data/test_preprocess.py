@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from harness.data import preprocess, sheet
 from harness.data.layout import Files
+from harness.data.report import read_report, write_report
 from harness.data.settings import Preprocessing
 from harness.errors import HarnessError
 from tests.data.conftest import FAST, NATIVE, mni, nifti
@@ -124,13 +125,13 @@ def test_the_same_input_gives_the_same_bytes(cohort, tmp_path):
 
 
 def test_reports_come_back_as_written(cohort, tmp_path):
-    preprocess.write_report(tmp_path / "1-of-1.csv", cohort[1])
-    assert preprocess.read_report(tmp_path / "1-of-1.csv") == cohort[1]
+    write_report(tmp_path / "1-of-1.csv", cohort[1])
+    assert read_report(tmp_path / "1-of-1.csv") == cohort[1]
     with pytest.raises(HarnessError, match="no such report"):
-        preprocess.read_report(tmp_path / "2-of-2.csv")
+        read_report(tmp_path / "2-of-2.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(HarnessError, match="subject, status, file, reason"):
-        preprocess.read_report(tmp_path / "other.csv")
+        read_report(tmp_path / "other.csv")
 
 
 def test_a_template_that_is_missing_is_no_bad_subject(cohort, tmp_path):

@@ -1,4 +1,4 @@
-"""Quality control: measures by hand values, flags on known outliers, table and page of a cohort written by hand."""
+"""Quality control of a cohort: table and page of registered folders that the tests write by hand."""
 
 from __future__ import annotations
 
@@ -16,201 +16,21 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from PIL import Image
-from scipy import ndimage, stats
+from scipy import ndimage
 
 from harness.cli import harness
 from harness.config import SCHEMA
 from harness.data import sheet, template, views
 from harness.data.geometry import Grid
 from harness.data.layout import Files
-from harness.data.preprocess import Outcome, write_report
-from harness.data.quality import charts, cohort, measures, montage, page, rules
+from harness.data.quality import cohort, montage, page, rules
 from harness.data.quality.cohort import Subject
+from harness.data.report import Outcome, write_report
 from harness.data.settings import Preprocessing
 from harness.errors import HarnessError
 from harness.files import write_arrays, write_json
 
 VOXEL_ML = 0.064  # of 4 mm
-
-
-# rules
-
-
-def named(key: str) -> rules.Measure:
-    return rules.BY_KEY[key]
-
-
-def test_the_cohorts_limits_are_four_robust_deviations():
-    values = np.random.default_rng(0).normal(1400, 120, 41)
-    found = rules.limits(named("brain_ml"), list(values))
-    reach = 4 * stats.median_abs_deviation(values, scale="normal")
-    assert found.median == pytest.approx(np.median(values))
-    assert found.low == pytest.approx(max(np.median(values) - reach, 900), rel=1e-4)
-    assert found.high == pytest.approx(min(np.median(values) + reach, 2300), rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("key", "usual", "odd", "side"),
-    [
-        ("brain_ml", (1400, 60), 1900, "high"),
-        ("brain_ml", (1400, 60), 950, "low"),
-        ("brain_ml", (2150, 60), 2310, "high"),  # by its absolute limit
-        ("overlap", (0.95, 0.005), 0.90, "low"),
-        ("overlap", (0.95, 0.005), 0.99, None),
-        ("likeness_t1", (1.2, 0.01), 1.1, "low"),
-        ("likeness_t1", (1.2, 0.01), 1.4, None),
-        ("likeness_t2", (1.15, 0.01), 1.02, "low"),
-        ("nmi_t1_t2", (1.15, 0.01), 1.02, "low"),
-        ("alignment", (4.0, 0.5), 1.4, "low"),
-        ("alignment", (4.0, 0.5), 40.0, None),
-        ("border_cm2", (1.0, 0.5), 12.0, "high"),
-        ("brain_change", (0.0, 0.2), -3.5, "low"),
-        ("brain_change", (0.0, 0.2), 2.5, None),
-        ("lesion_outside", (1.0, 0.2), 6.0, "high"),
-        ("histogram_t1", (0.03, 0.005), 0.2, "high"),
-        ("histogram_t2", (0.03, 0.005), 0.0, None),
-    ],
-)
-def test_an_outlier_is_flagged_and_only_on_the_side_that_is_bad(key, usual, odd, side):
-    cohort_values = [*np.random.default_rng(1).normal(*usual, 30), odd]
-    allowed = {m.key: rules.limits(m, cohort_values if m.key == key else []) for m in rules.MEASURES}
-    found = rules.flags({key: odd}, allowed)
-    assert [(flag.key, flag.side) for flag in found] == ([] if side is None else [(key, side)])
-    assert not rules.flags({key: usual[0]}, allowed)
-
-
-def test_one_outlier_does_not_hide_another():
-    """A mean and a standard deviation would let neither stand out."""
-    values = [*np.random.default_rng(2).normal(1400, 50, 20), 2250.0, 2280.0, 2290.0]
-    allowed = {m.key: rules.limits(m, values if m.key == "brain_ml" else []) for m in rules.MEASURES}
-    assert [bool(rules.flags({"brain_ml": value}, allowed)) for value in values] == [False] * 20 + [True] * 3
-
-
-def test_trifles_are_no_outliers():
-    values = [1400.0] * 9 + [1401.0]
-    found = rules.limits(named("brain_ml"), values)
-    assert found.low < 1400 < 1401 < found.high
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 4])
-def test_a_few_subjects_only_meet_absolute_limits(count):
-    for measure in rules.MEASURES:
-        found = rules.limits(measure, [1.0, 5.0, 5.0, 90.0][:count])
-        assert (found.low, found.high) == (measure.low, measure.high)
-
-
-@pytest.mark.parametrize(("voxels", "flagged"), [(99, False), (100, True)])
-def test_the_change_of_tiny_lesions_is_not_flagged(voxels, flagged):
-    allowed = {measure.key: rules.limits(measure, []) for measure in rules.MEASURES}
-    found = rules.flags({"lesion_voxels": voxels, "lesion_change": 8.0}, allowed)
-    assert [flag.key for flag in found] == ["lesion_change"] * flagged
-
-
-def test_every_rule_is_told_in_words():
-    assert "below 900 ml, or above 2300 ml" in named("brain_ml").rule()
-    assert "4 robust standard deviations" in named("likeness_t1").rule()
-    assert "only where lesion size ≥ 100 voxels" in named("lesion_change").rule()
-    assert named("lesion_ml").rule() == ""
-
-
-# measures
-
-
-def test_volume_change_by_hand():
-    # 120 voxels of 0.064 ml are 7.68 ml, where the template is 1.25 times as large: 6.144 ml, against 6 ml.
-    assert measures.change(120 * VOXEL_ML, 6.0, 1.25) == pytest.approx(2.4)
-    assert measures.change(0.0, 6.0, 1.25) == -100
-
-
-def test_border_by_hand():
-    mask = np.zeros((5, 6, 7), bool)
-    mask[0, 2:4, 3] = True  # two faces of 2 x 4 mm² at the first x
-    mask[4, 5, 6] = True  # a corner: three faces, 2 x 4 + 3 x 4 + 3 x 2 mm²
-    mask[2, 2, 2] = True
-    assert measures.border(mask, np.array([3.0, 2.0, 4.0])) == pytest.approx((16 + 8 + 12 + 6) / 100)
-
-
-def test_histogram_counts_the_brain_alone():
-    image = np.zeros((4, 4, 4), np.float32)
-    image[0] = 1.0
-    image[1] = 0.01
-    shares = measures.histogram(image)
-    assert shares[0] == shares[-1] == 0.5
-    assert shares.sum() == 1
-
-
-def test_distance_is_the_earth_movers():
-    rng = np.random.default_rng(3)
-    one, other = (rng.dirichlet(np.ones(measures.BINS)) for _ in range(2))
-    centres = (np.arange(measures.BINS) + 0.5) / measures.BINS
-    wanted = stats.wasserstein_distance(centres, centres, one, other)
-    assert measures.distance(one, other) == pytest.approx(wanted)
-
-
-def textured(seed: int) -> np.ndarray:
-    """A ball of smooth noise, 40 voxels wide."""
-    grid = Grid((48, 48, 48), np.diag([2.0, 2, 2, 1]))
-    texture = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal(grid.shape), 1.5)
-    return np.where(ball(grid, (47, 47, 47), (40, 40, 40)), np.clip(0.5 + 2 * texture, 0.01, 1), 0)
-
-
-def test_alignment_tells_aligned_from_moved_and_turned_images():
-    t1, spacing = textured(0), np.full(3, 2.0)
-    noise = np.random.default_rng(1).normal(0, 0.1, t1.shape)
-    t2 = np.where(t1 > 0, np.clip(1.01 - t1 + noise, 0.01, 1), 0)
-    nmi, aligned = measures.alignment(t1, t2, spacing)
-    assert nmi == measures.likeness(t1, t2)
-    assert aligned > 10
-    turned = ndimage.rotate(t2, 15, (0, 1), reshape=False, order=1)
-    assert measures.alignment(t1, turned, spacing)[1] < 0.5 * aligned
-    for other in (np.roll(t2, 4, axis=2), textured(2)):
-        assert 0 < measures.alignment(t1, other, spacing)[1] < 2
-    assert measures.likeness(t1, np.zeros_like(t1)) == 1
-
-
-# pictures
-
-
-def test_slices_go_through_the_largest_part_of_a_lesion():
-    mask = np.zeros((9, 9, 9), bool)
-    mask[1:5, 2, 7] = True
-    mask[6, 2:6, 1:3] = True
-    assert views.largest(mask) == (6, 2, 1)
-
-
-def test_a_picture_has_the_top_of_the_head_above_and_the_left_on_the_left():
-    grey = np.zeros((40, 60), np.uint8)  # rows: inferior to superior; columns: left to right
-    grey[30:, :20] = 200  # superior left
-    drawn = montage.draw(montage.Plane(grey, (montage.PIXEL, montage.PIXEL), []))
-    assert drawn.shape == (40, 60, 3)
-    assert drawn[:9, :19].mean() > 190
-    assert drawn[12:].max() == 0
-    assert drawn[:, 22:].max() == 0
-
-
-def test_voxels_of_unequal_sides_keep_their_proportions():
-    drawn = montage.draw(montage.Plane(np.zeros((40, 60), np.uint8), (2.5, 1.25), []))
-    assert drawn.shape[:2] == (round(40 * 2.5 / montage.PIXEL), round(60 * 1.25 / montage.PIXEL))
-
-
-def test_outlines_lie_on_the_border_of_the_mask():
-    mask = np.zeros((30, 30), bool)
-    mask[10:20, 5:15] = True
-    drawn = montage.draw(
-        montage.Plane(np.zeros((30, 30), np.uint8), (montage.PIXEL, montage.PIXEL), [(mask, montage.LESION)])
-    )
-    coloured = (drawn == montage.LESION).all(axis=2)[::-1]
-    np.testing.assert_array_equal(coloured, mask & ~ndimage.binary_erosion(mask))
-
-
-def test_a_distribution_shows_every_value_and_the_limits_near_them():
-    drawing = ET.fromstring(charts.distribution([1.0, 2.0, 2.1, 5.0], 0.5, np.inf))
-    assert len(drawing.findall("line")) == 1
-    assert 2 <= len(drawing.findall("rect")) <= 4
-    assert len(ET.fromstring(charts.distribution([3.0, 3.0], -np.inf, np.inf)).findall("rect")) == 1
-
-
-# a cohort written by hand
 
 
 def ball(grid: Grid, centre: tuple[float, float, float], radii: tuple[float, float, float]) -> np.ndarray:

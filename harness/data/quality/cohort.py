@@ -14,9 +14,9 @@ import numpy as np
 
 from harness.data import geometry
 from harness.data import template as templates
-from harness.data.preprocess import Outcome
 from harness.data.quality import measures, montage, rules
 from harness.data.quality.rules import BY_KEY, MEASURES, Flag, Limits
+from harness.data.report import Outcome
 from harness.data.settings import Preprocessing
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError

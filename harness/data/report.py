@@ -1,0 +1,56 @@
+"""The report of preprocessing: what became of each subject, and of which file for what reason."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.files import FULL, atomic
+
+COLUMNS = ("subject", "status", "file", "reason")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A line of a chunk's report. status: done, partial (the file is lost, the subject's T1 is not) or lost.
+
+    A subject that is done may have a reason too: something that one should know of it.
+    """
+
+    subject: str
+    status: str
+    file: str = ""
+    reason: str = ""
+
+
+def write_report(path: Path, outcomes: Iterable[Outcome]) -> None:
+    """Write a report as CSV with the columns subject, status, file, reason. Raises HarnessError if that fails."""
+    try:
+        with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(asdict(outcome) for outcome in outcomes)
+    except OSError as error:
+        raise unwritten(path, error) from error
+
+
+def read_report(path: Path) -> list[Outcome]:
+    """Read a report. Raises HarnessError if it is none."""
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such report; make it with `python -m harness preprocess`")
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        if tuple(reader.fieldnames or ()) != COLUMNS:
+            raise HarnessError(f"{path}: is no report of `preprocess`; its columns must be {', '.join(COLUMNS)}")
+        return [Outcome(**record) for record in reader]
+
+
+def unwritten(path: Path, error: OSError) -> HarnessError:
+    """What is said of an output that could not be written: where, why, and that nothing is lost."""
+    remedy = "make room" if error.errno in FULL else "mend that"
+    return HarnessError(
+        f"{path}: cannot be written ({error.strerror or error}); {remedy} and run again, what is done is kept"
+    )
