@@ -118,13 +118,14 @@ def official_voxels(volume: Volume) -> Pair:
     """
     import numpy as np
 
+    from harness.evaluation.lesions import bounding_box
+
     def draw() -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-        spans = [np.flatnonzero(volume.brain.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-        box = [(span[0], span[-1] + 1) if span.size else (0, 0) for span in spans]
-        sides = [stop - start for start, stop in box]
+        box = bounding_box(volume.brain)
+        sides = [side.stop - side.start for side in box]
         number = int(np.prod(sides))
         chosen = volume.rng.choice(number, min(OFFICIAL_VOXELS, number), replace=False)
-        places = tuple(place + start for place, (start, _) in zip(np.unravel_index(chosen, sides), box, strict=True))
+        places = tuple(place + side.start for place, side in zip(np.unravel_index(chosen, sides), box, strict=True))
         return places, volume.label[places] > 0
 
     places, label = volume.once("official", draw)

@@ -35,6 +35,7 @@ COLUMNS = [
 NUMBERS = ["value", "low", "high", "subjects", "left_out", "voxels", "positives"]
 KEY = ["method", "seed", "task", "score", "metric"]
 SIMULATED = "simulated cohort – not comparable with the paper"
+CONTROL = "control"  # the family of controls
 
 
 @dataclass(frozen=True)

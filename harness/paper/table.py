@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.paper.published import Published
-from harness.paper.results import SIMULATED, Results
+from harness.paper.results import CONTROL, SIMULATED, Results
 from harness.paper.summary import Summary
 
 METRICS = {  # headings
@@ -86,6 +86,31 @@ def columns(results: Results, published: Published, table: str, metrics: Iterabl
     rows = published.rows[published.rows["table"] == table]
     printed = set(zip(rows["task"], rows["metric"], strict=True))
     return tuple(Column(t, m, (t, m) in printed) for t in results.tasks for m in metrics)
+
+
+def method_row(
+    entry: tuple[str, str, str],
+    cols: tuple[Column, ...],
+    results: Results,
+    published: Published | None = None,
+    section: str | None = None,
+) -> Row:
+    """The line of one method, (method, title, family), by its final score: ours, and the paper's Table 2 if given.
+
+    It stands in the section of its family unless another is named; controls are not ranked.
+    """
+    method, title, family = entry
+    return Row(
+        section=family if section is None else section,
+        label=title,
+        method=method,
+        title=title,
+        family=family,
+        score="final",
+        ours=tuple(results.get(method, c.task, "final", c.metric) for c in cols),
+        paper=tuple(published.get("table2", method, c.task, "final", c.metric) if published else None for c in cols),
+        ranked=family != CONTROL,
+    )
 
 
 def chance(results: Results, cols: tuple[Column, ...]) -> Chance:

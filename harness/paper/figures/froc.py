@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.paper import style
-from harness.paper.results import Results
+from harness.paper.results import CONTROL, Results
 from harness.paper.sources import Sources
 
 PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
 SENSITIVITY = r"sensitivity@([\d.e-]+)"  # of lesions of every size
-CONTROL = "control"
 ACROSS = 3  # panels in a row
 COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.VERMILLION, style.BLACK)
 MARKERS = "osD^vPX*<>hd"  # as many as colours are few: a method is told by both

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.paper import table
-from harness.paper.results import Results
+from harness.paper.results import CONTROL, Results
 from harness.paper.sources import Sources
 from harness.paper.table import Row, Table
 
 METRICS = ("slice_auroc", "dice_fpr1", "sensitivity@0.01", "false_positives@0.01")
 RIVALRY = METRICS[:-1]  # false positives are the price of sensitivity: fewer are not better by themselves
 PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
-CONTROL = "control"
 
 
 def make(sources: Sources) -> Table:
@@ -21,20 +20,8 @@ def make(sources: Sources) -> Table:
     cols = table.columns(results, sources.published, "detection", METRICS)
     methods = sorted(results.methods, key=lambda entry: entry[2] == CONTROL)
     families = list(dict.fromkeys(family for _, _, family in methods))
-    rows = tuple(
-        Row(
-            section=family,
-            label=title,
-            method=method,
-            title=title,
-            family=family,
-            score="final",
-            ours=tuple(results.get(method, column.task, "final", column.metric) for column in cols),
-            paper=(None,) * len(cols),
-            ranked=family != CONTROL,
-        )
-        for method, title, family in sorted(methods, key=lambda entry: families.index(entry[2]))
-    )
+    entries = sorted(methods, key=lambda entry: families.index(entry[2]))
+    rows = tuple(table.method_row(entry, cols, results) for entry in entries)
     best = table.best(rows, [list(range(len(rows)))])
     return Table(
         name="detection",

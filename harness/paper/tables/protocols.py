@@ -8,7 +8,7 @@ from harness.evaluation.protocols import PROTOCOLS
 from harness.paper import table
 from harness.paper.sources import Sources
 from harness.paper.table import Row, Table
-from harness.paper.tables.table2 import CONTROL, METRICS, order
+from harness.paper.tables.table2 import METRICS, order
 
 MIN_PROTOCOLS = 2
 OWN = ("disyre", "mood22")  # rows of the paper's Table 2 that its authors evaluated; the others are UPD_study's
@@ -48,21 +48,9 @@ def make(sources: Sources) -> Table:
         shown = {method for method, _, _ in printed} | ran
         entries = [e for e in order(published.methods("table2"), results.methods) if e[0] in shown]
         groups.append(list(range(len(rows), len(rows) + len(entries))))
-        for method, title, family in entries:
-            numbers = tuple(published.get("table2", method, c.task, "final", c.metric) for c in cols)
-            rows.append(
-                Row(
-                    section=protocol,
-                    label=title,
-                    method=method,
-                    title=title,
-                    family=family,
-                    score="final",
-                    ours=tuple(results.get(method, c.task, "final", c.metric) for c in cols),
-                    paper=numbers if made_by(method) == protocol else (None,) * len(cols),
-                    ranked=family != CONTROL,
-                )
-            )
+        for entry in entries:
+            known = published if made_by(entry[0]) == protocol else None
+            rows.append(table.method_row(entry, cols, results, known, section=protocol))
     done = tuple(rows)
     return Table(
         name="protocols",

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from harness.paper import table
+from harness.paper.results import CONTROL
 from harness.paper.sources import Sources
-from harness.paper.table import Row, Table
+from harness.paper.table import Table
 
 METRICS = ("ap", "dice")
-CONTROL = "control"
 
 
 def make(sources: Sources) -> Table:
     """Build the table (Naval Marimont et al. 2024, Table 2): methods of the paper and of this run."""
     results, published = sources.results, sources.published
     cols = table.columns(results, published, "table2", METRICS)
-    done = tuple(
-        Row(
-            section=family,
-            label=title,
-            method=method,
-            title=title,
-            family=family,
-            score="final",
-            ours=tuple(results.get(method, column.task, "final", column.metric) for column in cols),
-            paper=tuple(published.get("table2", method, column.task, "final", column.metric) for column in cols),
-            ranked=family != CONTROL,
-        )
-        for method, title, family in order(published.methods("table2"), results.methods)
-    )
+    entries = order(published.methods("table2"), results.methods)
+    done = tuple(table.method_row(entry, cols, results, published) for entry in entries)
     notes = table.notes(results, done)
     if any(row.family == CONTROL for row in done):
         notes.append("Controls are not ranked.")
