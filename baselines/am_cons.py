@@ -10,8 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from baselines.vae import kl_divergence
-from harness.bottleneck import square_side, to_square
+from harness.bottleneck import kl_divergence, square_side, to_square
 from harness.method import Batch, Context, Method, Phase, Update
 from harness.settings import TrainingParams, scoring
 from harness.training.seeds import Streams

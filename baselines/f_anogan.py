@@ -12,12 +12,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.bottleneck import halvings, square_side, to_square
-from harness.method import Batch, Context, Method, Phase, Update
+from harness.method import Batch, Context, Phase, Update
+from harness.reconstruction import SquareReconstruction
 from harness.settings import TrainingParams, scoring
-from harness.similarity import anomaly_map
 from harness.training.seeds import Streams
 from harness.wgan import Critic, encoder, generator, gradient_penalty
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "f-AnoGAN"
@@ -48,7 +47,7 @@ class Params(TrainingParams):
     compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/similarity.py
 
 
-class Baseline(Method):
+class Baseline(SquareReconstruction):
     """WGAN-GP with residual networks, then the encoder by izi_f: image to latent code to image, and features."""
 
     def __init__(self, params: Params, context: Context) -> None:
@@ -106,19 +105,9 @@ class Baseline(Method):
             features = [self.critic(images)[1].float() for images in (real, restored)]
         return F.mse_loss(restored, real) + self.params.kappa * F.mse_loss(*features)
 
-    def restored(self, images: Tensor) -> Tensor:
-        """G(E(x)) of images (N, 1, h, w): (N, 1, side, side)."""
-        return self.generator(self.encoder(to_square(images, self.side)))
-
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def compared(images: Tensor) -> Tensor:
-            return anomaly_map(to_square(images, self.side), self.restored(images), p.compare)
-
-        p = self.params
-        return {"final": by_slices(compared, volume, p.patch, p.score_batch)[0]}
-
-    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
-        return by_slices(self.restored, volume, self.params.patch, self.params.score_batch)[0]
+    def restored(self, images: Tensor, rng: Streams) -> Tensor:
+        """G(E(x))."""
+        return self.generator(self.encoder(images))
 
 
 @contextmanager

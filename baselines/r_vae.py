@@ -9,12 +9,10 @@ import torch
 from torch import Tensor
 
 from baselines.vae import Baseline as VAE
-from harness.bottleneck import to_square
-from harness.method import Context, Method
+from harness.method import Context
+from harness.reconstruction import SquareReconstruction
 from harness.settings import scoring
-from harness.similarity import anomaly_map
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "r-VAE"
@@ -44,12 +42,16 @@ class Params:
     score_batch: int = scoring(64)  # slices at once; bounds memory, changes no result
 
 
-class Baseline(Method):
+class Baseline(SquareReconstruction):
     """Nothing is trained; the VAE of the same seed and modality is the prior."""
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
         self.side = self.vae.side
+
+    @property
+    def patch(self) -> int:
+        return self.vae.patch
 
     @property
     def vae(self) -> VAE:
@@ -71,20 +73,6 @@ class Baseline(Method):
                 (gradient,) = torch.autograd.grad(loss.sum() / p.averaged, current)
                 current = current - step * gradient.clamp(-p.clip, p.clip)
         return current.detach()
-
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def compared(images: Tensor) -> Tensor:
-            images = to_square(images, self.side)
-            return anomaly_map(images, self.restored(images, rng), p.compare)
-
-        p = self.params
-        return {"final": by_slices(compared, volume, self.vae.params.patch, p.score_batch)[0]}
-
-    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
-        def healed(images: Tensor) -> Tensor:
-            return self.restored(to_square(images, self.side), rng)
-
-        return by_slices(healed, volume, self.vae.params.patch, self.params.score_batch)[0].clamp(0, 1)
 
 
 def total_variation(images: Tensor) -> Tensor:

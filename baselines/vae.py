@@ -10,12 +10,11 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.bottleneck import halvings, square_side, to_square
-from harness.method import Batch, Context, Method, Phase, Update
+from harness.bottleneck import halvings, kl_divergence, square_side, to_square
+from harness.method import Batch, Context, Phase, Update
+from harness.reconstruction import SquareReconstruction
 from harness.settings import TrainingParams, scoring
-from harness.similarity import anomaly_map
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "VAE"
@@ -45,7 +44,7 @@ class Params(TrainingParams):
     compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/similarity.py
 
 
-class Baseline(Method):
+class Baseline(SquareReconstruction):
     """Encodes a slice into a normal distribution and decodes a draw from it."""
 
     def __init__(self, params: Params, context: Context) -> None:
@@ -93,31 +92,14 @@ class Baseline(Method):
         return (images - restored).square().mean((1, 2, 3)) + self.params.kl_weight * divergence
 
     def restored(self, images: Tensor, rng: Streams) -> Tensor:
-        """Reconstructions of images (N, 1, h, w): (N, 1, side, side)."""
-        mean, log_variance = self.encoder(to_square(images, self.side)).float().chunk(2, 1)
+        mean, log_variance = self.encoder(images).float().chunk(2, 1)
         if self.params.sample:
             # One draw for all slices of a volume: the result does not depend on how many are scored at once.
             noise = torch.randn((1, mean.shape[1]), generator=rng.child("score")["latent"], device=mean.device)
             mean = mean + (0.5 * log_variance).exp() * noise
         return self.decoder(mean)
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def compared(images: Tensor) -> Tensor:
-            return anomaly_map(to_square(images, self.side), self.restored(images, rng), p.compare)
-
-        p = self.params
-        return {"final": by_slices(compared, volume, p.patch, p.score_batch)[0]}
-
-    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
-        p = self.params
-        return by_slices(lambda images: self.restored(images, rng), volume, p.patch, p.score_batch)[0].clamp(0, 1)
-
 
 def layer(convolution: nn.Module, channels: int) -> nn.Sequential:
     """A convolution, batch normalisation and leaky ReLU."""
     return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(0.01))
-
-
-def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """KL divergence of N(mean, variance) from N(0, 1), averaged over the latent dimensions: (N, L) to (N,)."""
-    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(1)

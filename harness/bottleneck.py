@@ -1,4 +1,4 @@
-"""Sizes of networks with a dense bottleneck, which, unlike plain U-Nets, take images of one size only."""
+"""Networks with a dense bottleneck, which, unlike plain U-Nets, take images of one size only, and its latent code."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def square_side(patch: int, count: int) -> int:
 def to_square(images: Tensor, side: int) -> Tensor:
     """Images (N, C, H, W), H and W at most `side`, padded with zeros below and to the right to (N, C, side, side)."""
     return F.pad(images, (0, side - images.shape[-1], 0, side - images.shape[-2]))
+
+
+def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """KL divergence of N(mean, variance) from N(0, 1), averaged over the latent dimensions: (N, L) to (N,)."""
+    return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(1)
