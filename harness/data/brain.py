@@ -27,7 +27,7 @@ def extracted(scan: Scan) -> np.ndarray | None:
     faces = np.concatenate([np.take(scan.data, (0, -1), axis=axis).ravel() for axis in range(3)])
     values, counts = np.unique(faces, return_counts=True)
     inside = scan.data != values[counts.argmax()]
-    volume = inside.sum() * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
+    volume = inside.sum() * scan.voxel_ml
     if inside.mean() > 0.6 or not PLAUSIBLE[0] <= volume <= PLAUSIBLE[1]:
         return None
     return inside

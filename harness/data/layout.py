@@ -64,10 +64,17 @@ def load(name: str) -> Layout:
 def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
     """Every file below `root` relative to it, in sorted order; linked folders are followed, each at most once.
 
-    Folders called as in `skip`, and hidden ones, are not entered.
+    Folders called as in `skip`, and hidden ones, are not entered. Raises HarnessError for one that cannot be listed:
+    a study that went on without its subjects would not say so.
     """
+
+    def refuse(error: OSError) -> None:
+        raise HarnessError(
+            f"{error.filename}: cannot be listed ({error.strerror}); give read access, or move it out of the data set"
+        ) from error
+
     seen: set[str] = set()
-    for folder, subfolders, files in os.walk(root, followlinks=True):
+    for folder, subfolders, files in os.walk(root, onerror=refuse, followlinks=True):
         subfolders[:] = sorted(name for name in subfolders if name not in skip and not name.startswith("."))
         real = os.path.realpath(folder)
         if real in seen:

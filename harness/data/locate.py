@@ -81,7 +81,7 @@ def locate(scan: Scan, template: Template, chosen: Preprocessing, modality: str 
 
 def _settled(scan: Scan, inside: np.ndarray, template: Template, matrix: np.ndarray, chosen: Preprocessing) -> Located:
     """Register the extracted brain from `matrix` on. Raises BadScan where its volume or its overlap is off."""
-    volume = float(inside.sum()) * abs(np.linalg.det(scan.affine[:3, :3])) / 1000
+    volume = float(inside.sum()) * scan.voxel_ml
     if not brain.PLAUSIBLE[0] <= volume <= brain.PLAUSIBLE[1]:
         raise BadScan(scan.path, f"the brain found has {volume:.0f} ml; {LOOK}")
     spacing = working_spacing(chosen.spacing)

@@ -87,7 +87,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
             lost.append({"modality": "t2", **_blame(error, row.t2, sheet, row)})
     record = {
         **_identity(sheet, row, chosen),
-        "brain_ml": round(float(place.inside.sum()) * _voxel_ml(place.scan), 1),
+        "brain_ml": round(float(place.inside.sum()) * place.scan.voxel_ml, 1),
         "likeness": {name: round(value, 5) for name, value in likeness.items() if value is not None},
         "template_to_scan": {
             kind: np.round(drawn[path][1], 6).tolist()
@@ -104,7 +104,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
             raise BadScan(error.file, error.reason + where) from error
         volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
         record["lesion_voxels"] = int((labels.data > 0).sum())
-        record["lesion_ml"] = round(record["lesion_voxels"] * _voxel_ml(labels), 3)
+        record["lesion_ml"] = round(record["lesion_voxels"] * labels.voxel_ml, 3)
         record["expansion"] = round(1 / abs(float(np.linalg.det(matrix[:3, :3]))), 5)
     _write(folder, volumes, views.before(scan, place), grid.affine, record)
     return record
@@ -142,10 +142,6 @@ def _notes(sheet: Sheet, row: Row, record: dict[str, Any]) -> list[dict[str, str
         reason = "has no T2-weighted scan beside it, as other subjects have: kept for T1; add it if there is one"
         notes.append({"file": row.t1, "reason": reason})
     return notes
-
-
-def _voxel_ml(scan: Scan) -> float:
-    return abs(float(np.linalg.det(scan.affine[:3, :3]))) / 1000
 
 
 def _write(

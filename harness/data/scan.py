@@ -43,6 +43,11 @@ class Scan:
         """Voxel size along each axis in mm, (3,)."""
         return np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
 
+    @property
+    def voxel_ml(self) -> float:
+        """Volume of a voxel in millilitres."""
+        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
+
 
 def read_scan(path: Path) -> Scan:
     """Read grey values. Raises BadScan for a file that is missing, cut short, not 3-D, not finite or constant."""

@@ -189,19 +189,14 @@ def only(outcomes, subject: str) -> Outcome:
     return outcome
 
 
-@pytest.mark.parametrize("kind", T1)
-def test_a_broken_t1_costs_its_subject(outcomes, kind):
-    outcome = only(outcomes, "t1-" + name(kind))
-    assert (outcome.status, outcome.file) == ("lost", f"t1-{name(kind)}/t1.nii.gz")
-    assert_said(outcome, T1[kind])
-    assert not (outcomes[1] / "registered" / outcome.subject).exists()
+BROKEN = [*(("t1", kind, said) for kind, said in T1.items()), *(("mask", kind, said) for kind, said in MASKS.items())]
 
 
-@pytest.mark.parametrize("kind", MASKS)
-def test_a_broken_mask_costs_its_subject(outcomes, kind):
-    outcome = only(outcomes, "mask-" + name(kind))
-    assert (outcome.status, outcome.file) == ("lost", f"mask-{name(kind)}/mask.nii.gz")
-    assert_said(outcome, MASKS[kind])
+@pytest.mark.parametrize(("scan", "kind", "said"), BROKEN)
+def test_a_broken_t1_or_mask_costs_its_subject(outcomes, scan, kind, said):
+    outcome = only(outcomes, f"{scan}-{name(kind)}")
+    assert (outcome.status, outcome.file) == ("lost", f"{scan}-{name(kind)}/{scan}.nii.gz")
+    assert_said(outcome, said)
     assert not (outcomes[1] / "registered" / outcome.subject).exists()
 
 

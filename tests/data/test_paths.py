@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 
+import pytest
 from click.testing import CliRunner
 
 from harness.cli import harness
-from harness.data import sheet
+from harness.data import layout, sheet
 from harness.data.store import Store
+from harness.errors import HarnessError
 from tests.data.conftest import SETTINGS, Cohort, nifti, random_volume
 
 
@@ -25,6 +27,22 @@ def test_folders_linked_in_a_circle_are_walked_once(tmp_path):
     assert said.output.startswith("camcan: 1 subjects")
     (row,) = sheet.read(tmp_path / "s.csv").rows
     assert (row.t1, row.problem) == ("sub-CC100001/anat/sub-CC100001_T1w.nii.gz", "")
+
+
+def test_a_folder_that_cannot_be_listed_stops_the_index(tmp_path, monkeypatch):
+    (tmp_path / "sub-CC100001").mkdir()
+    nifti(tmp_path / "sub-CC100001" / "sub-CC100001_T1w.nii.gz", random_volume())
+    closed, listed = tmp_path / "sub-CC100002", os.scandir
+    closed.mkdir()
+
+    def scandir(path):  # the tests may run as root, whom no permission stops
+        if os.fspath(path) == str(closed):
+            raise PermissionError(13, "Permission denied", str(closed))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(HarnessError, match=r"sub-CC100002: cannot be listed \(Permission denied\); give read access"):
+        layout.load("camcan").subjects(tmp_path)
 
 
 def test_paths_may_have_spaces_and_any_letters(sound, tmp_path, root):
