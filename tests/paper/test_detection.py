@@ -123,6 +123,18 @@ def test_froc_draws_means_in_order_of_the_rate(results_csv):
     assert "52 lesions" in [text.get_text() for text in panel.texts]
 
 
+def test_froc_never_turns_back_where_components_merge(make_results: Make, tmp_path):
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = with_detection(frame)
+        frame.loc[frame["metric"] == "false_positives@0.05", "value"] = 0.0
+        return frame
+
+    axes = figure(make_results(tmp_path / "merged.csv", edit=edit)).axes[1]
+    (line,) = [bar.lines[0] for bar in axes.containers if bar.get_label() == "DISYRE"]
+    expected = [200 / (k + 1) ** 3 for k in range(5, -1, -1)]
+    np.testing.assert_allclose(line.get_xdata(), [*expected[:-1], expected[-2]])
+
+
 def test_froc_tells_methods_by_colour_and_marker_and_controls_by_grey(results_csv):
     panel = figure(results_csv).axes[0]
     looks = {bar.get_label(): (bar.lines[0].get_color(), bar.lines[0].get_marker()) for bar in panel.containers}

@@ -28,7 +28,8 @@ def make(sources: Sources) -> Figure:
     """Draw one panel per task: means over seeds, bars of one standard deviation, one marker per threshold.
 
     False positives are on a linear scale up to one per subject and on a logarithmic one above. Components merge as the
-    threshold falls, so a curve may turn back. Panels without such numbers in results.csv say so.
+    threshold falls, and a map that is one component has no false positive at all: so that nothing is gained by that,
+    a threshold counts as many as any stricter one. Panels without such numbers in results.csv say so.
     """
     results = replace(sources, protocol=PROTOCOL).results
     tasks = results.tasks
@@ -106,6 +107,7 @@ def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str,
     if not found:
         return False
     alarms, sensitivity = np.array([values.mean(axis=1) for values in found.values()]).T
+    alarms = np.maximum.accumulate(alarms)
     bars: dict[str, Any] = {}
     if all(values.shape[1] > 1 for values in found.values()):
         spread = np.array([values[1].std(ddof=1) for values in found.values()])
