@@ -94,6 +94,12 @@ class Experiment:
         about = {"revision": registry.describe(method).revision, "params": settings.deciding(params)}
         return json.dumps(about, sort_keys=True)
 
+    def trained_as(self, method: str, modality: str) -> str:
+        """The method whose run of the same seed is scored: a variant that only scores otherwise has its baseline's."""
+        base = registry.base(method)
+        same = self.training_settings(base, modality) == self.training_settings(method, modality)
+        return base if base in self.methods and same else method
+
     def preprocessing_settings(self) -> str:
         """Settings of preprocessing as sorted JSON."""
         return json.dumps(self.config["preprocessing"], sort_keys=True)

@@ -102,6 +102,19 @@ def test_scoring_parameters_do_not_retrain(default):
     assert before.training_settings("dae", "t1") == longer.training_settings("dae", "t1")
 
 
+def test_variants_that_only_score_otherwise_share_a_run(default):
+    def trained_as(methods, method, **changes):
+        return Experiment(changed(default, methods=methods, **changes)).trained_as(method, "t1")
+
+    both = ["vae", "vae-upd", "r_vae", "r_vae-upd"]
+    assert trained_as(both, "vae-upd") == "vae"
+    assert trained_as(both, "r_vae-upd") == "r_vae"
+    assert trained_as(both, "vae") == "vae"
+    assert trained_as(["vae-upd"], "vae-upd") == "vae-upd"
+    assert trained_as(both, "vae-upd", **{"params__vae-upd": {"steps": 7}}) == "vae-upd"
+    assert trained_as(["dae", "dae-upd"], "dae-upd") == "dae-upd"
+
+
 def test_parameters_of_one_modality(default):
     experiment = Experiment(changed(default, params__dae__t2={"steps": 77}))
     assert experiment.params("dae", "t2")["steps"] == 77

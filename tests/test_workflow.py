@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -119,6 +120,14 @@ def test_results_are_complete(finished):
 
 def test_a_second_run_has_nothing_to_do(project, finished):
     assert "Nothing to be done" in run(project, "tiny.yaml")
+
+
+def test_a_variant_that_only_scores_otherwise_is_not_trained(project):
+    (project / "variant.yaml").write_text(yaml.safe_dump({**TINY, "methods": ["vae", "vae-upd"]}))
+    planned = run(project, "variant.yaml", "--dry-run")
+    counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
+    assert counts["train"] == "2"  # modalities
+    assert counts["test"] == "4"  # methods, tasks
 
 
 def test_a_trained_method_scores_a_new_scan(project, finished, tmp_path):

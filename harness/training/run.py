@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -74,21 +75,38 @@ def load(
     device: torch.device | str = "cpu",
     overrides: dict[str, Any] | None = None,
     required: Path | None = None,
+    name: str | None = None,
 ) -> tuple[Method, dict[str, Any]]:
-    """Load a trained method in evaluation mode and its `run.json`.
+    """Load a trained method in evaluation mode and its `run.json`, with the title of what is scored.
 
-    overrides: hyper-parameters of scoring that differ from those of training; required: the run it builds on.
-    Raises HarnessError where the folder holds no complete run.
+    overrides: hyper-parameters of scoring that differ from those of training; required: the run it builds on; name: the
+    variant of the run's method that these make.
+    Raises HarnessError where the folder holds no complete run, or one of another method.
     """
     try:
         about = read_json(folder / "run.json")
     except FileNotFoundError:
         raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
+    name = name or about["method"]
+    if registry.base(name) != registry.base(about["method"]):
+        raise HarnessError(f"{folder}: a run of {about['method']}, not of {name}; name a run of that or of a variant")
     parent = load(required, device)[0] if required else None
     context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)
-    method = build(about["method"], {**about["params"], **(overrides or {})}, context)
+    method = build(name, _scored(folder, about, name, overrides or {}), context)
     load_weights(method, folder / "weights")
+    about |= {"method": name, "title": registry.describe(name).title + settings.mark(asdict(method.params))}
     return freeze(method).to(device), about  # type: ignore[return-value]
+
+
+def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """A run's hyper-parameters with those of a variant and overrides. Raises HarnessError if weights depend on them."""
+    own = registry.describe(name).params if name != about["method"] else {}
+    cls, params = registry.load(name).Params, {**about["params"], **own, **overrides}
+    wanted, had = (settings.for_training(settings.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
+    other = [key for key in wanted if wanted[key] != had.get(key)]
+    if other:
+        raise HarnessError(f"{folder}: was trained with other {', '.join(other)} than {name} asks for; train this anew")
+    return params
 
 
 def freeze(module: nn.Module) -> Any:

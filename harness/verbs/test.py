@@ -11,6 +11,7 @@ PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.option("--run", "folder", type=PATH, required=True, help="Folder of a finished training run.")
+@click.option("--method", help="The run's method or a variant of it that is scored otherwise; default: as trained.")
 @click.option("--data", type=PATH, required=True, help="Packed test set, a folder made by `pack`.")
 @click.option("--task", required=True, help="Name of the task in tables.")
 @click.option("--modality", type=click.Choice(["t1", "t2"]), required=True)
@@ -30,6 +31,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
 def command(
     folder: Path,
+    method: str | None,
     data: Path,
     task: str,
     modality: str,
@@ -54,7 +56,7 @@ def command(
     from harness.training import run
 
     chosen = devices.choose(device)
-    method, about = run.load(folder, chosen, json.loads(settings).get("params"), required)
+    trained, about = run.load(folder, chosen, json.loads(settings).get("params"), required, method)
     store = Store.open(data)
     meta = {
         "experiment": experiment,
@@ -66,5 +68,5 @@ def command(
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
     cohort = None if healthy is None else Store.open(healthy)
-    score_test_set(method, store, modality, meta, list(protocols), examples, out, chosen, cohort)
+    score_test_set(trained, store, modality, meta, list(protocols), examples, out, chosen, cohort)
     click.echo(out)

@@ -90,8 +90,9 @@ def task_modality(wildcards):
 
 
 def trained_run(wildcards):
-    """`run.json` of the run that a task is scored with."""
-    return f"{run_folder(wildcards.method, task_modality(wildcards), wildcards.seed)}/run.json"
+    """`run.json` of the run that a task is scored with; variants may share one."""
+    modality = task_modality(wildcards)
+    return f"{run_folder(experiment.trained_as(wildcards.method, modality), modality, wildcards.seed)}/run.json"
 
 
 def test_data(wildcards):

@@ -33,7 +33,7 @@ rule test:
         examples=experiment.config["evaluation"].get("examples", 4),
         out=lambda wildcards, output: str(Path(output.examples).parent),
     shell:
-        "python -m harness test --run {params.run} --data {params.data} --healthy {params.healthy}"
+        "python -m harness test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
         " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment}"
         " --settings {params.settings:q} {params.required} {params.protocols} --examples {params.examples} --out {params.out} > {log} 2>&1"
 

@@ -1,0 +1,73 @@
+"""A trained run is scored as itself or as a variant of its method that needs no other weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from harness import registry
+from harness.cli import harness
+from harness.data.store import Store
+from harness.errors import HarnessError
+from harness.evaluation.histograms import load
+from harness.evaluation.testing import score_volume
+from harness.training import run
+from harness.training.job import train_run
+from harness.training.seeds import Streams
+
+CPU = torch.device("cpu")
+SHARED = {"vae": "vae-upd", "f_anogan": "f_anogan-upd"}  # variants that compare image and reconstruction otherwise
+
+
+def trained(method: str, cohort: Path, out: Path) -> Path:
+    train_run(method, registry.describe(method).small, "t1", 3, cohort, out, CPU)
+    return out
+
+
+@pytest.fixture(scope="module", params=SHARED)
+def pair(request, tiny_cohort, tmp_path_factory) -> tuple[Path, Path]:
+    """Runs of a method and of its variant, each trained by itself."""
+    folder = tmp_path_factory.mktemp(request.param)
+    return tuple(trained(name, tiny_cohort, folder / name) for name in (request.param, SHARED[request.param]))
+
+
+def test_a_run_scored_as_a_variant_is_the_variants_own_run(pair, tiny_cohort):
+    ours, theirs = pair
+    store = Store.open(tiny_cohort)
+    volume = torch.from_numpy(np.array(store.images("t1")[store.rows("t1", "test")[0]])).float()
+
+    def scored(folder: Path, name: str | None) -> tuple[torch.Tensor, dict]:
+        method, about = run.load(folder, CPU, name=name)
+        return score_volume(method, volume, Streams(3), about["method"])["final"], about
+
+    variant = SHARED[run.load(ours)[1]["method"]]
+    shared, about = scored(ours, variant)
+    own, expected = scored(theirs, None)
+    torch.testing.assert_close(shared, own, rtol=0, atol=0)
+    assert (about["method"], about["title"]) == (expected["method"], expected["title"])
+    assert not torch.equal(shared, scored(ours, None)[0])
+
+
+def test_results_bear_the_name_of_the_variant(pair, tiny_cohort, tmp_path):
+    folder, variant = pair[0], SHARED[run.load(pair[0])[1]["method"]]
+    arguments = ["--run", folder, "--method", variant, "--data", tiny_cohort, "--task", "A", "--modality", "t1"]
+    said = CliRunner().invoke(
+        harness, ["test", *map(str, arguments), "--device", "cpu", "--out", str(tmp_path)], catch_exceptions=False
+    )
+    assert said.exit_code == 0, said.output
+    meta = load(tmp_path / "full.npz")[1]
+    assert (meta["method"], meta["title"]) == (variant, registry.describe(variant).title)
+
+
+def test_a_run_is_not_scored_as_what_it_was_not_trained_as(tiny_cohort, tmp_path):
+    folder = trained("pii", tiny_cohort, tmp_path / "pii")
+    with pytest.raises(HarnessError, match=r"pii: was trained with other .* than pii-upd asks for"):
+        run.load(folder, name="pii-upd")
+    with pytest.raises(HarnessError, match=r"a run of pii, not of fpi"):
+        run.load(folder, name="fpi")
+    with pytest.raises(HarnessError, match=r"was trained with other steps than pii asks for"):
+        run.load(folder, overrides={"steps": 9})
