@@ -149,3 +149,17 @@ def test_config_needs_no_heavy_library():
 def test_experiments_stand_alone(path):
     config = yaml.safe_load(path.read_text())
     assert re.fullmatch(r"[\w.-]+", config["experiment"])
+
+
+@pytest.mark.parametrize("below", ["config.yaml", "config/all-methods.yaml"])
+def test_overlay_puts_real_scans_in_place_of_the_simulated_cohort(below, tmp_path, monkeypatch):
+    for name in ("camcan", "atlas", "brats"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("MRI_MINI", str(tmp_path))
+    experiment = Experiment(read(ROOT / below, ROOT / "config" / "overlays" / "mri-mini.yaml"))
+    assert not experiment.simulated
+    assert {dataset["root"] for dataset in experiment.datasets.values()} == {
+        str(tmp_path / name) for name in ("camcan", "atlas", "brats")
+    }
+    assert experiment.modalities == ["t1"]
+    assert experiment.methods == read(ROOT / below)["methods"]
