@@ -144,4 +144,4 @@ class Baseline(RestoringMethod):
             *_, (_, restoration, _) = self.healing(images, self.params.step)
             return restoration
 
-        return self.windows(healed, volume)[0]
+        return self.windows(healed, volume)[0].clamp(0, 1)

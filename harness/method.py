@@ -107,5 +107,5 @@ class Method(nn.Module, ABC):
         return self.score(volume, rng)["final"]
 
     def restore(self, volume: Tensor, rng: Streams) -> Tensor | None:
-        """The healthy version of a volume (D, H, W) that the method imagines, or None if it makes none."""
+        """The healthy version of a volume (D, H, W) that the method imagines, of its kind; None if it makes none."""
         return None

@@ -140,6 +140,8 @@ def test_bids_with_masks_drawn_on_t2(tmp_path):
     touch(tmp_path, mask, "sub-M2002/ses-1/anat/sub-M2002_ses-1_run-1_T1w.nii.gz")
     touch(tmp_path, "sub-M2002/ses-1/anat/sub-M2002_ses-1_run-2_T1w.nii.gz", "sub-M2003/func/sub-M2003_bold.nii.gz")
     touch(tmp_path, "derivatives/other/sub-M2001/anat/sub-M2001_space-MNI_T1w.nii.gz")
+    touch(tmp_path, "sourcedata/sub-M2001/ses-7/anat/sub-M2001_ses-7_acq-raw_T1w.nii.gz", "code/sub-M2004_T1w.nii.gz")
+    touch(tmp_path, "sub-M2002/ses-1/anat/sub-M2002_ses-1_acq-a_space-MNI_T1w.nii.gz")
     first, second = layout.load("bids").subjects(tmp_path)
     folder = Path("sub-M2001/ses-7/anat")
     assert (first.t1, first.t2) == (
@@ -149,6 +151,13 @@ def test_bids_with_masks_drawn_on_t2(tmp_path):
     assert (first.mask, first.drawn_on) == (Path(mask), None)
     assert second.t1 == Path("sub-M2002/ses-1/anat/sub-M2002_ses-1_run-1_T1w.nii.gz")
     assert second.mask is None
+
+
+def test_bids_prefers_a_session_with_a_t1_to_one_with_a_mask(tmp_path):
+    touch(tmp_path, "sub-1/ses-1/anat/sub-1_ses-1_T2w.nii.gz", "sub-1/ses-2/anat/sub-1_ses-2_T1w.nii.gz")
+    touch(tmp_path, "derivatives/masks/sub-1/ses-1/anat/sub-1_ses-1_T2w_desc-lesion_mask.nii.gz")
+    (files,) = layout.load("bids").subjects(tmp_path)
+    assert (files.t1, files.t2, files.mask) == (Path("sub-1/ses-2/anat/sub-1_ses-2_T1w.nii.gz"), None, None)
 
 
 def test_bids_with_masks_drawn_on_diffusion(tmp_path):
