@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.bottleneck import kl_divergence, square_side, to_square
 from harness.method import Batch, Context, Method, Phase, Update
+from harness.networks.bottleneck import kl_divergence, square_side, to_square
+from harness.scoring.windows import by_slices
 from harness.settings import TrainingParams, scoring
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "AMCons"

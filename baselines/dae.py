@@ -14,10 +14,10 @@ from torch.nn import functional as F
 
 from harness.anomalies.noise import coarse_noise
 from harness.method import Batch, Context, Method, Phase, Update
+from harness.scoring.ssim import dissimilarity_map
+from harness.scoring.windows import by_slices
 from harness.settings import TrainingParams, added, scoring
-from harness.ssim import dissimilarity_map
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "DAE"

@@ -11,10 +11,10 @@ from torch import Tensor
 
 from harness.anomalies.draws import Draws
 from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks import apply_unet, unet
+from harness.networks.unet import apply_unet, unet
+from harness.scoring.windows import by_slices
 from harness.settings import UNetParams, scoring
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "DDPM"

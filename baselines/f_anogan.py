@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.bottleneck import halvings, square_side, to_square
 from harness.method import Batch, Context, Phase, Update
-from harness.reconstruction import SquareReconstruction
+from harness.networks.bottleneck import halvings, square_side, to_square
+from harness.networks.wgan import Critic, encoder, generator, gradient_penalty
+from harness.scoring.reconstruction import SquareReconstruction
 from harness.settings import TrainingParams, scoring
 from harness.training.seeds import Streams
-from harness.wgan import Critic, encoder, generator, gradient_penalty
 
 REVISION = 1
 TITLE = "f-AnoGAN"
@@ -44,7 +44,7 @@ class Params(TrainingParams):
     critic_updates: int = 1  # per update of the generator, on the same slices
     penalty: float = 10.0  # weight of the gradient penalty; Gulrajani et al. 2017
     kappa: float = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
 
 
 class Baseline(SquareReconstruction):

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.backbones import Backbone
 from harness.method import Batch, Context, Method, Phase, Update
+from harness.networks.backbones import Backbone
+from harness.scoring.ssim import dissimilarity_map
+from harness.scoring.windows import by_slices
 from harness.settings import BackboneParams
-from harness.ssim import dissimilarity_map
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "FAE"

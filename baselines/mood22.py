@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from harness.anomalies.base import SyntheticAnomalyMethod
 from harness.method import Batch
-from harness.networks import apply_unet
+from harness.networks.unet import apply_unet
 from harness.settings import CorruptionParams
 from harness.training.seeds import Streams
 

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.anomalies.filters import smoothed
-from harness.backbones import Backbone
-from harness.coreset import greedy_coreset, nearest_distance, projected
 from harness.method import Batch, Context, Method, Phase, Update
-from harness.resnet import outputs_of
+from harness.networks.backbones import Backbone
+from harness.networks.resnet import outputs_of
+from harness.scoring.coreset import greedy_coreset, nearest_distance, projected
+from harness.scoring.windows import by_slices
 from harness.settings import BackboneParams, scoring
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "PatchCore"

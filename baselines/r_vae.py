@@ -10,7 +10,7 @@ from torch import Tensor
 
 from baselines.vae import Baseline as VAE
 from harness.method import Context
-from harness.reconstruction import SquareReconstruction
+from harness.scoring.reconstruction import SquareReconstruction
 from harness.settings import scoring
 from harness.training.seeds import Streams
 
@@ -38,7 +38,7 @@ class Params:
     clip: float = scoring(50.0)  # largest absolute value of the gradient in a voxel
     tv: float = scoring(1.2)  # weight of the total variation of the change; with this step size 2 and more diverge
     averaged: int = scoring(1)  # slices that share a gradient step: it is divided by this
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
     score_batch: int = scoring(64)  # slices at once; bounds memory, changes no result
 
 

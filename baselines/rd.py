@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from harness.anomalies.filters import smoothed
-from harness.backbones import Backbone
 from harness.method import Batch, Context, Method, Phase, Update
-from harness.resnet import ARCHITECTURES, BasicBlock, Block, stage
+from harness.networks.backbones import Backbone
+from harness.networks.resnet import ARCHITECTURES, BasicBlock, Block, stage
+from harness.scoring.windows import by_slices
 from harness.settings import BackboneParams, scoring
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 REVISION = 1
 TITLE = "RD"

@@ -10,9 +10,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.bottleneck import halvings, kl_divergence, square_side, to_square
 from harness.method import Batch, Context, Phase, Update
-from harness.reconstruction import SquareReconstruction
+from harness.networks.bottleneck import halvings, kl_divergence, square_side, to_square
+from harness.scoring.reconstruction import SquareReconstruction
 from harness.settings import TrainingParams, scoring
 from harness.training.seeds import Streams
 
@@ -41,7 +41,7 @@ class Params(TrainingParams):
     latent: int = 512  # length of the latent code
     kl_weight: float = 1e-4  # of the KL divergence per latent dimension; T2: 1e-3
     sample: bool = scoring(False)  # score with a random latent code instead of its mean
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
 
 
 class Baseline(SquareReconstruction):

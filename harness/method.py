@@ -24,7 +24,6 @@ import torch
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
-    from harness.training.sampler import SliceSampler
     from harness.training.seeds import Streams
 
 
@@ -49,13 +48,12 @@ class Batch:
     images: Tensor
     subjects: Tensor
     rng: Streams
-    sampler: SliceSampler
+    draw_foreign: Callable[[], Tensor]
 
     @cached_property
     def foreign(self) -> Tensor:
         """As `images`, a random slice of another subject for each, drawn on first use."""
-        images, _ = self.sampler.draw(len(self.images), self.rng["foreign"], exclude=self.subjects)
-        return images
+        return self.draw_foreign()
 
 
 @dataclass

@@ -148,7 +148,7 @@ class InterpolationParams(TrainingParams):
 
 @dataclass(frozen=True)
 class BackboneParams(TrainingParams):
-    """A frozen network pre-trained on ImageNet; harness/backbones.py."""
+    """A frozen network pre-trained on ImageNet; harness/networks/backbones.py."""
 
     backbone: Literal["resnet18", "wide_resnet50_2"] = "wide_resnet50_2"
     weights: str = "imagenet"  # of the backbone: imagenet, random, or the path of a file in torchvision's format

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from harness.anomalies.corruption import alpha_schedule, synthesise
 from harness.anomalies.draws import Draws
 from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks import apply_unet, unet
+from harness.networks.unet import apply_unet, unet
+from harness.scoring.windows import by_windows
 from harness.training.optimisers import adamw_cosine, adamw_one_cycle
-from harness.windows import by_windows
 
 
 @dataclass(frozen=True)

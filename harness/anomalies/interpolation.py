@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from harness.anomalies.draws import Draws
 from harness.method import Batch, Context, Method, Phase, Update
+from harness.networks.wide_resnet import WideResNetAutoencoder
+from harness.scoring.windows import by_slices
 from harness.training.seeds import Streams
-from harness.wide_resnet import WideResNetAutoencoder
-from harness.windows import by_slices
 
 
 def square_masks(foreground: Tensor, generator: torch.Generator, size: tuple[float, float], central: float) -> Tensor:

@@ -97,7 +97,7 @@ class SliceSampler:
     def batch(self, count: int, rng: Streams, patch: int, resize: bool = False) -> Batch:
         """A batch from the stream `batches`."""
         images, subjects = self.draw(count, rng["batches"], patch=patch, resize=resize)
-        return Batch(images, subjects, rng, self)
+        return Batch(images, subjects, rng, lambda: self.draw(count, rng["foreign"], exclude=subjects)[0])
 
     def _gather(self, subjects: Tensor, z: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
         source = self.images.device

@@ -60,7 +60,7 @@ def test_entropy_enters_the_loss_with_its_sign(name, sign):
     losses = []
     for weight in (0.0, 2.0):
         method = small(name, entropy_weight=weight).train()
-        losses.append(method.loss(Batch(discs(), torch.arange(4), Streams(0), None)))
+        losses.append(method.loss(Batch(discs(), torch.arange(4), Streams(0), discs)))
     method = small(name).train()
     whole = torch.ones_like(discs(), dtype=torch.bool)
     mask = am_cons.eroded(discs() > 0, 2) if name == "am_cons" else whole

@@ -12,7 +12,7 @@ from harness import registry, settings
 from harness.anomalies.corruption import alpha_schedule
 from harness.anomalies.shapes import random_masks
 from harness.method import Context
-from harness.networks import unet
+from harness.networks.unet import unet
 from harness.settings import UNetParams
 from harness.training import run
 from harness.training.optimisers import adamw_cosine

@@ -11,8 +11,8 @@ from torch.autograd.functional import jacobian
 from baselines import f_anogan
 from harness import registry
 from harness.method import Batch, Context
+from harness.networks.wgan import Critic, encoder, generator, gradient_penalty
 from harness.training.seeds import Streams
-from harness.wgan import Critic, encoder, generator, gradient_penalty
 
 
 def small() -> f_anogan.Baseline:
@@ -22,7 +22,7 @@ def small() -> f_anogan.Baseline:
 
 def batch() -> Batch:
     images = torch.rand((4, 1, 32, 24), generator=torch.Generator().manual_seed(1))
-    return Batch(images, torch.arange(4), Streams(0), None)
+    return Batch(images, torch.arange(4), Streams(0), lambda: images)
 
 
 def test_penalty_of_a_linear_critic():

@@ -10,10 +10,10 @@ from harness import registry
 from harness.anomalies.interpolation import square_masks, weight_label
 from harness.data.store import Store
 from harness.method import Context
+from harness.networks.wide_resnet import WideResNetAutoencoder
 from harness.training import run
 from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams
-from harness.wide_resnet import WideResNetAutoencoder
 
 
 def generator(seed: int = 0) -> torch.Generator:

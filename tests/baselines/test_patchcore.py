@@ -8,9 +8,9 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 
 from harness import registry
-from harness.coreset import greedy_coreset, nearest_distance, projected
 from harness.data.store import Store
 from harness.method import Context
+from harness.scoring.coreset import greedy_coreset, nearest_distance, projected
 from harness.training import run
 from harness.training.job import train_run
 from harness.training.loop import Pace

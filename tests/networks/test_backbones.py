@@ -8,9 +8,10 @@ import json
 import pytest
 import torch
 
-from harness import backbones, registry
+from harness import registry
 from harness.errors import HarnessError
-from harness.resnet import ResNet
+from harness.networks import backbones
+from harness.networks.resnet import ResNet
 from harness.settings import BackboneParams, mark
 from harness.training import run
 from harness.training.job import train_run

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from harness.method import Context
-from harness.reconstruction import SquareReconstruction
+from harness.scoring.reconstruction import SquareReconstruction
 from harness.training.seeds import Streams
 
 

@@ -1,4 +1,4 @@
-"""Networks that several methods share: diffusers' U-Net and how it is fed."""
+"""The U-Net of diffusers, and how it is fed."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.windows import _starts, by_slices, by_windows
+from harness.scoring.windows import _starts, by_slices, by_windows
 
 
 def volume(depth: int = 5, height: int = 45, width: int = 37) -> torch.Tensor:

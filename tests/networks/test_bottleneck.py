@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.bottleneck import halvings, square_side, to_square
+from harness.networks.bottleneck import halvings, square_side, to_square
 from harness.training.sampler import fit
 
 

@@ -6,11 +6,11 @@ from abc import abstractmethod
 
 from torch import Tensor
 
-from harness.bottleneck import to_square
 from harness.method import Method
-from harness.similarity import anomaly_map
+from harness.networks.bottleneck import to_square
+from harness.scoring.similarity import anomaly_map
+from harness.scoring.windows import by_slices
 from harness.training.seeds import Streams
-from harness.windows import by_slices
 
 
 class SquareReconstruction(Method):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from harness.ssim import dissimilarity_map
+from harness.scoring.ssim import dissimilarity_map
 
 UPD_RANGE = 255.0  # dynamic range that UPD_study gives to SSIM, though its images lie in [0, 1]
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from harness.errors import HarnessError
 from harness.files import atomic
-from harness.resnet import ResNet
+from harness.networks.resnet import ResNet
 
 SOURCE = "https://download.pytorch.org/models/"
 #: torchvision's ImageNet weights; the last part of a name is the beginning of the file's sha256
