@@ -12,6 +12,7 @@ from typing import get_args, get_type_hints
 import pytest
 import yaml
 
+from harness import registry
 from harness.config import Experiment, read
 from harness.data.intensity import RULES
 from harness.data.settings import Preprocessing
@@ -163,3 +164,10 @@ def test_overlay_puts_real_scans_in_place_of_the_simulated_cohort(below, tmp_pat
     }
     assert experiment.modalities == ["t1"]
     assert experiment.methods == read(ROOT / below)["methods"]
+
+
+def test_every_variant_has_demo_sizes_too():
+    config = read(ROOT / "config" / "all-methods.yaml")
+    experiment = Experiment({**config, "methods": registry.every()})
+    for method in registry.every():
+        assert experiment.params(method, "t1").get("steps", 0) <= 1000, method
