@@ -1,0 +1,36 @@
+"""The table of what trainings took, on durations that are known."""
+
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+
+from harness.cli import harness
+from harness.errors import HarnessError
+from harness.files import write_json
+
+
+def test_costs_are_means_and_sums(tmp_path):
+    for method, modality, seed, seconds in (
+        *(("dae", "t1", 1, 10.0), ("dae", "t1", 2, 20.0)),
+        *(("dae", "t2", 1, 30.0), ("vae", "t1", 1, 120.0)),
+    ):
+        folder = tmp_path / "training" / method / modality / f"seed-{seed}"
+        folder.mkdir(parents=True)
+        facts = {"method": method, "modality": modality, "seconds": seconds, "device": "CPU"}
+        write_json(folder / "run.json", facts)
+    said = CliRunner().invoke(harness, ["cost", str(tmp_path)], catch_exceptions=False).output.splitlines()
+    assert said == [
+        "| method | trainings | T1, s | T2, s | together, min |",
+        "|---|--:|--:|--:|--:|",
+        "| vae | 1 | 120.0 | – | 2.0 |",
+        "| dae | 3 | 15.0 | 30.0 | 1.0 |",
+        "| all | 4 | | | 3.0 |",
+        "",
+        "Device: CPU.",
+    ]
+
+
+def test_a_folder_without_trainings_is_named(tmp_path):
+    with pytest.raises(HarnessError, match="no finished training"):
+        CliRunner().invoke(harness, ["cost", str(tmp_path)], catch_exceptions=False)
