@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.paper import table
-from harness.paper.results import CONTROL, Results
+from harness.paper.results import Results
 from harness.paper.sources import Sources
 from harness.paper.table import Row, Table
+from harness.paper.tables.table2 import order
 
 METRICS = ("slice_auroc", "dice_fpr1", "sensitivity@0.01", "false_positives@0.01")
 RIVALRY = METRICS[:-1]  # false positives are the price of sensitivity: fewer are not better by themselves
@@ -15,12 +16,11 @@ PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols
 
 
 def make(sources: Sources) -> Table:
-    """Build the table: metrics of `harness.evaluation.detection`, one row per method that was run, controls last."""
+    """Build the table: metrics of `harness.evaluation.detection`, the methods that were run in the order of Table 2."""
     results = replace(sources, protocol=PROTOCOL).results
     cols = table.columns(results, sources.published, "detection", METRICS)
-    methods = sorted(results.methods, key=lambda entry: entry[2] == CONTROL)
-    families = list(dict.fromkeys(family for _, _, family in methods))
-    entries = sorted(methods, key=lambda entry: families.index(entry[2]))
+    ran = {entry[0] for entry in results.methods}
+    entries = [e for e in order(sources.published.methods("table2"), results.methods) if e[0] in ran]
     rows = tuple(table.method_row(entry, cols, results) for entry in entries)
     best = table.best(rows, [list(range(len(rows)))])
     return Table(
