@@ -43,6 +43,7 @@ class Batch:
     images: float32 (N, 1, H, W) in [0, 1], random axial slices of random subjects, cropped at random to the patch.
     subjects: int64 (N,), the subject of each.
     rng: one independent random stream per purpose, `rng["anomalies"]`.
+    draw_foreign: makes `foreign`.
     """
 
     images: Tensor

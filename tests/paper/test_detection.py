@@ -66,6 +66,10 @@ def test_table_has_means_over_seeds_controls_last(results_csv):
     assert at["BraTS-T1", "false_positives@0.01"].mean == pytest.approx(200 / 27)
 
 
+def test_table_has_the_order_of_table_2(results_csv):
+    assert [row.method for row in table(results_csv).rows] == ["fae", "dae", "disyre", "my_own", "intensity", "random"]
+
+
 def test_best_rival_is_bold_but_neither_controls_nor_false_positives(results_csv):
     made = table(results_csv)
     assert {made.rows[i].method for i, _ in made.best} == {"disyre"}
