@@ -9,6 +9,7 @@ A baseline may declare VARIANTS, other hyper-parameters under another title: the
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import sys
 import types
@@ -159,7 +160,13 @@ def _source(name: str) -> tuple[Path, ast.Module]:
     path = BASELINES / f"{base(name)}.py"
     if not path.is_file() or name.startswith("_"):
         raise HarnessError(f"method {name!r} is unknown: no file baselines/{name}.py; there are {', '.join(names())}")
+    return path, _parsed(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _parsed(path: Path, _changed: int) -> ast.Module:
+    """The syntax tree of a file, parsed once for each change of it: a dry run asks for every baseline hundreds of times."""
     try:
-        return path, ast.parse(path.read_text(encoding="utf-8"))
+        return ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:
         raise HarnessError(f"{path}: line {error.lineno} is not valid Python: {error.msg}") from None
