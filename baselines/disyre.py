@@ -16,7 +16,7 @@ from harness.method import Context
 from harness.settings import CorruptionParams, added, scoring
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "DISYRE"
 FAMILY = "S-S"
 PAPER = "Naval Marimont et al., ISBI 2024"

@@ -14,7 +14,7 @@ from harness.method import Batch
 from harness.settings import CorruptionParams, scoring
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "DISYRE v2"
 FAMILY = "S-S"
 PAPER = "Naval Marimont et al., MICCAI 2024 (arXiv:2407.06635)"

@@ -13,7 +13,7 @@ from harness.networks.unet import apply_unet
 from harness.settings import CorruptionParams
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "MOOD22"
 FAMILY = "S-S"
 PAPER = "Naval Marimont and Tarroni, 2023 (arXiv:2308.01412)"

@@ -165,7 +165,7 @@ def _source(name: str) -> tuple[Path, ast.Module]:
 
 @functools.cache
 def _parsed(path: Path, _changed: int) -> ast.Module:
-    """The syntax tree of a file, parsed once for each change of it: a dry run asks for every baseline hundreds of times."""
+    """The syntax tree of a file, parsed once per change of it: a dry run asks for each baseline hundreds of times."""
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:

@@ -77,6 +77,7 @@ class AnomalyParams(UNetParams):
     intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise, blur
     whole_softness: bool = added(False)  # cast the smoothing to whole mm, as the public code does
     margin: float = added(0.0)  # mm from the border of the patch within which no anomaly has its centre
+    anomalies: int = added(1)  # in every slice; more give short trainings more to learn from a step
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,6 +91,8 @@ class AnomalyParams(UNetParams):
         for name in ("soften", "mirror", "geometry", "intensity"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
+        if self.anomalies < 1:
+            raise ValueError(f"anomalies must be at least 1, not {self.anomalies}")
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,15 @@ corruption, so that the network's target is the augmented image.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from harness.anomalies.draws import Draws
-from harness.anomalies.filters import gaussian_blur, smooth_field
+from harness.anomalies.filters import gaussian_blur, interpolated
 
 
 def augment(
@@ -34,19 +36,37 @@ def augment(
     images = _geometry(images, generator, spacing, geometry)
     foreground = images > 0
     draws = Draws(len(images), generator)
-
-    def pick(values: Tensor, otherwise: float) -> Tensor:
-        chosen = torch.where(draws.chance(intensity), values, torch.full_like(values, otherwise))
-        return chosen[:, None, None, None]
-
-    images = (images * pick(draws.uniform(0.9, 1.1), 1.0)).clamp(0, 1)
-    images = images.clamp_min(1e-6) ** pick(_gamma(draws), 1.0)
-    images = 1 - (1 - images).clamp_min(1e-6) ** pick(_gamma(draws), 1.0)
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
-    images = images + noise * pick(draws.uniform(0.0, 0.05), 0.0)
-    sigma = pick(draws.uniform(0.5, 1.5) / spacing, 0.0).flatten()
-    images = gaussian_blur(images, sigma, 1.5 / spacing)
+    hit, brightness = draws.chance(intensity), _wide(draws.uniform(0.9, 1.1))
+    images = changed(images, hit, lambda part, at: (part * brightness[at]).clamp(0, 1))
+    hit, gamma = draws.chance(intensity), _wide(_gamma(draws))
+    images = changed(images, hit, lambda part, at: part.clamp_min(1e-6) ** gamma[at])
+    hit, inverted = draws.chance(intensity), _wide(_gamma(draws))
+    images = changed(images, hit, lambda part, at: 1 - (1 - part).clamp_min(1e-6) ** inverted[at])
+    hit, deviation = draws.chance(intensity), _wide(draws.uniform(0.0, 0.05))
+    images = changed(images, hit, lambda part, at: part + deviation[at] * _noise(part, generator))
+    hit, sigma = draws.chance(intensity), draws.uniform(0.5, 1.5) / spacing
+    images = changed(images, hit, lambda part, at: gaussian_blur(part, sigma[at], 1.5 / spacing))
     return images.clamp(1e-3, 1) * foreground
+
+
+def changed(images: Tensor, hit: Tensor, change: Callable[[Tensor, Any], Tensor]) -> Tensor:
+    """Images (N, 1, H, W) of which `change(part, at)` has replaced those that `hit` (N,) names; `at` indexes the batch.
+
+    A CPU works on these alone. A GPU works on all, since asking it which ones would wait for what it has queued.
+    """
+    if images.device.type != "cpu":
+        return torch.where(_wide(hit), change(images, slice(None)), images)
+    at = torch.nonzero(hit).flatten()
+    return images.index_copy(0, at, change(images[at], at)) if len(at) else images
+
+
+def _wide(values: Tensor) -> Tensor:
+    """Values (N,) as (N, 1, 1, 1)."""
+    return values[:, None, None, None]
+
+
+def _noise(images: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(images.shape, generator=generator, device=images.device)
 
 
 def _gamma(draws: Draws) -> Tensor:
@@ -57,7 +77,7 @@ def _gamma(draws: Draws) -> Tensor:
 def _mirror(images: Tensor, generator: torch.Generator, probability: float) -> Tensor:
     draws = Draws(len(images), generator)
     for axis in (-2, -1):
-        images = torch.where(draws.chance(probability)[:, None, None, None], images.flip(axis), images)
+        images = torch.where(_wide(draws.chance(probability)), images.flip(axis), images)
     return images
 
 
@@ -68,17 +88,22 @@ def _geometry(images: Tensor, generator: torch.Generator, spacing: float, probab
     angle = torch.where(draws.chance(probability), draws.uniform(-math.pi / 12, math.pi / 12), zero)
     scale = torch.where(draws.chance(probability), draws.uniform(0.75, 1.25), zero + 1)
     shift = torch.where(draws.chance(probability), draws.uniform(1.0, 4.0) / spacing, zero)
+    size = (images.shape[-2], images.shape[-1])
+    field = torch.randn((len(images), 2, 5, 5), generator=generator, device=images.device)
+
+    def warped(part: Tensor, at: Any) -> Tensor:
+        moved = interpolated(field[at], size) * _wide(shift[at])
+        return _warp(part, angle[at], scale[at], moved)
+
+    return changed(images, (angle != 0) | (scale != 1) | (shift != 0), warped)
+
+
+def _warp(images: Tensor, angle: Tensor, scale: Tensor, moved: Tensor) -> Tensor:
+    """Images turned by angle (N,) and enlarged by scale (N,) around their middle, then moved by (N, 2, H, W) voxels."""
     height, width = images.shape[-2:]
-    field = torch.cat([smooth_field(len(images), (height, width), 5, generator) for _ in range(2)], 1)
-    hit = torch.nonzero((angle != 0) | (scale != 1) | (shift != 0)).flatten()
-    if not len(hit):
-        return images
     y = torch.arange(height, device=images.device, dtype=images.dtype)[None, :, None] - (height - 1) / 2
     x = torch.arange(width, device=images.device, dtype=images.dtype)[None, None, :] - (width - 1) / 2
-    cosine, sine = (angle.cos() / scale)[hit, None, None], (angle.sin() / scale)[hit, None, None]
-    moved = field[hit] * shift[hit, None, None, None]
+    cosine, sine = (angle.cos() / scale)[:, None, None], (angle.sin() / scale)[:, None, None]
     rows, columns = cosine * y + sine * x + moved[:, 0], cosine * x - sine * y + moved[:, 1]
     grid = torch.stack([columns * 2 / max(width - 1, 1), rows * 2 / max(height - 1, 1)], -1)
-    images = images.clone()
-    images[hit] = F.grid_sample(images[hit], grid, mode="bilinear", padding_mode="zeros", align_corners=True)
-    return images
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=True)

@@ -29,14 +29,34 @@ class Anomaly:
         weight = alpha[:, None, None, None] * self.mask
         return (1 - weight) * self.healthy + weight * self.foreign
 
+    def over(self, below: Anomaly) -> Anomaly:
+        """This anomaly blended over another one of the same images: one mask and one foreign patch that do both.
+
+        At alpha = 1 the result is the image blended with `below` first and with this one after it.
+        """
+        mask = 1 - (1 - self.mask) * (1 - below.mask)
+        added = (1 - self.mask) * below.mask * below.foreign + self.mask * self.foreign
+        return Anomaly(self.healthy, mask, torch.where(mask > 0, added / mask.clamp_min(1e-12), 0).clamp(0, 1))
+
 
 def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
-    """Draw an anomaly for every image of a batch; the foreign patch comes from another subject and any place in it."""
+    """Draw `params.anomalies` anomalies for every image of a batch; foreign patches come from another subject.
+
+    All patches of an image come from the same foreign slice, each from a place of its own.
+    """
     chances = (params.mirror, params.geometry, params.intensity)
     healthy = augment(batch.images, batch.rng["augmentation"], spacing, *chances)
     other = augment(batch.foreign, batch.rng["foreign augmentation"], spacing, *chances)
+    anomaly = _anomaly(healthy, other, batch, params, spacing)
+    for _ in range(params.anomalies - 1):
+        anomaly = _anomaly(healthy, other, batch, params, spacing).over(anomaly)
+    return anomaly
+
+
+def _anomaly(healthy: Tensor, other: Tensor, batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
+    """One anomaly for every image: a mask somewhere in its brain and, there, any place of the foreign image."""
     low, high = (length / spacing for length in params.size)
-    masks, centres = random_masks(
+    mask, centres = random_masks(
         healthy > 0,
         batch.rng["anomalies"],
         shapes=params.shapes,
@@ -47,7 +67,7 @@ def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
         margin=params.margin / spacing,
     )
     foreign = foreign_patch(other, centres, batch.rng["places"])
-    return Anomaly(healthy, masks * (foreign > 0) if params.tissue_only else masks, foreign)
+    return Anomaly(healthy, mask * (foreign > 0) if params.tissue_only else mask, foreign)
 
 
 def alpha_schedule(

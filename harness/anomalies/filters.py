@@ -1,7 +1,11 @@
-"""Batched filters on the device: a Gaussian of its own width for each image, and smooth random fields."""
+"""Batched filters on the device: a Gaussian of its own width for each image, and smooth random fields.
+
+Both are separable, so each is two products with small matrices: several times as fast as convolving or interpolating.
+"""
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -13,27 +17,45 @@ def gaussian_blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
     """Blur images (N, 1, H, W), each with its own standard deviation in voxels (N,); 0 leaves an image as it is.
 
     `largest` bounds the widths and so the kernel (three standard deviations); the border is continued with zeros.
+    float32, under autocast, too.
     """
+    height, width = images.shape[-2:]
+    rows = _blurring(height, sigma, largest)
+    columns = rows if width == height else _blurring(width, sigma, largest)
+    with torch.autocast(images.device.type, enabled=False):
+        return torch.bmm(torch.bmm(rows, images[:, 0].float()), columns)[:, None]  # Gaussian matrices are symmetric
+
+
+def _blurring(length: int, sigma: Tensor, largest: float) -> Tensor:
+    """Matrices (N, length, length) whose rows are the Gaussian around each place, cut at its radius and the border."""
     radius = max(1, math.ceil(3 * largest))
-    offsets = torch.arange(-radius, radius + 1, device=images.device, dtype=images.dtype)
-    kernels = torch.exp(-0.5 * (offsets / sigma.clamp_min(1e-3)[:, None]) ** 2)
-    kernels = kernels / kernels.sum(1, keepdim=True)
-    count = len(images)
-    stacked = images.reshape(1, count, *images.shape[-2:])  # images as channels: one grouped convolution for all
-    stacked = F.conv2d(stacked, kernels[:, None, None, :], padding=(0, radius), groups=count)
-    stacked = F.conv2d(stacked, kernels[:, None, :, None], padding=(radius, 0), groups=count)
-    return stacked.reshape_as(images)
+    offsets = torch.arange(-radius, radius + 1, device=sigma.device, dtype=torch.float32)
+    kernels = torch.exp(-0.5 * (offsets / sigma.float().clamp_min(1e-3)[:, None]) ** 2)
+    kernels = F.pad(kernels / kernels.sum(1, keepdim=True), (1, 1))
+    places = torch.arange(length, device=sigma.device)
+    return kernels[:, (places[:, None] - places + radius + 1).clamp(0, 2 * radius + 2)]
 
 
 def smooth_field(count: int, size: tuple[int, int], cells: int, generator: torch.Generator) -> Tensor:
     """Smooth random fields (count, 1, H, W): standard normal values on a cells x cells grid, interpolated cubically."""
     grid = torch.randn((count, 1, cells, cells), generator=generator, device=generator.device)
-    return F.interpolate(grid, size=size, mode="bicubic", align_corners=True)
+    return interpolated(grid, size)
+
+
+def interpolated(grid: Tensor, size: tuple[int, int]) -> Tensor:
+    """Grids (..., h, w) interpolated cubically to `size` (H, W), corners on corners: float32, under autocast, too."""
+    rows, columns = (_interpolating(*sides, grid.device) for sides in zip(size, grid.shape[-2:], strict=True))
+    with torch.autocast(grid.device.type, enabled=False):
+        return rows @ grid.float() @ columns.T
+
+
+@functools.cache
+def _interpolating(length: int, cells: int, device: torch.device) -> Tensor:
+    """The matrix (length, cells) of cubic interpolation from evenly spaced values, the first and last at the ends."""
+    unit = torch.eye(cells, device=device)[None, None]
+    return F.interpolate(unit, size=(length, cells), mode="bicubic", align_corners=True)[0, 0]
 
 
 def smoothed(maps: Tensor, sigma: float) -> Tensor:
-    """Score maps (N, 1, H, W) blurred by a Gaussian of `sigma` voxels, 0 = off; in float32 under autocast, too."""
-    if sigma == 0:
-        return maps
-    with torch.autocast(maps.device.type, enabled=False):
-        return gaussian_blur(maps.float(), torch.full((len(maps),), sigma, device=maps.device), sigma)
+    """Score maps (N, 1, H, W) blurred by a Gaussian of `sigma` voxels, 0 = off."""
+    return gaussian_blur(maps, torch.full((len(maps),), sigma, device=maps.device), sigma) if sigma else maps

@@ -16,17 +16,22 @@ def foreign_patch(foreign: Tensor, centres: Tensor, generator: torch.Generator) 
     """
     count, _, height, width = foreign.shape
     draws = Draws(count, generator)
-    source_row, source_column = draws.pixel(foreign > 0)
-    quarter, mirrored = draws.choice(4), draws.chance(0.5)
-    y = torch.arange(height, device=foreign.device)[None, :, None] - centres[:, 0, None, None]
-    x = torch.arange(width, device=foreign.device)[None, None, :] - centres[:, 1, None, None]
-    y, x = torch.broadcast_tensors(y, x)
-    x = torch.where(mirrored[:, None, None], -x, x)
-    quarter = quarter[:, None, None]
-    cosine, sine = (quarter == 0).long() - (quarter == 2).long(), (quarter == 1).long() - (quarter == 3).long()
-    rows = source_row[:, None, None] + cosine * y + sine * x
-    columns = source_column[:, None, None] - sine * y + cosine * x
-    inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    place = (rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)).flatten(1)
-    values = torch.gather(foreign.flatten(1), 1, place).reshape(count, height, width)
+    row, column = (place[:, None] for place in draws.pixel(foreign > 0))
+    quarter, mirrored = draws.choice(4)[:, None], draws.chance(0.5)[:, None]
+    y = torch.arange(height, device=foreign.device) - centres[:, :1]
+    x = torch.arange(width, device=foreign.device) - centres[:, 1:]
+    x = torch.where(mirrored, -x, x)
+    # After whole quarters each axis of the image runs along one of the source, so a place is the sum of two vectors.
+    even, sign = quarter % 2 == 0, torch.where(quarter < 2, 1, -1)
+    by_y = _along(torch.where(even, row + sign * y, column - sign * y), even, height, width)
+    by_x = _along(torch.where(even, column + sign * x, row + sign * x), ~even, height, width)
+    places, inside = by_y[0][:, :, None] + by_x[0][:, None, :], by_y[1][:, :, None] & by_x[1][:, None, :]
+    values = torch.gather(foreign.flatten(1), 1, places.flatten(1)).reshape(count, height, width)
     return (values * inside)[:, None]
+
+
+def _along(positions: Tensor, rows: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """What positions (N, n) add to places in flattened images, and which lie inside; rows (N, 1): rows or columns."""
+    last, stride = torch.where(rows, height - 1, width - 1), torch.where(rows, width, 1)
+    held = torch.minimum(positions.clamp_min(0), last)
+    return held * stride, held == positions

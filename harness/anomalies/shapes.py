@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.anomalies.augment import changed
 from harness.anomalies.draws import Draws
 from harness.anomalies.filters import gaussian_blur, smooth_field
 
@@ -36,22 +37,14 @@ def random_masks(
     count, _, height, width = foreground.shape
     draws = Draws(count, generator)
     row, column = draws.pixel(_inner(foreground, margin) if margin > 0 else foreground)
-    radius = draws.uniform(*size)[:, None, None] / 2
-    angle = draws.angle()[:, None, None]
-    y = torch.arange(height, device=draws.device)[None, :, None] - row[:, None, None]
-    x = torch.arange(width, device=draws.device)[None, None, :] - column[:, None, None]
-    u = (x * angle.cos() + y * angle.sin()) / radius
-    v = (y * angle.cos() - x * angle.sin()) / radius
-    distance = torch.stack([torch.maximum(u.abs(), v.abs()), torch.hypot(u, v), _blob(u, v, draws, (height, width))])
-    kinds = torch.tensor([SHAPES.index(name) for name in shapes], device=draws.device)
-    kind = kinds[draws.choice(len(shapes))]
-    inside = distance[kind, torch.arange(count, device=draws.device)] <= 1
+    distance = _distance(row, column, size, shapes, draws, (height, width))
+    inside = distance <= 1
     inside[torch.arange(count, device=draws.device), row, column] = True  # at least one voxel, however small the shape
     masks = inside[:, None].to(torch.float32)
-    sigma = torch.where(draws.chance(soften), draws.uniform(*softness), torch.zeros_like(radius[:, 0, 0]))
+    sigma = draws.chance(soften) * draws.uniform(*softness)
     if whole is not None:
         sigma = (sigma / whole).floor() * whole
-    masks = gaussian_blur(masks, sigma, softness[1]).clamp(0, 1) if softness[1] > 0 else masks
+    masks = changed(masks, sigma > 0, lambda part, at: gaussian_blur(part, sigma[at], softness[1]).clamp(0, 1))
     return masks * foreground, torch.stack([row, column], 1)
 
 
@@ -65,9 +58,30 @@ def _inner(foreground: Tensor, margin: float) -> Tensor:
     return torch.where(inner.flatten(1).any(1)[:, None, None, None], inner, foreground)
 
 
-def _blob(u: Tensor, v: Tensor, draws: Draws, size: tuple[int, int]) -> Tensor:
-    """Distance of an irregular shape: a stretched disc whose border is moved by smooth noise."""
-    stretch = draws.uniform(0.6, 1.0)[:, None, None]
-    cells = max(4, min(size) // 6)
-    noise = smooth_field(draws.count, size, cells, draws.generator)[:, 0]
-    return torch.hypot(u, v / stretch) + 0.5 * noise
+def _distance(
+    row: Tensor,
+    column: Tensor,
+    size: tuple[float, float],
+    shapes: tuple[str, ...],
+    draws: Draws,
+    image: tuple[int, int],
+) -> Tensor:
+    """Distance (N, H, W) from the centres, turned at random: 1 on the border of a shape of a random kind and size.
+
+    A square has the maximum norm, a sphere the Euclidean one; a blob is an ellipse whose border smooth noise moves.
+    """
+    height, width = image
+    radius = draws.uniform(*size)
+    angle = draws.angle()
+    stretch = draws.uniform(0.6, 1.0)
+    noise = smooth_field(draws.count, image, max(4, min(image) // 6), draws.generator)[:, 0]
+    kinds = torch.tensor([SHAPES.index(name) for name in shapes], device=draws.device)
+    kind = kinds[draws.choice(len(shapes))][:, None, None]
+    y = torch.arange(height, device=draws.device) - row[:, None]
+    x = torch.arange(width, device=draws.device) - column[:, None]
+    cosine, sine = ((2 * part / radius)[:, None] for part in (angle.cos(), angle.sin()))
+    u = (x * cosine)[:, None, :] + (y * sine)[:, :, None]
+    v = (y * cosine)[:, :, None] - (x * sine)[:, None, :]
+    blob = kind == 2
+    round_one = torch.hypot(u, torch.where(blob, 1 / stretch[:, None, None], 1.0) * v) + 0.5 * noise * blob
+    return torch.where(kind == 0, torch.maximum(u.abs(), v.abs()), round_one)

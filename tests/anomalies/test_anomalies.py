@@ -10,13 +10,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from harness.anomalies.augment import augment
-from harness.anomalies.corruption import Anomaly, alpha_schedule, restoration_times
+from harness.anomalies.augment import augment, changed
+from harness.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
 from harness.anomalies.draws import Draws
-from harness.anomalies.filters import gaussian_blur
+from harness.anomalies.filters import gaussian_blur, interpolated
 from harness.anomalies.foreign import foreign_patch
 from harness.anomalies.noise import coarse_noise
 from harness.anomalies.shapes import random_masks
+from harness.method import Batch
+from harness.settings import AnomalyParams
+from harness.training.seeds import Streams
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -72,6 +75,31 @@ def test_corruption_changes_nothing_at_zero_and_outside_the_mask():
     assert torch.equal(full[mask == 1], foreign[mask == 1])
 
 
+def test_an_anomaly_over_another_is_two_blends_one_after_the_other():
+    healthy, below_mask, below_patch, mask, patch = torch.rand((5, 3, 1, 8, 8), generator=generator(4))
+    below_mask, mask = below_mask * (below_mask > 0.4), mask * (mask > 0.4)
+    below = Anomaly(healthy, below_mask, below_patch)
+    full = torch.ones(3)
+    after = Anomaly(below.at(full), mask, patch).at(full)
+    both = Anomaly(healthy, mask, patch).over(below)
+    assert torch.allclose(both.at(full), after, atol=1e-6)
+    assert torch.equal(both.mask == 0, (mask == 0) & (below_mask == 0))
+    swapped = below.over(Anomaly(healthy, mask, patch))
+    assert not torch.allclose(swapped.at(full), after, atol=1e-2)
+
+
+def test_more_anomalies_cover_more_of_a_slice():
+    images, others = discs(64), discs(64).flip(-1)
+
+    def covered(anomalies: int) -> float:
+        params = AnomalyParams(size=(6.0, 12.0), softness=(0.0, 0.0), anomalies=anomalies)
+        batch = Batch(images, torch.arange(64), Streams(3), lambda: others)
+        return synthesise(batch, params, spacing=1.0).mask.mean().item()
+
+    one, four = covered(1), covered(4)
+    assert 3 < four / one < 4.2  # fewer than four times as many voxels where anomalies overlap
+
+
 @given(seed=st.integers(0, 10_000), shape=st.sampled_from(["square", "sphere", "blob"]))
 @hypothesis_settings(max_examples=30, deadline=None)
 def test_masks_lie_in_the_foreground(seed, shape):
@@ -108,6 +136,21 @@ def test_blur_against_scipy():
     for image, width, ours in zip(images.numpy(), sigma.tolist(), blurred, strict=True):
         expected = ndimage.gaussian_filter(image[0], width, mode="constant", radius=9) if width else image[0]
         np.testing.assert_allclose(ours[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("cells", "size"), [(5, (48, 30)), (21, (128, 128)), (4, (9, 17))])
+def test_fields_are_interpolated_cubically(cells, size):
+    grid = torch.randn((3, 2, cells, cells), generator=generator())
+    expected = torch.nn.functional.interpolate(grid, size=size, mode="bicubic", align_corners=True)
+    assert torch.allclose(interpolated(grid, size), expected, atol=1e-5)
+
+
+def test_a_change_replaces_the_chosen_images_alone():
+    images, hit = discs(6), torch.tensor([0, 1, 0, 0, 1, 1], dtype=torch.bool)
+    scale = torch.arange(1.0, 7.0)[:, None, None, None]
+    result = changed(images, hit, lambda part, at: part * scale[at])
+    assert torch.equal(result, torch.where(hit[:, None, None, None], images * scale, images))
+    assert changed(images, ~hit & hit, lambda part, at: part * 0) is images
 
 
 def test_foreign_patch_brings_a_foreground_place_to_the_centre_with_original_values():
