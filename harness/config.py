@@ -167,9 +167,9 @@ class Experiment:
         return registry.params(method, {**common, **registry.describe(method).params, **own}, modality)
 
     def _check_preprocessing(self) -> None:
-        from harness.data.settings import Preprocessing
+        from harness.data.settings import settings as preprocessing
 
-        settings.build(Preprocessing, self.config["preprocessing"], "preprocessing")
+        preprocessing(self.config["preprocessing"])
 
     def _check_choices(self) -> None:
         from harness.evaluation.protocols import PROTOCOLS

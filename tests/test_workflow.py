@@ -18,7 +18,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 
 TINY = {
-    "experiment": "tiny",
+    "experiment": "demo",
     "simulate": {"seed": 1, "spacing": 6.0, "subjects": {"camcan": 6, "atlas": 2, "brats": 2}},
     "datasets": {
         "camcan": {"layout": "camcan", "validation": 2},
@@ -56,11 +56,12 @@ BLUR = block("README.md", "python")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """A copy of the project without results, in a path with a space."""
+    """A copy of the project without results, in a path with a space, whose default experiment is a tiny one."""
     target = tmp_path_factory.mktemp("a project") / "copy"
     skip = shutil.ignore_patterns(".*", "results", "__pycache__", "*.pyc")
     shutil.copytree(ROOT, target, ignore=skip)
-    (target / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    (target / "config.yaml").write_text(yaml.safe_dump(TINY))
+    (target / ".venv").symlink_to(sys.prefix)
     return target
 
 
@@ -82,9 +83,9 @@ def stamps(folder: Path) -> dict[Path, int]:
 @pytest.fixture(scope="module")
 def finished(project) -> Path:
     """The tiny study: started, killed once some trainings are done, and started again."""
-    results = project / "results" / "tiny"
+    results = project / "results" / "demo"
     with open(project / "killed.log", "w") as log:
-        first = subprocess.Popen(command("tiny.yaml"), cwd=project, stdout=log, stderr=log, start_new_session=True)
+        first = subprocess.Popen(command("config.yaml"), cwd=project, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + 400
         while len(stamps(results)) < 2 and first.poll() is None and time.monotonic() < deadline:
             time.sleep(0.2)
@@ -92,7 +93,7 @@ def finished(project) -> Path:
         first.wait()
     before = stamps(results)
     assert len(before) >= 2, (project / "killed.log").read_text()[-6000:]
-    run(project, "tiny.yaml")
+    run(project, "config.yaml")
     after = stamps(results)
     kept = [path for path in before if after[path] == before[path]]
     assert len(kept) >= len(before) - 2, "finished trainings were made again"
@@ -119,7 +120,26 @@ def test_results_are_complete(finished):
 
 
 def test_a_second_run_has_nothing_to_do(project, finished):
-    assert "Nothing to be done" in run(project, "tiny.yaml")
+    assert "Nothing to be done" in run(project, "config.yaml")
+
+
+def documented(page: Path) -> list[str]:
+    """The blocks of commands of a document, but for those that a comment before them marks as not to be run here."""
+    blocks = re.findall(r"(<!-- not run by the tests.*?-->\n+)?```bash\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    return [commands for marked, commands in blocks if not marked]
+
+
+PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if documented(page)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_documented_commands_can_be_pasted_after_the_demo(project, finished, page):
+    """All of them, one after the other, in the shell that `make demo` leaves a user with."""
+    prepare = 'make() { command make --old-file=.venv/ready "$@"; }'
+    script = "\n".join(["set -euo pipefail", prepare, "set -x", *documented(page)])
+    bare = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    done = subprocess.run(["bash", "-c", script], cwd=project, capture_output=True, text=True, env=bare)
+    assert done.returncode == 0, f"{page.name}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
 
 
 def test_a_variant_that_only_scores_otherwise_is_not_trained(project):
@@ -151,7 +171,7 @@ def test_a_new_baseline_is_one_file_and_one_word(project, finished):
     before = stamps(finished)
     (project / "baselines" / "blur.py").write_text(BLUR)
     (project / "more.yaml").write_text(yaml.safe_dump({"methods": [*TINY["methods"], "blur"]}))
-    run(project, "tiny.yaml", "more.yaml")
+    run(project, "config.yaml", "more.yaml")
     assert "Blur" in (finished / "paper" / "table2.md").read_text()
     after = stamps(finished)
     assert all(after[path] == before[path] for path in before)
@@ -170,7 +190,7 @@ def test_a_folder_of_ones_own_is_one_csv_and_three_lines(project, finished):
     config = block("docs/data.md", "yaml")
     assert len(config.splitlines()) == 3
     (project / "mine.yaml").write_text(config)
-    run(project, "tiny.yaml", "mine.yaml")
+    run(project, "config.yaml", "mine.yaml")
     results = pd.read_csv(finished / "evaluation" / "results.csv")
     assert set(results.task) == {"Mine"}
     assert set(results.subjects) == {len(scans)}
@@ -188,7 +208,7 @@ def test_a_folder_of_ones_own_is_one_csv_and_three_lines(project, finished):
 def test_mistakes_stop_before_any_job(project, tmp_path, mistake, message):
     (tmp_path / "mistake.yaml").write_text(yaml.safe_dump(mistake))
     done = subprocess.run(
-        command("tiny.yaml", str(tmp_path / "mistake.yaml"), "-n"), cwd=project, capture_output=True, text=True
+        command("config.yaml", str(tmp_path / "mistake.yaml"), "-n"), cwd=project, capture_output=True, text=True
     )
     assert done.returncode != 0
     assert message in done.stderr + done.stdout
