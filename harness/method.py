@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from harness.training.seeds import Streams
 
 
+WHOLE = 2**20  # as the patch of a phase: whole slices, for a method that crops them itself
+
+
 @dataclass(frozen=True)
 class Context:
     """What a method is told about the study it runs in."""

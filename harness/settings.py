@@ -68,13 +68,14 @@ class AnomalyParams(UNetParams):
     """
 
     shapes: tuple[str, ...] = ("square", "sphere", "blob")  # drawn with equal probability
-    size: tuple[float, float] = (10.0, 44.0)  # mm, side of squares and diameter of spheres and blobs
+    size: tuple[float, float] = (10.0, 44.0)  # mm, sides of squares and diameters of spheres
+    blob: tuple[float, float] = (36.0, 72.0)  # mm, diameter of the disc that has a blob's area
     soften: float = 0.7  # probability that a mask is smoothed towards its edge
     softness: tuple[float, float] = (0.0, 5.0)  # mm, standard deviation of that smoothing
     tissue_only: bool = False  # keep anomalies where the foreign patch shows brain, too, not what lies around it
     mirror: float = 0.5  # probability of each mirroring of a healthy slice
     geometry: float = 0.1  # probability of each of: rotation, scaling, elastic shifts
-    intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise, blur
+    intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise; half of it: blur
     whole_softness: bool = added(False)  # cast the smoothing to whole mm, as the public code does
     margin: float = added(0.0)  # mm from the border of the patch within which no anomaly has its centre
     anomalies: int = added(1)  # in every slice; more give short trainings more to learn from a step
@@ -84,7 +85,7 @@ class AnomalyParams(UNetParams):
         unknown = set(self.shapes) - {"square", "sphere", "blob"}
         if unknown or not self.shapes:
             raise ValueError(f"shapes must be of square, sphere, blob, not {sorted(unknown) or 'empty'}")
-        for name in ("size", "softness"):
+        for name in ("size", "blob", "softness"):
             low, high = getattr(self, name)
             if not 0 <= low <= high:
                 raise ValueError(f"{name} must be two rising numbers, not {(low, high)}")

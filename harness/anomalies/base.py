@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from harness.anomalies.corruption import alpha_schedule, synthesise
 from harness.anomalies.draws import Draws
-from harness.method import Batch, Context, Method, Phase, Update
+from harness.method import WHOLE, Batch, Context, Method, Phase, Update
 from harness.networks.unet import apply_unet, unet
 from harness.scoring.windows import by_windows
 from harness.training.optimisers import adamw_cosine, adamw_one_cycle
@@ -51,7 +51,7 @@ class SyntheticAnomalyMethod(Method):
             )
         else:
             optimizer, scheduler = adamw_one_cycle(self.unet.parameters(), p.steps, p.learning_rate, p.weight_decay)
-        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer, scheduler, clip=1.0)])]
+        return [Phase(p.steps, p.batch, WHOLE, [Update(self.loss, optimizer, scheduler, clip=1.0)])]
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:

@@ -9,11 +9,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from harness.anomalies.augment import augment
+from harness.anomalies.augment import cropped, recoloured, warped
 from harness.anomalies.foreign import foreign_patch
 from harness.anomalies.shapes import random_masks
 from harness.method import Batch
 from harness.settings import AnomalyParams
+from harness.training.sampler import patch_shape
+
+
+INSET = 32.0  # mm, half a side of the crops that the public DISYRE code (snavalm/disyre) takes foreign patches from
 
 
 @dataclass(frozen=True)
@@ -40,34 +44,42 @@ class Anomaly:
 
 
 def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
-    """Draw `params.anomalies` anomalies for every image of a batch; foreign patches come from another subject.
+    """Draw `params.anomalies` anomalies for every image of a batch of whole slices, cropped to the patch.
 
-    All patches of an image come from the same foreign slice, each from a place of its own.
+    Foreign patches come from any place of a slice of another subject; all patches of an image from the same slice.
     """
-    chances = (params.mirror, params.geometry, params.intensity)
-    healthy = augment(batch.images, batch.rng["augmentation"], spacing, *chances)
-    other = augment(batch.foreign, batch.rng["foreign augmentation"], spacing, *chances)
-    anomaly = _anomaly(healthy, other, batch, params, spacing)
+    own, others = batch.rng["augmentation"], batch.rng["foreign augmentation"]
+    whole = warped(batch.images, own, spacing, params.mirror, params.geometry)
+    patch = patch_shape(params.patch, *whole.shape[-2:])
+    healthy = recoloured(cropped(whole, patch, own), own, spacing, params.intensity)
+    foreign = warped(batch.foreign, others, spacing, params.mirror, params.geometry)
+    anomaly = _anomaly(healthy, foreign, batch, params, spacing)
     for _ in range(params.anomalies - 1):
-        anomaly = _anomaly(healthy, other, batch, params, spacing).over(anomaly)
+        anomaly = _anomaly(healthy, foreign, batch, params, spacing).over(anomaly)
     return anomaly
 
 
-def _anomaly(healthy: Tensor, other: Tensor, batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
-    """One anomaly for every image: a mask somewhere in its brain and, there, any place of the foreign image."""
-    low, high = (length / spacing for length in params.size)
+def _anomaly(healthy: Tensor, foreign: Tensor, batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
+    """One anomaly for every image: a mask somewhere in its brain and, there, any place of the foreign slice."""
+
+    def voxels(lengths: tuple[float, float]) -> tuple[float, float]:
+        return lengths[0] / spacing, lengths[1] / spacing
+
     mask, centres = random_masks(
         healthy > 0,
         batch.rng["anomalies"],
         shapes=params.shapes,
-        size=(low, high),
+        size=voxels(params.size),
+        blob=voxels(params.blob),
         soften=params.soften,
-        softness=(params.softness[0] / spacing, params.softness[1] / spacing),
+        softness=voxels(params.softness),
         whole=1 / spacing if params.whole_softness else None,
         margin=params.margin / spacing,
     )
-    foreign = foreign_patch(other, centres, batch.rng["places"])
-    return Anomaly(healthy, mask * (foreign > 0) if params.tissue_only else mask, foreign)
+    size = (healthy.shape[-2], healthy.shape[-1])
+    moved = foreign_patch(foreign, centres, size, INSET / spacing, batch.rng["places"])
+    patch = recoloured(moved, batch.rng["foreign augmentation"], spacing, params.intensity)
+    return Anomaly(healthy, mask * (patch > 0) if params.tissue_only else mask, patch)
 
 
 def alpha_schedule(

@@ -1,4 +1,4 @@
-"""Foreign patches: a random place of another subject, flipped and turned, brought to where the anomaly will be."""
+"""Foreign patches: a random place of another subject, brought to where the anomaly will be."""
 
 from __future__ import annotations
 
@@ -8,30 +8,37 @@ from torch import Tensor
 from harness.anomalies.draws import Draws
 
 
-def foreign_patch(foreign: Tensor, centres: Tensor, generator: torch.Generator) -> Tensor:
-    """Move a random foreground place of each foreign image (N, 1, H, W) to `centres` (N, 2: row, column).
+def foreign_patch(
+    foreign: Tensor, centres: Tensor, size: tuple[int, int], inset: float, generator: torch.Generator
+) -> Tensor:
+    """Images (N, 1, *size) that show a random place of each foreign image (N, 1, H, W) at `centres`.
 
-    Around the centre the image is turned by a multiple of 90 degrees and mirrored at random, so that every value is an
-    original one; voxels that fall outside the foreign image are 0.
+    centres: int64 (N, 2), row and column in the new images; inset: voxels from the border of the foreign brain's
+    bounding box within which no place is drawn, so that patches show more brain than background (the public DISYRE
+    code draws crops of 64 x 64 mm within that box). The foreign image is moved as a whole, so that every value is an
+    original one; beyond its border all is 0.
     """
-    count, _, height, width = foreign.shape
-    draws = Draws(count, generator)
-    row, column = (place[:, None] for place in draws.pixel(foreign > 0))
-    quarter, mirrored = draws.choice(4)[:, None], draws.chance(0.5)[:, None]
-    y = torch.arange(height, device=foreign.device) - centres[:, :1]
-    x = torch.arange(width, device=foreign.device) - centres[:, 1:]
-    x = torch.where(mirrored, -x, x)
-    # After whole quarters each axis of the image runs along one of the source, so a place is the sum of two vectors.
-    even, sign = quarter % 2 == 0, torch.where(quarter < 2, 1, -1)
-    by_y = _along(torch.where(even, row + sign * y, column - sign * y), even, height, width)
-    by_x = _along(torch.where(even, column + sign * x, row + sign * x), ~even, height, width)
-    places, inside = by_y[0][:, :, None] + by_x[0][:, None, :], by_y[1][:, :, None] & by_x[1][:, None, :]
-    values = torch.gather(foreign.flatten(1), 1, places.flatten(1)).reshape(count, height, width)
-    return (values * inside)[:, None]
+    height, width = foreign.shape[-2:]
+    draws = Draws(len(foreign), generator)
+    row, column = (_within((foreign[:, 0] > 0).any(axis), inset, draws) for axis in (2, 1))
+    rows, in_rows = _held(torch.arange(size[0], device=foreign.device) + (row - centres[:, 0])[:, None], height)
+    columns, in_columns = _held(torch.arange(size[1], device=foreign.device) + (column - centres[:, 1])[:, None], width)
+    which = torch.arange(len(foreign), device=foreign.device)[:, None, None]
+    values = foreign[which, 0, rows[:, :, None], columns[:, None, :]]
+    return (values * (in_rows[:, :, None] & in_columns[:, None, :]))[:, None]
 
 
-def _along(positions: Tensor, rows: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
-    """What positions (N, n) add to places in flattened images, and which lie inside; rows (N, 1): rows or columns."""
-    last, stride = torch.where(rows, height - 1, width - 1), torch.where(rows, width, 1)
-    held = torch.minimum(positions.clamp_min(0), last)
-    return held * stride, held == positions
+def _within(filled: Tensor, inset: float, draws: Draws) -> Tensor:
+    """A random place (N,) from `inset` after the first of filled (N, L) to as much before the last, or their middle."""
+    marks = filled.to(torch.int64)
+    first, last = marks.argmax(1), filled.shape[1] - 1 - marks.flip(1).argmax(1)
+    low, high = first + inset, last - inset
+    middle = (first + last) / 2
+    low, high = torch.where(low > high, middle, low), torch.where(low > high, middle, high)
+    return (low + draws.uniform() * (high - low)).round().long()
+
+
+def _held(places: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Places held within [0, side), and which of them lay there."""
+    held = places.clamp(0, side - 1)
+    return held, held == places

@@ -11,6 +11,7 @@ import torch
 from harness.anomalies.corruption import alpha_schedule, synthesise
 from harness.data.store import Store
 from harness.files import write_arrays
+from harness.method import WHOLE
 from harness.settings import AnomalyParams
 from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams
@@ -25,7 +26,7 @@ def illustrate(store: Store, modality: str, params: AnomalyParams, count: int, s
     Without augmentation, and where both images show much brain, so that a reader recognises what is shown.
     """
     sampler = SliceSampler(store.images(modality), store.rows(modality, "train"))
-    batch = sampler.batch(CANDIDATES, Streams(seed), params.patch)
+    batch = sampler.batch(CANDIDATES, Streams(seed), WHOLE)
     anomaly = synthesise(batch, replace(params, mirror=0.0, geometry=0.0, intensity=0.0), store.spacing)
     visible = (anomaly.mask * (anomaly.foreign - anomaly.healthy).abs()).flatten(1).sum(1)
     brain = torch.minimum(*((images > 0).flatten(1).sum(1) for images in (anomaly.healthy, anomaly.foreign)))

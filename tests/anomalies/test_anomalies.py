@@ -10,7 +10,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from harness.anomalies.augment import augment, changed
+from harness import registry
+from harness.anomalies.augment import changed, cropped, recoloured, warped
 from harness.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
 from harness.anomalies.draws import Draws
 from harness.anomalies.filters import gaussian_blur, interpolated
@@ -92,7 +93,7 @@ def test_more_anomalies_cover_more_of_a_slice():
     images, others = discs(64), discs(64).flip(-1)
 
     def covered(anomalies: int) -> float:
-        params = AnomalyParams(size=(6.0, 12.0), softness=(0.0, 0.0), anomalies=anomalies)
+        params = AnomalyParams(size=(6.0, 12.0), blob=(6.0, 12.0), softness=(0.0, 0.0), anomalies=anomalies)
         batch = Batch(images, torch.arange(64), Streams(3), lambda: others)
         return synthesise(batch, params, spacing=1.0).mask.mean().item()
 
@@ -153,44 +154,83 @@ def test_a_change_replaces_the_chosen_images_alone():
     assert changed(images, ~hit & hit, lambda part, at: part * 0) is images
 
 
-def test_foreign_patch_brings_a_foreground_place_to_the_centre_with_original_values():
-    foreign = discs()
-    centres = torch.randint(4, 44, (8, 2), generator=generator())
-    moved = foreign_patch(foreign, centres, generator(1))
-    for image, source, (row, column) in zip(moved, foreign, centres, strict=True):
-        assert image[0, row, column] > 0
-        assert np.isin(image.numpy(), np.append(source.numpy(), 0)).all()
+def test_foreign_patch_is_the_slice_moved_and_0_beyond_its_border():
+    foreign = 0.1 + torch.rand((32, 1, 21, 17), generator=generator())
+    moved = foreign_patch(foreign, torch.full((32, 2), 10), (25, 21), 0.0, generator(5))
+    for source, patch in zip(foreign[:, 0].numpy(), moved[:, 0].numpy(), strict=True):
+        row, column = np.argwhere(source == patch[10, 10])[0]
+        expected = np.pad(source, 25)[25 + row - 10 :, 25 + column - 10 :][:25, :21]
+        np.testing.assert_array_equal(patch, expected)
 
 
-def test_foreign_patch_is_a_rigid_copy():
-    foreign = torch.rand((32, 1, 21, 21), generator=generator())
-    moved = foreign_patch(foreign, torch.full((32, 2), 10), generator(5))
-    around = moved[:, 0, 9:12, 9:12]
-    for source, patch in zip(foreign[:, 0].numpy(), around.numpy(), strict=True):
-        if (patch == 0).any():
-            continue
-        row, column = np.argwhere(source == patch[1, 1])[0]
-        original = source[row - 1 : row + 2, column - 1 : column + 2]
-        turns = [np.rot90(flip, k) for flip in (original, original[:, ::-1]) for k in range(4)]
-        assert any(np.array_equal(patch, turn) for turn in turns)
+def test_foreign_patches_come_from_everywhere_in_the_brain_but_its_rim():
+    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(40.0), indexing="ij")
+    brain = (y >= 4) & (y < 44) & (x >= 10) & (x < 30)
+    code = ((1 + y * 40 + x) * brain)[None, None].repeat(2000, 1, 1, 1)
+    centre = torch.full((2000, 2), 24)
+    places = foreign_patch(code, centre, (48, 40), 6.0, generator())[:, 0, 24, 24].long() - 1
+    rows, columns = places // 40, places % 40
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 37, 16, 23)
+    assert len(places.unique()) > 190  # of 224
+    tall = foreign_patch(code[:50], centre[:50], (48, 40), 12.0, generator())[:, 0, 24, 24].long() - 1
+    assert set((tall % 40).tolist()) <= {19, 20}  # where the box is too narrow: its middle
 
 
-def test_foreign_patch_comes_from_many_places():
-    y, x = torch.meshgrid(torch.arange(48.0), torch.arange(48.0), indexing="ij")
-    code = (1 + y * 48 + x)[None, None].repeat(200, 1, 1, 1)
-    centre = torch.full((200, 2), 24)
-    values = foreign_patch(code, centre, generator())[:, 0, 24, 24]
-    assert len(values.unique()) > 180
+def test_blobs_have_the_area_of_a_disc_of_their_diameter():
+    full = torch.ones((200, 1, 128, 128), dtype=torch.bool)
+    masks, centres = random_masks(full, generator(), shapes=("blob",), blob=(30.0, 50.0), soften=0.0)
+    inner = ((centres > 40) & (centres < 88)).all(1)  # the others are cut by the border
+    areas = masks.sum((1, 2, 3))[inner]
+    assert inner.sum() > 15
+    assert (areas >= 0.97 * np.pi * 15**2).all()
+    assert (areas <= 1.03 * np.pi * 25**2).all()
+    assert areas.std() > 200
+
+
+def test_squares_are_rectangles_of_two_sides():
+    full = torch.ones((400, 1, 96, 96), dtype=torch.bool)
+    masks, _ = random_masks(full, generator(), shapes=("square",), size=(6.0, 30.0), soften=0.0)
+    ratios = []
+    for mask in masks[:, 0].numpy():
+        points = np.argwhere(mask)
+        if 0 < points.min() and points.max() < 95:  # not cut by the border
+            lengths = np.linalg.svd(points - points.mean(0), compute_uv=False) / np.sqrt(len(points) / 12)
+            ratios.append(lengths[0] / max(lengths[1], 1))
+    assert np.quantile(ratios, [0.1, 0.5, 0.9]) == pytest.approx([1.1, 1.6, 3.0], rel=0.15)
+
+
+def test_warping_a_slice_leaves_no_wedge_in_its_crops():
+    """The brain of a slice with a margin is never cut by a straight edge, whatever rotation and scaling do to it."""
+    y, x = torch.meshgrid(torch.linspace(-1, 1, 96), torch.linspace(-1, 1, 96), indexing="ij")
+    slices = ((x**2 + y**2) < 0.35).float()[None, None].repeat(64, 1, 1, 1)
+    whole = warped(slices, generator(), mirror=0.5, geometry=1.0)
+    assert (whole[..., 0, :] == 0).all()
+    crops = cropped(whole, (48, 48), generator(1))
+    assert crops.shape == (64, 1, 48, 48)
+    for image, crop in zip(whole[:, 0], crops[:, 0], strict=True):
+        windows = image.unfold(0, 48, 1).unfold(1, 48, 1)
+        assert ((windows - crop).abs().sum((-1, -2)) == 0).any()
+
+
+def test_crops_of_small_images_are_the_images():
+    images = discs(4, 32)
+    assert torch.equal(cropped(images, (48, 40), generator()), images)
+    assert cropped(images, (16, 40), generator()).shape == (4, 1, 16, 32)
 
 
 def test_augmentation_keeps_range_and_background():
     images = discs(64)
-    changed = augment(images, generator(), spacing=2.0)
-    assert changed.shape == images.shape
-    assert ((changed >= 0) & (changed <= 1)).all()
-    assert (changed == 0).float().mean() > 0.2
-    assert not torch.equal(changed, images)
-    assert torch.equal(changed, augment(images, generator(), spacing=2.0))
+
+    def augmented() -> torch.Tensor:
+        random = generator()
+        return recoloured(warped(images, random, spacing=2.0), random, spacing=2.0)
+
+    result = augmented()
+    assert result.shape == images.shape
+    assert ((result >= 0) & (result <= 1)).all()
+    assert (result == 0).float().mean() > 0.2
+    assert not torch.equal(result, images)
+    assert torch.equal(result, augmented())
 
 
 def test_pixels_are_drawn_uniformly_from_the_allowed_ones():
@@ -209,3 +249,25 @@ def test_coarse_noise_has_its_deviation_and_is_coarse():
     assert 0.08 < noise.std().item() < 0.2  # interpolation between the points lowers it
     neighbours = np.corrcoef(noise[..., :-1].flatten().numpy(), noise[..., 1:].flatten().numpy())[0, 1]
     assert neighbours > 0.85
+
+
+def test_anomalies_are_as_large_as_those_of_the_public_code():
+    """Quantiles of 384 patches of the public code (snavalm/disyre e149f29) on brains of this size, at full strength."""
+    y, x = torch.meshgrid(torch.linspace(-94, 94, 189), torch.linspace(-76, 76, 153), indexing="ij")
+    brain = ((x / 66) ** 2 + (y / 82) ** 2 < 1).float()[None, None]
+    values = 0.2 + 0.6 * torch.rand((2, 384, 1, 189, 153), generator=generator(8))
+    params = registry.params("disyre-public", {}, "t1")
+    batch = Batch(values[0] * brain, torch.arange(384), Streams(2), lambda: values[1] * brain)
+    drawn = synthesise(batch, params, spacing=1.0)
+    inside = (drawn.mask > 0.5)[:, 0].numpy()
+    area = inside.sum((1, 2))
+    assert np.quantile(area, [0.1, 0.5, 0.9]) == pytest.approx([118, 747, 2735], rel=0.25)
+    assert area.mean() == pytest.approx(1067, rel=0.15)
+    extent = [max(np.ptp(np.argwhere(shape), axis=0)) + 1 for shape in inside if shape.any()]
+    assert np.quantile(extent, [0.5, 0.9]) == pytest.approx([36, 64], rel=0.15)
+    assert np.mean([ndimage.label(shape)[1] for shape in inside]) == pytest.approx(1.16, abs=0.2)
+    seen = drawn.mask[:, 0].numpy()
+    partial = [((m > 0.02) & (m < 0.98)).sum() / max(1, (m > 0.02).sum()) for m in seen]
+    assert np.mean(partial) == pytest.approx(0.34, abs=0.08)
+    holes = ((drawn.foreign == 0).numpy()[:, 0] & inside).sum((1, 2)) / np.maximum(area, 1)
+    assert holes.mean() == pytest.approx(0.11, abs=0.06)
