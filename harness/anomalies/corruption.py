@@ -16,7 +16,6 @@ from harness.method import Batch
 from harness.settings import AnomalyParams
 from harness.training.sampler import patch_shape
 
-
 INSET = 32.0  # mm, half a side of the crops that the public DISYRE code (snavalm/disyre) takes foreign patches from
 
 
