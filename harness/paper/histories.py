@@ -40,10 +40,10 @@ class Curve:
         trained, a run of an older version), none after it, or one that is not positive.
         """
         before, after = self.validation[self.step == 0], self.validation[self.step > 0]
+        after = after[np.isfinite(after)]
         if not len(before) or not len(after) or not (np.isfinite(before[0]) and before[0] > 0):
             return None
-        finite = after[np.isfinite(after)]
-        return float(finite.min() / before[0]) if len(finite) else float("inf")
+        return float(after.min() / before[0])
 
     @property
     def flat(self) -> bool:

@@ -30,7 +30,7 @@ NOTE = (
     "with the lowest share; they learned little or nothing."
 )
 UNJUDGED = " Without a circle (adversarial losses, nobody held out) nothing is marked."
-LETTERS = 20  # of a note, in an inch
+LETTERS, BOLD = 20, 15  # of a note and of a title, in an inch
 Panels = dict[str, list[Curve]]  # by modality
 
 
@@ -42,7 +42,7 @@ def make(sources: Sources) -> Figure:
         figure = style.new(style.COLUMN, 0.5, histories.simulated)
         figure.text(0.5, 0.7, NONE, ha="center", va="center", color=style.GREY)
         return figure
-    modalities = list(dict.fromkeys(modality for panels in blocks.values() for modality in panels))
+    modalities = list(dict.fromkeys(modality for _, panels in blocks for modality in panels))
     beside = _beside(len(blocks), len(modalities))
     down, across = -(-len(blocks) // beside), beside * len(modalities)
     looks = _looks(histories)
@@ -53,13 +53,14 @@ def make(sources: Sources) -> Figure:
     grid = figure.subplots(down, across, squeeze=False)
     for axes in grid.flat:
         axes.set_axis_off()
-    for k, (title, panels) in enumerate(blocks.items()):
+    for k, (title, panels) in enumerate(blocks):
         row, left = divmod(k, beside)
         for modality, curves in panels.items():
             axes = grid[row, left * len(modalities) + modalities.index(modality)]
             axes.set_axis_on()
             _panel(axes, curves, looks)
-            axes.set_title(f"{title}, {modality.upper()}", fontweight="bold")
+            name = textwrap.fill(f"{title}, {modality.upper()}", int(BOLD * width / across))
+            axes.set_title(name, fontweight="bold")
     for column in grid.T:
         lowest = [axes for axes in column if axes.axison][-1:]
         for axes in lowest:
@@ -74,20 +75,17 @@ def make(sources: Sources) -> Figure:
     return figure
 
 
-def arranged(histories: Histories) -> dict[str, Panels]:
-    """The curves of each trained phase of each method, by title and modality; one of several phases is named."""
-    trained = [curve for curve in histories.curves if curve.trained]
-    phases: dict[str, list[str]] = {}
-    for curve in trained:
-        phases.setdefault(curve.method, [])
-        phases[curve.method] += [curve.phase] * (curve.phase not in phases[curve.method])
-    blocks: dict[tuple[str, str], dict[str, list[Curve]]] = {}
-    for curve in trained:
-        blocks.setdefault((curve.method, curve.phase), {}).setdefault(curve.modality, []).append(curve)
-    named = {}
+def arranged(histories: Histories) -> list[tuple[str, Panels]]:
+    """Title and curves by modality of each phase of each method that trains it; one of several phases is named."""
+    blocks: dict[tuple[str, str], Panels] = {}
+    for curve in histories.curves:
+        if curve.trained:
+            blocks.setdefault((curve.method, curve.phase), {}).setdefault(curve.modality, []).append(curve)
+    methods = [method for method, _ in blocks]
+    named = []
     for (method, phase), panels in blocks.items():
         title = next(iter(panels.values()))[0].title
-        named[f"{title}, {phase}" if len(phases[method]) > 1 else title] = panels
+        named.append((f"{title}, {phase}" if methods.count(method) > 1 else title, panels))
     return named
 
 
@@ -112,8 +110,8 @@ def _beside(blocks: int, modalities: int) -> int:
     return min(blocks, fit) if blocks > FEW or modalities == 1 else 1
 
 
-def _note(blocks: dict[str, Panels], width: float) -> str:
-    judged = [c.share is not None for panels in blocks.values() for curves in panels.values() for c in curves]
+def _note(blocks: list[tuple[str, Panels]], width: float) -> str:
+    judged = [c.share is not None for _, panels in blocks for curves in panels.values() for c in curves]
     return textwrap.fill(NOTE + UNJUDGED * (not all(judged)), int(LETTERS * width))
 
 

@@ -36,7 +36,10 @@ def make(sources: Sources) -> Table:
         notes=tuple(notes),
         results=results,
         best=table.best(done, [list(range(len(done)))]),
-        warned={cell: warning.text for warning in warnings for cell in warning.cells},
+        warned={
+            cell: " ".join(warning.text for warning in warnings if cell in warning.cells)
+            for cell in {cell for warning in warnings for cell in warning.cells}
+        },
     )
 
 
