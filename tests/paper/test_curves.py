@@ -180,7 +180,7 @@ def test_nothing_is_cut_off_or_overlaps(
     methods: list[str], modalities: list[str], seeds: list[int], make_histories: Make, tmp_path: Path
 ) -> None:
     titles = {method: method.replace("-public", " (public code)") for method in methods}
-    titles |= {"fae-upd": "FAE (UPD) (random features)"} if "fae-upd" in methods else {}
+    titles |= {"dae": "DAE with a title of many words (random features)"} if "dae" in methods else {}
     flat = {(method, "t1", seed) for method in methods for seed in (3, 4)}
     figure = draw(make_histories(tmp_path / "h.csv", titles, modalities, seeds, flat))
     assert len(panels(figure)) == len(methods) * len(modalities)
