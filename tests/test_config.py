@@ -68,7 +68,10 @@ MISTAKES = {
         {"evaluation__protocols": ["best"]},
         r"evaluation.protocols: 'best' is unknown; there are full",
     ),
-    "unknown figure": ({"paper__figures": ["figure9"]}, r"paper.figures: 'figure9' is unknown; there are curves, figure1"),
+    "unknown figure": (
+        {"paper__figures": ["figure9"]},
+        r"paper.figures: 'figure9' is unknown; there are curves, figure1",
+    ),
     "unknown preprocessing": ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
     "preprocessing out of range": ({"preprocessing__spacing": -1}, r"preprocessing: spacing must be"),
     "intensity unknown": ({"preprocessing__intensity": "p42"}, r"preprocessing.*p42"),
