@@ -15,7 +15,7 @@ from harness.paper.results import Results
 
 COLUMNS = ["method", "title", "modality", "seed", "simulated", "phase", "step", "loss", "validation", "learning_rate"]
 NUMBERS = ["step", "loss", "validation", "learning_rate"]
-LEFT = 0.95  # a run whose validation loss never fell below this share of its first value learned little or nothing
+LEFT = 0.95  # a run whose validation loss never fell below this share of its first value may have learned little
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Histories:
         ]
 
     def warnings(self, results: Results) -> list[Warned]:
-        """One for each phase of a method and modality of the results in which runs learned little or nothing."""
+        """One for each phase of a method and modality of the results in which runs may have learned little."""
         flat: dict[tuple[str, str, str], list[Curve]] = {}
         for curve in self.curves:
             if curve.flat:
@@ -143,6 +143,6 @@ def _text(curves: list[Curve], phase: str, others: list[str]) -> str:
     return (
         f"{first.title} on {first.modality.upper()}, seed{'s' * several} {seeds}{phase}: "
         f"the validation loss never fell below {100 * LEFT:g} % of its value before the first step "
-        f"(lowest: {lowest} %); {'these runs' if several else 'this run'} learned little or nothing "
+        f"(lowest: {lowest} %); {'these runs' if several else 'this run'} may have learned little "
         f"(see the figure curves).{shared}"
     )

@@ -27,7 +27,7 @@ NONE = "no method of this study is trained"
 NOTE = (
     "Thick: validation loss, on the same batches each time; thin: training loss, mean since the last record. Circle: "
     f"before the first step. Marked: seeds whose validation loss never fell below {100 * LEFT:g} % of that (dotted), "
-    "with the lowest share; they learned little or nothing."
+    "with the lowest share; they may have learned little."
 )
 UNJUDGED = " Without a circle (adversarial losses, nobody held out) nothing is marked."
 LETTERS, BOLD = 20, 15  # of a note and of a title, in an inch
