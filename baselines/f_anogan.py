@@ -69,7 +69,7 @@ class Baseline(SquareReconstruction):
         found = Update(self.encoder_loss, torch.optim.RMSprop(self.encoder.parameters(), lr=p.encoder_learning_rate))
         updates = [critic] * p.critic_updates + [made]
         return [
-            Phase(p.steps, p.batch, p.patch, updates, resize=True, name="gan", validation=self.distance),
+            Phase(p.steps, p.batch, p.patch, updates, True, "gan", validation=self.distance, adversarial=True),
             Phase(p.encoder_steps, p.batch, p.patch, [found], resize=True, name="encoder"),
         ]
 

@@ -82,6 +82,7 @@ class Phase:
     resize: bool = False  # scale whole slices to the patch instead of cropping
     name: str = "train"
     validation: Callable[[Batch], Tensor] | None = field(default=None)  # default: the loss of the last update
+    adversarial: bool = False  # networks play against each other: the loss need not fall as they learn
 
 
 class Method(nn.Module, ABC):

@@ -68,7 +68,10 @@ MISTAKES = {
         {"evaluation__protocols": ["best"]},
         r"evaluation.protocols: 'best' is unknown; there are full",
     ),
-    "unknown figure": ({"paper__figures": ["figure9"]}, r"paper.figures: 'figure9' is unknown; there are figure1"),
+    "unknown figure": (
+        {"paper__figures": ["figure9"]},
+        r"paper.figures: 'figure9' is unknown; there are curves, figure1",
+    ),
     "unknown preprocessing": ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
     "preprocessing out of range": ({"preprocessing__spacing": -1}, r"preprocessing: spacing must be"),
     "intensity unknown": ({"preprocessing__intensity": "p42"}, r"preprocessing.*p42"),
@@ -91,7 +94,7 @@ def test_defaults_are_the_whole_study(default):
     assert len(experiment.seeds) == 4
     assert {"disyre", "mood22", "dae", "intensity", "random"} <= set(experiment.methods)
     assert {"table1", "table2"} <= set(experiment.tables)
-    assert {"figure1", "figure2", "figure3"} <= set(experiment.figures)
+    assert {"curves", "figure1", "figure2", "figure3"} <= set(experiment.figures)
 
 
 def test_scoring_parameters_do_not_retrain(default):

@@ -83,7 +83,7 @@ def test_trains_with_finite_loss(name, first):
     history = pd.read_csv(first / "history.csv")
     trained = "steps" in registry.describe(name).small
     assert trained == bool(len(history))
-    assert history.loss.notna().all()
+    assert history.loss.notna().equals(history.step > 0)
     assert history.validation.notna().all()
 
 
@@ -97,7 +97,7 @@ def test_another_seed_gives_other_weights(train, first):
 
 
 def test_resumes_to_the_same_bits(name, train, first, tmp_path, monkeypatch):
-    steps = len(pd.read_csv(first / "history.csv")) * QUICK.history
+    steps = (pd.read_csv(first / "history.csv").step > 0).sum() * QUICK.history
     if not steps:
         pytest.skip(f"{name} is not trained")
 

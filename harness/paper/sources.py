@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.paper import published
+from harness.paper.histories import Histories
 from harness.paper.published import Published
 from harness.paper.results import Results
 
@@ -25,6 +26,7 @@ class Sources:
     protocol: str = "full"
     method: str = "disyre"  # the method that Table 1 and Figures 2 and 3 are about
     seed: int | None = None  # the seed that Figure 3 shows; None: the first
+    histories_csv: Path | None = None  # the training histories of all runs
 
     @cached_property
     def results(self) -> Results:
@@ -38,6 +40,10 @@ class Sources:
         found = Results.read_all(self.given("results_csv", "--results"))
         known = list(PROTOCOLS)
         return dict(sorted(found.items(), key=lambda entry: known.index(entry[0]) if entry[0] in known else len(known)))
+
+    @cached_property
+    def histories(self) -> Histories:
+        return Histories.read(self.given("histories_csv", "--histories"))
 
     @cached_property
     def published(self) -> Published:

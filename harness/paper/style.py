@@ -70,15 +70,15 @@ def new(width: float, body: float, simulated: bool, note: str = "", constrained:
     These hold `note` and, if it is so, that the cohort is simulated. With `constrained` matplotlib arranges the
     content within the body; otherwise axes are placed with `box`.
     """
-    lines = [(note, GREY, "normal")] * bool(note) + [(SIMULATED, VERMILLION, "bold")] * simulated
-    height = body + LINE * sum(text.count("\n") + 1 for text, _, _ in lines)
+    lines = [(text, GREY, "normal") for text in note.splitlines()] + [(SIMULATED, VERMILLION, "bold")] * simulated
+    height = body + LINE * len(lines)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     top = body
     for text, colour, weight in lines:
         y = 1 - (top + 0.02) / height
         figure.text(0.5, y, text, ha="center", va="top", fontsize=7, color=colour, weight=weight)
-        top += LINE * (text.count("\n") + 1)
+        top += LINE
     if constrained:
         rect = (0, 1 - body / height, 1, body / height)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.03, h_pad=0.03))

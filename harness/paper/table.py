@@ -61,6 +61,7 @@ class Table:
     results: Results
     best: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) in bold
     section_chance: Mapping[str, Chance] = field(default_factory=dict)  # or below the rows of each section
+    warned: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by (method, task): said in the CSV as well
 
     def chance_at(self, row: Row) -> Chance:
         """The chance levels that a row is compared with."""

@@ -62,7 +62,7 @@ def render(table: Table) -> str:
                     "subjects": used,
                     "left_out": left_out,
                     "simulated": str(table.results.simulated).lower(),
-                    "note": table.banner or "",
+                    "note": "; ".join(filter(None, [table.banner, table.warned.get((row.method, column.task))])),
                     **_numbers(ours),
                 }
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,10 @@ import torch
 from harness.errors import HarnessError
 from harness.files import atomic
 from harness.method import Method, Phase
+from harness.training.histories import ROW
 from harness.training.progress import Progress
 from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams
-
-HISTORY = ("phase", "step", "loss", "validation", "learning_rate", "seconds")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ def train(
 ) -> list[dict[str, Any]]:
     """Train a method through all its phases and write `folder/history.csv`; returns its rows.
 
+    A phase begins with a row of step 0, the validation loss before any step, unless its loss need not fall: an
+    adversarial phase and one without an optimiser have no such row.
     Every `pace.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
     continues from it, on a CPU to the same bits as without the interruption.
     Raises HarnessError if the loss stops being a finite number.
@@ -70,6 +72,8 @@ def train(
     with Progress(folder.as_posix(), sum(p.steps for p in phases), _done(phases, position)) as progress:
         for index in range(position.phase, len(phases)):
             phase, position.phase = phases[index], index
+            if validation and position.step == 0 and _learning_rate(phase) is not None and not phase.adversarial:
+                _row(method, phase, position, validation, pace)
             while position.step < phase.steps:
                 started = time.monotonic()
                 position.total = position.total + step(method, phase, training, streams)
@@ -128,27 +132,32 @@ def precision(device: torch.device) -> Iterator[None]:
 
 
 def _row(method: Method, phase: Phase, position: Position, validation: SliceSampler | None, pace: Pace) -> dict:
-    """Close a row of the history: mean loss since the last, validation loss, learning rate."""
+    """Close a row of the history: mean loss since the last (None before any step), validation loss, learning rate."""
     rows = [row for row in position.history if row["phase"] == phase.name]
     steps = position.step - (rows[-1]["step"] if rows else 0)
-    loss = float(position.total) / steps
+    loss = float(position.total) / steps if steps else None
     position.total = 0.0
-    if loss != loss or loss in (float("inf"), float("-inf")):
+    if loss is not None and not math.isfinite(loss):
         raise HarnessError(
             f"{phase.name}: the loss became {loss} before step {position.step}; "
             "lower learning_rate in params of this method, or look for broken images in the report of preprocessing"
         )
-    optimizer = next((u.optimizer for u in phase.updates[::-1] if u.optimizer), None)
     row = {
         "phase": phase.name,
         "step": position.step,
         "loss": loss,
         "validation": _validate(method, phase, validation, pace.validation) if validation else None,
-        "learning_rate": optimizer.param_groups[0]["lr"] if optimizer else None,
+        "learning_rate": _learning_rate(phase),
         "seconds": round(position.seconds, 3),
     }
     position.history.append(row)
     return row
+
+
+def _learning_rate(phase: Phase) -> float | None:
+    """Of the last update that has an optimiser; None if nothing is learned in this phase."""
+    optimizer = next((u.optimizer for u in phase.updates[::-1] if u.optimizer), None)
+    return optimizer.param_groups[0]["lr"] if optimizer else None
 
 
 def _validate(method: Method, phase: Phase, sampler: SliceSampler, batches: int) -> float:
@@ -208,6 +217,6 @@ def _resume(
 
 def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
     with atomic(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, HISTORY, lineterminator=os.linesep)
+        writer = csv.DictWriter(file, ROW, lineterminator=os.linesep)
         writer.writeheader()
         writer.writerows(rows)

@@ -10,11 +10,20 @@ import click
 @click.command()
 @click.argument("name")
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="The tidy table, results.csv.")
+@click.option("--histories", type=click.Path(path_type=Path), help="histories.csv, for table2's warnings of training.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.csv, NAME.md, NAME.tex.")
 @click.option("--published", type=click.Path(path_type=Path), help="Published numbers.  [default: resources/paper.csv]")
 @click.option("--protocol", default="full", help="Evaluation protocol whose rows are used.")
 @click.option("--method", default="disyre", help="Method that Table 1 is about.")
-def command(name: str, results: Path, out: Path, published: Path | None, protocol: str, method: str) -> None:
+def command(
+    name: str,
+    results: Path,
+    histories: Path | None,
+    out: Path,
+    published: Path | None,
+    protocol: str,
+    method: str,
+) -> None:
     """Write the table NAME (table1, table2, …) from the results of an experiment, beside the paper's numbers."""
     from harness.files import atomic
     from harness.paper import latex, markdown, registry, tidy
@@ -22,7 +31,14 @@ def command(name: str, results: Path, out: Path, published: Path | None, protoco
     from harness.paper.sources import Sources
 
     module = registry.load("tables", name)
-    made = module.make(Sources(results, published_csv=published or paper.PATH, protocol=protocol, method=method))
+    sources = Sources(
+        results,
+        published_csv=published or paper.PATH,
+        protocol=protocol,
+        method=method,
+        histories_csv=histories,
+    )
+    made = module.make(sources)
     for suffix, writer in (("csv", tidy), ("md", markdown), ("tex", latex)):
         with atomic(out / f"{name}.{suffix}") as partial:
             partial.write_text(writer.render(made), encoding="utf-8")

@@ -117,6 +117,40 @@ def write_synthesis(path: Path, examples: int = 2, simulated: bool = True) -> Pa
     return path
 
 
+def write_histories(
+    path: Path,
+    methods: dict[str, str] | None = None,
+    modalities: Iterable[str] = ("t1", "t2"),
+    seeds: Iterable[int] = (1, 2, 3, 4),
+    flat: Iterable[tuple[str, str, int]] = (),
+    phases: dict[str, list[str]] | None = None,
+    steps: int = 400,
+    every: int = 50,
+    simulated: bool = True,
+    edit: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+) -> Path:
+    """Write a histories.csv: losses fall from 2 to 0.6, those of `flat` runs (method, modality, seed) only to 1.96."""
+    methods = {"disyre": "DISYRE", "mood22": "MOOD22", "dae": "DAE"} if methods is None else methods
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "method": method, "title": title, "modality": modality, "seed": seed, "simulated": simulated,
+            "phase": phase, "step": step, "loss": None if step == 0 else loss * (1 + 0.05 * rng.standard_normal()),
+            "validation": loss, "learning_rate": 1e-4, "seconds": step / 10,
+        }
+        for method, title in methods.items()
+        for modality in modalities
+        for seed in seeds
+        for phase in (phases or {}).get(method, ["train"])
+        for step in range(0, steps + 1, every)
+        for loss in [2 * (1 - (0.02 if (method, modality, seed) in set(flat) else 0.7) * step / steps)]
+    ]  # fmt: skip
+    run, row = ["method", "title", "modality", "seed", "simulated"], ["phase", "step", "loss", "validation"]
+    frame = pd.DataFrame(rows, columns=[*run, *row, "learning_rate", "seconds"])
+    (edit(frame) if edit else frame).to_csv(path, index=False)
+    return path
+
+
 @pytest.fixture(scope="session")
 def make_results() -> Callable[..., Path]:
     return write_results
@@ -130,3 +164,8 @@ def make_examples() -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def make_synthesis() -> Callable[..., Path]:
     return write_synthesis
+
+
+@pytest.fixture(scope="session")
+def make_histories() -> Callable[..., Path]:
+    return write_histories

@@ -21,7 +21,7 @@ from harness.paper.results import SIMULATED
 from harness.paper.sources import Sources
 
 Make = Callable[..., Path]
-FIGURES = ["figure1", "figure2", "figure3"]
+FIGURES = ["curves", "figure1", "figure2", "figure3"]
 
 
 @pytest.fixture(autouse=True)
@@ -31,12 +31,15 @@ def house_style() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def experiment(make_results: Make, make_examples: Make, make_synthesis: Make, tmp_path_factory) -> dict[str, Path]:
+def experiment(
+    make_results: Make, make_examples: Make, make_synthesis: Make, make_histories: Make, tmp_path_factory
+) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("experiment")
     return {
         "results_csv": make_results(folder / "results.csv"),
         "examples": make_examples(folder / "examples"),
         "synthesis": make_synthesis(folder / "synthesis.npz"),
+        "histories_csv": make_histories(folder / "histories.csv", flat={("disyre", "t1", 4)}),
     }
 
 
@@ -58,11 +61,17 @@ def test_simulated_mark_is_there(name: str, experiment: dict[str, Path]) -> None
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_real_cohort_has_no_mark(
-    name: str, make_results: Make, make_synthesis: Make, experiment: dict[str, Path], tmp_path: Path
+    name: str,
+    make_results: Make,
+    make_synthesis: Make,
+    make_histories: Make,
+    experiment: dict[str, Path],
+    tmp_path: Path,
 ) -> None:
     real = {
         "results_csv": make_results(tmp_path / "results.csv", simulated=False),
         "synthesis": make_synthesis(tmp_path / "synthesis.npz", simulated=False),
+        "histories_csv": make_histories(tmp_path / "histories.csv", simulated=False),
     }
     assert SIMULATED not in texts(draw(name, **(experiment | real)))
 
@@ -267,7 +276,9 @@ def test_unreadable_arrays(tmp_path: Path) -> None:
 
 
 def test_unknown_figure_lists_those_that_exist() -> None:
-    with pytest.raises(HarnessError, match=r"^figure0: no such figure; there are figure1, figure2, figure3, froc$"):
+    with pytest.raises(
+        HarnessError, match=r"^figure0: no such figure; there are curves, figure1, figure2, figure3, froc$"
+    ):
         registry.load("figures", "figure0")
 
 

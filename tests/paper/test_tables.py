@@ -325,5 +325,5 @@ def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
 
 def test_registry_reads_requirements_without_importing(tmp_path: Path) -> None:
     assert registry.names("tables") == ["detection", "protocols", "table1", "table2"]
-    assert registry.names("figures", methods=["dae"]) == ["figure3", "froc"]
+    assert registry.names("figures", methods=["dae"]) == ["curves", "figure3", "froc"]
     assert registry.names("figures", methods=["dae", "disyre"]) == registry.names("figures")

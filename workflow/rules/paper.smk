@@ -1,4 +1,29 @@
-# Paper: tables and figures, from the tidy results and a few example arrays. Each has a rule of its own for its caption.
+# Paper: tables and figures, from tidy results and histories and a few example arrays. Each has its own rule for its caption.
+
+# Folders of all runs, in the order of the config; variants may share one.
+RUNS = list(
+    dict.fromkeys(
+        run_folder(experiment.trained_as(method, modality), modality, seed)
+        for method in experiment.methods
+        for modality in experiment.modalities
+        for seed in experiment.seeds
+    )
+)
+
+
+rule histories:
+    input:
+        expand("{run}/{file}", run=RUNS, file=["history.csv", "run.json"]),
+    output:
+        f"{RESULTS}/training/histories.csv",
+    log:
+        f"{RESULTS}/logs/histories.log",
+    conda:
+        f"{ENVS}/paper.yaml"
+    params:
+        runs=RUNS,
+    shell:
+        "python -m harness histories --out {output} {params.runs} > {log} 2>&1"
 
 
 for name in experiment.tables:
@@ -8,6 +33,7 @@ for name in experiment.tables:
             name
         input:
             results=f"{RESULTS}/evaluation/results.csv",
+            histories=f"{RESULTS}/training/histories.csv",
             published=workflow.source_path("../../resources/paper.csv"),
             module=workflow.source_path(f"../../harness/paper/tables/{name}.py"),
         output:
@@ -25,7 +51,8 @@ for name in experiment.tables:
             out=lambda wildcards, output: str(Path(output[0]).parent),
         shell:
             "python -m harness table {params.name} --results {input.results} --published {input.published:q}"
-            " --method {params.method} --protocol {params.protocol} --out {params.out} > {log} 2>&1"
+            " --histories {input.histories} --method {params.method} --protocol {params.protocol}"
+            " --out {params.out} > {log} 2>&1"
 
 
 for name in experiment.figures:
@@ -36,6 +63,7 @@ for name in experiment.figures:
         input:
             illustrated_examples,
             results=f"{RESULTS}/evaluation/results.csv",
+            histories=f"{RESULTS}/training/histories.csv",
             synthesis=f"{RESULTS}/evaluation/synthesis.npz",
             published=workflow.source_path("../../resources/paper.csv"),
             module=workflow.source_path(f"../../harness/paper/figures/{name}.py"),
@@ -56,4 +84,4 @@ for name in experiment.figures:
         shell:
             "python -m harness figure {params.name} --results {input.results} --examples {params.examples}"
             " --synthesis {input.synthesis} --published {input.published:q} --method {params.method} --seed {params.seed}"
-            " --protocol {params.protocol} --out {params.out} > {log} 2>&1"
+            " --histories {input.histories} --protocol {params.protocol} --out {params.out} > {log} 2>&1"

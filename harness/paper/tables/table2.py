@@ -21,6 +21,8 @@ def make(sources: Sources) -> Table:
         notes.append("Controls are not ranked.")
     if "ATLAS" in results.tasks:
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
+    warnings = sources.histories.warnings(results) if sources.histories_csv else []
+    notes = [f"Warning: {warning.text}" for warning in warnings] + notes
     return Table(
         name="table2",
         caption=(
@@ -34,6 +36,10 @@ def make(sources: Sources) -> Table:
         notes=tuple(notes),
         results=results,
         best=table.best(done, [list(range(len(done)))]),
+        warned={
+            cell: " ".join(warning.text for warning in warnings if cell in warning.cells)
+            for cell in {cell for warning in warnings for cell in warning.cells}
+        },
     )
 
 

@@ -1,0 +1,27 @@
+"""Verb `histories`: the training histories of many runs to one tidy table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=PATH, required=True)
+@click.option("--out", type=PATH, required=True, help="The table, histories.csv.")
+def command(runs: tuple[Path, ...], out: Path) -> None:
+    """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV: a row for each record."""
+    import csv
+
+    from harness.files import atomic
+    from harness.training.histories import COLUMNS, gather
+
+    rows = list(gather(runs))
+    with atomic(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    click.echo(out)

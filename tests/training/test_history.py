@@ -1,0 +1,138 @@
+"""Histories: the row before the first step, that it changes no weight, and the table of many runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import Tensor, nn
+
+from harness.errors import HarnessError
+from harness.files import write_json
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.training.loop import Pace, train
+from harness.training.sampler import SliceSampler
+from harness.training.seeds import Streams
+from harness.verbs.histories import command
+
+QUICK = Pace(history=2, validation=2)
+
+
+class Toy(Method):
+    """A convolution with batch statistics and dropout, whose loss draws from its own and from torch's stream."""
+
+    def __init__(self, **options) -> None:
+        super().__init__(None, Context("t1", 4.0))
+        self.network = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.BatchNorm2d(2), nn.Dropout(0.2))
+        self.options = options
+
+    def phases(self) -> list[Phase]:
+        adam = torch.optim.Adam(self.network.parameters(), lr=1e-2)
+        learning, looking = Update(self.loss, adam), Update(self.loss, None)
+        return [
+            Phase(4, 2, 16, [learning], name="first", **self.options),
+            Phase(3, 2, 16, [looking], name="looking"),
+            Phase(5, 2, 16, [learning], name="second"),
+        ]
+
+    def loss(self, batch: Batch) -> Tensor:
+        noise = torch.rand(batch.images.shape, generator=batch.rng["noise"]) + torch.rand(())
+        return (self.network(batch.images) - noise).square().mean()
+
+    def score(self, volume: Tensor, rng) -> dict[str, Tensor]:
+        return {"final": volume}
+
+
+@pytest.fixture(scope="module")
+def samplers() -> tuple[SliceSampler, SliceSampler]:
+    images = np.random.default_rng(0).random((4, 5, 16, 16)).astype(np.float16)
+    return SliceSampler(images, np.array([0, 1])), SliceSampler(images, np.array([2, 3]))
+
+
+def trained(folder: Path, samplers, held_out: bool = True, **options) -> tuple[Toy, pd.DataFrame]:
+    torch.manual_seed(3)
+    method = Toy(**options)
+    train(method, samplers[0], samplers[1] if held_out else None, 1, folder, "toy", QUICK)
+    return method, pd.read_csv(folder / "history.csv")
+
+
+def rows(history: pd.DataFrame) -> dict[str, list[int]]:
+    return {phase: list(part["step"]) for phase, part in history.groupby("phase", sort=False)}
+
+
+def test_a_phase_that_learns_begins_with_its_validation_loss_before_the_first_step(samplers, tmp_path):
+    _, history = trained(tmp_path, samplers)
+    assert rows(history) == {"first": [0, 2, 4], "looking": [2, 3], "second": [0, 2, 4, 5]}
+    before = history[history["step"] == 0]
+    assert before["loss"].isna().all()
+    assert before["learning_rate"].tolist() == [1e-2, 1e-2]
+    assert history.loc[history["step"] > 0, "loss"].notna().all()
+    # By hand: an untrained copy in evaluation mode on the validation stream.
+    torch.manual_seed(3)
+    copy, streams = Toy().eval(), Streams("validation", torch.device("cpu"))
+    with torch.no_grad():
+        losses = [float(copy.loss(samplers[1].batch(2, streams, 16, False))) for _ in range(2)]
+    assert before["validation"].iloc[0] == pytest.approx(np.mean(losses), rel=1e-6)
+
+
+def test_an_adversarial_phase_has_no_such_row(samplers, tmp_path):
+    _, history = trained(tmp_path, samplers, adversarial=True)
+    assert rows(history) == {"first": [2, 4], "looking": [2, 3], "second": [0, 2, 4, 5]}
+
+
+def test_without_held_out_subjects_there_is_none_and_weights_are_the_same(samplers, tmp_path):
+    with_rows, _ = trained(tmp_path / "with", samplers)
+    without, history = trained(tmp_path / "without", samplers, held_out=False)
+    assert rows(history) == {"first": [2, 4], "looking": [2, 3], "second": [2, 4, 5]}
+    assert history["validation"].isna().all()
+    for one, two in zip(with_rows.state_dict().values(), without.state_dict().values(), strict=True):
+        assert torch.equal(one, two)
+
+
+def run_folder(folder: Path, method: str, seed: int, lines: list[str]) -> Path:
+    facts = {"method": method, "title": method.upper(), "modality": "t1", "seed": seed, "simulated": True}
+    write_json(folder / "run.json", facts | {"params": {"steps": 2}})
+    head = "phase,step,loss,validation,learning_rate,seconds"
+    (folder / "history.csv").write_text("\n".join([head, *lines]) + "\n")
+    return folder
+
+
+def gather(out: Path, *folders: Path) -> pd.DataFrame:
+    CliRunner().invoke(command, [*map(str, folders), "--out", str(out)], catch_exceptions=False)
+    return pd.read_csv(out)
+
+
+def test_histories_of_many_runs_make_one_table(tmp_path):
+    dae = run_folder(tmp_path / "a", "dae", 2, ["train,0,,1.5,0.1,0.0", "train,50,1.25,1.0,0.1,3.5"])
+    random = run_folder(tmp_path / "b", "random", 2, [])
+    vae = run_folder(tmp_path / "c", "vae", 1, ["train,50,0.5,,0.2,1.0"])
+    table = gather(tmp_path / "out.csv", dae, random, vae)
+    assert table["method"].tolist() == ["dae", "dae", "vae"]
+    assert table["title"].tolist() == ["DAE", "DAE", "VAE"]
+    assert table["seed"].tolist() == [2, 2, 1]
+    assert table["simulated"].all()
+    assert table["step"].tolist() == [0, 50, 50]
+    np.testing.assert_array_equal(table["loss"], [np.nan, 1.25, 0.5])
+    np.testing.assert_array_equal(table["validation"], [1.5, 1.0, np.nan])
+
+
+def test_folders_that_hold_no_run_or_the_same_end_in_one_line(tmp_path):
+    dae = run_folder(tmp_path / "a", "dae", 2, [])
+    again = run_folder(tmp_path / "b", "dae", 2, [])
+    for folders, message in [
+        ((tmp_path / "none",), r"none: no run.json; name the folder of a finished training run"),
+        ((dae, again), r"b: the same method, modality and seed as .*a; give one of them"),
+    ]:
+        with pytest.raises(HarnessError, match=message):
+            gather(tmp_path / "out.csv", *folders)
+    (dae / "history.csv").write_text("phase,step\n")
+    with pytest.raises(HarnessError, match="no column 'loss'"):
+        gather(tmp_path / "out.csv", dae)
+    (dae / "history.csv").unlink()
+    with pytest.raises(HarnessError, match=r"history\.csv: no such file"):
+        gather(tmp_path / "out.csv", dae)
+    assert not (tmp_path / "out.csv").exists()
