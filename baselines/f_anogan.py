@@ -50,6 +50,8 @@ class Params(TrainingParams):
 class Baseline(SquareReconstruction):
     """WGAN-GP with residual networks, then the encoder by izi_f: image to latent code to image, and features."""
 
+    float16 = False  # the gradient penalty's own gradients would not be scaled
+
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
         p, count = params, halvings(params.patch, 4)  # 128 voxels: five times, to 4 x 4

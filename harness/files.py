@@ -37,6 +37,28 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def full_disk_named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise OSError with `path` where torch or safetensors, which have errors of their own, find the disk full within.
+
+    torch must be given an open file: then the reason of its RuntimeError is the OSError of that file.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+        raise
+    except Exception as error:
+        reason = error.__context__
+        number = reason.errno if isinstance(reason, OSError) else None
+        if type(error).__name__ == "SafetensorError":
+            number = next((code for code in FULL if f"os error {code}" in str(error)), None)
+        if number not in FULL:
+            raise
+        raise OSError(number, os.strerror(number), os.fspath(path)) from None
+
+
 def reserve(path: str | os.PathLike[str]) -> None:
     """Take the room of a sparse file on the disk now: a mapped file that finds the disk full later kills the process.
 

@@ -88,6 +88,9 @@ class Phase:
 class Method(nn.Module, ABC):
     """A method for unsupervised anomaly detection; its networks are its sub-modules, made in `__init__`."""
 
+    #: whether it may train in float16, on cards without bfloat16; not where gradients are part of the loss
+    float16 = True
+
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__()
         self.params = params

@@ -32,11 +32,16 @@ class TrainingParams:
     patch: int = 128  # side of the square training patch, voxels
     learning_rate: float = 1e-4  # peak of the schedule
     score_batch: int = scoring(64)  # windows scored at once; bounds memory, changes no result
+    accumulate: int = added(1)  # parts that a batch goes through in, their gradients averaged; 1 = all at once
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "patch", "learning_rate", "score_batch"):
+        for name in ("steps", "batch", "patch", "learning_rate", "score_batch", "accumulate"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        if self.accumulate > self.batch:
+            raise ValueError(
+                f"accumulate {self.accumulate} would leave parts of a batch of {self.batch} without a slice"
+            )
 
 
 @dataclass(frozen=True)

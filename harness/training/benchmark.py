@@ -16,7 +16,7 @@ from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.testing import score_volume
 from harness.method import Context
 from harness.training import run
-from harness.training.loop import prepare, step
+from harness.training.loop import Precision, prepare, step
 from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams, seed_everything
 
@@ -40,7 +40,7 @@ def measure(
     if phases:
         phase = phases[0]
         draw = _rate(lambda: sampler.batch(phase.batch, streams, phase.patch, phase.resize), steps, device)
-        trained = _rate(lambda: step(method, phase, sampler, streams), steps, device)
+        trained = _rate(lambda: step(method, phase, sampler, streams, Precision(device, method.float16)), steps, device)
         rates = {"batches": draw, "training_steps": trained, "images": trained * phase.batch}
         if device.type == "cuda":
             rates["peak_memory_gib"] = torch.cuda.max_memory_allocated(device) / 2**30

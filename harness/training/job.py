@@ -17,8 +17,13 @@ from harness.errors import HarnessError
 from harness.method import Context
 from harness.training import run
 from harness.training.loop import Pace, train
+from harness.training.memory import enough_memory
+from harness.training.precision import Precision
 from harness.training.sampler import SliceSampler
 from harness.training.seeds import seed_everything
+from harness.training.state import aside
+
+REMEDY = "in its params set accumulate: 2 (the same batch in two parts, half the memory) or a smaller batch"
 
 
 def train_run(
@@ -34,7 +39,7 @@ def train_run(
 ) -> None:
     """Train a method on the training subjects of a packed cohort and write its run to `out`.
 
-    Raises HarnessError for wrong hyper-parameters, missing data, or a loss that is not finite.
+    Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, or too little memory.
     """
     params = asdict(registry.params(method, overrides, modality))
     store = Store.open(data)
@@ -53,21 +58,24 @@ def train_run(
         "subjects": len(training),
         "validation_subjects": len(validation),
     }
-    built = run.build(method, params, context)
     started = time.monotonic()
     images = store.images(modality)
-    held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
-    history = train(
-        built, SliceSampler(images, training, chosen), held_out, seed, out, _fingerprint(facts, store), pace
-    )
+    with enough_memory(f"training {method} on {chosen}", REMEDY):
+        built = run.build(method, params, context)
+        held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
+        sampler = SliceSampler(images, training, chosen)
+        history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), pace)
     facts |= {
         "seconds": round(time.monotonic() - started, 1),
         "device": device.describe(chosen),
+        "precision": Precision(chosen, built.float16).name,
         "harness": __version__,
         "final": history[-1] if history else None,
     }
     run.write(out, built, facts)
-    (out / "state.pt").unlink(missing_ok=True)
+    state = out / "state.pt"
+    for path in (state, aside(state)):
+        path.unlink(missing_ok=True)
 
 
 def _parent(method: str, required: Path | None, chosen: torch.device) -> Any:

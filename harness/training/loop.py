@@ -6,21 +6,27 @@ import csv
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.files import atomic
-from harness.method import Method, Phase
+from harness.files import atomic, full_disk_named
+from harness.method import Batch, Method, Phase
+from harness.training import memory as memories
+from harness.training import state as states
 from harness.training.histories import ROW
+from harness.training.precision import Precision, precision
 from harness.training.progress import Progress
 from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams
+from harness.training.state import Training
+
+__all__ = ["Pace", "Precision", "precision", "prepare", "step", "train"]
 
 
 @dataclass(frozen=True)
@@ -33,17 +39,6 @@ class Pace:
     compile: bool = True  # compile networks, on CUDA only
 
 
-@dataclass
-class Position:
-    """Where a training stands: everything that is neither a weight nor a random state."""
-
-    phase: int = 0
-    step: int = 0
-    seconds: float = 0.0
-    total: float = 0.0  # of the loss since the last row of the history
-    history: list[dict[str, Any]] = field(default_factory=list)
-
-
 def train(
     method: Method,
     training: SliceSampler,
@@ -52,6 +47,7 @@ def train(
     folder: Path,
     fingerprint: str,
     pace: Pace | None = None,
+    memory: memories.Memory | None = None,
 ) -> list[dict[str, Any]]:
     """Train a method through all its phases and write `folder/history.csv`; returns its rows.
 
@@ -59,32 +55,35 @@ def train(
     adversarial phase and one without an optimiser have no such row.
     Every `pace.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
     continues from it, on a CPU to the same bits as without the interruption.
+    memory: of the device, which decides where data lie and no number; default: the device's own.
     Raises HarnessError if the loss stops being a finite number.
     """
     pace = pace or Pace()
     device = training.device
+    memory = memory or memories.of(device)
     phases = prepare(method, device, pace.compile)
-    streams = Streams(seed, device)
-    position = Position()
-    state = folder / "state.pt"
-    _resume(state, fingerprint, method, phases, streams, position)
-    saved = time.monotonic()
-    with Progress(folder.as_posix(), sum(p.steps for p in phases), _done(phases, position)) as progress:
+    run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
+    states.resume(folder / "state.pt", run, fingerprint)
+    position, saved = run.position, time.monotonic()
+    with Progress(folder.as_posix(), sum(p.steps for p in phases), _done(run)) as progress:
         for index in range(position.phase, len(phases)):
             phase, position.phase = phases[index], index
+            memories.stream((training, validation), memory)
             if validation and position.step == 0 and _learning_rate(phase) is not None and not phase.adversarial:
-                _row(method, phase, position, validation, pace)
+                _row(run, phase, validation, pace)
+            measured = min(position.step + memories.MEASURED, phase.steps)
             while position.step < phase.steps:
                 started = time.monotonic()
-                position.total = position.total + step(method, phase, training, streams)
+                position.total = position.total + step(method, phase, training, run.streams, run.precision)
                 position.step += 1
                 position.seconds += time.monotonic() - started
+                if position.step == measured:
+                    memories.place((training, validation), memory)
                 if position.step % pace.history == 0 or position.step == phase.steps:
-                    row = _row(method, phase, position, validation, pace)
-                    progress.loss(row)
+                    progress.loss(_row(run, phase, validation, pace))
                 progress.advance()
                 if time.monotonic() - saved > pace.save:
-                    _save(state, fingerprint, method, phases, streams, position)
+                    states.save(folder / "state.pt", run, fingerprint)
                     saved = time.monotonic()
             position.step = 0
     _write_history(folder / "history.csv", position.history)
@@ -100,39 +99,63 @@ def prepare(method: Method, device: torch.device, compile: bool = True) -> list[
     return list(method.phases())
 
 
-def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams) -> Any:
-    """Make every update of a phase on one batch; returns the last update's loss, on the device."""
+def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, precise: Precision) -> Any:
+    """Make every update of a phase on one batch; returns the last update's loss, on the device.
+
+    With `accumulate` in the method's hyper-parameters each update adds up the gradients of the batch's parts before it
+    clips and steps once. What has no optimiser sees the whole batch: it keeps nothing for a gradient.
+    """
     method.train()
     batch = sampler.batch(phase.batch, streams, phase.patch, phase.resize)
-    loss = torch.zeros(())
+    divided = parts(batch, _accumulate(method))
+    loss: Any = torch.zeros(())
     for update in phase.updates:
         if update.optimizer is None:
-            with torch.no_grad(), precision(sampler.device):
+            with torch.no_grad(), precise.autocast():
                 loss = update.loss(batch)
             continue
-        with precision(sampler.device):
-            loss = update.loss(batch)
         update.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        if update.clip is not None:
-            parameters = [p for group in update.optimizer.param_groups for p in group["params"]]
-            torch.nn.utils.clip_grad_norm_(parameters, update.clip)
-        update.optimizer.step()
-        if update.scheduler is not None:
+        losses = []
+        for part in divided:
+            with precise.autocast():
+                loss = update.loss(part)
+            if len(divided) > 1:
+                loss = loss * (len(part.images) / phase.batch)
+            precise.backward(loss)
+            losses.append(loss.detach())
+        loss = sum(losses[1:], losses[0])
+        if precise.step(update.optimizer, update.clip) and update.scheduler is not None:
             update.scheduler.step()
     # A CPU float at once, so that the sum is the same in a resumed run; on CUDA it would stall the queue.
     return loss.item() if sampler.device.type == "cpu" else loss.detach()
 
 
-@contextmanager
-def precision(device: torch.device) -> Iterator[None]:
-    """bfloat16 autocast on CUDA, float32 elsewhere."""
-    with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
-        yield
+def parts(batch: Batch, count: int) -> list[Batch]:
+    """A batch in `count` parts of as equal length as can be: the same slices and foreign slices, in order.
+
+    All else that a method draws, it draws part by part from the same streams.
+    """
+    if count == 1:
+        return [batch]
+
+    def foreign(start: int, stop: int) -> Callable[[], Tensor]:
+        return lambda: batch.foreign[start:stop]
+
+    images, subjects = batch.images.tensor_split(count), batch.subjects.tensor_split(count)
+    ends = [sum(len(part) for part in images[: i + 1]) for i in range(count)]
+    return [
+        Batch(image, subject, batch.rng, foreign(end - len(image), end))
+        for image, subject, end in zip(images, subjects, ends, strict=True)
+    ]
 
 
-def _row(method: Method, phase: Phase, position: Position, validation: SliceSampler | None, pace: Pace) -> dict:
+def _accumulate(method: Method) -> int:
+    return getattr(method.params, "accumulate", 1)
+
+
+def _row(run: Training, phase: Phase, validation: SliceSampler | None, pace: Pace) -> dict[str, Any]:
     """Close a row of the history: mean loss since the last (None before any step), validation loss, learning rate."""
+    position = run.position
     rows = [row for row in position.history if row["phase"] == phase.name]
     steps = position.step - (rows[-1]["step"] if rows else 0)
     loss = float(position.total) / steps if steps else None
@@ -146,7 +169,7 @@ def _row(method: Method, phase: Phase, position: Position, validation: SliceSamp
         "phase": phase.name,
         "step": position.step,
         "loss": loss,
-        "validation": _validate(method, phase, validation, pace.validation) if validation else None,
+        "validation": _validate(run, phase, validation, pace.validation) if validation else None,
         "learning_rate": _learning_rate(phase),
         "seconds": round(position.seconds, 3),
     }
@@ -160,63 +183,30 @@ def _learning_rate(phase: Phase) -> float | None:
     return optimizer.param_groups[0]["lr"] if optimizer else None
 
 
-def _validate(method: Method, phase: Phase, sampler: SliceSampler, batches: int) -> float:
+def _validate(run: Training, phase: Phase, sampler: SliceSampler, batches: int) -> float:
     """Mean loss on held-out subjects, on the same batches and anomalies every time."""
-    loss: Callable = phase.validation or phase.updates[-1].loss
+    method, loss = run.method, phase.validation or phase.updates[-1].loss
     streams = Streams("validation", sampler.device)
     method.eval()
-    with torch.random.fork_rng(devices=[]), torch.no_grad(), precision(sampler.device):
-        values = [loss(sampler.batch(phase.batch, streams, phase.patch, phase.resize)) for _ in range(batches)]
+
+    def one() -> Tensor:
+        batch = sampler.batch(phase.batch, streams, phase.patch, phase.resize)
+        divided = parts(batch, _accumulate(method))
+        if len(divided) == 1:
+            return loss(batch)
+        return torch.stack([loss(part) * (len(part.images) / phase.batch) for part in divided]).sum()
+
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), run.precision.autocast():
+        values = [one() for _ in range(batches)]
     return float(torch.stack([value.float() for value in values]).mean())
 
 
-def _done(phases: list[Phase], position: Position) -> int:
-    return sum(phase.steps for phase in phases[: position.phase]) + position.step
-
-
-def _save(
-    path: Path, fingerprint: str, method: Method, phases: list[Phase], streams: Streams, position: Position
-) -> None:
-    position.total = float(position.total)
-    state = {
-        "fingerprint": fingerprint,
-        "method": method.state_dict(),
-        "optimizers": [[u.optimizer and u.optimizer.state_dict() for u in p.updates] for p in phases],
-        "schedulers": [[u.scheduler and u.scheduler.state_dict() for u in p.updates] for p in phases],
-        "streams": streams.state_dict(),
-        "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if streams.device.type == "cuda" else None,
-        "position": vars(position),
-    }
-    with atomic(path) as partial:
-        torch.save(state, partial)
-
-
-def _resume(
-    path: Path, fingerprint: str, method: Method, phases: list[Phase], streams: Streams, position: Position
-) -> None:
-    """Load a saved state if there is one of this very training; one of another is set aside by being ignored."""
-    if not path.is_file():
-        return
-    state = torch.load(path, map_location=streams.device, weights_only=True)
-    if state["fingerprint"] != fingerprint:
-        return
-    method.load_state_dict(state["method"])
-    for phase, optimizers, schedulers in zip(phases, state["optimizers"], state["schedulers"], strict=True):
-        for update, optimizer, scheduler in zip(phase.updates, optimizers, schedulers, strict=True):
-            if update.optimizer:
-                update.optimizer.load_state_dict(optimizer)
-            if update.scheduler:
-                update.scheduler.load_state_dict(scheduler)
-    streams.load_state_dict({name: value.cpu() for name, value in state["streams"].items()})
-    torch.set_rng_state(state["torch"].cpu())
-    if state["cuda"] is not None:
-        torch.cuda.set_rng_state_all([value.cpu() for value in state["cuda"]])
-    vars(position).update(state["position"])
+def _done(run: Training) -> int:
+    return sum(phase.steps for phase in run.phases[: run.position.phase]) + run.position.step
 
 
 def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
-    with atomic(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+    with full_disk_named(path), atomic(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ROW, lineterminator=os.linesep)
         writer.writeheader()
         writer.writerows(rows)

@@ -16,12 +16,11 @@ class Progress:
 
     def __init__(self, title: str, total: int, done: int = 0) -> None:
         self.title, self.total, self.done = title, total, done
-        self.first, self.started = done, time.monotonic()
-        self.reported = self.started
-        self.text = ""
+        self.reported, self.counted = time.monotonic(), done  # when and at which step the last line was
+        self.text, self.shown = "", False
         self.bar = tqdm(total=total, initial=done, desc=title, unit="step") if sys.stderr.isatty() else None
         if done:
-            print(f"{title}: resumed at step {done} of {total}", file=sys.stderr)
+            print(f"{title}: resumed at step {done} of {total}", file=sys.stderr, flush=True)
 
     def __enter__(self) -> Progress:
         return self
@@ -39,13 +38,17 @@ class Progress:
             self.bar.set_postfix_str(self.text)
 
     def advance(self) -> None:
-        """Count one step."""
+        """Count one step; off a terminal a line follows the first loss, then one every QUIET_SECONDS, and the end."""
         self.done += 1
         if self.bar is not None:
             self.bar.update()
-        elif time.monotonic() - self.reported > QUIET_SECONDS or self.done == self.total:
-            self.reported = time.monotonic()
-            rate = (self.done - self.first) / (self.reported - self.started)
+            return
+        now = time.monotonic()
+        first = bool(self.text) and not self.shown
+        if first or now - self.reported > QUIET_SECONDS or self.done == self.total:
+            # Over the steps since the last line: the first ones compile networks.
+            rate = (self.done - self.counted) / max(now - self.reported, 1e-9)
+            self.reported, self.counted, self.shown = now, self.done, bool(self.text)
             left = (self.total - self.done) / rate
-            line = f"{self.title}: step {self.done} of {self.total}, {self.text}, {rate:.1f} steps/s, {left:.0f} s left"
-            print(line, file=sys.stderr, flush=True)
+            said = [f"step {self.done} of {self.total}", self.text, f"{rate:.3g} steps/s", f"{left:.0f} s left"]
+            print(f"{self.title}: {', '.join(filter(None, said))}", file=sys.stderr, flush=True)

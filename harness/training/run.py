@@ -12,7 +12,7 @@ from torch import nn
 
 from harness import registry, settings
 from harness.errors import HarnessError
-from harness.files import atomic, read_json, write_json
+from harness.files import atomic, full_disk_named, read_json, write_json
 from harness.method import Context, Method
 
 
@@ -24,7 +24,7 @@ def build(name: str, params: dict[str, Any], context: Context) -> Method:
 
 def save_weights(method: Method, folder: Path) -> None:
     """Save each network of a method under its attribute name, diffusers models in the format of diffusers."""
-    with atomic(folder) as partial:
+    with full_disk_named(folder), atomic(folder) as partial:
         partial.mkdir()
         for name, module in method.named_children():
             save = getattr(module, "save_pretrained", None)
@@ -36,13 +36,17 @@ def save_weights(method: Method, folder: Path) -> None:
 
 
 def load_weights(method: Method, folder: Path) -> None:
-    """Load what `save_weights` saved. Raises HarnessError for missing or other weights."""
+    """Load what `save_weights` saved. Raises HarnessError for missing, other, or additional weights."""
     for name, module in method.named_children():
         try:
             if (folder / name).is_dir():
                 state = load_file(folder / name / "diffusion_pytorch_model.safetensors")
             else:
                 state = load_file(folder / f"{name}.safetensors")
+            # By themselves: torch passes over weights of a part that is None, such as attention that was left out.
+            other = sorted(state.keys() ^ module.state_dict().keys())
+            if other:
+                raise RuntimeError(f"{len(other)} missing or unexpected, the first: {other[0]}")
             module.load_state_dict(state)
         except (FileNotFoundError, RuntimeError) as error:
             reason = str(error).splitlines()[0]

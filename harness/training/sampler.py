@@ -1,4 +1,4 @@
-"""Drawing batches of healthy slices from packed volumes, on the device where they fit."""
+"""Drawing batches of healthy slices from packed volumes, which lie on the device or on the host."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from harness.method import Batch
 from harness.training.seeds import Streams
 
 STRIDE = 8  # sides of patches are whole multiples of this, so that networks can halve them three times
+HELD_ON_CPU = 2 * 2**30  # bytes; the page cache serves larger arrays as well
 
 
 def patch_shape(patch: int, height: int, width: int) -> tuple[int, int]:
@@ -38,29 +39,40 @@ def fit(slices: Tensor, patch: int) -> tuple[Tensor, tuple[int, int]]:
 
 
 class SliceSampler:
-    """Random axial slices of random subjects.
+    """Random axial slices of random subjects, on `device`.
 
-    images: float16 (N, D, H, W), an array or a memory map; rows: the rows to draw from. The rows are held on `device`
-    if they fill at most `share` of its free memory, else read from where they lie.
+    images: float16 (N, D, H, W), an array or a memory map; rows: the rows to draw from. They are read from where they
+    lie until `hold` copies them to the device; a CPU holds small ones from the start. The slices are the same.
     """
 
-    def __init__(
-        self, images: np.ndarray, rows: np.ndarray, device: torch.device | str = "cpu", share: float = 0.5
-    ) -> None:
+    def __init__(self, images: np.ndarray, rows: np.ndarray, device: torch.device | str = "cpu") -> None:
         if not len(rows):
             raise HarnessError("no subject to draw slices from; check the split and the report of preprocessing")
         self.device = torch.device(device)
-        if self._fits(images[0].nbytes * len(rows), share):
-            self.images = torch.from_numpy(np.ascontiguousarray(images[rows])).to(self.device)
-            self.rows = torch.arange(len(rows))
-        else:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # a read-only map is never written to
-                self.images = torch.from_numpy(images)
-            self.rows = torch.as_tensor(np.asarray(rows))
-        extents = torch.tensor([_extent(self.images[row]) for row in self.rows.tolist()], device=self.device)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # a read-only map is never written to
+            self.source = torch.from_numpy(images)
+        self.rows = [int(row) for row in rows]
+        self.nbytes = images[0].nbytes * len(self.rows)
+        self.held: Tensor | None = None
+        if self.device.type == "cpu" and self.nbytes <= HELD_ON_CPU:
+            self.hold()
+        extents = torch.tensor([_extent(self._volume(subject)) for subject in range(len(self.rows))])
         self.first, self.last = extents.unbind(1)
         self.patch, self.resize = 128, False
+
+    def hold(self) -> None:
+        """Copy the rows to the device."""
+        if self.held is None:
+            shape = (len(self.rows), *self.source.shape[1:])
+            held = torch.empty(shape, dtype=self.source.dtype, device=self.device)
+            for subject, row in enumerate(self.rows):
+                held[subject] = self.source[row]
+            self.held = held
+
+    def release(self) -> None:
+        """Read the rows from where they lie again."""
+        self.held = None
 
     def draw(
         self,
@@ -70,7 +82,7 @@ class SliceSampler:
         patch: int | None = None,
         resize: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Draw `count` slices: float32 (count, 1, h, w) and the subjects' places in `rows`, int64 (count,).
+        """Draw `count` slices: float32 (count, 1, h, w) on the device and, on the host, the subjects' places in `rows`.
 
         Subjects are uniform, or uniform over all but `exclude[i]`; slices uniform between the first and the last that
         are not empty. `patch` stays as last given.
@@ -79,7 +91,7 @@ class SliceSampler:
             self.patch, self.resize = patch, resize
 
         def uniform(high: Tensor | int) -> Tensor:
-            return (torch.rand(count, generator=generator, device=self.device) * high).long()
+            return (torch.rand(count, generator=generator, device=generator.device).cpu() * high).long()
 
         total = len(self.rows)
         if exclude is None:
@@ -89,32 +101,50 @@ class SliceSampler:
         else:
             raise HarnessError("a foreign patch needs a second subject; give training and validation two or more each")
         z = self.first[subjects] + uniform(self.last[subjects] - self.first[subjects] + 1)
-        height, width = self.images.shape[-2:]
+        height, width = self.source.shape[-2:]
         h, w = (height, width) if self.resize else patch_shape(self.patch, height, width)
         top, left = uniform(max(height - h, 0) + 1), uniform(max(width - w, 0) + 1)
-        return self._gather(subjects, z, top, left, (h, w)), subjects
+        return self._gather(torch.stack([subjects, z, top, left]), (h, w)), subjects
 
     def batch(self, count: int, rng: Streams, patch: int, resize: bool = False) -> Batch:
         """A batch from the stream `batches`."""
         images, subjects = self.draw(count, rng["batches"], patch=patch, resize=resize)
-        return Batch(images, subjects, rng, lambda: self.draw(count, rng["foreign"], exclude=subjects)[0])
+        return Batch(images, self._sent(subjects), rng, lambda: self.draw(count, rng["foreign"], exclude=subjects)[0])
 
-    def _gather(self, subjects: Tensor, z: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
-        source = self.images.device
-        rows = self.rows.to(source)[subjects.to(source)]
-        inside = [min(side, full) for side, full in zip(size, self.images.shape[-2:], strict=True)]
-        y = top.to(source)[:, None] + torch.arange(inside[0], device=source)
-        x = left.to(source)[:, None] + torch.arange(inside[1], device=source)
-        crops = self.images[rows[:, None, None], z.to(source)[:, None, None], y[:, :, None], x[:, None, :]]
-        crops = crops.to(self.device, torch.float32)[:, None]
+    def _gather(self, places: Tensor, size: tuple[int, int]) -> Tensor:
+        """Crops at places, int64 (4, count) on the host: subjects, slices, first rows, first columns."""
+        inside = [min(side, full) for side, full in zip(size, self.source.shape[-2:], strict=True)]
+        if self.held is None or self.held.device.type == "cpu":
+            crops = self._on_host(places, inside)
+        else:
+            crops = self._on_device(places, inside, self.held)
+        crops = crops.to(torch.float32)[:, None]
         if self.resize:
             return fit(crops, self.patch)[0]
         return F.pad(crops, (0, size[1] - inside[1], 0, size[0] - inside[0]))
 
-    def _fits(self, wanted: int, share: float) -> bool:
-        if self.device.type == "cuda":
-            return wanted <= share * torch.cuda.mem_get_info(self.device)[0]
-        return wanted <= 2 * 2**30  # on a CPU the page cache serves larger arrays as well
+    def _on_host(self, places: Tensor, inside: list[int]) -> Tensor:
+        """Crops cut out on the host and sent to the device."""
+        crops = torch.empty((places.shape[1], *inside), dtype=self.source.dtype)
+        for crop, (subject, z, top, left) in zip(crops, places.T.tolist(), strict=True):
+            crop.copy_(self._volume(subject)[z, top : top + inside[0], left : left + inside[1]])
+        return self._sent(crops)
+
+    def _on_device(self, places: Tensor, inside: list[int], held: Tensor) -> Tensor:
+        """Crops cut out where the data are held."""
+        subjects, z, top, left = self._sent(places)[..., None, None]
+        y = top + torch.arange(inside[0], device=self.device)[:, None]
+        x = left + torch.arange(inside[1], device=self.device)
+        return held[subjects, z, y, x]
+
+    def _sent(self, values: Tensor) -> Tensor:
+        """A tensor of the host on the device; on CUDA from pinned memory, so that the host need not wait."""
+        if self.device.type != "cuda":
+            return values.to(self.device)
+        return values.pin_memory().to(self.device, non_blocking=True)
+
+    def _volume(self, subject: int) -> Tensor:
+        return self.source[self.rows[subject]] if self.held is None else self.held[subject]
 
 
 def _extent(volume: Tensor) -> list[int]:

@@ -7,9 +7,12 @@ from typing import Any
 
 import torch
 
+#: Streams that choose slices stay on the host: it needs the numbers and would otherwise wait for the device each step.
+HOST = frozenset({"batches", "foreign"})
+
 
 class Streams:
-    """Random generators on a device, made on first use from seed and name; `streams["anomalies"]` is one."""
+    """Random generators, made on first use from seed and name; `streams["anomalies"]` is one. On `device`, but HOST."""
 
     def __init__(self, seed: int | str, device: torch.device | str = "cpu") -> None:
         self.seed = seed
@@ -19,7 +22,7 @@ class Streams:
     def __getitem__(self, name: str) -> torch.Generator:
         if name not in self._generators:
             digest = hashlib.sha256(f"{self.seed}/{name}".encode()).digest()
-            generator = torch.Generator(self.device)
+            generator = torch.Generator("cpu" if name in HOST else self.device)
             generator.manual_seed(int.from_bytes(digest[:8], "big") >> 1)
             self._generators[name] = generator
         return self._generators[name]

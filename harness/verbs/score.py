@@ -31,6 +31,7 @@ def command(
     from harness.evaluation.testing import score_volume
     from harness.files import atomic
     from harness.training import run
+    from harness.training.memory import enough_memory
     from harness.training.seeds import Streams
 
     chosen = devices.choose(device)
@@ -39,7 +40,9 @@ def command(
     method, about = run.load(folder, chosen, required=required)
     volume, placement = prepare_scan(image, settings(about["preprocessing"]), about["modality"], t1)
     tensor = torch.from_numpy(np.ascontiguousarray(volume.astype(np.float16), dtype=np.float32)).to(chosen)
-    maps = score_volume(method, tensor, Streams(about["seed"], chosen).child(image.name), about["method"])
+    rng = Streams(about["seed"], chosen).child(image.name)
+    with enough_memory(f"scoring with {about['method']} on {chosen}", "use --device cpu"):
+        maps = score_volume(method, tensor, rng, about["method"])
     if name not in maps:
         raise HarnessError(f"--map {name}: {about['method']} has no such map; there are {', '.join(maps)}")
     with atomic(out) as partial:

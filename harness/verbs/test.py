@@ -54,6 +54,7 @@ def command(
     from harness.data.store import Store
     from harness.evaluation.testing import score_test_set
     from harness.training import run
+    from harness.training.memory import enough_memory
 
     chosen = devices.choose(device)
     trained, about = run.load(folder, chosen, json.loads(settings).get("params"), required, method)
@@ -68,5 +69,6 @@ def command(
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
     cohort = None if healthy is None else Store.open(healthy)
-    score_test_set(trained, store, modality, meta, list(protocols), examples, out, chosen, cohort)
+    with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
+        score_test_set(trained, store, modality, meta, list(protocols), examples, out, chosen, cohort)
     click.echo(out)

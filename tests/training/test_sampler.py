@@ -71,15 +71,6 @@ def test_no_subject_is_refused(volumes):
         SliceSampler(volumes, np.array([], int))
 
 
-def test_memory_maps_give_the_same_batches(volumes, monkeypatch):
-    held = SliceSampler(volumes, np.array([1, 3]))
-    monkeypatch.setattr(SliceSampler, "_fits", lambda *_: False)
-    mapped = SliceSampler(volumes, np.array([1, 3]))
-    for resize in (False, True):
-        one, two = (s.draw(16, Streams(4)["batches"], patch=16, resize=resize)[0] for s in (held, mapped))
-        assert torch.equal(one, two)
-
-
 def test_whole_slices_are_scaled_to_the_patch():
     slices, filled = fit(torch.ones((2, 1, 60, 40)), 32)
     assert filled == (32, 21)

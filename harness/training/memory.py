@@ -1,0 +1,116 @@
+"""Memory of the device: where training data lie, and the one line that a shortage ends in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+import torch
+
+from harness.errors import HarnessError
+from harness.training.sampler import SliceSampler
+
+#: steps of a phase before data move to the device: networks are compiled and optimisers have their state by then
+MEASURED = 3
+MARGIN = 0.1  # share of the whole memory that stays free for validation, fragments and other programs
+SHORTAGES = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
+
+
+class Memory(Protocol):
+    """The memory of one device, in bytes."""
+
+    def release(self) -> None:
+        """Give back what is reserved and not used."""
+
+    def free(self) -> int:
+        """What nobody holds."""
+
+    def total(self) -> int:
+        """All of it."""
+
+
+class CudaMemory:
+    """The memory of a CUDA card."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+
+    def release(self) -> None:
+        """Give torch's cached blocks back to the driver."""
+        torch.cuda.empty_cache()
+
+    def free(self) -> int:
+        """What neither this process, with its cache, nor another one holds."""
+        return torch.cuda.mem_get_info(self.device)[0]
+
+    def total(self) -> int:
+        """Memory of the card."""
+        return torch.cuda.mem_get_info(self.device)[1]
+
+
+def of(device: torch.device) -> Memory | None:
+    """The memory that data share with steps; None on a CPU, where the page cache serves them."""
+    return CudaMemory(device) if device.type == "cuda" else None
+
+
+def stream(samplers: Sequence[SliceSampler | None], memory: Memory | None) -> None:
+    """Take all data off the device, so that the steps that follow show how much memory they need by themselves."""
+    if memory is None:
+        return
+    for sampler in samplers:
+        if sampler is not None:
+            sampler.release()
+    memory.release()
+
+
+def place(samplers: Sequence[SliceSampler | None], memory: Memory | None) -> None:
+    """Move to the device, in order, the data that fit beside the steps made so far; says which do not.
+
+    torch keeps the memory of a step's peak reserved, so that what is free afterwards is what steps do not need.
+    """
+    if memory is None:
+        return
+    for sampler in samplers:
+        if sampler is None:
+            continue
+        room = memory.free() - round(MARGIN * memory.total())
+        if sampler.nbytes <= room:
+            sampler.hold()
+        else:
+            print(
+                f"data of {_gib(sampler.nbytes)} stay on the host: steps leave {_gib(max(room, 0))} of the device",
+                file=sys.stderr,
+                flush=True,
+            )
+
+
+@contextmanager
+def enough_memory(task: str, remedy: str) -> Iterator[None]:
+    """Raise HarnessError, one line with a remedy, where a device or the host runs out of memory within.
+
+    task: what was done ("training disyre"); remedy: what to change ("set …").
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not short_of_memory(error):
+            raise
+        lines = str(error).splitlines()
+        reason = f" ({lines[0][:160]})" if lines else ""
+        raise HarnessError(
+            f"{task}: the memory does not hold it{reason}; {remedy}, or stop other programs that hold memory "
+            "of this device"
+        ) from None
+
+
+def short_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on CUDA (and its libraries) or on the host."""
+    if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in SHORTAGES)
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

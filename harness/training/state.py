@@ -1,0 +1,130 @@
+"""The state of an unfinished training: what it holds, and the file `state.pt` that a later call goes on from."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.files import FULL, atomic, full_disk_named
+from harness.method import Method, Phase
+from harness.training.precision import Precision
+from harness.training.seeds import Streams
+
+
+@dataclass
+class Position:
+    """Where a training stands: everything that is neither a weight nor a random state."""
+
+    phase: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    total: float = 0.0  # of the loss since the last row of the history
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class Training:
+    """A method in training on a device: all that decides how it goes on."""
+
+    method: Method
+    phases: list[Phase]
+    streams: Streams
+    precision: Precision
+    position: Position = field(default_factory=Position)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Weights, optimisers, schedules, random states, position."""
+        device = self.precision.device
+        self.position.total = float(self.position.total)
+        return {
+            "method": self.method.state_dict(),
+            "optimizers": [[u.optimizer and u.optimizer.state_dict() for u in p.updates] for p in self.phases],
+            "schedulers": [[u.scheduler and u.scheduler.state_dict() for u in p.updates] for p in self.phases],
+            "scaler": self.precision.state_dict(),
+            "streams": self.streams.state_dict(),
+            "torch": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "position": vars(self.position),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on where `state_dict` was taken."""
+        device = self.precision.device
+        self.method.load_state_dict(state["method"])
+        for phase, optimizers, schedulers in zip(self.phases, state["optimizers"], state["schedulers"], strict=True):
+            for update, optimizer, scheduler in zip(phase.updates, optimizers, schedulers, strict=True):
+                if update.optimizer:
+                    update.optimizer.load_state_dict(optimizer)
+                if update.scheduler:
+                    update.scheduler.load_state_dict(scheduler)
+        self.precision.load_state_dict(state["scaler"])
+        self.streams.load_state_dict(state["streams"])
+        torch.set_rng_state(state["torch"])
+        if state["cuda"] is not None and device.type == "cuda":
+            torch.cuda.set_rng_state(state["cuda"], device)
+        vars(self.position).update(state["position"])
+
+
+def save(path: Path, training: Training, fingerprint: str) -> None:
+    """Write the state of the training of a fingerprint; on a full disk warn, and leave the last one as it is."""
+    content = {"fingerprint": fingerprint, **training.state_dict()}
+    try:
+        with full_disk_named(path), atomic(path) as partial, open(partial, "wb") as file:
+            torch.save(content, file)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(
+            f"warning: {path}: {error.strerror}; the training goes on, but would lose what comes after the last saved "
+            "state if it were stopped: make room",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
+def resume(path: Path, training: Training, fingerprint: str) -> None:
+    """Load the state at `path` if there is one of this very training; another's is ignored, a damaged one set aside."""
+    if not path.is_file():
+        return
+    damage = _damage(path)
+    content: dict[str, Any] = {}
+    if damage is None:
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+            found = content["fingerprint"]
+        except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError) as error:
+            damage = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if damage is not None:
+        path.replace(aside(path))
+        print(
+            f"warning: {path}: the saved state is damaged ({damage}); it is now {aside(path).name} and the training "
+            "starts anew",
+            file=sys.stderr,
+            flush=True,
+        )
+    elif found == fingerprint:
+        training.load_state_dict(content)
+
+
+def aside(path: Path) -> Path:
+    """Where a damaged state goes."""
+    return path.with_name(f"damaged-{path.name}")
+
+
+def _damage(path: Path) -> str | None:
+    """What is wrong with a file of torch.save, by the checksums of its parts, which torch writes but does not read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            part = archive.testzip()
+            names = archive.namelist()
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        return str(error)
+    if part is not None:
+        return f"checksum of {part}"
+    return None if any(name.endswith("/data.pkl") for name in names) else "no data.pkl"
