@@ -1,37 +1,63 @@
-# Two commands: `make demo` runs the study on a simulated cohort, `make test` runs the tests. Both set up .venv first.
+# Installs into .venv, runs the study and its checks; `make` alone prints what there is.
 
-PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint format setup clean
+.PHONY: help demo test lint format setup clean
 
-demo: setup
+help: ## print this list
+	@echo "make TARGET [PYTHON=…] [TORCH=cpu]"
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | awk -F'|' '{printf "%-9s %s\n", $$1, $$2}'
+	@sed -n 's/^# \([A-Z]*\)=… /  \1  /p' $(firstword $(MAKEFILE_LIST))
+
+demo: setup ## run the whole study on a simulated cohort; goes on where it was interrupted
 	$(BIN)/snakemake --cores all
 
-test: setup
+test: setup ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-lint: setup
+lint: setup ## check style, types and workflow
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint
 
-format: setup
+format: setup ## format code and workflow
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
 
-setup: $(VENV)/ready
+setup: $(VENV)/ready ## install the versions of requirements.lock into .venv; goes on where it was interrupted
+
+clean: ## delete the results of the demo
+	rm -rf results/demo .snakemake
+
+# PYTHON=… interpreter to install with, a name or a path; otherwise the first on PATH that fits
+#
+# antspyx, scipy and torch have wheels for these versions; pyproject.toml says the same. `python3` goes before the newest,
+# since an active environment means that one; a .venv that is there keeps its version.
+VERSIONS := 3.11 3.12 3.13
+OLD := 2.% 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10
+version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+installed = $(call version,$(BIN)/python)
+candidates = $(or $(PYTHON),$(addprefix python,$(installed)) python3 python3.13 python3.12 python3.11)
+fitting = $(firstword $(foreach name,$(candidates),$(if $(filter $(VERSIONS),$(call version,$(name))),$(name))))
+judged = $(if $(1),$(if $(filter $(OLD),$(1)),Python $(1) (too old),Python $(1) (too new)),missing)
+found = $(foreach name,$(candidates),$(name) is $(call judged,$(call version,$(name)));)
+remedy = install Python 3.13, or name an interpreter: make $(or $(MAKECMDGOALS),demo) PYTHON=/path/to/python3.13
+python = $(or $(fitting),$(error Python 3.11 to 3.13 is needed: $(found) $(remedy)))
+stale = $(if $(wildcard $(VENV)),$(if $(filter $(call version,$(python)),$(installed)),,--clear))
+
+# TORCH=…  cpu: torch without CUDA, which spares a machine without an NVIDIA GPU a download of 2.7 GB
+#
+# Only on Linux are there two builds; the one without CUDA has `+cpu` behind its version.
+plain_torch := $(addsuffix +cpu,$(shell grep '^torch==' requirements.lock))
+torch_cpu := --extra-index-url https://download.pytorch.org/whl/cpu '$(plain_torch)'
+torch = $(if $(filter-out cpu,$(TORCH)),$(error TORCH=$(TORCH): there is cpu; leave TORCH out for torch with CUDA),$(if $(TORCH),$(if $(filter Linux,$(shell uname -s)),$(torch_cpu))))
 
 # Exactly the versions of the lock file; the package itself runs from this folder.
 $(VENV)/ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than Python 3.11; name another one, such as: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(python) -m venv $(stale) $(VENV)
+	$(BIN)/python -m pip install --requirement requirements.lock $(torch)
 	touch $@
-
-clean:
-	rm -rf results/demo .snakemake

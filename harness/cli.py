@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +15,8 @@ from harness.errors import HarnessError
 from harness.files import FULL
 
 VERBS = Path(__file__).parent / "verbs"
+#: errors of a place where this user may not write, or not a file or folder of this name
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
 
 
 class Verbs(click.Group):
@@ -25,6 +29,18 @@ class Verbs(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         return importlib.import_module(f"harness.verbs.{cmd_name}").command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb. Turns into HarnessError what click would end in "Aborted!" without a reason."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise HarnessError(
+                f"{ctx.invoked_subcommand}: a file that it reads ends too early ({error or 'no reason given'}); "
+                "see which of its inputs was cut short by a full disk or a broken copy, and make that again"
+            ) from error
+        except KeyboardInterrupt:
+            raise HarnessError(f"{ctx.invoked_subcommand}: interrupted; run it again to finish") from None
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
@@ -40,7 +56,10 @@ def main() -> None:
     except HarnessError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno not in FULL:
+        if error.errno in FULL:
+            remedy = "make room and run again, what is done is kept"
+        elif error.errno in CLOSED and error.filename:
+            remedy = "change its permissions, or name another place"
+        else:
             raise
-        where = error.filename or "output"
-        sys.exit(f"error: {where}: {error.strerror}; make room and run again, what is done is kept")
+        sys.exit(f"error: {error.filename or 'the output could not be written'}: {error.strerror}; {remedy}")

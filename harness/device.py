@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import os
 import platform
+import re
+import subprocess
+import sys
+import warnings
 
 import torch
 
+from harness import device_lock
 from harness.errors import HarnessError
+
+NAMES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
+#: values of CUDA_VISIBLE_DEVICES by which a user or a scheduler says that there shall be no GPU
+HIDDEN = ("", "-1", "NoDevFiles")
+#: the oldest driver that runs a major version of CUDA
+DRIVERS = {"11": "450", "12": "525", "13": "580"}
 
 
 def choose(name: str = "auto") -> torch.device:
-    """The device of a name; `auto` takes CUDA if there is some. Sets the CPU threads from OMP_NUM_THREADS.
+    """The device of a name: `auto`, `cpu`, `mps`, `cuda`, or a numbered one such as `cuda:1`.
 
-    Raises HarnessError where the named device is missing.
+    `cuda` is one of the visible devices, if there are several one that no other process of this user has taken; `auto`
+    is the same, or the CPU where none is visible. Sets the CPU threads from OMP_NUM_THREADS.
+    Raises HarnessError where the name is unknown or the device missing.
     """
-    if "OMP_NUM_THREADS" in os.environ:
-        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise HarnessError(
-            f"device {name}: no CUDA device is visible; use device: cpu, or install a CUDA build of torch"
-        )
-    return device
+    _set_threads()
+    if not NAMES.fullmatch(name):
+        raise HarnessError(f"device {name}: there is no such device; there are auto, cpu, cuda, cuda:1, …, mps")
+    if name == "cpu":
+        return torch.device("cpu")
+    if name == "mps":
+        if not torch.backends.mps.is_available():
+            raise HarnessError("device mps: torch finds no Apple GPU; use device: cpu")
+        return torch.device("mps")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what torch says of an old driver is said below, with the remedy
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not count:
+        reason = _unusable()
+        if name != "auto":
+            raise HarnessError(f"device {name}: {reason or 'no CUDA device is visible'}; or use device: cpu")
+        if reason:
+            _warn(f"training and scoring run on the CPU: {reason}")
+        return torch.device("cpu")
+    index = _numbered(name, count) if ":" in name else _own(count)
+    torch.cuda.set_device(index)
+    return torch.device("cuda", index)
 
 
 def describe(device: torch.device) -> str:
@@ -32,3 +57,79 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
     return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def _set_threads() -> None:
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if not wanted:
+        return
+    if not wanted.strip().isdecimal() or int(wanted) < 1:
+        raise HarnessError(f"OMP_NUM_THREADS: {wanted!r} is no number of threads; set it to one, such as 2")
+    torch.set_num_threads(int(wanted))
+
+
+def _numbered(name: str, count: int) -> int:
+    index = int(name.partition(":")[2])
+    if index >= count:
+        raise HarnessError(f"device {name}: torch sees {count} CUDA devices, counted from 0; take another")
+    return index
+
+
+def _own(count: int) -> int:
+    """The index of a device that no other process of this user has, or else of one that fewest have."""
+    if count == 1:  # a scheduler gives each job its own device, and calls every one of them 0
+        return 0
+    names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(count)]
+    try:
+        index, others = device_lock.take(names, _free_memory())
+    except HarnessError as error:
+        _warn(f"cuda:0 is taken without asking whether another job has it: {error}; name one with --device cuda:1")
+        return 0
+    if others:
+        _warn(f"all {count} CUDA devices are taken; cuda:{index} is shared with {others} more; run fewer jobs at once")
+    return index
+
+
+def _free_memory() -> dict[str, float]:
+    """Free memory of each GPU in MiB, by UUID; empty if unknown. torch would take memory on each to find out."""
+    return {uuid.removeprefix("GPU-"): float(free) for uuid, free in _smi("uuid", "memory.free") if free.isdecimal()}
+
+
+def _unusable() -> str:
+    """Why torch cannot use the GPUs that the driver lists, and what to install; empty if there are none to use."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") in HIDDEN:
+        return ""
+    rows = _smi("name", "driver_version")
+    if not rows:
+        return ""
+    gpu, driver = rows[0]
+    here = f"{gpu} with driver {driver} is not used"
+    if torch.version.cuda is None:
+        return f"{here}, since torch {torch.__version__} is built without CUDA; install torch from PyPI"
+    needed = DRIVERS.get(torch.version.cuda.partition(".")[0])
+    major = driver.partition(".")[0]
+    if needed and major.isdecimal() and int(major) < int(needed):
+        return (
+            f"{here}, since CUDA {torch.version.cuda} of torch {torch.__version__} needs driver {needed} or newer; "
+            "update the driver, or install torch for an older CUDA: https://pytorch.org/get-started/locally"
+        )
+    try:
+        torch.cuda.init()
+    except (RuntimeError, AssertionError) as error:
+        return f"{here} ({str(error).splitlines()[0]}); see that nvidia-smi and CUDA_VISIBLE_DEVICES agree"
+    return f"{here} by torch {torch.__version__}; see that nvidia-smi and CUDA_VISIBLE_DEVICES agree"
+
+
+def _smi(*fields: str) -> list[list[str]]:
+    """What nvidia-smi says of each GPU; nothing if it is missing or fails."""
+    command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
+    return [row for row in rows if len(row) == len(fields)] if done.returncode == 0 else []
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr, flush=True)

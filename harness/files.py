@@ -30,6 +30,10 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         if target.is_dir() and partial.is_dir():
             shutil.rmtree(target)
         partial.replace(target)
+    except OSError as error:
+        if error.errno in FULL and error.filename is None:  # a write that fails does not say of which file
+            error.filename = str(target)
+        raise
     finally:
         if partial.is_dir():
             shutil.rmtree(partial)

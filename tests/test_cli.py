@@ -1,0 +1,76 @@
+"""The command line: whatever ends a verb is said in one readable line."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import click
+import pytest
+
+from harness import cli
+from harness.errors import HarnessError
+from harness.files import atomic
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Runs `python -m harness verb`, whose only work is to raise an exception; returns what `main` exits with."""
+
+    def start(error: BaseException) -> str | int | None:
+        @click.command()
+        def command() -> None:
+            raise error
+
+        monkeypatch.setattr(cli.Verbs, "get_command", lambda self, ctx, name: command)
+        monkeypatch.setattr("sys.argv", ["harness", "verb"])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (HarnessError("x: no such file"), "error: x: no such file"),
+        (EOFError("No data left in file"), "error: verb: a file that it reads ends too early (No data left in file); "),
+        (KeyboardInterrupt(), "error: verb: interrupted; run it again to finish"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "a/b"),
+            "error: a/b: No space left on device; make room and ",
+        ),
+        (OSError(errno.EDQUOT, "Quota exceeded"), "error: the output could not be written: Quota exceeded; make room "),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "c"),
+            "error: c: Permission denied; change its permissions",
+        ),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "d"), "error: d: Not a directory; change its "),
+    ],
+)
+def test_one_line(error, line, run, capsys):
+    code = run(error)
+    assert isinstance(code, str)
+    assert code.startswith(line)
+    assert "\n" not in code
+    assert "Aborted" not in "".join(capsys.readouterr())
+
+
+def test_errors_of_the_program_keep_their_traceback(monkeypatch):
+    def fail(**_):
+        raise FileNotFoundError(errno.ENOENT, "No such file", "e")
+
+    monkeypatch.setattr(cli, "harness", fail)
+    with pytest.raises(FileNotFoundError):
+        cli.main()
+
+
+def test_a_full_disk_names_the_file_that_was_written(tmp_path):
+    target = tmp_path / "weights.bin"
+    with pytest.raises(OSError, match="No space") as error, atomic(target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert error.value.filename == str(target)
+    with pytest.raises(OSError, match="No space") as error, atomic(target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "another")
+    assert error.value.filename == "another"
