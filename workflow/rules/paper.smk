@@ -6,10 +6,11 @@ for name in experiment.tables:
     rule:
         name:
             name
+        localrule: True
         input:
             results=f"{RESULTS}/evaluation/results.csv",
-            published=workflow.source_path("../../resources/paper.csv"),
-            module=workflow.source_path(f"../../harness/paper/tables/{name}.py"),
+            published=source("resources/paper.csv"),
+            module=source(f"harness/paper/tables/{name}.py"),
         output:
             csv=f"{RESULTS}/paper/{name}.csv",
             md=report(f"{RESULTS}/paper/{name}.md", caption=caption(name), category="Tables"),
@@ -33,12 +34,13 @@ for name in experiment.figures:
     rule:
         name:
             name
+        localrule: True
         input:
             illustrated_examples,
             results=f"{RESULTS}/evaluation/results.csv",
             synthesis=f"{RESULTS}/evaluation/synthesis.npz",
-            published=workflow.source_path("../../resources/paper.csv"),
-            module=workflow.source_path(f"../../harness/paper/figures/{name}.py"),
+            published=source("resources/paper.csv"),
+            module=source(f"harness/paper/figures/{name}.py"),
         output:
             pdf=f"{RESULTS}/paper/{name}.pdf",
             png=report(f"{RESULTS}/paper/{name}.png", caption=caption(name), category="Figures"),
