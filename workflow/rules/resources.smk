@@ -45,9 +45,9 @@ def train_budget(wildcards):
 def test_budget(wildcards):
     params = experiment.params(wildcards.method, task_modality(wildcards))
     subjects = subjects_of(experiment.task(wildcards.task).dataset)
-    return budgets.test(params, subjects, SPACING, wants_gpu())
+    return budgets.test(params, subjects, SPACING, len(experiment.protocols), wants_gpu())
 
 
 def summarize_budget(wildcards):
-    rows = len(experiment.methods) * len(experiment.tasks) * len(experiment.seeds) * len(experiment.protocols)
-    return budgets.summarize(rows)
+    runs = len(experiment.methods) * len(experiment.tasks) * len(experiment.seeds)
+    return budgets.summarize(runs * len(experiment.protocols), len(experiment.methods))
