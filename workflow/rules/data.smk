@@ -32,11 +32,11 @@ rule simulate:
 rule index:
     input:
         raw_files,
-    localrule: True
     output:
         f"{DATA}/{{dataset}}/subjects.csv",
     log:
         f"{RESULTS}/logs/index/{{dataset}}.log",
+    localrule: True
     conda:
         f"{ENVS}/data.yaml"
     params:

@@ -76,7 +76,6 @@ rule summarize:
 
 
 rule synthesis:
-    localrule: True
     input:
         f"{DATA}/{experiment.train}/packed/index.json",
     output:
@@ -85,6 +84,7 @@ rule synthesis:
         f"{RESULTS}/logs/synthesis.log",
     benchmark:
         f"{BENCHMARKS}/synthesis.tsv"
+    localrule: True
     conda:
         f"{ENVS}/training.yaml"
     params:

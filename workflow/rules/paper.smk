@@ -6,7 +6,6 @@ for name in experiment.tables:
     rule:
         name:
             name
-        localrule: True
         input:
             results=f"{RESULTS}/evaluation/results.csv",
             published=source("resources/paper.csv"),
@@ -17,6 +16,7 @@ for name in experiment.tables:
             tex=f"{RESULTS}/paper/{name}.tex",
         log:
             f"{RESULTS}/logs/paper/{name}.log",
+        localrule: True
         conda:
             f"{ENVS}/paper.yaml"
         params:
@@ -34,7 +34,6 @@ for name in experiment.figures:
     rule:
         name:
             name
-        localrule: True
         input:
             illustrated_examples,
             results=f"{RESULTS}/evaluation/results.csv",
@@ -46,6 +45,7 @@ for name in experiment.figures:
             png=report(f"{RESULTS}/paper/{name}.png", caption=caption(name), category="Figures"),
         log:
             f"{RESULTS}/logs/paper/{name}.log",
+        localrule: True
         conda:
             f"{ENVS}/paper.yaml"
         params:

@@ -2,7 +2,6 @@
 
 from harness.data.settings import settings as preprocessing_of
 
-
 SPACING = preprocessing_of(experiment.config["preprocessing"]).spacing
 
 
