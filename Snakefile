@@ -13,6 +13,7 @@ if "experiment" not in config:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/resources.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
@@ -27,4 +28,6 @@ rule all:
         expand(f"{RESULTS}/paper/{{table}}.md", table=experiment.tables),
         expand(f"{RESULTS}/paper/{{figure}}.pdf", figure=experiment.figures),
         f"{RESULTS}/evaluation/results.csv",
+        # By name: outputs of a failed job are removed, and a table that is older than nothing would count as up to date.
+        rules.summarize.input,
         expand(f"{DATA}/{{dataset}}/quality/quality.html", dataset=experiment.datasets),

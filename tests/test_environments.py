@@ -11,7 +11,8 @@ import yaml
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-CONDA_NAMES = {"pytorch": "torch", "pytorch-gpu": "torch"}
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+NOT_ON_PYPI = {"python", "c-compiler"}
 LOCK = {
     name.lower().replace("_", "-"): Version(version)
     for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
@@ -35,8 +36,8 @@ def test_environments_are_in_step_with_the_lock(path):
     environment = yaml.safe_load(path.read_text())
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     for dependency in environment["dependencies"]:
-        name, bounds = dependency.split(" ")
-        if name != "python":
+        name, _, bounds = dependency.partition(" ")
+        if name not in NOT_ON_PYPI:
             name = CONDA_NAMES.get(name, name)
             assert bounds == f">={LOWER[name]},<={LOCK[name]}", dependency
 

@@ -1,15 +1,19 @@
 # What every stage shares: the checked config, where things lie, and the environment of the commands.
 
+import os
+import shlex
 import sys
 from pathlib import Path
 from shutil import which
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, workflow.basedir)
 
 from harness.config import Experiment
 from harness import registry as harness_registry
+from harness import budget as budgets
 from harness.errors import HarnessError
 
 try:
@@ -17,23 +21,73 @@ try:
 except HarnessError as error:
     raise WorkflowError(f"config: {error}") from None
 
+
+def literal(text):
+    """Text that Snakemake formats or searches for wildcards and that must come out as it is."""
+    return str(text).replace("{", "{{").replace("}", "}}")
+
+
 RESULTS = f"results/{experiment.name}"
 DATA = f"{RESULTS}/data"
+BENCHMARKS = f"{RESULTS}/benchmarks"
 SIMULATED = experiment.simulated.get("subjects", {})
-ENVS = "../../envs"
-
-# A job that trains or scores takes one GPU if there is one, so that the profile's limit never serialises CPU runs.
+ENVS = literal(Path(workflow.basedir) / "envs")
 DEVICE = experiment.config["device"]
-GPUS = int(DEVICE.startswith("cuda") or (DEVICE == "auto" and which("nvidia-smi") is not None))
-TRAINING_ENV = f"{ENVS}/training-gpu.yaml" if GPUS else f"{ENVS}/training.yaml"
 
-# The commands find the library wherever the workflow is started from, also inside conda environments, and outside of
-# those the interpreter that runs Snakemake. The device goes by the environment, since it must never retrain anything.
-# Setting a prefix replaces Snakemake's strict mode, so it is restated.
-shell.prefix(
-    f"export PYTHONPATH='{workflow.basedir}':\"$PYTHONPATH\" PATH='{Path(sys.executable).parent}':\"$PATH\"; "
-    f"export HARNESS_DEVICE={DEVICE}; set -euo pipefail; "
-)
+# Packages of a job come from the environments of envs/ (`--use-conda`), from a container, or from the environment that
+# Snakemake runs in. Only in the last case does the interpreter of Snakemake go before all others.
+DEPLOYED = workflow.deployment_settings.deployment_method & {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
+
+
+def wants_gpu():
+    """Whether a job that trains or scores asks for a GPU; decided once and handed down to the Snakemake of every job.
+
+    Hosts differ: the login node of a cluster has no GPU, so `device: auto` asks for one wherever jobs go to other hosts,
+    and elsewhere where the program of the driver is found. HARNESS_GPUS (0 or 1) decides before both.
+    """
+    if DEVICE != "auto":
+        return DEVICE.startswith("cuda")
+    if "HARNESS_GPUS" not in os.environ:
+        # A dry run names no executor, but only clusters have a number of jobs beside that of cores.
+        planned = workflow.dryrun and workflow.resource_settings.nodes is not None
+        elsewhere = planned or workflow.non_local_exec or workflow.remote_exec
+        os.environ["HARNESS_GPUS"] = str(int(elsewhere or which("nvidia-smi") is not None))
+    return os.environ["HARNESS_GPUS"] != "0"
+
+
+def gpus(wildcards):
+    """GPUs of a job that trains or scores; a function, since the executor is not known when this file is read."""
+    return int(wants_gpu())
+
+
+def job_device():
+    """The device that a job is told. On the node of a cluster `auto` must not fall back to the CPU in silence."""
+    if DEVICE != "auto":
+        return DEVICE
+    asked = workflow.remote_exec and wants_gpu()
+    return shlex.quote(os.environ.get("HARNESS_DEVICE", "cuda" if asked else DEVICE))
+
+
+def assignments():
+    """Shell assignments by which a command finds the library, the interpreter and the device."""
+    folders = {"PYTHONPATH": workflow.basedir, "PATH": Path(sys.executable).parent}
+    if DEPLOYED:
+        del folders["PATH"]
+    found = [f'{name}={shlex.quote(str(folder))}:"${name}"' for name, folder in folders.items()]
+    return " ".join([*found, f"HARNESS_DEVICE={job_device()}"])
+
+
+# The device goes by the environment, since it must never retrain anything. Setting a prefix replaces Snakemake's strict
+# mode, so it is restated.
+shell.prefix(literal(f"export {assignments()}; set -euo pipefail; "))
+
+
+def source(path):
+    """A file of this project as an input, relative to the working directory, so that a moved project reruns nothing.
+
+    Braces in the folder's name would be taken for wildcards in an absolute path.
+    """
+    return os.path.relpath(Path(workflow.basedir) / path)
 
 
 wildcard_constraints:

@@ -11,8 +11,13 @@ rule simulate:
         f"{DATA}/raw/{{dataset}}/manifest.csv",
     log:
         f"{RESULTS}/logs/simulate/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/simulate/{{dataset}}.tsv"
     conda:
         f"{ENVS}/data.yaml"
+    resources:
+        mem_mb=memory(simulate_budget),
+        runtime=minutes(simulate_budget),
     params:
         out=lambda wildcards, output: str(Path(output[0]).parent),
         layout=lambda wildcards: experiment.datasets[wildcards.dataset]["layout"],
@@ -31,6 +36,7 @@ rule index:
         f"{DATA}/{{dataset}}/subjects.csv",
     log:
         f"{RESULTS}/logs/index/{{dataset}}.log",
+    localrule: True
     conda:
         f"{ENVS}/data.yaml"
     params:
@@ -46,9 +52,14 @@ rule preprocess:
         f"{DATA}/{{dataset}}/chunks/{{scatteritem}}.csv",
     log:
         f"{RESULTS}/logs/preprocess/{{dataset}}/{{scatteritem}}.log",
+    benchmark:
+        f"{BENCHMARKS}/preprocess/{{dataset}}/{{scatteritem}}.tsv"
     conda:
         f"{ENVS}/data.yaml"
     threads: stage_threads("preprocessing")
+    resources:
+        mem_mb=memory(preprocess_budget),
+        runtime=minutes(preprocess_budget),
     params:
         chunk=lambda wildcards: wildcards.scatteritem.replace("-of-", "/"),
         registered=lambda wildcards, output: str(Path(output[0]).parent.parent / "registered"),
@@ -66,8 +77,13 @@ rule pack:
         f"{DATA}/{{dataset}}/packed/index.json",
     log:
         f"{RESULTS}/logs/pack/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/pack/{{dataset}}.tsv"
     conda:
         f"{ENVS}/data.yaml"
+    resources:
+        mem_mb=memory(pack_budget),
+        runtime=minutes(pack_budget),
     params:
         registered=lambda wildcards, input: str(Path(input.sheet).parent / "registered"),
         packed=lambda wildcards, output: str(Path(output[0]).parent),
@@ -82,7 +98,7 @@ rule quality:
         sheet=f"{DATA}/{{dataset}}/subjects.csv",
         reports=gather.chunk(f"{DATA}/{{{{dataset}}}}/chunks/{{scatteritem}}.csv"),
         modules=[
-            workflow.source_path(f"../../harness/data/quality/{name}")
+            source(f"harness/data/quality/{name}")
             for name in ("rules.py", "measures.py", "montage.py", "charts.py", "cohort.py", "page.py", "page.html.j2")
         ],
     output:
@@ -95,9 +111,14 @@ rule quality:
         ),
     log:
         f"{RESULTS}/logs/quality/{{dataset}}.log",
+    benchmark:
+        f"{BENCHMARKS}/quality/{{dataset}}.tsv"
     conda:
         f"{ENVS}/data.yaml"
     threads: stage_threads("preprocessing")
+    resources:
+        mem_mb=memory(quality_budget),
+        runtime=minutes(quality_budget),
     params:
         registered=lambda wildcards, input: str(Path(input.sheet).parent / "registered"),
         out=lambda wildcards, output: str(Path(output.csv).parent),

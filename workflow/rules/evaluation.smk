@@ -16,11 +16,15 @@ rule test:
         examples=f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/examples.npz",
     log:
         f"{RESULTS}/logs/test/{{method}}-{{task}}-seed-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/test/{{method}}-{{task}}-seed-{{seed}}.tsv"
     conda:
-        TRAINING_ENV
+        f"{ENVS}/training.yaml"
     threads: stage_threads("evaluation")
     resources:
-        gpu=GPUS,
+        gpu=gpus,
+        mem_mb=memory(test_budget),
+        runtime=minutes(test_budget),
     params:
         settings=lambda wildcards: experiment.scoring_settings(wildcards.method, task_modality(wildcards)),
         run=lambda wildcards, input: str(Path(input.run).parent),
@@ -58,8 +62,13 @@ rule summarize:
         comparisons=f"{RESULTS}/evaluation/comparisons.csv",
     log:
         f"{RESULTS}/logs/summarize.log",
+    benchmark:
+        f"{BENCHMARKS}/summarize.tsv"
     conda:
         f"{ENVS}/evaluation.yaml"
+    resources:
+        mem_mb=memory(summarize_budget),
+        runtime=minutes(summarize_budget),
     params:
         resamples=experiment.config["evaluation"].get("resamples", 1000),
     shell:
@@ -73,8 +82,11 @@ rule synthesis:
         f"{RESULTS}/evaluation/synthesis.npz",
     log:
         f"{RESULTS}/logs/synthesis.log",
+    benchmark:
+        f"{BENCHMARKS}/synthesis.tsv"
+    localrule: True
     conda:
-        TRAINING_ENV
+        f"{ENVS}/training.yaml"
     params:
         data=lambda wildcards, input: str(Path(input[0]).parent),
         modality=experiment.modalities[0],

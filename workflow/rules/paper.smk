@@ -34,14 +34,15 @@ for name in experiment.tables:
         input:
             results=f"{RESULTS}/evaluation/results.csv",
             histories=f"{RESULTS}/training/histories.csv",
-            published=workflow.source_path("../../resources/paper.csv"),
-            module=workflow.source_path(f"../../harness/paper/tables/{name}.py"),
+            published=source("resources/paper.csv"),
+            module=source(f"harness/paper/tables/{name}.py"),
         output:
             csv=f"{RESULTS}/paper/{name}.csv",
             md=report(f"{RESULTS}/paper/{name}.md", caption=caption(name), category="Tables"),
             tex=f"{RESULTS}/paper/{name}.tex",
         log:
             f"{RESULTS}/logs/paper/{name}.log",
+        localrule: True
         conda:
             f"{ENVS}/paper.yaml"
         params:
@@ -65,13 +66,14 @@ for name in experiment.figures:
             results=f"{RESULTS}/evaluation/results.csv",
             histories=f"{RESULTS}/training/histories.csv",
             synthesis=f"{RESULTS}/evaluation/synthesis.npz",
-            published=workflow.source_path("../../resources/paper.csv"),
-            module=workflow.source_path(f"../../harness/paper/figures/{name}.py"),
+            published=source("resources/paper.csv"),
+            module=source(f"harness/paper/figures/{name}.py"),
         output:
             pdf=f"{RESULTS}/paper/{name}.pdf",
             png=report(f"{RESULTS}/paper/{name}.png", caption=caption(name), category="Figures"),
         log:
             f"{RESULTS}/logs/paper/{name}.log",
+        localrule: True
         conda:
             f"{ENVS}/paper.yaml"
         params:

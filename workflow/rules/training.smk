@@ -11,11 +11,16 @@ rule train:
         weights=directory(f"{RESULTS}/training/{{method}}/{{modality}}/seed-{{seed}}/weights"),
     log:
         f"{RESULTS}/logs/train/{{method}}-{{modality}}-seed-{{seed}}.log",
+    benchmark:
+        f"{BENCHMARKS}/train/{{method}}-{{modality}}-seed-{{seed}}.tsv"
     conda:
-        TRAINING_ENV
+        f"{ENVS}/training.yaml"
     threads: stage_threads("training")
     resources:
-        gpu=GPUS,
+        gpu=gpus,
+        mem_mb=memory(train_budget),
+        # Not longer at a retry: a training goes on from its saved state.
+        runtime=lambda wildcards: train_budget(wildcards).minutes,
     params:
         settings=lambda wildcards: experiment.training_settings(wildcards.method, wildcards.modality),
         data=lambda wildcards, input: str(Path(input.data).parent),
