@@ -88,9 +88,11 @@ class Experiment:
         about = {"revision": registry.describe(method).revision, "params": settings.for_training(params)}
         return json.dumps(about, sort_keys=True)
 
-    def scoring_settings(self, method: str, modality: str) -> str:
-        """What decides the scores of a trained run, as sorted JSON: a change of it rescores."""
+    def scoring_settings(self, method: str, modality: str, seed: int) -> str:
+        """What decides the scores of a trained run of a seed, as sorted JSON: a change of it rescores."""
         params = self._params(method, modality)
+        if seed not in self.curve_seeds:
+            params = settings.without_curves(params)
         about = {"revision": registry.describe(method).revision, "params": settings.deciding(params)}
         return json.dumps(about, sort_keys=True)
 
@@ -183,6 +185,15 @@ class Experiment:
             for name in chosen:
                 if name not in known:
                     raise HarnessError(f"{key}: {name!r} is unknown; there are {', '.join(known)}")
+        for seed in self.curve_seeds:
+            if seed not in self.seeds:
+                known_seeds = ", ".join(map(str, self.seeds))
+                raise HarnessError(f"evaluation.curve_seeds: {seed} is none of the seeds; there are {known_seeds}")
+
+    @property
+    def curve_seeds(self) -> list[int]:
+        """The seeds that the curve of Figure 2 is scored for: the first, unless the config chooses."""
+        return self.config["evaluation"].get("curve_seeds", self.seeds[:1])
 
     @property
     def protocols(self) -> list[str]:

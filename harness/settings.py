@@ -18,6 +18,16 @@ def scoring(default: Any) -> Any:
     return field(default=default, metadata={"scoring": True})
 
 
+def curve(default: tuple[Any, ...]) -> Any:
+    """Declare what is scored for a figure's curve only: an experiment does so for its `curve_seeds` alone."""
+    return field(default=default, metadata={"scoring": True, "curve": True})
+
+
+def without_curves(params: Any) -> Any:
+    """The same hyper-parameters, those declared with `curve` empty."""
+    return dataclasses.replace(params, **{f.name: () for f in dataclasses.fields(params) if f.metadata.get("curve")})
+
+
 def added(default: Any, **metadata: Any) -> Any:
     """Declare a hyper-parameter that came after runs were made: at its default it changes no settings of a run."""
     return field(default=default, metadata={"added": True, **metadata})

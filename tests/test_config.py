@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import re
 import subprocess
 import sys
@@ -72,6 +73,10 @@ MISTAKES = {
         {"paper__figures": ["figure9"]},
         r"paper.figures: 'figure9' is unknown; there are curves, figure1",
     ),
+    "curve of another seed": (
+        {"evaluation__curve_seeds": [7]},
+        r"evaluation.curve_seeds: 7 is none of the seeds; there are 1, 2, 3, 4",
+    ),
     "unknown preprocessing": ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
     "preprocessing out of range": ({"preprocessing__spacing": -1}, r"preprocessing: spacing must be"),
     "intensity unknown": ({"preprocessing__intensity": "p42"}, r"preprocessing.*p42"),
@@ -100,10 +105,24 @@ def test_defaults_are_the_whole_study(default):
 def test_scoring_parameters_do_not_retrain(default):
     before, after = Experiment(default), Experiment(changed(default, params__disyre__step=50))
     assert before.training_settings("disyre", "t1") == after.training_settings("disyre", "t1")
-    assert before.scoring_settings("disyre", "t1") != after.scoring_settings("disyre", "t1")
+    assert before.scoring_settings("disyre", "t1", 1) != after.scoring_settings("disyre", "t1", 1)
     longer = Experiment(changed(default, params__disyre__steps=9))
     assert before.training_settings("disyre", "t1") != longer.training_settings("disyre", "t1")
     assert before.training_settings("dae", "t1") == longer.training_settings("dae", "t1")
+
+
+def test_a_curve_is_scored_for_its_seeds_alone(default):
+    def times(experiment, seed):
+        params = json.loads(experiment.scoring_settings("disyre", "t1", seed))["params"]
+        return params["times"], params["curve_times"]
+
+    first = Experiment(default)
+    table, dense = times(first, 1)
+    assert dense
+    assert [times(first, seed) for seed in (2, 3, 4)] == [(table, [])] * 3
+    chosen = Experiment(changed(default, evaluation__curve_seeds=[2, 4]))
+    assert [bool(times(chosen, seed)[1]) for seed in (1, 2, 3, 4)] == [False, True, False, True]
+    assert first.training_settings("disyre", "t1") == chosen.training_settings("disyre", "t1")
 
 
 def test_variants_that_only_score_otherwise_share_a_run(default):

@@ -38,7 +38,7 @@ TINY = {
     "params": {
         "disyre": {
             **{"steps": 20, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 9},
-            **{"residual": True, "times": [50, 100], "steps_compared": [25, 50]},
+            **{"residual": True, "times": [50, 100], "curve_times": [25], "steps_compared": [25, 50]},
         }
     },
     "evaluation": {"resamples": 100, "examples": 2},

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.evaluation.codes import encode
-
 FINE_BITS = 9  # a row (coarse bin, kept per subject) is split into 2^9 bins of the pool
 MAX_ROWS = 2**11  # so the pool has at most 2^20 bins
 NOTHING = (2**32, 0)  # lowest and highest code before the first score above zero
@@ -39,11 +37,18 @@ class Grid:
         """Whether every bin of the pool is a single score."""
         return self.shift == FINE_BITS
 
+    def same_bins(self, other: Grid) -> bool:
+        """Whether the bins are those of the other grid, one by one."""
+        return (self.rows, self.offset, self.shift) == (other.rows, other.offset, other.shift)
+
     def bins(self, codes: np.ndarray) -> np.ndarray:
         """Bin (n,) int64 of each code (n,) uint32."""
-        indices = (codes >> np.uint32(self.shift - FINE_BITS)).astype(np.int64)
-        indices -= self.offset
-        return np.maximum(indices, 0, out=indices)
+        indices = codes >> np.uint32(self.shift - FINE_BITS)
+        if self.offset > 0:
+            np.maximum(indices, np.uint32(self.offset), out=indices)  # codes below the first row are zeros
+        bins = indices.astype(np.int64)
+        bins -= self.offset
+        return bins
 
     def lower_codes(self, bins: np.ndarray) -> np.ndarray:
         """The smallest code (n,) int64 of each of the bins (n,); in row 0 it is zero."""
@@ -64,13 +69,3 @@ class Grid:
         for row, numbers in zip(out, counts[:, occupied], strict=True):
             np.add.at(row, new, numbers)
         return out
-
-
-def extremes(bits: np.ndarray) -> tuple[int, int]:
-    """Codes of the smallest score above zero and of the largest, of bit patterns (n,) uint32; NOTHING if all are 0."""
-    highest = int(bits.max()) if bits.size else 0
-    if highest == 0:
-        return NOTHING
-    lowest = int((bits - np.uint32(1)).min()) + 1  # zero wraps round to the largest integer
-    low, high = encode(np.array([lowest, highest], np.uint32))
-    return int(low), int(high)

@@ -9,13 +9,18 @@ keeps AP within 1e-4; scores that crowd closer together than that, beside others
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from harness.errors import HarnessError
-from harness.evaluation.codes import HALF, INFINITE, decode, encode
-from harness.evaluation.grid import FINE_BITS, NOTHING, Grid, extremes
+from harness.evaluation.codes import decode
+from harness.evaluation.grid import FINE_BITS, NOTHING, Grid
+from harness.evaluation.scores import scores_of
 
-CHUNK = 2**15  # voxels counted at once, so that temporary arrays stay in the cache
+if TYPE_CHECKING:
+    from torch import Tensor
+
+FEW = 8  # fewer voxels than an eighth of the bins are counted one by one instead of over all bins
 
 
 class ScoreHistogram:
@@ -54,29 +59,25 @@ class ScoreHistogram:
         low, high = decode(np.array([self.grid.lowest, self.grid.highest]) if self.grid.rows > 1 else np.zeros(2))
         return (float(low) if thresholds[0] > 0 else 0.0), float(high)
 
-    def add(self, subject: str, scores: np.ndarray, labels: np.ndarray) -> None:
+    def add(self, subject: str, scores: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> None:
         """Count voxels of a subject: `scores` (n,) float32, finite and ≥ 0, and `labels` (n,) bool (anomalous).
 
-        May be called again for the same subject. Raises HarnessError if a score is negative or not finite.
+        Tensors are counted on their device. May be called again for the same subject. Raises HarnessError if a score is
+        negative or not finite.
         """
-        scores = np.ascontiguousarray(scores, np.float32)
-        labels = np.ascontiguousarray(labels, bool)
-        if scores.ndim != 1 or scores.shape != labels.shape:
-            raise ValueError(f"scores and labels must be equally long vectors, not {scores.shape} and {labels.shape}")
-        bits = scores.view(np.uint32)
-        if scores.size and bits.max() >= INFINITE:
-            check_scores(f"{self.name} of {subject}", scores)
-            bits = (scores + np.float32(0)).view(np.uint32)  # -0 becomes 0
-        self._cover(*extremes(bits))
-        low = scores.size == 0 or bits.max() < HALF  # most residuals: then the bits are the codes
-        flat = self.pool.reshape(-1)
-        before = self._rows()
-        for start in range(0, scores.size, CHUNK):
-            chunk = bits[start : start + CHUNK]
-            bins = self.grid.bins(chunk if low else encode(chunk))
-            bins += labels[start : start + CHUNK] * np.int64(self.grid.size)
-            np.add.at(flat, bins, 1)
-        self._count_rows(subject, (self._rows() - before).astype(np.uint32))
+        given = scores_of(f"{self.name} of {subject}", scores, labels)
+        self._cover(given.lowest, given.highest)
+        # All voxels are counted as normal first; the anomalous ones, few of them, then change rows.
+        if len(given) < self.grid.size // FEW:
+            normal = self._scatter(0, given.bins(self.grid))
+        else:
+            counts = given.counts(self.grid)
+            self.pool[0] += counts
+            normal = counts.reshape(self.grid.rows, -1).sum(axis=1)
+        bins = given.anomalous_bins(self.grid)
+        anomalous = self._scatter(1, bins)
+        np.subtract.at(self.pool[0], bins, 1)
+        self._count_rows(subject, np.stack([normal - anomalous, anomalous]).astype(np.uint32))
 
     def merge(self, other: ScoreHistogram) -> None:
         """Add the counts of another histogram to this one; subjects of the same name are taken together."""
@@ -131,26 +132,16 @@ class ScoreHistogram:
         if (lowest, highest) == (self.grid.lowest, self.grid.highest):
             return
         old, self.grid = self.grid, Grid(lowest, highest)
+        if self.grid.same_bins(old):
+            return
         self.pool = self.grid.recount(self.pool, old)
         self.by_subject = {s: self.grid.recount(counts, old) for s, counts in self.by_subject.items()}
 
-    def _rows(self) -> np.ndarray:
-        """Counts (2, rows) of the pool on its coarse bins."""
-        return self.pool.reshape(2, self.grid.rows, -1).sum(axis=2)
+    def _scatter(self, row: int, bins: np.ndarray) -> np.ndarray:
+        """Count voxels by their bins (n,) int64 in a row of the pool; returns how many fall into each coarse bin."""
+        np.add.at(self.pool[row], bins, 1)
+        return np.bincount(bins >> FINE_BITS, minlength=self.grid.rows)
 
     def _count_rows(self, subject: str, rows: np.ndarray) -> None:
         present = self.by_subject.get(subject)
         self.by_subject[subject] = rows if present is None else present + rows
-
-
-def check_scores(name: str, scores: np.ndarray) -> None:
-    """Raise HarnessError beginning with `name` unless the scores, an array of any shape, are finite and ≥ 0."""
-    wrong = ~np.isfinite(scores)
-    what = "not finite"
-    if not wrong.any():
-        wrong, what = scores < 0, "negative"
-    if wrong.any():
-        raise HarnessError(
-            f"{name}: {int(wrong.sum())} of {scores.size} scores are {what}; "
-            "a score map must be finite and ≥ 0, higher where more anomalous"
-        )

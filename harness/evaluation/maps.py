@@ -9,11 +9,12 @@ import nibabel
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.evaluation.histogram import ScoreHistogram, check_scores
+from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.metrics import average_precision_bounds
 from harness.evaluation.protocols import Volume
 from harness.evaluation.protocols import protocol as named
 from harness.evaluation.results import numbers
+from harness.evaluation.scores import check_scores
 from harness.evaluation.squares import voxel_size
 
 SUFFIXES = (".nii.gz", ".nii")

@@ -15,10 +15,12 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from harness.evaluation.histogram import ScoreHistogram
 
-    Pair = tuple[np.ndarray, np.ndarray]
+    Values = np.ndarray | Tensor
+    Pair = tuple[Values, Values]
     Thresholds = Callable[[ScoreHistogram], np.ndarray]
 
 Value = TypeVar("Value")
@@ -33,14 +35,15 @@ UPD_LABEL = 0.4  # resized labels are anomalous above
 class Volume:
     """One score map of one subject, with all that a protocol chooses voxels by.
 
-    score: (D, H, W) float32, finite and ≥ 0 in the brain; what it holds elsewhere does not count.
-    label: (D, H, W), the data set's classes, anomalous where above 0. brain: (D, H, W) bool.
+    score: (D, H, W) float32, finite and ≥ 0 in the brain; what it holds elsewhere does not count. An array, or a tensor
+    on any device: then voxels are chosen there, and are tensors, too.
+    label: (D, H, W), the data set's classes, anomalous where above 0. brain: (D, H, W) bool. Both are arrays.
     spacing: voxel size in mm along D, H and W (slice, row, column).
     shared: what protocols made of label and brain; give the score maps of a subject the same dict to make it once.
     """
 
     subject: str
-    score: np.ndarray
+    score: Values
     label: np.ndarray
     brain: np.ndarray
     spacing: tuple[float, float, float]
@@ -53,12 +56,23 @@ class Volume:
 
         return np.random.default_rng(int.from_bytes(hashlib.sha256(self.subject.encode()).digest(), "big"))
 
-    @property
-    def brain_score(self) -> np.ndarray:
-        """The score map (D, H, W), 0 outside of the brain."""
+    def beside(self, array: np.ndarray) -> Values:
+        """An array as what the score map is: an array, or a tensor on its device."""
         import numpy as np
 
-        return np.where(self.brain, self.score, np.float32(0)).astype(np.float32, copy=False)
+        if isinstance(self.score, np.ndarray):
+            return array
+        import torch
+
+        return torch.from_numpy(array).to(self.score.device)
+
+    def within(self, scores: Values, inside: Values) -> Values:
+        """Scores of any shape where `inside` (bool, same shape) is true, 0 elsewhere."""
+        import numpy as np
+
+        if isinstance(self.score, np.ndarray):
+            return np.where(inside, scores, np.float32(0)).astype(np.float32, copy=False)
+        return scores.where(inside, 0)  # type: ignore[union-attr, arg-type]
 
     def once(self, name: str, make: Callable[[], Value]) -> Value:
         """What `make` returns, which must not depend on the score; made at the first call for this subject."""
@@ -83,8 +97,14 @@ class Protocol:
 
 def brain_voxels(volume: Volume) -> Pair:
     """Scores and labels of every voxel of the brain."""
-    inside = volume.brain.astype(bool)
-    return volume.score[inside].astype("float32", copy=False), volume.label[inside] > 0
+    import numpy as np
+
+    def truth() -> Pair:
+        places = np.flatnonzero(volume.brain)
+        return volume.beside(places), volume.beside(volume.label.reshape(-1)[places] > 0)
+
+    places, label = volume.once("full", truth)
+    return volume.score.reshape(-1)[places], label
 
 
 def upd_pixels(volume: Volume) -> Pair:
@@ -97,13 +117,14 @@ def upd_pixels(volume: Volume) -> Pair:
 
     from harness.evaluation.squares import resize
 
-    def truth() -> Pair:
+    def truth() -> tuple[Values, Values, Values]:
         kept = np.flatnonzero(volume.brain.any(axis=(1, 2)))
         classes = np.where(volume.label > 0, volume.label, 0)[kept]
-        return kept, (resize(classes, volume.spacing) > UPD_LABEL).ravel()
+        label = (resize(classes, volume.spacing) > UPD_LABEL).ravel()
+        return volume.beside(kept), volume.beside(volume.brain[kept].astype(bool)), volume.beside(label)
 
-    kept, label = volume.once("upd", truth)
-    return resize(volume.brain_score[kept], volume.spacing).ravel(), label
+    kept, brain, label = volume.once("upd", truth)
+    return resize(volume.within(volume.score[kept], brain), volume.spacing).reshape(-1), label
 
 
 def upd_thresholds(histogram: ScoreHistogram) -> np.ndarray:
@@ -120,16 +141,18 @@ def official_voxels(volume: Volume) -> Pair:
 
     from harness.evaluation.lesions import bounding_box
 
-    def draw() -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    def draw() -> tuple[Values, Values, Values]:
         box = bounding_box(volume.brain)
         sides = [side.stop - side.start for side in box]
         number = int(np.prod(sides))
         chosen = volume.rng.choice(number, min(OFFICIAL_VOXELS, number), replace=False)
         places = tuple(place + side.start for place, side in zip(np.unravel_index(chosen, sides), box, strict=True))
-        return places, volume.label[places] > 0
+        flat = np.ravel_multi_index(places, volume.brain.shape)
+        inside, label = volume.brain[places].astype(bool), volume.label[places] > 0
+        return volume.beside(flat), volume.beside(inside), volume.beside(label)
 
-    places, label = volume.once("official", draw)
-    return np.where(volume.brain[places], volume.score[places], 0).astype(np.float32), label
+    places, inside, label = volume.once("official", draw)
+    return volume.within(volume.score.reshape(-1)[places], inside), label
 
 
 def official_thresholds(histogram: ScoreHistogram) -> np.ndarray:

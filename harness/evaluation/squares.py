@@ -3,26 +3,36 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SIDE = 128  # pixels
 FIELD = 240.0  # mm, the side of UPD_study's template, SRI24
 TRUNCATE = 4.0  # standard deviations at which the Gaussian is cut off, as in scipy and scikit-image
 
 
-def resize(volume: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray:
+@overload
+def resize(volume: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray: ...
+@overload
+def resize(volume: Tensor, spacing: tuple[float, float, float]) -> Tensor: ...
+def resize(volume: np.ndarray | Tensor, spacing: tuple[float, float, float]) -> np.ndarray | Tensor:
     """Slices (D, H, W) of any type, voxels of `spacing` (slice, row, column) mm, as squares (D, 128, 128) float32.
 
     The field is centred on the image; what the image does not fill is 0. Interpolation is linear; where pixels are
     larger than voxels, slices are first smoothed with a Gaussian of (ratio - 1) / 2 voxels, the rule of scikit-image's
     `resize`, which UPD_study uses. Slices of 128 x 128 are taken as they are, since that is how UPD_study's own
-    preprocessing leaves them.
+    preprocessing leaves them. Tensors are resized on their device, with another rounding than arrays.
     """
-    slices = np.ascontiguousarray(volume, np.float32)
+    slices: Any = np.ascontiguousarray(volume, np.float32) if isinstance(volume, np.ndarray) else volume.float()
     if slices.shape[1:] == (SIDE, SIDE):
         return slices
     rows, columns = (weights(n, step) for n, step in zip(slices.shape[1:], spacing[1:], strict=True))
+    if not isinstance(volume, np.ndarray):
+        rows, columns = (slices.new_tensor(matrix) for matrix in (rows, columns))
     narrow = slices.reshape(-1, slices.shape[2]) @ columns.T
     return rows @ narrow.reshape(*slices.shape[:2], SIDE)
 

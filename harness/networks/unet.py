@@ -36,8 +36,11 @@ def unet(params: UNetParams, in_channels: int = 1, out_channels: int = 1) -> UNe
 def apply_unet(network: UNet2DModel, images: Tensor, t: Tensor | int, params: UNetParams) -> Tensor:
     """Run a U-Net on images (N, C, H, W) at times t (N,) or one for all; the output has the images' height and width.
 
-    Images are padded with zeros to whole multiples of what the network halves.
+    Images are padded with zeros to whole multiples of what the network halves. A single t goes in as a tensor: a
+    compiled network would be compiled anew for every other number.
     """
+    if isinstance(t, int):
+        t = torch.full((len(images),), t, device=images.device)
     height, width = images.shape[-2:]
     multiple = params.unshuffle * 2 ** (len(params.widths) - 1)
     padded = F.pad(images, (0, -width % multiple, 0, -height % multiple))

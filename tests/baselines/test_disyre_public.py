@@ -81,6 +81,23 @@ def test_final_score_is_the_weighted_mean_of_single_steps():
         )
 
 
+@pytest.mark.parametrize("name", ["disyre", "disyre-public"])
+def test_no_pass_of_the_network_is_made_twice(name):
+    images = torch.rand((1, 1, 32, 32), generator=torch.Generator().manual_seed(0))
+    built = method(name, times=[50, 25], curve_times=[10, 50], steps_compared=[25, 50])
+    passes = []
+
+    def restored(state, t):
+        passes.append((t, state.numpy().tobytes()))
+        return 0.5 * state + 0.001 * t
+
+    built.predict = restored
+    maps = built.maps(images)
+    assert len(set(passes)) == len(passes)
+    assert [name for name in maps if name.startswith("single")] == ["single/t=10", "single/t=25", "single/t=50"]
+    torch.testing.assert_close(maps["final"], built.closing(images))
+
+
 def test_softness_is_cut_to_whole_millimetres():
     foreground = torch.ones((400, 1, 64, 64), dtype=torch.bool)
     options = {"shapes": ("sphere",), "size": (20.0, 20.0), "soften": 0.7, "softness": (0.0, 5.0)}

@@ -26,7 +26,9 @@ rule test:
         mem_mb=memory(test_budget),
         runtime=minutes(test_budget),
     params:
-        settings=lambda wildcards: experiment.scoring_settings(wildcards.method, task_modality(wildcards)),
+        settings=lambda wildcards: experiment.scoring_settings(
+            wildcards.method, task_modality(wildcards), int(wildcards.seed)
+        ),
         run=lambda wildcards, input: str(Path(input.run).parent),
         data=lambda wildcards, input: str(Path(input.data).parent),
         healthy=lambda wildcards, input: str(Path(input.healthy).parent),

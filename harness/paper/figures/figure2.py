@@ -53,15 +53,24 @@ def make(sources: Sources) -> Figure:
 
 
 def points(results: Results, method: str, task: str, pattern: str) -> dict[int, np.ndarray]:
-    """AP of each seed, by t, of the scores whose name matches `pattern`."""
+    """AP of each shown seed, by t, of the scores whose name matches `pattern`."""
     found: dict[int, np.ndarray] = {}
+    seeds = shown_seeds(results, method)
     for score in results.scores(method):
         match = re.fullmatch(pattern, score)
         if match:
-            values = results.values(method, task, score, "ap")["value"].dropna().to_numpy()
+            rows = results.values(method, task, score, "ap")
+            values = rows.loc[rows["seed"].isin(seeds), "value"].dropna().to_numpy()
             if len(values):
                 found[int(match[1])] = values
     return dict(sorted(found.items()))
+
+
+def shown_seeds(results: Results, method: str) -> list[int]:
+    """The seeds with most t of the single step: a mean over more of them at some t would make a jagged line."""
+    rows = results.rows[(results.rows["method"] == method) & results.rows["score"].str.fullmatch(SINGLE)]
+    counts = rows.groupby("seed")["score"].nunique()
+    return sorted(int(seed) for seed in counts.index[counts == counts.max()])
 
 
 def _panel(axes: Axes, sources: Sources, task: str) -> None:
@@ -110,7 +119,9 @@ def _paper(axes: Axes, sources: Sources, task: str) -> None:
 
 
 def _note(results: Results, method: str) -> str:
-    seeds = results.rows.loc[results.rows["method"] == method, "seed"].nunique()
-    if seeds == 1:
-        return f"{results.title(method)}, one seed."
-    return f"{results.title(method)}: mean over {seeds} seeds, band ± 1 sample standard deviation."
+    seeds = shown_seeds(results, method)
+    every = results.rows.loc[results.rows["method"] == method, "seed"].nunique()
+    if len(seeds) == 1:
+        return f"{results.title(method)}, {'one seed' if every == 1 else f'seed {seeds[0]} of {every} seeds'}."
+    which = f"{len(seeds)} seeds" if len(seeds) == every else f"seeds {', '.join(map(str, seeds))}"
+    return f"{results.title(method)}: mean over {which}, band ± 1 sample standard deviation."
