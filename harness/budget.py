@@ -1,7 +1,7 @@
 """Memory and time that each job of the workflow may take, which clusters want to know in advance. Imports no numpy.
 
-Measured on one core of an AMD EPYC (2.5 GHz), peak of the resident memory. A budget has half as much memory again and twice
-the time; what a job really took is in results/EXPERIMENT/benchmarks.
+Measured on one core of an AMD EPYC (2.5 GHz), peak of the resident memory. A budget has half as much memory again and
+twice the time; what a job really took is in results/EXPERIMENT/benchmarks.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ class Budget:
 
     @classmethod
     def of(cls, megabytes: float, seconds: float) -> Budget:
-        """The budget of a job that is expected to take `megabytes` and `seconds`: at least half an hour, at most a day."""
+        """The budget of a job expected to take `megabytes` and `seconds`: at least half an hour, at most a day."""
         return cls(500 * math.ceil(1.5 * megabytes / 500), min(DAY, 30 + math.ceil(2 * seconds / 60)))
 
 
 def simulate(subjects: float, spacing: float) -> Budget:
-    """Of `subjects` raw scans with voxels of `spacing` mm; two at 1 mm took 1.8 GB and 10 s each, at 3 mm 0.6 GB and 2 s."""
+    """Of `subjects` raw scans with voxels of `spacing` mm; at 1 mm one took 1.8 GB and 10 s, at 3 mm 0.6 GB and 2 s."""
     voxels = HEAD_MM3 / spacing**3 / 1e6
     return Budget.of(550 + 145 * voxels, subjects * (2 + voxels))
 
@@ -41,7 +41,7 @@ def simulate(subjects: float, spacing: float) -> Budget:
 def preprocess(subjects: float, spacing: float) -> Budget:
     """Of one chunk of `subjects`, one after the other; the raw scans decide, heads of 1 mm, whatever voxels are packed.
 
-    Eight scans of ATLAS took 0.6 GB and 2 s each; T2-weighted ones, external brain extraction and slow disks take longer.
+    Eight scans of ATLAS took 0.6 GB and 2 s each; T2-weighted ones, external brain extraction and slow disks take more.
     """
     return Budget.of(1500 + 200 * _voxels(spacing), 30 * subjects)
 
@@ -59,7 +59,7 @@ def quality(subjects: float, spacing: float) -> Budget:
 def train(params: Mapping[str, Any], subjects: float, spacing: float, gpu: bool) -> Budget:
     """Of one training with hyper-parameters `params` on `subjects`, whose grey values are held in memory (float16).
 
-    DISYRE's network needs 260 MB and 1.1 s of a core for an image of 128 x 128 (50 billion operations); others need less.
+    DISYRE's network needs 260 MB and 1.1 s of a core for an image of 128 x 128 (50 billion operations), others less.
     On a GPU that memory is the card's, and a slow card does 20 trillion operations a second. A training that is stopped
     by its limit goes on at the next attempt.
     """
@@ -73,8 +73,8 @@ def train(params: Mapping[str, Any], subjects: float, spacing: float, gpu: bool)
 def test(params: Mapping[str, Any], subjects: float, spacing: float, protocols: int, gpu: bool) -> Budget:
     """Of scoring `subjects` with a trained run, with maps and histograms (harness/evaluation/histogram.py) in memory.
 
-    Forward passes need 115 MB for a window of 128 x 128. DISYRE's 40 passes take 1,000 s of a core for a million voxels,
-    and 8 s with a slow card, counting included; others take less.
+    Forward passes need 115 MB for a window of 128 x 128. DISYRE's 40 passes take 1,000 s of a core for a million
+    voxels, and 8 s with a slow card, counting included; others take less.
     """
     maps = MAPS * 12 * _voxels(spacing) + MAPS * protocols * (16 + 0.016 * subjects)
     seconds = subjects * _voxels(spacing) * (8 if gpu else 1000)

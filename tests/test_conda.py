@@ -1,4 +1,4 @@
-"""`--use-conda`: every job runs in the environment of its stage. A stand-in for conda leaves a mark; no channel is needed."""
+"""`--use-conda`: every job runs in the environment of its stage. A stand-in for conda leaves a mark, without a channel."""
 
 from __future__ import annotations
 
