@@ -16,7 +16,7 @@ from harness.scoring.windows import by_slices
 from harness.settings import TrainingParams, scoring
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "AMCons"
 FAMILY = "AB"
 PAPER = "Silva-Rodríguez et al., MedIA 2022"
@@ -30,8 +30,9 @@ HALVINGS = 4  # of the encoder: 128 voxels to 8
 class Params(TrainingParams):
     """Defaults: UPD_study (Lagogiannis et al. 2024), but sign and mask of the entropy as published.
 
-    Silva-Rodríguez et al. maximise the entropy of the attention in the eroded brain, and score only there. UPD_study
-    minimises it over the whole image, and scores the whole brain: variant `upd`.
+    Silva-Rodríguez et al. maximise the entropy of the attention in the eroded union of a batch's brains, from the
+    second epoch on (here from the first step), and score only in the eroded brain; their slices have 224 voxels.
+    UPD_study minimises it over the whole image, and scores the whole brain: variant `upd`.
     """
 
     steps: int = 10_000
@@ -46,20 +47,22 @@ class Params(TrainingParams):
 
 
 class Block(nn.Module):
-    """The residual block of ResNet-18 (He et al. 2016)."""
+    """The residual block of ResNet-18 (He et al. 2016); `grow` doubles the size between convolution and norm."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int = 1) -> None:
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, grow: bool = False) -> None:
         super().__init__()
+        larger = [nn.Upsample(scale_factor=2.0)] if grow else []
         self.body = nn.Sequential(
             nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+            *larger,
             nn.BatchNorm2d(outputs),
             nn.ReLU(),
             nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
             nn.BatchNorm2d(outputs),
         )
         self.shortcut: nn.Module = nn.Identity()
-        if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), nn.BatchNorm2d(outputs))
+        if stride != 1 or grow or inputs != outputs:
+            self.shortcut = nn.Sequential(nn.Conv2d(inputs, outputs, 1, bias=False), *larger, nn.BatchNorm2d(outputs))
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,11 +80,16 @@ class Encoder(nn.Module):
         self.attended = nn.Sequential(nn.Conv2d(1, width, 7, 2, 3, bias=False), first)
         self.rest = nn.Sequential(*(nn.Sequential(Block(i, o, 2), Block(o, o)) for i, o in pairwise(widths)))
         self.out = nn.Linear(widths[-1] * smallest**2, 2 * latent)
+        # As torchvision's ResNet; the layer that sees the image keeps torch's own way, as in the public code.
+        for module in [*self.attended[1].modules(), *self.rest.modules()]:
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log variance, and the first stage's activations averaged over channels and enlarged to x."""
         activations = self.attended(x)
-        attention = F.interpolate(activations.mean(1, keepdim=True), x.shape[-2:], mode="bilinear", align_corners=True)
+        mean = activations.float().mean(1, keepdim=True)
+        attention = F.interpolate(mean, x.shape[-2:], mode="bilinear", align_corners=True)
         return self.out(self.rest(activations).flatten(1)), attention
 
 
@@ -94,7 +102,7 @@ class Baseline(Method):
         self.side = square_side(p.patch, HALVINGS)
         smallest = self.side // 2**HALVINGS
         widths = [max(1, 4 * p.width // 2**level) for level in range(HALVINGS + 1)]
-        up = [nn.Sequential(nn.Upsample(scale_factor=2.0), Block(i, o), Block(o, o)) for i, o in pairwise(widths)]
+        up = [nn.Sequential(Block(i, o, grow=True), Block(o, o)) for i, o in pairwise(widths)]
         self.encoder = Encoder(p.width, p.latent, smallest)
         self.decoder = nn.Sequential(
             nn.Linear(p.latent, widths[0] * smallest**2),
@@ -118,7 +126,9 @@ class Baseline(Method):
         logits = self.decoder(mean + (0.5 * log_variance).exp() * noise).float()
         error = F.binary_cross_entropy_with_logits(logits, images, reduction="sum") / len(images)
         divergence = p.latent * kl_divergence(mean, log_variance).mean()
-        mask = eroded(images > 0, p.erosion) if p.erosion else torch.ones_like(images, dtype=torch.bool)
+        # The union of the batch's brains, as in the public code: one mask for all its slices.
+        union = (images > 0).any(0, keepdim=True).expand_as(images)
+        mask = eroded(union, p.erosion) if p.erosion else torch.ones_like(union)
         sign = -1 if p.maximise else 1
         return error + p.kl_weight * divergence + sign * p.entropy_weight * entropy(attention.float(), mask).mean()
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from harness.anomalies.interpolation import PatchInterpolation
 from harness.settings import InterpolationParams
 
-REVISION = 1
+REVISION = 2
 TITLE = "FPI"
 FAMILY = "S-S"
 PAPER = "Tan et al., 2020 (arXiv:2011.04197)"
@@ -18,10 +18,11 @@ SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [4, 8, 16, 16]}
 
 @dataclass(frozen=True)
 class Params(InterpolationParams):
-    """Defaults: Tan et al. 2020 for brains (jemtan/FPI).
+    """Defaults: Tan et al. 2020 for brains (jemtan/FPI): centres in the central half, no tolerance of the label.
 
-    Two things differ: the foreign slice is any slice of the other subject, not that of the same height; and of every
-    pair one image is corrupted, not both, which with random pairs is the same distribution.
+    Three things differ: slices are halved three times from 128 voxels, not four times from 256; the foreign slice is
+    any slice of the other subject, not that of the same height; and of every pair one image is corrupted, not both,
+    which with random pairs is the same distribution.
     """
 
 

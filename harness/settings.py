@@ -149,7 +149,8 @@ class InterpolationParams(TrainingParams):
     size: tuple[float, float] = (0.1, 0.4)  # side of the square as a share of the image's side
     central: float = 0.5  # share of either axis, around the middle, in which the square has its centre
     factor: tuple[float, float] = (0.05, 0.95)  # weight of the foreign image
-    tolerance: float = 1e-3  # a voxel that changed by no more is labelled 0
+    tolerance: float = 0.0  # a voxel that changed by no more is labelled 0; jemtan/FPI has none for brains
+    he: bool = added(True)  # convolutions start as in He et al. 2015, else torch's own way
 
     def __post_init__(self) -> None:
         super().__post_init__()

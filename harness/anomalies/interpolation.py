@@ -47,7 +47,7 @@ class PatchInterpolation(Method):
 
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
-        self.network = WideResNetAutoencoder(params.widths)
+        self.network = WideResNetAutoencoder(params.widths, params.he)
 
     @abstractmethod
     def blend(self, host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:
