@@ -1,4 +1,4 @@
-"""`--use-conda`: every job runs in the environment of its stage. A stand-in for conda leaves a mark, without a channel."""
+"""`--use-conda`: every job runs in the environment of its stage; a stand-in for conda needs no channel."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_jobs_run_in_the_environment_of_their_stage(conda, tmp_path):
     work = tmp_path / "a study"
     work.mkdir()
     (work / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    target = "results/tiny/data/atlas/subjects.csv"
+    target = "results/demo/data/atlas/subjects.csv"
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "tiny.yaml"]
     done = subprocess.run(
         [*command, "--cores", "1", "--use-conda", target],

@@ -136,7 +136,7 @@ PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.m
 def test_documented_commands_can_be_pasted_after_the_demo(project, finished, page):
     """All of them, one after the other, in the shell that `make demo` leaves a user with."""
     prepare = 'make() { command make --old-file=.venv/ready "$@"; }'
-    script = "\n".join(["set -euo pipefail", prepare, "set -x", *documented(page)])
+    script = "\n".join(["set -euo pipefail", "source .venv/bin/activate", prepare, "set -x", *documented(page)])
     bare = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
     done = subprocess.run(["bash", "-c", script], cwd=project, capture_output=True, text=True, env=bare)
     assert done.returncode == 0, f"{page.name}: {done.stdout[-2000:]}{done.stderr[-4000:]}"

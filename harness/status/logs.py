@@ -12,7 +12,7 @@ TAIL = 20_000
 STEP = re.compile(
     r"step (?P<step>\d+) of (?P<steps>\d+)"
     r"(, (loss (?P<loss>[^\s,]+))?(, validation (?P<validation>[^\s,]+))?"
-    r", (?P<rate>[\d.]+) steps/s, (?P<left>\d+) s left)?$"
+    r", (?P<rate>[\d.e+]+) steps/s, (?P<left>\d+) s left)?$"
 )
 
 
