@@ -11,8 +11,8 @@ TAIL = 20_000
 #: what harness/training/progress.py writes
 STEP = re.compile(
     r"step (?P<step>\d+) of (?P<steps>\d+)"
-    r"(, (loss (?P<loss>[^\s,]+))?(, validation (?P<validation>[^\s,]+))?"
-    r", (?P<rate>[\d.e+]+) steps/s, (?P<left>\d+) s left)?$"
+    r"(, loss (?P<loss>[^\s,]+))?(, validation (?P<validation>[^\s,]+))?"
+    r"(, (?P<rate>[\d.e+]+) steps/s, (?P<left>\d+) s left)?$"
 )
 
 
