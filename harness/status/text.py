@@ -12,7 +12,7 @@ from harness.status.logs import Failure
 from harness.status.scan import Stage, Status, Training
 
 WIDTH = 100
-BAR = 24
+BAR = 20
 #: failures that are shown; the others are counted
 FAILURES = 8
 
@@ -97,7 +97,7 @@ def _step(training: Training) -> str:
 
 def _row(*cells: str) -> str:
     name, *others = cells
-    widths = (18, 10, 11, 12, 14)
+    widths = (16, 10, 11, 12, 17)
     return f"  {name:<30}" + "".join(f"{cell:>{width}}" for cell, width in zip(others, widths, strict=True))
 
 
