@@ -12,7 +12,7 @@ from harness.status.logs import Failure
 from harness.status.scan import Stage, Status, Training
 
 WIDTH = 100
-BAR = 20
+BAR = 16
 #: failures that are shown; the others are counted
 FAILURES = 8
 

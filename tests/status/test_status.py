@@ -106,7 +106,7 @@ def test_the_text_fits_and_says_it_all(study):
     assert max(map(len, output.splitlines())) <= 100
     for line in (
         r"results/mine: planned by config.yaml, last change \d s ago",
-        r"  trainings finished    ███░{17} +1 of 6 +1 running, 1 stopped, 1 failed, 2 not begun",
+        r"  trainings finished    ██░{14} +1 of 6 +1 running, 1 stopped, 1 failed, 2 not begun",
         r"  dae t1 seed-2 +100 of 400 +0\.0125 +0\.25 +.*    3\d s ago",
         r"  dae t1 seed-3 +60 of 400 +0\.0125 +0\.25 +stopped +2 h 30 min ago",
         r"  failed 6\d s ago: train mood22-t1-seed-1",
