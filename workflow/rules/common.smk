@@ -4,7 +4,6 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from shutil import which
 
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
@@ -14,6 +13,7 @@ sys.path.insert(0, workflow.basedir)
 from harness.config import Experiment
 from harness import registry as harness_registry
 from harness import budget as budgets
+from harness import placement
 from harness.errors import HarnessError
 
 try:
@@ -40,32 +40,15 @@ DEPLOYED = workflow.deployment_settings.deployment_method & {DeploymentMethod.CO
 
 
 def wants_gpu():
-    """Whether a job that trains or scores asks for a GPU; decided once and handed down to the Snakemake of every job.
-
-    Hosts differ: the login node of a cluster has no GPU, so `device: auto` asks for one wherever jobs go to other hosts,
-    and elsewhere where the program of the driver is found. HARNESS_GPUS (0 or 1) decides before both.
-    """
-    if DEVICE != "auto":
-        return DEVICE.startswith("cuda")
-    if "HARNESS_GPUS" not in os.environ:
-        # A dry run names no executor, but only clusters have a number of jobs beside that of cores.
-        planned = workflow.dryrun and workflow.resource_settings.nodes is not None
-        elsewhere = planned or workflow.non_local_exec or workflow.remote_exec
-        os.environ["HARNESS_GPUS"] = str(int(elsewhere or which("nvidia-smi") is not None))
-    return os.environ["HARNESS_GPUS"] != "0"
+    """Whether a job that trains or scores asks for a GPU."""
+    # A dry run names no executor, but only clusters have a number of jobs beside that of cores.
+    planned = workflow.dryrun and workflow.resource_settings.nodes is not None
+    return placement.wants_gpu(DEVICE, planned or workflow.non_local_exec or workflow.remote_exec)
 
 
 def gpus(wildcards):
     """GPUs of a job that trains or scores; a function, since the executor is not known when this file is read."""
     return int(wants_gpu())
-
-
-def job_device():
-    """The device that a job is told. On the node of a cluster `auto` must not fall back to the CPU in silence."""
-    if DEVICE != "auto":
-        return DEVICE
-    asked = workflow.remote_exec and wants_gpu()
-    return shlex.quote(os.environ.get("HARNESS_DEVICE", "cuda" if asked else DEVICE))
 
 
 def assignments():
@@ -74,7 +57,8 @@ def assignments():
     if DEPLOYED:
         del folders["PATH"]
     found = [f'{name}={shlex.quote(str(folder))}:"${name}"' for name, folder in folders.items()]
-    return " ".join([*found, f"HARNESS_DEVICE={job_device()}"])
+    device = placement.job_device(DEVICE, workflow.remote_exec and wants_gpu())
+    return " ".join([*found, f"HARNESS_DEVICE={shlex.quote(device)}"])
 
 
 # The device goes by the environment, since it must never retrain anything. Setting a prefix replaces Snakemake's strict
