@@ -131,10 +131,10 @@ if "$(dirname "$snakemake")/python" -c "import torch" 2> /dev/null; then
 fi
 code=0
 "$snakemake" --snakefile "$project/Snakefile" --workflow-profile "$project/profiles/slurm" --configfile tiny.yaml --use-conda \
-  --slurm-status-command squeue --slurm-init-seconds-before-status-checks 5 --latency-wait 5 \
+  --slurm-keep-successful-logs --slurm-status-command squeue --slurm-init-seconds-before-status-checks 5 --latency-wait 5 \
   &> "$work/snakemake.log" || code=$?
 grep -E "^[0-9]+ of [0-9]+ steps|Error|rror:|No (job memory|wall time)" "$work/snakemake.log" | tail -5 || true
-[[ $code == 0 ]] || { tail -60 "$work/snakemake.log"; tail -20 "$work/slurmctld.log" "$work/slurmd.log"; exit "$code"; }
+[[ $code == 0 ]] || { tail -n 60 "$work/snakemake.log"; tail -n 20 "$work"/slurm*.log; find .snakemake results -path '*slurm_logs*' -type f -exec tail -n 20 {} +; exit "$code"; }
 
 # What SLURM itself remembers of each job; comments are the names of the rules.
 scontrol show job --oneliner > "$work/jobs"
