@@ -18,7 +18,7 @@ from harness.scoring.windows import by_slices
 from harness.settings import BackboneParams
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "FAE"
 FAMILY = "FM"
 PAPER = "Meissen et al., BrainLes 2022 (arXiv:2208.10992)"
@@ -36,7 +36,7 @@ class Params(BackboneParams):
     steps: int = 10_000
     batch: int = 32  # slices
     learning_rate: float = 2e-4
-    backbone: Literal["resnet18", "wide_resnet50_2"] = "resnet18"
+    backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "resnet18"
     inputs: Literal["unit", "symmetric", "imagenet"] = "symmetric"  # UPD_study
     widths: tuple[int, ...] = (100, 150, 200, 300)  # channels of the autoencoder; each level halves the size
     dropout: float = 0.1  # share of channels dropped after every layer
@@ -59,9 +59,9 @@ class FeatureAutoencoder(nn.Module):
         up = [nn.ConvTranspose2d(i, o, 6, 2, 2, bias=False) for i, o in pairwise(turned)]
         self.layers = nn.Sequential(
             *(layer(convolution, width, dropout) for convolution, width in zip(down, widths, strict=True)),
-            nn.Conv2d(widths[-1], widths[-1], 5, padding=2),
+            nn.Conv2d(widths[-1], widths[-1], 5, padding=2, bias=False),
             *(layer(convolution, width, dropout) for convolution, width in zip(up, turned[1:], strict=True)),
-            nn.Conv2d(channels, channels, 1),
+            nn.Conv2d(channels, channels, 1, bias=False),
         )
         self.multiple = 2 ** len(widths)
 

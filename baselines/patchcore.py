@@ -12,13 +12,12 @@ from torch.nn import functional as F
 from harness.anomalies.filters import smoothed
 from harness.method import Batch, Context, Method, Phase, Update
 from harness.networks.backbones import Backbone
-from harness.networks.resnet import outputs_of
 from harness.scoring.coreset import greedy_coreset, nearest_distance, projected
 from harness.scoring.windows import by_slices
 from harness.settings import BackboneParams, scoring
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "PatchCore"
 FAMILY = "FM"
 PAPER = "Roth et al., CVPR 2022"
@@ -53,6 +52,12 @@ class Params(BackboneParams):
             raise ValueError("bank must be at least 1 and at most steps x batch x patches, which are collected")
 
 
+def channel_means(features: Tensor, count: int) -> Tensor:
+    """Means of neighbouring channels, pairs in the published networks: (N, C, H, W) to (N, count, H, W)."""
+    flat = features.permute(0, 2, 3, 1)
+    return F.adaptive_avg_pool1d(flat.flatten(1, 2), count).unflatten(1, flat.shape[1:3]).permute(0, 3, 1, 2)
+
+
 class Bank(nn.Module):
     """The coreset: feature vectors (bank, C)."""
 
@@ -72,7 +77,7 @@ class Baseline(Method):
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
         self.backbone = Backbone(params, stages=max(STAGES))
-        channels = sum(outputs_of(params.backbone, params.width, STAGES))
+        channels = 2 * self.backbone.channels[STAGES[0]]
         self.bank = Bank(params.bank, channels)
         # Not in a sub-module: kept in the state of an unfinished training, not in the finished run.
         self.register_buffer("filled", torch.zeros((), dtype=torch.int64))
@@ -92,12 +97,18 @@ class Baseline(Method):
         ]
 
     def features(self, images: Tensor) -> Tensor:
-        """Locally averaged features of two stages at the size of the earlier one: (N, C, H / 8, W / 8)."""
+        """Locally averaged features of two stages at the size of the earlier one: (N, 2 C, H / 8, W / 8).
+
+        C is the number of channels of the earlier stage; the later one counts as much, by means of its channels.
+        """
         side = self.params.neighbourhood
         outputs = self.backbone(images)
-        levels = [F.avg_pool2d(outputs[stage].float(), side, 1, side // 2, count_include_pad=False) for stage in STAGES]
-        size = levels[0].shape[-2:]
-        return torch.cat([F.interpolate(f, size, mode="bilinear", align_corners=False) for f in levels], 1)
+        levels = [outputs[stage].float() for stage in STAGES]
+        first, second = (F.avg_pool2d(level, side, 1, side // 2) for level in levels)
+        # The published pooling to twice as many numbers as channels, then of pairs, counts a square's centre twice.
+        first = (side**2 * first + levels[0]) / (side**2 + 1)
+        second = F.interpolate(second, first.shape[-2:], mode="bilinear", align_corners=False)
+        return torch.cat([first, channel_means(second, first.shape[1])], 1)
 
     def drawn(self, batch: Batch) -> Tensor:
         """Feature vectors of random patches of the brain, with replacement: (N patches, C)."""
@@ -142,7 +153,7 @@ class Baseline(Method):
             features = self.features(images)
             vectors = features.permute(0, 2, 3, 1).flatten(0, 2)
             apart = nearest_distance(vectors, self.bank.vectors).reshape(len(images), 1, *features.shape[-2:])
-            scores = F.interpolate(apart, images.shape[-2:], mode="bilinear", align_corners=False)
+            scores = F.interpolate(apart.square(), images.shape[-2:], mode="bilinear", align_corners=False)
             return smoothed(scores, self.params.smoothing)
 
         return {"final": by_slices(distance, volume, self.params.patch, self.params.score_batch)[0]}

@@ -14,12 +14,12 @@ from torch.nn import functional as F
 from harness.anomalies.filters import smoothed
 from harness.method import Batch, Context, Method, Phase, Update
 from harness.networks.backbones import Backbone
-from harness.networks.resnet import ARCHITECTURES, BasicBlock, Block, stage
+from harness.networks.resnet import ARCHITECTURES, BasicBlock, Block, initialise, stage
 from harness.scoring.windows import by_slices
 from harness.settings import BackboneParams, scoring
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "RD"
 FAMILY = "FM"
 PAPER = "Deng and Li, CVPR 2022"
@@ -44,18 +44,20 @@ class Params(BackboneParams):
 class Student(nn.Module):
     """One-class bottleneck and decoder: features of three stages to their copies, through half the last one's size."""
 
-    def __init__(self, name: str, channels: Sequence[int], width: int) -> None:
+    def __init__(self, name: str, channels: Sequence[int]) -> None:
         super().__init__()
-        block, blocks, base = ARCHITECTURES[name]
+        # A teacher that is no residual network has a student of ResNet-18's blocks.
+        block, blocks, base = ARCHITECTURES.get(name, ARCHITECTURES["resnet18"])
         one, two, three = channels
         self.first = nn.Sequential(halving(one, two), halving(two, three))
         self.second = halving(two, three)
-        self.bottleneck = stage(block, 3 * three, 8 * width, blocks[3], 2, base)
-        inputs = 8 * width * block.expansion
+        self.bottleneck = stage(block, 3 * three, 2 * three // block.expansion, blocks[3], 2, base)
+        inputs = 2 * three
         self.steps = nn.ModuleList()
-        for outputs, level, count in ((three, 4, blocks[0]), (two, 2, blocks[1]), (one, 1, blocks[2])):
-            self.steps.append(growing(block, inputs, level * width, count, base))
+        for outputs, count in zip((three, two, one), blocks, strict=False):
+            self.steps.append(growing(block, inputs, outputs // block.expansion, count, base))
             inputs = outputs
+        initialise(self)
 
     def forward(self, features: Sequence[Tensor]) -> list[Tensor]:
         one, two, three = features
@@ -88,7 +90,7 @@ class Baseline(Method):
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
         self.teacher = Backbone(params, stages=3)
-        self.student = Student(params.backbone, self.teacher.channels[1:], params.width)
+        self.student = Student(params.backbone, self.teacher.channels[1:])
         self.multiple = HALVED // math.gcd(HALVED, params.zoom)
 
     def phases(self) -> Sequence[Phase]:

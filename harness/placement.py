@@ -11,9 +11,9 @@ GPUS = "HARNESS_GPUS"
 def wants_gpu(device: str, elsewhere: bool) -> bool:
     """Whether such jobs ask for a GPU, with the config's `device`; `elsewhere`: jobs run on other hosts than this one.
 
-    Hosts differ: the login node of a cluster has no GPU, its nodes have. So `auto` asks for one where jobs go elsewhere,
-    and on one machine where the program of the driver is found. The environment variable HARNESS_GPUS (0 or 1) decides
-    before both; it is set here, and the Snakemake of every job inherits it.
+    Hosts differ: the login node of a cluster has no GPU, its nodes have. So `auto` asks for one where jobs go
+    elsewhere, and on one machine where the program of the driver is found. The environment variable HARNESS_GPUS
+    (0 or 1) decides before both; it is set here, and the Snakemake of every job inherits it.
     """
     if device != "auto":
         return device.startswith("cuda")

@@ -170,8 +170,8 @@ class InterpolationParams(TrainingParams):
 class BackboneParams(TrainingParams):
     """A frozen network pre-trained on ImageNet; harness/networks/backbones.py."""
 
-    backbone: Literal["resnet18", "wide_resnet50_2"] = "wide_resnet50_2"
-    weights: str = "imagenet"  # of the backbone: imagenet, random, or the path of a file in torchvision's format
+    backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "wide_resnet50_2"
+    weights: str = "imagenet"  # of the backbone: imagenet, random, or the path of a file in the published format
     width: int = 64  # channels of its first layer; less than 64 only with random weights
     inputs: Literal["unit", "symmetric", "imagenet"] = "imagenet"  # grey values in [0, 1], in [-1, 1], or standardised
     zoom: int = 1  # images are enlarged by this before the backbone, for coarse voxels
@@ -186,7 +186,9 @@ class BackboneParams(TrainingParams):
 
 def mark(values: dict[str, Any]) -> str:
     """What is added to a method's title in tables for hyper-parameters that change what it is."""
-    return " (random weights)" if values.get("weights") == "random" else ""
+    notes = ["EfficientNet-Lite0"] if values.get("backbone") == "efficientnet_lite0" else []
+    notes += ["random weights"] if values.get("weights") == "random" else []
+    return f" ({', '.join(notes)})" if notes else ""
 
 
 def build(cls: type, values: dict[str, Any], where: str) -> Any:

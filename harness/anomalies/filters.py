@@ -57,5 +57,23 @@ def _interpolating(length: int, cells: int, device: torch.device) -> Tensor:
 
 
 def smoothed(maps: Tensor, sigma: float) -> Tensor:
-    """Score maps (N, 1, H, W) blurred by a Gaussian of `sigma` voxels, 0 = off."""
-    return gaussian_blur(maps, torch.full((len(maps),), sigma, device=maps.device), sigma) if sigma else maps
+    """Score maps (N, 1, H, W) blurred by a Gaussian of `sigma` voxels, 0 = off; float32, under autocast, too.
+
+    Cut at four standard deviations and reflected at the border, as scipy's `gaussian_filter` does.
+    """
+    if not sigma:
+        return maps
+    rows, columns = (_reflecting(length, sigma, maps.device) for length in maps.shape[-2:])
+    with torch.autocast(maps.device.type, enabled=False):
+        return rows @ maps.float() @ columns.T
+
+
+def _reflecting(length: int, sigma: float, device: torch.device) -> Tensor:
+    """The matrix (length, length) of a Gaussian whose reach beyond the border falls back inside."""
+    radius = int(4 * sigma + 0.5)
+    offsets = torch.arange(-radius, radius + 1, device=device)
+    weights = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    places = (torch.arange(length, device=device)[:, None] + offsets).remainder(2 * length)
+    places = torch.where(places < length, places, 2 * length - 1 - places)
+    matrix = torch.zeros((length, length), device=device)
+    return matrix.scatter_add_(1, places, (weights / weights.sum()).expand(length, -1))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from torch import Tensor, nn
 
 
@@ -98,7 +96,8 @@ def shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
-def outputs_of(name: str, width: int, stages: Sequence[int]) -> list[int]:
-    """Channels of stages (0: the stem) of a network."""
-    expansion = ARCHITECTURES[name][0].expansion
-    return [width * 2 ** (level - 1) * expansion if level else width for level in stages]
+def initialise(network: nn.Module) -> None:
+    """He initialisation by fan-out of every ordinary convolution, not of transposed ones, as in torchvision."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

@@ -62,3 +62,9 @@ def test_autoencoder_has_the_size_that_upd_study_has():
     with torch.device("meta"):
         network = FeatureAutoencoder(256, (100, 150, 200, 300), 0.1)
     assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(10.29e6, rel=0.001)
+
+
+def test_only_batch_norm_has_biases():
+    network = FeatureAutoencoder(16, (8, 12), 0.1)
+    plain = [part for part in network.modules() if not isinstance(part, (torch.nn.BatchNorm2d, torch.nn.Sequential))]
+    assert [name for part in plain for name, _ in part.named_parameters(recurse=False) if name == "bias"] == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from scipy.ndimage import uniform_filter
 from sklearn.neighbors import NearestNeighbors
 
 from harness import registry
@@ -87,3 +88,28 @@ def test_collected_patches_lie_in_the_brain():
     assert drawn.max() < 32
     assert len(drawn.unique()) > 20
     assert len(drawn) == 6 * 16
+
+
+def test_features_are_local_means_and_means_of_channel_pairs():
+    method = run.build("patchcore", {**registry.describe("patchcore").small, "zoom": 1}, Context("t1", 4.0))
+    draw = np.random.default_rng(3)
+    first, second = (draw.random(shape).astype(np.float32) for shape in ((1, 6, 8, 8), (1, 12, 8, 8)))
+    method.backbone.forward = lambda images: [None, None, torch.from_numpy(first), torch.from_numpy(second)]
+    ours = method.features(torch.zeros(1, 1, 64, 64))[0].numpy()
+    assert ours.shape == (12, 8, 8)
+    for channel in range(6):  # zeros beyond the border count in the mean
+        expected = 0.9 * uniform_filter(first[0, channel], 3, mode="constant") + 0.1 * first[0, channel]
+        np.testing.assert_allclose(ours[channel], expected, atol=1e-6)
+        pair = second[0, 2 * channel : 2 * channel + 2].mean(0)
+        np.testing.assert_allclose(ours[6 + channel], uniform_filter(pair, 3, mode="constant"), atol=1e-6)
+
+
+def test_squared_distances_are_enlarged():
+    small = {**registry.describe("patchcore").small, "zoom": 1, "smoothing": 0.0}
+    method = run.build("patchcore", small, Context("t1", 4.0))
+    places = torch.linspace(0, 3, 64).reshape(1, 1, 8, 8)
+    method.features = lambda images: places.expand(len(images), method.bank.vectors.shape[1], 8, 8)
+    scores = method.score(torch.rand(1, 64, 64), Streams(0))["final"][0]
+    squared = places.square() * method.bank.vectors.shape[1]  # the bank is still zero
+    expected = torch.nn.functional.interpolate(squared, (64, 64), mode="bilinear", align_corners=False)[0, 0]
+    np.testing.assert_allclose(scores, expected, rtol=1e-3, atol=1e-3)

@@ -61,8 +61,23 @@ def test_slices_of_other_sizes_are_padded(method):
 
 def test_student_has_the_size_that_upd_study_has():
     with torch.device("meta"):
-        student = Student("wide_resnet50_2", (256, 512, 1024), 64)
+        student = Student("wide_resnet50_2", (256, 512, 1024))
         count = {key: sum(p.numel() for p in part.parameters()) for key, part in student.named_children()}
     assert count["steps"] == pytest.approx(24.9e6, rel=0.003)
     # Its bottleneck has 67.3 million, of which one 1 x 1 convolution, 4096 to 2048 channels, is never used.
     assert sum(count.values()) - count["steps"] == pytest.approx(67.3e6 - 4096 * 2048, rel=0.003)
+
+
+def test_ordinary_convolutions_start_as_he_et_al_with_fan_out():
+    student = Student("resnet18", (16, 32, 64))
+    for convolution in (part for part in student.modules() if type(part) is torch.nn.Conv2d):
+        fan_out = convolution.out_channels * convolution.kernel_size[0] ** 2
+        assert float(convolution.weight.detach().std()) == pytest.approx((2 / fan_out) ** 0.5, rel=0.15)
+
+
+def test_the_student_takes_the_channels_of_a_light_teacher():
+    channels = (24, 40, 112)
+    features = [torch.rand(1, count, 32 // 2**level, 32 // 2**level) for level, count in enumerate(channels)]
+    with torch.no_grad():
+        copies = Student("efficientnet_lite0", channels).eval()(features)
+    assert [copy.shape for copy in copies] == [level.shape for level in features]

