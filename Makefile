@@ -3,7 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test lint format setup clean
+.PHONY: help demo test nightly lint format setup clean
 
 help: ## print this list
 	@echo "make TARGET [PYTHON=…] [TORCH=cpu]"
@@ -15,6 +15,9 @@ demo: setup ## run the whole study on a simulated cohort; goes on where it was i
 
 test: setup ## run the tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+
+nightly: setup ## run the slow tests, which install packages
+	$(BIN)/python -m pytest -m slow
 
 lint: setup ## check style, types and workflow
 	$(BIN)/ruff check .
