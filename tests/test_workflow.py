@@ -123,6 +123,14 @@ def test_a_second_run_has_nothing_to_do(project, finished):
     assert "Nothing to be done" in run(project, "config.yaml")
 
 
+def test_measurements_and_limits_rerun_nothing(project, finished):
+    """Neither a deleted benchmark nor other threads, and so other limits, make a job of what is done."""
+    for measured in list((finished / "benchmarks").rglob("*.tsv")):
+        measured.unlink()
+    (project / "threads.yaml").write_text(yaml.safe_dump({"threads": {"training": 2, "evaluation": 2}}))
+    assert "Nothing to be done" in run(project, "config.yaml", "threads.yaml", "--dry-run")
+
+
 def documented(page: Path) -> list[str]:
     """The blocks of commands of a document, but for those that a comment before them marks as not to be run here."""
     blocks = re.findall(r"(<!-- not run by the tests.*?-->\n+)?```bash\n(.*?)```", page.read_text("utf-8"), re.DOTALL)

@@ -5,7 +5,7 @@
 # The first program is a Snakemake that has none of the study's packages, the second a Python that has all of them. It stands
 # in for conda: jobs get it by a stand-in that makes no environments. Only the node has `nvidia-smi`, and its two GPUs are
 # empty files. They have no CUDA, so HARNESS_DEVICE=cpu is exported and trainings run on the CPU of that node: what is shown
-# is who is submitted where and with which GPU, not that a GPU computes. CI does not run this.
+# is who is submitted where and with which GPU, not that a GPU computes. CI does not run this; it takes five minutes.
 set -euo pipefail
 
 snakemake=$(realpath -s "$1") python=$(realpath -s "$2") project=$(realpath "$(dirname "$0")/../..")

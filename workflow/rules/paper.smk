@@ -18,6 +18,7 @@ rule histories:
         f"{RESULTS}/training/histories.csv",
     log:
         f"{RESULTS}/logs/histories.log",
+    localrule: True
     conda:
         f"{ENVS}/paper.yaml"
     params:
