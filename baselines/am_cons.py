@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from harness.method import Batch, Context, Method, Phase, Update
 from harness.networks.bottleneck import kl_divergence, square_side, to_square
+from harness.networks.output import OutputConv2d
 from harness.scoring.windows import by_slices
 from harness.settings import TrainingParams, scoring
 from harness.training.seeds import Streams
@@ -108,7 +109,7 @@ class Baseline(Method):
             nn.Linear(p.latent, widths[0] * smallest**2),
             nn.Unflatten(1, (widths[0], smallest, smallest)),
             *up,
-            nn.Conv2d(widths[-1], 1, 3, padding=1),
+            OutputConv2d(widths[-1], 1, 3, padding=1),
         )
 
     def phases(self) -> Sequence[Phase]:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from harness.anomalies.noise import coarse_noise
 from harness.method import Batch, Context, Method, Phase, Update
+from harness.networks.output import OutputConv2d
 from harness.scoring.ssim import dissimilarity_map
 from harness.scoring.windows import by_slices
 from harness.settings import TrainingParams, added, scoring
@@ -90,7 +91,7 @@ class DenoisingUNet(nn.Module):
         self.down = nn.ModuleList(block(i, o) for i, o in zip((1, *widths[:-1]), widths, strict=True))
         self.grow = nn.ModuleList(nn.ConvTranspose2d(w, n, 2, 2) for n, w in pairwise(widths))
         self.up = nn.ModuleList(block(2 * width, width) for width in widths[:-1])
-        self.out = nn.Conv2d(widths[0], 1, 1)
+        self.out = OutputConv2d(widths[0], 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         skips = []

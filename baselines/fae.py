@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from harness.method import Batch, Context, Method, Phase, Update
 from harness.networks.backbones import Backbone
+from harness.networks.output import OutputConv2d
 from harness.scoring.ssim import dissimilarity_map
 from harness.scoring.windows import by_slices
 from harness.settings import BackboneParams
@@ -61,7 +62,7 @@ class FeatureAutoencoder(nn.Module):
             *(layer(convolution, width, dropout) for convolution, width in zip(down, widths, strict=True)),
             nn.Conv2d(widths[-1], widths[-1], 5, padding=2, bias=False),
             *(layer(convolution, width, dropout) for convolution, width in zip(up, turned[1:], strict=True)),
-            nn.Conv2d(channels, channels, 1, bias=False),
+            OutputConv2d(channels, channels, 1, bias=False),
         )
         self.multiple = 2 ** len(widths)
 

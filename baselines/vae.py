@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from harness.method import Batch, Context, Phase, Update
 from harness.networks.bottleneck import halvings, kl_divergence, square_side, to_square
+from harness.networks.output import OutputConv2d
 from harness.scoring.reconstruction import SquareReconstruction
 from harness.settings import TrainingParams, scoring
 from harness.training.seeds import Streams
@@ -67,7 +68,7 @@ class Baseline(SquareReconstruction):
             nn.Unflatten(1, (p.squeezed, smallest, smallest)),
             layer(nn.Conv2d(p.squeezed, widths[-1], 1), widths[-1]),
             *up,
-            nn.Conv2d(p.width, 1, 1),
+            OutputConv2d(p.width, 1, 1),
         )
 
     def phases(self) -> Sequence[Phase]:

@@ -55,7 +55,9 @@ def hidden() -> list[str]:
 
 
 def test_the_study_needs_more_than_snakemake_brings():
-    assert {"ants", "diffusers", "matplotlib", "nibabel", "numpy", "pandas", "scipy", "sklearn", "torch"} <= set(hidden())
+    assert {"ants", "diffusers", "matplotlib", "nibabel", "numpy", "pandas", "scipy", "sklearn", "torch"} <= set(
+        hidden()
+    )
 
 
 @pytest.mark.parametrize("files", [["config.yaml"], ["config/all-methods.yaml"]], ids="-".join)

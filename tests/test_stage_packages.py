@@ -1,7 +1,7 @@
 """The packages of each file in envs/ are enough for its stage: the study, with `--use-conda`, in real environments.
 
-Slow, since it installs torch and antspyx anew: `make nightly` runs it. A stand-in for conda makes a venv of each file, with
-the packages' names on PyPI in the versions of requirements.lock.
+Slow, since it installs torch and antspyx anew: `make nightly` runs it. A stand-in for conda makes a venv of each file,
+with the packages' names on PyPI in the versions of requirements.lock.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.networks.output import OutputConv2d
 from harness.settings import UNetParams
 
 
@@ -30,6 +31,7 @@ def unet(params: UNetParams, in_channels: int = 1, out_channels: int = 1) -> UNe
     if params.residual:
         nn.init.zeros_(network.conv_out.weight)
         nn.init.zeros_(network.conv_out.bias)
+    network.conv_out = OutputConv2d.of(network.conv_out)
     return network
 
 

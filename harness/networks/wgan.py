@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.networks.output import OutputConv2d
+
 Network = TypeVar("Network", bound=nn.Module)
 
 MULTIPLES = (1, 2, 4, 4, 8, 8)  # of the width, from the image's resolution to the coarsest
@@ -44,7 +46,7 @@ def generator(latent: int, width: int, side: int, halvings: int) -> nn.Sequentia
     """A network from noise (N, latent) to images (N, 1, side, side) in [0, 1]."""
     channels, base = _channels(width, halvings)[::-1], side // 2**halvings
     blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(o)), up=True) for i, o in pairwise(channels)]
-    head = [nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, 1, 3, padding=1), nn.Sigmoid()]
+    head = [nn.BatchNorm2d(width), nn.ReLU(), OutputConv2d(width, 1, 3, padding=1), nn.Sigmoid()]
     start = [nn.Linear(latent, channels[0] * base**2), nn.Unflatten(1, (channels[0], base, base))]
     return initialised(nn.Sequential(*start, *blocks, *head))
 

@@ -8,6 +8,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from harness.networks.output import in_float32
+
 
 class WideBlock(nn.Module):
     """Two 3 x 3 convolutions, each after batch normalisation and ReLU, beside a shortcut; halves or doubles sizes.
@@ -62,4 +64,4 @@ class WideResNetAutoencoder(nn.Module):
                     nn.init.kaiming_normal_(module.weight)
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.layers(images)
+        return in_float32(self.layers[-1], self.layers[:-1](images))

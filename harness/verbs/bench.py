@@ -11,13 +11,16 @@ import click
 @click.option("--spacing", default=1.0, help="Voxel size in mm; decides the size of the volumes.")
 @click.option("--subjects", default=4, help="Volumes of noise to train on.")
 @click.option("--steps", default=20, help="Steps that are timed, after a fifth as many unmeasured ones.")
+@click.option("--slices", default=4, help="Slices that are scored; volumes are calculated from them.")
 @click.option("--device", default="auto", envvar="HARNESS_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
-def command(method: str, settings: str, spacing: float, subjects: int, steps: int, device: str) -> None:
-    """Measure batches, training steps and scored volumes of METHOD and counted voxels per second, on noise."""
+def command(method: str, settings: str, spacing: float, subjects: int, steps: int, slices: int, device: str) -> None:
+    """Measure METHOD on noise: batches without network, steps, images, share of peak, memory, volumes, voxels."""
     import json
 
     from harness import device as devices
     from harness.training.benchmark import measure
 
     overrides = json.loads(settings).get("params", {})
-    click.echo(json.dumps(measure(method, overrides, spacing, subjects, steps, devices.choose(device)), indent=2))
+    click.echo(
+        json.dumps(measure(method, overrides, spacing, subjects, steps, slices, devices.choose(device)), indent=2)
+    )

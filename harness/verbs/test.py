@@ -52,7 +52,7 @@ def command(
 
     from harness import device as devices
     from harness.data.store import Store
-    from harness.evaluation.testing import score_test_set
+    from harness.evaluation.testing import ready, score_test_set
     from harness.training import run
     from harness.training.memory import enough_memory
 
@@ -70,5 +70,5 @@ def command(
     }
     cohort = None if healthy is None else Store.open(healthy)
     with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
-        score_test_set(trained, store, modality, meta, list(protocols), examples, out, chosen, cohort)
+        score_test_set(ready(trained, chosen), store, modality, meta, list(protocols), examples, out, chosen, cohort)
     click.echo(out)

@@ -1,0 +1,60 @@
+"""What `bench` measures: the work of a step follows from the method, rates from the clock."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from harness import registry
+from harness.training import benchmark
+from harness.training.benchmark import measure
+
+CPU = torch.device("cpu")
+
+
+def bench(name: str, **params) -> dict:
+    return measure(name, {**registry.describe(name).small, **params}, 8.0, 2, 2, 2, CPU)
+
+
+def test_the_work_of_a_step_grows_with_the_batch():
+    one, two = (bench("disyre", batch=batch)["tflop_per_step"] for batch in (8, 16))
+    assert two == pytest.approx(2 * one, rel=0.01)
+
+
+def test_the_work_of_a_step_by_hand(monkeypatch):
+    """One 3 x 3 convolution of 5 channels to 1 on 16 x 16 voxels: forward, and the gradient of its weights."""
+
+    class One:
+        float16 = True
+
+        def __init__(self):
+            self.layer = torch.nn.Conv2d(5, 1, 3, padding=1)
+
+    work = 2 * 9 * 5 * 16 * 16  # multiplications and additions of the forward pass
+    images = torch.rand(1, 5, 16, 16)
+    method = One()
+    phase = SimpleNamespace(batch=1, patch=0, resize=False)
+    monkeypatch.setattr(benchmark, "prepare", lambda *_, **__: [phase])
+    monkeypatch.setattr(benchmark, "step", lambda *_: method.layer(images).sum().backward())
+    monkeypatch.setattr(benchmark.SliceSampler, "batch", lambda *_: None)
+    rates, found = benchmark._trained(method, np.ones((1, 2, 16, 16), np.float16), 2, benchmark.Precision(CPU))
+    assert found["tflop_per_step"] * 1e12 == pytest.approx(2 * work, rel=1e-3)
+    assert rates["images"] == rates["training_steps"] > 0
+
+
+def test_rates_and_shares_agree():
+    found = bench("dae")
+    rates = found["per_second"]
+    assert rates["images"] == pytest.approx(rates["training_steps"] * found["params"]["batch"], rel=1e-3)
+    assert found["volume"] == [20, 24, 19]
+    assert {"batches", "volumes, all maps", "volumes, final map", "voxels_counted"} <= rates.keys()
+    assert found["peak_memory_gib"] > 0.05
+
+
+def test_what_is_not_trained_has_no_steps():
+    found = bench("random")
+    assert "training_steps" not in found["per_second"]
+    assert found["per_second"]["volumes, all maps"] > 0
