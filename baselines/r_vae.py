@@ -9,34 +9,58 @@ import torch
 from torch import Tensor
 
 from baselines.vae import Baseline as VAE
+from baselines.vae import kl_divergence
 from harness.method import Context
 from harness.scoring.reconstruction import SquareReconstruction
 from harness.settings import scoring
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "r-VAE"
 FAMILY = "IR"
 PAPER = "Chen et al., MedIA 2020"
 REQUIRES = "vae"
 SMALL = {"iterations": 3}
-VARIANTS = {"upd": {"title": "r-VAE (UPD)", "params": {"compare": "ssim", "averaged": 64}}}
+VARIANTS = {
+    "upd": {
+        "title": "r-VAE (UPD)",
+        "params": {
+            "objective": "mean",
+            "step": 1000.0,
+            "later_step": 1000.0,
+            "tv": 1.2,
+            "variation": "squares",
+            "masked": False,
+            "averaged": 64,
+            "compare": "ssim",
+        },
+    }
+}
 
-REFERENCE = 128**2  # voxels of the slices that `step` is meant for
+REFERENCE = 128**2  # voxels of the slices that the step of objective `mean` is meant for
 
 
 @dataclass(frozen=True)
 class Params:
-    """Defaults: UPD_study (Lagogiannis et al. 2024), but every slice is restored by itself.
+    """Defaults: the public script of Chen et al. 2020 (vae_restore.py), on images of unit deviation.
 
-    UPD_study takes the gradient of the mean over the 64 slices of a batch, which makes its steps 64 times shorter and
-    the last, smaller batch of a test set another experiment: the variant `upd` has those shorter steps for every slice.
+    On images in [0, 1] the same steps need the variation weighed by their `deviation`, the divergence by its square.
+
+    UPD_study has squared differences, no mask, and the gradient of the mean over the 64 slices of a batch, which makes
+    steps 64 times shorter and the last, smaller batch of a test set another experiment: the variant `upd` has those
+    shorter steps for every slice.
     """
 
     iterations: int = scoring(500)
-    step: float = scoring(1000.0)  # of the gradient at 128 x 128 voxels; scaled so that it is the same per voxel
+    objective: Literal["sum", "mean"] = scoring("sum")  # over voxels and latent dimensions; mean: the VAE's own loss
+    step: float = scoring(5e-3)  # of the gradient; with `mean` at 128 x 128 voxels, scaled to be the same per voxel
+    later_step: float = scoring(2e-3)  # from iteration `later` on
+    later: int = scoring(100)
     clip: float = scoring(50.0)  # largest absolute value of the gradient in a voxel
-    tv: float = scoring(1.2)  # weight of the total variation of the change; with this step size 2 and more diverge
+    deviation: float = scoring(0.2)  # standard deviation of intensities in the brain, of which Chen's images have 1
+    tv: float = scoring(2.2)  # weight of the total variation of the change
+    variation: Literal["absolute", "squares"] = scoring("absolute")  # differences of neighbours that it adds up
+    masked: bool = scoring(True)  # change the brain alone
     averaged: int = scoring(1)  # slices that share a gradient step: it is divided by this
     compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
     score_batch: int = scoring(64)  # slices at once; bounds memory, changes no result
@@ -59,23 +83,42 @@ class Baseline(SquareReconstruction):
         return cast(VAE, self.context.required)
 
     def restored(self, images: Tensor, rng: Streams) -> Tensor:
-        """Images (N, 1, side, side) after gradient steps on negative ELBO + tv * TV(x - images), each by itself."""
+        """Images (N, 1, side, side) after gradient steps on `objective`, each by itself."""
         p = self.params
-        step = p.step * self.side**2 / REFERENCE
         # The same draws for every slice: the result does not depend on how many are restored at once.
         generator = rng.child("restoration")["latent"]
-        current = images
+        current, brain = images, images > 0
+        scale = self.side**2 / REFERENCE if p.objective == "mean" else 1.0
         with torch.enable_grad(), torch.autocast(images.device.type, enabled=False):
-            for _ in range(p.iterations):
+            for iteration in range(p.iterations):
                 noise = torch.randn((1, self.vae.params.latent), generator=generator, device=images.device)
                 current = current.detach().requires_grad_()
-                loss = self.vae.negative_elbo(current, noise) + p.tv * total_variation(current - images)
-                (gradient,) = torch.autograd.grad(loss.sum() / p.averaged, current)
-                current = current - step * gradient.clamp(-p.clip, p.clip)
+                loss = self.objective(current, images, noise).sum() / p.averaged
+                (gradient,) = torch.autograd.grad(loss, current)
+                step = scale * (p.step if iteration < p.later else p.later_step)
+                change = step * gradient.clamp(-p.clip, p.clip)
+                current = current - (change * brain if p.masked else change)
         return current.detach()
 
+    def objective(self, current: Tensor, images: Tensor, noise: Tensor) -> Tensor:
+        """What restoring lowers, (N,): the VAE's negative ELBO of `current` + tv * TV(current - images).
 
-def total_variation(images: Tensor) -> Tensor:
-    """Sum of squared differences of neighbours per voxel: (N, 1, H, W) to (N,)."""
+        With `sum` squared errors and the KL divergence are added up over voxels and latent dimensions; see `Params`
+        for `deviation`.
+        """
+        p = self.params
+        variation = p.tv * total_variation(current - images, p.variation)
+        if p.objective == "mean":
+            return self.vae.negative_elbo(current, noise) + variation / images[0].numel()
+        mean, log_variance = self.vae.encoder(current).float().chunk(2, 1)
+        decoded = self.vae.decoder(mean + (0.5 * log_variance).exp() * noise)
+        divergence = mean.shape[1] * kl_divergence(mean, log_variance)
+        return (current - decoded).square().sum((1, 2, 3)) + p.deviation**2 * divergence + p.deviation * variation
+
+
+def total_variation(images: Tensor, differences: str) -> Tensor:
+    """Sum of absolute or squared (`squares`) differences of neighbours: (N, 1, H, W) to (N,)."""
     down, right = images.diff(dim=-2), images.diff(dim=-1)
-    return (down.square().sum((1, 2, 3)) + right.square().sum((1, 2, 3))) / images[0].numel()
+    if differences == "squares":
+        down, right = down.square(), right.square()
+    return down.abs().sum((1, 2, 3)) + right.abs().sum((1, 2, 3))
