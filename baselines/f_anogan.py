@@ -18,30 +18,49 @@ from harness.scoring.reconstruction import SquareReconstruction
 from harness.settings import TrainingParams, scoring
 from harness.training.seeds import Streams
 
-REVISION = 1
+REVISION = 2
 TITLE = "f-AnoGAN"
 FAMILY = "IR"
 PAPER = "Schlegl et al., MedIA 2019"
 SMALL = {"steps": 4, "encoder_steps": 4, "batch": 4, "patch": 32, "width": 4, "latent": 8}
-VARIANTS = {"upd": {"title": "f-AnoGAN (UPD)", "params": {"compare": "ssim"}}}
+VARIANTS = {
+    "upd": {
+        "title": "f-AnoGAN (UPD)",
+        "params": {
+            "encoder_steps": 10_000,
+            "learning_rate": 2e-4,
+            "critic_updates": 1,
+            "kernel": 1,
+            "enlarging": "shuffled",
+            "symmetric": False,
+            "generator_frozen": False,
+            "compare": "ssim",
+        },
+    }
+}
 
 
 @dataclass(frozen=True)
 class Params(TrainingParams):
-    """Defaults: UPD_study (Lagogiannis et al. 2024), but the score is the absolute residual, as published.
+    """Defaults: the public code of Schlegl et al. 2019 (wgangp_64x64.py, z_encoding_izif.py).
 
-    Generator and encoder are always of the same seed; UPD_study's scripts score every seed with the first one's
-    generator. Gulrajani et al. 2017 make five updates of the critic for one of the generator, on batches of their own.
+    `steps` is UPD_study's: in the public code the number follows from seven passes over 17 million patches of retinal
+    scans. So are the channels at 128 voxels; published are 64. Generator and encoder are always of the same seed;
+    UPD_study's scripts score every seed with the first one's generator.
     """
 
-    steps: int = 30_000  # of critic and generator
-    encoder_steps: int = 10_000
+    steps: int = 30_000  # updates of the generator
+    encoder_steps: int = 50_000
     batch: int = 64  # slices
-    learning_rate: float = 2e-4  # of critic and generator
+    learning_rate: float = 1e-4  # of critic and generator
     encoder_learning_rate: float = 5e-5
     width: int = 64  # channels at the image's resolution
     latent: int = 128  # length of the latent code
-    critic_updates: int = 1  # per update of the generator, on the same slices
+    critic_updates: int = 5  # per update of the generator; the first on its slices, the others on slices of their own
+    kernel: int = 3  # side of the second convolution on the way down, voxels
+    enlarging: Literal["nearest", "shuffled"] = "nearest"  # in the generator, see harness/networks/wgan.py
+    symmetric: bool = True  # networks see and make images in [-1, 1], by tanh; else in [0, 1], by the logistic function
+    generator_frozen: bool = True  # while the encoder learns; else its normalisation follows the encoder's batches
     penalty: float = 10.0  # weight of the gradient penalty; Gulrajani et al. 2017
     kappa: float = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
     compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
@@ -56,9 +75,9 @@ class Baseline(SquareReconstruction):
         super().__init__(params, context)
         p, count = params, halvings(params.patch, 4)  # 128 voxels: five times, to 4 x 4
         self.side = square_side(p.patch, count)
-        self.generator = generator(p.latent, p.width, self.side, count)
-        self.critic = Critic(p.width, self.side, count)
-        self.encoder = encoder(p.latent, p.width, self.side, count)
+        self.generator = generator(p.latent, p.width, self.side, count, p.enlarging, p.symmetric)
+        self.critic = Critic(p.width, self.side, count, p.kernel)
+        self.encoder = encoder(p.latent, p.width, self.side, count, p.kernel)
 
     def phases(self) -> Sequence[Phase]:
         p = self.params
@@ -66,14 +85,20 @@ class Baseline(SquareReconstruction):
         def adam(network: nn.Module) -> torch.optim.Optimizer:
             return torch.optim.Adam(network.parameters(), lr=p.learning_rate, betas=(0.0, 0.9))
 
-        critic = Update(self.critic_loss, adam(self.critic), name="critic")
+        optimizer = adam(self.critic)
+        critic = [Update(self.critic_loss, optimizer, name="critic", fresh=n > 0) for n in range(p.critic_updates)]
         made = Update(self.generator_loss, adam(self.generator), name="generator")
         found = Update(self.encoder_loss, torch.optim.RMSprop(self.encoder.parameters(), lr=p.encoder_learning_rate))
-        updates = [critic] * p.critic_updates + [made]
+        updates = [*critic, made]
         return [
             Phase(p.steps, p.batch, p.patch, updates, True, "gan", validation=self.distance, adversarial=True),
             Phase(p.encoder_steps, p.batch, p.patch, [found], resize=True, name="encoder"),
         ]
+
+    def real(self, images: Tensor) -> Tensor:
+        """Slices as the networks see them: padded to squares, in [-1, 1] if `symmetric`."""
+        square = to_square(images, self.side)
+        return 2 * square - 1 if self.params.symmetric else square
 
     def fake(self, batch: Batch) -> Tensor:
         """As many images (N, 1, side, side) as the batch has slices, from standard normal codes."""
@@ -82,11 +107,11 @@ class Baseline(SquareReconstruction):
 
     def distance(self, batch: Batch) -> Tensor:
         """The critic's estimate of the Wasserstein distance of real and generated slices."""
-        real = to_square(batch.images, self.side)
+        real = self.real(batch.images)
         return (self.critic(real)[0] - self.critic(self.fake(batch))[0]).mean()
 
     def critic_loss(self, batch: Batch) -> Tensor:
-        real = to_square(batch.images, self.side)
+        real = self.real(batch.images)
         with torch.no_grad():
             fake = self.fake(batch)
         share = torch.rand(len(real), generator=batch.rng["penalty"], device=real.device)
@@ -100,16 +125,17 @@ class Baseline(SquareReconstruction):
 
     def encoder_loss(self, batch: Batch) -> Tensor:
         """izi_f: squared error of the image, and of the critic's features."""
-        real = to_square(batch.images, self.side)
-        self.generator.eval()  # keeps its batch statistics
+        real = self.real(batch.images)
+        self.generator.train(self.training and not self.params.generator_frozen)
         with frozen(self.generator, self.critic):
             restored = self.generator(self.encoder(real)).float()
             features = [self.critic(images)[1].float() for images in (real, restored)]
         return F.mse_loss(restored, real) + self.params.kappa * F.mse_loss(*features)
 
     def restored(self, images: Tensor, rng: Streams) -> Tensor:
-        """G(E(x))."""
-        return self.generator(self.encoder(images))
+        """G(E(x)), in [0, 1]."""
+        made = self.generator(self.encoder(self.real(images)))
+        return (made + 1) / 2 if self.params.symmetric else made
 
 
 @contextmanager

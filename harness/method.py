@@ -69,6 +69,7 @@ class Update:
     scheduler: torch.optim.lr_scheduler.LRScheduler | None = None  # stepped after every update
     clip: float | None = None  # largest norm of the gradient
     name: str = "loss"
+    fresh: bool = False  # on a batch of its own, drawn for this update
 
 
 @dataclass

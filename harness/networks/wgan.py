@@ -20,14 +20,21 @@ MULTIPLES = (1, 2, 4, 4, 8, 8)  # of the width, from the image's resolution to t
 class ResidualBlock(nn.Module):
     """Two convolutions after normalisation and ReLU, beside a 1 x 1 convolution; doubles or halves the resolution.
 
-    Nearest-neighbour enlarging equals the original's rearranging of four equal channels. The second convolution on the
-    way down is 1 x 1, as in the f-AnoGAN of UPD_study.
+    enlarge: what doubles the resolution, `nearest` or `shuffled`; None: it is halved, after a second convolution with
+    this `kernel`.
     """
 
-    def __init__(self, inputs: int, outputs: int, norms: tuple[nn.Module, nn.Module], up: bool) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        norms: tuple[nn.Module, nn.Module],
+        enlarge: Callable[[Tensor], Tensor] | None = None,
+        kernel: int = 3,
+    ) -> None:
         super().__init__()
-        self.up = up
-        middle, kernel = (outputs, 3) if up else (inputs, 1)
+        self.enlarge = enlarge
+        middle, kernel = (outputs, 3) if enlarge else (inputs, kernel)
         self.norm_in, self.norm_out = norms
         self.conv_in = nn.Conv2d(inputs, middle, 3, padding=1, bias=False)
         self.conv_out = nn.Conv2d(middle, outputs, kernel, padding=kernel // 2)
@@ -35,26 +42,44 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         h = F.relu(self.norm_in(x))
-        if self.up:
-            h = self.conv_in(F.interpolate(h, scale_factor=2.0))
-            return self.conv_out(F.relu(self.norm_out(h))) + self.shortcut(F.interpolate(x, scale_factor=2.0))
+        if self.enlarge:
+            h = self.conv_in(self.enlarge(h))
+            return self.conv_out(F.relu(self.norm_out(h))) + self.shortcut(self.enlarge(x))
         h = self.conv_out(F.relu(self.norm_out(self.conv_in(h))))
         return F.avg_pool2d(h, 2) + self.shortcut(F.avg_pool2d(x, 2))
 
 
-def generator(latent: int, width: int, side: int, halvings: int) -> nn.Sequential:
-    """A network from noise (N, latent) to images (N, 1, side, side) in [0, 1]."""
+def nearest(x: Tensor) -> Tensor:
+    """Every voxel of maps (N, C, H, W) as a square of four: (N, C, 2 H, 2 W). Gulrajani et al. and Schlegl et al."""
+    return F.interpolate(x, scale_factor=2.0)
+
+
+def shuffled(x: Tensor) -> Tensor:
+    """Four channels of four copies of maps (N, C, H, W) interleaved: (N, C, 2 H, 2 W).
+
+    What UPD_study's translation of `nearest` to PyTorch does: squares of channel c hold those from 4 c on, modulo C.
+    """
+    return F.pixel_shuffle(x.repeat(1, 4, 1, 1), 2)
+
+
+ENLARGING = {"nearest": nearest, "shuffled": shuffled}
+
+
+def generator(latent: int, width: int, side: int, halvings: int, enlarging: str, symmetric: bool) -> nn.Sequential:
+    """A network from noise (N, latent) to images (N, 1, side, side) in [0, 1], `symmetric`: in [-1, 1]."""
     channels, base = _channels(width, halvings)[::-1], side // 2**halvings
-    blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(o)), up=True) for i, o in pairwise(channels)]
-    head = [nn.BatchNorm2d(width), nn.ReLU(), OutputConv2d(width, 1, 3, padding=1), nn.Sigmoid()]
+    enlarge = ENLARGING[enlarging]
+    blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(o)), enlarge) for i, o in pairwise(channels)]
+    last = nn.Tanh() if symmetric else nn.Sigmoid()
+    head = [nn.BatchNorm2d(width), nn.ReLU(), OutputConv2d(width, 1, 3, padding=1), last]
     start = [nn.Linear(latent, channels[0] * base**2), nn.Unflatten(1, (channels[0], base, base))]
     return initialised(nn.Sequential(*start, *blocks, *head))
 
 
-def encoder(latent: int, width: int, side: int, halvings: int) -> nn.Sequential:
+def encoder(latent: int, width: int, side: int, halvings: int, kernel: int) -> nn.Sequential:
     """A network from images (N, 1, side, side) to latent codes (N, latent) in [-1, 1]."""
     channels, base = _channels(width, halvings), side // 2**halvings
-    blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(i)), up=False) for i, o in pairwise(channels)]
+    blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(i)), None, kernel) for i, o in pairwise(channels)]
     head = [nn.Flatten(), nn.Linear(channels[-1] * base**2, latent), nn.Tanh()]
     return initialised(nn.Sequential(nn.Conv2d(1, width, 3, padding=1), *blocks, *head))
 
@@ -62,12 +87,12 @@ def encoder(latent: int, width: int, side: int, halvings: int) -> nn.Sequential:
 class Critic(nn.Module):
     """A network from images (N, 1, side, side) to a real number each, with layer normalisation."""
 
-    def __init__(self, width: int, side: int, halvings: int) -> None:
+    def __init__(self, width: int, side: int, halvings: int, kernel: int) -> None:
         super().__init__()
         channels = _channels(width, halvings)
         shapes = [(count, side // 2**level, side // 2**level) for level, count in enumerate(channels)]
         blocks = [
-            ResidualBlock(shape[0], after[0], (nn.LayerNorm(shape), nn.LayerNorm(shape)), up=False)
+            ResidualBlock(shape[0], after[0], (nn.LayerNorm(shape), nn.LayerNorm(shape)), None, kernel)
             for shape, after in pairwise(shapes)
         ]
         self.features = nn.Sequential(nn.Conv2d(1, width, 3, padding=1), *blocks, nn.Flatten())

@@ -100,16 +100,23 @@ def prepare(method: Method, device: torch.device, compile: bool = True) -> list[
 
 
 def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, precise: Precision) -> Any:
-    """Make every update of a phase on one batch; returns the last update's loss, on the device.
+    """Make every update of a phase, on one batch but for fresh ones; returns the last update's loss, on the device.
 
     With `accumulate` in the method's hyper-parameters each update adds up the gradients of the batch's parts before it
     clips and steps once. What has no optimiser sees the whole batch: it keeps nothing for a gradient.
     """
     method.train()
-    batch = sampler.batch(phase.batch, streams, phase.patch, phase.resize)
+
+    def draw() -> Batch:
+        return sampler.batch(phase.batch, streams, phase.patch, phase.resize)
+
+    batch = draw()
     divided = parts(batch, _accumulate(method))
     loss: Any = torch.zeros(())
     for update in phase.updates:
+        if update.fresh:
+            batch = draw()
+            divided = parts(batch, _accumulate(method))
         if update.optimizer is None:
             with torch.no_grad(), precise.autocast():
                 loss = update.loss(batch)

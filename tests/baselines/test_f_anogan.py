@@ -6,18 +6,25 @@ import math
 
 import pytest
 import torch
+from torch import nn
 from torch.autograd.functional import jacobian
 
 from baselines import f_anogan
 from harness import registry
+from harness.data.store import Store
 from harness.method import Batch, Context
-from harness.networks.wgan import Critic, encoder, generator, gradient_penalty
+from harness.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
+from harness.training.loop import Precision, step
+from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams
 
+UPD = registry.describe("f_anogan-upd").params
 
-def small() -> f_anogan.Baseline:
+
+def small(**values) -> f_anogan.Baseline:
     torch.manual_seed(0)
-    return f_anogan.Baseline(registry.params("f_anogan", registry.describe("f_anogan").small, "t1"), Context("t1", 4.0))
+    params = registry.params("f_anogan", {**registry.describe("f_anogan").small, **values}, "t1")
+    return f_anogan.Baseline(params, Context("t1", 4.0))
 
 
 def batch() -> Batch:
@@ -35,7 +42,7 @@ def test_penalty_of_a_linear_critic():
 
 def test_penalty_of_a_network_against_its_jacobian():
     torch.manual_seed(0)
-    critic = Critic(4, 16, 2).double()
+    critic = Critic(4, 16, 2, 3).double()
     real, fake = torch.rand((2, 3, 1, 16, 16), dtype=torch.float64)
     share = torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)
     norms = []
@@ -54,8 +61,96 @@ def test_penalty_reaches_the_weights():
     torch.testing.assert_close(weight.grad, 2 * (5 - 1) * weight.detach() / 5)
 
 
+@pytest.mark.parametrize("enlarging", ENLARGING)
+def test_order_of_a_block_on_the_way_up(enlarging):
+    """BN, ReLU, enlarging, 3 x 3, BN, ReLU, 3 x 3, beside an enlarged 1 x 1; enlarging voxel by voxel."""
+    torch.manual_seed(0)
+    block = ResidualBlock(6, 3, (nn.BatchNorm2d(6), nn.BatchNorm2d(3)), ENLARGING[enlarging])
+    for norm in (block.norm_in, block.norm_out):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+
+    def enlarged(x: torch.Tensor) -> torch.Tensor:
+        n, c, h, w = x.shape
+        out = torch.zeros(n, c, 2 * h, 2 * w)
+        for channel in range(c):
+            for part, (i, j) in enumerate(((0, 0), (0, 1), (1, 0), (1, 1))):
+                source = channel if enlarging == "nearest" else (4 * channel + part) % c
+                out[:, channel, i::2, j::2] = x[:, source]
+        return out
+
+    x = torch.rand(2, 6, 5, 4)
+    h = block.conv_in(enlarged(torch.relu(block.norm_in(x))))
+    expected = block.conv_out(torch.relu(block.norm_out(h))) + block.shortcut(enlarged(x))
+    torch.testing.assert_close(block(x), expected)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_order_of_a_block_on_the_way_down(kernel):
+    """Norm, ReLU, 3 x 3, norm, ReLU, second convolution, mean of four; beside the mean of four, 1 x 1."""
+    torch.manual_seed(0)
+    block = ResidualBlock(3, 5, (nn.BatchNorm2d(3), nn.BatchNorm2d(3)), None, kernel)
+    for norm in (block.norm_in, block.norm_out):
+        nn.init.normal_(norm.weight)
+        nn.init.normal_(norm.bias)
+
+    def pooled(x: torch.Tensor) -> torch.Tensor:
+        return (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 4
+
+    x = torch.rand(2, 3, 6, 4)
+    h = nn.functional.conv2d(torch.relu(block.norm_in(x)), block.conv_in.weight, padding=1)
+    h = torch.relu(block.norm_out(h))
+    expected = pooled(nn.functional.conv2d(h, block.conv_out.weight, block.conv_out.bias, padding=kernel // 2))
+    expected = expected + nn.functional.conv2d(pooled(x), block.shortcut.weight, block.shortcut.bias)
+    torch.testing.assert_close(block(x), expected)
+
+
+def test_published_values_and_those_of_upd_study():
+    """Schlegl et al.: five updates of the critic, 1e-4, 50,000 steps of the encoder, 3 x 3, tanh."""
+    published, upd = small(steps=4), small(**UPD)
+    params = registry.params("f_anogan", {}, "t1")
+    assert (params.critic_updates, params.learning_rate, params.encoder_steps) == (5, 1e-4, 50_000)
+    assert [type(method.generator[-1]) for method in (published, upd)] == [nn.Tanh, nn.Sigmoid]
+    kernels = [method.critic.features[1].conv_out.kernel_size for method in (published, upd)]
+    assert kernels == [(3, 3), (1, 1)]
+    updates = [[update.name for update in method.phases()[0].updates] for method in (published, upd)]
+    assert updates == [[*["critic"] * 5, "generator"], ["critic", "generator"]]
+
+
+def test_every_update_of_the_critic_sees_slices_of_its_own(tiny_cohort, monkeypatch):
+    store = Store.open(tiny_cohort)
+    sampler = SliceSampler(store.images("t1"), store.rows("t1", "train"), torch.device("cpu"))
+    method, seen = small(batch=4), []
+    for name in ("critic_loss", "generator_loss"):
+        loss = getattr(method, name)
+        monkeypatch.setattr(method, name, lambda batch, loss=loss: seen.append(batch.images) or loss(batch))
+    phase = method.phases()[0]
+    step(method, phase, sampler, Streams(0), Precision(torch.device("cpu")))
+    assert len(seen) == 6
+    distinct = {tuple(images.sum((1, 2, 3)).tolist()) for images in seen[:5]}
+    assert len(distinct) == 5
+    assert torch.equal(seen[4], seen[5])
+
+
+def test_networks_see_and_make_symmetric_images():
+    method = small().eval()
+    seen = []
+    method.encoder.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    images = torch.zeros(1, 1, 32, 32)
+    images[..., 3] = 1.0
+    restored = method.restored(images, Streams(0))
+    assert seen[0].unique().tolist() == [-1.0, 1.0]
+    made = method.generator(method.encoder(seen[0]))
+    torch.testing.assert_close(restored, (made + 1) / 2)
+    assert 0 <= restored.min() <= restored.max() <= 1
+
+
 def test_networks_have_the_size_of_upd_study():
-    made = {"generator": generator(128, 64, 128, 5), "critic": Critic(64, 128, 5), "encoder": encoder(128, 64, 128, 5)}
+    made = {
+        "generator": generator(128, 64, 128, 5, "shuffled", symmetric=False),
+        "critic": Critic(64, 128, 5, 1),
+        "encoder": encoder(128, 64, 128, 5, 1),
+    }
     millions = {name: sum(p.numel() for p in network.parameters()) / 1e6 for name, network in made.items()}
     assert millions == pytest.approx({"generator": 9.79, "critic": 12.47, "encoder": 5.78}, abs=0.005)
 
@@ -87,16 +182,20 @@ def test_every_update_moves_its_own_network():
 
 
 def test_finding_codes_leaves_the_generator_as_it_is():
-    method = small().train()
-    before = {key: value.clone() for key, value in method.generator.state_dict().items()}
-    method.encoder_loss(batch())
-    assert all(torch.equal(value, before[key]) for key, value in method.generator.state_dict().items())
+    """But for UPD_study's, whose normalisation follows the encoder's batches; not in validation."""
+    for values, training, changes in (({}, True, False), (UPD, True, True), (UPD, False, False)):
+        method = small(**values).train(training)
+        before = {key: value.clone() for key, value in method.generator.state_dict().items()}
+        method.encoder_loss(batch())
+        changed = {key for key, value in method.generator.state_dict().items() if not torch.equal(value, before[key])}
+        assert bool(changed) == changes
+        assert all("running" in key or "num_batches" in key for key in changed)
 
 
 def test_encoder_loss_by_hand():
     method = small().train()
     real = batch().images
-    real = torch.nn.functional.pad(real, (0, 8))
+    real = 2 * torch.nn.functional.pad(real, (0, 8)) - 1
     with torch.no_grad():
         loss = method.encoder_loss(batch())
         code = method.encoder(real)  # batch statistics, as in the loss

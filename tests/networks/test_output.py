@@ -49,7 +49,7 @@ def test_networks_return_float32_under_autocast(name):
 
 def test_the_generator_returns_float32_under_autocast():
     torch.manual_seed(0)
-    generator = wgan.generator(8, 4, 32, 2).eval()
+    generator = wgan.generator(8, 4, 32, 2, "nearest", symmetric=True).eval()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         found = generator(torch.randn(2, 8))
     assert found.dtype == torch.float32
