@@ -20,7 +20,7 @@ from harness.training.job import train_run
 from harness.training.seeds import Streams
 
 CPU = torch.device("cpu")
-SHARED = {"vae": "vae-upd", "f_anogan": "f_anogan-upd"}  # variants that compare image and reconstruction otherwise
+SHARED = {"vae": "vae-upd"}  # variants that compare image and reconstruction otherwise
 
 
 def trained(method: str, cohort: Path, out: Path) -> Path:
