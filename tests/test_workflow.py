@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 TINY = {
     "experiment": "demo",
-    "simulate": {"seed": 1, "spacing": 6.0, "subjects": {"camcan": 6, "atlas": 2, "brats": 2}},
+    "simulate": {"seed": 1, "spacing": 6.0, "subjects": {"camcan": 4, "atlas": 2, "brats": 2}},
     "datasets": {
         "camcan": {"layout": "camcan", "validation": 2},
         "atlas": {"layout": "atlas"},
@@ -27,7 +27,7 @@ TINY = {
     },
     "preprocessing": {"spacing": 8.0, "intensity": "p99_brain"},
     "max_lost": 0.4,
-    "chunks": 1,
+    "chunks": 2,
     "train": "camcan",
     "tasks": [
         {"name": "ATLAS", "dataset": "atlas", "modality": "t1"},
