@@ -69,3 +69,8 @@ def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
         },
     )
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The workflow's tests first: they take longest, and other workers have the rest meanwhile."""
+    items.sort(key=lambda item: item.path.name != "test_workflow.py")

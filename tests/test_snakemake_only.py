@@ -60,7 +60,7 @@ def test_the_study_needs_more_than_snakemake_brings():
     )
 
 
-@pytest.mark.parametrize("files", [["config.yaml"], ["config/all-methods.yaml"]], ids="-".join)
+@pytest.mark.parametrize("files", [["config/all-methods.yaml"]], ids="-".join)
 def test_the_workflow_is_read_with_snakemake_alone(files, tmp_path):
     options = ["--cores", "1", "--dry-run", "--quiet", "rules", "--workflow-profile", "none"]
     command = ["--snakefile", str(ROOT / "Snakefile"), "--configfile", *(str(ROOT / file) for file in files), *options]

@@ -179,7 +179,7 @@ def test_a_new_baseline_is_one_file_and_one_word(project, finished):
     before = stamps(finished)
     (project / "baselines" / "blur.py").write_text(BLUR)
     (project / "more.yaml").write_text(yaml.safe_dump({"methods": [*TINY["methods"], "blur"]}))
-    run(project, "config.yaml", "more.yaml")
+    run(project, "config.yaml", "more.yaml", "--until", "table2")
     assert "Blur" in (finished / "paper" / "table2.md").read_text()
     after = stamps(finished)
     assert all(after[path] == before[path] for path in before)
@@ -198,7 +198,7 @@ def test_a_folder_of_ones_own_is_one_csv_and_three_lines(project, finished):
     config = block("docs/data.md", "yaml")
     assert len(config.splitlines()) == 3
     (project / "mine.yaml").write_text(config)
-    run(project, "config.yaml", "mine.yaml")
+    run(project, "config.yaml", "mine.yaml", "--until", "summarize")
     results = pd.read_csv(finished / "evaluation" / "results.csv")
     assert set(results.task) == {"Mine"}
     assert set(results.subjects) == {len(scans)}

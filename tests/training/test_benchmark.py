@@ -15,6 +15,13 @@ from harness.training.benchmark import measure
 CPU = torch.device("cpu")
 
 
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """A matrix product and a number of voxels that take no time."""
+    monkeypatch.setattr(benchmark, "PRODUCT", {"cpu": 256})
+    monkeypatch.setattr(benchmark, "COUNTED", 100_000)
+
+
 def bench(name: str, **params) -> dict:
     return measure(name, {**registry.describe(name).small, **params}, 8.0, 2, 2, 2, CPU)
 
