@@ -28,10 +28,13 @@ class Params(CorruptionParams):
     The direction of t is that of the first paper: the larger, the more corrupted.
     """
 
-    texture: float = 1.0  # probability that the foreign patch is blended in; own choice
-    bias: float = 1.0  # probability that grey values are shifted; own choice
+    texture: float = 1.0  # probability that the foreign patch is blended in
+    bias: float = 1.0  # probability that grey values are shifted
     levels: tuple[float, ...] = (0.0057, 0.383, 0.612, 0.769, 0.939)  # grey values of the classes, for T1 and T2
-    bias_blur: float = 2.0  # mm, standard deviation of the Gaussian that blurs the selected classes; own choice
+    bias_blur: float = 1.0  # mm, standard deviation of the Gaussian that blurs the selected classes
+    bias_offset: float = 1000.0  # mm², added to a mask's area where the share of a class in it is taken
+    overlap: float = scoring(0.75)  # share of a window that the next one covers at least
+    foreground_weight: bool = scoring(True)  # weigh each window by its share of brain
     step: int = scoring(25)  # the score is the mean over t = T, T - step, …: four of them
 
     def __post_init__(self) -> None:
@@ -41,8 +44,8 @@ class Params(CorruptionParams):
         for name in ("texture", "bias"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
-        if not self.levels or self.bias_blur < 0:
-            raise ValueError("levels must not be empty and bias_blur not negative")
+        if not self.levels or self.bias_blur < 0 or self.bias_offset < 0:
+            raise ValueError("levels must not be empty, bias_blur and bias_offset not negative")
 
 
 class Baseline(RestoringMethod):
@@ -58,7 +61,8 @@ class Baseline(RestoringMethod):
         alpha = draws.uniform() * draws.chance(p.texture)
         strength = draws.uniform() * draws.chance(p.bias)
         blended = texture.at(alpha)
-        field, sign = intensity_bias(healthy, p.levels, p.bias_blur / self.context.spacing, batch.rng["bias"])
+        blur, offset = p.bias_blur / self.context.spacing, p.bias_offset / self.context.spacing**2
+        field, sign = intensity_bias(blended, mask, p.levels, blur, offset, batch.rng["bias"])
         images = (blended + (sign * strength)[:, None, None, None] * mask * field).clamp(0, 1)
         shift = (images - blended).abs().flatten(1).amax(1)
         alpha = alpha * (blended != healthy).flatten(1).any(1)
@@ -66,8 +70,14 @@ class Baseline(RestoringMethod):
         return Corrupted(images, healthy, mask, total, self.time_of(total))
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        times = restoration_times(self.params.T, self.params.step)
-        return {"final": self.windows(lambda images: self.mean_residual(images, times), volume)[0]}
+        p = self.params
+        times = restoration_times(p.T, p.step)
+
+        def residual(images: Tensor) -> Tensor:
+            mean = self.mean_residual(images, times)
+            return mean * (images > 0).float().mean((1, 2, 3), keepdim=True) if p.foreground_weight else mean
+
+        return {"final": self.windows(residual, volume)[0]}
 
     def restore(self, volume: Tensor, rng: Streams) -> Tensor:
         return self.windows(lambda images: self.predict(images, self.params.T), volume)[0].clamp(0, 1)

@@ -52,6 +52,7 @@ class Experiment:
         self.train: str = self.config["train"]
         self.chunks: int = self.config["chunks"]
         self.simulated: dict[str, Any] = self.config.get("simulate") or {}
+        self.config["preprocessing"] = _filled_in(self.config["preprocessing"], "template")
         self._check_datasets()
         self._check_methods()
         self._check_preprocessing()
@@ -61,7 +62,7 @@ class Experiment:
     def datasets(self) -> dict[str, dict[str, Any]]:
         """The data sets that are used, training first, with their entries in the config."""
         used = dict.fromkeys([self.train, *(task.dataset for task in self.tasks)])
-        return {name: _expanded(self.config["datasets"][name]) for name in used}
+        return {name: _filled_in(self.config["datasets"][name], "root") for name in used}
 
     @cached_property
     def modalities(self) -> list[str]:
@@ -100,7 +101,7 @@ class Experiment:
         """The method whose run of the same seed is scored: a variant that only scores otherwise has its baseline's."""
         base = registry.base(method)
         same = self.training_settings(base, modality) == self.training_settings(method, modality)
-        return base if base in self.methods and same else method
+        return base if same else method
 
     def preprocessing_settings(self) -> str:
         """Settings of preprocessing as sorted JSON."""
@@ -153,10 +154,11 @@ class Experiment:
     def _check_methods(self) -> None:
         for method in self.methods:
             about = registry.describe(method)
-            if about.requires and about.requires not in self.methods:
-                raise HarnessError(f"methods: {method} builds on {about.requires}; add {about.requires} to methods")
             for modality in self.modalities:
                 self.params(method, modality)
+                trained = {self.trained_as(chosen, modality) for chosen in self.methods}
+                if about.requires and about.requires not in trained:
+                    raise HarnessError(f"methods: {method} builds on {about.requires}; add {about.requires} to methods")
         for method in self.config["params"]:
             if method not in registry.every():
                 raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.every())}")
@@ -171,7 +173,11 @@ class Experiment:
     def _check_preprocessing(self) -> None:
         from harness.data.settings import settings as preprocessing
 
-        preprocessing(self.config["preprocessing"])
+        template = preprocessing(self.config["preprocessing"]).template
+        if "$" in template:
+            raise HarnessError(f"preprocessing.template: {template}: set this environment variable, or name a file")
+        if template != "mni152" and not Path(template).is_file():
+            raise HarnessError(f"preprocessing.template: no file {template}; name a skull-stripped T1, or mni152")
 
     def _check_choices(self) -> None:
         from harness.evaluation.protocols import PROTOCOLS
@@ -234,11 +240,11 @@ def read(*paths: str | Path) -> dict[str, Any]:
     return merged
 
 
-def _expanded(dataset: dict[str, Any]) -> dict[str, Any]:
-    """A data set's entry with environment variables and `~` of its root filled in."""
-    if "root" not in dataset:
-        return dataset
-    return {**dataset, "root": os.path.expanduser(os.path.expandvars(dataset["root"]))}
+def _filled_in(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """An entry of the config with environment variables and `~` in the path under `key`, if there is one, filled in."""
+    if not isinstance(entry.get(key), str):
+        return entry
+    return {**entry, key: os.path.expanduser(os.path.expandvars(entry[key]))}
 
 
 def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

@@ -133,7 +133,7 @@ def test_variants_that_only_score_otherwise_share_a_run(default):
     assert trained_as(both, "vae-upd") == "vae"
     assert trained_as(both, "r_vae-upd") == "r_vae"
     assert trained_as(both, "vae") == "vae"
-    assert trained_as(["vae-upd"], "vae-upd") == "vae-upd"
+    assert trained_as(["vae-upd"], "vae-upd") == "vae"
     assert trained_as(both, "vae-upd", **{"params__vae-upd": {"steps": 7}}) == "vae-upd"
     assert trained_as(["dae", "dae-upd"], "dae-upd") == "dae-upd"
 
@@ -193,3 +193,53 @@ def test_every_variant_has_demo_sizes_too():
     experiment = Experiment({**config, "methods": registry.every()})
     for method in registry.every():
         assert experiment.params(method, "t1").get("steps", 0) <= 1000, method
+
+
+def documented() -> list[dict]:
+    """Every mapping under ```yaml in README and docs; where lines repeat a key, each of them."""
+    found = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            keys = re.findall(r"^(\w+):", block, re.MULTILINE)
+            parts = [block] if len(keys) == len(set(keys)) else block.strip().splitlines()
+            found += [yaml.safe_load(part) for part in parts]
+    return found
+
+
+@pytest.mark.parametrize("shown", documented(), ids=lambda shown: "-".join(shown))
+def test_every_config_of_the_documents_is_accepted(default, shown, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in re.findall(r"[\w/.-]+\.(?:csv|nii\.gz|nii)\b", json.dumps(shown)):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+    merged = copy.deepcopy(default)
+    for key, value in shown.items():
+        merged[key] = {**merged[key], **value} if isinstance(merged.get(key), dict) else value
+    Experiment(merged)
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("$NOWHERE_SRI24", r"preprocessing\.template: \$NOWHERE_SRI24: set this environment variable"),
+        ("sri24/none.nii", r"preprocessing\.template: no file sri24/none\.nii"),
+    ],
+)
+def test_a_missing_template_is_told_before_any_job(default, template, message):
+    with pytest.raises(HarnessError, match=message):
+        Experiment(changed(default, preprocessing={"protocol": "upd", "template": template}))
+
+
+def test_a_template_may_come_from_the_environment(default, tmp_path, monkeypatch):
+    path = tmp_path / "sri24.nii"
+    path.touch()
+    monkeypatch.setenv("SRI24", str(path))
+    experiment = Experiment(changed(default, preprocessing={"protocol": "upd", "template": "$SRI24"}))
+    assert json.loads(experiment.preprocessing_settings())["template"] == str(path)
+
+
+def test_a_variant_stands_for_the_run_that_others_require(default):
+    """`r_vae-upd` needs the VAE's run, which `vae-upd` has; with neither it is refused."""
+    Experiment(changed(default, methods=["vae-upd", "r_vae-upd"]))
+    with pytest.raises(HarnessError, match="r_vae-upd builds on vae; add vae to methods"):
+        Experiment(changed(default, methods=["r_vae-upd"]))

@@ -73,8 +73,10 @@ def test_camcan_gives_the_splits_of_the_paper(trees):
     assert (parts.count("train"), parts.count("validation"), len(parts)) == (602, 50, 652)
 
 
-@pytest.mark.parametrize("config", ["paper", "open"])
+@pytest.mark.parametrize("config", ["paper", "paper-upd", "open"])
 def test_the_workflow_resolves_in_seconds(trees, config, tmp_path):
+    template = tmp_path / "sri24.nii.gz"
+    template.touch()
     started = time.monotonic()
     done = subprocess.run(
         [
@@ -90,7 +92,7 @@ def test_the_workflow_resolves_in_seconds(trees, config, tmp_path):
             f"config/{config}.yaml",
         ],
         cwd=ROOT,
-        env={**os.environ, **{name.upper(): str(root) for name, root in trees.items()}},
+        env={**os.environ, **{name.upper(): str(root) for name, root in trees.items()}, "SRI24": str(template)},
         capture_output=True,
         text=True,
     )

@@ -27,18 +27,23 @@ def matched(foreign: Tensor, host: Tensor, mask: Tensor) -> Tensor:
 
 
 def intensity_bias(
-    images: Tensor, levels: tuple[float, ...], blur: float, generator: torch.Generator
+    images: Tensor, mask: Tensor, levels: tuple[float, ...], blur: float, offset: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
     """Fields in [0, 1] (N, 1, H, W) that are high where an image's grey values are of some classes, and signs (N,).
 
-    Each voxel belongs to the nearest of `levels`; a random half of these, at least one, is selected, and the selection
-    blurred by a Gaussian of `blur` voxels. The sign is +1 or -1, equally probable.
+    Each voxel belongs to the nearest of `levels`. A class is selected with the probability n / (voxels of the mask +
+    offset), n of them being its own, or all are if none is; inside is where the mask is above 0. The selection is
+    blurred by a Gaussian of `blur` voxels. The sign is +1 or -1, equally probable. After preprocessing/bias.py of
+    snavalm/disyre.
     """
     draws = Draws(len(images), generator)
     centres = torch.tensor(levels, device=images.device)
-    chosen = torch.stack([draws.chance(0.5) for _ in levels], 1)
-    chosen[torch.arange(len(images), device=images.device), draws.choice(len(levels))] = True
-    nearest = (images[:, 0, :, :, None] - centres).abs().argmin(-1)
-    selected = torch.gather(chosen, 1, nearest.flatten(1)).reshape(images.shape).to(images.dtype)
+    nearest = (images[:, 0, :, :, None] - centres).abs().argmin(-1).flatten(1)
+    inside = (mask > 0).flatten(1).to(images.dtype)
+    counts = images.new_zeros(len(images), len(levels)).scatter_add_(1, nearest, inside)
+    probability = counts / (counts.sum(1, keepdim=True) + offset)
+    chosen = torch.stack([draws.uniform() for _ in levels], 1) < probability
+    chosen = chosen | ~chosen.any(1, keepdim=True)
+    selected = torch.gather(chosen, 1, nearest).reshape(images.shape).to(images.dtype)
     sign = torch.where(draws.chance(0.5), 1.0, -1.0)
     return gaussian_blur(selected, torch.full_like(sign, blur), blur) if blur > 0 else selected, sign

@@ -17,6 +17,9 @@ from harness.data.settings import Preprocessing
 from harness.data.template import Template
 from harness.errors import HarnessError
 
+#: share of the largest grey value above which an interpolated voxel is brain, with `edges: plain`; UPD_study
+RIM = 1e-4
+
 
 @dataclass(frozen=True)
 class Placement:
@@ -42,15 +45,20 @@ class Placement:
 def resample(place: Located, template: Template, chosen: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     """Scaled grey values (float32) and brain (bool), each (X, Y, Z) on the template's grid.
 
-    Grey values are averaged over brain voxels alone, so that neither skull nor background leaks in at the edge.
+    Edges `shared`: a voxel is brain where at least half of it is, and has the mean grey value of that part, so that
+    neither skull nor background leaks in. `plain`: grey values are interpolated with the zeros around the brain, and
+    brain is all above RIM of the largest, as in UPD_study; partial volume makes a dark rim.
     Raises BadScan if no brain is left.
     """
     grid = template.packed(chosen)
     scan = place.scan
     share = geometry.sample(place.inside, scan.affine, grid, place.matrix)
-    inside = share >= 0.5
     total = geometry.sample(scan.data * place.inside, scan.affine, grid, place.matrix)
-    image = np.divide(total, share, out=np.zeros_like(total), where=inside)
+    if chosen.edges == "plain":
+        image, inside = total, total > RIM * total.max(initial=0)
+    else:
+        inside = share >= 0.5
+        image = np.divide(total, share, out=np.zeros_like(total), where=inside)
     try:
         return intensity.scale(image, inside, chosen.intensity, template.voxels(grid)), inside
     except ValueError as error:

@@ -33,6 +33,8 @@ class Preprocessing:
         "classes"  # each class by its largest share; or 1 where the interpolated label is above 0.4 (UPD_study)
     )
 
+    edges: Literal["shared", "plain"] = "shared"  # of the brain, see harness/data/placement.py; plain: UPD_study
+
     def __post_init__(self) -> None:
         if not 0.5 <= self.spacing <= 10:
             raise ValueError(f"spacing must be 0.5 to 10 mm, not {self.spacing}")
@@ -46,8 +48,9 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     # divided by the 98th percentile of the volume.
     "disyre": {"spacing": 1.0, "side": 0, "intensity": "p98", "labels": "classes"},
     # UPD_study (Lagogiannis et al. 2024): slices of 1 mm, cropped to a square and resized to 128 x 128, divided by the
-    # maximum, labels above 0.4. Its template is SRI24 (`template: PATH`), its brain extraction ROBEX (`brain: robex`).
-    "upd": {"spacing": 1.0, "side": 128, "intensity": "max", "labels": "above_0.4"},
+    # maximum, labels above 0.4, and the rim of the brain that interpolation leaves. Its template is SRI24
+    # (`template: PATH`), its brain extraction ROBEX (`brain: robex`).
+    "upd": {"spacing": 1.0, "side": 128, "intensity": "max", "labels": "above_0.4", "edges": "plain"},
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,8 @@ from harness.errors import HarnessError
 from harness.paper.summary import Summary
 
 PATH = Path(__file__).resolve().parents[2] / "resources" / "paper.csv"
+OWN = ("disyre", "mood22")  # rows that the authors of the paper made themselves
+QUOTED = "upd"  # the variant, and the protocol, of all other rows: UPD_study
 COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mean", "std"]
 
 
@@ -53,3 +56,20 @@ class Published:
         """(method, title, family) of the methods of `table`, in printed order."""
         rows = self.rows[self.rows["table"] == table][["method", "title", "family"]].drop_duplicates()
         return [(str(m), str(t), str(f)) for m, t, f in rows.itertuples(index=False)]
+
+
+def made_by(method: str) -> str:
+    """The protocol closest to the one that made the paper's row of a method, or of its variant, in Table 2."""
+    return "official" if method.partition("-")[0] in OWN else QUOTED
+
+
+def quoted(method: str, ran: Collection[str]) -> str:
+    """The method whose printed row of Table 2 stands beside a method of this run, of which there are `ran`.
+
+    Eight rows are quoted from UPD_study: their numbers stand beside the variant NAME-upd where that was run, and else
+    beside NAME, the method as its authors made it.
+    """
+    base, _, variant = method.partition("-")
+    if variant == QUOTED:
+        return base
+    return "" if f"{method}-{QUOTED}" in ran else method

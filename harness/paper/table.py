@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harness.paper.published import Published
+from harness.paper.published import Published, quoted
 from harness.paper.results import CONTROL, SIMULATED, Results
 from harness.paper.summary import Summary
 
@@ -101,6 +101,7 @@ def method_row(
     It stands in the section of its family unless another is named; controls are not ranked.
     """
     method, title, family = entry
+    name = quoted(method, {ran for ran, _, _ in results.methods})
     return Row(
         section=family if section is None else section,
         label=title,
@@ -109,7 +110,7 @@ def method_row(
         family=family,
         score="final",
         ours=tuple(results.get(method, c.task, "final", c.metric) for c in cols),
-        paper=tuple(published.get("table2", method, c.task, "final", c.metric) if published else None for c in cols),
+        paper=tuple(published.get("table2", name, c.task, "final", c.metric) if published else None for c in cols),
         ranked=family != CONTROL,
     )
 

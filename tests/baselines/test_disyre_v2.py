@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from baselines import disyre_v2
 from harness import registry
 from harness.anomalies.intensity import intensity_bias, matched
 from harness.data.store import Store
@@ -43,26 +44,76 @@ def test_flat_patches_and_empty_masks_stay_finite():
     assert torch.allclose(values[0, 0, 2:5, 2:5], host[0, 0, 2:5, 2:5].min())
 
 
-def test_bias_selects_classes_of_nearest_grey_value():
+def classes_of(images: torch.Tensor) -> np.ndarray:
+    return np.abs(images.numpy()[..., None] - np.array(LEVELS, np.float32)).argmin(-1)
+
+
+def test_bias_selects_classes_by_their_share_in_the_mask():
+    """With a mask whose voxels are three quarters of class 2, one quarter of class 4, and an offset of their number."""
+    images = torch.full((4000, 1, 4, 4), LEVELS[2])
+    images[:, :, 0] = LEVELS[4]
+    images[:, :, :, 3] = LEVELS[0]
+    mask = torch.zeros_like(images)
+    mask[..., :3] = 0.2  # twelve voxels: nine of class 2, three of class 4, none of class 0
+    field, sign = intensity_bias(images, mask, LEVELS, 0.0, 12.0, generator(2))
+    chosen = np.stack([field.numpy()[:, 0, 3, 0], field.numpy()[:, 0, 0, 0], field.numpy()[:, 0, 3, 3]], 1)
+    none = (1 - 9 / 24) * (1 - 3 / 24)  # then all are
+    assert chosen.mean(0) == pytest.approx([9 / 24 + none, 3 / 24 + none, none], abs=0.03)
+    assert (chosen[:, 2] == chosen.all(1)).all()
+    assert set(sign.tolist()) == {1.0, -1.0}
+    assert sign.mean().item() == pytest.approx(0, abs=0.05)
+
+
+def test_bias_is_of_whole_classes():
     images = torch.rand((64, 1, 12, 10), generator=generator(1))
-    field, sign = intensity_bias(images, LEVELS, 0.0, generator(2))
-    nearest = np.abs(images.numpy()[..., None] - np.array(LEVELS, np.float32)).argmin(-1)
-    counts = []
-    for classes, selected in zip(nearest, field.numpy(), strict=True):
+    mask = (torch.rand(images.shape, generator=generator(4)) < 0.5).float()
+    field, _ = intensity_bias(images, mask, LEVELS, 0.0, 10.0, generator(2))
+    for classes, selected in zip(classes_of(images), field.numpy(), strict=True):
         values = [np.unique(selected[classes == level]) for level in range(5) if (classes == level).any()]
         assert all(len(value) == 1 for value in values)
-        counts.append(sum(value[0] for value in values))
-    assert min(counts) >= 1
-    assert np.mean(counts) == pytest.approx(3, abs=0.4)  # one for certain, half of the other four
-    assert set(sign.tolist()) == {1.0, -1.0}
+
+
+def test_an_empty_mask_selects_all():
+    images = torch.rand((4, 1, 6, 6), generator=generator(1))
+    field, _ = intensity_bias(images, torch.zeros_like(images), LEVELS, 0.0, 10.0, generator(2))
+    assert (field == 1).all()
 
 
 def test_bias_is_blurred():
     images = torch.rand((3, 1, 40, 32), generator=generator(1))
-    sharp, _ = intensity_bias(images, LEVELS, 0.0, generator(2))
-    soft, _ = intensity_bias(images, LEVELS, 1.5, generator(2))
+    mask = torch.ones_like(images)
+    sharp, _ = intensity_bias(images, mask, LEVELS, 0.0, 1e3, generator(2))
+    soft, _ = intensity_bias(images, mask, LEVELS, 1.5, 1e3, generator(2))
     for one, other in zip(sharp[:, 0].numpy(), soft[:, 0].numpy(), strict=True):
         np.testing.assert_allclose(other, gaussian_filter(one, 1.5, mode="constant", radius=5), atol=1e-4)
+
+
+def test_bias_is_of_the_blended_image_in_millimetres(batch, monkeypatch):
+    """Classes are those of what the network sees; lengths and areas become voxels of 4 mm."""
+    given = []
+
+    def seen(images, mask, levels, blur, offset, generator):
+        given.append((images, blur, offset))
+        return intensity_bias(images, mask, levels, blur, offset, generator)
+
+    monkeypatch.setattr(disyre_v2, "intensity_bias", seen)
+    corrupted = method().corrupt(batch)
+    ((images, blur, offset),) = given
+    assert (blur, offset) == (1.0 / 4, 1000.0 / 16)
+    assert (images != corrupted.healthy).flatten(1).any(1).float().mean() > 0.8
+
+
+def test_the_score_is_weighed_by_the_share_of_brain():
+    """One window: twice as many voxels of brain, twice the weight; without the weight the mean residual itself."""
+    volume = torch.zeros(2, 32, 32)
+    volume[0, :8], volume[1, :16] = 0.5, 0.5
+    weighed, plain = method(), method(foreground_weight=False)
+    plain.load_state_dict(weighed.state_dict())
+    run.freeze(weighed), run.freeze(plain)
+    ours, bare = (m.score(volume, Streams(0))["final"] for m in (weighed, plain))
+    torch.testing.assert_close(ours[0], bare[0] * 0.25)
+    torch.testing.assert_close(ours[1], bare[1] * 0.5)
+    assert registry.params("disyre_v2", {}, "t1").overlap == 0.75
 
 
 @pytest.fixture
@@ -99,7 +150,7 @@ def test_nothing_changes_outside_the_mask_or_without_both_parts(batch):
 def test_score_is_the_mean_of_four_single_steps(tiny_cohort):
     store = Store.open(tiny_cohort)
     volume = torch.tensor(np.asarray(store.images("t1")[8], np.float32))
-    built = run.freeze(method(patch=64))
+    built = run.freeze(method(patch=64, foreground_weight=False))
     with torch.no_grad():
         final = built.score(volume, Streams(0))["final"]
         middle = torch.nn.functional.pad(volume[5], (0, 4, 0, 4))[None, None]

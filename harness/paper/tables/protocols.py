@@ -6,12 +6,12 @@ from dataclasses import replace
 
 from harness.evaluation.protocols import PROTOCOLS
 from harness.paper import table
+from harness.paper.published import made_by
 from harness.paper.sources import Sources
 from harness.paper.table import Row, Table
 from harness.paper.tables.table2 import METRICS, order
 
 MIN_PROTOCOLS = 2
-OWN = ("disyre", "mood22")  # rows of the paper's Table 2 that its authors evaluated; the others are UPD_study's
 NOTES = {
     "upd": (
         "upd: the paper quotes these rows from UPD_study (Lagogiannis et al., IEEE TMI 2024).",
@@ -68,11 +68,6 @@ def make(sources: Sources) -> Table:
         best=table.best(done, groups),
         section_chance={protocol: table.chance(results, cols) for protocol, results in by_protocol.items()},
     )
-
-
-def made_by(method: str) -> str:
-    """The protocol closest to the one that made the paper's row of a method in Table 2."""
-    return "official" if method in OWN else "upd"
 
 
 def protocol_notes(protocols: list[str], rows: tuple[Row, ...]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from harness.paper import table
+from harness.paper.published import QUOTED
 from harness.paper.results import CONTROL
 from harness.paper.sources import Sources
 from harness.paper.table import Table
@@ -44,9 +45,18 @@ def make(sources: Sources) -> Table:
 
 
 def order(paper: list[tuple[str, str, str]], ours: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-    """(method, title, family) of every row: in the order of the paper, then methods that it lacks, controls last."""
+    """(method, title, family) of every row: in the order of the paper, then methods that it lacks, controls last.
+
+    UPD_study's variant of a method follows it, or takes its place if the method itself was not run.
+    """
     ran = {entry[0]: entry for entry in ours}
-    merged = [ran.get(entry[0], entry) for entry in paper]
-    merged += [entry for entry in ours if entry[0] not in {method for method, _, _ in paper}]
+    merged = []
+    for entry in paper:
+        variant = ran.get(f"{entry[0]}-{QUOTED}")
+        if entry[0] in ran or variant is None:
+            merged.append(ran.get(entry[0], entry))
+        if variant is not None:
+            merged.append(variant)
+    merged += [entry for entry in ours if entry not in merged]
     families = [*dict.fromkeys(family for _, _, family in merged if family != CONTROL), CONTROL]
     return sorted(merged, key=lambda entry: families.index(entry[2]))
