@@ -11,7 +11,7 @@ from baselines import ddpm
 from baselines.ddpm import Params as DDPMParams
 from harness.anomalies.simplex import simplex_noise
 
-REVISION = 1
+REVISION = 2
 TITLE = "AnoDDPM"
 FAMILY = "IR"
 PAPER = "Wyatt et al., CVPRW 2022"
@@ -32,7 +32,7 @@ SMALL = {
 class Params(DDPMParams):
     """Defaults: Wyatt et al. 2022."""
 
-    frequency: float = 64.0  # voxels per lattice cell of the coarsest octave
+    frequency: float = 64.0  # voxels per unit of the coarsest octave
     octaves: int = 6  # each with cells half as large as the one before
     persistence: float = 0.8  # weight of an octave relative to the one before
 
@@ -41,6 +41,6 @@ class Baseline(ddpm.Baseline):
     """As DDPM, with another noise in both directions."""
 
     def noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        """Noise (N, 1, H, W): simplex noise, not scaled to unit variance, as published."""
+        """Noise (N, 1, H, W): planes of OpenSimplex noise, not scaled to unit variance, as published."""
         p = self.params
         return simplex_noise(shape, generator, p.frequency, p.octaves, p.persistence)

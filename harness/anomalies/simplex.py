@@ -1,17 +1,40 @@
-"""Simplex noise (Perlin 2001) in two dimensions, for a batch of images at once and on their device."""
+"""OpenSimplex noise (Spencer 2014) in three dimensions, planes of it for a batch of images at once, on their device."""
 
 from __future__ import annotations
 
-import math
+import itertools
 
 import torch
 from torch import Tensor
 
 TABLE = 256  # length of the random permutation that gives every lattice point its gradient
-SKEW = (math.sqrt(3) - 1) / 2  # takes the plane to the square lattice whose halved squares are the triangles
-UNSKEW = (3 - math.sqrt(3)) / 6
-# Brings one octave to [-1, 1]: unit gradients add up to at most 2 (1/2 - 1/6)^4 / sqrt(6), halfway along an edge.
-SCALE = 81 * math.sqrt(6) / 2
+STRETCH = -1 / 6  # of the sum of coordinates: takes space to the lattice of whole numbers
+SQUISH = 1 / 3  # and back
+REACH = 2.0  # squared distance from which a lattice point does not count
+SCALE = 1 / 103  # brings values to [-1, 1]
+
+#: the 24 gradients: 11 along one axis and 4 along the others, with every sign; in the order of OpenSimplex
+GRADIENTS = [
+    [sign * (11 if axis == long else 4) for axis, sign in enumerate((right, down, deep))]
+    for deep, down, right in itertools.product((1, -1), (1, -1), (-1, 1))
+    for long in range(3)
+]
+
+
+def _neighbours() -> list[tuple[int, ...]]:
+    """Lattice points, from the corner of a cell, that reach some place in the cell."""
+    place = torch.linspace(0, 1, 21)
+    inside = torch.cartesian_prod(place, place, place)
+    found = []
+    for corner in itertools.product((-2, -1, 0, 1, 2, 3), repeat=3):
+        away = inside - torch.tensor(corner)
+        away = away + SQUISH * away.sum(1, keepdim=True)
+        if (away.square().sum(1) < REACH).any():
+            found.append(corner)
+    return found
+
+
+NEIGHBOURS = _neighbours()
 
 
 def simplex_noise(
@@ -23,48 +46,55 @@ def simplex_noise(
 ) -> Tensor:
     """Fractal noise (N, C, H, W), each image and channel its own, with mean 0.
 
-    frequency: voxels per lattice cell of the first octave, halved by every further one, which counts `persistence`
-    times the one before. The sum is not scaled: values lie within ±(1 - persistence^octaves) / (1 - persistence).
-    Defaults: AnoDDPM (Wyatt et al. 2022), which cuts planes out of three-dimensional noise. Every octave has an offset
-    of its own, without which all of them would vanish in the same corner.
+    frequency: voxels per unit of the first octave, halved by every further one, which counts `persistence` times the
+    one before. The sum is not scaled: its deviation is about 0.52, its values lie within
+    ±(1 - persistence^octaves) / (1 - persistence). Defaults: AnoDDPM (Wyatt et al. 2022), which cuts planes out of
+    three-dimensional noise. Every octave has an offset of its own; there all of them start at the same lattice point.
     """
     count, channels, height, width = shape
     device = generator.device
     images = count * channels
     ranks = torch.rand((images, TABLE), generator=generator, device=device)
     table = ranks.argsort(1)
-    offsets = TABLE * torch.rand((octaves, 2, images, 1, 1), generator=generator, device=device)
+    offsets = TABLE * torch.rand((octaves, 3, images, 1, 1), generator=generator, device=device)
     rows = torch.arange(height, device=device, dtype=torch.float32)[:, None]
     columns = torch.arange(width, device=device, dtype=torch.float32)
     total = torch.zeros((images, height, width), device=device)
-    for octave, (down, right) in enumerate(offsets):
+    for octave, (deep, down, right) in enumerate(offsets):
         cell = frequency / 2**octave
-        total += persistence**octave * simplex(rows / cell + down, columns / cell + right, table)
+        total += persistence**octave * simplex(deep, rows / cell + down, columns / cell + right, table)
     return total.reshape(shape)
 
 
-def simplex(y: Tensor, x: Tensor, table: Tensor) -> Tensor:
-    """One octave at the coordinates y and x, which together give (N, H, W), in units of the lattice.
+def simplex(z: Tensor, y: Tensor, x: Tensor, table: Tensor) -> Tensor:
+    """One octave at the coordinates z, y and x, which together give (N, H, W): the sum over all lattice points p
 
-    table: a permutation of 0…TABLE - 1 for each image, (N, TABLE); gradients point in as many directions.
+        (2 - |d|²)⁴ g(p) · d / 103,   d = (x, y, z) - p,   where 2 - |d|² is above 0.
+
+    table: a permutation of 0…TABLE - 1 for each image, (N, TABLE), which draws g(p) from GRADIENTS.
     """
-    skewed = (x + y) * SKEW
-    column, row = torch.floor(x + skewed), torch.floor(y + skewed)
-    back = (column + row) * UNSKEW
-    dx, dy = x - column + back, y - row + back  # from the first corner of the triangle
-    lower = (dx > dy).float()  # which of the two triangles of a square
-    total = torch.zeros_like(dx)
-    for right, down in ((torch.zeros_like(dx), torch.zeros_like(dx)), (lower, 1 - lower), (1.0, 1.0)):
-        shift = (right + down) * UNSKEW
-        ex, ey = dx - right + shift, dy - down + shift
-        angle = 2 * math.pi / TABLE * _hashed(column + right, row + down, table)
-        fade = (0.5 - ex.square() - ey.square()).clamp_min(0).square().square()
-        total = total + fade * (angle.cos() * ex + angle.sin() * ey)
+    stretch = STRETCH * (x + y + z)
+    places = [torch.floor(side + stretch) for side in (x, y, z)]
+    away = [side + stretch - place for side, place in zip((x, y, z), places, strict=True)]
+    shape, corners = away[0].shape, [place.long().flatten(1) for place in places]
+    directions = torch.tensor(GRADIENTS, device=table.device, dtype=torch.float32).T
+    numbers = table.remainder(len(GRADIENTS))
+    total = torch.zeros(shape, device=table.device)
+    for right, group in itertools.groupby(NEIGHBOURS, key=lambda corner: corner[0]):
+        first = _entry(table, corners[0] + right)
+        for down, line in itertools.groupby(group, key=lambda corner: corner[1]):
+            second = _entry(table, first + corners[1] + down)
+            for *_, deep in line:
+                gradient = _entry(numbers, second + corners[2] + deep).view(shape)
+                ex, ey, ez = away[0] - right, away[1] - down, away[2] - deep
+                squish = SQUISH * (ex + ey + ez)
+                dx, dy, dz = ex + squish, ey + squish, ez + squish
+                fade = (REACH - dx.square() - dy.square() - dz.square()).clamp_min(0).square().square()
+                gx, gy, gz = (direction[gradient] for direction in directions)
+                total = total + fade * (gx * dx + gy * dy + gz * dz)
     return SCALE * total
 
 
-def _hashed(column: Tensor, row: Tensor, table: Tensor) -> Tensor:
-    """An entry of the table for each lattice point (N, H, W)."""
-    flat_row, flat_column = (side.long().remainder(TABLE).flatten(1) for side in (row, column))
-    first = table.gather(1, flat_column)
-    return table.gather(1, (first + flat_row).remainder(TABLE)).view(column.shape)
+def _entry(table: Tensor, place: Tensor) -> Tensor:
+    """The entry of each image's table at places (N, P), which begin anew after TABLE."""
+    return table.gather(1, place & (TABLE - 1))

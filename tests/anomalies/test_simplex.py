@@ -1,65 +1,81 @@
-"""Simplex noise against a plain implementation point by point; range, continuity, spectrum, seeds."""
+"""OpenSimplex noise against its public code's values and a plain sum; deviation, correlation, continuity, seeds."""
 
 from __future__ import annotations
 
-import math
+import csv
+import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from harness.anomalies.simplex import TABLE, simplex, simplex_noise
+from harness.anomalies.simplex import GRADIENTS, TABLE, simplex, simplex_noise
+
+VALUES = Path(__file__).parent / "opensimplex.csv"
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def plain(y: float, x: float, table: list[int]) -> float:
+def plain(x: float, y: float, z: float, table: list[int]) -> float:
     """Noise at one point: every lattice point within reach adds its faded gradient ramp."""
     total = 0.0
-    skew, unskew = (math.sqrt(3) - 1) / 2, (3 - math.sqrt(3)) / 6
-    column, row = math.floor(x + (x + y) * skew), math.floor(y + (x + y) * skew)
-    for i in range(column - 1, column + 3):
-        for j in range(row - 1, row + 3):
-            dx, dy = x - (i - (i + j) * unskew), y - (j - (i + j) * unskew)
-            angle = 2 * math.pi * table[(table[i % TABLE] + j) % TABLE] / TABLE
-            total += max(0.0, 0.5 - dx**2 - dy**2) ** 4 * (math.cos(angle) * dx + math.sin(angle) * dy)
-    return 81 * 6**0.5 / 2 * total
+    near = [round(side - (x + y + z) / 6) for side in (x, y, z)]
+    for step in itertools.product(range(-4, 5), repeat=3):
+        point = [n + s for n, s in zip(near, step, strict=True)]
+        away = [side - p - sum(point) / 3 for side, p in zip((x, y, z), point, strict=True)]
+        number = 0
+        for p in point:
+            number = table[(number + p) % TABLE]
+        ramp = sum(g * d for g, d in zip(GRADIENTS[number % 24], away, strict=True))
+        total += max(0.0, 2 - sum(d**2 for d in away)) ** 4 * ramp
+    return total / 103
+
+
+def test_octave_has_the_values_of_the_public_code():
+    """Numbers made by simplex.py of AnoDDPM (Julian-Wyatt/AnoDDPM 3052f04, OpenSimplex) with this table."""
+    table = torch.rand((1, TABLE), generator=generator(7)).argsort(1)
+    with open(VALUES, newline="") as file:
+        rows = torch.tensor([[float(value) for value in row.values()] for row in csv.DictReader(file)])
+    x, y, z, expected = rows.T
+    assert len(rows) == 80
+    ours = simplex(z[None, None], y[None, None], x[None, None], table)[0, 0]
+    torch.testing.assert_close(ours, expected, atol=3e-5, rtol=0)
 
 
 def test_octave_against_points_one_by_one():
-    """The plain sum runs over all neighbours: it also shows that only a triangle's corners reach its inside."""
     table = torch.rand((2, TABLE), generator=generator()).argsort(1)
-    y, x = torch.linspace(-3, 5, 13)[:, None], torch.linspace(0.1, 7, 11)
-    values = simplex(y.expand(2, 13, 1), x, table)
-    for image, i, j in np.ndindex(2, 13, 11):
-        expected = plain(float(y[i, 0]), float(x[j]), table[image].tolist())
+    z, y, x = torch.tensor([0.3, -4.6])[:, None, None], torch.linspace(-3, 5, 5)[:, None], torch.linspace(0.1, 7, 4)
+    values = simplex(z, y.expand(2, 5, 1), x, table)
+    for image, i, j in np.ndindex(2, 5, 4):
+        expected = plain(float(x[j]), float(y[i, 0]), float(z[image, 0, 0]), table[image].tolist())
         assert float(values[image, i, j]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_deviation_and_correlation_are_the_published_ones():
+    """Of six planes made by the public code: deviation 0.50, correlation 0.81, 0.67, 0.48 at 4, 8 and 16 voxels."""
+    noise = simplex_noise((64, 1, 64, 128), generator())[:, 0]
+    assert noise.std().item() == pytest.approx(0.51, abs=0.03)
+    found = [(noise[..., k:] * noise[..., :-k]).mean() / noise.square().mean() for k in (4, 8, 16)]
+    assert [value.item() for value in found] == pytest.approx([0.81, 0.67, 0.48], abs=0.06)
 
 
 def test_values_fill_their_range():
     one = simplex_noise((16, 1, 64, 64), generator(), frequency=7.3, octaves=1)
     assert one.abs().max() <= 1
-    assert one.abs().max() > 0.8
+    assert one.abs().max() > 0.7
+    assert one.std().item() == pytest.approx(0.32, abs=0.03)
     assert abs(float(one.mean())) < 0.02
     six = simplex_noise((16, 1, 64, 64), generator())
     assert six.abs().max() <= (1 - 0.8**6) / (1 - 0.8)
 
 
-def test_noise_is_continuous_across_triangles():
+def test_noise_is_continuous_across_cells():
     values = simplex_noise((2, 1, 400, 400), generator(2), frequency=200, octaves=1)
     steepest = max(values.diff(dim=2).abs().max(), values.diff(dim=3).abs().max())
-    assert steepest < 10 / 200  # a slope of 6.2 per cell at a lattice point; a jump would be as large as the values
-
-
-@pytest.mark.parametrize("cell", [8, 16, 32])
-def test_octave_has_its_energy_near_its_frequency(cell):
-    values = simplex_noise((32, 1, 128, 128), generator(3), frequency=cell, octaves=1)[:, 0].numpy()
-    power = (abs(np.fft.fft2(values)) ** 2).mean(0)
-    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(128), np.fft.fftfreq(128), indexing="ij"))
-    mean = (power * frequency).sum() / power.sum()
-    assert 0.5 / cell < mean < 1.5 / cell
+    assert steepest < 10 / 200  # a jump would be as large as the values
 
 
 def test_octaves_add_up_with_their_weights():
