@@ -1,0 +1,114 @@
+"""Networks whose outputs were recorded once with their public code: the same weights and inputs, made from a seed."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from baselines.am_cons import Block
+from baselines.dae import DenoisingUNet
+from harness.networks.output import OutputConv2d
+from harness.networks.wgan import Critic, encoder, generator
+from harness.networks.wide_resnet import WideResNetAutoencoder
+
+RECORDS = Path(__file__).parent / "records"
+UPD = "UPD_study (in matt-baugh/img-cond-diffusion-model-ad, a348999)"
+THINNED = 4  # every fourth pixel of a map is recorded
+
+
+@dataclass(frozen=True)
+class Case:
+    """One network: the method it belongs to, what is compared and with whose code, and how ours is built and fed."""
+
+    method: str
+    what: str
+    source: str
+    build: Callable[[], nn.Module]
+    shape: tuple[int, ...]  # of the input
+
+    def network(self) -> nn.Module:
+        """Ours with weights from the seed, in evaluation mode and float64: rounding hides nothing and costs nothing."""
+        return seeded(self.build()).eval().double()
+
+    def inputs(self) -> Tensor:
+        """Uniform in [0, 1]."""
+        return torch.rand(self.shape, generator=torch.Generator().manual_seed(5)).double()
+
+
+def seeded(module: nn.Module) -> nn.Module:
+    """Give every tensor of a module values that depend on its name and shape alone; scales as after training."""
+    with torch.no_grad():
+        for name, tensor in module.state_dict().items():
+            if not tensor.is_floating_point():
+                continue
+            made = torch.Generator().manual_seed(zlib.crc32(f"{name} {tuple(tensor.shape)}".encode()))
+            values = torch.randn(tensor.shape, generator=made)
+            if name.endswith("running_var"):
+                values = 0.5 + values.abs()
+            elif tensor.ndim > 1:
+                values = values * (2 / tensor[0].numel()) ** 0.5
+            else:
+                values = 0.1 * values + float(name.endswith("weight"))
+            tensor.copy_(values)
+    return module
+
+
+def thinned(output: Tensor) -> np.ndarray:
+    """What is recorded of an output."""
+    values = output.detach()
+    return (values[..., ::THINNED, ::THINNED] if values.ndim == 4 else values).numpy()
+
+
+def features(critic: Critic) -> nn.Module:
+    """The critic's last features."""
+    return critic.features
+
+
+def decoder() -> nn.Module:
+    """AMCons's decoder after its dense layer, at the sizes of UPD_study."""
+    widths = [256, 128, 64, 32, 16]
+    up = [nn.Sequential(Block(i, o, grow=True), Block(o, o)) for i, o in pairwise(widths)]
+    return nn.Sequential(*up, OutputConv2d(widths[-1], 1, 3, padding=1))
+
+
+CASES = {
+    "pii": Case(
+        "PII, FPI",
+        "logits of the wide residual network",
+        UPD,
+        lambda: WideResNetAutoencoder((16, 64, 128, 256, 256)),
+        (1, 1, 128, 128),
+    ),
+    "dae": Case(
+        "DAE", "output of the U-Net, one input channel", UPD, lambda: DenoisingUNet((64, 128, 256, 512)), (1, 1, 64, 64)
+    ),
+    "am_cons_decoder": Case("AMCons", "output of the decoder after its dense layer", UPD, decoder, (1, 256, 8, 8)),
+    "f_anogan_generator": Case(
+        "f-AnoGAN",
+        "image of the generator of f_anogan-upd",
+        UPD,
+        lambda: generator(128, 64, 128, 5, "shuffled", symmetric=False),
+        (2, 128),
+    ),
+    "f_anogan_critic": Case(
+        "f-AnoGAN",
+        "features of the critic of f_anogan-upd",
+        UPD,
+        lambda: features(Critic(64, 128, 5, 1)),
+        (1, 1, 128, 128),
+    ),
+    "f_anogan_encoder": Case(
+        "f-AnoGAN",
+        "latent code of the encoder of f_anogan-upd",
+        UPD,
+        lambda: encoder(128, 64, 128, 5, 1),
+        (1, 1, 128, 128),
+    ),
+}
