@@ -52,6 +52,7 @@ class Experiment:
         self.train: str = self.config["train"]
         self.chunks: int = self.config["chunks"]
         self.simulated: dict[str, Any] = self.config.get("simulate") or {}
+        self._known: dict[tuple[str, str], Any] = {}  # hyper-parameters by method and modality, asked for by every job
         self.config["preprocessing"] = _filled_in(self.config["preprocessing"], "template")
         self._check_datasets()
         self._check_methods()
@@ -153,18 +154,24 @@ class Experiment:
 
     def _check_methods(self) -> None:
         for method in self.methods:
-            about = registry.describe(method)
             for modality in self.modalities:
                 self.params(method, modality)
-                trained = {self.trained_as(chosen, modality) for chosen in self.methods}
-                if about.requires and about.requires not in trained:
-                    raise HarnessError(f"methods: {method} builds on {about.requires}; add {about.requires} to methods")
+        trained = {self.trained_as(method, modality) for method in self.methods for modality in self.modalities}
+        for method in self.methods:
+            required = registry.describe(method).requires
+            if required and required not in trained:
+                raise HarnessError(f"methods: {method} builds on {required}; add {required} to methods")
         for method in self.config["params"]:
             if method not in registry.every():
                 raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.every())}")
 
     def _params(self, method: str, modality: str) -> Any:
         """Hyper-parameters: a variant has those that the config gives its baseline where it says nothing itself."""
+        if (method, modality) not in self._known:
+            self._known[method, modality] = self._made(method, modality)
+        return self._known[method, modality]
+
+    def _made(self, method: str, modality: str) -> Any:
         given, base = self.config["params"], registry.base(method)
         common = registry.of_modality(given.get(base, {}), modality, f"params.{base}") if base != method else {}
         own = registry.of_modality(given.get(method, {}), modality, f"params.{method}")

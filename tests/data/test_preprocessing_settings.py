@@ -35,7 +35,7 @@ def test_settings_take_whole_numbers():
 
 def test_a_protocol_sets_all_and_settings_beside_it_override():
     assert settings({}) == settings({"protocol": "disyre"}) == Preprocessing()
-    assert settings({"protocol": "upd"}) == Preprocessing(side=128, intensity="max", labels="above_0.4")
+    assert settings({"protocol": "upd"}) == Preprocessing(side=128, intensity="max", labels="above_0.4", edges="plain")
     assert settings({"protocol": "upd", "spacing": 2, "brain": "robex"}).spacing == 2.0
     for name, values in PROTOCOLS.items():
         made = settings({"protocol": name})
