@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from tests.anomalies.test_simplex import stored_points  # noqa: E402
-from tests.parity.cases import CASES, RECORDS, thinned  # noqa: E402
+from tests.parity.cases import CASES, RECORDS, Pyramid, thinned  # noqa: E402
 
 #: names of our tensors to theirs
 BLOCK = [(r"norm(\d)", r"bn\1"), (r"shortcut\.weight", "skip.skip_conv.weight")]
@@ -52,7 +52,7 @@ ANOGAN = [(r"norm_in", "bn1"), (r"norm_out", "bn2")]
 def theirs(name: str, models: Path) -> nn.Module:
     """The public network of a case, with our weights."""
     ours = CASES[name].network().state_dict()
-    made, renamed = {"pii": pii, "dae": dae, "am_cons_decoder": decoder}.get(name, anogan)(name, ours, models)
+    made, renamed = NETWORKS.get(name, anogan)(name, ours, models)
     state = made.state_dict()
     zeros = {key for key in state if key.endswith(".bias") and key not in renamed}  # biases before a normalisation
     missing = state.keys() - renamed.keys() - zeros
@@ -132,6 +132,64 @@ def decoder(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.
     return made, found
 
 
+def in_order(ours: dict[str, torch.Tensor], made: nn.Module) -> dict[str, torch.Tensor]:
+    """Our tensors under the names of a network that defines its layers in the same order."""
+    state = made.state_dict()
+    assert len(state) == len(ours), (len(state), len(ours))
+    return dict(zip(state, ours.values(), strict=True))
+
+
+def vae(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    sys.path.insert(0, str(models / "VAE"))
+    from VAEmodel import VAE
+
+    sizes = {"kernel_size": 3, "padding": 1, "num_layers": 6, "image_size": 128, "img_channels": 1, "width": 32}
+    made = VAE(Namespace(**sizes, conv1x1=64, latent_dim=512, dropout=0.0, kl_weight=1e-4))
+    found = in_order(ours, made)
+    found["encoder.0.0.weight"] = grey(found["encoder.0.0.weight"])
+
+    def reconstruction(x: torch.Tensor) -> torch.Tensor:
+        mean = made.bottleneck(made.encoder(x.repeat(1, 3, 1, 1))).chunk(2, 1)[0]
+        return made.decoder(made.decoder_input(mean))
+
+    made.forward = reconstruction
+    return made, found
+
+
+def fae(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    sys.path[:0] = [str(models / "FAE"), str(models.parent.parent)]
+    for stub in ("torchvision", "torchvision.models"):  # imported for the backbone
+        sys.modules.setdefault(stub, ModuleType(stub))
+    from FAEmodel import FeatureAutoencoder
+
+    made = FeatureAutoencoder(Namespace(in_channels=32, hidden_dims=[100, 150, 200, 300], dropout=0.1))
+    return made, in_order(ours, made)
+
+
+def rd(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    sys.path.insert(0, str(models / "RD"))
+    from de_resnet import de_resnet18
+    from resnet import BasicBlock, BN_layer
+
+    made = nn.Module()
+    made.bottleneck, made.decoder = BN_layer(BasicBlock, 2), de_resnet18()
+    made.forward = lambda features: made.decoder(made.bottleneck(features))
+    places = {"first.0": "1", "first.1": "2", "second": "3"}
+    found = {}
+    for key, value in ours.items():
+        key = key.removeprefix("inner.")
+        for ours_, number in places.items():
+            key = re.sub(rf"^{re.escape(ours_)}\.0\.", f"bottleneck.conv{number}.", key)
+            key = re.sub(rf"^{re.escape(ours_)}\.1\.", f"bottleneck.bn{number}.", key)
+        key = re.sub(r"^bottleneck\.(\d)\.", r"bottleneck.bn_layer.\1.", key)
+        if key.startswith("steps."):
+            key = re.sub(r"^steps\.(\d)\.", lambda m: f"decoder.layer{int(m[1]) + 1}.", key)
+            key = key.replace("downsample", "upsample")
+        found[f"inner.{key}"] = value
+    unused = {f"inner.{key}": value for key, value in made.state_dict().items() if re.search(r"\.(conv|bn)4\.", key)}
+    return Pyramid(made), {**unused, **found}
+
+
 def anogan(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
     sys.path.insert(0, str(models / "fAnoGAN"))
     import GANmodel
@@ -165,6 +223,9 @@ def anogan(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.M
         found |= {key: value for key, value in made.state_dict().items() if key.startswith("ln1.")}
         made.forward = made.extract_feature  # type: ignore[method-assign]
     return made, found
+
+
+NETWORKS = {"pii": pii, "dae": dae, "am_cons_decoder": decoder, "vae": vae, "fae": fae, "rd": rd}
 
 
 def output(name: str, network: nn.Module) -> np.ndarray:

@@ -44,8 +44,8 @@ class Preprocessing:
 
 #: what `protocol: NAME` stands for; settings beside it still override
 PROTOCOLS: dict[str, dict[str, Any]] = {
-    # Naval Marimont et al. 2024, section 3, and their public code: 1 mm, whole slices scored by windows of 128 x 128,
-    # divided by the 98th percentile of the volume.
+    # Public code of Naval Marimont et al. 2024: 1 mm, slices scored by windows of 128 x 128, divided by the 98th
+    # percentile of the volume. The paper itself refers to the preprocessing of UPD_study.
     "disyre": {"spacing": 1.0, "side": 0, "intensity": "p98", "labels": "classes"},
     # UPD_study (Lagogiannis et al. 2024): slices of 1 mm, cropped to a square and resized to 128 x 128, divided by the
     # maximum, labels above 0.4, and the rim of the brain that interpolation leaves. Its template is SRI24

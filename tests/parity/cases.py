@@ -14,6 +14,10 @@ from torch import Tensor, nn
 
 from baselines.am_cons import Block
 from baselines.dae import DenoisingUNet
+from baselines.fae import FeatureAutoencoder
+from baselines.rd import Student
+from harness import registry
+from harness.method import Context
 from harness.networks.output import OutputConv2d
 from harness.networks.wgan import Critic, encoder, generator
 from harness.networks.wide_resnet import WideResNetAutoencoder
@@ -78,7 +82,46 @@ def decoder() -> nn.Module:
     return nn.Sequential(*up, OutputConv2d(widths[-1], 1, 3, padding=1))
 
 
+class Reconstruction(nn.Module):
+    """A VAE's reconstruction from the mean of the latent code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        vae = registry.load("vae").Baseline(registry.params("vae", {}, "t1"), Context("t1", 1.0))
+        self.encoder, self.decoder = vae.encoder, vae.decoder
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.decoder(self.encoder(images).chunk(2, 1)[0])
+
+
+class Pyramid(nn.Module):
+    """A network of three features, fed with maps (N, 64, H, W) and smaller ones made of these; every eighth output."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = [x, x.repeat(1, 2, 1, 1)[..., ::2, ::2], x.repeat(1, 4, 1, 1)[..., ::4, ::4]]
+        return torch.cat([copy.flatten(1) for copy in self.inner(features)], 1)[:, ::8]
+
+
 CASES = {
+    "rd": Case(
+        "RD",
+        "copies of the student of ResNet-18's three stages",
+        UPD,
+        lambda: Pyramid(Student("resnet18", (64, 128, 256))),
+        (1, 64, 16, 16),
+    ),
+    "vae": Case("VAE, r-VAE", "reconstruction from the latent mean, T1", UPD, Reconstruction, (1, 1, 128, 128)),
+    "fae": Case(
+        "FAE",
+        "output of the autoencoder of features, 32 channels",
+        UPD,
+        lambda: FeatureAutoencoder(32, (100, 150, 200, 300), 0.1),
+        (1, 32, 32, 32),
+    ),
     "pii": Case(
         "PII, FPI",
         "logits of the wide residual network",
