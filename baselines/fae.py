@@ -29,9 +29,9 @@ VARIANTS = {"upd": {"title": "FAE (UPD)", "params": {"drift": True}}}
 
 @dataclass(frozen=True)
 class Params(BackboneParams):
-    """Defaults: Meissen et al. as UPD_study (Lagogiannis et al. 2024) runs it, but with the backbone wholly frozen.
+    """Defaults: the public code of Meissen et al. (train_fae.py), which UPD_study (2024) runs, too.
 
-    The method's histogram equalisation is left out, as UPD_study leaves it out: it belongs to preprocessing.
+    The method's histogram equalisation of volumes is left out, as UPD_study leaves it out: it is preprocessing.
     """
 
     steps: int = 10_000
@@ -42,7 +42,7 @@ class Params(BackboneParams):
     widths: tuple[int, ...] = (100, 150, 200, 300)  # channels of the autoencoder; each level halves the size
     dropout: float = 0.1  # share of channels dropped after every layer
     window: int = 5  # features, side of the window of SSIM
-    drift: bool = False  # UPD_study: the backbone's batch normalisation adapts to the training images
+    drift: bool = True  # the backbone's batch normalisation adapts to training images; its parameters stay frozen
 
 
 def layer(convolution: nn.Module, channels: int, dropout: float) -> nn.Sequential:

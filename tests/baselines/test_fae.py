@@ -55,7 +55,21 @@ def test_loss_has_gradients_for_the_autoencoder_alone(images):
     built = run.build("fae", registry.describe("fae").small, Context("t1", 4.0))
     built.dissimilarity(images).mean().backward()
     assert all(parameter.grad is not None for parameter in built.autoencoder.parameters())
-    assert set(built.parameters()) == set(built.autoencoder.parameters())
+    rest = list(built.backbone.parameters())
+    assert rest
+    assert all(not parameter.requires_grad and parameter.grad is None for parameter in rest)
+
+
+def test_the_backbone_adapts_its_batch_normalisation_and_nothing_else(images):
+    """As with `model.train()` in the public code: statistics of training batches, not in evaluation."""
+    built = run.build("fae", registry.describe("fae").small, Context("t1", 4.0))
+    for training in (False, True):
+        before = {key: value.clone() for key, value in built.backbone.network.state_dict().items()}
+        built.train(training).features(images)
+        state = built.backbone.network.state_dict()
+        changed = {key for key in state if not torch.equal(state[key], before[key])}
+        assert bool(changed) == training
+        assert all("running_" in key or "num_batches" in key for key in changed)
 
 
 def test_autoencoder_has_the_size_that_upd_study_has():
