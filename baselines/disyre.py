@@ -134,7 +134,7 @@ class Baseline(RestoringMethod):
             total = sum(residuals, torch.zeros_like(images)) / len(residuals)
         elif total is None:
             total = sum((change for _, _, change in self.healing(images, p.step)), torch.zeros_like(images))
-        return total * (images > 0).float().mean((1, 2, 3), keepdim=True) if p.foreground_weight else total
+        return self.weighed(total, images)
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
         names: list[str] = []

@@ -72,12 +72,9 @@ class Baseline(RestoringMethod):
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
         p = self.params
         times = restoration_times(p.T, p.step)
-
-        def residual(images: Tensor) -> Tensor:
-            mean = self.mean_residual(images, times)
-            return mean * (images > 0).float().mean((1, 2, 3), keepdim=True) if p.foreground_weight else mean
-
-        return {"final": self.windows(residual, volume)[0]}
+        return {
+            "final": self.windows(lambda images: self.weighed(self.mean_residual(images, times), images), volume)[0]
+        }
 
     def restore(self, volume: Tensor, rng: Streams) -> Tensor:
         return self.windows(lambda images: self.predict(images, self.params.T), volume)[0].clamp(0, 1)

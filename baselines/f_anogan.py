@@ -44,8 +44,8 @@ VARIANTS = {
 class Params(TrainingParams):
     """Defaults: the public code of Schlegl et al. 2019 (wgangp_64x64.py, z_encoding_izif.py).
 
-    `steps` is UPD_study's: in the public code the number follows from seven passes over 17 million patches of retinal
-    scans. So are the channels at 128 voxels; published are 64. Generator and encoder are always of the same seed;
+    `steps` is UPD_study's: in the public code it follows from seven passes over its own retinal images. So are the
+    channels at 128 voxels; the published network is for 64. Generator and encoder are always of the same seed;
     UPD_study's scripts score every seed with the first one's generator.
     """
 

@@ -24,7 +24,7 @@ TITLE = "FAE"
 FAMILY = "FM"
 PAPER = "Meissen et al., BrainLes 2022 (arXiv:2208.10992)"
 SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "width": 8, "widths": [8, 12], "zoom": 2}
-VARIANTS = {"upd": {"title": "FAE (UPD)", "params": {"drift": True}}}
+VARIANTS = {"upd": {"title": "FAE (UPD)", "params": {}}}  # the same method; the paper quotes UPD_study's numbers
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Params(BackboneParams):
     batch: int = 32  # slices
     learning_rate: float = 2e-4
     backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "resnet18"
-    inputs: Literal["unit", "symmetric", "imagenet"] = "symmetric"  # UPD_study
+    inputs: Literal["unit", "symmetric", "imagenet"] = "symmetric"
     widths: tuple[int, ...] = (100, 150, 200, 300)  # channels of the autoencoder; each level halves the size
     dropout: float = 0.1  # share of channels dropped after every layer
     window: int = 5  # features, side of the window of SSIM

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from baselines.vae import Baseline as VAE
-from baselines.vae import kl_divergence
 from harness.method import Context
+from harness.networks.bottleneck import kl_divergence
 from harness.scoring.reconstruction import SquareReconstruction
 from harness.settings import scoring
 from harness.training.seeds import Streams

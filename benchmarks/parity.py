@@ -259,7 +259,9 @@ def page() -> str:
         with torch.no_grad():
             ours = thinned(case.network()(case.inputs()))
         difference = abs(ours - record).max() / abs(record).max()
-        lines.append(f"| {case.method} | {case.what} | {case.source} | {difference:.0e} |")
+        lines.append(
+            f"| {case.method} | {case.what} | {case.source} | {difference:.0e} |".replace("| 0e+00 |", "| 0 |")
+        )
     return "\n".join([*lines, simplex_row()]) + "\n"
 
 

@@ -124,7 +124,7 @@ def test_a_second_run_has_nothing_to_do(project, finished):
 
 
 def test_measurements_and_limits_rerun_nothing(project, finished):
-    """Neither a deleted benchmark nor other threads, and so other limits, make a job of what is done."""
+    """Deleted benchmarks and changed threads, and with them changed limits, rerun no finished job."""
     for measured in list((finished / "benchmarks").rglob("*.tsv")):
         measured.unlink()
     (project / "threads.yaml").write_text(yaml.safe_dump({"threads": {"training": 2, "evaluation": 2}}))

@@ -95,6 +95,12 @@ class RestoringMethod(SyntheticAnomalyMethod):
         output = apply_unet(self.unet, images, t, self.params)
         return images + output if self.params.residual else output
 
+    def weighed(self, scores: Tensor, images: Tensor) -> Tensor:
+        """Scores of images (N, 1, H, W) times each one's share of brain, with `foreground_weight` (public code)."""
+        if not self.params.foreground_weight:
+            return scores
+        return scores * (images > 0).float().mean((1, 2, 3), keepdim=True)
+
     def mean_residual(self, images: Tensor, times: Sequence[int]) -> Tensor:
         """Mean over times t of the single-step residual |x - P(x, t)| of images (N, 1, H, W)."""
         residuals = [(images - self.predict(images, t)).abs() for t in times]

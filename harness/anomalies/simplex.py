@@ -47,7 +47,7 @@ def simplex_noise(
     """Fractal noise (N, C, H, W), each image and channel its own, with mean 0.
 
     frequency: voxels per unit of the first octave, halved by every further one, which counts `persistence` times the
-    one before. The sum is not scaled: its deviation is about 0.52, its values lie within
+    one before. The sum is not scaled: its deviation is about 0.5, its values lie within
     ±(1 - persistence^octaves) / (1 - persistence). Defaults: AnoDDPM (Wyatt et al. 2022), which cuts planes out of
     three-dimensional noise. Every octave has an offset of its own; there all of them start at the same lattice point.
     """

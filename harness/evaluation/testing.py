@@ -23,16 +23,15 @@ from harness.evaluation.reading import Subject, subjects
 from harness.evaluation.squares import voxel_size
 from harness.files import write_arrays
 from harness.method import Method
-from harness.training.loop import precision
+from harness.training.loop import compile_networks, precision
 from harness.training.seeds import Streams
 
 
-def ready(method: Method, device: torch.device, compile: bool = True) -> Method:
+def ready(method: Method, device: torch.device) -> Method:
     """A trained method as it scores fastest on a device: on CUDA networks are compiled, with channels last."""
     if device.type == "cuda":
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for child in method.children() if compile else ():
-            child.compile()
+        compile_networks(method, device)
     return method
 
 

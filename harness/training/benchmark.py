@@ -20,7 +20,7 @@ from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.testing import countable, final_map, ready, score_volume
 from harness.method import Context
 from harness.training import run
-from harness.training.loop import prepare, step
+from harness.training.loop import compile_networks, prepare, step
 from harness.training.precision import Precision
 from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams, seed_everything
@@ -84,9 +84,7 @@ def _trained(
     with FlopCounterMode(display=False) as counter:
         step(method, phase, sampler, streams, precise)
     tflop = counter.get_total_flops() / 1e12
-    if device.type == "cuda":
-        for child in method.children():
-            child.compile()
+    compile_networks(method, device)
 
     def batch() -> object:
         drawn = sampler.batch(phase.batch, streams, phase.patch, phase.resize)

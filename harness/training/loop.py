@@ -26,7 +26,7 @@ from harness.training.sampler import SliceSampler
 from harness.training.seeds import Streams
 from harness.training.state import Training
 
-__all__ = ["Pace", "Precision", "precision", "prepare", "step", "train"]
+__all__ = ["Pace", "Precision", "compile_networks", "precision", "prepare", "step", "train"]
 
 
 @dataclass(frozen=True)
@@ -93,10 +93,15 @@ def train(
 def prepare(method: Method, device: torch.device, compile: bool = True) -> list[Phase]:
     """Bring a method to a device for training, networks compiled on CUDA; returns its phases."""
     method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if compile and device.type == "cuda":
-        for child in method.children():
-            child.compile()
+    if compile:
+        compile_networks(method, device)
     return list(method.phases())
+
+
+def compile_networks(method: Method, device: torch.device) -> None:
+    """Compile the networks of a method on CUDA; elsewhere that does not pay."""
+    for network in method.children() if device.type == "cuda" else ():
+        network.compile()
 
 
 def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, precise: Precision) -> Any:

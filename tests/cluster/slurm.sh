@@ -9,7 +9,7 @@
 set -euo pipefail
 
 snakemake=$(realpath -s "$1") python=$(realpath -s "$2") project=$(realpath "$(dirname "$0")/../..")
-work=$(mktemp -d /tmp/slurm.XXXXXX)
+work=$(mktemp -d -t slurm.XXXXXX)
 chmod 755 "$work"
 daemons=()
 finish() {
@@ -20,7 +20,9 @@ finish() {
   for file in slurm.conf gres.conf cgroup.conf; do [[ -L /etc/slurm/$file ]] && rm "/etc/slurm/$file"; done
   rm -rf "$work"
 }
-[[ ! -e /etc/slurm/slurm.conf ]] || { echo "this machine has a SLURM of its own: /etc/slurm/slurm.conf" >&2; exit 1; }
+for file in slurm.conf gres.conf cgroup.conf; do
+  [[ ! -e /etc/slurm/$file ]] || { echo "this machine has a SLURM of its own: /etc/slurm/$file" >&2; exit 1; }
+done
 trap finish EXIT
 
 mkdir -p "$work"/{munge,state,spool,node,bin,study}
@@ -145,8 +147,9 @@ scontrol show job --oneliner > "$work/jobs"
 "$python" - "$work/jobs" << 'REPORT'
 import re
 import sys
+from collections import Counter
 
-wrong = []
+wrong, seen = [], Counter()
 print(f"{'job':>4} {'rule':<14} {'partition':<10} {'gres':<12} {'minutes':<11} {'memory':<8} state")
 for line in open(sys.argv[1]):
     job = dict(field.split("=", 1) for field in line.split() if "=" in field)
@@ -158,10 +161,10 @@ for line in open(sys.argv[1]):
     right = job["Partition"] == ("gpu" if on_gpu else "cpu") and gres.endswith("gpu:1") == on_gpu
     if not right or job["JobState"] != "COMPLETED":
         wrong.append(job["JobId"])
-    seen = {**globals().get("seen", {}), rule: globals().get("seen", {}).get(rule, 0) + 1}
-assert seen.get("train") == seen.get("test") == 4, seen
+    seen[rule] += 1
+assert seen["train"] == seen["test"] == 4, seen
 assert not wrong, f"jobs on a wrong partition, with wrong GPUs or not finished: {wrong}"
-print("right partition, one GPU for each training and test, all finished:", seen)
+print("right partition, one GPU for each training and test, all finished:", dict(seen))
 REPORT
 test -s results/tiny/paper/table2.md
 ls results/tiny/benchmarks

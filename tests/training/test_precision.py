@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 import torch
 
@@ -16,19 +18,9 @@ CUDA, CPU = torch.device("cuda:0"), torch.device("cpu")
 def card(monkeypatch):
     """A CUDA card of a compute capability, with or without bfloat16 of its own."""
 
-    class Current:
-        def __init__(self, device):
-            pass
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
-            return None
-
     def make(capability, real):
         precision.best.cache_clear()
-        monkeypatch.setattr(torch.cuda, "device", Current)
+        monkeypatch.setattr(torch.cuda, "device", nullcontext)
         monkeypatch.setattr(
             torch.cuda, "is_bf16_supported", lambda including_emulation=True: including_emulation or real
         )
