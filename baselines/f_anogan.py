@@ -65,6 +65,13 @@ class Params(TrainingParams):
     kappa: float = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
     compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.critic_updates < 1 or self.encoder_steps < 1:
+            raise ValueError("critic_updates and encoder_steps must be at least 1")
+        if self.kernel < 1 or self.kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd, not {self.kernel}")
+
 
 class Baseline(SquareReconstruction):
     """WGAN-GP with residual networks, then the encoder by izi_f: image to latent code to image, and features."""

@@ -65,6 +65,13 @@ class Params:
     compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
     score_batch: int = scoring(64)  # slices at once; bounds memory, changes no result
 
+    def __post_init__(self) -> None:
+        for name in ("iterations", "step", "later_step", "clip", "deviation", "averaged", "score_batch"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
+        if self.tv < 0 or self.later < 0:
+            raise ValueError("tv and later must not be negative")
+
 
 class Baseline(SquareReconstruction):
     """Nothing is trained; the VAE of the same seed and modality is the prior."""

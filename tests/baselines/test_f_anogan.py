@@ -12,6 +12,7 @@ from torch.autograd.functional import jacobian
 from baselines import f_anogan
 from harness import registry
 from harness.data.store import Store
+from harness.errors import HarnessError
 from harness.method import Batch, Context
 from harness.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
 from harness.training.loop import Precision, step
@@ -203,3 +204,10 @@ def test_encoder_loss_by_hand():
         features = [method.critic.features(x) for x in (real, restored)]
     expected = (real - restored).square().mean() + (features[0] - features[1]).square().mean()
     assert math.isclose(loss.item(), expected.item(), rel_tol=1e-5)
+
+
+@pytest.mark.parametrize("wrong", [{"critic_updates": 0}, {"encoder_steps": 0}, {"kernel": 2}, {"kernel": 0}], ids=str)
+def test_values_without_a_meaning_are_refused(wrong):
+    (key,) = wrong
+    with pytest.raises(HarnessError, match=key):
+        registry.params("f_anogan", wrong, "t1")

@@ -11,6 +11,7 @@ from torch.distributions import Normal, kl_divergence
 
 from baselines import r_vae, vae
 from harness import registry
+from harness.errors import HarnessError
 from harness.method import Context
 from harness.training.run import freeze
 from harness.training.seeds import Streams
@@ -157,3 +158,14 @@ def test_upd_divides_the_gradient_by_its_batch():
         for averaged in (1, 64)
     )
     torch.testing.assert_close(upd * 64, alone, rtol=1e-2, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"iterations": 0}, {"step": -1.0}, {"deviation": 0.0}, {"averaged": 0}, {"tv": -1.0}, {"later": -1}],
+    ids=str,
+)
+def test_values_without_a_meaning_are_refused(wrong):
+    (key,) = wrong
+    with pytest.raises(HarnessError, match=key):
+        registry.params("r_vae", wrong, "t1")
