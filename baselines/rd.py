@@ -114,13 +114,18 @@ class Baseline(Method):
         """Sum over stages of 1 - cosine in every place, enlarged to the image: (N, 1, H, W) in [0, 6]."""
         height, width = images.shape[-2:]
         size = (height + -height % self.multiple, width + -width % self.multiple)
-        total = torch.zeros((len(images), 1, *size), device=images.device)
-        for teacher, student in self.pairs(images):
-            apart = (1 - F.cosine_similarity(teacher, student)).clamp_min(0)[:, None]
-            total = total + F.interpolate(apart, size, mode="bilinear", align_corners=True)
-        return total[..., :height, :width]
+        return distance_map(self.pairs(images), size)[..., :height, :width]
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
         p = self.params
         maps = by_slices(lambda images: smoothed(self.distance(images), p.smoothing), volume, p.patch, p.score_batch)
         return {"final": maps[0]}
+
+
+def distance_map(pairs: Sequence[tuple[Tensor, Tensor]], size: tuple[int, int]) -> Tensor:
+    """Sum over stages of 1 - cosine of teacher and student in every place, enlarged to `size`: (N, 1, H, W)."""
+    total = torch.zeros((), device=pairs[0][0].device)
+    for teacher, student in pairs:
+        apart = (1 - F.cosine_similarity(teacher, student)).clamp_min(0)[:, None]
+        total = total + F.interpolate(apart, size, mode="bilinear", align_corners=True)
+    return total

@@ -12,18 +12,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from baselines.am_cons import Block
+from baselines.am_cons import Block, Encoder
 from baselines.dae import DenoisingUNet
 from baselines.fae import FeatureAutoencoder
-from baselines.rd import Student
+from baselines.rd import Student, distance_map
 from harness import registry
+from harness.anomalies.filters import smoothed
 from harness.method import Context
 from harness.networks.output import OutputConv2d
 from harness.networks.wgan import Critic, encoder, generator
 from harness.networks.wide_resnet import WideResNetAutoencoder
+from harness.scoring.ssim import dissimilarity_map
 
 RECORDS = Path(__file__).parent / "records"
 UPD = "UPD_study (in matt-baugh/img-cond-diffusion-model-ad, a348999)"
+DISYRE = "DISYRE's public code (snavalm/disyre, e149f29)"
 THINNED = 4  # every fourth pixel of a map is recorded
 
 
@@ -36,14 +39,16 @@ class Case:
     source: str
     build: Callable[[], nn.Module]
     shape: tuple[int, ...]  # of the input
+    background: float = 0.0  # share of the input that is 0
 
     def network(self) -> nn.Module:
         """Ours with weights from the seed, in evaluation mode and float64: rounding hides nothing and costs nothing."""
         return seeded(self.build()).eval().double()
 
     def inputs(self) -> Tensor:
-        """Uniform in [0, 1]."""
-        return torch.rand(self.shape, generator=torch.Generator().manual_seed(5)).double()
+        """Uniform in [0, 1], less the share that is background."""
+        values = torch.rand(self.shape, generator=torch.Generator().manual_seed(5)).double()
+        return (values - self.background).clamp_min(0)
 
 
 def seeded(module: nn.Module) -> nn.Module:
@@ -101,9 +106,60 @@ class Pyramid(nn.Module):
         super().__init__()
         self.inner = inner
 
+    def levels(self, x: Tensor) -> list[Tensor]:
+        return [x, x.repeat(1, 2, 1, 1)[..., ::2, ::2], x.repeat(1, 4, 1, 1)[..., ::4, ::4]]
+
     def forward(self, x: Tensor) -> Tensor:
-        features = [x, x.repeat(1, 2, 1, 1)[..., ::2, ::2], x.repeat(1, 4, 1, 1)[..., ::4, ::4]]
-        return torch.cat([copy.flatten(1) for copy in self.inner(features)], 1)[:, ::8]
+        return torch.cat([copy.flatten(1) for copy in self.inner(self.levels(x))], 1)[:, ::8]
+
+
+class DistanceMap(Pyramid):
+    """RD's smoothed anomaly map from the features of three stages and their copies."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        levels = self.levels(x)
+        return smoothed(distance_map(list(zip(levels, self.inner(levels), strict=True)), (64, 64)), 4.0)
+
+
+class SimilarityMap(nn.Module):
+    """FAE's anomaly map from features, before it is enlarged."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, features: Tensor) -> Tensor:
+        return dissimilarity_map(self.inner(features), features, 5)
+
+
+class Code(Encoder):
+    """AMCons' mean and log variance."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[0]
+
+
+class Attention(Encoder):
+    """AMCons' anomaly map; every eighth voxel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x)[1].flatten(1)[:, ::8]
+
+
+class PublicScore(nn.Module):
+    """The final score of `disyre-public` in the tissue of one window, at the size of the published network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = registry.load("disyre").Baseline(registry.params("disyre-public", {}, "t1"), Context("t1", 1.0))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.inner.closing(images) * (images > 0)
+
+
+def autoencoder() -> nn.Module:
+    """FAE's autoencoder of 32 features."""
+    return FeatureAutoencoder(32, (100, 150, 200, 300), 0.1)
 
 
 CASES = {
@@ -114,12 +170,26 @@ CASES = {
         lambda: Pyramid(Student("resnet18", (64, 128, 256))),
         (1, 64, 16, 16),
     ),
+    "rd_map": Case(
+        "RD",
+        "anomaly map of features and their copies, smoothed",
+        UPD,
+        lambda: DistanceMap(Student("resnet18", (64, 128, 256))),
+        (1, 64, 16, 16),
+    ),
     "vae": Case("VAE, r-VAE", "reconstruction from the latent mean, T1", UPD, Reconstruction, (1, 1, 128, 128)),
     "fae": Case(
         "FAE",
         "output of the autoencoder of features, 32 channels",
         UPD,
-        lambda: FeatureAutoencoder(32, (100, 150, 200, 300), 0.1),
+        autoencoder,
+        (1, 32, 32, 32),
+    ),
+    "fae_map": Case(
+        "FAE",
+        "anomaly map of features and their copy",
+        UPD,
+        lambda: SimilarityMap(autoencoder()),
         (1, 32, 32, 32),
     ),
     "pii": Case(
@@ -132,6 +202,10 @@ CASES = {
     "dae": Case(
         "DAE", "output of the U-Net, one input channel", UPD, lambda: DenoisingUNet((64, 128, 256, 512)), (1, 1, 64, 64)
     ),
+    "am_cons_encoder": Case(
+        "AMCons", "mean and log variance of the encoder", UPD, lambda: Code(64, 32, 8), (1, 1, 128, 128)
+    ),
+    "am_cons_map": Case("AMCons", "anomaly map", UPD, lambda: Attention(64, 32, 8), (1, 1, 128, 128)),
     "am_cons_decoder": Case("AMCons", "output of the decoder after its dense layer", UPD, decoder, (1, 256, 8, 8)),
     "f_anogan_generator": Case(
         "f-AnoGAN",
@@ -153,5 +227,13 @@ CASES = {
         UPD,
         lambda: encoder(128, 64, 128, 5, 1),
         (1, 1, 128, 128),
+    ),
+    "disyre_public": Case(
+        "DISYRE",
+        "final score of disyre-public in one window, four times t",
+        DISYRE,
+        PublicScore,
+        (1, 1, 64, 64),
+        background=0.25,
     ),
 }
