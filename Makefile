@@ -2,6 +2,8 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
+# As in workflow/rules/common.smk: tensors stay with the process, which spares page faults.
+ALLOCATION := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1073741824
 
 .PHONY: help demo test nightly lint format setup clean
 
@@ -14,7 +16,7 @@ demo: setup ## run the whole study on a simulated cohort; goes on where it was i
 	$(BIN)/snakemake --cores all
 
 test: setup ## run the tests
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(ALLOCATION) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 nightly: setup ## run the slow tests, which install packages
 	$(BIN)/python -m pytest -m slow

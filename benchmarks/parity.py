@@ -3,6 +3,7 @@
 python benchmarks/parity.py
 python benchmarks/parity.py --upd UPD_study    # imports its folder `models`; only numbers are stored
 python benchmarks/parity.py --disyre disyre    # the checkout of DISYRE's public code
+python benchmarks/parity.py --lite site-packages    # with efficientnet-lite-pytorch, installed without dependencies
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from torch import nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import parity_disyre, parity_upd  # noqa: E402
+from benchmarks import parity_disyre, parity_lite, parity_upd  # noqa: E402
 from tests.anomalies.test_simplex import stored_points  # noqa: E402
-from tests.parity.cases import CASES, DISYRE, RECORDS, UPD, thinned  # noqa: E402
+from tests.parity.cases import CASES, DISYRE, LITE, RECORDS, UPD, thinned  # noqa: E402
 
 
 def output(name: str, network: nn.Module) -> np.ndarray:
@@ -36,7 +37,7 @@ def page() -> str:
     lines = [
         "# Parity with public code",
         "",
-        "Networks of Table 2 beside the public code: the same weights and inputs, made from a seed, through both.",
+        "Networks and anomaly maps beside the public code: the same weights and inputs, made from a seed, through both.",
         "Their outputs were recorded once; a test compares ours with them. The difference is the largest one in",
         "float64, divided by the largest output.",
         "",
@@ -71,6 +72,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--upd", type=Path, help="a checkout of UPD_study")
     parser.add_argument("--disyre", type=Path, help="a checkout of DISYRE's public code")
+    parser.add_argument("--lite", type=Path, help="a folder that holds the package efficientnet_lite_pytorch")
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES), help="what to record; default: all")
     given = parser.parse_args()
     RECORDS.mkdir(exist_ok=True)
@@ -80,6 +82,8 @@ if __name__ == "__main__":
             public = parity_upd.theirs(case_name, given.upd / "models")
         elif given.disyre and source == DISYRE:
             public = parity_disyre.theirs(case_name, given.disyre)
+        elif given.lite and source == LITE:
+            public = parity_lite.theirs(case_name, given.lite)
         else:
             continue
         np.save(RECORDS / f"{case_name}.npy", output(case_name, public))

@@ -12,7 +12,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
-NOT_ON_PYPI = {"python", "c-compiler"}
+NOT_ON_PYPI = {"python", "c-compiler", "pip"}
 LOCK = {
     name.lower().replace("_", "-"): Version(version)
     for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
@@ -36,6 +36,10 @@ def test_environments_are_in_step_with_the_lock(path):
     environment = yaml.safe_load(path.read_text())
     assert environment["channels"] == ["conda-forge", "nodefaults"]
     for dependency in environment["dependencies"]:
+        if isinstance(dependency, dict):
+            for name, _, version in (entry.partition(" ==") for entry in dependency["pip"]):
+                assert Version(version) == LOCK[name], name
+            continue
         name, _, bounds = dependency.partition(" ")
         if name not in NOT_ON_PYPI:
             name = CONDA_NAMES.get(name, name)

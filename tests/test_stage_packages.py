@@ -32,8 +32,9 @@ elif arguments[:2] == ["config", "--get"]:
 elif arguments[:2] == ["env", "create"]:
     value = lambda option: next(b for a, b in zip(arguments, arguments[1:]) if a == option)
     listed = yaml.safe_load(open(value("--file")))["dependencies"]
-    names = [entry.partition(" ")[0] for entry in listed]
+    names = [entry.partition(" ")[0] for entry in listed if isinstance(entry, str)]
     names = [{names}.get(name, name) for name in names if name not in {left_out}]
+    names += [name.replace(" ", "") for entry in listed if not isinstance(entry, str) for name in entry["pip"]]
     # Not symlinks: the interpreter of a venv is found by its own path.
     subprocess.run(["{python}", "-m", "venv", value("--prefix")], check=True)
     pip = [value("--prefix") + "/bin/python", "-m", "pip", "install", "--quiet", "--constraint", "{lock}"]

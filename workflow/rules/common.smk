@@ -34,6 +34,10 @@ SIMULATED = experiment.simulated.get("subjects", {})
 ENVS = literal(Path(workflow.basedir) / "envs")
 DEVICE = experiment.config["device"]
 
+# glibc returns every larger tensor to the system at once; on a CPU each training step then waits for page faults. Blocks
+# below 32 MiB stay with the process instead (benchmarks/allocation.py).
+ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 2**30}
+
 # Packages of a job come from the environments of envs/ (`--use-conda`), from a container, or from the environment that
 # Snakemake runs in. Only in the last case does the interpreter of Snakemake go before all others.
 DEPLOYED = workflow.deployment_settings.deployment_method & {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
@@ -57,6 +61,7 @@ def assignments():
     if DEPLOYED:
         del folders["PATH"]
     found = [f'{name}={shlex.quote(str(folder))}:"${name}"' for name, folder in folders.items()]
+    found += [f"{name}=${{{name}:-{size}}}" for name, size in ALLOCATION.items()]
     device = placement.job_device(DEVICE, workflow.remote_exec and wants_gpu())
     return " ".join([*found, f"HARNESS_DEVICE={shlex.quote(device)}"])
 
