@@ -37,8 +37,8 @@ def page() -> str:
     lines = [
         "# Parity with public code",
         "",
-        "Networks and anomaly maps beside the public code: the same weights and inputs, made from a seed, through both.",
-        "Their outputs were recorded once; a test compares ours with them. The difference is the largest one in",
+        "Networks and anomaly maps beside the public code: the same weights and inputs, made from a seed, go through",
+        "both. Their outputs were recorded once; a test compares ours with them. The difference is the largest one in",
         "float64, divided by the largest output.",
         "",
         "```bash",

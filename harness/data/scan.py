@@ -1,26 +1,17 @@
-"""Reading a NIfTI scan with every check that keeps a broken file from going further."""
+"""Scans and the labels drawn on them, with every check that keeps a wrong one from going further."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
-#: more voxels than any scan of a head has: 0.2 mm in every direction
-MOST_VOXELS = 2**31
+from harness.data.volume import BadScan, read_volume
+
 #: how far a label may be from a whole number: the rounding of a scaled file, not a share of a voxel
 ROUNDING = 1e-3
-
-
-class BadScan(Exception):
-    """A file that cannot be used: costs its subject, never the run. Carries the file, and reason and remedy as text."""
-
-    def __init__(self, file: Path, reason: str) -> None:
-        super().__init__(f"{file}: {reason}")
-        self.file = file
-        self.reason = reason
 
 
 class OffGrid(BadScan):
@@ -50,9 +41,12 @@ class Scan:
 
 
 def read_scan(path: Path) -> Scan:
-    """Read grey values. Raises BadScan for a file that is missing, cut short, not 3-D, not finite or constant."""
-    data, affine = _read(path)
-    data = data.astype(np.float32, copy=False)
+    """Read grey values; a background of NaN, as SPM writes it, becomes 0.
+
+    Raises BadScan for a file that `read_volume` refuses, and for values that are not finite or all the same.
+    """
+    data, affine = read_volume(path)
+    data = without_nan_background(data.astype(np.float32, copy=False))
     if not np.isfinite(data).all():
         count = int((~np.isfinite(data)).sum())
         raise BadScan(path, f"{count} voxels are not finite; set them to 0 if they are background, else leave it out")
@@ -66,7 +60,7 @@ def read_labels(path: Path, like: Scan) -> Scan:
 
     Raises OffGrid if it has other voxels, BadScan if it cannot be used at all.
     """
-    data, affine = _read(path)
+    data, affine = read_volume(path)
     if data.shape != like.data.shape:
         raise OffGrid(path, f"mask has shape {data.shape}, the scan {like.data.shape}; give the mask in its voxels")
     corners = np.array(np.meshgrid(*[[0, n - 1] for n in data.shape], [1.0])).reshape(4, -1)
@@ -74,85 +68,25 @@ def read_labels(path: Path, like: Scan) -> Scan:
     # The same grid is often written with rounded numbers, never a voxel apart.
     if shift > like.spacing.min():
         raise OffGrid(path, f"mask lies up to {shift:.1f} mm off the grid of the scan; correct the affine of either")
+    return Scan(path, whole_numbers(path, without_nan_background(data)), like.affine)
+
+
+def whole_numbers(path: Path, data: np.ndarray) -> np.ndarray:
+    """Labels as uint8, same shape. Raises BadScan unless all are whole numbers from 0 to 255 but for rounding."""
     whole = np.rint(data) if np.isfinite(data).all() else np.full(data.shape, -1)
     if whole.min() < 0 or whole.max() > 255 or np.abs(whole - data).max() > ROUNDING:
         raise BadScan(path, "mask holds other values than whole numbers from 0 to 255; give the labels themselves")
-    return Scan(path, whole.astype(np.uint8), like.affine)
+    return whole.astype(np.uint8)
 
 
-def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Values (I, J, K) of any real type, and the affine. Raises BadScan."""
-    import nibabel
-
-    try:
-        _check_file(path)
-        image: Any = nibabel.load(path)
-        shape = _check_header(path, image)
-        data = np.asanyarray(image.dataobj).reshape(shape)
-    except (BadScan, MemoryError):
-        raise
-    except PermissionError as error:
-        raise BadScan(path, "may not be read; give yourself the right to (chmod u+r)") from error
-    # nibabel, gzip and zlib each have their own errors for files that are cut short or no images at all.
-    except Exception as error:
-        what = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-        raise BadScan(path, f"cannot be read ({what}); copy or download it again") from error
-    return data, np.asarray(image.affine, dtype=np.float64)
-
-
-def _check_file(path: Path) -> None:
-    """Raise BadScan for a file that is not there, empty, or compressed other than its name says."""
-    if not path.is_file():
-        if path.is_symlink():
-            raise BadScan(path, "is a link to no file, or in a circle; make it lead to the scan")
-        raise BadScan(path, "no such file; put it there, or write the subject sheet again")
-    with path.open("rb") as file:
-        first = file.read(2)
-    if not first:
-        raise BadScan(path, "is empty; copy or download it again")
-    if path.suffix == ".gz" and first != b"\x1f\x8b":
-        raise BadScan(
-            path, "is not compressed though its name ends in .gz; copy it again, or call it .nii if it is one"
-        )
-    if path.suffix == ".nii" and first == b"\x1f\x8b":
-        raise BadScan(path, "is compressed though its name ends in .nii; rename it to .nii.gz")
-
-
-def _check_header(path: Path, image: Any) -> tuple[int, ...]:
-    """The shape (I, J, K) that a header states. Raises BadScan for one that is of no head scan."""
-    shape = tuple(image.shape)
-    while len(shape) > 3 and shape[-1] == 1:
-        shape = shape[:-1]
-    if len(shape) != 3 or min(shape) < 2:
-        raise BadScan(path, f"has shape {tuple(image.shape)}; give one volume of three dimensions")
-    if np.prod(shape, dtype=float) > MOST_VOXELS:
-        raise BadScan(path, f"claims to have {' × '.join(map(str, shape))} voxels; copy or download it again")
-    if image.get_data_dtype().kind not in "biuf":
-        raise BadScan(path, f"holds values of type {image.get_data_dtype()}; give grey values as real numbers")
-    sizes = _pixdim(path, image)
-    if sizes is not None and not (sizes > 0).all():
-        found = " × ".join(f"{size:g}" for size in sizes)
-        raise BadScan(path, f"its header has voxels of {found} mm; correct pixdim, or convert the scan again")
-    affine = np.asarray(image.affine, dtype=float)
-    spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-3 * max(spacing.prod(), 1e-9):
-        raise BadScan(path, "its affine is singular; correct sform and qform, or convert the scan again")
-    if spacing.min() < 0.1 or spacing.max() > 20:
-        found = " × ".join(f"{size:.3g}" for size in spacing)
-        raise BadScan(path, f"voxels of {found} mm are not of a head scan; correct its affine, or leave it out")
-    return shape
-
-
-def _pixdim(path: Path, image: Any) -> np.ndarray | None:
-    """The voxel sizes as they stand in a NIfTI header, (3,); None where the affine comes from sform, not from them.
-
-    nibabel puts 1 mm for 0 and drops signs when it loads, so they are read once more.
-    """
-    import nibabel
-    from nibabel.openers import ImageOpener
-
-    if not isinstance(image, nibabel.Nifti1Image) or int(image.header["sform_code"]) > 0:
-        return None
-    with ImageOpener(str(path), "rb") as file:
-        header = type(image.header).from_fileobj(file, check=False)
-    return np.asarray(header["pixdim"][1:4], dtype=float)
+def without_nan_background(data: np.ndarray) -> np.ndarray:
+    """Values (I, J, K), 0 for NaN that reach the border of the volume; enclosed ones stay, they are no background."""
+    missing = np.isnan(data) if data.dtype.kind == "f" else np.zeros((), bool)
+    if not missing.any():
+        return data
+    regions, count = ndimage.label(missing)
+    faces = [np.moveaxis(regions, axis, 0)[[0, -1]] for axis in range(regions.ndim)]
+    outer = np.zeros(count + 1, bool)
+    outer[np.unique(np.concatenate([face.ravel() for face in faces]))] = True
+    outer[0] = False
+    return np.where(outer[regions], np.zeros((), data.dtype), data)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
+from harness.data.scan import whole_numbers
+from harness.data.volume import BadScan, read_volume
 from harness.errors import HarnessError
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.metrics import average_precision_bounds
@@ -19,6 +21,7 @@ from harness.evaluation.squares import voxel_size
 
 SUFFIXES = (".nii.gz", ".nii")
 TOLERANCE = 1e-3  # mm, for equal affines
+MERGED = 1e-3  # share of voxels that may become one number when a map is rounded to float32
 
 
 def evaluate_maps(
@@ -27,13 +30,13 @@ def evaluate_maps(
     """Metrics of the score maps in folder `maps` against the labels (anomalous where > 0) of the same names.
 
     Every map needs a label and every label a map of the same file name but for .nii and .nii.gz. The brain is where the
-    masks in `brain`, which may hold more files, are > 0; without masks it is everywhere. `protocol` says what of it is
-    counted. Protocols that resize take voxel sizes from the headers, and classes of labels as numbers.
+    masks in `brain`, which may hold more files, are > 0; without masks it is everywhere, air included. `protocol` says
+    what of it is counted. Protocols that resize take voxel sizes from the headers, and classes of labels as numbers.
     Returns ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject),
     `ap_bounds` that hold the AP of the raw scores for certain (see `average_precision_bounds`), the threshold of the
     best Dice, the AP of chance, and the numbers of subjects, voxels and positives.
-    Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, and
-    if no voxel is anomalous.
+    Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, if
+    labels are no whole numbers, if a map's scores would merge in float32, and if no voxel is anomalous.
     """
     scored, labelled = nifti_files(maps), nifti_files(labels)
     _all_in(scored, labelled, f"no label of this name in {labels}")
@@ -44,7 +47,7 @@ def evaluate_maps(
     histogram = ScoreHistogram()
     how = named(protocol)
     for stem, path in sorted(scored.items()):
-        score, affine = _read(path)
+        score, affine = _scores(path)
         classes = _matching(labelled[stem], path, score.shape, affine)
         inside = np.ones(score.shape, bool) if masks is None else _matching(masks[stem], path, score.shape, affine) > 0
         check_scores(f"{path} of {stem}", score[inside])
@@ -99,23 +102,40 @@ def _summary(histogram: ScoreHistogram, protocol: str, resamples: int, seed: int
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Volume (D, H, W) float32, axes towards superior, anterior and right, and its affine (4, 4)."""
+    """Volume (D, H, W) as stored, axes towards superior, anterior and right, and its affine (4, 4)."""
     try:
-        image: Any = nibabel.as_closest_canonical(nibabel.load(path))
-        values = np.asarray(image.dataobj, np.float32)
-    except (nibabel.filebasedimages.ImageFileError, OSError, EOFError, ValueError) as error:
-        raise HarnessError(f"{path}: not a readable NIfTI file ({str(error).splitlines()[0]})") from error
-    if values.ndim != 3:
-        raise HarnessError(f"{path}: has {values.ndim} dimensions, not 3; store one volume per file")
-    return values.transpose(2, 1, 0), image.affine
+        values, affine = read_volume(path)
+    except BadScan as error:
+        raise HarnessError(str(error)) from error
+    turned = io_orientation(affine)
+    upright = apply_orientation(values, turned)
+    return upright.transpose(2, 1, 0), affine @ inv_ornt_aff(turned, values.shape)
+
+
+def _scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """A score map as float32, and its affine. Raises HarnessError where float32 cannot tell its scores apart."""
+    values, affine = _read(path)
+    single = values.astype(np.float32)
+    if values.dtype.itemsize > 4 or values.dtype.kind in "iu":
+        changed = np.unique(values[single.astype(values.dtype) != values])
+        counts = np.unique(changed.astype(np.float32), return_counts=True)[1] if changed.size else np.zeros(1)
+        if (share := counts.max() / values.size) > MERGED:
+            raise HarnessError(
+                f"{path}: {share:.1%} of its voxels have scores of type {values.dtype} that are one number in float32; "
+                "store scores before a function that saturates (logits, not a sigmoid of them), or their ranks"
+            )
+    return single, affine
 
 
 def _matching(path: Path, of: Path, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
-    """The volume of a file that must lie on the grid of the map `of`."""
+    """The labels (whole numbers, uint8) of a file that must lie on the grid of the map `of`."""
     values, own = _read(path)
     if values.shape != shape:
         sizes = ["×".join(str(n) for n in reversed(s)) for s in (values.shape, shape)]
         raise HarnessError(f"{path}: has {sizes[0]} voxels but {of} has {sizes[1]}; resample one to the other")
     if not np.allclose(own, affine, rtol=0, atol=TOLERANCE):
         raise HarnessError(f"{path}: its affine differs from that of {of}; resample one to the other")
-    return values
+    try:
+        return whole_numbers(path, values)
+    except BadScan as error:
+        raise HarnessError(str(error)) from error

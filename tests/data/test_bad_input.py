@@ -93,7 +93,7 @@ T1 = {
     "truncated": r"cannot be read \(EOFError.*; copy",
     "truncated in its header": "cannot be read.*; copy",
     "not gzip": r"is not compressed though its name ends in \.gz; .*\.nii",
-    "no image": "cannot be read.*; copy",
+    "no image": "is a pointer of Git LFS.*; fetch it: git lfs pull",
     "NaN": r"\d+ voxels are not finite; set them to 0",
     "infinite": r"\d+ voxels are not finite; set them to 0",
     "all zero": "every voxel is 0; copy",

@@ -122,8 +122,37 @@ MISTAKES = {
     ),
     "negative": (negative, r"maps/c\.nii\.gz of c: 1 of 960 scores are negative"),
     "not finite": (unclean, r"maps/c\.nii\.gz of c: 1 of 960 scores are not finite"),
-    "four dimensions": (lambda f, v: store(f / "maps" / "c.nii.gz", v[..., None]), r"maps/c\.nii\.gz: has 4 dim"),
-    "no NIfTI": (lambda f, _: (f / "maps" / "c.nii.gz").write_text("x"), r"maps/c\.nii\.gz: not a readable NIfTI"),
+    "four dimensions": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", np.stack([v, v], -1)),
+        r"maps/c\.nii\.gz: has shape \(10, 12, 8, 2\); give one volume",
+    ),
+    "no NIfTI": (lambda f, _: (f / "maps" / "c.nii.gz").write_text("x"), r"maps/c\.nii\.gz: is not compressed"),
+    "colours": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", np.zeros(v.shape, [(c, "u1") for c in "RGB"])),
+        r"maps/c\.nii\.gz: holds values of type .*; give grey values as real numbers",
+    ),
+    "complex": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", (1j * v).astype(np.complex64)),
+        r"maps/c\.nii\.gz: holds values of type complex64",
+    ),
+    "interpolated labels": (
+        lambda f, v: store(f / "labels" / "c.nii", v / v.max()),
+        r"labels/c\.nii: mask holds other values than whole numbers",
+    ),
+    "labels of NaN": (
+        lambda f, v: store(f / "labels" / "c.nii", np.where(v == v.max(), np.nan, 0).astype(np.float32)),
+        r"labels/c\.nii: mask holds other values than whole numbers",
+    ),
+    "saturated in float64": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", 1 - np.exp(-20.0 - v.astype(np.float64))),
+        r"maps/c\.nii\.gz: \d+\.\d% of its voxels have scores of type float64 that are one number in float32; store",
+    ),
+    "large whole numbers": (
+        lambda f, v: nibabel.Nifti1Image(
+            10**12 + np.arange(v.size).reshape(v.shape), AFFINE, dtype=np.int64
+        ).to_filename(f / "maps" / "c.nii.gz"),
+        r"maps/c\.nii\.gz: \d+\.\d% of its voxels have scores of type (int|float)64 that are one number",
+    ),
     "twice": (lambda f, v: store(f / "maps" / "c.nii", v), r"maps/c\.nii\.gz: same name as c\.nii"),
 }
 
@@ -137,6 +166,14 @@ def test_mistakes_name_the_file_in_one_line(cohort, mistake):
     with pytest.raises(HarnessError, match=message) as error:
         evaluate_maps(folder / "maps", folder / "labels", folder / "brain")
     assert "\n" not in str(error.value)
+
+
+def test_a_single_fourth_axis_and_double_precision_change_nothing(cohort):
+    folder, (scores, _, _) = cohort
+    expected = evaluate_maps(folder / "maps", folder / "labels")
+    store(folder / "maps" / "a.nii.gz", scores[0][..., None])
+    store(folder / "maps" / "c.nii.gz", scores[2].astype(np.float64) * (1 + 1e-12))
+    assert evaluate_maps(folder / "maps", folder / "labels") == expected
 
 
 def test_nothing_to_find_is_an_error(cohort):
