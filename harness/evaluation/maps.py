@@ -118,8 +118,8 @@ def _scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
     single = values.astype(np.float32)
     if values.dtype.itemsize > 4 or values.dtype.kind in "iu":
         changed = np.unique(values[single.astype(values.dtype) != values])
-        counts = np.unique(changed.astype(np.float32), return_counts=True)[1] if changed.size else np.zeros(1)
-        if (share := counts.max() / values.size) > MERGED:
+        merged = np.unique(changed.astype(np.float32), return_counts=True)[1] - 1 if changed.size else np.zeros(1)
+        if (share := merged.max() / values.size) > MERGED:
             raise HarnessError(
                 f"{path}: {share:.1%} of its voxels have scores of type {values.dtype} that are one number in float32; "
                 "store scores before a function that saturates (logits, not a sigmoid of them), or their ranks"
