@@ -27,6 +27,8 @@ class Files:
     drawn_on: Path | None = None
     #: why the subject cannot be used, if that can be told from its files' names
     problem: str = ""
+    #: kinds of scan of which there were several to choose from
+    several: tuple[str, ...] = ()
 
 
 class Layout:
@@ -46,6 +48,11 @@ class Layout:
     def subjects(self, root: Path) -> list[Files]:
         """The subjects below `root`, sorted by name; an empty list where nothing fits the layout."""
         raise NotImplementedError
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key that sorts names with numbers in them as numbers: run-2 before run-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def names() -> list[str]:

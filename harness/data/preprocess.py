@@ -117,6 +117,9 @@ def _labels(
 
     Raises OffGrid where that is none of `drawn` (T1 first, then T2), nor `drawn_on`.
     """
+    if drawn_on in drawn:
+        scan, matrix = drawn[drawn_on]
+        return read_labels(path, scan), matrix
     if drawn_on is not None:
         other = read_scan(drawn_on)
         return read_labels(path, other), follow(other, t1, chosen.spacing).matrix

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 from scipy import ndimage
 
 from harness.data.volume import BadScan, read_volume
@@ -58,9 +59,12 @@ def read_scan(path: Path) -> Scan:
 def read_labels(path: Path, like: Scan) -> Scan:
     """Read whole-number labels 0…255, which may all be 0, from a mask with the voxels of `like`.
 
+    They may be stored in another order of axes, or the other way round along one, if the header says so.
     Raises OffGrid if it has other voxels, BadScan if it cannot be used at all.
     """
     data, affine = read_volume(path)
+    turn = ornt_transform(io_orientation(affine), io_orientation(like.affine))
+    data, affine = apply_orientation(data, turn), affine @ inv_ornt_aff(turn, data.shape)
     if data.shape != like.data.shape:
         raise OffGrid(path, f"mask has shape {data.shape}, the scan {like.data.shape}; give the mask in its voxels")
     corners = np.array(np.meshgrid(*[[0, n - 1] for n in data.shape], [1.0])).reshape(4, -1)

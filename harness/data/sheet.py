@@ -61,8 +61,8 @@ def index(
     """The subjects that `layout` finds below `root`, each with its split, sorted by name.
 
     `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
-    "test" (the part `subset` of them). Raises HarnessError if there are none, or if a name in `exclude` is not among
-    them.
+    "test" (the part `subset` of them). Raises HarnessError if there are none, if a name in `exclude` is not among
+    them, or if a test set has no mask at all.
     """
     found = find(layout, root)
     unknown = sorted(set(exclude) - {files.subject for files in found})
@@ -73,6 +73,8 @@ def index(
     # A part is one of the whole release, whoever is excluded from it.
     chosen = splits.subset([files.subject for files in found], subset)
     kept = {files.subject: files for files in found if files.subject in chosen and files.subject not in exclude}
+    if role == "test" and not any(files.mask for files in kept.values()):
+        raise HarnessError(f"{root}: {len(kept)} subjects but not one mask; a test set needs them: {layout.expected}")
     if role == "test":
         parts = dict.fromkeys(kept, "test")
     elif listed is not None:

@@ -59,6 +59,11 @@ def command(
         f"{dataset}: {len(written.rows)} subjects ({', '.join(f'{n} {part}' for part, n in parts.items() if n)}), "
         f"{', '.join(f'{n} with {name}' for name, n in files.items() if n)}"
     )
+    for scan in sorted({scan for subject, _ in found for scan in subject.several}):
+        names = [subject.subject for subject, _ in found if scan in subject.several]
+        click.echo(
+            f"{dataset}: {len(names)} subjects have several {scan}, for example {names[0]}; see {out} for the chosen"
+        )
     for line in releases.compare(kind.subjects(root), kind, known):
         click.echo(f"{dataset}: {line}")
     for row in written.rows:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import layout
+from harness.data import layout, sheet
 from harness.errors import HarnessError
 
 
@@ -148,16 +148,18 @@ def test_bids_with_masks_drawn_on_t2(tmp_path):
         folder / "sub-M2001_ses-7_acq-tfl3_T1w.nii.gz",
         folder / "sub-M2001_ses-7_acq-spc3_T2w.nii.gz",
     )
-    assert (first.mask, first.drawn_on) == (Path(mask), None)
+    assert (first.mask, first.drawn_on) == (Path(mask), first.t2)
     assert second.t1 == Path("sub-M2002/ses-1/anat/sub-M2002_ses-1_run-1_T1w.nii.gz")
     assert second.mask is None
 
 
-def test_bids_prefers_a_session_with_a_t1_to_one_with_a_mask(tmp_path):
+def test_bids_joins_the_outlined_session_with_the_t1_of_another(tmp_path):
     touch(tmp_path, "sub-1/ses-1/anat/sub-1_ses-1_T2w.nii.gz", "sub-1/ses-2/anat/sub-1_ses-2_T1w.nii.gz")
     touch(tmp_path, "derivatives/masks/sub-1/ses-1/anat/sub-1_ses-1_T2w_desc-lesion_mask.nii.gz")
     (files,) = layout.load("bids").subjects(tmp_path)
-    assert (files.t1, files.t2, files.mask) == (Path("sub-1/ses-2/anat/sub-1_ses-2_T1w.nii.gz"), None, None)
+    t2 = Path("sub-1/ses-1/anat/sub-1_ses-1_T2w.nii.gz")
+    mask = Path("derivatives/masks/sub-1/ses-1/anat/sub-1_ses-1_T2w_desc-lesion_mask.nii.gz")
+    assert files == layout.Files("sub-1", Path("sub-1/ses-2/anat/sub-1_ses-2_T1w.nii.gz"), t2, mask, drawn_on=t2)
 
 
 def test_bids_with_masks_drawn_on_diffusion(tmp_path):
@@ -218,3 +220,79 @@ def test_real_folders(mri_mini, name, t1, t2, masks):
     for files in found:
         for path in (files.t1, files.t2, files.mask):
             assert path is None or (mri_mini / name / path).is_file()
+
+
+def taken(tmp_path: Path, *names: str) -> list[tuple[str, str, str, str]]:
+    """File names of t1, t2, mask and drawn_on of every subject of a BIDS folder with these files."""
+    touch(tmp_path, *(f"{name}.nii.gz" for name in names))
+    found = layout.load("bids").subjects(tmp_path)
+    return [tuple(path.name.split(".")[0] if path else "" for path in (f.t1, f.t2, f.mask, f.drawn_on)) for f in found]
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("acq-pre_T1w", "acq-post_ce-gadolinium_T1w"),
+        ("acq-mprage_T1w", "acq-localizer_T1w"),
+        ("acq-mprage_T1w", "acq-3planeloc_T1w"),
+        ("run-2_T1w", "run-10_T1w"),
+        ("run-02_T1w", "run-10_T1w"),
+        ("rec-norm_part-mag_T1w", "part-phase_T1w"),
+        ("rec-z_T1w", "rec-a_space-MNI152NLin6Asym_T1w"),
+    ],
+)
+def test_bids_takes_the_plain_scan_of_several(tmp_path, first, last):
+    ((t1, *_),) = taken(tmp_path, f"sub-1/anat/sub-1_{last}", f"sub-1/anat/sub-1_{first}")
+    assert t1 == f"sub-1_{first}"
+    (files,) = layout.load("bids").subjects(tmp_path)
+    assert files.several == ("T1w",)
+
+
+def test_bids_sorts_sessions_as_numbers(tmp_path):
+    assert taken(tmp_path, *(f"sub-1/ses-{n}/anat/sub-1_ses-{n}_T1w" for n in (10, 2)))[0][0] == "sub-1_ses-2_T1w"
+
+
+def test_bids_takes_the_run_that_the_mask_names(tmp_path):
+    anat = "sub-1/anat/sub-1"
+    mask = "sub-1_acq-spc3_run-4_T2w_desc-lesion_mask"
+    runs = (f"{anat}_acq-spc3_run-{n}_T2w" for n in (1, 4, 10))
+    found = taken(tmp_path, f"{anat}_T1w", *runs, f"derivatives/m/sub-1/anat/{mask}")
+    t2 = "sub-1_acq-spc3_run-4_T2w"
+    assert found == [("sub-1_T1w", t2, mask, t2)]
+
+
+def test_bids_takes_the_t1_of_the_session_nearest_to_the_outline(tmp_path):
+    """As 25 subjects of ARC: the outline and its T2 of day 9, T1 of days 2, 8 and 40."""
+    mask = "sub-1_ses-9_acq-spc3_T2w_desc-lesion_mask"
+    scans = [f"sub-1/ses-{n}/anat/sub-1_ses-{n}_T1w" for n in (2, 8, 40)]
+    t2 = [f"sub-1/ses-{n}/anat/sub-1_ses-{n}_acq-spc3_T2w" for n in (2, 9)]
+    found = taken(tmp_path, *scans, *t2, f"derivatives/m/sub-1/ses-9/anat/{mask}")
+    assert found == [("sub-1_ses-8_T1w", "sub-1_ses-9_acq-spc3_T2w", mask, "sub-1_ses-9_acq-spc3_T2w")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sub-1/anat/sub-1_T1w_label-lesion_roi",
+        "derivatives/m/sub-1/anat/sub-1_label-lesion_dseg",
+        "derivatives/m/sub-1/anat/sub-1_desc-lesion_dseg",
+        "derivatives/labels/sub-1/anat/sub-1_T1w_lesion-manual",
+        "derivatives/m/sub-1/anat/sub-1_msk",
+        "derivatives/m/sub-1/anat/sub-1_T1w_desc-T1lesion_mask",
+    ],
+)
+def test_bids_knows_usual_names_of_masks(tmp_path, name):
+    ((t1, _, mask, drawn_on),) = taken(tmp_path, "sub-1/anat/sub-1_T1w", name)
+    assert (t1, mask, drawn_on) == ("sub-1_T1w", Path(name).name, "")
+
+
+def test_bids_takes_the_mask_in_the_voxels_of_a_scan(tmp_path):
+    native = "derivatives/z/sub-1/anat/sub-1_desc-lesion_mask"
+    moved = "derivatives/a/sub-1/anat/sub-1_space-MNI152NLin2009cAsym_desc-lesion_mask"
+    assert taken(tmp_path, "sub-1/anat/sub-1_T1w", moved, native)[0][2] == Path(native).name
+
+
+def test_a_test_set_without_any_mask_is_refused(tmp_path):
+    touch(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/sub-2_T1w.nii.gz")
+    with pytest.raises(HarnessError, match=r"2 subjects but not one mask; .*derivatives"):
+        sheet.index(layout.load("bids"), tmp_path, role="test")

@@ -34,6 +34,17 @@ def test_extracted_scans_are_told_from_heads(extracted_scan, head_scan):
     assert brain.extracted(Scan(head_scan.path, defaced, head_scan.affine)) is None
 
 
+def test_a_cavity_that_an_extraction_left_at_0_is_brain(extracted_scan):
+    inside = extracted_scan.data != 0
+    i, j, k = np.round(np.argwhere(inside).mean(axis=0)).astype(int)
+    data = extracted_scan.data.copy()
+    data[i + 4 : i + 9, j : j + 6, k : k + 5] = 0
+    known = brain.extracted(Scan(extracted_scan.path, data, extracted_scan.affine))
+    assert known is not None
+    assert known[i + 4 : i + 9, j : j + 6, k : k + 5].all()
+    assert dice(known, inside) > 0.999
+
+
 def test_extracted_brain_is_found_where_it_is(extracted_scan):
     found = locate(extracted_scan, mni(), FAST)
     assert off(found.matrix, POSE) < 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -43,3 +44,24 @@ def test_prepare_scan_gives_what_is_packed_and_the_way_back(tmp_path, extracted_
     assert np.corrcoef(back[both], extracted_scan.data[both])[0, 1] > 0.85
     with pytest.raises(HarnessError, match=r"gone\.nii"):
         prepare_scan(tmp_path / "gone.nii", FAST, "t1")
+
+
+def test_a_map_has_the_header_of_its_scan(tmp_path, extracted_scan):
+    """Its place is the scan's for programs that read sform as for those that read qform, even where the two differ."""
+    image = nibabel.Nifti1Image(extracted_scan.data, extracted_scan.affine)
+    turned = extracted_scan.affine.copy()
+    turned[:3, 3] += 7
+    image.set_qform(turned, code=1)
+    image.set_sform(extracted_scan.affine, code=2)
+    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_data_dtype(np.int16)
+    image.to_filename(tmp_path / "scan.nii.gz")
+    volume, placement = prepare_scan(tmp_path / "scan.nii.gz", FAST, "t1")
+    placement.to_native(volume).to_filename(tmp_path / "map.nii.gz")
+    scan, found = (nibabel.load(tmp_path / f"{name}.nii.gz") for name in ("scan", "map"))
+    for code in ("sform_code", "qform_code", "xyzt_units"):
+        assert found.header[code] == scan.header[code]
+    np.testing.assert_allclose(found.get_qform(), scan.get_qform(), atol=1e-4)
+    np.testing.assert_allclose(found.get_sform(), scan.get_sform(), atol=1e-4)
+    assert found.get_data_dtype() == np.float32
+    assert 0 < np.asarray(found.dataobj).max() <= 1

@@ -26,3 +26,22 @@ def test_labels_must_lie_on_the_grid_of_the_scan(tmp_path):
         read_labels(nifti(tmp_path / "shift.nii", labels, np.array(np.diag([2.0, 2, 2, 1])) + np.eye(4, k=3) * 5), scan)
     with pytest.raises(BadScan, match="whole numbers"):
         read_labels(nifti(tmp_path / "half.nii", labels * np.float32(0.3)), scan)
+
+
+def test_labels_in_another_order_of_axes_are_reordered(tmp_path):
+    """An asymmetric marker lies where its header says, however it is stored."""
+    affine = np.array([[2.0, 0.1, 0, -20], [-0.1, 2, 0, -30], [0, 0, 2.5, -10], [0, 0, 0, 1]])
+    scan = read_scan(nifti(tmp_path / "scan.nii", random_volume(), affine))
+    labels = np.zeros((12, 13, 14), np.uint8)
+    labels[2:4, 5, 9:12] = 1
+    labels[7, 1, 3] = 2
+    for order in ((0, 1, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)):
+        for flips in ((), (0,), (1, 2), (0, 1, 2)):
+            stored, matrix = labels.transpose(order), np.eye(4)[:, [*order, 3]]
+            for axis in flips:
+                stored = np.flip(stored, axis)
+                turn = np.eye(4)
+                turn[axis, axis], turn[axis, 3] = -1, stored.shape[axis] - 1
+                matrix = matrix @ turn
+            found = read_labels(nifti(tmp_path / "mask.nii", np.ascontiguousarray(stored), affine @ matrix), scan)
+            np.testing.assert_array_equal(found.data, labels)

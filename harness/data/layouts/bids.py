@@ -4,58 +4,131 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data import layout
 
-SCAN = re.compile(r"(?P<entities>sub-[^\W_]+(?:_[^\W_]+(?:-[^\W_]+)?)*)_(?P<suffix>[^\W_]+)\.nii(?:\.gz)?", re.ASCII)
-#: the whole outline: `_desc-lesion_mask`, `_label-lesion_mask`, `_desc-T1lesion_mask`; not `desc-lesionAcute`
-MASK = re.compile(r"_(?:label|desc)-(?:T1|T2)?lesion(?:_[a-z]+-[A-Za-z0-9]+)*_mask\.nii(?:\.gz)?$")
+SCAN = re.compile(r"sub-[^\W_]+(?:_[^\W_]+(?:-[^\W_]+)?)*_(?P<suffix>[^\W_]+)\.nii(?:\.gz)?", re.ASCII)
+#: the whole outline, as ARC and SOOP (`_desc-lesion_mask`), fMRIPrep (`_label-lesion_roi`), ISLES (`_msk`) and ivadomed
+#: (`_lesion-manual`) name it; not a part of it such as `desc-lesionAcute`
+MASK = re.compile(
+    r"sub-[^\W_]+_(?:.*_)?(?:(?:label|desc)-(?:T1|T2)?lesion(?:_[a-z]+-[A-Za-z0-9]+)*_(?:mask|roi|dseg)"
+    r"|lesion-manual|lesion(?:_?mask|_roi|_msk)?|msk)\.nii(?:\.gz)?",
+    re.ASCII,
+)
+#: entities by which a mask names the one scan it was drawn on
+DRAWN = ("acq", "ce", "rec", "run", "echo", "part")
+LOCALIZER = re.compile(r"localizer|scout|survey|^loc|loc$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One file: its path below the root, the entities in its name, and how masks call such a scan."""
+
+    path: Path
+    entities: dict[str, str]
+    kind: str
+
+    @property
+    def session(self) -> str:
+        return self.entities.get("ses", "")
+
+    @property
+    def last(self) -> int:
+        """How many reasons there are to take any other scan first."""
+        entities = self.entities
+        return sum((
+            "ce" in entities,
+            entities.get("part") == "phase",
+            bool(LOCALIZER.search(entities.get("acq", ""))),
+            "space" in entities,
+        ))  # fmt: skip
 
 
 class Layout(layout.Layout):
-    """`sub-*/[ses-*/]anat/*_T1w.nii.gz`, `*_T2w.nii.gz`, masks `derivatives/**/sub-*_*lesion_mask.nii.gz`.
+    """`sub-*/[ses-*/]anat/*_T1w.nii.gz`, `*_T2w.nii.gz`, and masks anywhere, usually below `derivatives/`.
 
-    A subject is one session: of those with a mask the first that has a T1, else the first with a T1; of several runs
-    the first. The scan that a mask was drawn on is told by its name (`space-TRACE`, `_T2w_desc-lesion`); a mask drawn
-    on neither T1 nor T2 is moved with the scan that it was drawn on.
+    The mask decides: its session's T2, and the T1 of its session or of the nearest that has one. Without a mask it is
+    the first session with a T1. Of several scans of a kind the one with the entities in the mask's name is taken
+    (`acq`, `rec`, `run`, …), else the first; numbers count as numbers, and scans with a contrast agent, of phases, of
+    another space and localizers come last. The scan that a mask was drawn on is told by its name (`space-TRACE`,
+    `_T2w_desc-lesion`).
     """
 
     expected = "sub-*/[ses-*/]anat/sub-*_T1w.nii.gz (masks: derivatives/**/sub-*_desc-lesion_mask.nii.gz)"
 
     def subjects(self, root: Path) -> list[layout.Files]:
-        sessions: dict[str, dict[str, dict[str, Path]]] = defaultdict(lambda: defaultdict(dict))
+        scans: dict[str, list[Found]] = defaultdict(list)
+        masks: dict[str, list[Found]] = defaultdict(list)
         for path in layout.walk(root, skip=("sourcedata", "code")):
-            match = SCAN.fullmatch(path.name)
-            if match is None:
-                continue
-            entities = _entities(match["entities"])
-            session = sessions[f"sub-{entities['sub']}"][entities.get("ses", "")]
-            if path.parts[0] == "derivatives":
-                if MASK.search(path.name):
-                    session.setdefault("mask", path)
-            elif "space" not in entities:
-                session.setdefault(_kind(match["suffix"], entities), path)
-        chosen = ((subject, _first(found)) for subject, found in sorted(sessions.items()))
-        return [_files(subject, files) for subject, files in chosen if "T1w" in files or "T2w" in files]
+            entities = _entities(path.name)
+            if MASK.fullmatch(path.name):
+                masks[entities["sub"]].append(Found(path, entities, _drawn_on(path.name)))
+            elif (match := SCAN.fullmatch(path.name)) and path.parts[0] != "derivatives":
+                scans[entities["sub"]].append(Found(path, entities, _kind(match["suffix"], entities)))
+        chosen = (_files(f"sub-{name}", scans[name], masks.get(name, [])) for name in sorted(scans))
+        return [files for files in chosen if files.t1 or files.t2]
 
 
-def _first(sessions: dict[str, dict[str, Path]]) -> dict[str, Path]:
-    """The session that stands for the subject."""
-    return min(sessions.items(), key=lambda item: ("T1w" not in item[1], "mask" not in item[1], item[0]))[1]
+def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files:
+    """The files of one subject, and the kinds of which there was a choice."""
+    kinds = {"", *(scan.kind for scan in scans)}
+    # A mask in the space of a template is no outline in the voxels of a scan.
+    mask = min(masks, key=lambda found: (found.entities.get("space", "") not in kinds, _natural(found)), default=None)
+    several = set()
 
+    def best(kind: str, sessions: list[str]) -> Found | None:
+        """The scan of a kind in the first of `sessions` that has one."""
+        for session in sessions:
+            found = [scan for scan in scans if scan.kind == kind and scan.session == session]
+            if len(found) > 1 and found[0].path.name.split(".")[0] != found[1].path.name.split(".")[0]:
+                several.add(kind)
+            if found:
+                return min(found, key=lambda scan: (_unlike(mask, scan), scan.last, _natural(scan)))
+        return None
 
-def _files(subject: str, scans: dict[str, Path]) -> layout.Files:
-    mask = scans.get("mask")
-    drawn_on = None if mask is None else scans.get(_drawn_on(mask.name))
-    if drawn_on in (scans.get("T1w"), scans.get("T2w")):
+    sessions = sorted({scan.session for scan in scans}, key=layout.natural)
+    if mask is None:
+        t1 = best("T1w", sessions)
+        t2 = best("T2w", [t1.session] if t1 else sessions)
         drawn_on = None
-    return layout.Files(subject, scans.get("T1w"), scans.get("T2w"), mask, drawn_on)
+    else:
+        near = sorted(sessions, key=lambda session: _apart(session, mask.session))
+        t1, t2 = best("T1w", near), best("T2w", [mask.session])
+        drawn_on = best(mask.kind, [mask.session])
+        if drawn_on is None and t1 and t1.session != mask.session:
+            drawn_on = t2  # of the two visits only this scan can have the voxels of the mask
+    if drawn_on is t1:
+        drawn_on = None
+    t1_path, t2_path, mask_path, drawn_path = (found and found.path for found in (t1, t2, mask, drawn_on))
+    return layout.Files(subject, t1_path, t2_path, mask_path, drawn_path, several=tuple(sorted(several)))
+
+
+def _unlike(mask: Found | None, scan: Found) -> int:
+    """How many entities in a mask's name are not those of a scan that it may have been drawn on."""
+    if mask is None or mask.kind not in ("", scan.kind):
+        return 0
+    return sum(mask.entities[name] != scan.entities.get(name) for name in DRAWN if name in mask.entities)
+
+
+def _apart(session: str, other: str) -> tuple[float, list[tuple[int, str]]]:
+    """How far one session is from another: by number where both have one, the same first."""
+    if session == other:
+        return -1.0, []
+    numbers = [re.fullmatch(r"\D*(\d+)", name) for name in (session, other)]
+    found = [int(match[1]) for match in numbers if match]
+    return (abs(found[0] - found[1]) if len(found) == 2 else float("inf")), layout.natural(session)
+
+
+def _natural(found: Found) -> list[tuple[int, str]]:
+    """Order by name, with numbers as numbers."""
+    return layout.natural(found.path.as_posix())
 
 
 def _drawn_on(name: str) -> str:
     """The kind of scan that a mask's name says it was drawn on, or nothing."""
-    match = re.search(r"_space-(\w+?)_|_(T1w|T2w|FLAIR)_(?:desc|label)", name)
+    match = re.search(r"_space-(\w+?)_|_(T1w|T2w|FLAIR)_(?:desc|label|lesion)", name)
     return (match[1] or match[2]) if match else ""
 
 
@@ -64,6 +137,6 @@ def _kind(suffix: str, entities: dict[str, str]) -> str:
     return entities.get("rec", suffix) if suffix == "dwi" else suffix
 
 
-def _entities(text: str) -> dict[str, str]:
-    pairs = (part.partition("-") for part in text.split("_"))
-    return {key: value for key, _, value in pairs}
+def _entities(name: str) -> dict[str, str]:
+    pairs = (part.partition("-") for part in name.split(".")[0].split("_"))
+    return {key: value for key, dash, value in pairs if dash}
