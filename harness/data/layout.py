@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.errors import HarnessError
 
@@ -99,7 +99,7 @@ def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> list
     the same scan in two folders has a problem.
     """
     patterns = {kind: re.compile(pattern) for kind, pattern in kinds.items()}
-    found: dict[str, dict[str, Path]] = {}
+    found: dict[str, dict[str, Any]] = {}
     problems: dict[str, str] = {}
     for path in walk(root, skip):
         for kind, pattern in patterns.items():

@@ -101,7 +101,7 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
             drawn_on = t2  # of the two visits only this scan can have the voxels of the mask
     if drawn_on is t1:
         drawn_on = None
-    t1_path, t2_path, mask_path, drawn_path = (found and found.path for found in (t1, t2, mask, drawn_on))
+    t1_path, t2_path, mask_path, drawn_path = (found.path if found else None for found in (t1, t2, mask, drawn_on))
     return layout.Files(subject, t1_path, t2_path, mask_path, drawn_path, several=tuple(sorted(several)))
 
 
