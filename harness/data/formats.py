@@ -1,4 +1,4 @@
-"""What a file is that is no NIfTI scan, by its first bytes, and how it becomes one."""
+"""File formats other than NIfTI, recognised by their first bytes, each with the remedy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = (
 
 
 def foreign(path: Path) -> tuple[str, str] | None:
-    """What a file is instead of an image that nibabel reads, and the remedy; None if nothing is known against it.
+    """The format of a file that nibabel does not read, and the remedy; None if its first bytes match none of KINDS.
 
     Raises OSError, EOFError or zlib.error if it is compressed and damaged in its first bytes.
     """

@@ -117,14 +117,26 @@ def _scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
     values, affine = _read(path)
     single = values.astype(np.float32)
     if values.dtype.itemsize > 4 or values.dtype.kind in "iu":
-        changed = np.unique(values[single.astype(values.dtype) != values])
-        merged = np.unique(changed.astype(np.float32), return_counts=True)[1] - 1 if changed.size else np.zeros(1)
-        if (share := merged.max() / values.size) > MERGED:
+        share = _merged(values, single)
+        if share > MERGED:
             raise HarnessError(
                 f"{path}: {share:.1%} of its voxels have scores of type {values.dtype} that are one number in float32; "
                 "store scores before a function that saturates (logits, not a sigmoid of them), or their ranks"
             )
     return single, affine
+
+
+def _merged(values: np.ndarray, single: np.ndarray) -> float:
+    """Largest share of voxels that rounding to float32 makes equal to voxels of another score."""
+    changed = single.astype(values.dtype) != values
+    if not changed.any():
+        return 0.0
+    affected = np.isin(single, np.unique(single[changed]))
+    scores, counts = np.unique(values[affected], return_counts=True)
+    _, group = np.unique(scores.astype(np.float32), return_inverse=True)
+    largest = np.zeros(group.max() + 1)
+    np.maximum.at(largest, group, counts)
+    return float((np.bincount(group, counts) - largest).max() / values.size)
 
 
 def _matching(path: Path, of: Path, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:

@@ -147,6 +147,10 @@ MISTAKES = {
         lambda f, v: store(f / "maps" / "c.nii.gz", 1 - np.exp(-20.0 - v.astype(np.float64))),
         r"maps/c\.nii\.gz: \d+\.\d% of its voxels have scores of type float64 that are one number in float32; store",
     ),
+    "few scores, saturated": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", 1 - np.where(v > np.median(v), 1e-12, 2e-12)),
+        r"maps/c\.nii\.gz: 50\.0% of its voxels have scores of type float64 that are one number in float32; store",
+    ),
     "large whole numbers": (
         lambda f, v: nibabel.Nifti1Image(
             10**12 + np.arange(v.size).reshape(v.shape), AFFINE, dtype=np.int64

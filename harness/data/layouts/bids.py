@@ -17,7 +17,7 @@ MASK = re.compile(
     r"|lesion-manual|lesion(?:_?mask|_roi|_msk)?|msk)\.nii(?:\.gz)?",
     re.ASCII,
 )
-#: entities by which a mask names the one scan it was drawn on
+#: BIDS entities that link a mask to its scan
 DRAWN = ("acq", "ce", "rec", "run", "echo", "part")
 LOCALIZER = re.compile(r"localizer|scout|survey|^loc|loc$", re.IGNORECASE)
 
@@ -49,11 +49,10 @@ class Found:
 class Layout(layout.Layout):
     """`sub-*/[ses-*/]anat/*_T1w.nii.gz`, `*_T2w.nii.gz`, and masks anywhere, usually below `derivatives/`.
 
-    The mask decides: its session's T2, and the T1 of its session or of the nearest that has one. Without a mask it is
-    the first session with a T1. Of several scans of a kind the one with the entities in the mask's name is taken
-    (`acq`, `rec`, `run`, …), else the first; numbers count as numbers, and scans with a contrast agent, of phases, of
-    another space and localizers come last. The scan that a mask was drawn on is told by its name (`space-TRACE`,
-    `_T2w_desc-lesion`).
+    The mask selects the scans: the T2 of its session, and the T1 of the same or the nearest session. Without a mask the
+    first session with a T1 counts. Among several scans of a kind the entities in the mask's name (`acq`, `rec`, `run`,
+    …) select one, else the first counts; runs and sessions sort as numbers; scans with a contrast agent, of phases, of
+    another space and localizers come last. The mask's name states its scan (`space-TRACE`, `_T2w_desc-lesion`).
     """
 
     expected = "sub-*/[ses-*/]anat/sub-*_T1w.nii.gz (masks: derivatives/**/sub-*_desc-lesion_mask.nii.gz)"
@@ -82,7 +81,7 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
         """The scan of a kind in the first of `sessions` that has one."""
         for session in sessions:
             found = [scan for scan in scans if scan.kind == kind and scan.session == session]
-            if len(found) > 1 and found[0].path.name.split(".")[0] != found[1].path.name.split(".")[0]:
+            if len({scan.path.name.split(".")[0] for scan in found}) > 1:
                 several.add(kind)
             if found:
                 return min(found, key=lambda scan: (_unlike(mask, scan), scan.last, _natural(scan)))
@@ -106,7 +105,7 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
 
 
 def _unlike(mask: Found | None, scan: Found) -> int:
-    """How many entities in a mask's name are not those of a scan that it may have been drawn on."""
+    """Number of entities in the mask's name that differ from the scan's; 0 for a scan of another kind."""
     if mask is None or mask.kind not in ("", scan.kind):
         return 0
     return sum(mask.entities[name] != scan.entities.get(name) for name in DRAWN if name in mask.entities)
