@@ -17,10 +17,10 @@ from harness.method import Batch, Context, Method, Phase, Update
 from harness.networks.output import OutputConv2d
 from harness.scoring.ssim import dissimilarity_map
 from harness.scoring.windows import by_slices
-from harness.settings import TrainingParams, added, scoring
+from harness.settings import TrainingParams, added, check_field, scoring
 from harness.training.seeds import Streams
 
-REVISION = 2
+REVISION = 3
 TITLE = "DAE"
 FAMILY = "S-S"
 PAPER = "Kascenas et al., MIDL 2022"
@@ -28,7 +28,15 @@ SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "cells": 8}
 VARIANTS = {
     "upd": {
         "title": "DAE (UPD)",
-        "params": {"steps": 10_000, "masked": False, "residual": "ssim", "erosion": 1, "median": 1, "clip": 0.0},
+        "params": {
+            "steps": 10_000,
+            "masked": False,
+            "residual": "ssim",
+            "erosion": 1,
+            "median": 1,
+            "clip": 0.0,
+            "field": 0.0,
+        },
     }
 }
 
@@ -46,15 +54,20 @@ class Params(TrainingParams):
     batch: int = 16  # slices
     widths: tuple[int, ...] = (64, 128, 256, 512)  # channels per level
     noise: float = 0.2  # standard deviation of the noise
-    cells: int = 16  # the noise is drawn on a grid of cells x cells and enlarged
+    cells: int = 16  # points of the grid on which noise is drawn, along the slice's longer side
     weight_decay: float = 1e-5
     period: int = 3200  # steps from the highest learning rate to 0 and as many back; 100 epochs of 32 steps
-    erosion: int = scoring(5)  # voxels, side of the square that erodes the brain mask; 1 = off
-    median: int = scoring(5)  # voxels, side of the in-plane median filter; 1 = off
+    erosion: int = scoring(5)  # pixels of the scaled slice, side of the square that erodes the brain mask; 1 = off
+    median: int = scoring(5)  # pixels of the scaled slice, side of the in-plane median filter; 1 = off
     masked: bool = added(True)  # the loss counts the brain only; UPD_study counts the whole slice
     residual: Literal["absolute", "ssim"] = added("absolute", scoring=True)  # ssim: 1 - SSIM, UPD_study
     clip: float = added(0.5)  # largest norm of the gradient; 0: none, UPD_study
     data_range: float = added(255.0, scoring=True)  # taken for the range of grey values by that SSIM; UPD_study
+    field: float = added(240.0)  # mm, longer side of the slice that `cells` refers to; 0: of the slice at hand
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_field(self.field)
 
 
 class StandardisedConv(nn.Conv2d):
@@ -124,7 +137,8 @@ class Baseline(Method):
     def loss(self, batch: Batch) -> Tensor:
         """Squared error, in the brain if `masked`, averaged over all voxels."""
         x, brain = batch.images, batch.images > 0
-        noise = coarse_noise(x.shape, self.params.cells, self.params.noise, batch.rng["noise"])
+        cells = self.params.cells / self.context.share(batch, self.params.field)
+        noise = coarse_noise(x.shape, cells, self.params.noise, batch.rng["noise"])
         error = self.unet(x + noise * brain) - x
         return (error * brain if self.params.masked else error).square().mean()
 

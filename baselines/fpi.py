@@ -9,7 +9,7 @@ from torch import Tensor
 from harness.anomalies.interpolation import PatchInterpolation
 from harness.settings import InterpolationParams
 
-REVISION = 2
+REVISION = 3
 TITLE = "FPI"
 FAMILY = "S-S"
 PAPER = "Tan et al., 2020 (arXiv:2011.04197)"

@@ -10,12 +10,12 @@ from harness.anomalies import poisson
 from harness.anomalies.interpolation import PatchInterpolation
 from harness.settings import InterpolationParams
 
-REVISION = 2
+REVISION = 3
 TITLE = "PII"
 FAMILY = "S-S"
 PAPER = "Tan et al., MICCAI 2021 (arXiv:2107.02622)"
 SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [4, 8, 16, 16]}
-VARIANTS = {"upd": {"title": "PII (UPD)", "params": {"tolerance": 0.0, "he": False}}}
+VARIANTS = {"upd": {"title": "PII (UPD)", "params": {"tolerance": 0.0, "he": False, "field": 0.0}}}
 
 
 @dataclass(frozen=True)

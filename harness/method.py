@@ -38,6 +38,13 @@ class Context:
     spacing: float  # mm, side of the isotropic voxels
     required: Method | None = None  # the trained method that REQUIRES names, frozen
 
+    def share(self, batch: Batch, field: float) -> float:
+        """Length of a field of view of `field` mm as a multiple of the longer side of a batch's slices; 1 for 0 mm.
+
+        Authors state lengths as shares of their slices. Multiplied by this, they keep their length in mm on others.
+        """
+        return field / (max(batch.images.shape[-2:]) * batch.pixel * self.spacing) if field else 1.0
+
 
 @dataclass
 class Batch:
@@ -47,12 +54,14 @@ class Batch:
     subjects: int64 (N,), the subject of each.
     rng: one independent random stream per purpose, `rng["anomalies"]`.
     draw_foreign: makes `foreign`.
+    pixel: side of a pixel in voxels of the volume, above 1 where slices were scaled to the patch.
     """
 
     images: Tensor
     subjects: Tensor
     rng: Streams
     draw_foreign: Callable[[], Tensor]
+    pixel: float = 1.0
 
     @cached_property
     def foreign(self) -> Tensor:

@@ -33,6 +33,12 @@ def added(default: Any, **metadata: Any) -> Any:
     return field(default=default, metadata={"added": True, **metadata})
 
 
+def check_field(field: float) -> None:
+    """Refuse a field of view, in mm, that no slice has; 0 stands for the slice at hand."""
+    if not (field == 0 or 50 <= field <= 1000):
+        raise ValueError(f"field is the side of a slice in mm, 50 to 1000, or 0 for the slice at hand, not {field:g}")
+
+
 @dataclass(frozen=True)
 class TrainingParams:
     """What every trained method has. Defaults: Naval Marimont et al. 2024, section 3."""
@@ -146,14 +152,16 @@ class InterpolationParams(TrainingParams):
     batch: int = 32  # slices
     learning_rate: float = 1e-3
     widths: tuple[int, ...] = (16, 64, 128, 256, 256)  # channels; wide ResNet of depth 16, factor 4
-    size: tuple[float, float] = (0.1, 0.4)  # side of the square as a share of the image's side
+    size: tuple[float, float] = (0.1, 0.4)  # side of the square as a share of the slice's longer side
     central: float = 0.5  # share of either axis, around the middle, in which the square has its centre
     factor: tuple[float, float] = (0.05, 0.95)  # weight of the foreign image
     tolerance: float = 0.0  # a voxel that changed by no more is labelled 0; jemtan/FPI has none for brains
     he: bool = added(True)  # convolutions start as in He et al. 2015, else torch's own way
+    field: float = added(240.0)  # mm, longer side of the slice that `size` refers to; 0: of the slice at hand
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_field(self.field)
         if len(self.widths) < 3 or min(self.widths) < 1:
             raise ValueError(f"widths must be three or more channel numbers, not {self.widths}")
         if len(self.widths) > 5:

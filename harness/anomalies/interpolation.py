@@ -62,7 +62,8 @@ class PatchInterpolation(Method):
         """Blended images and labels (N, 1, H, W); both are 0 outside the host's brain."""
         p, host = self.params, batch.images
         brain = host > 0
-        mask = square_masks(brain, batch.rng["anomalies"], p.size, p.central)
+        share = self.context.share(batch, p.field)
+        mask = square_masks(brain, batch.rng["anomalies"], (p.size[0] * share, p.size[1] * share), p.central)
         alpha = Draws(len(host), batch.rng["weights"]).uniform(*p.factor)
         images = self.blend(host, batch.foreign, mask, alpha) * brain
         return images, weight_label(images, host, mask, alpha, p.tolerance)

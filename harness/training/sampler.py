@@ -23,6 +23,11 @@ def patch_shape(patch: int, height: int, width: int) -> tuple[int, int]:
     return tuple(min(patch, math.ceil(side / STRIDE) * STRIDE) for side in (height, width))  # type: ignore[return-value]
 
 
+def pixel_side(patch: int, height: int, width: int) -> float:
+    """Side of a pixel, in voxels, of a slice of (height, width) voxels that `fit` scales to a patch: 1 or more."""
+    return max(1.0, max(height, width) / patch)
+
+
 def fit(slices: Tensor, patch: int) -> tuple[Tensor, tuple[int, int]]:
     """Scale slices (N, C, H, W) so that the longer side is at most `patch`, and pad to the stride with zeros.
 
@@ -109,7 +114,14 @@ class SliceSampler:
     def batch(self, count: int, rng: Streams, patch: int, resize: bool = False) -> Batch:
         """A batch from the stream `batches`."""
         images, subjects = self.draw(count, rng["batches"], patch=patch, resize=resize)
-        return Batch(images, self._sent(subjects), rng, lambda: self.draw(count, rng["foreign"], exclude=subjects)[0])
+        pixel = pixel_side(patch, *self.source.shape[-2:]) if resize else 1.0
+        return Batch(
+            images,
+            self._sent(subjects),
+            rng,
+            draw_foreign=lambda: self.draw(count, rng["foreign"], exclude=subjects)[0],
+            pixel=pixel,
+        )
 
     def _gather(self, places: Tensor, size: tuple[int, int]) -> Tensor:
         """Crops at places, int64 (4, count) on the host: subjects, slices, first rows, first columns."""

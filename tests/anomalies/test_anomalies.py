@@ -251,6 +251,19 @@ def test_coarse_noise_has_its_deviation_and_is_coarse():
     assert neighbours > 0.85
 
 
+def test_cells_of_noise_are_square():
+    """On a slice of twice the height, the correlation falls off alike along both axes."""
+    noise = coarse_noise(torch.Size((400, 1, 96, 48)), 12, 1.0, generator())[:, 0].numpy()
+
+    def correlation(lag: int, axis: int) -> float:
+        ends = np.moveaxis(noise, axis, 0)
+        return float(np.corrcoef(ends[:-lag].ravel(), ends[lag:].ravel())[0, 1])
+
+    for lag in (3, 6):
+        assert correlation(lag, 1) == pytest.approx(correlation(lag, 2), abs=0.04)
+    assert correlation(18, 1) < 0.1 < 0.5 < correlation(4, 1)
+
+
 def test_anomalies_are_as_large_as_those_of_the_public_code():
     """Quantiles of 384 patches of the public code (snavalm/disyre e149f29) on brains of this size, at full strength."""
     y, x = torch.meshgrid(torch.linspace(-94, 94, 189), torch.linspace(-76, 76, 153), indexing="ij")

@@ -7,7 +7,9 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from baselines import dae
 from harness import registry
+from harness.anomalies.noise import coarse_noise
 from harness.data.store import Store
 from harness.method import Context
 from harness.training import run
@@ -52,8 +54,20 @@ def test_loss_counts_the_whole_slice(tiny_cohort):
     assert whole > brain * 1.01
     batch = sampler.batch(4, Streams(2), 32)
     built = method("dae-upd")
-    from harness.anomalies.noise import coarse_noise
-
     noise = coarse_noise(batch.images.shape, 8, 0.2, batch.rng["noise"]) * (batch.images > 0)
     expected = ((built.unet(batch.images + noise) - batch.images) ** 2).mean()
     assert whole == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_cells_keep_their_length(monkeypatch):
+    """16 cells of 15 mm on a slice of 240 mm; on one of 180 mm 12, whatever its voxels and however it is scaled."""
+    asked = []
+    monkeypatch.setattr(dae, "coarse_noise", lambda shape, cells, *_: asked.append(cells) or torch.zeros(shape))
+    for spacing, patch in ((1.0, 64), (2.25, 128)):
+        volumes = np.ones((2, 3, round(180 / spacing), 16), np.float16)
+        drawn = SliceSampler(volumes, np.arange(2)).batch(2, Streams(1), patch, resize=True)
+        for name in ("dae", "dae-upd"):
+            params = registry.params(name, {**registry.describe(name).small, "cells": 16}, "t1")
+            run.build(name, vars(params), Context("t1", spacing)).loss(drawn)
+    assert asked[::2] == pytest.approx([12.0, 12.0], rel=0.08)  # slices are padded to multiples of 8 pixels
+    assert asked[1::2] == [16.0, 16.0]

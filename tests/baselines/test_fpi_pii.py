@@ -58,6 +58,21 @@ def test_squares_have_their_sides_and_places():
     assert (np.abs(middle[:, 1] - 39.5) <= 20.5).all()
 
 
+@pytest.mark.parametrize(("spacing", "patch"), [(2.0, 128), (4.0, 128), (1.0, 64)])
+def test_squares_keep_their_length(spacing, patch):
+    """0.1 to 0.4 of 240 mm at every voxel size and where slices are scaled; of the slice at hand in the variant."""
+    side = round(180 / spacing)
+    volumes = np.ones((2, 4, side, side), np.float16)
+    drawn = SliceSampler(volumes, np.arange(2)).batch(400, Streams(3), patch, resize=True)
+    for name, longest in (("fpi", 0.4 * 240), ("pii-upd", 0.4 * drawn.images.shape[-1] * drawn.pixel * spacing)):
+        params = registry.params(name, {**registry.describe(name).small, "patch": patch}, "t1")
+        built = run.build(name, vars(params), Context("t1", spacing))
+        built.blend = lambda host, foreign, mask, alpha: host + mask
+        changed = built.sample(drawn)[0][:, 0] > 1.5
+        heights = changed.any(2).sum(1).numpy() * drawn.pixel * spacing
+        assert np.quantile(heights, 0.98) == pytest.approx(longest, rel=0.06)
+
+
 def test_squares_need_no_central_foreground():
     foreground = torch.zeros((20, 1, 32, 32), dtype=torch.bool)
     foreground[..., 0, 3] = True
