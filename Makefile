@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # As in workflow/rules/common.smk: tensors stay with the process, which spares page faults.
 ALLOCATION := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1073741824
 
-.PHONY: help demo test nightly lint format setup clean
+.PHONY: help demo test nightly lint style types format setup clean
 
 help: ## print this list
 	@echo "make TARGET [PYTHON=…] [TORCH=cpu]"
@@ -21,12 +21,16 @@ test: setup ## run the tests
 nightly: setup ## run the slow tests, which install packages
 	$(BIN)/python -m pytest -m slow
 
-lint: setup ## check style, types and workflow
+lint: style types ## check style, types and workflow
+
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
-	$(BIN)/mypy
 	$(BIN)/snakemake --lint
+
+types: setup
+	$(BIN)/mypy
 
 format: setup ## format code and workflow
 	$(BIN)/ruff check --fix .

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 from scipy.ndimage import gaussian_filter
 
 from harness.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("any runner", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any runner")
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +76,19 @@ def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The workflow's tests first: they take longest, and other workers have the rest meanwhile."""
-    items.sort(key=lambda item: item.path.name != "test_workflow.py")
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--until", type=float, metavar="SECONDS", help="start no test after this time since the epoch")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The workflow's tests first: they take longest, and other workers have the rest meanwhile. Last with `--until`."""
+    late = config.getoption("--until") is not None
+    items.sort(key=lambda item: (item.path.name == "test_workflow.py") == late)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what a slow runner does not reach in the time it has; the summary counts it."""
+    until = item.config.getoption("--until")
+    if until is not None and time.time() > until:
+        pytest.skip("not reached in the time given by --until")

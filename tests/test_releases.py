@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -74,10 +73,9 @@ def test_camcan_gives_the_splits_of_the_paper(trees):
 
 
 @pytest.mark.parametrize("config", ["paper", "paper-upd", "open"])
-def test_the_workflow_resolves_in_seconds(trees, config, tmp_path):
+def test_the_workflow_resolves(trees, config, tmp_path):
     template = tmp_path / "sri24.nii.gz"
     template.touch()
-    started = time.monotonic()
     done = subprocess.run(
         [
             sys.executable,
@@ -99,5 +97,3 @@ def test_the_workflow_resolves_in_seconds(trees, config, tmp_path):
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]
     assert "table2" in said
-    # Far from what it takes: this is no timing but a guard against work that grows with the number of subjects.
-    assert time.monotonic() - started < 120
