@@ -11,6 +11,12 @@ from harness.evaluation.metrics import METRICS, best_dice
 
 LEVEL = 0.95
 BINS = 512  # score bins per resample: what binning shifts is corrected below, so more would only cost time
+SHIFT = 0.01  # largest difference between a metric on coarse and on fine bins that resamples are corrected by
+FEW = 16  # so few coarse bins stand for the scores only if the fine ones are about as few
+CROWDED_NOTE = (
+    "most scores share a few bins, so that there is neither interval nor p-value; clip stray values, or take the "
+    "logarithm or the rank of the scores"
+)
 BATCH = 64  # resamples at once, so that temporary arrays stay in the cache
 
 
@@ -36,8 +42,8 @@ def bootstrap_all(
     A resample draws as many subjects as there are, with replacement, and pools their voxels. Resamples on which the
     metric is undefined (no anomalous voxel) are left out. None where there are fewer than two subjects or no
     anomalous voxel. Resamples are counted on coarse bins; the interval is moved by the difference that these make to
-    the metric of all subjects, which is known on the fine ones. With `thresholds` (n,), ⌈Dice⌉ is taken over these in
-    every resample.
+    the metric of all subjects, which is known on the fine ones. None, too, where coarse bins cannot stand for the
+    scores (`crowded`). With `thresholds` (n,), ⌈Dice⌉ is taken over these in every resample.
     """
     names = list(metrics)
     subjects = len(histogram.subjects)
@@ -59,6 +65,9 @@ def bootstrap_all(
         if name == "dice" and thresholds is not None:
             drawn = _dice_over(histogram, thresholds, weights)
             shift = best_dice(histogram, thresholds)[0] - _dice_over(histogram, thresholds, np.ones((1, subjects)))[0]
+        if crowded(shift, negatives + positives, fine_negatives + fine_positives):
+            out[name] = None
+            continue
         low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         out[name] = (float(np.clip(low + shift, 0, 1)), float(np.clip(high + shift, 0, 1)))
     return out
@@ -70,6 +79,15 @@ def _dice_over(histogram: ScoreHistogram, thresholds: np.ndarray, weights: np.nd
     wanted = weights @ histogram.per_subject()[1].sum(axis=1)
     dice = 2 * positives / np.maximum(negatives + positives + wanted[:, None], 1)
     return np.where(wanted > 0, dice.max(axis=1), np.nan)
+
+
+def crowded(shift: float, coarse: np.ndarray, fine: np.ndarray) -> bool:
+    """Whether most scores share so few coarse bins that resamples of these say nothing about the scores.
+
+    shift: a metric on fine bins minus the same on coarse ones; coarse, fine: voxels (…, bins) in either.
+    """
+    kept, there = (np.count_nonzero(counts.reshape(-1, counts.shape[-1]).any(axis=0)) for counts in (coarse, fine))
+    return abs(shift) > SHIFT or (kept < FEW and there > 4 * kept)
 
 
 def resampling_weights(subjects: int, resamples: int, seed: int) -> np.ndarray:

@@ -23,26 +23,32 @@ class Collector:
         self.facts: defaultdict[str, list[Any]] = defaultdict(list)
 
     def add(self, subject: str, score: np.ndarray, label: np.ndarray, brain: np.ndarray) -> None:
-        """Add a subject: score map (D, H, W) float32, 0 outside the brain; label and brain (D, H, W) bool."""
-        box = bounding_box(brain)
-        score, brain = score[box], brain[box]
-        truth = label[box] & brain
-        inside, anomalous = score[brain], truth[brain]
+        """Add a subject: score map (D, H, W) float32, 0 outside the brain; label and brain (D, H, W) bool.
+
+        Anomalous voxels outside of the brain count, too: no method scores them, so they are missed.
+        """
+        box = bounding_box(brain | label)
+        score, brain, truth = score[box], brain[box], label[box]
+        counted = brain | truth
+        inside, anomalous = score[counted], truth[counted]
         ap, dice = ranked(inside, anomalous)
-        peaks = slice_peaks(score, brain)
+        peaks = slice_peaks(score, counted)
         found = detect(score, truth, self.thresholds, self.spacing)
         number = len(self.subjects)
         self.subjects.append(subject)
         self._note(voxels=inside.size, anomalous=np.count_nonzero(anomalous), ap=ap, dice=dice, alarms=found.alarms)
-        self._note(peaks=peaks.max(initial=0), summaries=summary(inside))
+        self._note(
+            outside=np.count_nonzero(truth & ~brain), peaks=peaks.max(initial=0), summaries=summary(score[brain])
+        )
         self._note(flagged=_reaching(inside, self.thresholds), true=_reaching(inside[anomalous], self.thresholds))
         self._note(slice_subjects=np.full(len(peaks), number), slice_peaks=peaks)
-        self._note(slice_anomalous=truth.any(axis=(1, 2))[brain.any(axis=(1, 2))])
-        self._note(lesion_subjects=np.full(len(found.sizes), number), lesion_voxels=found.sizes, lesion_hits=found.hits)
+        self._note(slice_anomalous=truth.any(axis=(1, 2))[counted.any(axis=(1, 2))])
+        self._note(lesion_subjects=np.full(len(found.sizes), number), lesion_voxels=found.sizes)
+        self._note(lesion_hits=found.hits, lesion_found=found.found)
 
     def finish(self) -> Findings:
         """The findings of all subjects so far, at least one."""
-        whole = ("voxels", "anomalous", "flagged", "true", "alarms")
+        whole = ("voxels", "anomalous", "outside", "flagged", "true", "alarms")
         scores = ("peaks", "summaries")
         arrays = {name: np.array(self.facts[name], np.int64) for name in whole}
         arrays |= {name: np.array(self.facts[name], np.float32) for name in scores}

@@ -1,14 +1,18 @@
-"""Paired comparisons of methods: is the difference between two larger than other subjects of the same kind would make?
+"""Paired comparisons of methods: is the difference between two larger than other subjects and seeds would make?
 
 Both methods of a pair are resampled together, with the same subjects in every draw (paired bootstrap, Efron and
-Tibshirani 1993, chapters 13 and 16), so what all methods find hard cancels. A value is the mean over a method's seeds;
-seeds are not resampled, so the interval says nothing about other seeds. Percentile intervals are somewhat short, and
-p-values too small, where subjects are few (a dozen or two).
+Tibshirani 1993, chapters 13 and 16), so what all methods find hard cancels. A value is the mean over a method's seeds,
+and every draw takes seeds with replacement, too, for each method its own: without that, two runs of one method would
+differ significantly. The column `resampled` states which of both was done; with a single seed a comparison holds for
+the trained runs at hand alone. Percentile intervals are somewhat short, and p-values too small, where subjects are few;
+`benchmarks/comparisons.py` measures how often identical methods come out different.
 """
 
 from __future__ import annotations
 
 import os
+import sys
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from harness.evaluation.bootstrap import BATCH, LEVEL, coarsen, resampling_weights
+from harness.evaluation.bootstrap import BATCH, CROWDED_NOTE, LEVEL, coarsen, crowded, resampling_weights
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import load
 from harness.evaluation.metrics import METRICS
@@ -26,29 +30,39 @@ from harness.evaluation.protocols import PROTOCOLS
 NAME = "comparisons.csv"
 COLUMNS = [
     *("experiment", "simulated", "task", "protocol", "score", "metric", "method", "other"),
-    *("difference", "low", "high", "p", "p_holm", "subjects", "seeds", "seeds_other"),
+    *("difference", "low", "high", "p", "p_holm", "resampled", "subjects", "seeds", "seeds_other"),
 ]
 SCORE = "final"
 COMPARED = ("ap", "dice")
 BINS = 128  # score bins per resample; their error is the same in nearly all draws and taken off below
-FINER = 10  # times as many resamples as intervals need: the correction multiplies p-values, whose least is 2 / draws
+FINER = 10  # times as many resamples as intervals need, at least
+DRAWS = 200  # resamples per comparison of a family, by whose size Holm multiplies the least p-value, 2 / draws
+CONTROL = "control"  # the family of methods that no other is compared with in earnest
+BOTH, SUBJECTS = "subjects and seeds", "subjects"
 
 
 @dataclass(frozen=True)
 class Run:
-    """One seed of a method: counts (subjects, bins) float32 and the metrics of all subjects on the finest bins."""
+    """One seed of a method: counts (subjects, bins) float32 and the metrics of all subjects on the finest bins.
+
+    crowded: the metrics that bins decide, since the scores of most voxels share a few of them.
+    """
 
     subjects: tuple[str, ...]
     negatives: np.ndarray
     positives: np.ndarray
     exact: dict[str, float]
+    crowded: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, histogram: ScoreHistogram) -> Run:
         negatives, positives = coarsen(*histogram.per_subject(), BINS)
         _, *fine = histogram.pooled()
         exact = {name: float(METRICS[name](*fine)) for name in COMPARED}
-        return cls(tuple(histogram.subjects), negatives.astype(np.float32), positives.astype(np.float32), exact)
+        shift = {name: exact[name] - float(METRICS[name](negatives.sum(0), positives.sum(0))) for name in COMPARED}
+        hidden = frozenset(name for name in COMPARED if crowded(shift[name], negatives + positives, sum(fine)))
+        counts = negatives.astype(np.float32), positives.astype(np.float32)
+        return cls(tuple(histogram.subjects), *counts, exact, hidden)
 
 
 def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, seed: int = 0) -> pd.DataFrame:
@@ -57,17 +71,24 @@ def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, se
     difference: of `method` minus `other`, of all voxels of the subjects that all runs of both scored; low, high: its
     95 % percentile interval; p: two-sided, twice the share of resamples on the other side of 0 or on it, so below 0.05
     where the interval leaves 0 out; p_holm: corrected for all comparisons of the task, experiment and protocol, both
-    metrics included (Holm 1979). Empty without resamples or with one subject. Protocols that fix the thresholds of
-    ⌈Dice⌉ are compared by AP alone. Maps without an anomalous voxel are passed over.
+    metrics included (Holm 1979), but for those with a control, which have none; resampled: "subjects and seeds", or
+    "subjects" where either method has one seed. There are at least `resamples` draws, and more in a large family. Empty
+    without resamples, with one subject, and, with a warning on standard error, where bins decide a metric. Protocols
+    that fix the thresholds of ⌈Dice⌉ are compared by AP alone. Maps without an anomalous voxel are passed over.
     """
     groups: dict[tuple[str, str, str], dict[str, dict[int, Run]]] = {}
     simulated: dict[tuple[str, str, str], bool] = {}
+    controls: set[str] = set()
     for path in paths:
         histograms, meta = load(path, only=SCORE)
         if SCORE not in histograms or not histograms[SCORE].positives:
             continue
         group = (meta["experiment"], meta["task"], meta["protocol"])
-        groups.setdefault(group, {}).setdefault(meta["method"], {})[meta["seed"]] = Run.of(histograms[SCORE])
+        run = groups.setdefault(group, {}).setdefault(meta["method"], {})[meta["seed"]] = Run.of(histograms[SCORE])
+        if run.crowded:
+            print(f"warning: {path}: {SCORE}: {CROWDED_NOTE}", file=sys.stderr)
+        if meta.get("family") == CONTROL:
+            controls.add(meta["method"])
         simulated[group] = simulated.get(group, False) or bool(meta["simulated"])
     rows: list[dict[str, Any]] = []
     for group, methods in sorted(groups.items()):
@@ -75,8 +96,11 @@ def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, se
         metrics = [name for name in COMPARED if name != "dice" or PROTOCOLS[protocol].thresholds is None]
         facts = {"experiment": experiment, "simulated": simulated[group], "task": task, "protocol": protocol}
         by_seed = {name: [runs[seed] for seed in sorted(runs)] for name, runs in methods.items()}
-        found = _pairs(by_seed, metrics, resamples, seed)
-        for row, corrected in zip(found, holm(np.array([row["p"] for row in found])), strict=True):
+        rivals = len(set(methods) - controls)
+        draws = max(resamples, DRAWS * len(metrics) * rivals * (rivals - 1) // 2) if resamples else 0
+        found = _pairs(by_seed, metrics, draws, seed)
+        family = [np.nan if controls & {row["method"], row["other"]} else row["p"] for row in found]
+        for row, corrected in zip(found, holm(np.array(family)), strict=True):
             rows.append({**facts, "score": SCORE, **row, "p_holm": corrected})
     return pd.DataFrame(rows, columns=COLUMNS)
 
@@ -97,7 +121,8 @@ def _pairs(methods: dict[str, list[Run]], metrics: list[str], resamples: int, se
     def values(name: str, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
         # Nearly always all methods scored the same subjects: then each is resampled once, not once for every pair.
         if (name, common) not in known:
-            known[name, common] = _resampled(methods[name], common, metrics, resamples, seed)
+            value, drawn = _resampled(methods[name], common, metrics, resamples, seed)
+            known[name, common] = value.mean(axis=1), _over_seeds(drawn, name, seed)
         return known[name, common]
 
     rows = []
@@ -109,8 +134,12 @@ def _pairs(methods: dict[str, list[Run]], metrics: list[str], resamples: int, se
         (value, drawn), (value_other, drawn_other) = values(method, common), values(other, common)
         for k, metric in enumerate(metrics):
             numbers = _difference(value[k] - value_other[k], drawn[k] - drawn_other[k])
-            sizes = {"subjects": len(common), "seeds": len(methods[method]), "seeds_other": len(methods[other])}
-            rows.append({"metric": metric, "method": method, "other": other, **numbers, **sizes})
+            seeds = len(methods[method]), len(methods[other])
+            sizes = {"subjects": len(common), "seeds": seeds[0], "seeds_other": seeds[1]}
+            resampled = BOTH if min(seeds) > 1 else SUBJECTS
+            rows.append(
+                {"metric": metric, "method": method, "other": other, **numbers, "resampled": resampled, **sizes}
+            )
     return rows
 
 
@@ -128,11 +157,14 @@ def _difference(observed: float, drawn: np.ndarray) -> dict[str, float]:
 def _resampled(
     runs: list[Run], common: tuple[str, ...], metrics: list[str], resamples: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Metrics (metrics,) of the common subjects and of resamples of them (metrics, resamples), means over the runs."""
+    """Metrics (metrics, runs) of the common subjects and of resamples of them, (metrics, runs, resamples).
+
+    NaN where bins decide the metric.
+    """
     draws = resamples if len(common) > 1 else 0
     weights = resampling_weights(len(common), draws, seed).astype(np.float32)
-    value, drawn = np.zeros(len(metrics)), np.zeros((len(metrics), draws))
-    for run in runs:
+    value, drawn = np.empty((len(metrics), len(runs))), np.empty((len(metrics), len(runs), draws))
+    for column, run in enumerate(runs):
         places = {subject: row for row, subject in enumerate(run.subjects)}
         rows = [places[subject] for subject in common]
         negatives, positives = run.negatives[rows], run.positives[rows]
@@ -140,10 +172,26 @@ def _resampled(
         # Single subjects are only known on coarse bins; all of them together on fine ones.
         exact = [run.exact[name] for name in metrics] if len(common) == len(run.subjects) else coarse
         shift = np.array(exact) - coarse
-        value += np.array(exact) / len(runs)
+        value[:, column] = exact
+        shift[[name in run.crowded for name in metrics]] = np.nan
         for start in range(0, draws, BATCH):
             batch = weights[start : start + BATCH]
             counts = batch @ negatives, batch @ positives
             for k, name in enumerate(metrics):
-                drawn[k, start : start + BATCH] += (METRICS[name](*counts) + shift[k]) / len(runs)
+                drawn[k, column, start : start + BATCH] = METRICS[name](*counts) + shift[k]
     return value, drawn
+
+
+def _over_seeds(drawn: np.ndarray, method: str, seed: int) -> np.ndarray:
+    """Means (metrics, resamples) of values (metrics, runs, resamples) over as many runs, drawn with replacement.
+
+    Each method draws its own. Means of n runs drawn from n spread less than those of n new runs, by (n − 1) / n in
+    variance (Efron and Tibshirani 1993, section 5.3); their distance from the mean of all runs is widened by that.
+    """
+    _, runs, resamples = drawn.shape
+    centre = drawn.mean(axis=1)
+    if runs == 1:
+        return centre
+    rng = np.random.default_rng([seed, zlib.crc32(method.encode())])
+    chosen = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples).T / runs
+    return centre + ((drawn * chosen).sum(axis=1) - centre) * np.sqrt(runs / (runs - 1))

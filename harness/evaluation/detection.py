@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.evaluation.bootstrap import LEVEL, bootstrap, resampling_weights
+from harness.evaluation.bootstrap import LEVEL, bootstrap_all, resampling_weights
+from harness.evaluation.collecting import ranked
 from harness.evaluation.findings import Findings
 from harness.evaluation.histogram import ScoreHistogram
 
-HIT = 0.1  # share of a lesion's voxels at or above the threshold: one voxel would let noise find every large lesion
 SIZES = {"0-1ml": (0.0, 1.0), "1-10ml": (1.0, 10.0), "10-100ml": (10.0, 100.0), "100ml+": (100.0, np.inf)}
-DICE_RATES = {"dice_fpr5": 0.05, "dice_fpr1": 0.01}
+DICE_RATES = {"dice_healthy5": 0.05, "dice_healthy1": 0.01}
 
 Row = dict[str, Any]
 
@@ -26,23 +26,29 @@ Row = dict[str, Any]
 def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[Row]:
     """Rows with metric, value, low and high (NaN without interval); what is undefined has no row.
 
-    Of each subject with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), their means.
-    `dice_fpr5`, `dice_fpr1`: Dice of all voxels pooled at the thresholds that 5 % and 1 % of healthy voxels reach.
-    `slice_auroc`: slices with brain, anomalous with any anomalous voxel, by their highest score. Chance is above 0.5:
-    slices with more brain hold more anomalies and have a higher maximum of any score, noise included.
+    Of each subject with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), their means, and
+    the same of the subjects whose anomalous voxels have a volume, `subject_ap/1-10ml`.
+    `dice_healthy5`, `dice_healthy1`: Dice of all voxels pooled at the thresholds that 5 % and 1 % of healthy voxels
+    reach; `subject_dice_healthy1`: the mean of each subject's own. `outside_brain`: share of the anomalous voxels that
+    lie outside of the brain, which count as missed everywhere.
+    `slice_auroc`, `slice_ap`: slices with brain, anomalous with any anomalous voxel, by their highest score. Chance of
+    the former is above 0.5: slices with more brain hold more anomalies and have a higher maximum of any score, noise
+    included; `slice_chance`, the share of anomalous slices, is that of the latter.
     `subject_auroc`: test subjects with an anomaly against healthy validation subjects, by `calibration.summary`. These
     come from another cohort: scanner, age and preprocessing tell the two apart as well, so it is not lesions alone.
     At each healthy rate R: `threshold@R`; `voxel_fpr@R`, share of the test set's normal voxels that reach it;
-    `sensitivity@R`, share of the lesions hit, and the same of the lesions of a size, `sensitivity@R/1-10ml` (from the
-    lower bound to below the upper one); `false_positives@R` per subject. Lesions and false positives are those of
-    `lesions.detect`: components of less than 10 mm³ are no lesions. A lesion is hit if at least `HIT` of it is.
-    `lesions`, `lesions/1-10ml`: how many there are.
+    `sensitivity@R`, share of the lesions found, and the same of the lesions of a size, `sensitivity@R/1-10ml` (from the
+    lower bound to below the upper one); `false_positives@R` per subject, `false_positive_ml@R` their voxels' volume and
+    that of what exceeds a lesion; `lesion_f1@R`, 2 × found / (lesions + found + false positives). Lesions and false
+    positives are those of `lesions.detect`, matched one to one. `lesions`, `lesions/1-10ml`: how many there are.
     """
     draws = _Draws(len(findings.subjects), resamples, seed)
     found = findings.anomalous > 0
     rows = [
         *draws.ratio("subject_ap", np.where(found, findings.ap, 0), found),
         *draws.ratio("subject_dice", np.where(found, findings.dice, 0), found),
+        *_by_volume(findings, draws),
+        *draws.ratio("outside_brain", findings.outside, findings.anomalous),
         *_dice(findings, draws),
         *_slices(findings, resamples, seed),
         *_subjects(findings, resamples, seed),
@@ -52,6 +58,8 @@ def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[
         rows.append(_row(f"threshold@{rate:g}", float(findings.thresholds[k])))
         rows += draws.ratio(f"voxel_fpr@{rate:g}", findings.flagged[:, k] - findings.true[:, k], normal)
         rows += draws.ratio(f"false_positives@{rate:g}", findings.alarms[:, k], np.ones(len(normal)))
+        wrong = (findings.flagged[:, k] - findings.true[:, k]) * findings.spacing**3 / 1000
+        rows += draws.ratio(f"false_positive_ml@{rate:g}", wrong, np.ones(len(normal)))
     return rows + [row for part in (None, *SIZES) for row in _lesions(findings, part, draws)]
 
 
@@ -79,11 +87,25 @@ class _Draws:
         yield _row(metric, float(numerator.sum() / denominator.sum()), interval)
 
 
+def _by_volume(findings: Findings, draws: _Draws) -> Iterator[Row]:
+    """AP and greatest Dice of the subjects with a volume of anomalous voxels, means."""
+    volume = findings.anomalous * findings.spacing**3 / 1000
+    for part, (low, high) in SIZES.items():
+        chosen = (findings.anomalous > 0) & (volume >= low) & (volume < high)
+        for metric, values in (("subject_ap", findings.ap), ("subject_dice", findings.dice)):
+            yield from draws.ratio(f"{metric}/{part}", np.where(chosen, values, 0), chosen)
+
+
 def _dice(findings: Findings, draws: _Draws) -> Iterator[Row]:
-    if findings.anomalous.any():
-        for metric, rate in DICE_RATES.items():
-            for k in np.flatnonzero(np.isclose(findings.rates, rate)):
-                yield from draws.ratio(metric, 2 * findings.true[:, k], findings.flagged[:, k] + findings.anomalous)
+    """Dice at healthy thresholds, of all voxels pooled and as the mean of each subject's own."""
+    found = findings.anomalous > 0
+    if not found.any():
+        return
+    for metric, rate in DICE_RATES.items():
+        for k in np.flatnonzero(np.isclose(findings.rates, rate)):
+            both, either = 2 * findings.true[:, k], findings.flagged[:, k] + findings.anomalous
+            yield from draws.ratio(metric, both, either)
+            yield from draws.ratio(f"subject_{metric}", np.where(found, both / np.maximum(either, 1), 0), found)
 
 
 def _slices(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
@@ -94,8 +116,10 @@ def _slices(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
     for number, subject in enumerate(findings.subjects):
         own = findings.slice_subjects == number
         histogram.add(subject, peaks[own], label[own])
-    interval = bootstrap(histogram, "auroc", resamples, seed) if resamples else None
-    yield _row("slice_auroc", exact_auroc(peaks[~label], peaks[label]), interval)
+    intervals = bootstrap_all(histogram, ("auroc", "ap"), resamples, seed) if resamples else {}
+    yield _row("slice_auroc", exact_auroc(peaks[~label], peaks[label]), intervals.get("auroc"))
+    yield _row("slice_ap", ranked(peaks, label)[0], intervals.get("ap"))
+    yield _row("slice_chance", float(label.mean()))
 
 
 def _subjects(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
@@ -120,10 +144,11 @@ def _lesions(findings: Findings, part: str | None, draws: _Draws) -> Iterator[Ro
     if not number.any():
         return
     yield _row(f"lesions{suffix}", float(number.sum()))
-    hit = findings.lesion_hits >= HIT * findings.lesion_voxels[:, None]
     for k, rate in enumerate(findings.rates):
-        hits = np.bincount(findings.lesion_subjects[chosen & hit[:, k]], minlength=len(number))
+        hits = np.bincount(findings.lesion_subjects[chosen & findings.lesion_found[:, k]], minlength=len(number))
         yield from draws.ratio(f"sensitivity@{rate:g}{suffix}", hits, number)
+        if part is None:
+            yield from draws.ratio(f"lesion_f1@{rate:g}", 2 * hits, number + hits + findings.alarms[:, k])
 
 
 def _interval(drawn: np.ndarray) -> tuple[float, float]:

@@ -8,30 +8,34 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from harness.errors import HarnessError
 from harness.files import write_arrays
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 NAME = "findings.npz"
-FORMAT = 1  # of the file that `save` writes
+FORMAT = 2  # of the file that `save` writes
 
 
 @dataclass(frozen=True)
 class Findings:
     """Facts of S test subjects, N slices with brain, L lesions and H healthy subjects, at K shares of healthy voxels.
 
-    Voxels are those of the brain, anomalous ones those of the label within it. K and H are 0 where no healthy subject
-    was scored. Arrays of whole numbers are int64, of scores float32.
+    Voxels are those of the brain and of the label; outside of the brain scores are 0. K and H are 0 where no healthy
+    subject was scored. Arrays of whole numbers are int64, of scores float32.
     """
 
     subjects: tuple[str, ...]
     healthy: tuple[str, ...]
     spacing: float  # mm, side of a voxel
-    voxels: np.ndarray  # (S,) of the brain
+    voxels: np.ndarray  # (S,) of brain and label
     anomalous: np.ndarray  # (S,) of them anomalous
+    outside: np.ndarray  # (S,) anomalous voxels outside of the brain, which are missed
     ap: np.ndarray  # (S,) float64, average precision within the subject; NaN without an anomalous voxel
     dice: np.ndarray  # (S,) float64, greatest Dice over all thresholds within the subject; NaN likewise
     peaks: np.ndarray  # (S,) highest score
@@ -43,14 +47,41 @@ class Findings:
     thresholds: np.ndarray  # (K,) that these shares of healthy voxels reach
     flagged: np.ndarray  # (S, K) voxels at or above each threshold
     true: np.ndarray  # (S, K) of them anomalous
-    alarms: np.ndarray  # (S, K) false alarms, see `lesions.detect`
+    alarms: np.ndarray  # (S, K) false alarms, see `lesions.detect`, as are lesions and what finds them
     lesion_subjects: np.ndarray  # (L,) index of the subject
     lesion_voxels: np.ndarray  # (L,)
     lesion_hits: np.ndarray  # (L, K) voxels of the lesion at or above each threshold
+    lesion_found: np.ndarray  # (L, K) bool, matched with a candidate
     healthy_peaks: np.ndarray  # (H,)
     healthy_summaries: np.ndarray  # (H,)
     healthy_slice_subjects: np.ndarray  # index of the healthy subject of each of its slices with brain
     healthy_slice_peaks: np.ndarray
+
+
+def by_subject(findings: Findings) -> pd.DataFrame:
+    """A row for each subject: voxels, AP, Dice and, at each healthy rate R, Dice and false positives (`dice@R`, …)."""
+    import pandas as pd
+
+    rows = pd.DataFrame(
+        {
+            "subject": findings.subjects,
+            "voxels": findings.voxels,
+            "anomalous": findings.anomalous,
+            "outside_brain": findings.outside,
+            "ap": findings.ap,
+            "dice": findings.dice,
+            "highest": findings.peaks,
+        }
+    )
+    wrong = (findings.flagged - findings.true) * findings.spacing**3 / 1000
+    for k, rate in enumerate(findings.rates):
+        either = findings.flagged[:, k] + findings.anomalous
+        rows[f"dice@{rate:g}"] = np.where(
+            findings.anomalous > 0, 2 * findings.true[:, k] / np.maximum(either, 1), np.nan
+        )
+        rows[f"false_positive_ml@{rate:g}"] = wrong[:, k]
+        rows[f"false_positives@{rate:g}"] = findings.alarms[:, k]
+    return rows
 
 
 PLAIN = ("subjects", "healthy", "spacing")  # go into the header
@@ -71,7 +102,10 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
         with np.load(path) as file:
             header = json.loads(bytes(file["header"]))
             if header["format"] != FORMAT:
-                raise HarnessError(f"{path}: findings of format {header['format']}, not {FORMAT}; run the test again")
+                raise HarnessError(
+                    f"{path}: findings of format {header['format']}, not {FORMAT}; run the test again: "
+                    "snakemake --forcerun test"
+                )
             arrays = {name: file[name] for name in ARRAYS}
     except FileNotFoundError as error:
         raise HarnessError(f"{path}: no such file; run the test that writes it") from error

@@ -1,15 +1,18 @@
-"""Lesions and false alarms of a volume: connected components of its label and of its thresholded score map."""
+"""Lesions found and false alarms: connected components of the label and of the thresholded map, matched one to one."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.sparse import coo_array
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
-LEAST = 10.0  # mm³; smaller components of a label are specks of the annotation, not lesions
+LEAST = 10.0  # mm³; smaller components are specks of the annotation or of the map, neither lesions nor findings
+OVERLAP = 0.1  # least intersection over union of a lesion and what finds it
 # Half of the 26 neighbours that share a face, an edge or a corner: the other half sees the voxel as its neighbour.
 STEPS = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]
 
@@ -19,51 +22,86 @@ class Detections:
     """What a score map finds at several thresholds, all counted in voxels or components.
 
     sizes (lesions,) int64: voxels of each lesion; hits (lesions, thresholds) int64: those of them at or above each
-    threshold; alarms (thresholds,) int64: components at or above each threshold that hold no anomalous voxel.
+    threshold; found (lesions, thresholds) bool: whether a candidate is matched with the lesion; alarms (thresholds,)
+    int64: candidates that are matched with none.
     """
 
     sizes: np.ndarray
     hits: np.ndarray
+    found: np.ndarray
     alarms: np.ndarray
 
 
 def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing: float) -> Detections:
-    """Lesions and false alarms of a score map (D, H, W) against its label (D, H, W) bool, at thresholds (n,) > 0.
+    """Lesions found and false alarms of a score map (D, H, W) against its label (D, H, W) bool, at thresholds (n,) > 0.
 
-    Lesions are the 26-connected components of the label of at least `LEAST` mm³, with voxels of `spacing` mm. A false
-    alarm is a 26-connected component of the voxels at or above a threshold without any anomalous voxel, however small;
-    one on an annotated speck is none. Neighbouring alarms merge as the threshold falls, so their number may fall too.
+    Lesions are the 26-connected components of the label, candidates those of the voxels at or above a threshold, both
+    of at least `LEAST` mm³, with voxels of `spacing` mm. They are matched one to one where their intersection is at
+    least `OVERLAP` of their union, as many as can be and then with the greatest overlap: the rule of PI-CAI (Saha et
+    al. 2024, DIAGNijmegen/picai_eval). A map that is high everywhere thus finds nothing. A candidate that overlaps a
+    smaller component of the label by as much is no false alarm.
     """
-    count, lesion = _components(len(score[truth]), *_neighbours(truth))
+    least = LEAST / spacing**3
+    count, lesion = _components(int(np.count_nonzero(truth)), *_neighbours(truth))
     sizes = np.bincount(lesion, minlength=count)
+    large = sizes >= least
+    hits = np.zeros((count, len(thresholds)), np.int64)
+    found = np.zeros((count, len(thresholds)), bool)
+    alarms = np.zeros(len(thresholds), np.int64)
     at = score[truth]
-    hits = [np.bincount(lesion[at >= threshold], minlength=count) for threshold in thresholds]
-    large = sizes * spacing**3 >= LEAST
-    found = np.array(hits, np.int64).reshape(len(thresholds), count).T
-    return Detections(sizes[large].astype(np.int64), found[large], _alarms(score, truth, thresholds))
+    for k, (owner, members) in enumerate(_candidates(score, truth, thresholds)):
+        reached = at >= thresholds[k]
+        hits[:, k] = np.bincount(lesion[reached], minlength=count)
+        kept = members >= least
+        shared = coo_array(
+            (np.ones(np.count_nonzero(reached)), (owner, lesion[reached])), (len(members), count)
+        ).tocsr()
+        matched, excused = _match(shared[kept], members[kept], sizes, large)
+        found[matched, k] = True
+        alarms[k] = np.count_nonzero(kept) - len(matched) - excused
+    return Detections(sizes[large].astype(np.int64), hits[large], found[large], alarms)
 
 
-def _alarms(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """False alarms (thresholds,) int64.
+def _match(shared: csr_array, members: np.ndarray, sizes: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, int]:
+    """The large components of the label that a candidate is matched with, and how many others overlap a small one.
+
+    shared: voxels that a candidate and a component of the label have in common (candidates, components); members and
+    sizes: the voxels of each; large (components,) bool.
+    """
+    pairs = shared.tocoo()
+    first, second = pairs.coords
+    overlap = pairs.data / (members[first] + sizes[second] - pairs.data)
+    enough = overlap >= OVERLAP
+    first, second, overlap = first[enough], second[enough], overlap[enough]
+    wanted = large[second]
+    rows, row = np.unique(first[wanted], return_inverse=True)
+    columns, column = np.unique(second[wanted], return_inverse=True)
+    gain = np.zeros((len(rows), len(columns)))
+    gain[row, column] = 1 + overlap[wanted]  # one more match outweighs any overlap
+    chosen = linear_sum_assignment(gain, maximize=True)
+    real = gain[chosen] > 0
+    taken = rows[chosen[0][real]]
+    return columns[chosen[1][real]], len(np.setdiff1d(first[~wanted], taken))
+
+
+def _candidates(
+    score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """At each threshold the candidate of every anomalous voxel that reaches it, and the voxels of all candidates.
 
     Neighbours are looked up once, at the lowest threshold; each other one drops voxels, and pairs with them.
     """
     if not len(thresholds):
-        return np.zeros(0, np.int64)
+        return
     mask = score >= thresholds.min()
     first, second = _neighbours(mask)
     scores, anomalous = score[mask], truth[mask]
     lower = np.minimum(scores[first], scores[second])
-    alarms = []
     for threshold in thresholds:
         kept = lower >= threshold
         count, component = _components(len(scores), first[kept], second[kept])
-        kinds = np.zeros((2, count), bool)  # components with a voxel reached, and with one that is anomalous as well
-        reached = scores >= threshold
-        kinds[0, component[reached]] = True
-        kinds[1, component[reached & anomalous]] = True
-        alarms.append(np.count_nonzero(kinds[0]) - np.count_nonzero(kinds[1]))
-    return np.array(alarms, np.int64)
+        reached = scores >= threshold  # a voxel below the threshold is a component of its own, with no member
+        yield component[reached & anomalous], np.bincount(component[reached], minlength=count)
 
 
 def _neighbours(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -73,6 +73,22 @@ def average_precision_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
     return float(low.sum() / true[0]), float(high.sum() / true[0])
 
 
+def best_dice_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
+    """The least and the greatest ⌈Dice⌉ that the pooled voxels can have, whatever their order in a bin.
+
+    The least is that of `best_dice` over all thresholds, since every bin's edge is a threshold. The greatest has all
+    anomalous voxels of a bin above all normal ones.
+    """
+    _, negatives, positives = histogram.pooled()
+    if not positives.any():
+        return float("nan"), float("nan")
+    low = best_dice(histogram)[0]
+    if histogram.grid.exact:
+        return low, low
+    true, false = _at_least(positives), _at_least(negatives)
+    return low, float((2 * true / (true + false - negatives + true[0])).max())
+
+
 def best_dice(histogram: ScoreHistogram, thresholds: np.ndarray | None = None) -> tuple[float, float]:
     """⌈Dice⌉ of the pooled voxels and the threshold that attains it; both NaN without an anomalous voxel.
 

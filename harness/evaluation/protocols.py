@@ -96,15 +96,17 @@ class Protocol:
 
 
 def brain_voxels(volume: Volume) -> Pair:
-    """Scores and labels of every voxel of the brain."""
+    """Scores and labels of every voxel of the brain, and of anomalous ones outside of it, which score 0: missed."""
     import numpy as np
 
-    def truth() -> Pair:
-        places = np.flatnonzero(volume.brain)
-        return volume.beside(places), volume.beside(volume.label.reshape(-1)[places] > 0)
+    def truth() -> tuple[Values, Values, Values]:
+        anomalous = volume.label.reshape(-1) > 0
+        brain = volume.brain.reshape(-1).astype(bool)
+        places = np.flatnonzero(brain | anomalous)
+        return volume.beside(places), volume.beside(brain[places]), volume.beside(anomalous[places])
 
-    places, label = volume.once("full", truth)
-    return volume.score.reshape(-1)[places], label
+    places, brain, label = volume.once("full", truth)
+    return volume.within(volume.score.reshape(-1)[places], brain), label
 
 
 def upd_pixels(volume: Volume) -> Pair:
@@ -135,7 +137,9 @@ def upd_thresholds(histogram: ScoreHistogram) -> np.ndarray:
 def official_voxels(volume: Volume) -> Pair:
     """10,000 voxels at random of the brain's bounding box, or all if there are fewer (public code of DISYRE).
 
-    There they are drawn anew in every run and with replacement; here they are the same for every method and seed.
+    There they are drawn anew in every run and with replacement; here they are the same for every method and seed. A
+    volume whose drawn scores exceed 1 goes through a sigmoid, as in torchmetrics, with which that code counts: it takes
+    such scores for logits. Volumes of one test set may then lie on two scales.
     """
     import numpy as np
 
@@ -152,7 +156,21 @@ def official_voxels(volume: Volume) -> Pair:
         return volume.beside(flat), volume.beside(inside), volume.beside(label)
 
     places, inside, label = volume.once("official", draw)
-    return volume.within(volume.score.reshape(-1)[places], inside), label
+    scores = volume.within(volume.score.reshape(-1)[places], inside)
+    return _probabilities(scores), label
+
+
+def _probabilities(scores: Values) -> Values:
+    """Scores (n,), or their sigmoid where any of them is above 1."""
+    import numpy as np
+
+    if not len(scores) or float(scores.max()) <= 1:
+        return scores
+    if isinstance(scores, np.ndarray):
+        from scipy.special import expit
+
+        return expit(scores)
+    return scores.sigmoid()
 
 
 def official_thresholds(histogram: ScoreHistogram) -> np.ndarray:
@@ -173,7 +191,11 @@ def _just_above(first: float, last: float, number: int) -> np.ndarray:
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
-        Protocol("full", "every voxel of the brain; ⌈Dice⌉ over all thresholds", brain_voxels),
+        Protocol(
+            "full",
+            "every voxel of the brain, and anomalous ones outside of it as missed; ⌈Dice⌉ over all thresholds",
+            brain_voxels,
+        ),
         Protocol(
             "upd",
             "every pixel of the axial slices with brain at 128 × 128, background included; ⌈Dice⌉ over "
@@ -183,8 +205,9 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         Protocol(
             "official",
-            f"{OFFICIAL_VOXELS:,} random voxels of each brain's bounding box, the same for every method; ⌈Dice⌉ over "
-            f"{OFFICIAL_THRESHOLDS} even thresholds from the smallest score to 1",
+            f"{OFFICIAL_VOXELS:,} random voxels of each brain's bounding box, the same for every method, through a "
+            f"sigmoid where scores of the volume exceed 1; ⌈Dice⌉ over {OFFICIAL_THRESHOLDS} even thresholds from the "
+            "smallest score to 1",
             official_voxels,
             official_thresholds,
         ),

@@ -29,8 +29,9 @@ COLUMNS = [
 ]
 METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
     *("ap", "dice", "dice_threshold", "auroc"),
-    *("subject_ap", "subject_dice", "dice_fpr5", "dice_fpr1", "slice_auroc", "subject_auroc"),
-    *("threshold", "voxel_fpr", "sensitivity", "false_positives", "lesions"),
+    *("subject_ap", "subject_dice", "dice_healthy5", "dice_healthy1", "subject_dice_healthy5", "subject_dice_healthy1"),
+    *("outside_brain", "slice_auroc", "slice_ap", "slice_chance", "subject_auroc"),
+    *("threshold", "voxel_fpr", "sensitivity", "false_positives", "false_positive_ml", "lesion_f1", "lesions"),
 ]
 KEY = ["experiment", "task", "method", "score", "seed", "protocol", "metric"]  # also the order of the rows
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from harness.paper.summary import Summary
-from harness.paper.table import METRICS, Chance, Row, Table, chance_text
+from harness.paper.table import METRICS, PRINTED, Chance, Row, Table, chance_text
 
 DASH = "--"
+FITTING = 12  # columns of numbers that a page of two columns holds; more are scaled down
 SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -32,8 +33,9 @@ def render(table: Table) -> str:
     """The LaTeX text: a `table*` whose grey italic columns are the paper's numbers."""
     mark = f"\\textbf{{{escape(table.banner[0].upper() + table.banner[1:])}.}} " if table.banner else ""
     spec = "ll" + "".join("lr" if column.paper else "l" for column in table.columns)
+    wide = len(spec) - 2 > FITTING
     lines = [
-        "% needs \\usepackage{booktabs,xcolor}",
+        f"% needs \\usepackage{{booktabs,xcolor{',graphicx' if wide else ''}}}",
         "\\begin{table*}[t]",
         "\\centering",
         f"\\caption{{{mark}{escape(table.caption)}}}",
@@ -42,6 +44,7 @@ def render(table: Table) -> str:
         "\\def\\paper#1{\\textcolor{gray}{\\textit{#1}}}% as printed in the paper",
         "\\footnotesize",
         "\\setlength{\\tabcolsep}{2.5pt}",
+        *(["\\resizebox{\\textwidth}{!}{%"] if wide else []),
         f"\\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
         "\\toprule",
         *_head(table),
@@ -49,7 +52,7 @@ def render(table: Table) -> str:
         *_body(table),
         *(("\\midrule", _chance(table, last)) if (last := table.chance_last) else ()),
         "\\bottomrule",
-        "\\end{tabular}",
+        "\\end{tabular}" + "}" * wide,
         "",
         "\\smallskip",
         "\\begin{minipage}{\\textwidth}\\scriptsize\\raggedright",
@@ -107,7 +110,7 @@ def _cells(table: Table, i: int, row: Row) -> list[str]:
     for j, column in enumerate(table.columns):
         cells.append(_number(row.ours[j], (i, j) in table.best))
         if column.paper:
-            cells.append(_printed(_number(row.paper[j], False)))
+            cells.append(_printed(_number(row.paper[j], False, PRINTED)))
     return cells
 
 
@@ -118,10 +121,10 @@ def _chance(table: Table, chance: Chance) -> str:
     return " & ".join(cells) + " \\\\"
 
 
-def _number(summary: Summary | None, bold: bool) -> str:
+def _number(summary: Summary | None, bold: bool, digits: int | None = None) -> str:
     if summary is None:
         return DASH
-    mean, *spread = summary.text().split(" ± ")
+    mean, *spread = summary.text(digits).split(" ± ")
     text = f"\\textbf{{{mean}}}" if bold else mean
     return text + (f"\\sd{{{spread[0]}}}" if spread else "")
 

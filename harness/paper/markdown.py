@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.paper.summary import Summary
-from harness.paper.table import METRICS, Chance, Table, chance_text
+from harness.paper.table import METRICS, PRINTED, Chance, Table, chance_text
 
 DASH = "–"
 
@@ -64,7 +64,7 @@ def _ours(summary: Summary | None, bold: bool) -> str:
 
 
 def _paper(summary: Summary | None) -> str:
-    return DASH if summary is None else f"*{summary.text()}*"
+    return DASH if summary is None else f"*{summary.text(PRINTED)}*"
 
 
 def _align(head: list[str], lines: list[list[str]]) -> str:

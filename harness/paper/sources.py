@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.paper import published
+from harness.paper.comparisons import Comparisons
 from harness.paper.histories import Histories
 from harness.paper.published import Published
 from harness.paper.results import Results
@@ -44,6 +45,10 @@ class Sources:
     @cached_property
     def histories(self) -> Histories:
         return Histories.read(self.given("histories_csv", "--histories"))
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        return Comparisons.beside(self.given("results_csv", "--results"))
 
     @cached_property
     def published(self) -> Published:

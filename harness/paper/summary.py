@@ -17,8 +17,13 @@ class Summary:
     high: float | None = None
     seeds: tuple[int, ...] = ()
 
-    def text(self, digits: int = 2) -> str:
-        """The number as printed, for example "0.32 ± 0.01"."""
+    def text(self, digits: int | None = None) -> str:
+        """The number as printed, for example "0.32 ± 0.01"; by default with three digits below 0.1, one from 10 on.
+
+        Two, as the paper prints, would not tell most numbers from chance on small lesions.
+        """
+        if digits is None:
+            digits = 3 if abs(self.mean) < 0.0995 else 2 if abs(self.mean) < 9.995 else 1
         spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
         return f"{self.mean:.{digits}f}{spread}"
 

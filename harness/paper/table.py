@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from harness.paper.comparisons import ALPHA, Comparisons
 from harness.paper.published import Published, quoted
 from harness.paper.results import CONTROL, SIMULATED, Results
 from harness.paper.summary import Summary
@@ -14,12 +15,17 @@ METRICS = {  # headings
     "dice": "⌈Dice⌉",
     "auroc": "AUROC",
     "slice_auroc": "slice AUC",
-    "dice_fpr1": "Dice@1%",
+    "dice_healthy1": "Dice@1%",
+    "lesion_f1@0.01": "F1",
     "sensitivity@0.01": "Sens.",
-    "false_positives@0.01": "FP",
+    "false_positive_ml@0.01": "FP, ml",
 }
+BOLD = (
+    "Bold: significantly better than every other method of this run but controls (bootstrap over subjects and seeds, "
+    f"p < {ALPHA:g} after Holm's correction)."
+)
+PRINTED = 2  # digits of the paper's numbers
 PAPER = "Naval Marimont et al., ISBI 2024"
-DIGITS = 2  # as the paper prints
 Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None for other metrics
 
 
@@ -120,21 +126,22 @@ def chance(results: Results, cols: tuple[Column, ...]) -> Chance:
     return tuple(results.chance(column.task) if column.metric == "ap" else None for column in cols)
 
 
-def best(rows: tuple[Row, ...], groups: list[list[int]]) -> frozenset[tuple[int, int]]:
-    """(row, column) of the highest of our means in each group of rows; equal as printed means equally best.
+def best(
+    rows: tuple[Row, ...], cols: tuple[Column, ...], group: Iterable[int], tests: Comparisons, protocol: str
+) -> frozenset[tuple[int, int]]:
+    """(row, column) of the method of a group of rows that is significantly better than every other one.
 
-    Where all rivals are equal, or there is none, nothing is marked.
+    tests: of the differences of final maps under `protocol`. Rows that are not ranked, and columns of a metric that is
+    not tested, have none; so has a column with one method.
     """
     marked = set()
-    for group in groups:
-        for column in range(len(rows[0].ours) if rows else 0):
-            means = {
-                row: round(summary.mean, DIGITS)
-                for row in group
-                if rows[row].ranked and (summary := rows[row].ours[column]) is not None
-            }
-            if len(set(means.values())) > 1:
-                marked |= {(row, column) for row, mean in means.items() if mean == max(means.values())}
+    for j, column in enumerate(cols):
+        rivals = [i for i in group if rows[i].ranked and rows[i].ours[j] is not None]
+        for i in rivals:
+            others = [rows[other].method for other in rivals if other != i]
+            key = (protocol, column.task, column.metric, rows[i].method)
+            if others and all(tests.is_better(*key, other) for other in others):
+                marked.add((i, j))
     return frozenset(marked)
 
 
@@ -161,7 +168,7 @@ def shared_notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
         seeds_note(rows),
         f"Subjects evaluated (left out): {subjects}." + " A range: methods differ in it." * differ,
         "Chance AP: share of anomalous voxels among the voxels evaluated.",
-        f"Italics: as printed by {PAPER}. Bold: best of this run. Dash: not run here, or not in the paper.",
+        f"Italics: as printed by {PAPER}. Dash: not run here, or not in the paper.",
     ]
 
 

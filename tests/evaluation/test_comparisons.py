@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
@@ -13,6 +15,7 @@ from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import save
 
 VOXELS = 500
+DRAWN = 400  # as many as two metrics of one pair ask for
 META = {"experiment": "demo", "simulated": True, "task": "ATLAS", "protocol": "full"}
 
 
@@ -63,6 +66,7 @@ def test_a_clearly_better_method_is_found(tmp_path):
     assert row["low"] < row["difference"] < row["high"] < 0
     assert row["p"] == pytest.approx(2 / 501)
     assert row["p_holm"] == pytest.approx(2 * 2 / 501)  # two metrics
+    assert row["resampled"] == "subjects"  # one seed each
     assert only(table, "dice")["high"] < 0
     assert table["simulated"].all()
 
@@ -100,7 +104,7 @@ def test_agrees_with_direct_resampling_of_the_same_subjects(tmp_path, metric):
     labels = truths(10)
     seeds = {name: [scores_of(labels, gain, seed) for seed in (5, 6)] for name, gain in (("a", 1.2), ("b", 0.9))}
     paths = [write(tmp_path, n, labels, s, seed) for n, many in seeds.items() for seed, s in enumerate(many)]
-    row = only(compare(paths, resamples=200, seed=7), metric)
+    row = only(compare(paths, resamples=DRAWN, seed=7), metric)
 
     def exact(drawn, scores) -> float:
         label, score = np.concatenate([labels[k] for k in drawn]), np.concatenate([scores[k] for k in drawn])
@@ -110,15 +114,21 @@ def test_agrees_with_direct_resampling_of_the_same_subjects(tmp_path, metric):
         return float((2 * np.cumsum(label[order]) / (np.arange(1, len(score) + 1) + label.sum())).max())
 
     differences = []
-    for weights in resampling_weights(10, 200, seed=7).astype(int):
+    draw = {name: np.random.default_rng([7, zlib.crc32(name.encode())]) for name in "ab"}
+    chosen = {name: rng.multinomial(2, [0.5, 0.5], size=DRAWN) for name, rng in draw.items()}
+    for k, weights in enumerate(resampling_weights(10, DRAWN, seed=7).astype(int)):
         drawn = np.repeat(np.arange(10), weights)
-        a, b = (np.mean([exact(drawn, scores) for scores in seeds[name]]) for name in ("a", "b"))
-        differences.append(a - b)
+        values = {}
+        for name in "ab":
+            of_seed = [exact(drawn, scores) for scores in seeds[name]]
+            spread = np.repeat(of_seed, chosen[name][k]).mean() - np.mean(of_seed)
+            values[name] = np.mean(of_seed) + spread * np.sqrt(2)  # two seeds: n / (n - 1)
+        differences.append(values["a"] - values["b"])
     whole = range(10)
     observed = np.mean([exact(whole, s) for s in seeds["a"]]) - np.mean([exact(whole, s) for s in seeds["b"]])
     assert row["difference"] == pytest.approx(observed, abs=5e-4)  # two voxels in a bin are one threshold
     assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])), abs=6e-3)
-    assert (row["seeds"], row["seeds_other"]) == (2, 2)
+    assert (row["seeds"], row["seeds_other"], row["resampled"]) == (2, 2, "subjects and seeds")
 
 
 def test_only_subjects_that_both_methods_scored_count(tmp_path):
@@ -149,6 +159,73 @@ def test_tasks_and_protocols_are_separate_families_and_order_of_files_is_none(tm
     assert set(table.loc[table["protocol"] == "upd", "metric"]) == {"ap"}  # it fixes the thresholds of Dice
     for _, group in table.groupby(["task", "protocol"]):
         np.testing.assert_allclose(group["p_holm"], holm(group["p"].to_numpy()))
+
+
+def test_seeds_that_differ_keep_equal_methods_apart_from_significance(tmp_path):
+    """Two methods of one law, whose seeds differ more than methods do: subjects alone would tell them apart."""
+    labels, rng, p, alone = truths(20), np.random.default_rng(3), [], []
+    for repeat in range(8):
+        paths = {
+            name: [
+                write(tmp_path, name, labels, scores_of(labels, gain, 100 * repeat + 10 * k + s), s, task=f"t{repeat}")
+                for s, gain in enumerate(rng.uniform(0, 2, 4))
+            ]
+            for k, name in enumerate("ab")
+        }
+        p.append(only(compare([*paths["a"], *paths["b"]], resamples=400), "ap")["p"])
+        alone.append(only(compare([paths["a"][0], paths["b"][0]], resamples=400), "ap")["p"])
+    assert sum(value < 0.05 for value in alone) >= 5
+    assert sum(value < 0.05 for value in p) <= 2
+
+
+def test_means_over_drawn_seeds_spread_as_those_of_new_ones():
+    drawn = np.broadcast_to(np.array([0.1, 0.3, 0.4, 0.8])[None, :, None], (1, 4, 40_000))
+    means = comparisons._over_seeds(drawn, "a", 0)[0]
+    assert means.mean() == pytest.approx(0.4, abs=0.004)
+    assert means.std() == pytest.approx(np.std([0.1, 0.3, 0.4, 0.8], ddof=1) / 2, rel=0.02)
+    assert np.corrcoef(means, comparisons._over_seeds(drawn, "b", 0)[0])[0, 1] == pytest.approx(0, abs=0.02)
+    single = np.arange(6.0).reshape(1, 1, 6)
+    assert comparisons._over_seeds(single, "a", 0).tolist() == [[0, 1, 2, 3, 4, 5]]
+
+
+def test_many_methods_can_still_differ_and_controls_are_no_rivals(tmp_path, monkeypatch):
+    monkeypatch.setattr(comparisons, "COMPARED", ("ap",))
+    labels = truths(4)
+    gains = {"best": 6.0, **{f"m{k:02d}": 0.2 for k in range(12)}, "control": 0.0}
+    table = compare(
+        [
+            write(tmp_path, name, labels, scores_of(labels, gain, k), family="control" if name == "control" else "IR")
+            for k, (name, gain) in enumerate(gains.items())
+        ],
+        resamples=10,
+    )
+    with_control = (table["method"] == "control") | (table["other"] == "control")
+    assert table.loc[with_control, "p_holm"].isna().all()
+    assert table.loc[with_control, "p"].notna().all()
+    family = table[~with_control]
+    assert len(family) == 13 * 12 / 2
+    of_best = family[(family["method"] == "best") | (family["other"] == "best")]
+    assert (of_best["p_holm"] < 0.05).all()
+
+
+def test_where_bins_decide_there_is_no_interval(tmp_path, capsys):
+    """One stray voxel joins nearly all scores in a few bins: an interval from these would be 20 times too narrow."""
+    rng = np.random.default_rng(0)
+    labels = [rng.random(4000) < 0.05 for _ in range(8)]
+
+    def crowd(stray: bool, seed: int) -> list[np.ndarray]:
+        draw = np.random.default_rng(seed)
+        scores = [(5 + 0.01 * (draw.standard_normal(4000) + 2 * label)).astype(np.float32) for label in labels]
+        scores[0][0] = 1e-6 if stray else scores[0][0]
+        return scores
+
+    free = compare([write(tmp_path, n, labels, crowd(False, k), task="free") for k, n in enumerate("ab")], 200)
+    assert free["p"].notna().all()
+    capsys.readouterr()
+    table = compare([write(tmp_path, n, labels, crowd(n == "a", k), task="crowded") for k, n in enumerate("ab")], 200)
+    assert table["difference"].notna().all()
+    assert table[["low", "high", "p", "p_holm"]].isna().all(axis=None)
+    assert "share a few bins" in capsys.readouterr().err
 
 
 def test_holm_by_hand():

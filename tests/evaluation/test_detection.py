@@ -7,12 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import ndimage
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from harness.evaluation.bootstrap import resampling_weights
 from harness.evaluation.calibration import RATES, Calibrator
 from harness.evaluation.collecting import Collector, ranked
-from harness.evaluation.detection import HIT, detection, exact_auroc
+from harness.evaluation.detection import detection, exact_auroc
 from harness.evaluation.findings import Findings
 
 SHAPE = (8, 14, 12)
@@ -70,7 +72,8 @@ def values(findings: Findings, **options) -> dict[str, float]:
 
 
 def voxels(cohort) -> list[tuple[np.ndarray, np.ndarray]]:
-    return [(score[brain], label[brain]) for score, label, brain in cohort[0]]
+    """Scores and labels of brain and label; outside of the brain scores are 0."""
+    return [(score[brain | label], label[brain | label]) for score, label, brain in cohort[0]]
 
 
 def dice(scores, labels, threshold) -> float:
@@ -96,7 +99,7 @@ def test_ranking_takes_ties_as_one_threshold():
     assert np.isnan(ranked(scores, np.zeros(400, bool))).all()
 
 
-@pytest.mark.parametrize(("metric", "rate"), [("dice_fpr5", 0.05), ("dice_fpr1", 0.01)])
+@pytest.mark.parametrize(("metric", "rate"), [("dice_healthy5", 0.05), ("dice_healthy1", 0.01)])
 def test_dice_at_a_healthy_rate_agrees_with_brute_force(cohort, rows, metric, rate):
     healthy = np.concatenate([score[brain] for score, brain in cohort[1]])
     scores, labels = (np.concatenate(parts) for parts in zip(*voxels(cohort), strict=True))
@@ -110,11 +113,13 @@ def test_auroc_of_slices_and_subjects_agrees_with_scikit_learn(cohort, rows):
     labels, peaks = [], []
     for score, label, brain in cohort[0]:
         for z in range(SHAPE[0]):
-            if brain[z].any():
-                labels.append((label[z] & brain[z]).any())
-                peaks.append(score[z][brain[z]].max())
+            if (brain | label)[z].any():
+                labels.append(label[z].any())
+                peaks.append(score[z].max())
     assert rows["slice_auroc"]["value"] == pytest.approx(roc_auc_score(labels, peaks), abs=1e-12)
-    ill = [np.percentile(scores, 99) for scores, labels in voxels(cohort) if labels.any()]
+    assert rows["slice_ap"]["value"] == pytest.approx(average_precision_score(labels, peaks), abs=1e-12)
+    assert rows["slice_chance"]["value"] == pytest.approx(np.mean(labels))
+    ill = [np.percentile(score[brain], 99) for score, label, brain in cohort[0] if label.any()]
     healthy = [np.percentile(score[brain], 99) for score, brain in cohort[1]]
     exact = roc_auc_score([1] * len(ill) + [0] * len(healthy), ill + healthy)
     assert rows["subject_auroc"]["value"] == pytest.approx(exact, abs=1e-12)
@@ -129,49 +134,89 @@ def test_auroc_counts_ties_half():
 @pytest.mark.parametrize("rate", RATES)
 def test_lesions_and_false_positives_agree_with_counting(cohort, rows, rate):
     threshold = rows[f"threshold@{rate:g}"]["value"]
-    lesions = hits = alarms = 0
-    for score, label, brain in cohort[0]:
-        marked, count = ndimage.label(label & brain, np.ones((3, 3, 3)))
+    lesions = hits = alarms = wrong = 0
+    for score, label, _ in cohort[0]:
+        marked, count = ndimage.label(label, np.ones((3, 3, 3)))
         lesions += count  # a voxel of 64 mm³ is large enough
-        hits += sum((score[marked == n] >= threshold).mean() >= HIT for n in range(1, count + 1))
-        flagged, count = ndimage.label((score >= threshold) & brain, np.ones((3, 3, 3)))
-        alarms += sum(not (label & brain)[flagged == n].any() for n in range(1, count + 1))
+        flagged, candidates = ndimage.label(score >= threshold, np.ones((3, 3, 3)))
+        pairs = np.zeros((candidates, count), int)
+        for i, j in np.ndindex(pairs.shape):
+            one, other = flagged == i + 1, marked == j + 1
+            pairs[i, j] = (one & other).sum() / (one | other).sum() >= 0.1
+        matched = np.count_nonzero(maximum_bipartite_matching(csr_array(pairs), perm_type="column") >= 0)
+        hits, alarms = hits + matched, alarms + candidates - matched
+        wrong += np.count_nonzero((score >= threshold) & ~label)
     assert rows["lesions"]["value"] == lesions
     assert rows[f"sensitivity@{rate:g}"]["value"] == pytest.approx(hits / lesions)
     assert rows[f"false_positives@{rate:g}"]["value"] == pytest.approx(alarms / 9)
+    assert rows[f"false_positive_ml@{rate:g}"]["value"] == pytest.approx(wrong * 0.064 / 9)
+    assert rows[f"lesion_f1@{rate:g}"]["value"] == pytest.approx(2 * hits / (lesions + hits + alarms))
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_thresholds_rise_and_sensitivity_falls_with_the_rate(seed):
+def test_thresholds_rise_with_falling_rates(seed):
     rng = np.random.default_rng(seed)
     brain = brain_of(rng)
     lesion = rng.random(SHAPE) < 0.05
     power = rng.uniform(0.5, 8)  # scores of any shape
     tested = [(scored(rng, brain, lesion, 2) ** power, lesion, brain) for _ in range(3)]
     found = values(collect((tested, [(scored(rng, brain, 0, 0) ** power, brain)])))
-    for name, sign in (("threshold", 1), ("sensitivity", -1), ("voxel_fpr", -1)):
+    for name, sign in (("threshold", 1), ("voxel_fpr", -1)):
         line = np.array([found[f"{name}@{rate:g}"] for rate in RATES])
         assert (sign * np.diff(line) >= 0).all()
         assert np.ptp(line) > 0
 
 
-def test_one_voxel_of_ten_is_a_hit_and_one_of_eleven_is_none():
-    brain = np.ones((2, 12, 12), bool)
-    for length, hit in ((10, 1.0), (11, 0.0)):
-        label, score = np.zeros(brain.shape, bool), np.zeros(brain.shape, np.float32)
-        label[0, 0, :10] = True
-        label[0, 1, 10:length] = True  # the eleventh, at a corner
-        score[0, 0, 0] = 5
-        found = values(collect(([(score, label, brain)], [(score * 0 + 0.1, brain)])))
-        assert found["lesions"] == 1
-        assert found["sensitivity@0.01"] == hit
+def test_a_map_that_floods_the_brain_detects_nothing():
+    """As where a test set's scanner lifts all scores above the healthy threshold."""
+    brain = np.ones((6, 20, 20), bool)
+    label = np.zeros(brain.shape, bool)
+    label[2:4, 5:9, 5:9] = True
+    flooded, sharp = (np.where(where, np.float32(5), np.float32(0)) for where in (brain, label))
+    healthy = [(np.where(brain, np.float32(0.1), np.float32(0)), brain)]
+    found = values(collect(([(flooded, label, brain)], healthy)))
+    assert (found["sensitivity@0.01"], found["lesion_f1@0.01"], found["false_positives@0.01"]) == (0, 0, 1)
+    assert found["false_positive_ml@0.01"] == pytest.approx((2400 - 32) * 0.064)
+    exact = values(collect(([(sharp, label, brain)], healthy)))
+    assert (exact["sensitivity@0.01"], exact["lesion_f1@0.01"], exact["false_positives@0.01"]) == (1, 1, 0)
+
+
+def test_lesions_outside_of_the_brain_are_missed():
+    brain = np.zeros((4, 10, 10), bool)
+    brain[1:3, 2:8, 2:8] = True
+    label = np.zeros(brain.shape, bool)
+    label[1, 3:5, 3:5] = True
+    label[1, 9, 4:6] = True  # two of six voxels outside
+    score = np.where(brain, np.float32(0.1), np.float32(0))
+    score[label & brain] = 1
+    found = values(collect(([(score, label, brain)], [(np.where(brain, np.float32(0.2), np.float32(0)), brain)])))
+    assert found["outside_brain"] == pytest.approx(2 / 6)
+    assert found["subject_dice"] == pytest.approx(2 * 4 / (4 + 6))
+    assert found["subject_ap"] == pytest.approx(4 / 6 + 2 / 6 * 6 / 74, abs=1e-6)
+    assert (found["lesions"], found["sensitivity@0.01"]) == (2, 0.5)
+
+
+def test_subjects_by_volume_of_their_lesions(findings):
+    anomalous = np.array([0, 7, 8, 79, 80, 0, 0, 0, 0])  # voxels of 0.125 ml
+    made = replace(findings, spacing=5.0, anomalous=anomalous, ap=np.linspace(0.1, 0.9, 9), dice=np.linspace(0, 0.8, 9))
+    found = values(made)
+    assert found["subject_ap/0-1ml"] == pytest.approx(0.2)
+    assert found["subject_ap/1-10ml"] == pytest.approx((0.3 + 0.4) / 2)
+    assert found["subject_dice/10-100ml"] == pytest.approx(0.4)
+    assert "subject_ap/100ml+" not in found
+
+
+def test_dice_of_subjects_at_a_healthy_rate(cohort, rows):
+    threshold = rows["threshold@0.01"]["value"]
+    ill = [dice(scores, labels, threshold) for scores, labels in voxels(cohort) if labels.any()]
+    assert rows["subject_dice_healthy1"]["value"] == pytest.approx(np.mean(ill), abs=1e-12)
 
 
 def test_sensitivity_by_size_of_lesion(findings):
     sizes = np.array([1, 7, 8, 79, 80, 799, 800, 5000])  # voxels of 0.125 ml
-    hits = np.zeros((8, 6), np.int64)
-    hits[[1, 2, 4, 6, 7], 2] = sizes[[1, 2, 4, 6, 7]]  # at 1 %
-    made = replace(findings, spacing=5.0, lesion_voxels=sizes, lesion_subjects=np.arange(8), lesion_hits=hits)
+    hits = np.zeros((8, 6), bool)
+    hits[[1, 2, 4, 6, 7], 2] = True  # at 1 %
+    made = replace(findings, spacing=5.0, lesion_voxels=sizes, lesion_subjects=np.arange(8), lesion_found=hits)
     found = values(made)
     parts = {"0-1ml": 1 / 2, "1-10ml": 1 / 2, "10-100ml": 1 / 2, "100ml+": 1.0}
     for part, sensitivity in parts.items():
@@ -179,22 +224,21 @@ def test_sensitivity_by_size_of_lesion(findings):
         assert found[f"sensitivity@0.01/{part}"] == sensitivity
         assert found[f"sensitivity@0.001/{part}"] == 0
     assert found["sensitivity@0.01"] == 5 / 8
-    only = replace(made, lesion_voxels=sizes[:1], lesion_subjects=np.zeros(1, int), lesion_hits=hits[:1])
+    only = replace(made, lesion_voxels=sizes[:1], lesion_subjects=np.zeros(1, int), lesion_found=hits[:1])
     assert "lesions/1-10ml" not in values(only)
     assert not any(metric.endswith("100ml+") for metric in values(only))
 
 
 def test_intervals_agree_with_direct_resampling(findings, rows):
-    drawn = {"subject_ap": [], "sensitivity@0.01": [], "dice_fpr5": [], "false_positives@0.05": []}
+    drawn = {"subject_ap": [], "sensitivity@0.01": [], "dice_healthy5": [], "false_positives@0.05": []}
     has = findings.anomalous > 0
     for weights in resampling_weights(9, 300, seed=4).astype(int):
         chosen = np.repeat(np.arange(9), weights)
         drawn["subject_ap"].append(findings.ap[chosen][has[chosen]].mean())
         lesions = np.concatenate([np.flatnonzero(findings.lesion_subjects == subject) for subject in chosen])
-        hit = findings.lesion_hits[lesions, 2] >= HIT * findings.lesion_voxels[lesions]
-        drawn["sensitivity@0.01"].append(hit.mean())
+        drawn["sensitivity@0.01"].append(findings.lesion_found[lesions, 2].mean())
         both = findings.flagged[chosen, 0].sum() + findings.anomalous[chosen].sum()
-        drawn["dice_fpr5"].append(2 * findings.true[chosen, 0].sum() / both)
+        drawn["dice_healthy5"].append(2 * findings.true[chosen, 0].sum() / both)
         drawn["false_positives@0.05"].append(findings.alarms[chosen, 0].mean())
     for metric, numbers in drawn.items():
         row = rows[metric]
@@ -214,7 +258,7 @@ def test_intervals_of_auroc_hold_the_value_and_narrow_with_subjects(cohort, rows
 
 def test_counts_and_thresholds_have_no_interval(rows):
     for metric, row in rows.items():
-        counted = metric.startswith(("threshold", "lesions"))
+        counted = metric.startswith(("threshold", "lesions", "slice_chance"))
         assert np.isnan([row["low"], row["high"]]).all() == counted
 
 
@@ -227,13 +271,15 @@ def test_without_resamples_or_with_one_subject_there_is_no_interval(cohort, find
 
 def test_without_healthy_subjects_nothing_depends_on_a_threshold(cohort):
     found = values(collect(cohort, calibrate=False))
-    assert set(found) - {"subject_ap", "subject_dice", "slice_auroc", "lesions"} == {
-        metric for metric in found if metric.startswith("lesions/")
+    assert {metric.split("/")[0] for metric in found} == {
+        *("subject_ap", "subject_dice", "outside_brain", "slice_auroc", "slice_ap", "slice_chance", "lesions")
     }
 
 
 def test_without_lesions_false_positives_remain(cohort):
     healthy = [(score, np.zeros_like(label), brain) for score, label, brain in cohort[0]]
     found = values(collect((healthy, cohort[1])))
-    assert {metric.split("@")[0] for metric in found} == {"threshold", "voxel_fpr", "false_positives"}
+    assert {metric.split("@")[0] for metric in found} == {
+        *("threshold", "voxel_fpr", "false_positives", "false_positive_ml")
+    }
     assert all(np.isfinite(value) for value in found.values())

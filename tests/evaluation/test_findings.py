@@ -136,7 +136,7 @@ def test_tidy_has_rows_of_findings_of_the_final_map(histograms):
     table = tidy([histograms], resamples=50)
     assert list(table.columns) == COLUMNS
     extra = table[~table["metric"].isin(["ap", "dice", "dice_threshold", "auroc"])]
-    assert {"subject_ap", "dice_fpr1", "slice_auroc", "subject_auroc", "sensitivity@0.01"} <= set(extra["metric"])
+    assert {"subject_ap", "dice_healthy1", "slice_auroc", "subject_auroc", "sensitivity@0.01"} <= set(extra["metric"])
     assert set(zip(extra["score"], extra["protocol"], strict=True)) == {("final", "full")}
     facts = table[[*META, "subjects", "left_out", "voxels", "positives"]].drop_duplicates()
     assert len(facts) == 1  # those of the histograms: both count every voxel of the brain

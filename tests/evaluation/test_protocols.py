@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -118,6 +119,42 @@ def test_full_and_official_against_scikit_learn(subjects):
     assert found["ap"] == pytest.approx(full["ap"], abs=0.1)  # a sample of the same voxels
 
 
+def test_official_is_what_torchmetrics_counts():
+    """It passes a volume with a score above 1 through a sigmoid (`_binary_precision_recall_curve_format`)."""
+    rng = np.random.default_rng(0)
+    volumes = []
+    for name, offset, gain in (("a", 0.4, 0.4), ("b", 0.2, 1.2), ("c", 0.0, 3.0)):
+        label = rng.random((10, 20, 20)) < 0.1
+        score = (0.1 * rng.random(label.shape) + offset * ~label + gain * label).astype(np.float32)
+        volumes.append(Volume(name, score, label.astype(np.uint8), np.ones(label.shape, bool), SPACING))
+    pairs = [protocol("official").voxels(volume) for volume in volumes]
+    for volume, (scores, _) in zip(volumes, pairs, strict=True):
+        drawn = np.sort(volume.score.ravel())
+        expected = drawn if drawn[-1] <= 1 else 1 / (1 + np.exp(-drawn))
+        np.testing.assert_allclose(np.sort(scores), expected, rtol=1e-6)
+        as_tensor = protocol("official").voxels(replace(volume, score=torch.from_numpy(volume.score), shared={}))[0]
+        np.testing.assert_allclose(as_tensor, scores, rtol=1e-6)
+    assert pairs[0][0].max() < 0.6  # as it was
+    assert pairs[1][0].min() >= 0.5  # the sigmoid of 0.2 and more
+
+    scores, labels = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    found = values(histogram_of("official", volumes), "official")
+    assert found["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
+    raw = average_precision_score(labels, np.concatenate([volume.score.ravel() for volume in volumes]))
+    assert abs(found["ap"] - raw) > 0.05
+
+
+def test_anomalous_voxels_outside_of_the_brain_are_missed(subjects):
+    score, label, brain = subjects[0]
+    outside = label.copy()
+    outside[~brain & (np.random.default_rng(0).random(brain.shape) < 0.02)] = 1
+    scores, labels = protocol("full").voxels(Volume("a", score + 1, outside, brain, SPACING))
+    assert len(scores) == np.count_nonzero(brain | (outside > 0))
+    assert labels.sum() == np.count_nonzero(outside)
+    np.testing.assert_array_equal(np.sort(scores[labels])[: np.count_nonzero(outside[~brain])], 0)
+    assert scores[~labels].min() >= 1  # normal voxels outside of the brain do not count
+
+
 def test_grids_of_thresholds_underestimate_dice_of_heavy_tails(subjects):
     tailed = [(np.exp(30 * score), label, brain) for score, label, brain in subjects]
     histogram = histogram_of("upd", volumes_of(tailed))
@@ -205,7 +242,7 @@ def test_score_maps_of_a_subject_share_labels_and_a_brain_may_be_empty(name, sub
 
 def test_official_draws_from_the_box_of_the_brain_by_the_subjects_name():
     shape = (20, 50, 40)
-    score = np.arange(1, 40_001, dtype=np.float32).reshape(shape)  # every voxel's score is its number
+    score = np.arange(1, 40_001, dtype=np.float32).reshape(shape) / 2**18  # every voxel's score tells its number
     brain = np.zeros(shape, bool)
     brain[2:18, 5:45, 3:37] = True
     brain[9, 20, 20] = False
@@ -219,7 +256,7 @@ def test_official_draws_from_the_box_of_the_brain_by_the_subjects_name():
     np.testing.assert_array_equal(drawn("sub-1")[0], scores)
     np.testing.assert_array_equal(drawn("sub-1", values=3 * score)[0], 3 * scores)
     assert not np.array_equal(drawn("sub-2")[0], scores)
-    numbered = scores[scores > 0].astype(int) - 1
+    numbered = (scores[scores > 0] * 2**18).astype(int) - 1
     assert len(np.unique(numbered)) == len(numbered) >= OFFICIAL_VOXELS - 1  # without replacement; the hole scores 0
     assert brain.ravel()[numbered].all()
     np.testing.assert_array_equal(labels[scores > 0], label.ravel()[numbered] > 0)
@@ -251,7 +288,7 @@ def packed(tmp_path_factory):
 
 
 class Numbered:
-    """A method that scores every voxel by its number, and by its double; or at random."""
+    """A method that scores every voxel by a share of its number, and by twice that; or at random."""
 
     def __init__(self, random: bool) -> None:
         self.random = random
@@ -259,7 +296,7 @@ class Numbered:
     def score(self, volume, rng):
         if self.random:
             return {"final": torch.rand(volume.shape, generator=rng["scores"])}
-        numbers = torch.arange(1.0, volume.numel() + 1).reshape(volume.shape)
+        numbers = torch.arange(1.0, volume.numel() + 1).reshape(volume.shape) / 2**17
         return {"final": numbers, "single/t=25": 2 * numbers}
 
     def restore(self, volume, rng):

@@ -64,6 +64,24 @@ def write_results(
     return path
 
 
+def write_comparisons(
+    folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes: object
+) -> Path:
+    """Write comparisons.csv with significant differences on ATLAS by AP, of a better method and another."""
+    from harness.evaluation.comparisons import COLUMNS, NAME
+
+    facts = {"experiment": "demo", "simulated": True, "task": "ATLAS", "protocol": protocol, "score": "final"}
+    facts |= {"metric": "ap", "low": 0.0, "high": 0.0, "p": 0.001, "p_holm": 0.01, "resampled": "subjects and seeds"}
+    facts |= {"subjects": 40, "seeds": 4, "seeds_other": 4, **changes}
+    rows = []
+    for one, other in better:
+        method, second = sorted((one, other))
+        sign = {"difference": 0.1 if method == one else -0.1}
+        rows.append({**facts, "method": method, "other": second, **sign})
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / NAME, index=False)
+    return folder / NAME
+
+
 def brain(seed: int, side: int = SIDE) -> np.ndarray:
     """A smooth ellipse with ventricles, zero outside, (side, side) float32 in [0, 1]."""
     rng = np.random.default_rng(seed)
@@ -154,6 +172,11 @@ def write_histories(
 @pytest.fixture(scope="session")
 def make_results() -> Callable[..., Path]:
     return write_results
+
+
+@pytest.fixture(scope="session")
+def make_comparisons() -> Callable[..., Path]:
+    return write_comparisons
 
 
 @pytest.fixture(scope="session")

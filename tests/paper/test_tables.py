@@ -18,7 +18,8 @@ from harness.errors import HarnessError
 from harness.paper import latex, markdown, registry, tidy
 from harness.paper.results import SIMULATED, Results
 from harness.paper.sources import Sources
-from harness.paper.table import Row, Table, best, chance_text
+from harness.paper.summary import Summary
+from harness.paper.table import Table, chance_text
 from harness.verbs.table import command
 
 Make = Callable[..., Path]
@@ -71,37 +72,65 @@ def test_mean_std_and_interval_by_hand(make_results: Make, tmp_path: Path) -> No
     assert (row["paper_mean"], row["paper_std"]) == ("0.05", "")
 
 
-def test_bold_goes_to_the_best_and_never_to_a_control(make_results: Make, tmp_path: Path) -> None:
+RIVALS = ("disyre", "fae", "my_own")
+
+
+def bold(made: Table) -> list[tuple[str, str, str]]:
+    return [(row["method"], row["task"], row["metric"]) for row in rows(made) if row["best"] == "true"]
+
+
+def test_bold_is_what_beats_every_rival_significantly(make_results: Make, make_comparisons: Make, tmp_path: Path):
     values = {"intensity": [0.9] * 4, "dae": [0.7] * 4, "disyre": [0.5] * 4, "fae": [0.3] * 4, "my_own": [0.69] * 4}
-    made = table("table2", make_results(tmp_path / "results.csv", edit=with_values(values)))
-    atlas = [row for row in rows(made) if row["task"] == "ATLAS" and row["metric"] == "ap"]
-    assert [row["method"] for row in atlas if row["best"] == "true"] == ["dae"]
+    path = make_results(tmp_path / "results.csv", edit=with_values(values))
+    assert bold(table("table2", path)) == []  # no comparisons
+    make_comparisons(tmp_path, [("dae", other) for other in RIVALS])
+    made = table("table2", path)
+    assert bold(made) == [("dae", "ATLAS", "ap")]  # Intensity is higher, but a control
     line = next(line for line in markdown.render(made).splitlines() if " DAE " in line)
     assert "| **0.70** ± 0.00 |" in line
     assert r"\textbf{0.70}\sd{0.00}" in latex.render(made)
-    assert "**0.90**" not in markdown.render(made)
+    assert "significantly better" in markdown.render(made)
 
 
-def test_equal_as_printed_is_equally_best_but_all_equal_is_not(default: Path) -> None:
-    made = table("table2", default)
-    template = made.rows[0]
+@pytest.mark.parametrize(
+    ("better", "changes"),
+    [
+        ([("dae", "disyre"), ("dae", "fae")], {}),  # not my_own
+        ([("dae", other) for other in RIVALS], {"p_holm": 0.06}),
+        ([("dae", other) for other in RIVALS], {"p_holm": None}),
+        ([("dae", other) for other in RIVALS], {"resampled": "subjects"}),
+        ([(other, "dae") for other in RIVALS], {}),
+        ([("dae", other) for other in RIVALS], {"protocol": "upd"}),
+        ([("dae", other) for other in RIVALS], {"task": "elsewhere"}),
+    ],
+)
+def test_nothing_is_bold_without_such_a_test(better, changes, default: Path, make_comparisons: Make, tmp_path: Path):
+    path = tmp_path / "results.csv"
+    path.write_text(default.read_text())
+    make_comparisons(tmp_path, better, **changes)
+    assert bold(table("table2", path)) == []
 
-    def row(mean: float | None) -> Row:
-        from harness.paper.summary import Summary
 
-        ours = (None if mean is None else Summary(mean),)
-        return Row(template.section, "x", "x", "x", "S-S", "final", ours, (None,))
-
-    assert best((row(0.318), row(0.322), row(0.1)), [[0, 1, 2]]) == {(0, 0), (1, 0)}
-    assert best((row(0.318), row(0.322), row(None)), [[0, 1, 2]]) == frozenset()
-    assert best((row(0.5), row(None)), [[0, 1]]) == frozenset()
-    assert best((row(0.5), row(0.4), row(0.1), row(0.2)), [[0, 1], [2, 3]]) == {(0, 0), (3, 0)}
+def test_a_broken_file_of_comparisons_is_named(default: Path, tmp_path: Path):
+    path = tmp_path / "results.csv"
+    path.write_text(default.read_text())
+    for text in ("", "method,other\na,b\n"):
+        (tmp_path / "comparisons.csv").write_text(text)
+        with pytest.raises(HarnessError, match=r"comparisons\.csv.*summarize"):
+            table("table2", path)
 
 
-def test_table1_bolds_each_section_by_itself(default: Path) -> None:
+def test_numbers_have_digits_that_tell_them_from_chance():
+    shown = [Summary(mean, 0.004).text() for mean in (0.0123, 0.0994, 0.0996, 0.318, 9.99, 9.999, 123.4)]
+    assert [text.split(" ")[0] for text in shown] == ["0.012", "0.099", "0.10", "0.32", "9.99", "10.0", "123.4"]
+    assert shown[0] == "0.012 ± 0.004"
+    assert Summary(0.05).text(2) == "0.05"
+
+
+def test_table1_has_two_sections_and_nothing_bold(default: Path) -> None:
     made = table("table1", default)
-    sections = {made.rows[i].section for i, _ in made.best}
-    assert sections == {"single-step", "multi-step"}
+    assert list(dict.fromkeys(row.section for row in made.rows)) == ["single-step", "multi-step"]
+    assert not made.best
     assert [row.label for row in made.rows][:4] == ["t = 25", "t = 50", "t = 75", "t = 100"]
     assert [row.score for row in made.rows][4:] == [f"multi/step={s}" for s in (10, 20, 25, 33, 50)]
 

@@ -35,6 +35,7 @@ for name in experiment.tables:
         input:
             results=f"{RESULTS}/evaluation/results.csv",
             histories=f"{RESULTS}/training/histories.csv",
+            comparisons=f"{RESULTS}/evaluation/comparisons.csv",
             published=source("resources/paper.csv"),
             module=source(f"harness/paper/tables/{name}.py"),
         output:

@@ -22,10 +22,8 @@ def make(sources: Sources) -> Table:
     printed = published.scores("table1", method)
     family = {name: family for name, _, family in results.methods}.get(method, "")
     rows: list[Row] = []
-    groups: list[list[int]] = []
     for key, (section, symbol, pattern) in SECTIONS.items():
         scores = wanted(key, pattern, printed, results.scores(method))
-        groups.append(list(range(len(rows), len(rows) + len(scores))))
         for score in scores:
             rows.append(
                 Row(
@@ -53,7 +51,6 @@ def make(sources: Sources) -> Table:
         chance=table.chance(results, cols),
         notes=tuple(table.notes(results, done)),
         results=results,
-        best=table.best(done, groups),
     )
 
 

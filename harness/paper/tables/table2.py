@@ -18,8 +18,7 @@ def make(sources: Sources) -> Table:
     entries = order(published.methods("table2"), results.methods)
     done = tuple(table.method_row(entry, cols, results, published) for entry in entries)
     notes = table.notes(results, done)
-    if any(row.family == CONTROL for row in done):
-        notes.append("Controls are not ranked.")
+    notes.append(table.BOLD)
     if "ATLAS" in results.tasks:
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
@@ -36,7 +35,7 @@ def make(sources: Sources) -> Table:
         chance=table.chance(results, cols),
         notes=tuple(notes),
         results=results,
-        best=table.best(done, [list(range(len(done)))]),
+        best=table.best(done, cols, range(len(done)), sources.comparisons, results.protocol),
         warned={
             cell: " ".join(warning.text for warning in warnings if cell in warning.cells)
             for cell in {cell for warning in warnings for cell in warning.cells}
