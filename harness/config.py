@@ -123,6 +123,7 @@ class Experiment:
             if dataset["layout"] not in layouts.names():
                 known = ", ".join(layouts.names())
                 raise HarnessError(f"{where}.layout: {dataset['layout']!r} is unknown; there are {known}")
+            layouts.load(dataset["layout"], dataset.get("entities"))
             if name in self.simulated.get("subjects", {}):
                 if "root" in dataset:
                     raise HarnessError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -38,8 +38,13 @@ class Layout:
     expected: ClassVar[str]
     #: whether every subject must come with a mask of its lesions
     has_mask: ClassVar[bool] = False
+    #: whether scans can be chosen by BIDS entities
+    has_entities: ClassVar[bool] = False
     #: whether the root of a data set is a file, not a folder
     reads_file: ClassVar[bool] = False
+
+    def __init__(self, entities: Mapping[str, str] | None = None) -> None:
+        self.entities = dict(entities or {})
 
     def complete(self) -> list[str]:
         """Names of all subjects of the release where they can be told beforehand, else an empty list."""
@@ -60,12 +65,28 @@ def names() -> list[str]:
     return sorted(path.stem for path in LAYOUTS.glob("[a-z]*.py"))
 
 
-def load(name: str) -> Layout:
-    """The layout called `name`. Raises HarnessError if there is no such file."""
+def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
+    """The layout called `name`, which takes scans with these BIDS entities where there are several.
+
+    Raises HarnessError if there is no such file, or if the layout has no entities.
+    """
     if name not in names():
         raise HarnessError(f"layout {name!r}: not known; choose one of {', '.join(names())}")
-    layout: Layout = importlib.import_module(f"harness.data.layouts.{name}").Layout()
+    layout: Layout = importlib.import_module(f"harness.data.layouts.{name}").Layout(entities)
+    if entities and not layout.has_entities:
+        raise HarnessError(f"layout {name!r}: its names have no entities to choose by; leave `entities` out")
     return layout
+
+
+def entities(pairs: Iterable[str]) -> dict[str, str]:
+    """Entities given as KEY=VALUE. Raises HarnessError for one that is not."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (re.fullmatch("[a-z]+", key) and equals and re.fullmatch("[A-Za-z0-9]+", value)):
+            raise HarnessError(f"--entity: {pair!r} is not like run=2 or acq=highres")
+        found[key] = value
+    return found
 
 
 def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:

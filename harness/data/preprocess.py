@@ -15,7 +15,7 @@ import numpy as np
 from harness.data import contrast, geometry, strippers, views
 from harness.data import template as templates
 from harness.data.locate import Located, follow, locate
-from harness.data.placement import resample
+from harness.data.placement import BELOW, lift, resample
 from harness.data.report import Outcome, unwritten
 from harness.data.scan import BadScan, OffGrid, Scan, read_labels, read_scan
 from harness.data.settings import Preprocessing
@@ -24,7 +24,7 @@ from harness.errors import HarnessError
 from harness.files import FULL, atomic, read_json, write_arrays, write_json
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
-REVISION = 6
+REVISION = 7
 
 
 def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
@@ -65,7 +65,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
     t1_path, t2_path, mask_path = (sheet.file(row, kind) for kind in ("t1", "t2", "mask"))
     if t1_path is None:
         raise BadScan(t2_path or sheet.root(row), "has no T1-weighted scan beside it; add it, or exclude the subject")
-    if mask_path is None and any(other.mask for other in sheet.rows):
+    if mask_path is None and not row.unmasked and any(other.mask for other in sheet.rows):
         raise BadScan(t1_path, "has no mask beside it, as other subjects have; add it, or exclude the subject")
     scan = read_scan(t1_path)
     place = locate(scan, template, chosen)
@@ -74,6 +74,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
     contrast.check("t1", image, inside, template, grid, t1_path)
     volumes = {"t1": image, "brain": inside.astype(np.uint8)}
     likeness, lost = {"t1": place.likeness}, []
+    lifted = {"t1": round(share, 4)} if (share := lift(place)[0]) > BELOW else {}
     drawn = {t1_path: (scan, place.matrix)}
     if t2_path is not None:
         try:
@@ -82,6 +83,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
             image, inside = resample(second, template, chosen)
             contrast.check("t2", image, inside, template, grid, t2_path)
             volumes["t2"], likeness["t2"] = image, second.likeness
+            lifted |= {"t2": round(share, 4)} if (share := lift(second)[0]) > BELOW else {}
             drawn[t2_path] = (t2, second.matrix)
         except Exception as error:
             lost.append({"modality": "t2", **_blame(error, row.t2, sheet, row)})
@@ -95,6 +97,8 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
             if path in drawn
         },
         "lost": lost,
+        "unoriented": [scan.path.name for scan, _ in drawn.values() if not scan.oriented],
+        "lifted": lifted,
     }
     if mask_path is not None:
         try:
@@ -106,6 +110,9 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
         record["lesion_voxels"] = int((labels.data > 0).sum())
         record["lesion_ml"] = round(record["lesion_voxels"] * labels.voxel_ml, 3)
         record["expansion"] = round(1 / abs(float(np.linalg.det(matrix[:3, :3]))), 5)
+    if row.unmasked:
+        volumes["mask"] = np.zeros(image.shape, np.uint8)
+        record |= {"lesion_voxels": 0, "lesion_ml": 0.0, "expansion": 1.0}
     _write(folder, volumes, views.before(scan, place), grid.affine, record)
     return record
 
@@ -138,9 +145,18 @@ def _notes(sheet: Sheet, row: Row, record: dict[str, Any]) -> list[dict[str, str
     notes = []
     # No lesion that can be seen is a finding like any other. AP pools the voxels of all subjects, to which healthy ones
     # add negatives only; without them a set of patients would look easier than it is.
-    if record.get("lesion_voxels") == 0:
+    if row.unmasked:
+        notes.append({"file": row.t1, "reason": "has no mask: kept as healthy, as the config has it"})
+    elif record.get("lesion_voxels") == 0:
         reason = "mask is empty: kept, and all voxels count as healthy; exclude the subject if nobody drew its lesion"
         notes.append({"file": row.mask, "reason": reason})
+    for kind, share in record.get("lifted", {}).items():
+        reason = f"{share:.0%} of the brain's grey values are below 0: kept, lifted so that its darkest voxels are 0"
+        notes.append({"file": getattr(row, kind), "reason": reason})
+    if record.get("unoriented"):
+        names = " and ".join(record["unoriented"])
+        reason = f"the header of {names} states no orientation: kept, but left and right are a guess; convert it again"
+        notes.append({"file": row.t1, "reason": reason})
     if not row.t2 and any(other.t2 for other in sheet.rows):
         reason = "has no T2-weighted scan beside it, as other subjects have: kept for T1; add it if there is one"
         notes.append({"file": row.t1, "reason": reason})
@@ -181,6 +197,7 @@ def _identity(sheet: Sheet, row: Row, chosen: Preprocessing) -> dict[str, Any]:
         "subject": row.subject,
         "revision": REVISION,
         "settings": asdict(chosen),
+        **({"unmasked": row.unmasked} if row.unmasked else {}),
         "sources": {kind: {"bytes": stat.st_size, "modified": stat.st_mtime_ns} for kind, stat in stats.items()},
     }
 

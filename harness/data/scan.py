@@ -9,7 +9,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 from scipy import ndimage
 
-from harness.data.volume import BadScan, read_volume
+from harness.data.volume import BadScan, read_volume, states_orientation
 
 #: how far a label may be from a whole number: the rounding of a scaled file, not a share of a voxel
 ROUNDING = 1e-3
@@ -24,11 +24,13 @@ class Scan:
     """One volume in its own space.
 
     data: (I, J, K), float32 grey values, or integer labels; affine: (4, 4) from voxel to scanner millimetres (RAS).
+    oriented: whether the header states an orientation; if not, the order of the voxels is taken for it.
     """
 
     path: Path
     data: np.ndarray
     affine: np.ndarray
+    oriented: bool = True
 
     @property
     def spacing(self) -> np.ndarray:
@@ -53,7 +55,7 @@ def read_scan(path: Path) -> Scan:
         raise BadScan(path, f"{count} voxels are not finite; set them to 0 if they are background, else leave it out")
     if data.min() == data.max():
         raise BadScan(path, f"every voxel is {data.flat[0]:g}; copy or download it again")
-    return Scan(path, data, affine)
+    return Scan(path, data, affine, states_orientation(path))
 
 
 def read_labels(path: Path, like: Scan) -> Scan:

@@ -28,6 +28,13 @@ class Row:
     mask: str
     drawn_on: str
     problem: str
+    unmasked: str = ""  # "healthy": without a mask since there is no lesion
+
+
+#: what becomes of test subjects without a mask: they count as lost, are not in the sheet, or have no lesion
+UNMASKED = ("lost", "leave_out", "healthy")
+#: columns that sheets of earlier versions lack
+LATER = ("unmasked",)
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,13 @@ def index(
     listed: Path | None = None,
     subset: str = "all",
     exclude: Sequence[str] = (),
+    unmasked: str = "lost",
 ) -> list[tuple[Files, str]]:
     """The subjects that `layout` finds below `root`, each with its split, sorted by name.
 
     `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
-    "test" (the part `subset` of them). Raises HarnessError if there are none, if a name in `exclude` is not among
-    them, or if a test set has no mask at all.
+    "test" (the part `subset` of them; without those that have no mask, if `unmasked` is "leave_out"). Raises
+    HarnessError if there are none, if a name in `exclude` is not among them, or if a test set has no mask at all.
     """
     found = find(layout, root)
     unknown = sorted(set(exclude) - {files.subject for files in found})
@@ -76,6 +84,8 @@ def index(
     if role == "test" and not any(files.mask for files in kept.values()):
         raise HarnessError(f"{root}: {len(kept)} subjects but not one mask; a test set needs them: {layout.expected}")
     if role == "test":
+        if unmasked == "leave_out":
+            kept = {name: files for name, files in kept.items() if files.mask}
         parts = dict.fromkeys(kept, "test")
     elif listed is not None:
         parts = splits.by_list(listed, list(kept))
@@ -98,8 +108,11 @@ def find(layout: Layout, root: Path) -> list[Files]:
     return found
 
 
-def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]]) -> Sheet:
-    """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is noted relative to the sheet."""
+def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmasked: str = "lost") -> Sheet:
+    """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is noted relative to the sheet.
+
+    unmasked: one of UNMASKED, for test subjects.
+    """
     folder = root.parent if root.is_file() else root
     noted = folder if folder.is_absolute() else Path(os.path.relpath(folder, path.parent))
     rows = tuple(
@@ -112,6 +125,7 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]]) -> Shee
             mask=_noted(files.mask),
             drawn_on=_noted(files.drawn_on),
             problem=files.problem,
+            unmasked="healthy" if unmasked == "healthy" and part == "test" and not files.mask else "",
         )
         for files, part in subjects
     )
@@ -130,9 +144,9 @@ def read(path: Path) -> Sheet:
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         wanted = [field.name for field in fields(Row)]
-        if sorted(reader.fieldnames or []) != sorted(wanted):
+        if sorted({*(reader.fieldnames or []), *LATER}) != sorted(wanted):
             raise HarnessError(f"{path}: columns are {reader.fieldnames}; they must be {', '.join(wanted)}")
-        rows = tuple(Row(**{name: record[name] or "" for name in wanted}) for record in reader)
+        rows = tuple(Row(**{name: record.get(name) or "" for name in wanted}) for record in reader)
     _check(path, rows)
     return Sheet(path, rows)
 

@@ -48,6 +48,16 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return data, np.asarray(image.affine, dtype=np.float64)
 
 
+def states_orientation(path: Path) -> bool:
+    """Whether the header of a readable volume says which way it lies: NIfTI with a qform or sform, or MGH."""
+    import nibabel
+
+    header: Any = nibabel.load(path).header
+    if isinstance(header, nibabel.Nifti1Header):
+        return bool(header["qform_code"] > 0 or header["sform_code"] > 0)
+    return not isinstance(header, nibabel.AnalyzeHeader)
+
+
 def _check_file(path: Path) -> None:
     """Raise BadScan for a file that is not there, empty, or compressed other than its name says."""
     if not path.is_file():

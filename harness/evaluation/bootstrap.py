@@ -11,7 +11,7 @@ from harness.evaluation.metrics import METRICS, best_dice
 
 LEVEL = 0.95
 BINS = 512  # score bins per resample: what binning shifts is corrected below, so more would only cost time
-SHIFT = 0.01  # largest difference between a metric on coarse and on fine bins that resamples are corrected by
+SHIFT = 0.05  # largest difference between a metric on coarse and on fine bins that resamples are corrected by
 FEW = 16  # so few coarse bins stand for the scores only if the fine ones are about as few
 CROWDED_NOTE = (
     "most scores share a few bins, so that there is neither interval nor p-value; clip stray values, or take the "

@@ -14,7 +14,7 @@ import pandas as pd
 
 from harness.errors import HarnessError
 from harness.evaluation import findings
-from harness.evaluation.bootstrap import bootstrap_all
+from harness.evaluation.bootstrap import CROWDED_NOTE, bootstrap_all
 from harness.evaluation.detection import detection
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import load
@@ -82,6 +82,10 @@ def numbers(
     dice, threshold = best_dice(histogram, thresholds)
     values = {"ap": average_precision(histogram), "dice": dice, "dice_threshold": threshold, "auroc": auroc(histogram)}
     intervals = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples, seed, thresholds) if resamples else {}
+    enough = len(histogram.subjects) > 1 and 0 < histogram.positives < histogram.voxels
+    hidden = [metric for metric, interval in intervals.items() if interval is None and enough]
+    if hidden:
+        print(f"warning: {histogram.name}: {', '.join(hidden)}: {CROWDED_NOTE}", file=sys.stderr)
     out = []
     for metric, value in values.items():
         low, high = intervals.get(metric) or (np.nan, np.nan)

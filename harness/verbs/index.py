@@ -20,6 +20,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--split-seed", type=int, default=0, help="Seed of that choice.")
 @click.option("--split", type=PATH, help="List of the subjects held out or left out, instead of a number and a seed.")
 @click.option("--subset", default="all", help="Part of a test set: all, or upd for its first 90 % by name.")
+@click.option("--unmasked", default="lost", help="Test subjects without a mask: lost, leave_out or healthy.")
+@click.option("--entity", multiple=True, metavar="KEY=VALUE", help="BIDS entity of the scans to take (repeatable).")
 @click.option("--exclude", multiple=True, metavar="SUBJECT", help="Leave this subject out (repeatable).")
 def command(
     dataset: str,
@@ -32,14 +34,19 @@ def command(
     split_seed: int,
     split: Path | None,
     subset: str,
+    unmasked: str,
+    entity: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> None:
     """Scan a folder into a checked subject sheet, and tell what it lacks of what its release holds."""
     from harness.data import layout as layouts
     from harness.data import release as releases
     from harness.data import sheet
+    from harness.errors import HarnessError
 
-    kind = layouts.load(layout)
+    if unmasked not in sheet.UNMASKED:
+        raise HarnessError(f"--unmasked: {unmasked!r} is unknown; there are {', '.join(sheet.UNMASKED)}")
+    kind = layouts.load(layout, layouts.entities(entity))
     simulated = (root / "SIMULATED").exists()
     known = releases.find(release) if release else None if simulated else releases.releases().get(layout)
     found = sheet.index(
@@ -51,14 +58,20 @@ def command(
         listed=split,
         subset=subset,
         exclude=exclude,
+        unmasked=unmasked,
     )
-    written = sheet.write(out, root, found)
+    written = sheet.write(out, root, found, unmasked)
     parts = {part: sum(row.split == part for row in written.rows) for part in ("train", "validation", "test")}
     files = {name: sum(bool(getattr(row, name)) for row in written.rows) for name in ("t1", "t2", "mask")}
     click.echo(
         f"{dataset}: {len(written.rows)} subjects ({', '.join(f'{n} {part}' for part, n in parts.items() if n)}), "
         f"{', '.join(f'{n} with {name}' for name, n in files.items() if n)}"
     )
+    if role == "test" and unmasked != "lost":
+        without = sum(not files.mask for files in sheet.find(kind, root))
+        what = "are left out" if unmasked == "leave_out" else "count as healthy"
+        if without:
+            click.echo(f"{dataset}: {without} subjects of the release have no mask and {what}")
     for scan in sorted({scan for subject, _ in found for scan in subject.several}):
         names = [subject.subject for subject, _ in found if scan in subject.several]
         click.echo(

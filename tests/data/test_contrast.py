@@ -70,6 +70,21 @@ def test_simulated_scans(extracted_scan):
         contrast.check("t1", turned, inside, mni(), mni().packed(FAST), PATH)
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0), (1, 0, 2)])
+@pytest.mark.parametrize("flips", [(1, -1, -1), (-1, 1, -1), (-1, -1, 1)])
+def test_a_header_of_another_orientation_is_refused(extracted_scan, order, flips):
+    """Voxels in another order under the same kind of header, as arrays are that were saved with a plain affine."""
+    data = extracted_scan.data[:: flips[0], :: flips[1], :: flips[2]].transpose(order)
+    affine = geometry.upright(-1.75 * np.array(data.shape), 1.75 * np.array(data.shape), 3.5).affine
+    try:
+        place = locate(Scan(PATH, data, affine), mni(), FAST)
+    except BadScan:
+        return  # not even a brain's overlap was reached
+    image, inside = resample(place, mni(), FAST)
+    with pytest.raises(BadScan, match=r"does not lie as its header says.*convert it again|looks T2-weighted"):
+        contrast.check("t1", image, inside, mni(), mni().packed(FAST), PATH)
+
+
 @pytest.mark.parametrize(
     ("t1", "t2"),
     [

@@ -296,3 +296,27 @@ def test_a_test_set_without_any_mask_is_refused(tmp_path):
     touch(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/sub-2_T1w.nii.gz")
     with pytest.raises(HarnessError, match=r"2 subjects but not one mask; .*derivatives"):
         sheet.index(layout.load("bids"), tmp_path, role="test")
+
+
+def test_bids_takes_the_scans_with_the_entities_of_the_config(tmp_path):
+    touch(
+        tmp_path,
+        *(f"sub-1/anat/sub-1_acq-{acq}_run-{run}_T1w.nii.gz" for acq in ("fast", "slow") for run in ("01", "02")),
+        "sub-2/anat/sub-2_T1w.nii.gz",
+        "sub-2/anat/sub-2_run-2_T2w.nii.gz",
+    )
+    plain, _ = layout.load("bids").subjects(tmp_path)
+    assert plain.t1.name == "sub-1_acq-fast_run-01_T1w.nii.gz"
+    first, second = layout.load("bids", layout.entities(["acq=slow", "run=2"])).subjects(tmp_path)
+    assert (first.t1.name, first.several) == ("sub-1_acq-slow_run-02_T1w.nii.gz", ())
+    assert (second.t1.name, second.t2.name) == ("sub-2_T1w.nii.gz", "sub-2_run-2_T2w.nii.gz")  # those there are
+    nearly = layout.load("bids", {"acq": "slow"}).subjects(tmp_path)[0]
+    assert (nearly.t1.name, nearly.several) == ("sub-1_acq-slow_run-01_T1w.nii.gz", ("T1w",))
+
+
+def test_entities_are_refused_where_names_have_none():
+    with pytest.raises(HarnessError, match="'atlas': its names have no entities"):
+        layout.load("atlas", {"run": "1"})
+    for pair in ("run", "run=", "=1", "Run=1", "acq=a_b"):
+        with pytest.raises(HarnessError, match="is not like run=2"):
+            layout.entities([pair])

@@ -8,7 +8,9 @@ import pytest
 
 from harness.data import geometry
 from harness.data.geometry import Grid
-from harness.data.placement import Placement, prepare_scan
+from harness.data.locate import locate
+from harness.data.placement import Placement, lift, prepare_scan
+from harness.data.scan import Scan
 from harness.errors import HarnessError
 from tests.data.conftest import FAST, POSE, dice, mni, nifti
 
@@ -44,6 +46,43 @@ def test_prepare_scan_gives_what_is_packed_and_the_way_back(tmp_path, extracted_
     assert np.corrcoef(back[both], extracted_scan.data[both])[0, 1] > 0.85
     with pytest.raises(HarnessError, match=r"gone\.nii"):
         prepare_scan(tmp_path / "gone.nii", FAST, "t1")
+
+
+def test_prepare_scan_refuses_another_contrast(tmp_path, extracted_scan):
+    """As preprocessing refuses it."""
+    turned = np.where(extracted_scan.data > 0, 900 - extracted_scan.data, 0).astype(np.float32)
+    path = nifti(tmp_path / "t2.nii.gz", turned, extracted_scan.affine)
+    with pytest.raises(HarnessError, match=r"t2\.nii\.gz: is given as T1 but looks T2-weighted"):
+        prepare_scan(path, FAST, "t1")
+
+
+@pytest.mark.parametrize("kind", ["of the brain", "of the volume"])
+def test_a_z_scored_brain_keeps_its_contrast(tmp_path, extracted_scan, kind):
+    """Half of it is below 0, where grey values used to end: they are lifted, and look as they did."""
+    data = extracted_scan.data
+    inside = data > 0
+    chosen = data[inside] if kind == "of the brain" else data
+    scored = ((data - chosen.mean()) / chosen.std()).astype(np.float32)
+    if kind == "of the brain":
+        scored[~inside] = 0
+    plain, _ = prepare_scan(nifti(tmp_path / "plain.nii.gz", data, extracted_scan.affine), FAST, "t1")
+    volume, _ = prepare_scan(nifti(tmp_path / "z.nii.gz", scored, extracted_scan.affine), FAST, "t1")
+    both = (plain > 0) & (volume > 0)
+    assert both.sum() > 0.97 * max((plain > 0).sum(), (volume > 0).sum())
+    assert np.corrcoef(plain[both], volume[both])[0, 1] > 0.99
+    assert (volume[both] <= 0.0011).mean() < 0.01
+    place = locate(Scan(tmp_path / "z.nii.gz", scored, extracted_scan.affine), mni(), FAST)
+    below, zero = lift(place)
+    assert 0.2 < below < 0.7
+    assert np.quantile(scored[inside], 0.0005) <= zero <= np.quantile(scored[inside], 0.002)
+
+
+def test_a_little_below_0_is_left(extracted_scan):
+    """As interpolation leaves it around edges: less than one voxel in fifty."""
+    data = extracted_scan.data.copy()
+    places = np.flatnonzero(data > 0)[::100]
+    data.flat[places] = -3
+    assert lift(locate(Scan(extracted_scan.path, data, extracted_scan.affine), mni(), FAST))[1] == 0
 
 
 def test_a_map_has_the_header_of_its_scan(tmp_path, extracted_scan):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -59,6 +60,18 @@ def test_a_bad_file_costs_its_subject_alone(cohort):
     assert names == {f"whole/{n}.nii.gz" for n in ("t1", "t2", "mask", "brain")} | {
         f"t2/{n}.nii.gz" for n in ("t1", "mask", "brain")
     }
+
+
+def test_without_a_mask_but_healthy_is_kept_with_an_empty_one(cohort):
+    written, _, folder = cohort
+    row = replace(next(row for row in written.rows if row.subject == "unlabelled"), unmasked="healthy")
+    (outcome,) = preprocess.preprocess(written, [row], folder / "healthy", FAST)
+    assert (outcome.status, outcome.reason) == ("done", "has no mask: kept as healthy, as the config has it")
+    mask = np.asarray(nibabel.load(folder / "healthy" / "unlabelled" / "mask.nii.gz").dataobj)
+    assert mask.shape == mni().packed(FAST).shape
+    assert not mask.any()
+    record = json.loads((folder / "healthy" / "unlabelled" / "subject.json").read_text())
+    assert (record["lesion_voxels"], record["lesion_ml"]) == (0, 0)
 
 
 def test_registered_volumes(cohort, extracted_scan):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -45,3 +46,18 @@ def test_labels_in_another_order_of_axes_are_reordered(tmp_path):
                 matrix = matrix @ turn
             found = read_labels(nifti(tmp_path / "mask.nii", np.ascontiguousarray(stored), affine @ matrix), scan)
             np.testing.assert_array_equal(found.data, labels)
+
+
+def test_a_header_without_orientation_is_known(tmp_path):
+    """NIfTI with both codes 0, and Analyze, which has none; the order of the voxels is a guess then."""
+    data = random_volume()
+    assert read_scan(nifti(tmp_path / "stated.nii.gz", data)).oriented
+    image = nibabel.Nifti1Image(data, None)
+    image.header.set_zooms((2, 2, 2))
+    image.to_filename(tmp_path / "plain.nii.gz")
+    assert not read_scan(tmp_path / "plain.nii.gz").oriented
+    nibabel.AnalyzeImage(data, np.diag([2.0, 2, 2, 1])).to_filename(tmp_path / "old.img")
+    assert not read_scan(tmp_path / "old.img").oriented
+    image.set_qform(np.diag([2.0, 2, 2, 1]), code=1)
+    image.to_filename(tmp_path / "qform.nii.gz")
+    assert read_scan(tmp_path / "qform.nii.gz").oriented

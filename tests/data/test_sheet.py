@@ -56,7 +56,7 @@ def test_index_sorts_splits_and_leaves_out(tmp_path):
     found = sheet.index(layout.load("camcan"), camcan(tmp_path), validation=1, exclude=["sub-CC100002"])
     assert [files.subject for files, _ in found] == [f"sub-CC10000{n}" for n in (0, 1, 3, 4)]
     assert sorted(part for _, part in found) == ["train", "train", "train", "validation"]
-    tested = sheet.index(layout.load("camcan"), tmp_path, role="test")
+    tested = sheet.index(layout.load("bids"), outlined(tmp_path / "patients"), role="test")
     assert {part for _, part in tested} == {"test"}
 
 
@@ -149,3 +149,46 @@ def test_verb_prints_one_line(tmp_path):
     assert first == "mine: 4 subjects (2 train, 2 validation), 4 with t1"
     assert others[0] == "mine: subjects: 5 found, 653 in CamCAN (cc700) release004 BIDS_20190411: 648 too few"
     assert len(sheet.read(tmp_path / "subjects.csv").rows) == 4
+
+
+def outlined(root: Path) -> Path:
+    """Three patients of a BIDS data set, the second without an outline."""
+    for number in (1, 2, 3):
+        path = root / f"sub-{number}" / "anat" / f"sub-{number}_T1w.nii.gz"
+        path.parent.mkdir(parents=True)
+        path.touch()
+        if number != 2:
+            (path.parent / f"sub-{number}_T1w_label-lesion_roi.nii.gz").touch()
+    return root
+
+
+@pytest.mark.parametrize(
+    ("unmasked", "subjects", "marked", "said"),
+    [
+        ("lost", ["sub-1", "sub-2", "sub-3"], ["", "", ""], None),
+        ("leave_out", ["sub-1", "sub-3"], ["", ""], "1 subjects of the release have no mask and are left out"),
+        ("healthy", ["sub-1", "sub-2", "sub-3"], ["", "healthy", ""], "have no mask and count as healthy"),
+    ],
+)
+def test_patients_without_an_outline_are_a_choice(tmp_path, unmasked, subjects, marked, said):
+    arguments = ["index", "--dataset", "x", "--layout", "bids", "--root", str(outlined(tmp_path / "raw")), "--role"]
+    arguments += ["test", "--unmasked", unmasked, "--out", str(tmp_path / "subjects.csv")]
+    done = CliRunner().invoke(harness, arguments, catch_exceptions=False)
+    rows = sheet.read(tmp_path / "subjects.csv").rows
+    assert [row.subject for row in rows] == subjects
+    assert [row.unmasked for row in rows] == marked
+    assert ("no mask" in done.output) == (said is not None)
+    assert (said or "") in done.output
+
+
+def test_unmasked_is_one_of_three(tmp_path):
+    arguments = ["index", "--dataset", "x", "--layout", "bids", "--root", str(outlined(tmp_path / "raw"))]
+    done = CliRunner().invoke(harness, [*arguments, "--unmasked", "drop", "--out", str(tmp_path / "s.csv")])
+    assert "lost, leave_out, healthy" in str(done.exception) + done.output
+
+
+def test_a_sheet_of_an_earlier_version_is_read(tmp_path):
+    written = sheet.write(tmp_path / "s.csv", tmp_path, [(Files("a", Path("a.nii")), "test")])
+    lines = (tmp_path / "s.csv").read_text().splitlines()
+    (tmp_path / "s.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
+    assert sheet.read(tmp_path / "s.csv").rows == written.rows

@@ -6,12 +6,19 @@ import json
 
 import nibabel
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from harness.errors import HarnessError
+from harness.evaluation.calibration import Calibrator
+from harness.evaluation.collecting import Collector
+from harness.evaluation.detection import detection
 from harness.evaluation.maps import evaluate_maps
+from harness.evaluation.results import tidy
+from harness.paper import markdown, registry
+from harness.paper.sources import Sources
 from harness.verbs.evaluate import command
 
 AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
@@ -64,9 +71,13 @@ def test_counts_only_the_brain_where_given(cohort):
         store(folder / "maps" / f"{name}.nii.gz", scores[number])
     store(folder / "brain" / "unused.nii", np.ones(SHAPE, np.uint8))
     result = evaluate_maps(folder / "maps", folder / "labels", folder / "brain")
-    assert result["ap"] == pytest.approx(average_precision_score(labels[brain], scores[brain]), abs=1e-4)
-    assert result["voxels"] == brain.sum()
-    assert result["positives"] == labels[brain].sum()
+    scores[~brain] = 0  # what is anomalous there is missed
+    counted = brain | labels
+    assert result["ap"] == pytest.approx(average_precision_score(labels[counted], scores[counted]), abs=1e-4)
+    assert result["voxels"] == counted.sum()
+    assert result["positives"] == labels.sum()
+    assert result["positives_outside_brain"] == (labels & ~brain).sum() > 0
+    assert result["brain"]
 
 
 def test_verb_prints_and_writes_the_same_json(cohort):
@@ -82,8 +93,148 @@ def test_verb_prints_and_writes_the_same_json(cohort):
         folder / "o.json",
     ]
     result = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
-    assert json.loads(result.output) == json.loads((folder / "o.json").read_text())
-    assert json.loads(result.output)["resamples"] == 50
+    assert json.loads(result.stdout) == json.loads((folder / "o.json").read_text())
+    assert json.loads(result.stdout)["resamples"] == 50
+    assert not json.loads(result.stdout)["brain"]
+    assert "no brain masks: air counts as brain" in result.stderr
+
+
+def best_dice(labels, scores) -> float:
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores are one threshold
+    true = np.cumsum(labels[order])
+    return float((2 * true / (np.arange(1, len(true) + 1) + labels.sum()))[last].max())
+
+
+HOSTILE = {
+    "all equal": lambda draw, label: np.full(label.shape, 0.5),
+    "two values": lambda draw, label: (draw.random(label.shape) < 0.1 + 0.5 * label) * 1.0,
+    "ties at 0": lambda draw, label: np.maximum(0, draw.normal(2 * label - 1)),
+    "thirty octaves": lambda draw, label: np.exp(draw.normal(4 * label, 8)),
+    "denormal": lambda draw, label: 1e-42 * draw.integers(0, 900, label.shape) * (1 + label),
+    "tiny": lambda draw, label: 1e-30 * np.abs(draw.normal(1 + label)),
+    "huge": lambda draw, label: 1e30 * np.abs(draw.normal(1 + label)),
+    "sigmoid": lambda draw, label: 1 / (1 + np.exp(-draw.normal(6 * label - 3, 3))),
+    "whole numbers": lambda draw, label: draw.poisson(3 + 2 * label),
+    "offset": lambda draw, label: 5 + 0.01 * draw.normal(label),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_maps_against_scikit_learn(kind, tmp_path):
+    """Within 1e-4 of scikit-learn and of every threshold tried, and within the bounds."""
+    draw = np.random.default_rng(1)
+    pairs = []
+    for name in "abc":
+        label = draw.random((16, 16, 16)) < 0.06
+        score = HOSTILE[kind](draw, label).astype(np.float32)
+        store(tmp_path / "maps" / f"{name}.nii", score)
+        store(tmp_path / "labels" / f"{name}.nii", label.astype(np.uint8))
+        pairs.append((label.ravel(), score.ravel()))
+    labels, scores = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    result = evaluate_maps(tmp_path / "maps", tmp_path / "labels", resamples=0)
+    exact = {"ap": average_precision_score(labels, scores.astype(float)), "dice": best_dice(labels, scores)}
+    for metric, value in exact.items():
+        assert result[metric] == pytest.approx(value, abs=1e-4)
+        low, high = result[f"{metric}_bounds"]
+        assert low - 1e-12 <= value <= high + 1e-12
+
+
+def test_bounds_widen_where_bins_decide(tmp_path, capsys):
+    """One stray voxel at 1e-6 stretches the grid; the exact values are still within the bounds."""
+    draw = np.random.default_rng(0)
+    pairs = []
+    for name in "abcdef":
+        label = draw.random((16, 16, 16)) < 0.05
+        score = (5 + 0.001 * draw.normal(2 * label)).astype(np.float32)
+        score[0, 0, 0] = 1e-6
+        store(tmp_path / "maps" / f"{name}.nii", score)
+        store(tmp_path / "labels" / f"{name}.nii", label.astype(np.uint8))
+        pairs.append((label.ravel(), score.ravel()))
+    labels, scores = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    result = evaluate_maps(tmp_path / "maps", tmp_path / "labels", resamples=100)
+    exact = {"ap": average_precision_score(labels, scores.astype(float)), "dice": best_dice(labels, scores)}
+    for metric, value in exact.items():
+        low, high = result[f"{metric}_bounds"]
+        assert low <= value <= high
+        assert high - low > 0.01
+        assert result[f"{metric}_interval"] is None
+    said = capsys.readouterr().err
+    assert "share a few bins" in said
+
+
+def test_healthy_maps_set_thresholds_and_subjects_get_rows(cohort):
+    """The same findings as our own runs collect of the same arrays."""
+    folder, (scores, labels, brain) = cohort
+    rng = np.random.default_rng(5)
+    calibrator = Calibrator()
+    for name in ("h1", "h2"):
+        values, inside = rng.random(SHAPE).astype(np.float32) * 3, np.ones(SHAPE, np.uint8)
+        store(folder / "healthy" / f"{name}.nii", values)
+        store(folder / "healthy-brain" / f"{name}.nii.gz", inside)
+        upright = values[::-1].transpose(2, 1, 0)  # the header runs right to left
+        calibrator.add(name, upright, np.ones(upright.shape, bool))
+    collector = Collector(2.0, calibrator.finish())
+    for name, score, label, inside in zip(("a", "b.1", "c"), scores, labels, brain, strict=True):
+        upright = [part[::-1].transpose(2, 1, 0) for part in (np.where(inside, score, 0), label, inside)]
+        collector.add(name, *upright)
+    expected = {row["metric"]: row["value"] for row in detection(collector.finish(), resamples=0)}
+    arguments = ["--maps", "maps", "--labels", "labels", "--brain", "brain", "--healthy", "healthy"]
+    arguments += ["--healthy-brain", "healthy-brain", "--subjects", "subjects.csv", "--resamples", "20"]
+    arguments = [
+        argument if argument.startswith("--") or argument == "20" else str(folder / argument) for argument in arguments
+    ]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    found = json.loads(result.stdout)["detection"]
+    assert {metric: row["value"] for metric, row in found.items()} == pytest.approx(expected)
+    assert {"sensitivity@0.01", "lesion_f1@0.01", "dice_healthy1", "slice_ap"} <= found.keys()
+    assert found["subject_ap"]["interval"][0] <= found["subject_ap"]["value"]
+    rows = pd.read_csv(folder / "subjects.csv")
+    assert rows["subject"].tolist() == ["a", "b.1", "c"]
+    assert rows["outside_brain"].sum() == (labels & ~brain).sum()
+    assert rows["ap"].mean() == pytest.approx(expected["subject_ap"])
+    assert rows["dice@0.01"].mean() == pytest.approx(expected["subject_dice_healthy1"])
+
+
+def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
+    folder, _ = cohort
+    runs = []
+    for seed in (1, 2):
+        out = tmp_path / "runs" / f"seed-{seed}"
+        arguments = ["--maps", folder / "maps", "--labels", folder / "labels", "--brain", folder / "brain"]
+        arguments += ["--resamples", 0, "--save", out, "--method", "mine", "--title", "Mine", "--task", "ATLAS"]
+        arguments += ["--run-seed", seed, "--simulated"]
+        CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+        runs.append(out / "full.npz")
+    table = tidy(runs, resamples=0)
+    table.to_csv(tmp_path / "results.csv", index=False)
+    made = registry.load("tables", "table2").make(Sources(tmp_path / "results.csv"))
+    text = markdown.render(made)
+    assert "| Mine " in text
+    assert "simulated cohort" in text
+    assert set(table["metric"]) >= {"ap", "dice", "subject_ap", "slice_ap", "lesions"}
+    refused = CliRunner().invoke(
+        command, ["--maps", str(folder / "maps"), "--labels", str(folder / "labels"), "--save", str(tmp_path / "x")]
+    )
+    assert "--method" in str(refused.exception)
+
+
+def test_voxels_of_several_sizes_have_no_lesions(cohort, capsys):
+    folder, (scores, labels, _) = cohort
+    other = AFFINE @ np.diag([1.5, 1, 1, 1])
+    store(folder / "maps" / "c.nii.gz", scores[2], other)
+    store(folder / "labels" / "c.nii", labels[2].astype(np.uint8), other)
+    result = evaluate_maps(folder / "maps", folder / "labels", resamples=0)
+    assert "detection" not in result
+    assert "voxel sizes differ" in capsys.readouterr().err
+
+
+def test_swapped_labels_are_warned_of(cohort, capsys):
+    folder, (_, labels, _) = cohort
+    for number, name in enumerate(("a", "b.1", "c")):
+        store(folder / "labels" / f"{name}.nii", (~labels[number]).astype(np.uint8))
+    evaluate_maps(folder / "maps", folder / "labels", resamples=0)
+    assert "are 0 and 1 swapped?" in capsys.readouterr().err
 
 
 def test_one_subject_has_no_interval(cohort):
@@ -156,6 +307,10 @@ MISTAKES = {
             10**12 + np.arange(v.size).reshape(v.shape), AFFINE, dtype=np.int64
         ).to_filename(f / "maps" / "c.nii.gz"),
         r"maps/c\.nii\.gz: \d+\.\d% of its voxels have scores of type (int|float)64 that are one number",
+    ),
+    "empty brain": (
+        lambda f, v: store(f / "brain" / "c.nii.gz", np.zeros(v.shape, np.uint8)),
+        r"brain/c\.nii\.gz: the brain mask is empty",
     ),
     "twice": (lambda f, v: store(f / "maps" / "c.nii", v), r"maps/c\.nii\.gz: same name as c\.nii"),
 }

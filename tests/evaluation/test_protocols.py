@@ -140,6 +140,9 @@ def test_official_is_what_torchmetrics_counts():
     scores, labels = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     found = values(histogram_of("official", volumes), "official")
     assert found["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
+    assert found["ap"] == pytest.approx(
+        0.68976, abs=1e-4
+    )  # by torchmetrics 1.9.0, BinaryAveragePrecision, volume by volume
     raw = average_precision_score(labels, np.concatenate([volume.score.ravel() for volume in volumes]))
     assert abs(found["ap"] - raw) > 0.05
 

@@ -104,12 +104,15 @@ def index_options(wildcards):
     options = ["--root", root, "--layout", about["layout"], "--role", role]
     if role == "test":
         options += ["--subset", about.get("subset", "all")]
+        options += ["--unmasked", about["unmasked"]] if "unmasked" in about else []
     elif "split" in about:
         options += ["--split", about["split"]]
     else:
         options += ["--validation", about.get("validation", 0), "--split-seed", about.get("split_seed", 0)]
     if "release" in about:
         options += ["--release", about["release"]]
+    for key, value in about.get("entities", {}).items():
+        options += ["--entity", f"{key}={value}"]
     for subject in about.get("exclude", []):
         options += ["--exclude", subject]
     return [str(option) for option in options]

@@ -53,7 +53,10 @@ class Layout(layout.Layout):
     first session with a T1 counts. Among several scans of a kind the entities in the mask's name (`acq`, `rec`, `run`,
     …) select one, else the first counts; runs and sessions sort as numbers; scans with a contrast agent, of phases, of
     another space and localizers come last. The mask's name states its scan (`space-TRACE`, `_T2w_desc-lesion`).
+    `entities` go before all of that: scans that have them, as far as there are any, are the only ones.
     """
+
+    has_entities = True
 
     expected = "sub-*/[ses-*/]anat/sub-*_T1w.nii.gz (masks: derivatives/**/sub-*_desc-lesion_mask.nii.gz)"
 
@@ -66,8 +69,17 @@ class Layout(layout.Layout):
                 masks[entities["sub"]].append(Found(path, entities, _drawn_on(path.name)))
             elif (match := SCAN.fullmatch(path.name)) and path.parts[0] != "derivatives":
                 scans[entities["sub"]].append(Found(path, entities, _kind(match["suffix"], entities)))
-        chosen = (_files(f"sub-{name}", scans[name], masks.get(name, [])) for name in sorted(scans))
+        chosen = (_files(f"sub-{name}", self._wanted(scans[name]), masks.get(name, [])) for name in sorted(scans))
         return [files for files in chosen if files.t1 or files.t2]
+
+    def _wanted(self, scans: list[Found]) -> list[Found]:
+        """The scans of a subject without those of a kind that others with the wanted entities stand for."""
+
+        def misses(scan: Found) -> int:
+            return sum(_value(scan.entities.get(key, "")) != _value(value) for key, value in self.entities.items())
+
+        least = {kind: min(misses(scan) for scan in scans if scan.kind == kind) for kind in {s.kind for s in scans}}
+        return [scan for scan in scans if misses(scan) == least[scan.kind]]
 
 
 def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files:
@@ -134,6 +146,11 @@ def _drawn_on(name: str) -> str:
 def _kind(suffix: str, entities: dict[str, str]) -> str:
     """How masks call a scan: by its suffix, or a diffusion image by its reconstruction (`rec-TRACE_dwi`)."""
     return entities.get("rec", suffix) if suffix == "dwi" else suffix
+
+
+def _value(value: str) -> str:
+    """The value of an entity, numbers without leading zeros: run-02 is run 2."""
+    return str(int(value)) if value.isdecimal() else value
 
 
 def _entities(name: str) -> dict[str, str]:
