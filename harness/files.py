@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -76,6 +77,12 @@ def reserve(path: str | os.PathLike[str]) -> None:
         except OSError as error:
             if error.errno in FULL:
                 raise
+
+
+def sha256(path: str | os.PathLike[str]) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_arrays(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from harness.data.report import Outcome
-from harness.data.sheet import Row, Sheet
+from harness.data.sheet import Sheet
 from harness.errors import HarnessError
-from harness.files import atomic, read_json, reserve, write_json
+from harness.files import atomic, read_json, reserve, sha256, write_json
 
 MODALITIES = ("t1", "t2")
+AGAIN = "preprocess the subject again, which redoes what is damaged alone: snakemake --forcerun preprocess"
 
 
 def pack(
@@ -33,7 +34,8 @@ def pack(
         )
     rows = [row for row in sheet.rows if row.subject not in lost]
     _check_lost(dataset, sheet, lost, max_lost)
-    records = [read_json(registered / row.subject / "subject.json") for row in rows]
+    records = [_record(registered / row.subject) for row in rows]
+    folders = [registered / row.subject for row in rows]
     settings = records[0]["settings"]
     for record in records:
         if record["settings"] != settings:
@@ -42,14 +44,17 @@ def pack(
             )
     have = [[m for m in MODALITIES if m in record["template_to_scan"]] for record in records]
     names = [m for m in MODALITIES if any(m in modalities for modalities in have)]
-    masked = [bool(row.mask) for row in rows]
+    masked = [bool(row.mask or row.unmasked) for row in rows]
     if any(masked) and not all(masked):
         raise HarnessError(
             f"{sheet.path}: {rows[masked.index(False)].subject} has no mask but others have; leave it out"
         )
     affine = np.eye(4)
+    arrays = {}
     for name in [*names, *(["mask"] if all(masked) else [])]:
-        affine = _stack(out / f"{name}.npy", name, registered, rows)
+        wanted = [name in ("mask", *modalities) for modalities in have]
+        affine = _stack(out / f"{name}.npy", name, folders, records, wanted)
+        arrays[name] = sha256(out / f"{name}.npy")
     index = {
         "dataset": dataset,
         "simulated": any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows),
@@ -58,6 +63,7 @@ def pack(
         "spacing": round(float(abs(affine[0, 0])), 6),
         "affine": affine.tolist(),
         "preprocessing": settings,
+        "arrays": arrays,  # SHA-256 of each file: the same index is the same data
         "subjects": [
             {"subject": row.subject, "split": row.split, "modalities": modalities}
             for row, modalities in zip(rows, have, strict=True)
@@ -84,23 +90,48 @@ def _left_out(outcome: Outcome) -> dict[str, Any]:
     return {"subject": outcome.subject, "file": outcome.file, "reason": outcome.reason, "modalities": modalities}
 
 
-def _stack(path: Path, name: str, registered: Path, rows: list[Row]) -> np.ndarray:
-    """Write one array, row by row; return the affine of its grid."""
-    import nibabel
+def _record(folder: Path) -> dict[str, Any]:
+    """The record of a registered subject. Raises HarnessError for one that cannot be read."""
+    try:
+        record: dict[str, Any] = read_json(folder / "subject.json")
+        if {"settings", "template_to_scan"} <= record.keys():
+            return record
+        reason = "it lacks its settings"
+    except (OSError, ValueError, AttributeError) as error:
+        reason = str(error)
+    raise HarnessError(f"{folder / 'subject.json'}: no record of a registered subject ({reason}); {AGAIN}")
 
+
+def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, Any]], there: list[bool]) -> np.ndarray:
+    """Write one array, row by row, zeros for a subject whose volume is not `there`; return the affine of its grid."""
     array, affine = None, np.eye(4)
     with atomic(path) as partial:
-        for number, row in enumerate(rows):
-            brain: Any = nibabel.load(registered / row.subject / "brain.nii.gz")
-            affine, shape = brain.affine, brain.shape[::-1]
+        for number, (folder, record) in enumerate(zip(folders, records, strict=True)):
+            brain, affine = _volume(folder, "brain", record)
             if array is None:
                 dtype = np.dtype(np.uint8 if name == "mask" else np.float16)
-                array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=(len(rows), *shape))
+                array = np.lib.format.open_memmap(
+                    partial, mode="w+", dtype=dtype, shape=(len(folders), *brain.shape[::-1])
+                )
                 reserve(partial)
-            file = registered / row.subject / f"{name}.nii.gz"
-            if file.is_file():
-                image: Any = nibabel.load(file)
-                array[number] = np.asarray(image.dataobj).transpose(2, 1, 0)
+            if there[number]:
+                array[number] = _volume(folder, name, record)[0].transpose(2, 1, 0)
         if array is not None:
             array.flush()
     return affine
+
+
+def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A registered volume (X, Y, Z) and its affine. Raises HarnessError if it is not what preprocessing wrote."""
+    import nibabel
+
+    path = folder / f"{name}.nii.gz"
+    try:
+        if record.get("volumes", {}).get(name) not in (None, sha256(path)):
+            raise HarnessError(f"{path}: damaged, its checksum is not that of what was registered; {AGAIN}")
+        image: Any = nibabel.load(path)
+        return np.asarray(image.dataobj), np.asarray(image.affine)
+    except HarnessError:
+        raise
+    except Exception as error:  # nibabel, gzip and zlib each have their own
+        raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error

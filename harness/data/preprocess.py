@@ -21,7 +21,7 @@ from harness.data.scan import BadScan, OffGrid, Scan, read_labels, read_scan
 from harness.data.settings import Preprocessing
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
-from harness.files import FULL, atomic, read_json, write_arrays, write_json
+from harness.files import FULL, atomic, read_json, sha256, write_arrays, write_json
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
 REVISION = 7
@@ -179,6 +179,7 @@ def _write(
             for name, data in volumes.items():
                 nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
             write_arrays(partial / "before.npz", pictures)
+            record["volumes"] = {name: sha256(partial / f"{name}.nii.gz") for name in volumes}
             write_json(partial / "subject.json", record)
     except OSError as error:
         raise unwritten(folder, error) from error
@@ -203,7 +204,7 @@ def _identity(sheet: Sheet, row: Row, chosen: Preprocessing) -> dict[str, Any]:
 
 
 def _known(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[str, Any] | None:
-    """The record of an earlier run with the same settings and files, if it is there."""
+    """The record of an earlier run with the same settings and files, if it is there and its volumes are whole."""
     path = folder / "subject.json"
     if not path.is_file():
         return None
@@ -212,7 +213,15 @@ def _known(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[
     except ValueError:  # damaged: done again
         return None
     same = all(record.get(key) == value for key, value in _identity(sheet, row, chosen).items())
-    return record if same else None
+    return record if same and _whole(folder, record) else None
+
+
+def _whole(folder: Path, record: dict[str, Any]) -> bool:
+    """Whether the volumes of a record are there, as they were written."""
+    try:
+        return all(sha256(folder / f"{name}.nii.gz") == digest for name, digest in record["volumes"].items())
+    except (OSError, KeyError, AttributeError):
+        return False
 
 
 def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str]:

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.files import read_json
+from harness.files import read_json, sha256
+
+AGAIN = "pack the data set again: snakemake --forcerun pack"
 
 
 class Store:
@@ -18,6 +20,7 @@ class Store:
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
         self.folder = folder
         self.index = index
+        self.checked: set[str] = set()
 
     @classmethod
     def open(cls, folder: str | Path) -> Store:
@@ -25,7 +28,10 @@ class Store:
         path = Path(folder) / "index.json"
         if not path.is_file():
             raise HarnessError(f"{path}: no packed data set there; make it with `python -m harness pack`")
-        return cls(Path(folder), read_json(path))
+        try:
+            return cls(Path(folder), read_json(path))
+        except ValueError as error:
+            raise HarnessError(f"{path}: no JSON ({error}); {AGAIN}") from error
 
     def images(self, modality: str) -> np.ndarray:
         """Grey values, memory-mapped float16 (N, D, H, W) in [0, 1]: above 0 exactly in the brain.
@@ -96,5 +102,14 @@ class Store:
         return list(self.index["left_out"])
 
     def _array(self, name: str) -> np.ndarray:
-        array: np.ndarray = np.load(self.folder / f"{name}.npy", mmap_mode="r")
+        """An array, whose checksum is compared at first with that in the index; older ones have none."""
+        path = self.folder / f"{name}.npy"
+        wanted = self.index.get("arrays", {}).get(name)
+        try:
+            if wanted and name not in self.checked and sha256(path) != wanted:
+                raise HarnessError(f"{path}: damaged, its checksum is not that of what was packed; {AGAIN}")
+            array: np.ndarray = np.load(path, mmap_mode="r")
+        except (OSError, ValueError, EOFError) as error:
+            raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+        self.checked.add(name)
         return array

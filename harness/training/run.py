@@ -12,7 +12,7 @@ from torch import nn
 
 from harness import registry, settings
 from harness.errors import HarnessError
-from harness.files import atomic, full_disk_named, read_json, write_json
+from harness.files import atomic, full_disk_named, read_json, sha256, write_json
 from harness.method import Context, Method
 
 
@@ -56,7 +56,27 @@ def load_weights(method: Method, folder: Path) -> None:
 def write(folder: Path, method: Method, facts: dict[str, Any]) -> None:
     """Write weights and `run.json`; the latter last, so that its presence means that the run is complete."""
     save_weights(method, folder / "weights")
-    write_json(folder / "run.json", facts)
+    write_json(folder / "run.json", {**facts, "weights": _digests(folder / "weights")})
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of saved weights, by their path in the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def _check_weights(folder: Path, about: dict[str, Any]) -> None:
+    """Raise HarnessError where weights are not those that `run.json` was written for; older runs have no checksums."""
+    wanted = about.get("weights")
+    if wanted is None:
+        return
+    found = _digests(folder / "weights") if (folder / "weights").is_dir() else {}
+    other = sorted(name for name in {*wanted, *found} if wanted.get(name) != found.get(name))
+    if other:
+        raise HarnessError(
+            f"{folder / 'weights' / other[0]}: missing or damaged, its checksum is not that of {folder / 'run.json'}; "
+            "copy the run again, or remove its folder and train it again"
+        )
 
 
 def facts(name: str, params: dict[str, Any], context: Context, seed: int) -> dict[str, Any]:
@@ -91,6 +111,9 @@ def load(
         about = read_json(folder / "run.json")
     except FileNotFoundError:
         raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
+    except ValueError as error:
+        raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
+    _check_weights(folder, about)
     name = name or about["method"]
     if registry.base(name) != registry.base(about["method"]):
         raise HarnessError(f"{folder}: a run of {about['method']}, not of {name}; name a run of that or of a variant")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import nibabel
@@ -18,7 +18,7 @@ from harness.data.report import Outcome, write_report
 from harness.data.settings import Preprocessing
 from harness.data.store import Store
 from harness.errors import HarnessError
-from harness.files import read_json, write_json
+from harness.files import read_json, sha256, write_json
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[4.0, 0, 0, -70], [0, 4, 0, -100], [0, 0, 4, -60], [0, 0, 0, 1]])
@@ -181,3 +181,91 @@ def test_verb_takes_several_reports(cohort):
     arguments += ["--reports", str(folder / "1-of-2.csv"), str(folder / "2-of-2.csv")]
     result = CliRunner().invoke(harness, arguments, catch_exceptions=False)
     assert result.output == "mine: packed 3 t1, 2 t2 with masks, 2 left out\n"
+
+
+def damage(path: Path, kind: str) -> None:
+    """What happens to files on disks: a bit, a missing end, zeros, nothing left, gone."""
+    content = bytearray(path.read_bytes())
+    if kind == "bit":
+        content[len(content) * 2 // 3] ^= 4
+    elif kind == "zeros":
+        content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    elif kind == "half":
+        del content[len(content) // 2 :]
+    elif kind == "empty":
+        content.clear()
+    path.write_bytes(content)
+    if kind == "gone":
+        path.unlink()
+
+
+DAMAGES = ("bit", "zeros", "half", "empty", "gone")
+
+
+def noted(folder: Path) -> None:
+    """Add the checksums to the record of a subject, as preprocessing does."""
+    record = read_json(folder / "subject.json")
+    record["volumes"] = {path.name.split(".")[0]: sha256(path) for path in folder.glob("*.nii.gz")}
+    write_json(folder / "subject.json", record)
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize("name", ["t1", "t2", "mask", "brain", "subject"])
+def test_a_damaged_volume_is_not_packed(cohort, name, kind):
+    written, folder = cohort
+    for subject in "abd":
+        noted(folder / "registered" / subject)
+    path = folder / "registered" / "d" / (f"{name}.nii.gz" if name != "subject" else "subject.json")
+    if name == "subject" and kind == "bit":
+        path.write_text(path.read_text().replace("settings", "sett\x08ngs"))
+    else:
+        damage(path, kind)
+    with pytest.raises(HarnessError, match=rf"registered/d/{path.name}: .*snakemake --forcerun preprocess") as error:
+        pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    assert "\n" not in str(error.value)
+    assert not (folder / "packed" / "index.json").exists()
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize("name", ["t1", "mask"])
+def test_a_damaged_array_is_not_used(cohort, name, kind):
+    written, folder = cohort
+    pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    damage(folder / "packed" / f"{name}.npy", kind)
+    store = Store.open(folder / "packed")
+    with pytest.raises(HarnessError, match=rf"packed/{name}\.npy: .*snakemake --forcerun pack"):
+        store.images("t1") if name == "t1" else store.labels()
+    store.images("t2")  # the others are sound
+
+
+@pytest.mark.parametrize("kind", ["zeros", "half", "empty"])
+def test_a_damaged_index_is_named(cohort, kind):
+    written, folder = cohort
+    pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    damage(folder / "packed" / "index.json", kind)
+    with pytest.raises(HarnessError, match=r"index\.json: no JSON .*snakemake --forcerun pack"):
+        Store.open(folder / "packed")
+
+
+def test_the_same_index_is_the_same_data(cohort):
+    """What is trained on arrays is known by the text of their index."""
+    written, folder = cohort
+
+    def packed(name: str) -> str:
+        pack("mine", written, folder / "registered", OUTCOMES, folder / name, max_lost=0.3)
+        return (folder / name / "index.json").read_text()
+
+    first = packed("one")
+    assert packed("two") == first
+    data = volumes(0)
+    data["t1"] = np.where(data["brain"], data["t1"] / 2 + 1e-3, 0).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(data["t1"], AFFINE), folder / "registered" / "a" / "t1.nii.gz")
+    assert packed("three") != first
+
+
+def test_healthy_subjects_without_a_mask_are_packed(cohort):
+    """Preprocessing gave them an empty one."""
+    written, folder = cohort
+    rows = tuple(replace(row, mask="", unmasked="healthy") if row.subject == "a" else row for row in written.rows)
+    pack("mine", replace(written, rows=rows), folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    assert Store.open(folder / "packed").index["has_mask"]

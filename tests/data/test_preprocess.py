@@ -128,6 +128,18 @@ def test_what_changed_is_done_again(cohort, monkeypatch, change):
     assert done == ["whole"]
 
 
+@pytest.mark.parametrize("name", ["t1", "brain"])
+def test_a_damaged_volume_is_done_again(cohort, name):
+    written, _, folder = cohort
+    row = next(row for row in written.rows if row.subject == "whole")
+    path = folder / "registered" / "whole" / f"{name}.nii.gz"
+    sound = path.read_bytes()
+    path.write_bytes(sound[:-9] + bytes([sound[-9] ^ 1]) + sound[-8:])
+    (outcome,) = preprocess.preprocess(written, [row], folder / "registered", FAST)
+    assert outcome.status == "done"
+    assert path.read_bytes() == sound
+
+
 def test_the_same_input_gives_the_same_bytes(cohort, tmp_path):
     written, _, folder = cohort
     list(preprocess.preprocess(written, written.rows[:1], tmp_path, FAST))

@@ -71,3 +71,27 @@ def test_a_run_is_not_scored_as_what_it_was_not_trained_as(tiny_cohort, tmp_path
         run.load(folder, name="fpi")
     with pytest.raises(HarnessError, match=r"was trained with other steps than pii asks for"):
         run.load(folder, overrides={"steps": 9})
+
+
+@pytest.mark.parametrize("kind", ["bit", "half", "gone", "another"])
+def test_damaged_weights_are_not_scored_with(tiny_cohort, tmp_path, kind):
+    folder = trained("vae", tiny_cohort, tmp_path / "run")
+    run.load(folder)
+    path = max((folder / "weights").rglob("*.safetensors"), key=lambda found: found.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[-9] ^= 64  # a number, not the header
+    path.write_bytes({"bit": content, "half": content[: len(content) // 2]}.get(kind, path.read_bytes()))
+    if kind == "gone":
+        path.unlink()
+    if kind == "another":
+        (path.parent / "more.safetensors").write_bytes(b"")
+    with pytest.raises(HarnessError, match=r"weights/.*safetensors: missing or damaged.*train it again"):
+        run.load(folder)
+
+
+def test_a_damaged_record_is_named(tiny_cohort, tmp_path):
+    folder = trained("random", tiny_cohort, tmp_path / "run")
+    text = (folder / "run.json").read_text()
+    (folder / "run.json").write_text(text[: len(text) // 2])
+    with pytest.raises(HarnessError, match=r"run\.json: no JSON"):
+        run.load(folder)
