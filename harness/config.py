@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from harness import registry, settings
+from harness.data import settings as preprocessing
 from harness.errors import HarnessError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -105,8 +106,13 @@ class Experiment:
         return base if same else method
 
     def preprocessing_settings(self) -> str:
-        """Settings of preprocessing as sorted JSON."""
-        return json.dumps(self.config["preprocessing"], sort_keys=True)
+        """All settings of preprocessing, defaults too, as sorted JSON."""
+        return json.dumps(asdict(preprocessing.settings(self.config["preprocessing"])), sort_keys=True)
+
+    @property
+    def template(self) -> str:
+        """The name or the file of the template."""
+        return preprocessing.settings(self.config["preprocessing"]).template
 
     def _check_datasets(self) -> None:
         from harness.data import layout as layouts
@@ -179,9 +185,7 @@ class Experiment:
         return registry.params(method, {**common, **registry.describe(method).params, **own}, modality)
 
     def _check_preprocessing(self) -> None:
-        from harness.data.settings import settings as preprocessing
-
-        template = preprocessing(self.config["preprocessing"]).template
+        template = self.template
         if "$" in template:
             raise HarnessError(f"preprocessing.template: {template}: set this environment variable, or name a file")
         if template != "mni152" and not Path(template).is_file():

@@ -97,6 +97,14 @@ def describe(name: str) -> Description:
     )
 
 
+def literal(path: Path, name: str) -> Any:
+    """What a file assigns to `name` at its top level, a literal, without importing the file; None if it does not."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
+            return ast.literal_eval(node.value)
+    return None
+
+
 def params_class(name: str) -> type:
     """The `Params` of a baseline, without importing the rest of the file.
 

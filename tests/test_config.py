@@ -243,3 +243,16 @@ def test_a_variant_stands_for_the_run_that_others_require(default):
     Experiment(changed(default, methods=["vae-upd", "r_vae-upd"]))
     with pytest.raises(HarnessError, match="r_vae-upd builds on vae; add vae to methods"):
         Experiment(changed(default, methods=["r_vae-upd"]))
+
+
+def test_defaults_written_out_are_the_same_settings(default):
+    """So nothing is preprocessed again."""
+    plain = changed(default, preprocessing={"spacing": 4.0})
+    written = changed(default, preprocessing={"spacing": 4, "template": "mni152", "protocol": "disyre"})
+    assert Experiment(plain).preprocessing_settings() == Experiment(written).preprocessing_settings()
+
+
+def test_entities_are_for_layouts_that_have_them(default, tmp_path):
+    about = {"layout": "atlas", "root": str(tmp_path), "entities": {"run": 2}}
+    with pytest.raises(HarnessError, match="'atlas': its names have no entities"):
+        Experiment(changed(default, datasets__more=about))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from harness.data import layout, release, sheet, splits
 
@@ -97,3 +99,36 @@ def test_the_workflow_resolves(trees, config, tmp_path):
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]
     assert "table2" in said
+
+
+def test_lists_and_files_of_ones_own_are_inputs(tmp_path):
+    """A line added to a CSV or the list of a split, another template and other weights rerun what depends on them."""
+    (tmp_path / "own.csv").write_text("subject,t1,mask\na,a.nii,m.nii\n")
+    (tmp_path / "held.csv").write_text("subject,split\nsub-CC000001,validation\n")
+    for name in ("template.nii.gz", "resnet.pth"):
+        (tmp_path / name).touch()
+    config = {
+        "experiment": "own",
+        "datasets": {
+            "healthy": {"layout": "camcan", "root": str(tmp_path), "split": str(tmp_path / "held.csv")},
+            "own": {"layout": "sheet", "root": str(tmp_path / "own.csv"), "unmasked": "leave_out"},
+        },
+        "preprocessing": {"template": str(tmp_path / "template.nii.gz")},
+        "chunks": 1,
+        "train": "healthy",
+        "tasks": [{"name": "Own", "dataset": "own", "modality": "t1"}],
+        "methods": ["fae"],
+        "params": {"fae": {"weights": str(tmp_path / "resnet.pth")}},
+        "seeds": [1],
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
+    arguments = ["--cores", "1", "-n", "--printshellcmds", "--configfile", str(tmp_path / "study.yaml")]
+    done = subprocess.run([sys.executable, "-m", "snakemake", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    jobs = re.findall(r"rule (\w+):\n    input: (.*)", done.stdout)
+    inputs = {rule: [line for name, line in jobs if name == rule] for rule, _ in jobs}
+    assert any("own.csv" in line for line in inputs["index"])
+    assert any("held.csv" in line for line in inputs["index"])
+    assert all("template.nii.gz" in line for line in inputs["preprocess"])
+    assert all("resnet.pth" in line for line in inputs["train"])
+    assert "--unmasked leave_out" in done.stdout.replace("'", "")

@@ -101,6 +101,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
     try:
         with np.load(path) as file:
             header = json.loads(bytes(file["header"]))
+            names = (tuple(header["subjects"]), tuple(header["healthy"]))
             if header["format"] != FORMAT:
                 raise HarnessError(
                     f"{path}: findings of format {header['format']}, not {FORMAT}; run the test again: "
@@ -111,7 +112,6 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
         raise HarnessError(f"{path}: no such file; run the test that writes it") from error
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise HarnessError(f"{path}: not a file of findings; run the test again") from error
-    names = (tuple(header["subjects"]), tuple(header["healthy"]))
     return Findings(*names, float(header["spacing"]), **arrays), header["meta"]
 
 

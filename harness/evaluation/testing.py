@@ -26,6 +26,9 @@ from harness.method import Method
 from harness.training.loop import compile_networks, precision
 from harness.training.seeds import Streams
 
+#: raised when the same maps are counted otherwise, or other facts of them are kept: all runs are scored again
+REVISION = 2
+
 
 def ready(method: Method, device: torch.device) -> Method:
     """A trained method as it scores fastest on a device: on CUDA networks are compiled, with channels last."""

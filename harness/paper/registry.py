@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from harness.errors import HarnessError
+from harness.registry import literal
 
 HERE = Path(__file__).parent
 
@@ -27,8 +26,8 @@ def names(kind: str, methods: Iterable[str] | None = None, protocols: Collection
     return [
         name
         for name in found
-        if _literal(HERE / kind / f"{name}.py", "REQUIRES") in present
-        and (_literal(HERE / kind / f"{name}.py", "MIN_PROTOCOLS") or 0) <= len(protocols)
+        if literal(HERE / kind / f"{name}.py", "REQUIRES") in present
+        and (literal(HERE / kind / f"{name}.py", "MIN_PROTOCOLS") or 0) <= len(protocols)
     ]
 
 
@@ -38,11 +37,3 @@ def load(kind: str, name: str) -> ModuleType:
     if name not in known:
         raise HarnessError(f"{name}: no such {kind.removesuffix('s')}; there are {', '.join(known)}")
     return importlib.import_module(f"harness.paper.{kind}.{name}")
-
-
-def _literal(path: Path, name: str) -> Any:
-    """What a file assigns to `name` at its top level, a literal; None if it does not."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
-            return ast.literal_eval(node.value)
-    return None

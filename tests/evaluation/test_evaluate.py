@@ -187,7 +187,7 @@ def test_healthy_maps_set_thresholds_and_subjects_get_rows(cohort):
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     found = json.loads(result.stdout)["detection"]
     assert {metric: row["value"] for metric, row in found.items()} == pytest.approx(expected)
-    assert {"sensitivity@0.01", "lesion_f1@0.01", "dice_healthy1", "slice_ap"} <= found.keys()
+    assert {"sensitivity@0.01", "lesion_f1@0.01", "dice_healthy1", "voxel_fpr@0.05"} <= found.keys()
     assert found["subject_ap"]["interval"][0] <= found["subject_ap"]["value"]
     rows = pd.read_csv(folder / "subjects.csv")
     assert rows["subject"].tolist() == ["a", "b.1", "c"]
@@ -212,7 +212,7 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
     text = markdown.render(made)
     assert "| Mine " in text
     assert "simulated cohort" in text
-    assert set(table["metric"]) >= {"ap", "dice", "subject_ap", "slice_ap", "lesions"}
+    assert set(table["metric"]) >= {"ap", "dice", "subject_ap", "outside_brain", "lesions"}
     refused = CliRunner().invoke(
         command, ["--maps", str(folder / "maps"), "--labels", str(folder / "labels"), "--save", str(tmp_path / "x")]
     )

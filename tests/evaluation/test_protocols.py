@@ -239,7 +239,7 @@ def test_score_maps_of_a_subject_share_labels_and_a_brain_may_be_empty(name, sub
     np.testing.assert_allclose(second[0], 2 * first[0], rtol=1e-6)
     assert first[0].dtype == np.float32
     assert first[1].dtype == bool
-    nothing = protocol(name).voxels(Volume("a", score, label, np.zeros(SHAPE, bool), SPACING))
+    nothing = protocol(name).voxels(Volume("a", score, 0 * label, np.zeros(SHAPE, bool), SPACING))
     assert [part.shape for part in nothing] == [(0,), (0,)]
 
 

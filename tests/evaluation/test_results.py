@@ -137,7 +137,7 @@ def test_a_protocol_is_one_entry_with_its_own_voxels_and_thresholds(monkeypatch)
     assert threshold in (0.0, 0.5, 1.0)
 
 
-def test_full_protocol_counts_the_voxels_of_the_brain():
+def test_full_protocol_counts_the_brain_and_what_is_missed_outside():
     rng = np.random.default_rng(0)
     score = rng.random((4, 5, 6)).astype(np.float32)
     label = rng.integers(0, 5, (4, 5, 6)).astype(np.uint8)
@@ -147,8 +147,9 @@ def test_full_protocol_counts_the_voxels_of_the_brain():
     scores, labels = protocols.PROTOCOLS["full"].voxels(volume)
     assert scores.dtype == np.float32
     assert labels.dtype == bool
-    np.testing.assert_array_equal(scores, score[brain])
-    np.testing.assert_array_equal(labels, (label > 0)[brain])
+    counted = brain | (label > 0)
+    np.testing.assert_array_equal(scores, np.where(brain, score, 0)[counted])
+    np.testing.assert_array_equal(labels, (label > 0)[counted])
 
 
 def test_unknown_protocol_names_those_there_are(tmp_path):

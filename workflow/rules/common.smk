@@ -79,6 +79,11 @@ def source(path):
     return os.path.relpath(Path(workflow.basedir) / path)
 
 
+def revision(path):
+    """The REVISION of a file of the library: raised by an update, it reruns the jobs of the rule that names it."""
+    return harness_registry.literal(Path(workflow.basedir) / path, "REVISION")
+
+
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     method="[a-z0-9_]+(-[a-z0-9_]+)?",
@@ -92,8 +97,27 @@ def stage_threads(stage):
 
 
 def raw_files(wildcards):
-    """The list of simulated scans; real scans are not watched, since a release never changes."""
-    return [f"{DATA}/raw/{wildcards.dataset}/manifest.csv"] if wildcards.dataset in SIMULATED else []
+    """Lists that a subject sheet is made from: of simulated scans, of one's own scans, of subjects held out.
+
+    Scans of a release are not watched, since a release never changes: `--forcerun index` after it did.
+    """
+    about = experiment.datasets[wildcards.dataset]
+    if wildcards.dataset in SIMULATED:
+        return [f"{DATA}/raw/{wildcards.dataset}/manifest.csv"]
+    named = [about["root"]] if Path(about["root"]).is_file() else []
+    return named + ([about["split"]] if "split" in about else [])
+
+
+def named_template(wildcards):
+    """The template if it is a file."""
+    template = experiment.template
+    return [template] if Path(template).is_file() else []
+
+
+def named_weights(wildcards):
+    """The weights of a method's backbone if they are a file."""
+    weights = experiment.params(wildcards.method, wildcards.modality).get("weights", "")
+    return [weights] if weights and Path(weights).is_file() else []
 
 
 def index_options(wildcards):

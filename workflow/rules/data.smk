@@ -22,6 +22,7 @@ rule simulate:
         out=lambda wildcards, output: str(Path(output[0]).parent),
         layout=lambda wildcards: experiment.datasets[wildcards.dataset]["layout"],
         subjects=lambda wildcards: SIMULATED[wildcards.dataset],
+        revision=revision("harness/data/simulate/cohort.py"),
         seed=experiment.simulated.get("seed"),
         spacing=experiment.simulated.get("spacing"),
     shell:
@@ -47,7 +48,8 @@ rule index:
 
 rule preprocess:
     input:
-        f"{DATA}/{{dataset}}/subjects.csv",
+        sheet=f"{DATA}/{{dataset}}/subjects.csv",
+        template=named_template,
     output:
         f"{DATA}/{{dataset}}/chunks/{{scatteritem}}.csv",
     log:
@@ -64,8 +66,9 @@ rule preprocess:
         chunk=lambda wildcards: wildcards.scatteritem.replace("-of-", "/"),
         registered=lambda wildcards, output: str(Path(output[0]).parent.parent / "registered"),
         settings=experiment.preprocessing_settings(),
+        revision=revision("harness/data/preprocess.py"),
     shell:
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m harness preprocess --sheet {input}"
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m harness preprocess --sheet {input.sheet}"
         " --chunk {params.chunk} --settings {params.settings:q} --out {params.registered} --report {output} 2> {log}"
 
 

@@ -5,6 +5,7 @@ rule train:
     input:
         data=f"{DATA}/{experiment.train}/packed/index.json",
         required=required_run,
+        weights=named_weights,
     output:
         run=f"{RESULTS}/training/{{method}}/{{modality}}/seed-{{seed}}/run.json",
         history=f"{RESULTS}/training/{{method}}/{{modality}}/seed-{{seed}}/history.csv",
