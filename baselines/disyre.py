@@ -156,3 +156,6 @@ class Baseline(RestoringMethod):
             return restoration
 
         return self.windows(healed, volume)[0].clamp(0, 1)
+
+    def restoration(self) -> str:
+        return f"step size {self.params.step}"

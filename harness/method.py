@@ -125,3 +125,7 @@ class Method(nn.Module, ABC):
     def restore(self, volume: Tensor, rng: Streams) -> Tensor | None:
         """The healthy version of a volume (D, H, W) that the method imagines, of its kind; None if it makes none."""
         return None
+
+    def restoration(self) -> str:
+        """How `restore` works, in a few words for a caption; empty if there is nothing to say."""
+        return ""

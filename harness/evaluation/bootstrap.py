@@ -65,7 +65,7 @@ def bootstrap_all(
         if name == "dice" and thresholds is not None:
             drawn = _dice_over(histogram, thresholds, weights)
             shift = best_dice(histogram, thresholds)[0] - _dice_over(histogram, thresholds, np.ones((1, subjects)))[0]
-        if crowded(shift, negatives + positives, fine_negatives + fine_positives):
+        if crowded(float(shift), negatives + positives, fine_negatives + fine_positives):
             out[name] = None
             continue
         low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
@@ -87,7 +87,7 @@ def crowded(shift: float, coarse: np.ndarray, fine: np.ndarray) -> bool:
     shift: a metric on fine bins minus the same on coarse ones; coarse, fine: voxels (…, bins) in either.
     """
     kept, there = (np.count_nonzero(counts.reshape(-1, counts.shape[-1]).any(axis=0)) for counts in (coarse, fine))
-    return abs(shift) > SHIFT or (kept < FEW and there > 4 * kept)
+    return bool(abs(shift) > SHIFT or (kept < FEW and there > 4 * kept))
 
 
 def resampling_weights(subjects: int, resamples: int, seed: int) -> np.ndarray:

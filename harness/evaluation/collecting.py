@@ -29,7 +29,7 @@ class Collector:
         """
         box = bounding_box(brain | label)
         score, brain, truth = score[box], brain[box], label[box]
-        counted = brain | truth
+        counted = np.logical_or(brain, truth)
         inside, anomalous = score[counted], truth[counted]
         ap, dice = ranked(inside, anomalous)
         peaks = slice_peaks(score, counted)

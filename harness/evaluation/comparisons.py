@@ -60,7 +60,7 @@ class Run:
         _, *fine = histogram.pooled()
         exact = {name: float(METRICS[name](*fine)) for name in COMPARED}
         shift = {name: exact[name] - float(METRICS[name](negatives.sum(0), positives.sum(0))) for name in COMPARED}
-        hidden = frozenset(name for name in COMPARED if crowded(shift[name], negatives + positives, sum(fine)))
+        hidden = frozenset(name for name in COMPARED if crowded(shift[name], negatives + positives, fine[0] + fine[1]))
         counts = negatives.astype(np.float32), positives.astype(np.float32)
         return cls(tuple(histogram.subjects), *counts, exact, hidden)
 

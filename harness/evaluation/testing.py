@@ -120,7 +120,7 @@ def score_test_set(
     for name, counted_maps in histograms.items():
         save(out / f"{name}.npz", counted_maps, {**meta, "protocol": name})
     findings.save(out / findings.NAME, collector.finish(), meta)
-    _write_examples(out / "examples.npz", slices, store.spacing)
+    _write_examples(out / "examples.npz", slices, store.spacing, method.restoration())
 
 
 def score_healthy(
@@ -167,6 +167,6 @@ def _example(method: Method, subject: Subject, rng: Streams, final: torch.Tensor
     return {**arrays, "label": truth[z].astype(np.uint8), "subject": subject.name}
 
 
-def _write_examples(path: Path, slices: list[dict[str, Any]], spacing: float) -> None:
+def _write_examples(path: Path, slices: list[dict[str, Any]], spacing: float, how: str) -> None:
     arrays = {key: np.stack([example[key] for example in slices]) for key in slices[0]}
-    write_arrays(path, {"spacing": np.float32(spacing), **arrays})
+    write_arrays(path, {"spacing": np.float32(spacing), "restored": np.array(how), **arrays})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from harness.paper.results import SIMULATED
 COLUMN = 3.5  # inches, one column of an IEEE page
 PAGE = 7.16  # inches, both columns
 LINE = 0.135  # inches, one line of the notes below a figure
+PER_INCH = 20.5  # characters of a line in the size of notes
 DPI = 300
 # Okabe and Ito 2008, distinguishable with the common colour-vision deficiencies.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
@@ -67,10 +69,11 @@ def style() -> Iterator[None]:
 def new(width: float, body: float, simulated: bool, note: str = "", constrained: bool = False) -> Figure:
     """A figure of `width` inches with `body` inches for its content above its last lines.
 
-    These hold `note` and, if it is so, that the cohort is simulated. With `constrained` matplotlib arranges the
-    content within the body; otherwise axes are placed with `box`.
+    These hold `note`, wrapped, and, if it is so, that the cohort is simulated. With `constrained` matplotlib arranges
+    the content within the body; otherwise axes are placed with `box`.
     """
-    lines = [(text, GREY, "normal") for text in note.splitlines()] + [(SIMULATED, VERMILLION, "bold")] * simulated
+    wrapped = [part for line in note.splitlines() for part in textwrap.wrap(line, round(width * PER_INCH))]
+    lines = [(text, GREY, "normal") for text in wrapped] + [(SIMULATED, VERMILLION, "bold")] * simulated
     height = body + LINE * len(lines)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)

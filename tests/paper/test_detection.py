@@ -186,3 +186,43 @@ def test_froc_of_one_seed_has_no_bars_and_pairs_seeds(make_results: Make, tmp_pa
     assert list(found) == sorted(RATES)
     assert found[0.01].shape == (2, 3)
     assert found[0.02].shape == (2, 4)
+
+
+def inside(drawn) -> bool:
+    """Whether all that is drawn lies within the figure."""
+    drawn.canvas.draw()
+    width, height = drawn.get_size_inches()
+    box = drawn.get_tightbbox(drawn.canvas.get_renderer())
+    return min(box.x0, box.y0) > -0.01 and box.x1 < width + 0.01 and box.y1 < height + 0.01
+
+
+def test_froc_of_one_task_wraps_its_note(make_results: Make, tmp_path):
+    drawn = figure(make_results(tmp_path / "one.csv", tasks={"ATLAS": 0.01}, edit=with_detection))
+    assert drawn.get_size_inches()[0] == style.COLUMN
+    assert inside(drawn)
+
+
+def test_froc_of_many_methods_shows_six_in_colour(make_results: Make, tmp_path):
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = with_detection(frame)
+        parts = [frame]
+        for number in range(9):  # nine more, less sensitive with each
+            part = frame[frame["method"] == "dae"].assign(method=f"more{number}", title=f"More {number}")
+            part.loc[part["metric"].str.startswith("sensitivity"), "value"] *= 0.9 - 0.05 * number
+            parts.append(part)
+        return pd.concat(parts)
+
+    drawn = figure(make_results(tmp_path / "many.csv", edit=edit))
+    panel = drawn.axes[0]
+    looks = {}
+    for bar in panel.containers:
+        looks.setdefault(bar.get_label(), []).append((bar.lines[0].get_color(), bar.lines[0].get_marker()))
+    coloured = {label for label, many in looks.items() if style.GREY not in {colour for colour, _ in many}}
+    assert coloured == {"DISYRE", "DAE", "My_own & 50%", "More 0", "More 1", "More 2"}
+    assert len({looks[label][0] for label in coloured}) == 6
+    assert len(looks["other methods"]) == 9 + 4 - 6
+    assert all(bar.lines[2] == () for bar in panel.containers)
+    (legend,) = drawn.legends
+    assert [text.get_text() for text in legend.get_texts()].count("other methods") == 1
+    assert "the 6 methods that are the most sensitive" in " ".join(text.get_text() for text in drawn.texts)
+    assert inside(drawn)

@@ -26,7 +26,12 @@ def make(sources: Sources) -> Figure:
     """Draw input, restoration and anomaly map of `sources.method` (Naval Marimont et al. 2024, Figure 3)."""
     results, method = sources.results, sources.method
     folder = sources.given("examples", "--examples") / method
-    tasks = {task: load(folder / task, sources.seed) for task in results.tasks if (folder / task).is_dir()}
+    tasks: dict[str, arrays.Arrays] = {}
+    seeds = set()
+    for task in results.tasks:
+        if (folder / task).is_dir():
+            tasks[task], seed = load(folder / task, sources.seed)
+            seeds.add(seed)
     if not tasks:
         raise HarnessError(f"{folder}: no examples of the tasks {', '.join(results.tasks)}; score this method first")
     kinds = [kind for kind in TITLES if any(kind in data for data in tasks.values())]
@@ -35,9 +40,12 @@ def make(sources: Sources) -> Figure:
     half = arrays.frame(shown)
     width = (style.PAGE - LEFT - (across - 1) * APART - across * (len(kinds) - 1) * GAP) / (across * len(kinds))
     height = width * half[1] / half[0]
+    how = {str(data["restored"]) for data in tasks.values() if "restored" in data} - {""}
+    facts = [results.title(method), *sorted(how), f"seed {', '.join(map(str, sorted(seeds)))}"]
     note = (
-        f"{results.title(method)}. Grey values: images 0 to 1, anomaly score 0 to the value at the left of its row. "
-        f"Red: outline of the annotated anomaly. Bar: {BAR / 10:g} cm."
+        f"{', '.join(facts)}. Subjects from the median lesion volume up, the same for every method, each in the slice "
+        "with its largest anomaly. Grey values: images 0 to 1, anomaly score 0 to the value at the left of its row. "
+        f"Red: outline of the annotated anomaly. Bar: {BAR / 10:g} cm. L: left of the subject."
     )
     figure = style.new(style.PAGE, TITLE + len(tasks) * (height + GAP) + 0.02, results.simulated, note)
     for row, (task, data) in enumerate(tasks.items()):
@@ -56,15 +64,15 @@ def make(sources: Sources) -> Figure:
     return figure
 
 
-def load(folder: Path, seed: int | None) -> arrays.Arrays:
-    """The example slices of one task: of the given seed, or of the lowest there is."""
+def load(folder: Path, seed: int | None) -> tuple[arrays.Arrays, int]:
+    """The example slices of one task, of the given seed or of the lowest there is, and this seed."""
     names = [path.parent.name for path in folder.glob("seed-*/examples.npz")]
     seeds = sorted(int(match[1]) for name in names if (match := re.fullmatch(r"seed-(\d+)", name)))
     if not seeds or (seed is not None and seed not in seeds):
         wanted = "" if seed is None else f" of seed {seed}"
         raise HarnessError(f"{folder}: no examples{wanted}; seeds there: {', '.join(map(str, seeds)) or 'none'}")
-    path = folder / f"seed-{seeds[0] if seed is None else seed}" / "examples.npz"
-    return arrays.read(path, ["image", "score", "label", "spacing"])
+    seed = seeds[0] if seed is None else seed
+    return arrays.read(folder / f"seed-{seed}" / "examples.npz", ["image", "score", "label", "spacing"]), seed
 
 
 def _shown(data: arrays.Arrays) -> int:
@@ -96,3 +104,4 @@ def _tile(axes: Axes, data: arrays.Arrays, k: int, kind: str, half: tuple[float,
     if kind == "image":
         right, bottom = middle[0] + half[0] - 4, middle[1] - half[1] + 4
         axes.plot([right - BAR, right], [bottom, bottom], color="white", linewidth=1.5, solid_capstyle="butt")
+        axes.text(0.03, 0.97, "L", transform=axes.transAxes, va="top", color="white", fontsize=7)

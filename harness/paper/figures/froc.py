@@ -20,7 +20,9 @@ PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols
 SENSITIVITY = r"sensitivity@([\d.e-]+)"  # of lesions of every size
 ACROSS = 3  # panels in a row
 COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.VERMILLION, style.BLACK)
-MARKERS = "osD^vPX*<>hd"  # as many as colours are few: a method is told by both
+MARKERS = "osD^vPX*<>hd"
+TOLD = 6  # methods that can be told apart by colour and marker; of more, the most sensitive are in colour
+OTHERS = "other methods"
 ABSENT = "no thresholds:\nno healthy subject was held out"
 
 
@@ -86,19 +88,31 @@ def points(results: Results, method: str, task: str) -> dict[float, np.ndarray]:
 
 
 def _looks(results: Results) -> dict[str, dict[str, Any]]:
-    """Colour, marker and legend entry of each method: rivals in colour, controls grey and dotted, last."""
+    """How each method is drawn, and its legend entry: rivals in colour, controls grey and dotted, last.
+
+    Of more than TOLD rivals the most sensitive, on average over tasks, thresholds and seeds, are in colour, and the
+    others thin and grey, before them.
+    """
+    rivals = [method for method, _, family in results.methods if family != CONTROL]
+    told = sorted(rivals, key=lambda method: -_sensitivity(results, method))[:TOLD]
     colours, markers = cycle(COLOURS), cycle(MARKERS)
-    looks = {}
-    for method, title, family in sorted(results.methods, key=lambda entry: entry[2] == CONTROL):
-        control = family == CONTROL
-        looks[method] = {
-            "color": style.GREY if control else next(colours),
-            "linestyle": ":" if control else "-",
-            "markerfacecolor": "white" if control else None,
-            "marker": next(markers),
-            "label": title,
-        }
+    looks: dict[str, dict[str, Any]] = {}
+    for method, title, family in sorted(results.methods, key=lambda entry: (entry[2] == CONTROL, entry[0] in told)):
+        own: dict[str, Any]
+        if family == CONTROL:
+            own = {"color": style.GREY, "linestyle": ":", "markerfacecolor": "white", "marker": next(markers)}
+        elif method in told:
+            own = {"color": next(colours), "linestyle": "-", "markerfacecolor": None, "marker": next(markers)}
+        else:
+            own = {"color": style.GREY, "linestyle": "-", "alpha": 0.5, "marker": "", "label": OTHERS}
+        looks[method] = {"label": title, **own}
     return looks
+
+
+def _sensitivity(results: Results, method: str) -> float:
+    """The mean of all sensitivities of a method; 0 if there is none."""
+    found = [values[1].mean() for task in results.tasks for values in points(results, method, task).values()]
+    return float(np.mean(found)) if found else 0.0
 
 
 def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str, Any]) -> bool:
@@ -109,11 +123,16 @@ def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str,
     alarms, sensitivity = np.array([values.mean(axis=1) for values in found.values()]).T
     alarms = np.maximum.accumulate(alarms)
     bars: dict[str, Any] = {}
-    if all(values.shape[1] > 1 for values in found.values()):
+    if _barred(results) and all(values.shape[1] > 1 for values in found.values()):
         spread = np.array([values[1].std(ddof=1) for values in found.values()])
         bars = {"yerr": np.minimum(spread, [sensitivity, 1 - sensitivity]), "elinewidth": 0.6}
     axes.errorbar(alarms, sensitivity, **bars, **look, markersize=3, linewidth=1, clip_on=False)
     return True
+
+
+def _barred(results: Results) -> bool:
+    """Whether bars can be told apart."""
+    return sum(family != CONTROL for _, _, family in results.methods) <= TOLD
 
 
 def _lesions(results: Results, task: str) -> str:
@@ -129,8 +148,10 @@ def _note(results: Results) -> str:
     if not shares:
         return ""
     seeds = results.rows["seed"].nunique()
-    spread = "One seed." if seeds == 1 else "Means over seeds, bars: ± 1 sample standard deviation of the sensitivity."
+    bars = ", bars: ± 1 sample standard deviation of the sensitivity" if _barred(results) else ""
+    spread = "One seed." if seeds == 1 else f"Means over seeds{bars}."
+    grey = "" if _barred(results) else f" In colour: the {TOLD} methods that are the most sensitive on average."
     return (
         f"Markers: thresholds that {', '.join(f'{100 * share:g}' for share in shares)} % of healthy brain voxels reach."
-        f" {spread}"
+        f" {spread}{grey}"
     )
