@@ -23,6 +23,11 @@ include: "workflow/rules/paper.smk"
 report: "workflow/report/study.rst"
 
 
+# Two runs at once would make the same files twice, each removing what the other has finished.
+onstart:
+    hold_results()
+
+
 rule all:
     input:
         expand(f"{RESULTS}/paper/{{table}}.md", table=experiment.tables),

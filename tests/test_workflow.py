@@ -122,6 +122,24 @@ def test_a_second_run_has_nothing_to_do(project, finished):
     assert "Nothing to be done" in run(project, "config.yaml")
 
 
+def test_a_second_run_at_the_same_time_is_refused(project, finished):
+    """It would make the same files, and remove those that the first has finished."""
+    before = (finished / "paper" / "table2.md").stat().st_mtime_ns
+    code = (
+        "import sys; from harness import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code, str(finished)], cwd=project, **pipes) as holder:
+        holder.stdout.readline()
+        done = subprocess.run(
+            command("config.yaml", "--forcerun", "table2"), cwd=project, capture_output=True, text=True
+        )
+        holder.kill()
+    assert done.returncode == 1
+    assert f"process {holder.pid} on" in done.stdout + done.stderr
+    assert (finished / "paper" / "table2.md").stat().st_mtime_ns == before
+
+
 def test_measurements_and_limits_rerun_nothing(project, finished):
     """Deleted benchmarks and changed threads, and with them changed limits, rerun no finished job."""
     for measured in list((finished / "benchmarks").rglob("*.tsv")):

@@ -42,7 +42,7 @@ class Collector:
         )
         self._note(flagged=_reaching(inside, self.thresholds), true=_reaching(inside[anomalous], self.thresholds))
         self._note(slice_subjects=np.full(len(peaks), number), slice_peaks=peaks)
-        self._note(slice_anomalous=truth.any(axis=(1, 2))[counted.any(axis=(1, 2))])
+        self._note(slice_anomalous=np.asarray(truth.any(axis=(1, 2)))[counted.any(axis=(1, 2))])
         self._note(lesion_subjects=np.full(len(found.sizes), number), lesion_voxels=found.sizes)
         self._note(lesion_hits=found.hits, lesion_found=found.found)
 

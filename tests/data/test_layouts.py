@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_layouts_are_the_files_there():
 
 
 def test_unknown_layout_names_the_known_ones():
-    with pytest.raises(HarnessError, match=r"adni.*atlas, bids, brats, camcan"):
+    with pytest.raises(HarnessError, match=r"adni.*atlas, bids, brats, brats2021, camcan"):
         layout.load("adni")
 
 
@@ -320,3 +321,40 @@ def test_entities_are_refused_where_names_have_none():
     for pair in ("run", "run=", "=1", "Run=1", "acq=a_b"):
         with pytest.raises(HarnessError, match="is not like run=2"):
             layout.entities([pair])
+
+
+def test_brats_of_2021_and_2023(tmp_path):
+    touch(
+        tmp_path,
+        *(f"a/BraTS2021_00002/BraTS2021_00002_{kind}.nii.gz" for kind in ("t1", "t1ce", "t2", "flair", "seg")),
+        *(f"b/BraTS-GLI-00003-001/BraTS-GLI-00003-001-{kind}.nii.gz" for kind in ("t1n", "t1c", "t2w", "t2f", "seg")),
+    )
+    second, first = layout.load("brats2021").subjects(tmp_path)
+    assert (first.subject, second.subject) == ("BraTS2021_00002", "BraTS-GLI-00003-001")
+    names = [[path.name[-12:] for path in (files.t1, files.t2, files.mask)] for files in (first, second)]
+    assert names == [["02_t1.nii.gz", "02_t2.nii.gz", "2_seg.nii.gz"], ["1-t1n.nii.gz", "1-t2w.nii.gz", "1-seg.nii.gz"]]
+
+
+@pytest.mark.parametrize("key", ["channel_names", "modality"])
+def test_nnunet_folders(tmp_path, key):
+    (tmp_path / "dataset.json").write_text(json.dumps({key: {"0": "FLAIR", "1": "T1", "2": "T2"}}))
+    touch(
+        tmp_path,
+        *(f"imagesTr/case_{number}_000{channel}.nii.gz" for number in (1, 2) for channel in (0, 1, 2)),
+        "imagesTs/case_9_0001.nii.gz",
+        "labelsTr/case_1.nii.gz",
+    )
+    first, second = layout.load("nnunet").subjects(tmp_path)
+    assert (first.subject, first.t1.name, first.t2.name) == ("case_1", "case_1_0001.nii.gz", "case_1_0002.nii.gz")
+    assert first.mask == Path("labelsTr/case_1.nii.gz")
+    assert second.mask is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("{", "names no channels"), ("{}", "names no channels"), ('{"modality": {"0": "CT"}}', "no channel is called T1")],
+)
+def test_nnunet_needs_named_channels(tmp_path, text, message):
+    (tmp_path / "dataset.json").write_text(text)
+    with pytest.raises(HarnessError, match=message):
+        layout.load("nnunet").subjects(tmp_path)

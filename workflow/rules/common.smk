@@ -13,6 +13,7 @@ sys.path.insert(0, workflow.basedir)
 from harness.config import Experiment
 from harness import registry as harness_registry
 from harness import budget as budgets
+from harness import folder_lock
 from harness import placement
 from harness.errors import HarnessError
 
@@ -20,6 +21,14 @@ try:
     experiment = Experiment(config)
 except HarnessError as error:
     raise WorkflowError(f"config: {error}") from None
+
+
+def hold_results():
+    """Keep other runs of this experiment out until this one ends; see `nolock` in profiles/default."""
+    try:
+        folder_lock.hold(RESULTS)
+    except HarnessError as error:
+        raise WorkflowError(str(error)) from None
 
 
 def literal(text):

@@ -1,0 +1,23 @@
+"""BraTS 2021 and 2023 (adult glioma): brain extracted, T1 and T2 on one grid, mask of tumour classes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.data import layout
+
+KINDS = {"t1": "t1n?", "t2": "t2w?", "mask": "seg"}
+
+
+class Layout(layout.Layout):
+    """`BraTS2021_#####_{t1,t2,seg}.nii.gz` and `BraTS-GLI-#####-###-{t1n,t2w,seg}.nii.gz`, in folders by subject.
+
+    Other cohorts of BraTS 2023 (`BraTS-MEN-`, `BraTS-MET-`, …) are named alike.
+    """
+
+    expected = "BraTS2021_*/BraTS2021_*_t1.nii.gz or BraTS-GLI-*/BraTS-GLI-*-t1n.nii.gz"
+    has_mask = True
+
+    def subjects(self, root: Path) -> list[layout.Files]:
+        name = r"(BraTS2021_\d+|BraTS-[A-Z]+-\d+-\d+)"
+        return layout.group(root, {kind: rf"{name}[_-]{scan}\.nii(?:\.gz)?" for kind, scan in KINDS.items()})
