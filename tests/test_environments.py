@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -51,3 +53,26 @@ def test_every_stage_has_an_environment():
     for rules in (ROOT / "workflow" / "rules").glob("*.smk"):
         used |= set(re.findall(r"\{ENVS\}/([\w-]+)\.yaml", rules.read_text()))
     assert used == {path.stem for path in (ROOT / "envs").glob("*.yaml")}
+
+
+@pytest.mark.parametrize(
+    ("stage", "modules"),
+    [
+        ("evaluation", "harness.evaluation.results, harness.evaluation.comparisons, harness.evaluation.detection"),
+        ("paper", "harness.paper.sources, harness.paper.tables.table2, harness.paper.figures.froc, harness.paper.tidy"),
+    ],
+)
+def test_a_stage_imports_only_what_its_file_names(stage, modules):
+    """Quick, where the nightly test installs the packages: others that a whole environment has are hidden."""
+    listed = {line.split()[1] for line in (ROOT / "envs" / f"{stage}.yaml").read_text().splitlines() if "  - " in line}
+    hidden = {"scipy", "torch", "sklearn", "nibabel", "nilearn", "matplotlib", "diffusers", "ants"}
+    hidden -= {"matplotlib" if name == "matplotlib-base" else name for name in listed}
+    code = (
+        "import sys\n"
+        "class Hidden:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name.split('.')[0] in {sorted(hidden)}: raise ImportError(name)\n"
+        f"sys.meta_path.insert(0, Hidden())\nimport {modules}\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -10,6 +10,7 @@ import numpy as np
 from harness.evaluation.calibration import Calibration, slice_peaks, summary
 from harness.evaluation.findings import Findings
 from harness.evaluation.lesions import bounding_box, detect
+from harness.evaluation.metrics import ranked
 
 
 class Collector:
@@ -72,21 +73,6 @@ class Collector:
     def _note(self, **facts: Any) -> None:
         for name, fact in facts.items():
             self.facts[name].append(fact)
-
-
-def ranked(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Average precision and greatest Dice over all thresholds of voxels (n,), exactly; NaN without an anomalous one.
-
-    AP as scikit-learn defines it. Only scores of anomalous voxels need be tried as thresholds: from any other one the
-    next higher of them loses normal voxels alone.
-    """
-    positives, negatives = scores[labels], np.sort(scores[~labels])
-    if not positives.size:
-        return float("nan"), float("nan")
-    thresholds, counts = np.unique(positives, return_counts=True)
-    true = np.cumsum(counts[::-1])[::-1]
-    flagged = true + negatives.size - np.searchsorted(negatives, thresholds, side="left")
-    return float((counts * true / flagged).sum() / positives.size), float((2 * true / (flagged + positives.size)).max())
 
 
 def _reaching(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from harness.evaluation.bootstrap import LEVEL, bootstrap_all, resampling_weights
-from harness.evaluation.collecting import ranked
 from harness.evaluation.findings import Findings
 from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.metrics import ranked
 
 SIZES = {"0-1ml": (0.0, 1.0), "1-10ml": (1.0, 10.0), "10-100ml": (10.0, 100.0), "100ml+": (100.0, np.inf)}
 DICE_RATES = {"dice_healthy5": 0.05, "dice_healthy1": 0.01}

@@ -112,6 +112,21 @@ def auroc(histogram: ScoreHistogram) -> float:
     return float(auroc_of_counts(negatives, positives)) if positives.any() else float("nan")
 
 
+def ranked(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Average precision and greatest Dice over all thresholds of voxels (n,), exactly; NaN without an anomalous one.
+
+    AP as scikit-learn defines it. Only scores of anomalous voxels need be tried as thresholds: from any other one the
+    next higher of them loses normal voxels alone.
+    """
+    positives, negatives = scores[labels], np.sort(scores[~labels])
+    if not positives.size:
+        return float("nan"), float("nan")
+    thresholds, counts = np.unique(positives, return_counts=True)
+    true = np.cumsum(counts[::-1])[::-1]
+    flagged = true + negatives.size - np.searchsorted(negatives, thresholds, side="left")
+    return float((counts * true / flagged).sum() / positives.size), float((2 * true / (flagged + positives.size)).max())
+
+
 def _at_least(counts: np.ndarray) -> np.ndarray:
     """Number of voxels (…, bins) in each bin and those above it."""
     return np.cumsum(counts[..., ::-1], axis=-1, dtype=np.float64)[..., ::-1]

@@ -13,9 +13,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from harness.evaluation.bootstrap import resampling_weights
 from harness.evaluation.calibration import RATES, Calibrator
-from harness.evaluation.collecting import Collector, ranked
+from harness.evaluation.collecting import Collector
 from harness.evaluation.detection import detection, exact_auroc
 from harness.evaluation.findings import Findings
+from harness.evaluation.metrics import ranked
 
 SHAPE = (8, 14, 12)
 SPACING = 4.0
