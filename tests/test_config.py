@@ -252,7 +252,6 @@ def test_defaults_written_out_are_the_same_settings(default):
     assert Experiment(plain).preprocessing_settings() == Experiment(written).preprocessing_settings()
 
 
-def test_entities_are_for_layouts_that_have_them(default, tmp_path):
-    about = {"layout": "atlas", "root": str(tmp_path), "entities": {"run": 2}}
+def test_entities_are_for_layouts_that_have_them(default):
     with pytest.raises(HarnessError, match="'atlas': its names have no entities"):
-        Experiment(changed(default, datasets__more=about))
+        Experiment(changed(default, datasets__atlas__entities={"run": 2}))

@@ -305,6 +305,9 @@ class Numbered:
     def restore(self, volume, rng):
         return None
 
+    def restoration(self):
+        return ""
+
 
 def scored(packed, out, seed: int, random: bool = False) -> dict[str, dict[str, ScoreHistogram]]:
     meta = {"method": "numbered", "task": "tiny", "seed": seed}
