@@ -21,15 +21,15 @@ test: setup ## run the tests
 nightly: setup ## run the slow tests, which install packages
 	$(BIN)/python -m pytest -m slow
 
-lint: style types ## check style, types and workflow
+lint: style types ## check style, workflow and types
 
-style: setup
+style: setup ## check style and workflow
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint
 
-types: setup
+types: setup ## check types
 	$(BIN)/mypy
 
 format: setup ## format code and workflow
