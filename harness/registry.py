@@ -21,12 +21,13 @@ from harness import settings
 from harness.errors import HarnessError
 
 BASELINES = Path(__file__).resolve().parent.parent / "baselines"
+CONTROL = "control"  # the family of methods that show what a number is worth, and are no rivals
 FAMILIES = {
     "IR": "image reconstruction",
     "FM": "feature modelling",
     "AB": "attention-based",
     "S-S": "self-supervised",
-    "control": "control",
+    CONTROL: "control",
 }
 _PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "harness.settings")
 

@@ -24,7 +24,7 @@ class Scan:
     """One volume in its own space.
 
     data: (I, J, K), float32 grey values, or integer labels; affine: (4, 4) from voxel to scanner millimetres (RAS).
-    oriented: whether the header states an orientation; if not, the order of the voxels is taken for it.
+    oriented: whether the header states an orientation; otherwise the order of the voxels defines it.
     """
 
     path: Path

@@ -69,8 +69,8 @@ def index(
     """The subjects that `layout` finds below `root`, each with its split, sorted by name.
 
     `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
-    "test" (the part `subset` of them; without those that have no mask, if `unmasked` is "leave_out"). Raises
-    HarnessError if there are none, if a name in `exclude` is not among them, or if a test set has no mask at all.
+    "test" (the part `subset` of them; with `unmasked` "leave_out" only those with a mask). Raises HarnessError for a
+    folder without subjects, an unknown name in `exclude`, and a test set without masks.
     """
     found = find(layout, root)
     unknown = sorted(set(exclude) - {files.subject for files in found})

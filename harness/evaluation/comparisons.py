@@ -26,6 +26,7 @@ from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import load
 from harness.evaluation.metrics import METRICS
 from harness.evaluation.protocols import PROTOCOLS
+from harness.registry import CONTROL
 
 NAME = "comparisons.csv"
 COLUMNS = [
@@ -37,7 +38,6 @@ COMPARED = ("ap", "dice")
 BINS = 128  # score bins per resample; their error is the same in nearly all draws and taken off below
 FINER = 10  # times as many resamples as intervals need, at least
 DRAWS = 200  # resamples per comparison of a family, by whose size Holm multiplies the least p-value, 2 / draws
-CONTROL = "control"  # the family of methods that no other is compared with in earnest
 BOTH, SUBJECTS = "subjects and seeds", "subjects"
 
 

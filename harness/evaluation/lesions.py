@@ -77,7 +77,7 @@ def _match(shared: csr_array, members: np.ndarray, sizes: np.ndarray, large: np.
     rows, row = np.unique(first[wanted], return_inverse=True)
     columns, column = np.unique(second[wanted], return_inverse=True)
     gain = np.zeros((len(rows), len(columns)))
-    gain[row, column] = 1 + overlap[wanted]  # one more match outweighs any overlap
+    gain[row, column] = 1 + min(gain.shape) + overlap[wanted]  # one more match outweighs the overlaps of all others
     chosen = linear_sum_assignment(gain, maximize=True)
     real = gain[chosen] > 0
     taken = rows[chosen[0][real]]

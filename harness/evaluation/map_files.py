@@ -19,7 +19,7 @@ MERGED = 1e-3  # share of voxels that may become one number when a map is rounde
 def nifti_files(folder: Path) -> dict[str, Path]:
     """The NIfTI files of a folder by name without .nii or .nii.gz.
 
-    Raises HarnessError if there is none, or two of one name.
+    Raises HarnessError for a folder without such files, and for two files of one name.
     """
     if not folder.is_dir():
         raise HarnessError(f"{folder}: no such folder; give a folder of .nii or .nii.gz files")

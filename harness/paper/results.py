@@ -10,6 +10,7 @@ import pandas as pd
 
 from harness.errors import HarnessError
 from harness.paper.summary import Summary, summarise
+from harness.registry import CONTROL as CONTROL
 
 COLUMNS = [
     "experiment",
@@ -35,7 +36,6 @@ COLUMNS = [
 NUMBERS = ["value", "low", "high", "subjects", "left_out", "voxels", "positives"]
 KEY = ["method", "seed", "task", "score", "metric"]
 SIMULATED = "simulated cohort – not comparable with the paper"
-CONTROL = "control"  # the family of controls
 
 
 @dataclass(frozen=True)

@@ -67,8 +67,9 @@ def command(
         f"{dataset}: {len(written.rows)} subjects ({', '.join(f'{n} {part}' for part, n in parts.items() if n)}), "
         f"{', '.join(f'{n} with {name}' for name, n in files.items() if n)}"
     )
+    whole = kind.subjects(root)
     if role == "test" and unmasked != "lost":
-        without = sum(not files.mask for files in sheet.find(kind, root))
+        without = sum(not files.mask for files in whole)
         what = "are left out" if unmasked == "leave_out" else "count as healthy"
         if without:
             click.echo(f"{dataset}: {without} subjects of the release have no mask and {what}")
@@ -77,7 +78,7 @@ def command(
         click.echo(
             f"{dataset}: {len(names)} subjects have several {scan}, for example {names[0]}; see {out} for the chosen"
         )
-    for line in releases.compare(kind.subjects(root), kind, known):
+    for line in releases.compare(whole, kind, known):
         click.echo(f"{dataset}: {line}")
     for row in written.rows:
         if row.problem:

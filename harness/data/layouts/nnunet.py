@@ -40,7 +40,7 @@ class Layout(layout.Layout):
 
 
 def channels(path: Path) -> tuple[str, str]:
-    """The four digits of the channels T1 and T2, the latter empty if there is none.
+    """Numbers of the channels T1 and T2, four digits each; without a T2 the second is empty.
 
     Raises HarnessError if the file is no description of a data set, or names no T1.
     """
