@@ -16,12 +16,12 @@ from harness.data.report import Outcome
 from harness.data.settings import settings
 from tests.data.conftest import FAST, NATIVE, POSE, dice, mni, nifti, posed, scanned
 
-#: where the T2 and the FLAIR have the head, and their voxels: thick slices, other axes
+#: where the T2 and the FLAIR have the head, and their voxels: thick slices, other axes and sizes
 SHIFTS = {"t1": np.eye(4), "t2": posed(4, -3, (6, -5, 8), 1.0), "flair": posed(-5, 2, (-7, 6, 4), 1.0)}
 GRIDS = {
     "t1": NATIVE,
     "t2": Grid((62, 70, 44), np.array([[3.2, 0, 0, -98], [0, 3.6, 0, -118], [0, 0, 5.0, -112], [0, 0, 0, 1]])),
-    "flair": Grid((44, 62, 70), np.array([[0, 3.2, 0, -98], [0, 0, 3.6, -118], [5.0, 0, 0, -112], [0, 0, 0, 1]])),
+    "flair": Grid((46, 64, 72), np.array([[0, 3.1, 0, -98], [0, 0, 3.5, -118], [4.8, 0, 0, -112], [0, 0, 0, 1]])),
 }
 
 
