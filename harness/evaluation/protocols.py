@@ -161,16 +161,17 @@ def official_voxels(volume: Volume) -> Pair:
 
 
 def _probabilities(scores: Values) -> Values:
-    """Scores (n,), or their sigmoid where any of them is above 1."""
+    """Scores (n,), or their sigmoid where any of them is above 1; by the same code for arrays and tensors."""
     import numpy as np
+    from scipy.special import expit
 
     if not len(scores) or float(scores.max()) <= 1:
         return scores
     if isinstance(scores, np.ndarray):
-        from scipy.special import expit
-
         return expit(scores)
-    return scores.sigmoid()
+    import torch
+
+    return torch.from_numpy(expit(scores.cpu().numpy())).to(scores.device)
 
 
 def official_thresholds(histogram: ScoreHistogram) -> np.ndarray:
