@@ -44,6 +44,7 @@ class Experiment:
     """A checked config. Raises HarnessError naming the key, the reason and the remedy at the first mistake."""
 
     def __init__(self, config: dict[str, Any]) -> None:
+        _check_characters(config, "config")
         _check_schema(config)
         self.config = {**DEFAULTS, **{key: value for key, value in config.items() if value is not None}}
         self.name: str = self.config["experiment"]
@@ -265,6 +266,18 @@ def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _overlay(merged[key], value) if nested else value
     return merged
+
+
+def _check_characters(value: Any, place: str) -> None:
+    """Refuse keys and strings with control characters, such as the line break that ends a YAML block.
+
+    Patterns let one pass at the end, and file names and commands are made of these strings.
+    """
+    if isinstance(value, str) and not value.isprintable():
+        raise HarnessError(f"{place}: {value!r} holds a line break or another control character; write it on one line")
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        _check_characters(key, place)
+        _check_characters(part, f"{place}.{key}".removeprefix("config."))
 
 
 def _check_schema(config: dict[str, Any]) -> None:

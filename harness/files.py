@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +22,19 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path with the suffixes of `path` in the same folder; rename it to `path` on success.
 
     The caller writes a file (or makes a folder) at the yielded path. On an exception nothing of it is left behind and
-    what was at `path` before stays as it was.
+    what was at `path` before stays as it was. Its content is on the disk before the name is, so that no power cut
+    leaves half a file under it. Removes temporary files of the same path whose process was killed.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".partial-{os.getpid()}-{target.name}")
+    _remove_orphans(target)
+    partial = target.with_name(f".partial-{os.getpid()}@{platform.node()}-{target.name}")
     try:
         yield partial
+        for file in partial.rglob("*") if partial.is_dir() else [partial]:
+            if file.is_file():
+                with open(file, "rb") as written:
+                    os.fsync(written.fileno())
         if target.is_dir() and partial.is_dir():
             shutil.rmtree(target)
         partial.replace(target)
@@ -36,10 +43,36 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             error.filename = str(target)
         raise
     finally:
-        if partial.is_dir():
-            shutil.rmtree(partial)
-        else:
-            partial.unlink(missing_ok=True)
+        _remove(partial)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _remove_orphans(target: Path) -> None:
+    """Remove temporary files of `target` that processes of this host left behind when they were killed."""
+    ending = f"@{platform.node()}-{target.name}"
+    for path in target.parent.glob(".partial-*"):
+        number = path.name.removeprefix(".partial-").removesuffix(ending)
+        if number.isdigit() and not _runs(int(number)):
+            _remove(path)
+
+
+def _runs(process: int) -> bool:
+    """Whether a process of this host runs, as far as that can be found out."""
+    if os.name == "nt":  # signal 0 would end it there
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 @contextlib.contextmanager

@@ -42,6 +42,9 @@ def changed(config: dict, **changes) -> dict:
 MISTAKES = {
     "unknown key": ({"metods": ["dae"]}, r"metods: no such key; there are experiment, "),
     "unknown nested key": ({"evaluation__protokoll": 1}, r"evaluation.protokoll: no such key"),
+    "line break after a name": ({"experiment": "mine\n"}, r"experiment: 'mine\\n' holds a line break"),
+    "line break in a list": ({"methods": ["dae\n"]}, r"methods.0: 'dae\\n' holds a line break"),
+    "line break in a key": ({"params": {"dae\n": {}}}, r"params: 'dae\\n' holds a line break"),
     "wrong type": ({"seeds": "four"}, r"seeds: 'four' is not of type 'array'"),
     "unknown method": (
         {"methods": ["disyre", "dyre"]},

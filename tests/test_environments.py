@@ -12,6 +12,8 @@ import pytest
 import yaml
 from packaging.version import Version
 
+from harness.paper import registry as paper
+
 ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 NOT_ON_PYPI = {"python", "c-compiler", "pip"}
@@ -59,7 +61,13 @@ def test_every_stage_has_an_environment():
     ("stage", "modules"),
     [
         ("evaluation", "harness.evaluation.results, harness.evaluation.comparisons, harness.evaluation.detection"),
-        ("paper", "harness.paper.sources, harness.paper.tables.table2, harness.paper.figures.froc, harness.paper.tidy"),
+        (
+            "paper",
+            ", ".join(
+                ["harness.paper.sources, harness.paper.tidy"]
+                + [f"harness.paper.{kind}.{name}" for kind in ("tables", "figures") for name in paper.names(kind)]
+            ),
+        ),
     ],
 )
 def test_a_stage_imports_only_what_its_file_names(stage, modules):

@@ -170,6 +170,9 @@ def _check(path: Path, rows: Sequence[Row]) -> None:
         error = next(iter(validator.iter_errors(asdict(row))), None)
         if error is not None:
             raise HarnessError(f"{path}, line {line}, {'/'.join(map(str, error.path))}: {error.message}")
-        if row.subject in seen:
-            raise HarnessError(f"{path}, line {line}: subject {row.subject} stands there twice; name each once")
-        seen.add(row.subject)
+        # File systems of macOS and Windows do not tell capitals from small letters.
+        if row.subject.casefold() in seen:
+            raise HarnessError(
+                f"{path}, line {line}: subject {row.subject} stands there twice, capitals aside; name each once"
+            )
+        seen.add(row.subject.casefold())

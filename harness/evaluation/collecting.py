@@ -8,16 +8,21 @@ from typing import Any
 import numpy as np
 
 from harness.evaluation.calibration import Calibration, slice_peaks, summary
-from harness.evaluation.findings import Findings
+from harness.evaluation.findings import SURFACE_RATE, Findings
 from harness.evaluation.lesions import bounding_box, detect
 from harness.evaluation.metrics import ranked
+from harness.evaluation.regions import Regions
+from harness.evaluation.surfaces import Sides, diagonal, surface_agreement
 
 
 class Collector:
     """Facts of subjects, slices and lesions, a few numbers of each; the thresholds are those of `calibration`."""
 
-    def __init__(self, spacing: float, calibration: Calibration | None = None) -> None:
-        self.spacing = spacing
+    def __init__(self, sides: Sides, calibration: Calibration | None = None) -> None:
+        """sides: of a voxel along D, H and W in mm. Lesions are measured in cubes as large as a voxel."""
+        self.sides = sides
+        self.spacing = round(float(np.prod(sides)) ** (1 / 3), 6)
+        self.regions = Regions()
         self.calibration = calibration
         self.thresholds = np.zeros(0, np.float32) if calibration is None else calibration.thresholds
         self.subjects: list[str] = []
@@ -35,6 +40,7 @@ class Collector:
         ap, dice = ranked(inside, anomalous)
         peaks = slice_peaks(score, counted)
         found = detect(score, truth, self.thresholds, self.spacing)
+        self.regions.add(inside[~anomalous], inside[anomalous], found.shares)
         number = len(self.subjects)
         self.subjects.append(subject)
         self._note(voxels=inside.size, anomalous=np.count_nonzero(anomalous), ap=ap, dice=dice, alarms=found.alarms)
@@ -42,6 +48,8 @@ class Collector:
             outside=np.count_nonzero(truth & ~brain), peaks=peaks.max(initial=0), summaries=summary(score[brain])
         )
         self._note(flagged=_reaching(inside, self.thresholds), true=_reaching(inside[anomalous], self.thresholds))
+        hd95, surface_dice = self._surfaces(score, truth, counted)
+        self._note(hd95=hd95, surface_dice=surface_dice)
         self._note(slice_subjects=np.full(len(peaks), number), slice_peaks=peaks)
         self._note(slice_anomalous=np.asarray(truth.any(axis=(1, 2)))[counted.any(axis=(1, 2))])
         self._note(lesion_subjects=np.full(len(found.sizes), number), lesion_voxels=found.sizes)
@@ -53,8 +61,9 @@ class Collector:
         scores = ("peaks", "summaries")
         arrays = {name: np.array(self.facts[name], np.int64) for name in whole}
         arrays |= {name: np.array(self.facts[name], np.float32) for name in scores}
-        arrays |= {name: np.array(self.facts[name], np.float64) for name in ("ap", "dice")}
+        arrays |= {name: np.array(self.facts[name], np.float64) for name in ("ap", "dice", "hd95", "surface_dice")}
         arrays |= {name: np.concatenate(many) for name, many in self.facts.items() if name not in arrays}
+        arrays["region_normal"], arrays["region_lesions"] = self.regions.occupied()
         calibration = self.calibration
         none = np.zeros(0, np.float32)
         return Findings(
@@ -69,6 +78,14 @@ class Collector:
             healthy_slice_peaks=none if calibration is None else calibration.slice_peaks,
             **arrays,
         )
+
+    def _surfaces(self, score: np.ndarray, truth: np.ndarray, counted: np.ndarray) -> tuple[float, float]:
+        """HD95 and surface Dice at the threshold of SURFACE_RATE; NaN without it, and without an anomalous voxel."""
+        chosen = () if self.calibration is None else np.flatnonzero(np.isclose(self.calibration.rates, SURFACE_RATE))
+        if not len(chosen) or not truth.any():
+            return np.nan, np.nan
+        called = score >= self.thresholds[chosen[0]]
+        return surface_agreement(called, truth, self.sides, diagonal(counted, self.sides))
 
     def _note(self, **facts: Any) -> None:
         for name, fact in facts.items():

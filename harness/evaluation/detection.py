@@ -16,6 +16,7 @@ from harness.evaluation.bootstrap import LEVEL, bootstrap_all, resampling_weight
 from harness.evaluation.findings import Findings
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.metrics import ranked
+from harness.evaluation.regions import aupro
 
 SIZES = {"0-1ml": (0.0, 1.0), "1-10ml": (1.0, 10.0), "10-100ml": (10.0, 100.0), "100ml+": (100.0, np.inf)}
 DICE_RATES = {"dice_healthy5": 0.05, "dice_healthy1": 0.01}
@@ -29,7 +30,9 @@ def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[
     Of each subject with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), their means, and
     the same of the subjects whose anomalous voxels have a volume, `subject_ap/1-10ml`.
     `dice_healthy5`, `dice_healthy1`: Dice of all voxels pooled at the thresholds that 5 % and 1 % of healthy voxels
-    reach; `subject_dice_healthy1`: the mean of each subject's own. `outside_brain`: share of the anomalous voxels that
+    reach; `subject_dice_healthy1`: the mean of each subject's own. `subject_hd95_healthy1` in mm and
+    `subject_surface_dice_healthy1`: means of what `surfaces` measures at that threshold. `aupro`: area under the
+    per-region overlap, see `regions`, without an interval. `outside_brain`: share of the anomalous voxels that
     lie outside of the brain, which count as missed everywhere.
     `slice_auroc`, `slice_ap`: slices with brain, anomalous with any anomalous voxel, by their highest score. Chance of
     the former is above 0.5: slices with more brain hold more anomalies and have a higher maximum of any score, noise
@@ -50,6 +53,7 @@ def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[
         *_by_volume(findings, draws),
         *draws.ratio("outside_brain", findings.outside, findings.anomalous),
         *_dice(findings, draws),
+        *_surfaces(findings, draws),
         *_slices(findings, resamples, seed),
         *_subjects(findings, resamples, seed),
     ]
@@ -106,6 +110,16 @@ def _dice(findings: Findings, draws: _Draws) -> Iterator[Row]:
             both, either = 2 * findings.true[:, k], findings.flagged[:, k] + findings.anomalous
             yield from draws.ratio(metric, both, either)
             yield from draws.ratio(f"subject_{metric}", np.where(found, both / np.maximum(either, 1), 0), found)
+
+
+def _surfaces(findings: Findings, draws: _Draws) -> Iterator[Row]:
+    """Per-region overlap, and distances of surfaces at the healthy threshold."""
+    area = aupro(findings.region_normal, findings.region_lesions)
+    if area is not None:
+        yield _row("aupro", area)
+    measured = np.isfinite(findings.hd95)
+    for name, values in (("hd95", findings.hd95), ("surface_dice", findings.surface_dice)):
+        yield from draws.ratio(f"subject_{name}_healthy1", np.where(measured, values, 0), measured)
 
 
 def _slices(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:

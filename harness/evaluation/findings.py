@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "findings.npz"
-FORMAT = 2  # of the file that `save` writes
+FORMAT = 3  # of the file that `save` writes
+SURFACE_RATE = 0.01  # of healthy voxels: the threshold at which surfaces are compared
+TOLERANCE = 2.0  # mm, how far surfaces may lie apart and still count as the same
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Findings:
     outside: np.ndarray  # (S,) anomalous voxels outside of the brain, which are missed
     ap: np.ndarray  # (S,) float64, average precision within the subject; NaN without an anomalous voxel
     dice: np.ndarray  # (S,) float64, greatest Dice over all thresholds within the subject; NaN likewise
+    hd95: np.ndarray  # (S,) float64 mm, at the threshold of SURFACE_RATE, see `surfaces`; NaN likewise
+    surface_dice: np.ndarray  # (S,) float64, likewise
+    region_normal: np.ndarray  # (B,) float64, normal voxels of all subjects by score, rising, see `regions`
+    region_lesions: np.ndarray  # (B,) float64, lesions by score, each of weight 1
     peaks: np.ndarray  # (S,) highest score
     summaries: np.ndarray  # (S,) see `calibration.summary`
     slice_subjects: np.ndarray  # (N,) index of the subject
@@ -71,6 +77,8 @@ def by_subject(findings: Findings) -> pd.DataFrame:
             "ap": findings.ap,
             "dice": findings.dice,
             "highest": findings.peaks,
+            "hd95_healthy1": findings.hd95,
+            "surface_dice_healthy1": findings.surface_dice,
         }
     )
     wrong = (findings.flagged - findings.true) * findings.spacing**3 / 1000

@@ -23,13 +23,15 @@ class Detections:
 
     sizes (lesions,) int64: voxels of each lesion; hits (lesions, thresholds) int64: those of them at or above each
     threshold; found (lesions, thresholds) bool: whether a candidate is matched with the lesion; alarms (thresholds,)
-    int64: candidates that are matched with none.
+    int64: candidates that are matched with none; shares (anomalous voxels,) float64, in C order: the share that the
+    voxel is of its lesion, 0 in a component that is no lesion.
     """
 
     sizes: np.ndarray
     hits: np.ndarray
     found: np.ndarray
     alarms: np.ndarray
+    shares: np.ndarray
 
 
 def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing: float) -> Detections:
@@ -38,8 +40,9 @@ def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing
     Lesions are the 26-connected components of the label, candidates those of the voxels at or above a threshold, both
     of at least `LEAST` mm³, with voxels of `spacing` mm. They are matched one to one where their intersection is at
     least `OVERLAP` of their union, as many as can be and then with the greatest overlap: the rule of PI-CAI (Saha et
-    al. 2024, DIAGNijmegen/picai_eval). A map that is high everywhere thus finds nothing. A candidate that overlaps a
-    smaller component of the label by as much is no false alarm.
+    al. 2024, DIAGNijmegen/picai_eval; unlike there, a second candidate on a lesion is a false alarm). A map that is
+    high everywhere thus finds nothing. A candidate that overlaps a smaller component of the label by as much is no
+    false alarm.
     """
     least = LEAST / spacing**3
     count, lesion = _components(int(np.count_nonzero(truth)), *_neighbours(truth))
@@ -59,7 +62,8 @@ def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing
         matched, excused = _match(shared[kept], members[kept], sizes, large)
         found[matched, k] = True
         alarms[k] = np.count_nonzero(kept) - len(matched) - excused
-    return Detections(sizes[large].astype(np.int64), hits[large], found[large], alarms)
+    shares = np.where(large, 1 / np.maximum(sizes, 1), 0.0)[lesion]
+    return Detections(sizes[large].astype(np.int64), hits[large], found[large], alarms, shares)
 
 
 def _match(shared: csr_array, members: np.ndarray, sizes: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, int]:

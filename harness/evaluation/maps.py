@@ -133,7 +133,7 @@ def evaluate(
         histogram.name = str(path)
         histogram.add(stem, *how.voxels(Volume(stem, score, classes, inside, spacing)))
         sizes.append(float(np.prod(spacing)))
-        collector = collector or Collector(round(sizes[0] ** (1 / 3), 6), calibration)
+        collector = collector or Collector(spacing, calibration)
         collector.add(stem, np.where(inside, score, np.float32(0)), classes > 0, inside)
         outside += int(np.count_nonzero(classes[~inside]))
     if not histogram.positives:

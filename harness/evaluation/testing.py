@@ -27,7 +27,7 @@ from harness.training.loop import compile_networks, precision
 from harness.training.seeds import Streams
 
 #: raised when the same maps are counted otherwise, or other facts of them are kept: all runs are scored again
-REVISION = 2
+REVISION = 3
 
 
 def ready(method: Method, device: torch.device) -> Method:
@@ -98,8 +98,7 @@ def score_test_set(
     slices: list[dict[str, Any]] = []
     streams = Streams(meta["seed"], device)
     calibration = None if healthy is None else score_healthy(method, healthy, modality, meta, device)
-    # Lesions are measured in cubes as large as a voxel, which need not be one.
-    collector = Collector(round((1000 * store.voxel_ml) ** (1 / 3), 6), calibration)
+    collector = Collector(spacing, calibration)
     read = subjects(store, modality, rows.tolist(), device)
     for subject in tqdm(read, f"{meta['method']} on {meta['task']}", len(rows), unit="volume", disable=None):
         rng = streams.child(subject.name)

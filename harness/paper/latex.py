@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.paper.summary import Summary
-from harness.paper.table import METRICS, PRINTED, Chance, Row, Table, chance_text
+from harness.paper.table import PRINTED, Chance, Row, Table, chance_text
 
 DASH = "--"
 FITTING = 12  # columns of numbers that a page of two columns holds; more are scaled down
@@ -78,7 +78,7 @@ def _head(table: Table) -> list[str]:
             spans[-1] = (column.task, spans[-1][1] + width)
         else:
             spans.append((column.task, width))
-        metrics.append(escape(METRICS[column.metric]))
+        metrics.append(escape(table.headings[column.metric]))
         if column.paper:
             metrics.append(_printed("paper"))
     tasks = ["", ""]

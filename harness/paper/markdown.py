@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.paper.summary import Summary
-from harness.paper.table import METRICS, PRINTED, Chance, Table, chance_text
+from harness.paper.table import PRINTED, Chance, Table, chance_text
 
 DASH = "–"
 
@@ -14,7 +14,7 @@ def render(table: Table) -> str:
     """The Markdown text: our numbers, the paper's in italics in the column to their right."""
     head = [escape(text) for text in table.heads]
     for column in table.columns:
-        head.append(f"{escape(column.task)} {METRICS[column.metric]}")
+        head.append(f"{escape(column.task)} {table.headings[column.metric]}")
         if column.paper:
             head.append("*paper*")
     lines = []

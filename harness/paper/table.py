@@ -10,16 +10,7 @@ from harness.paper.published import Published, quoted
 from harness.paper.results import CONTROL, SIMULATED, Results
 from harness.paper.summary import Summary
 
-METRICS = {  # headings
-    "ap": "AP",
-    "dice": "⌈Dice⌉",
-    "auroc": "AUROC",
-    "slice_auroc": "slice AUC",
-    "dice_healthy1": "Dice@1%",
-    "lesion_f1@0.01": "F1",
-    "sensitivity@0.01": "Sens.",
-    "false_positive_ml@0.01": "FP, ml",
-}
+METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}  # headings; a table with other metrics has its own
 BOLD = (
     "Bold: significantly better than every other method of this run but controls (bootstrap over subjects and seeds, "
     f"p < {ALPHA:g} after Holm's correction)."
@@ -67,6 +58,7 @@ class Table:
     results: Results
     best: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) in bold
     section_chance: Mapping[str, Chance] = field(default_factory=dict)  # or below the rows of each section
+    headings: Mapping[str, str] = field(default_factory=lambda: METRICS)  # of its metrics
     warned: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by (method, task): said in the CSV as well
 
     def chance_at(self, row: Row) -> Chance:

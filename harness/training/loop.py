@@ -7,7 +7,7 @@ import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ def parts(batch: Batch, count: int) -> list[Batch]:
     images, subjects = batch.images.tensor_split(count), batch.subjects.tensor_split(count)
     ends = [sum(len(part) for part in images[: i + 1]) for i in range(count)]
     return [
-        Batch(image, subject, batch.rng, foreign(end - len(image), end))
+        replace(batch, images=image, subjects=subject, draw_foreign=foreign(end - len(image), end))
         for image, subject, end in zip(images, subjects, ends, strict=True)
     ]
 

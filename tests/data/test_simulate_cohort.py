@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from harness.data.simulate.cohort import Settings, make_cohort, scan_path, subject_index, subject_name
+from harness.data.simulate.cohort import RECORDS, Settings, make_cohort, scan_path, subject_index, subject_name
 from harness.data.simulate.scans import boxed, oriented
 from harness.data.simulate.streams import Streams
 from harness.data.simulate.subjects import MAKERS
 from harness.errors import HarnessError
+from harness.files import read_json, write_json
 from harness.verbs.simulate import command
 
 SPACING = 6.0
@@ -185,6 +186,22 @@ def test_real_scans_are_never_mixed_with_simulated_ones(tmp_path: Path) -> None:
     (tmp_path / "ATLAS_2").mkdir()
     with pytest.raises(HarnessError, match="not simulated"):
         make_cohort(tmp_path, Settings("atlas", 1, SPACING), 1)
+
+
+@pytest.mark.parametrize("listed", ["../mine.txt", "{folder}/mine.txt", "link/mine.txt"])
+def test_files_outside_of_the_cohort_are_never_removed(tmp_path: Path, listed: str) -> None:
+    root, mine = tmp_path / "cohort", tmp_path / "mine.txt"
+    mine.touch()
+    make_cohort(root, Settings("atlas", 1, SPACING), 2)
+    (root / "link").symlink_to(tmp_path)
+    record = root / RECORDS / f"{subject_name('atlas', 1)}.json"
+    written = read_json(record)
+    scans = [root / name for name in written["files"]]
+    write_json(record, written | {"files": [*written["files"], listed.format(folder=tmp_path)]})
+    with pytest.raises(HarnessError, match=r"lists .*mine.txt, which is not in .*cohort"):
+        make_cohort(root, Settings("atlas", 1, SPACING), 1)
+    assert mine.exists()
+    assert all(scan.exists() for scan in scans)
 
 
 @pytest.mark.parametrize("chunk", ["0/2", "3/2", "1", "a/b"])

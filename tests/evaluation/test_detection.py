@@ -17,6 +17,7 @@ from harness.evaluation.collecting import Collector
 from harness.evaluation.detection import detection, exact_auroc
 from harness.evaluation.findings import Findings
 from harness.evaluation.metrics import ranked
+from harness.evaluation.surfaces import surface_agreement
 
 SHAPE = (8, 14, 12)
 SPACING = 4.0
@@ -52,7 +53,7 @@ def collect(cohort, calibrate=True) -> Findings:
     calibrator = Calibrator()
     for number, (score, brain) in enumerate(healthy):
         calibrator.add(f"healthy-{number}", score, brain)
-    collector = Collector(SPACING, calibrator.finish() if calibrate else None)
+    collector = Collector((SPACING,) * 3, calibrator.finish() if calibrate else None)
     for number, (score, label, brain) in enumerate(tested):
         collector.add(f"sub-{number}", score, label, brain)
     return collector.finish()
@@ -213,6 +214,34 @@ def test_dice_of_subjects_at_a_healthy_rate(cohort, rows):
     assert rows["subject_dice_healthy1"]["value"] == pytest.approx(np.mean(ill), abs=1e-12)
 
 
+def test_surfaces_are_those_at_a_healthy_threshold(cohort, rows):
+    threshold, expected = rows["threshold@0.01"]["value"], []
+    for score, label, brain in cohort[0]:
+        if label.any():
+            called = np.where(brain, score, 0) >= threshold
+            box = np.argwhere(brain | label)
+            diagonal = float(np.linalg.norm((np.ptp(box, axis=0) + 1) * SPACING))
+            expected.append(surface_agreement(called, label, (SPACING,) * 3, diagonal))
+    found = [rows[f"subject_{name}_healthy1"]["value"] for name in ("hd95", "surface_dice")]
+    assert found == pytest.approx(np.mean(expected, axis=0))
+    assert 0 < rows["subject_surface_dice_healthy1"]["low"] < found[1] < rows["subject_surface_dice_healthy1"]["high"]
+
+
+def test_regions_are_lesions_among_normal_voxels(cohort, rows):
+    normal = np.concatenate([scores[~labels] for scores, labels in voxels(cohort)])
+    areas = []
+    for score, label, brain in cohort[0]:
+        components, count = ndimage.label(label, np.ones((3, 3, 3)))
+        for number in range(1, count + 1):
+            lesion = np.where(brain, score, 0)[components == number]
+            truth = np.r_[np.zeros(len(normal)), np.ones(len(lesion))]
+            # McClish's standardisation, undone: the area itself, of its largest value
+            partial = roc_auc_score(truth, np.r_[normal, lesion], max_fpr=0.3)
+            least, most = 0.3**2 / 2, 0.3
+            areas.append(((2 * partial - 1) * (most - least) + least) / most)
+    assert rows["aupro"]["value"] == pytest.approx(np.mean(areas), abs=2e-3)
+
+
 def test_sensitivity_by_size_of_lesion(findings):
     sizes = np.array([1, 7, 8, 79, 80, 799, 800, 5000])  # voxels of 0.125 ml
     hits = np.zeros((8, 6), bool)
@@ -259,7 +288,7 @@ def test_intervals_of_auroc_hold_the_value_and_narrow_with_subjects(cohort, rows
 
 def test_counts_and_thresholds_have_no_interval(rows):
     for metric, row in rows.items():
-        counted = metric.startswith(("threshold", "lesions", "slice_chance"))
+        counted = metric.startswith(("threshold", "lesions", "slice_chance", "aupro"))
         assert np.isnan([row["low"], row["high"]]).all() == counted
 
 
@@ -273,7 +302,7 @@ def test_without_resamples_or_with_one_subject_there_is_no_interval(cohort, find
 def test_without_healthy_subjects_nothing_depends_on_a_threshold(cohort):
     found = values(collect(cohort, calibrate=False))
     assert {metric.split("/")[0] for metric in found} == {
-        *("subject_ap", "subject_dice", "outside_brain", "slice_auroc", "slice_ap", "slice_chance", "lesions")
+        *("subject_ap", "subject_dice", "outside_brain", "aupro", "slice_auroc", "slice_ap", "slice_chance", "lesions")
     }
 
 

@@ -174,7 +174,7 @@ def test_healthy_maps_set_thresholds_and_subjects_get_rows(cohort):
         store(folder / "healthy-brain" / f"{name}.nii.gz", inside)
         upright = values[::-1].transpose(2, 1, 0)  # the header runs right to left
         calibrator.add(name, upright, np.ones(upright.shape, bool))
-    collector = Collector(2.0, calibrator.finish())
+    collector = Collector((2.0, 2.0, 2.0), calibrator.finish())
     for name, score, label, inside in zip(("a", "b.1", "c"), scores, labels, brain, strict=True):
         upright = [part[::-1].transpose(2, 1, 0) for part in (np.where(inside, score, 0), label, inside)]
         collector.add(name, *upright)

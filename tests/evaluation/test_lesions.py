@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
@@ -144,6 +145,25 @@ def test_agrees_with_flood_filling(seed):
         matches = maximum_bipartite_matching(csr_array(np.array(pairs, int)), perm_type="column")
         assert found.found[:, k].sum() == np.count_nonzero(matches >= 0)
         assert found.alarms[k] == len(candidates) - found.found[:, k].sum()
+
+
+#: (seed, quantile): lesions found, false positives, lesions; `evaluate_case(overlap_func="IoU", min_overlap=0.1,
+#: allow_unmatched_candidates_with_minimal_overlap=False)` of picai_eval 1.4.13
+PICAI = {
+    **{(0, 0.9): (11, 23, 22), (0, 0.97): (7, 23, 22), (1, 0.97): (9, 18, 19), (2, 0.9): (8, 25, 17)},
+    **{(3, 0.97): (7, 21, 17), (4, 0.99): (5, 9, 23), (5, 0.9): (11, 25, 26), (6, 0.97): (8, 29, 21)},
+}
+
+
+@pytest.mark.parametrize(("seed", "quantile"), PICAI)
+def test_agrees_with_picai_eval(seed, quantile):
+    rng = np.random.default_rng(seed)
+    common = ndimage.gaussian_filter(rng.standard_normal((12, 40, 40)), 2)
+    truth = common > np.quantile(common, 0.96)
+    score = common + ndimage.gaussian_filter(rng.standard_normal(common.shape), 1.5)
+    score = (score - score.min()).astype(np.float32)
+    found = detect(score, truth, np.array([np.quantile(score, quantile)], np.float32), 10.0)  # no voxel is a speck
+    assert (found.found.sum(), found.alarms[0], len(found.sizes)) == PICAI[seed, quantile]
 
 
 def test_bounding_box():

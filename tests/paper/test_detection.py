@@ -14,7 +14,7 @@ from harness.evaluation.calibration import RATES
 from harness.paper import latex, markdown, registry, style, tidy
 from harness.paper.results import SIMULATED, Results
 from harness.paper.sources import Sources
-from harness.paper.table import METRICS, Table
+from harness.paper.table import Table
 
 Make = Callable[..., Path]
 LEVELS = {"disyre": 0.8, "dae": 0.5, "my_own": 0.4, "fae": 0.3, "intensity": 0.9, "random": 0.1}
@@ -31,6 +31,8 @@ def with_detection(frame: pd.DataFrame) -> pd.DataFrame:
             metrics |= {f"sensitivity@{rate:g}": level * (1 - k / 10), f"sensitivity@{rate:g}/1-10ml": 0.01}
             metrics |= {f"false_positives@{rate:g}": 200 / (k + 1) ** 3, f"lesion_f1@{rate:g}": level / 4}
             metrics |= {f"false_positive_ml@{rate:g}": 50 / (k + 1)}
+        metrics |= {"subject_ap": level / 3, "subject_dice_healthy1": level / 5, "aupro": level / 6}
+        metrics |= {"subject_surface_dice_healthy1": level / 7, "subject_hd95_healthy1": 80 * level}
         rows += [{**row, "metric": metric, "value": value, "low": np.nan} for metric, value in metrics.items()]
     return pd.concat([frame, pd.DataFrame(rows)])
 
@@ -93,7 +95,21 @@ def test_table_prints_in_every_format(results_csv):
     assert texts["tex"].count(r"\resizebox{\textwidth}") == texts["tex"].count(r"\end{tabular}}") == 1
     assert "graphicx" in texts["tex"]
     for metric in {column.metric for column in made.columns}:
-        assert METRICS[metric] in texts["md"]
+        assert made.headings[metric] in texts["md"]
+
+
+def test_single_subjects_have_a_table_with_headings_of_its_own(results_csv):
+    made = registry.load("tables", "subjects").make(Sources(results_csv))
+    row = next(row for row in made.rows if row.method == "dae")
+    at = {(c.task, c.metric): cell.mean for c, cell in zip(made.columns, row.ours, strict=True)}
+    assert at["ATLAS", "subject_hd95_healthy1"] == pytest.approx(80 * 0.515)
+    assert at["ATLAS", "aupro"] == pytest.approx(0.515 / 6)
+    assert at["BraTS-T2", "subject_surface_dice_healthy1"] == pytest.approx(0.515 / 7)
+    text = re.sub(" +", " ", markdown.render(made))
+    assert "ATLAS AP | ATLAS Dice@1% | ATLAS sDice@1% | ATLAS HD95, mm | ATLAS AUPRO" in text
+    assert "up to 2 mm apart" in text
+    assert "a random score reaches 0.15" in text
+    assert not made.best
 
 
 def test_other_tables_keep_their_line_of_chance(results_csv):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -61,8 +63,9 @@ def test_parts_give_the_loss_and_the_gradient_of_the_whole_batch(sampler, accumu
 
 
 def test_parts_are_the_slices_and_foreign_slices_in_order(sampler):
-    batch = sampler.batch(7, Streams(2), 16)
+    batch = replace(sampler.batch(7, Streams(2), 16), pixel=1.5)
     divided = parts(batch, 3)
+    assert [part.pixel for part in divided] == [1.5] * 3
     assert [len(part.images) for part in divided] == [3, 2, 2]
     assert torch.equal(torch.cat([part.images for part in divided]), batch.images)
     assert torch.equal(torch.cat([part.subjects for part in divided]), batch.subjects)

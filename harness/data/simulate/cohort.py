@@ -104,8 +104,15 @@ def make_cohort(
 
 
 def remove_subject(root: Path, record: Path) -> None:
-    """Remove the files that `record` lists, the folders that this leaves empty, and the record."""
-    for name in read_json(record)["files"]:
+    """Remove the files that `record` lists, the folders that this leaves empty, and the record.
+
+    Raises HarnessError, before it removes any, for a file outside of the cohort's folder.
+    """
+    names = read_json(record)["files"]
+    for name in names:
+        if not (root / name).resolve().is_relative_to(root.resolve()):
+            raise HarnessError(f"{record}: lists {name}, which is not in {root}; remove the cohort's folder yourself")
+    for name in names:
         path = root / name
         path.unlink(missing_ok=True)
         for folder in path.parents:

@@ -10,7 +10,13 @@ from harness.paper.sources import Sources
 from harness.paper.table import Row, Table
 from harness.paper.tables.table2 import order
 
-METRICS = ("slice_auroc", "dice_healthy1", "lesion_f1@0.01", "sensitivity@0.01", "false_positive_ml@0.01")
+METRICS = {
+    "slice_auroc": "slice AUC",
+    "dice_healthy1": "Dice@1%",
+    "lesion_f1@0.01": "F1",
+    "sensitivity@0.01": "Sens.",
+    "false_positive_ml@0.01": "FP, ml",
+}
 PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
 
 
@@ -34,6 +40,7 @@ def make(sources: Sources) -> Table:
         chance=(None,) * len(cols),
         notes=tuple(_notes(results, rows)),
         results=results,
+        headings=METRICS,
     )
 
 

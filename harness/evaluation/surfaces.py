@@ -1,0 +1,41 @@
+"""Distances between the surfaces of two masks: HD95 and surface Dice of what is called and what is drawn."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import binary_erosion
+from scipy.spatial import cKDTree
+
+from harness.evaluation.findings import TOLERANCE
+from harness.evaluation.lesions import bounding_box
+
+QUANTILE = 0.95
+
+Sides = tuple[float, float, float]
+
+
+def surface_agreement(called: np.ndarray, drawn: np.ndarray, sides: Sides, worst: float) -> tuple[float, float]:
+    """HD95 in mm and surface Dice of two masks (D, H, W) bool, `drawn` with a voxel, of voxels of `sides` mm.
+
+    HD95: the greater of the 95th percentiles of the distances from either surface to the other. Surface Dice: the share
+    of both surfaces that lies within TOLERANCE of the other one (Nikolov et al., arXiv:1809.04430). A surface is the
+    voxels of a mask with a face outside of it, as in MONAI. Where nothing is called, HD95 is `worst` and the other 0.
+    """
+    if not called.any():
+        return worst, 0.0
+    box = bounding_box(called | drawn)
+    first, second = (_surface(mask[box], sides) for mask in (called, drawn))
+    apart = cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]
+    near = sum(int(np.count_nonzero(distances <= TOLERANCE)) for distances in apart)
+    return max(float(np.quantile(distances, QUANTILE)) for distances in apart), near / (len(first) + len(second))
+
+
+def diagonal(mask: np.ndarray, sides: Sides) -> float:
+    """Length in mm of the diagonal of the box around a mask (D, H, W) bool: no two of its voxels lie further apart."""
+    extent = [side.stop - side.start for side in bounding_box(mask)]
+    return float(np.linalg.norm(np.multiply(extent, sides)))
+
+
+def _surface(mask: np.ndarray, sides: Sides) -> np.ndarray:
+    """Places (n, 3) in mm of the voxels of a mask with a face outside of it."""
+    return np.argwhere(mask & ~binary_erosion(mask)) * sides

@@ -1,0 +1,51 @@
+"""Table of single subjects: means over subjects where Table 2 pools voxels, surface distances and region overlap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.evaluation.findings import TOLERANCE
+from harness.evaluation.regions import LIMIT
+from harness.paper import table
+from harness.paper.sources import Sources
+from harness.paper.table import Table
+from harness.paper.tables.table2 import order
+
+METRICS = {
+    "subject_ap": "AP",
+    "subject_dice_healthy1": "Dice@1%",
+    "subject_surface_dice_healthy1": "sDice@1%",
+    "subject_hd95_healthy1": "HD95, mm",
+    "aupro": "AUPRO",
+}
+PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
+
+
+def make(sources: Sources) -> Table:
+    """Build the table: metrics of `harness.evaluation.detection`, the methods that were run in the order of Table 2."""
+    results = replace(sources, protocol=PROTOCOL).results
+    cols = table.columns(results, sources.published, "subjects", METRICS)
+    ran = {entry[0] for entry in results.methods}
+    entries = [e for e in order(sources.published.methods("table2"), results.methods) if e[0] in ran]
+    rows = tuple(table.method_row(entry, cols, results) for entry in entries)
+    return Table(
+        name="subjects",
+        caption=(
+            "Means over subjects with an anomaly: AP within a subject; and at the threshold that 1 % of healthy "
+            "subjects' brain voxels reach, Dice, surface Dice (sDice) and the 95th percentile of the Hausdorff "
+            "distance (HD95; lower is better). AUPRO: area under the per-region overlap of all lesions."
+        ),
+        heads=("", "Method"),
+        columns=cols,
+        rows=rows,
+        chance=(None,) * len(cols),
+        notes=(
+            table.seeds_note(rows),
+            f"Surfaces count as the same up to {TOLERANCE:g} mm apart. Where nothing reaches the threshold, HD95 is "
+            "the diagonal of the box around the brain.",
+            f"AUPRO: up to a share of {LIMIT:g} of normal voxels, divided by it; a random score reaches {LIMIT / 2:g}.",
+            "Nothing is bold: these differences are not tested. Dash: not computed.",
+        ),
+        results=results,
+        headings=METRICS,
+    )

@@ -1,0 +1,58 @@
+"""Atomic writes: whole files or none, temporary files of killed processes go, those of others stay."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.files import atomic, write_json
+
+KILLED = """
+import os, signal, sys
+from harness.files import atomic
+with atomic(sys.argv[1]) as partial:
+    partial.mkdir() if sys.argv[1].endswith("folder") else partial.touch()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("name", ["a.json", "a folder", "with-dash@and.suffix.nii.gz"])
+def test_what_a_killed_process_left_is_removed_by_the_next_write(tmp_path, name):
+    path = tmp_path / name
+    subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False)
+    (left,) = tmp_path.iterdir()
+    assert left.name.startswith(".partial-")
+    assert left.name.endswith(name)
+    with pytest.raises(RuntimeError), atomic(path):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_temporary_files_of_running_processes_and_other_hosts_stay(tmp_path):
+    kept = [f".partial-{os.getppid()}@{platform.node()}-a.json", ".partial-1234567@elsewhere-a.json", ".partial-notes"]
+    for name in kept:
+        (tmp_path / name).touch()
+    write_json(tmp_path / "a.json", 1)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "a.json"])
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch, kind):
+    target, events = tmp_path / "target", []
+    monkeypatch.setattr(os, "fsync", lambda handle: events.append(("sync", os.fstat(handle).st_ino)))
+    replace = Path.replace
+    monkeypatch.setattr(Path, "replace", lambda self, other: [events.append(("name", 0)), replace(self, other)])
+    with atomic(target) as partial:
+        if kind == "folder":
+            (partial / "inner").mkdir(parents=True)
+        written = [partial / "inner" / "a", partial / "b"] if kind == "folder" else [partial]
+        for path in written:
+            path.write_text("content")
+        nodes = {("sync", path.stat().st_ino) for path in written}
+    assert {*events[:-1]} == nodes
+    assert events[-1] == ("name", 0)
