@@ -20,9 +20,14 @@ COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mea
 
 @dataclass(frozen=True)
 class Published:
-    """Published values, one row of `rows` per number; columns as in `COLUMNS`, `std` is NaN where none is printed."""
+    """Published values, one row of `rows` per number; columns as in `COLUMNS`, `std` is NaN where none is printed.
+
+    shown: whether they stand beside ours. Those of real scans do not beside a simulated cohort's; what the paper's
+    tables list, and in which order, holds all the same.
+    """
 
     rows: pd.DataFrame
+    shown: bool = True
 
     @classmethod
     def read(cls, path: str | Path = PATH) -> Published:
@@ -36,8 +41,13 @@ class Published:
         return cls(rows)
 
     def get(self, table: str, method: str, task: str, score: str, metric: str) -> Summary | None:
-        """The number printed in `table` ("table1" or "table2"), or None where the paper prints none."""
-        return self._numbers.get((table, method, task, score, metric))
+        """The number printed in `table` ("table1" or "table2"); None where the paper prints none, or none is shown."""
+        return self._numbers.get((table, method, task, score, metric)) if self.shown else None
+
+    def columns(self, table: str) -> set[tuple[str, str]]:
+        """(task, metric) of the numbers of `table` that are shown."""
+        rows = self.rows[self.rows["table"] == table]
+        return set(zip(rows["task"], rows["metric"], strict=True)) if self.shown else set()
 
     @cached_property
     def _numbers(self) -> dict[tuple[str, ...], Summary]:

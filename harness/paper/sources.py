@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -52,7 +52,8 @@ class Sources:
 
     @cached_property
     def published(self) -> Published:
-        return Published.read(self.published_csv)
+        """What the paper prints; its numbers are not shown beside those of a simulated cohort."""
+        return replace(Published.read(self.published_csv), shown=not next(iter(self.by_protocol.values())).simulated)
 
     @cached_property
     def stepwise(self) -> str:

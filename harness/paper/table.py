@@ -82,8 +82,7 @@ class Table:
 
 def columns(results: Results, published: Published, table: str, metrics: Iterable[str]) -> tuple[Column, ...]:
     """One column per task and metric, tasks in the order of results.csv."""
-    rows = published.rows[published.rows["table"] == table]
-    printed = set(zip(rows["task"], rows["metric"], strict=True))
+    printed = published.columns(table)
     return tuple(Column(t, m, (t, m) in printed) for t in results.tasks for m in metrics)
 
 
@@ -160,7 +159,9 @@ def shared_notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
         seeds_note(rows),
         f"Subjects evaluated (left out): {subjects}." + " A range: methods differ in it." * differ,
         "Chance AP: share of anomalous voxels among the voxels evaluated.",
-        f"Italics: as printed by {PAPER}. Dash: not run here, or not in the paper.",
+        f"Italics: as printed by {PAPER}. Dash: not run here, or not in the paper."
+        if any(number for row in rows for number in row.paper)
+        else "Dash: not run here.",
     ]
 
 

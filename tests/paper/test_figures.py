@@ -152,11 +152,12 @@ def line(axes: matplotlib.axes.Axes, label: str) -> matplotlib.lines.Line2D:
     return found
 
 
-def test_figure2_draws_means_band_chance_and_paper(experiment: dict[str, Path]) -> None:
+def test_figure2_draws_means_seeds_chance_and_paper(make_results: Make, tmp_path: Path) -> None:
     import pandas as pd
 
-    frame = pd.read_csv(experiment["results_csv"])
-    figure = draw("figure2", results_csv=experiment["results_csv"])
+    path = make_results(tmp_path / "results.csv", simulated=False)
+    frame = pd.read_csv(path)
+    figure = draw("figure2", results_csv=path)
     panel = figure.axes[1]
     assert [axes.get_title() for axes in figure.axes] == ["ATLAS", "BraTS-T1", "BraTS-T2"]
     wanted = frame[(frame["task"] == "BraTS-T1") & (frame["method"] == "disyre") & (frame["metric"] == "ap")]
@@ -172,15 +173,24 @@ def test_figure2_draws_means_band_chance_and_paper(experiment: dict[str, Path]) 
         (25, 0.39), (50, 0.45), (75, 0.37), (100, 0.32),
     ]  # fmt: skip
     assert paper.get_markerfacecolor() == "none"
-    assert len(panel.collections) == 2  # a band for each curve
+    thin = [drawn for drawn in panel.lines if drawn.get_linewidth() < 1 and len(drawn.get_xdata()) == 20]
+    assert len(thin) == 4
+    for seed, drawn in enumerate(thin):
+        own = wanted[wanted["seed"] == seed].set_index("score")["value"]
+        np.testing.assert_allclose(drawn.get_ydata(), [own[f"single/t={t}"] for t in range(5, 101, 5)])
     low, high = panel.get_ylim()
     assert low == 0
     assert high > max(max(axes_line.get_ydata()) for axes in figure.axes for axes_line in axes.lines)
 
 
-def test_figure2_of_one_seed_has_no_band(make_results: Make, tmp_path: Path) -> None:
+def test_figure2_of_a_simulated_cohort_lacks_the_papers_points(experiment: dict[str, Path]) -> None:
+    figure = draw("figure2", results_csv=experiment["results_csv"])
+    assert not [drawn for axes in figure.axes for drawn in axes.lines if "paper" in str(drawn.get_label())]
+
+
+def test_figure2_of_one_seed_has_no_thin_lines(make_results: Make, tmp_path: Path) -> None:
     figure = draw("figure2", results_csv=make_results(tmp_path / "results.csv", seeds=[5]))
-    assert all(not axes.collections for axes in figure.axes)
+    assert all(len(axes.lines) == 3 for axes in figure.axes)  # two curves and chance
     assert "DISYRE, one seed." in texts(figure)
 
 

@@ -36,7 +36,7 @@ def three_protocols(frame: pd.DataFrame) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def path(make_results: Make, tmp_path_factory) -> Path:
-    return make_results(tmp_path_factory.mktemp("protocols") / "results.csv", edit=three_protocols)
+    return make_results(tmp_path_factory.mktemp("protocols") / "results.csv", edit=three_protocols, simulated=False)
 
 
 def made(path: Path) -> Table:
@@ -101,7 +101,6 @@ def test_notes_say_what_is_counted_and_whose_numbers_they_are(path: Path) -> Non
     for words in ("UPD\\_study", "every voxel of the brain", "10,000 random voxels", "128 × 128", "how is not printed"):
         assert words in text
     assert "Evaluation protocol:" not in text
-    assert "simulated cohort" in text
     assert "every other method of this run but controls" in text
 
 

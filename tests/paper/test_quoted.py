@@ -18,7 +18,7 @@ def with_variants(monkeypatch):
 
 
 def rows(tmp_path, methods):
-    path = conftest.write_results(tmp_path / "results.csv", methods)
+    path = conftest.write_results(tmp_path / "results.csv", methods, simulated=False)
     return {row.method: row for row in registry.load("tables", "table2").make(Sources(path)).rows}
 
 

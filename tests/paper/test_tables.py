@@ -58,11 +58,11 @@ def with_values(values: dict[str, list[float]]) -> Callable[[pd.DataFrame], pd.D
 
 @pytest.fixture(scope="module")
 def default(make_results: Make, tmp_path_factory) -> Path:
-    return make_results(tmp_path_factory.mktemp("default") / "results.csv")
+    return make_results(tmp_path_factory.mktemp("default") / "results.csv", simulated=False)
 
 
 def test_mean_std_and_interval_by_hand(make_results: Make, tmp_path: Path) -> None:
-    path = make_results(tmp_path / "results.csv", edit=with_values({"dae": [0.1, 0.2, 0.3, 0.6]}))
+    path = make_results(tmp_path / "results.csv", edit=with_values({"dae": [0.1, 0.2, 0.3, 0.6]}), simulated=False)
     row = find(table("table2", path), method="dae", task="ATLAS", metric="ap")
     # Mean 0.3; squared deviations .04 + .01 + 0 + .09 = .14, over n - 1 = 3: std = sqrt(.0466667).
     assert float(row["mean"]) == pytest.approx(0.3)
@@ -146,6 +146,19 @@ def test_methods_that_were_not_run_have_the_papers_number_and_a_dash(default: Pa
     assert r" & VAE & -- & \paper{0.11} & -- & \paper{0.20}" in latex.render(made)
 
 
+@pytest.mark.parametrize("name", ["table1", "table2"])
+def test_numbers_of_real_scans_do_not_stand_beside_a_simulated_cohort(name: str, make_results: Make, tmp_path: Path):
+    made = table(name, make_results(tmp_path / "results.csv", simulated=True))
+    assert not any(number for row in made.rows for number in row.paper)
+    assert {row["paper_mean"] for row in rows(made)} == {""}
+    assert not any(column.paper for column in made.columns)
+    for text in (markdown.render(made), latex.render(made)):
+        assert "printed by" not in text
+        assert "655" not in text
+    if name == "table2":  # nor rows of dashes
+        assert [row.method for row in made.rows] == ["fae", "dae", "disyre", "my_own", "intensity", "random"]
+
+
 def test_methods_that_the_paper_lacks_have_a_dash_there(default: Path) -> None:
     made = table("table2", default)
     assert find(made, method="my_own", task="ATLAS", metric="ap")["paper_mean"] == ""
@@ -202,7 +215,7 @@ def test_missing_values_are_absent_not_nan(make_results: Make, tmp_path: Path) -
         frame.loc[(frame["method"] == "dae") & (frame["task"] == "ATLAS"), "value"] = float("nan")
         return frame
 
-    made = table("table2", make_results(tmp_path / "results.csv", edit=edit))
+    made = table("table2", make_results(tmp_path / "results.csv", edit=edit, simulated=False))
     assert find(made, method="dae", task="ATLAS", metric="ap")["mean"] == ""
     assert "nan" not in "".join(rendered(made).values()).lower()
 
@@ -265,7 +278,9 @@ def test_another_protocol_is_named(make_results: Make, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["table1", "table2"])
 def test_other_tasks_give_their_own_columns_without_the_paper(name: str, make_results: Make, tmp_path: Path) -> None:
-    made = table(name, make_results(tmp_path / "results.csv", tasks={"MS_lesions": 0.0003, "ATLAS": 0.01}))
+    made = table(
+        name, make_results(tmp_path / "results.csv", tasks={"MS_lesions": 0.0003, "ATLAS": 0.01}, simulated=False)
+    )
     assert list(dict.fromkeys(c.task for c in made.columns)) == ["MS_lesions", "ATLAS"]
     assert [c.paper for c in made.columns] == [c.task == "ATLAS" for c in made.columns]
     assert r"MS\_lesions" in latex.render(made)
@@ -329,7 +344,9 @@ def test_verb_writes_three_files(default: Path, tmp_path: Path) -> None:
 
 
 def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> None:
-    with pytest.raises(HarnessError, match=r"^table9: no such table; there are detection, protocols, table1, table2$"):
+    with pytest.raises(
+        HarnessError, match=r"^table9: no such table; there are detection, protocols, subjects, table1, table2$"
+    ):
         registry.load("tables", "table9")
 
 
@@ -353,6 +370,6 @@ def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
 
 
 def test_registry_reads_requirements_without_importing(tmp_path: Path) -> None:
-    assert registry.names("tables") == ["detection", "protocols", "table1", "table2"]
+    assert registry.names("tables") == ["detection", "protocols", "subjects", "table1", "table2"]
     assert registry.names("figures", methods=["dae"]) == ["curves", "figure3", "froc"]
     assert registry.names("figures", methods=["dae", "disyre"]) == registry.names("figures")

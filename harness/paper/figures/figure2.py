@@ -22,7 +22,7 @@ ACROSS = 3  # panels in a row
 
 
 def make(sources: Sources) -> Figure:
-    """Draw one panel per task: mean over seeds, a band of one standard deviation, chance and the paper's Table 1."""
+    """Draw one panel per task: mean over seeds, each seed, chance and the paper's Table 1."""
     results, method = sources.results, sources.stepwise
     if not any(re.fullmatch(SINGLE, score) for score in results.scores(method)):
         raise HarnessError(
@@ -53,15 +53,15 @@ def make(sources: Sources) -> Figure:
 
 
 def points(results: Results, method: str, task: str, pattern: str) -> dict[int, np.ndarray]:
-    """AP of each shown seed, by t, of the scores whose name matches `pattern`."""
+    """AP of each shown seed, rising, by t, of the scores whose name matches `pattern`."""
     found: dict[int, np.ndarray] = {}
     seeds = shown_seeds(results, method)
     for score in results.scores(method):
         match = re.fullmatch(pattern, score)
         if match:
             rows = results.values(method, task, score, "ap")
-            values = rows.loc[rows["seed"].isin(seeds), "value"].dropna().to_numpy()
-            if len(values):
+            values = rows[rows["seed"].isin(seeds)].sort_values("seed")["value"].to_numpy()
+            if np.isfinite(values).any():
                 found[int(match[1])] = values
     return dict(sorted(found.items()))
 
@@ -91,11 +91,12 @@ def _curve(axes: Axes, by_t: dict[int, np.ndarray], colour: str, marker: str, la
     if not by_t:
         return
     times = np.array(list(by_t))
-    means = np.array([values.mean() for values in by_t.values()])
+    means = np.array([np.nanmean(values) for values in by_t.values()])
     axes.plot(times, means, color=colour, marker=marker, markersize=3, label=label, zorder=3)
-    if all(len(values) > 1 for values in by_t.values()):
-        stds = np.array([values.std(ddof=1) for values in by_t.values()])
-        axes.fill_between(times, means - stds, means + stds, color=colour, alpha=0.25, linewidth=0, zorder=2)
+    counts = {len(values) for values in by_t.values()}
+    if len(counts) == 1 and counts != {1}:
+        for seed in zip(*by_t.values(), strict=True):
+            axes.plot(times, seed, color=colour, alpha=0.5, linewidth=0.6, zorder=2)
 
 
 def _paper(axes: Axes, sources: Sources, task: str) -> None:
@@ -124,4 +125,4 @@ def _note(results: Results, method: str) -> str:
     if len(seeds) == 1:
         return f"{results.title(method)}, {'one seed' if every == 1 else f'seed {seeds[0]} of {every} seeds'}."
     which = f"{len(seeds)} seeds" if len(seeds) == every else f"seeds {', '.join(map(str, seeds))}"
-    return f"{results.title(method)}: mean over {which}, band ± 1 sample standard deviation."
+    return f"{results.title(method)}: mean over {which}, each of which is a thin line."

@@ -46,9 +46,10 @@ def make(sources: Sources) -> Table:
     best: frozenset[tuple[int, int]] = frozenset()
     for protocol, results in by_protocol.items():
         ran = {method for method, _, _ in results.methods}
-        printed = [entry for entry in published.methods("table2") if made_by(entry[0]) == protocol]
+        paper = published.methods("table2")
+        printed = [entry for entry in paper if made_by(entry[0]) == protocol]
         shown = {method for method, _, _ in printed} | ran
-        entries = [e for e in order(published.methods("table2"), results.methods) if e[0] in shown]
+        entries = [e for e in order(paper, results.methods, absent=published.shown) if e[0] in shown]
         group = range(len(rows), len(rows) + len(entries))
         for entry in entries:
             known = published if made_by(entry[0]) == protocol else None
@@ -59,8 +60,9 @@ def make(sources: Sources) -> Table:
         name="protocols",
         caption=(
             "Table 2 under every evaluation protocol that was run: average precision (AP) and best possible Dice "
-            "(⌈Dice⌉) of the same score maps. The paper's numbers stand under the protocol closest to the one that "
-            "made them."
+            "(⌈Dice⌉) of the same score maps."
+            + " The paper's numbers stand under the protocol closest to the one that made them."
+            * published.shown
         ),
         heads=("Protocol", "Method"),
         columns=tuple(replace(c, paper=any(row.paper[j] for row in done)) for j, c in enumerate(cols)),

@@ -25,8 +25,7 @@ def make(sources: Sources) -> Table:
     """Build the table: metrics of `harness.evaluation.detection`, the methods that were run in the order of Table 2."""
     results = replace(sources, protocol=PROTOCOL).results
     cols = table.columns(results, sources.published, "subjects", METRICS)
-    ran = {entry[0] for entry in results.methods}
-    entries = [e for e in order(sources.published.methods("table2"), results.methods) if e[0] in ran]
+    entries = order(sources.published.methods("table2"), results.methods)
     rows = tuple(table.method_row(entry, cols, results) for entry in entries)
     return Table(
         name="subjects",

@@ -15,11 +15,11 @@ def make(sources: Sources) -> Table:
     """Build the table (Naval Marimont et al. 2024, Table 2): methods of the paper and of this run."""
     results, published = sources.results, sources.published
     cols = table.columns(results, published, "table2", METRICS)
-    entries = order(published.methods("table2"), results.methods)
+    entries = order(published.methods("table2"), results.methods, absent=published.shown)
     done = tuple(table.method_row(entry, cols, results, published) for entry in entries)
     notes = table.notes(results, done)
     notes.append(table.BOLD)
-    if "ATLAS" in results.tasks:
+    if "ATLAS" in results.tasks and published.shown:
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
     notes = [f"Warning: {warning.text}" for warning in warnings] + notes
@@ -43,16 +43,19 @@ def make(sources: Sources) -> Table:
     )
 
 
-def order(paper: list[tuple[str, str, str]], ours: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+def order(
+    paper: list[tuple[str, str, str]], ours: list[tuple[str, str, str]], absent: bool = False
+) -> list[tuple[str, str, str]]:
     """(method, title, family) of every row: in the order of the paper, then methods that it lacks, controls last.
 
+    absent: whether methods of the paper that were not run have a row.
     UPD_study's variant of a method follows it, or takes its place if the method itself was not run.
     """
     ran = {entry[0]: entry for entry in ours}
     merged = []
     for entry in paper:
         variant = ran.get(f"{entry[0]}-{QUOTED}")
-        if entry[0] in ran or variant is None:
+        if entry[0] in ran or (absent and variant is None):
             merged.append(ran.get(entry[0], entry))
         if variant is not None:
             merged.append(variant)
