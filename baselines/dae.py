@@ -143,16 +143,19 @@ class Baseline(Method):
         return (error * brain if self.params.masked else error).square().mean()
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def residual(images: Tensor) -> Tensor:
-            restored = self.unet(images)
-            if p.residual == "ssim":
-                change = dissimilarity_map(images, restored, range=p.data_range).clamp(0, 1)
-            else:
-                change = (images - restored).abs()
-            return median_filter(change * eroded(images > 0, p.erosion), p.median)
+        def removed(images: Tensor) -> Tensor:
+            return self.change(images, self.unet(images))
 
+        return {"final": by_slices(removed, volume, self.params.patch, self.params.score_batch)[0]}
+
+    def change(self, images: Tensor, restored: Tensor) -> Tensor:
+        """The score of images (N, 1, H, W) in the eroded brain, smoothed by a median."""
         p = self.params
-        return {"final": by_slices(residual, volume, p.patch, p.score_batch)[0]}
+        if p.residual == "ssim":
+            change = dissimilarity_map(images, restored, range=p.data_range).clamp(0, 1)
+        else:
+            change = (images - restored).abs()
+        return median_filter(change * eroded(images > 0, p.erosion), p.median)
 
     def restore(self, volume: Tensor, rng: Streams) -> Tensor:
         return by_slices(self.unet, volume, self.params.patch, self.params.score_batch)[0].clamp(0, 1)

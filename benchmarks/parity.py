@@ -1,8 +1,9 @@
 """Parity with public code: write docs/parity.md from the stored outputs, or record these anew from a checkout.
 
 python benchmarks/parity.py
-python benchmarks/parity.py --upd UPD_study    # imports its folder `models`; only numbers are stored
+python benchmarks/parity.py --upd UPD_study    # imports its models, and torchgeometry; only numbers are stored
 python benchmarks/parity.py --disyre disyre    # the checkout of DISYRE's public code
+python benchmarks/parity.py --kascenas DenoisingAE
 python benchmarks/parity.py --lite site-packages    # with efficientnet-lite-pytorch, installed without dependencies
 """
 
@@ -19,9 +20,9 @@ from torch import nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from benchmarks import parity_disyre, parity_lite, parity_upd  # noqa: E402
+from benchmarks import parity_disyre, parity_kascenas, parity_lite, parity_upd  # noqa: E402
 from tests.anomalies.test_simplex import stored_points  # noqa: E402
-from tests.parity.cases import CASES, DISYRE, LITE, RECORDS, UPD, thinned  # noqa: E402
+from tests.parity.cases import CASES, DISYRE, KASCENAS, LITE, RECORDS, UPD, thinned  # noqa: E402
 
 
 def output(name: str, network: nn.Module) -> np.ndarray:
@@ -72,6 +73,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--upd", type=Path, help="a checkout of UPD_study")
     parser.add_argument("--disyre", type=Path, help="a checkout of DISYRE's public code")
+    parser.add_argument("--kascenas", type=Path, help="a checkout of DenoisingAE")
     parser.add_argument("--lite", type=Path, help="a folder that holds the package efficientnet_lite_pytorch")
     parser.add_argument("--only", choices=CASES, nargs="+", default=list(CASES), help="what to record; default: all")
     given = parser.parse_args()
@@ -82,6 +84,8 @@ if __name__ == "__main__":
             public = parity_upd.theirs(case_name, given.upd / "models")
         elif given.disyre and source == DISYRE:
             public = parity_disyre.theirs(case_name, given.disyre)
+        elif given.kascenas and source == KASCENAS:
+            public = parity_kascenas.theirs(given.kascenas)
         elif given.lite and source == LITE:
             public = parity_lite.theirs(case_name, given.lite)
         else:

@@ -15,7 +15,8 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 from torch.nn import functional as F
 
-from tests.parity.cases import CASES, Pyramid
+from harness.training.seeds import Streams
+from tests.parity.cases import CASES, Change, Pyramid
 
 #: names of our tensors to theirs
 BLOCK = [(r"norm(\d)", r"bn\1"), (r"shortcut\.weight", "skip.skip_conv.weight")]
@@ -89,6 +90,13 @@ def pii(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Modu
     found["encoder.0.weight"] = grey(found["encoder.0.weight"])
     made = WideResNetAE(Namespace())
     made.forward = lambda x: made.decoder(made.encoder(x.repeat(1, 3, 1, 1)))  # logits
+    return made, found
+
+
+def pii_map(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    made, found = pii("pii", {key.removeprefix("0."): value for key, value in ours.items()}, models)
+    whole = type(made).forward.__get__(made)
+    made.forward = lambda x: whole(x.repeat(1, 3, 1, 1))
     return made, found
 
 
@@ -233,13 +241,54 @@ def rd(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Modul
 
 def rd_map(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
     made, found = rd(name, ours, models)
-    trainer = ast.parse((models / "RD" / "RDtrainer.py").read_text())  # a script: it parses arguments when imported
-    wanted = [node for node in trainer.body if getattr(node, "name", "") == "get_anomaly_map"]
     scope: dict[str, Any] = {"torch": torch, "F": F, "gaussian_filter": gaussian_filter, "Tensor": torch.Tensor}
-    exec(compile(ast.Module(wanted, []), "RDtrainer.py", "exec"), scope)
+    run_script(models / "RD" / "RDtrainer.py", ["get_anomaly_map"], scope)
     config = Namespace(image_size=64, device="cpu", gaussian_blur=True)
     made.forward = lambda x: scope["get_anomaly_map"](made.levels(x), made.inner(made.levels(x)), config)
     return made, found
+
+
+def restoration(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    made, found = vae("vae", ours, models)
+    made.forward = type(made).forward.__get__(made)
+    scope: dict[str, Any] = {"torch": torch, "model": made}
+    scope["config"] = Namespace(device="cpu", num_restoration_steps=3, tv_lambda=1.2, restore_lr=1e3)
+    run_script(models / "VAE" / "r-VAEtrainer.py", ["total_variation", "restore"], scope)
+    generator = Streams(5).child("restoration")["latent"]
+    made.reparameterize = lambda mean, log_variance: (
+        mean + (0.5 * log_variance).exp() * torch.randn((1, mean.shape[1]), generator=generator)
+    )
+
+    class Restored(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = made
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            with torch.enable_grad():
+                return (scope["restore"](images.clone()) - images)[..., ::2, ::2].detach()
+
+    return Restored(), {f"inner.{key}": value for key, value in found.items()}
+
+
+def upd_map(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
+    import torchgeometry
+
+    scope: dict[str, Any] = {"torch": torch, "Tensor": torch.Tensor}
+    scope["ssim_module"] = torchgeometry.losses.SSIM(11, max_val=255)
+    run_script(models.parent / "utilities" / "utils.py", ["ssim_map"], scope)
+
+    def compared(images: torch.Tensor, restored: torch.Tensor) -> torch.Tensor:
+        mask = torch.stack([image > image.min() for image in images])
+        return scope["ssim_map"](restored, images) * mask
+
+    return Change(compared), {}
+
+
+def run_script(path: Path, names: list[str], scope: dict[str, Any]) -> None:
+    """Define functions of a script in `scope`; the script itself parses arguments when it is imported."""
+    wanted = [node for node in ast.parse(path.read_text()).body if getattr(node, "name", "") in names]
+    exec(compile(ast.Module(wanted, []), path.name, "exec"), scope)
 
 
 def anogan(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.Module, dict[str, torch.Tensor]]:
@@ -279,6 +328,7 @@ def anogan(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.M
 
 NETWORKS = {
     "pii": pii,
+    "pii_map": pii_map,
     "dae": dae,
     "am_cons_encoder": encoder,
     "am_cons_map": encoder,
@@ -288,4 +338,6 @@ NETWORKS = {
     "fae_map": fae_map,
     "rd": rd,
     "rd_map": rd_map,
+    "r_vae_restoration": restoration,
+    "upd_map": upd_map,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import torch
@@ -23,12 +24,16 @@ from harness.networks.efficientnet import EfficientNetLite
 from harness.networks.output import OutputConv2d
 from harness.networks.wgan import Critic, encoder, generator
 from harness.networks.wide_resnet import WideResNetAutoencoder
+from harness.scoring.similarity import anomaly_map
 from harness.scoring.ssim import dissimilarity_map
+from harness.training.seeds import Streams
 
 RECORDS = Path(__file__).parent / "records"
 LITE = "efficientnet-lite-pytorch 0.1.0 (PyPI)"
 UPD = "UPD_study (in matt-baugh/img-cond-diffusion-model-ad, a348999)"
+KASCENAS = "DenoisingAE (AntanasKascenas/DenoisingAE, 8e5a9df)"
 DISYRE = "DISYRE's public code (snavalm/disyre, e149f29)"
+DARKEST = 0.01  # what DenoisingAE counts as background; packed brains are above it
 THINNED = 4  # every fourth pixel of a map is recorded
 
 
@@ -134,6 +139,39 @@ class SimilarityMap(nn.Module):
         return dissimilarity_map(self.inner(features), features, 5)
 
 
+class Change(nn.Module):
+    """A map of an image and its restoration, given as the first and the second half of a batch."""
+
+    def __init__(self, compared: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.compared = compared
+
+    def forward(self, pair: Tensor) -> Tensor:
+        images, restored = pair.chunk(2)
+        return self.compared(images * (images > DARKEST), restored)
+
+
+def upd_change(images: Tensor, restored: Tensor) -> Tensor:
+    """The map of VAE, f-AnoGAN and their variants `upd`, in the brain."""
+    return anomaly_map(images, restored, "ssim") * (images > 0)
+
+
+class Restoration(nn.Module):
+    """r-VAE's restoration of two slices in three steps with the settings of UPD_study; random codes from a seed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        vae = registry.load("vae").Baseline(registry.params("vae", {}, "t1"), Context("t1", 1.0))
+        self.encoder, self.decoder = vae.encoder, vae.decoder
+        params = registry.params("r_vae-upd", {"iterations": 3, "averaged": 2}, "t1")
+        self.made = [registry.load("r_vae").Baseline(params, Context("t1", 1.0, vae))]  # no sub-module
+
+    def forward(self, images: Tensor) -> Tensor:
+        # The VAE's loss is in float32 whatever the networks are; here nothing is to be rounded.
+        with mock.patch.object(Tensor, "float", Tensor.double):
+            return (self.made[0].restored(images, Streams(5)) - images)[..., ::2, ::2]
+
+
 class Code(Encoder):
     """AMCons' mean and log variance."""
 
@@ -205,6 +243,22 @@ CASES = {
         lambda: SimilarityMap(autoencoder()),
         (1, 32, 32, 32),
     ),
+    "r_vae_restoration": Case(
+        "r-VAE",
+        "change of the restoration of r_vae-upd, three steps",
+        UPD,
+        Restoration,
+        (2, 1, 128, 128),
+        background=0.25,
+    ),
+    "upd_map": Case(
+        "VAE, r-VAE, f-AnoGAN, DAE",
+        "anomaly map of an image and its restoration, of the variants upd",
+        UPD,
+        lambda: Change(upd_change),
+        (2, 1, 128, 128),
+        background=0.25,
+    ),
     "pii": Case(
         "PII, FPI",
         "logits of the wide residual network",
@@ -212,8 +266,23 @@ CASES = {
         lambda: WideResNetAutoencoder((16, 64, 128, 256, 256)),
         (1, 1, 128, 128),
     ),
+    "pii_map": Case(
+        "PII, FPI",
+        "anomaly map",
+        UPD,
+        lambda: nn.Sequential(WideResNetAutoencoder((16, 64, 128, 256, 256)), nn.Sigmoid()),
+        (1, 1, 128, 128),
+    ),
     "dae": Case(
         "DAE", "output of the U-Net, one input channel", UPD, lambda: DenoisingUNet((64, 128, 256, 512)), (1, 1, 64, 64)
+    ),
+    "dae_map": Case(
+        "DAE",
+        "anomaly map of an image and its restoration",
+        KASCENAS,
+        lambda: Change(registry.load("dae").Baseline(registry.params("dae", {}, "t1"), Context("t1", 1.0)).change),
+        (2, 1, 128, 128),
+        background=0.1,
     ),
     "am_cons_encoder": Case(
         "AMCons", "mean and log variance of the encoder", UPD, lambda: Code(64, 32, 8), (1, 1, 128, 128)
