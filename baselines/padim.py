@@ -1,0 +1,141 @@
+"""PaDiM: Gaussians of frozen features at every place of healthy slices; the Mahalanobis distance is the score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from harness.anomalies.filters import smoothed
+from harness.method import Batch, Context, Method, Phase, Update
+from harness.networks.backbones import Backbone
+from harness.networks.bottleneck import to_square
+from harness.scoring.windows import by_slices
+from harness.settings import BackboneParams, scoring
+from harness.training.seeds import Streams
+
+REVISION = 1
+TITLE = "PaDiM"
+FAMILY = "FM"
+PAPER = "Defard et al., ICPR 2021 (arXiv:2011.08785)"
+SMALL = {"steps": 6, "batch": 4, "patch": 32, "weights": "random", "width": 8, "channels": 12, "zoom": 2}
+STAGES = (1, 2, 3)
+
+
+@dataclass(frozen=True)
+class Params(BackboneParams):
+    """Defaults: Defard et al. 2021 with ResNet-18 ("R18-Rd100"), whose code UPD_study has for slices of 128 x 128."""
+
+    steps: int = 200  # batches that Gaussians are estimated from; own choice, the authors take every image
+    batch: int = 32  # slices
+    backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "resnet18"
+    channels: int = 100  # drawn at random of those of three stages, the same at every place
+    ridge: float = 0.01  # added to the variances
+    smoothing: float = scoring(4.0)  # voxels of the scaled slice, standard deviation of the Gaussian; 0 = off
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.channels < 1 or self.ridge <= 0:
+            raise ValueError("channels must be at least 1 and ridge above 0")
+        if self.steps * self.batch < 2:
+            raise ValueError("a Gaussian needs two slices or more: raise steps or batch")
+        if self.patch * self.zoom % 4:
+            raise ValueError(f"patch {self.patch} x zoom {self.zoom} must be a multiple of 4")
+
+
+class Gaussians(nn.Module):
+    """Mean (C, P) and precision (P, C, C) of the features at P places, and which channels (C,) they are."""
+
+    chosen: Tensor
+    mean: Tensor
+    precision: Tensor
+
+    def __init__(self, channels: int, places: int) -> None:
+        super().__init__()
+        self.register_buffer("chosen", torch.zeros(channels, dtype=torch.int64))
+        self.register_buffer("mean", torch.zeros(channels, places))
+        self.register_buffer("precision", torch.zeros(places, channels, channels))
+
+    def distance(self, features: Tensor) -> Tensor:
+        """Mahalanobis distance (N, P) of features (N, C, P)."""
+        apart = (features - self.mean).permute(2, 0, 1)  # (P, N, C)
+        return ((apart @ self.precision) * apart).sum(2).clamp_min(0).sqrt().T
+
+
+class Baseline(Method):
+    """Nothing is optimised: one phase adds up features and their products, the next makes Gaussians of them."""
+
+    count: Tensor
+    total: Tensor
+    products: Tensor
+
+    def __init__(self, params: Params, context: Context) -> None:
+        super().__init__(params, context)
+        self.backbone = Backbone(params, stages=max(STAGES))
+        available = sum(self.backbone.channels[stage] for stage in STAGES)
+        self.channels = min(params.channels, available)
+        self.side = params.patch * params.zoom // 4  # of the first stage's features
+        self.gaussians = Gaussians(self.channels, self.side**2)
+        self.gaussians.chosen.copy_(torch.randperm(available)[: self.channels])
+        # Not in a sub-module: kept in the state of an unfinished training, not in the finished run.
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("total", torch.zeros(0, dtype=torch.float64))
+        self.register_buffer("products", torch.zeros(0, dtype=torch.float64))
+
+    def phases(self) -> Sequence[Phase]:
+        p, device = self.params, self.gaussians.mean.device
+        places = self.side**2
+        self.total = torch.zeros(self.channels, places, dtype=torch.float64, device=device)
+        self.products = torch.zeros(places, self.channels, self.channels, dtype=torch.float64, device=device)
+        collect, fit = Update(self.collect, None), Update(self.fit, None)
+        return [
+            Phase(p.steps, p.batch, p.patch, [collect], True, "collect", validation=self.magnitude),
+            Phase(1, p.batch, p.patch, [fit], True, "fit", validation=self.held_out),
+        ]
+
+    def features(self, images: Tensor) -> Tensor:
+        """The chosen channels of three stages, enlarged to the first one's size: (N, C, P)."""
+        outputs = self.backbone(to_square(images, self.params.patch))
+        levels = [outputs[stage].float() for stage in STAGES]
+        size = (self.side, self.side)
+        enlarged = [F.interpolate(level, size, mode="bilinear", align_corners=False) for level in levels[1:]]
+        return torch.cat([levels[0], *enlarged], 1)[:, self.gaussians.chosen].flatten(2)
+
+    def collect(self, batch: Batch) -> Tensor:
+        """Add up the features of a batch and the products of any two; returns their mean magnitude."""
+        features = self.features(batch.images).double()
+        at_places = features.permute(2, 1, 0)  # (P, C, N)
+        self.count += len(features)
+        self.total += features.sum(0)
+        self.products += at_places @ at_places.transpose(1, 2)
+        return features.norm(dim=1).mean()
+
+    def magnitude(self, batch: Batch) -> Tensor:
+        """Mean magnitude of a batch's features."""
+        return self.features(batch.images).norm(dim=1).mean()
+
+    def fit(self, batch: Batch) -> Tensor:
+        """Make mean and precision of what was added up; returns the mean distance of the batch."""
+        mean = self.total / self.count
+        columns = mean.T.unsqueeze(2)
+        covariance = (self.products - self.count * columns @ columns.transpose(1, 2)) / (self.count - 1)
+        ridge = self.params.ridge * torch.eye(self.channels, dtype=mean.dtype, device=mean.device)
+        self.gaussians.mean.copy_(mean)
+        self.gaussians.precision.copy_(torch.linalg.inv(covariance + ridge))
+        return self.held_out(batch)
+
+    def held_out(self, batch: Batch) -> Tensor:
+        """Mean distance of a batch."""
+        return self.gaussians.distance(self.features(batch.images)).mean()
+
+    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
+        def distance(images: Tensor) -> Tensor:
+            apart = self.gaussians.distance(self.features(images)).unflatten(1, (1, self.side, self.side))
+            scores = F.interpolate(apart, scale_factor=4 / self.params.zoom, mode="bilinear", align_corners=False)
+            return smoothed(scores, self.params.smoothing)[..., : images.shape[-2], : images.shape[-1]]
+
+        return {"final": by_slices(distance, volume, self.params.patch, self.params.score_batch)[0]}
