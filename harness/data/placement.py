@@ -36,20 +36,24 @@ class Placement:
     path: Path | None = None  # of the scan, whose header a map takes over
 
     def to_native(self, volume: np.ndarray) -> Any:
-        """A map (D, H, W) as packed, interpolated linearly on the voxels of the scan: an image of nibabel.
+        """A map (D, H, W) as packed, interpolated linearly on the voxels of the scan: an image of nibabel."""
+        data = geometry.sample(
+            np.asarray(volume, np.float32).transpose(2, 1, 0), self.grid.affine, self.native, np.linalg.inv(self.matrix)
+        )
+        return self.on_native(data.astype(np.float32))
+
+    def on_native(self, data: np.ndarray) -> Any:
+        """Values on the voxels of the scan, in their order, as an image of nibabel.
 
         It has the header of a NIfTI scan, so that every program shows it where it shows the scan, whichever of sform
         and qform that is.
         """
         import nibabel
 
-        data = geometry.sample(
-            np.asarray(volume, np.float32).transpose(2, 1, 0), self.grid.affine, self.native, np.linalg.inv(self.matrix)
-        )
         source: Any = nibabel.load(self.path) if self.path else None
         header = source.header.copy() if isinstance(source, nibabel.Nifti1Pair) else None
         image = nibabel.Nifti1Image(data, self.native.affine, header)
-        image.header.set_data_dtype(np.float32)
+        image.header.set_data_dtype(data.dtype)
         image.header["cal_min"] = image.header["cal_max"] = 0  # the range of the scan's grey values
         return image
 

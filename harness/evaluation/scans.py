@@ -1,0 +1,111 @@
+"""A trained run on new scans, one or a folder of them: anomaly maps, and masks above a threshold, on their voxels."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from harness.data.placement import prepare_scan
+from harness.data.settings import settings
+from harness.errors import HarnessError
+from harness.evaluation.map_files import nifti_files
+from harness.evaluation.testing import final_map, score_volume
+from harness.files import atomic, read_json, write_json
+from harness.method import Method
+from harness.training.memory import enough_memory
+from harness.training.seeds import Streams
+
+RECORD = "maps.json"  # in a folder of maps: what made them
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A trained method, as `run.load` gives it, and what is wanted of it.
+
+    name: which of the method's maps; threshold: a mask of the voxels that reach it stands beside each map.
+    """
+
+    method: Method
+    about: dict[str, Any]
+    device: torch.device
+    name: str = "final"
+    threshold: float | None = None
+
+    def score(self, image: Path, t1: Path | None, out: Path) -> list[Path]:
+        """Preprocess a scan as the training data were, score it and write the map to `out`; returns what was written.
+
+        Raises HarnessError for a scan that cannot be used, and a map that the method has not.
+        """
+        if not out.name.endswith((".nii", ".nii.gz")):
+            raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
+        volume, placement = prepare_scan(image, settings(self.about["preprocessing"]), self.about["modality"], t1)
+        scored = placement.to_native(self._map(volume, image.name))
+        images = {out: scored}
+        if self.threshold is not None:
+            called = np.asarray(scored.dataobj) >= self.threshold
+            images[mask_path(out)] = placement.on_native(called.astype(np.uint8))
+        for path, made in images.items():
+            with atomic(path) as partial:
+                made.to_filename(partial)
+        return list(images)
+
+    def score_folder(self, images: Path, t1: Path | None, out: Path) -> int:
+        """Score each NIfTI file of a folder into a file of the same name; maps that are there are not made again.
+
+        t1: folder of T1-weighted scans of the same names. Prints a line for each scan that cannot be used, and returns
+        how many there were. Raises HarnessError where `out` holds maps of another run.
+        """
+        scans = nifti_files(images)
+        beside = nifti_files(t1) if t1 is not None else {}
+        self._claim(out)
+        lost = 0
+        for stem, path in tqdm(scans.items(), f"score {images}", unit="scan", disable=None):
+            made = out / f"{stem}.nii.gz"
+            if made.is_file() and (self.threshold is None or mask_path(made).is_file()):
+                continue
+            try:
+                if t1 is not None and stem not in beside:
+                    raise HarnessError(f"{path}: no T1-weighted scan of this name in {t1}; add it")
+                self.score(path, beside.get(stem), made)
+            except HarnessError as error:
+                lost += 1
+                tqdm.write(f"left out: {error}", file=sys.stderr)
+        return lost
+
+    def _map(self, volume: np.ndarray, stream: str) -> np.ndarray:
+        """The map (D, H, W) float32 of a prepared scan; random methods draw from the stream of its name."""
+        # Packed volumes are float16; a scan is rounded like them.
+        tensor = torch.from_numpy(np.ascontiguousarray(volume.astype(np.float16), dtype=np.float32)).to(self.device)
+        rng = Streams(self.about["seed"], self.device).child(stream)
+        method = self.about["method"]
+        with enough_memory(f"scoring with {method} on {self.device}", "use --device cpu"):
+            if self.name == "final":  # for most methods a fraction of the work
+                maps = {self.name: final_map(self.method, tensor, rng, method)}
+            else:
+                maps = score_volume(self.method, tensor, rng, method)
+        if self.name not in maps:
+            raise HarnessError(f"--map {self.name}: {method} has no such map; there are {', '.join(maps)}")
+        return maps[self.name].cpu().numpy()
+
+    def _claim(self, out: Path) -> None:
+        """Note in a folder what makes its maps. Raises HarnessError if it holds those of something else."""
+        keys = ("method", "seed", "modality", "weights")
+        record = {key: self.about.get(key) for key in keys} | {"map": self.name, "threshold": self.threshold}
+        path = out / RECORD
+        if path.is_file():
+            if read_json(path) != record:
+                raise HarnessError(f"{out}: holds maps of another run, map or threshold; choose another folder")
+        elif out.is_dir() and any(out.iterdir()):
+            raise HarnessError(f"{out}: is not empty, and holds no {RECORD}; choose another folder")
+        write_json(path, record)
+
+
+def mask_path(out: Path) -> Path:
+    """Where the mask of a map lies: in `masks` beside it, under its name, so that `evaluate` finds maps alone."""
+    return out.parent / "masks" / out.name

@@ -1,0 +1,129 @@
+"""A trained run on a scan and on folders of them: the same maps, masks, what is done already, what cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from harness.errors import HarnessError
+from harness.evaluation.map_files import nifti_files
+from harness.evaluation.scans import RECORD, Scorer, mask_path
+from harness.files import read_json, write_json
+from harness.method import Context
+from harness.training import run
+from harness.verbs.score import command
+from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory) -> Path:
+    """Two scans of an extracted brain, one of them with a bright spot, and a file that is none."""
+    folder = tmp_path_factory.mktemp("scans")
+    image, mask = (scanned(data, mni().affine, POSE, NATIVE) for data in (mni().image, mni().mask.astype(np.float32)))
+    brain = np.where(mask > 0.5, np.maximum(image * 800, 1), 0).astype(np.float32)
+    nifti(folder / "a.nii.gz", brain, NATIVE.affine)
+    nifti(folder / "b.nii.gz", np.where(brain > 0, np.maximum(brain * 0.9, 1), 0), NATIVE.affine)
+    (folder / "notes.txt").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A run of the control `intensity`, which nothing is learned for."""
+    folder = tmp_path_factory.mktemp("run")
+    method = run.build("intensity", {}, Context("t1", FAST.spacing))
+    facts = run.facts("intensity", {}, method.context, 1)
+    run.write(folder, method, facts | {"preprocessing": asdict(FAST), "simulated": True})
+    return folder
+
+
+def scorer(trained: Path, **changes) -> Scorer:
+    method, about = run.load(trained, CPU)
+    return Scorer(method, about, CPU, **changes)
+
+
+def values(path: Path) -> np.ndarray:
+    return np.asarray(nibabel.load(path).dataobj)
+
+
+def test_a_folder_gives_the_maps_of_its_scans(scans, trained, tmp_path):
+    assert scorer(trained).score_folder(scans, None, tmp_path / "maps") == 0
+    assert sorted(nifti_files(tmp_path / "maps")) == ["a", "b"]
+    for name in ("a", "b"):
+        (made,) = scorer(trained).score(scans / f"{name}.nii.gz", None, tmp_path / "one.nii.gz")
+        assert np.array_equal(values(made), values(tmp_path / "maps" / f"{name}.nii.gz"))
+        assert values(made).shape == NATIVE.shape
+        assert values(made).max() > 0.5
+
+
+def test_masks_are_where_maps_reach_the_threshold(scans, trained, tmp_path):
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    assert sorted(nifti_files(tmp_path)) == ["a", "b"]  # what `evaluate` takes for maps
+    for name in ("a", "b"):
+        found, mask = tmp_path / f"{name}.nii.gz", tmp_path / "masks" / f"{name}.nii.gz"
+        assert mask == mask_path(found)
+        assert nibabel.load(mask).get_data_dtype() == np.uint8
+        assert np.array_equal(values(mask), values(found) >= 0.6)
+        assert 0 < values(mask).mean() < 0.5
+        np.testing.assert_array_equal(nibabel.load(mask).affine, nibabel.load(found).affine)
+
+
+def test_maps_that_are_there_are_not_made_again_but_missing_masks_are(scans, trained, tmp_path):
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    kept, before = tmp_path / "a.nii.gz", (tmp_path / "a.nii.gz").stat().st_mtime_ns
+    (tmp_path / "b.nii.gz").unlink()
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    assert kept.stat().st_mtime_ns == before
+    mask_path(kept).unlink()
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    assert mask_path(kept).is_file()
+    assert (tmp_path / "b.nii.gz").is_file()
+
+
+@pytest.mark.parametrize("other", ["threshold", "seed", "foreign folder"])
+def test_maps_of_another_run_are_not_mixed(scans, trained, tmp_path, other):
+    if other == "foreign folder":
+        (tmp_path / "mine.nii.gz").touch()
+    else:
+        scorer(trained).score_folder(scans, None, tmp_path)
+    changed = scorer(trained, threshold=0.5 if other == "threshold" else None)
+    if other == "seed":
+        changed.about["seed"] = 2
+    with pytest.raises(HarnessError, match="choose another folder"):
+        changed.score_folder(scans, None, tmp_path)
+
+
+def test_a_scan_that_cannot_be_used_costs_itself_alone(scans, trained, tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "a.nii.gz").symlink_to(scans / "a.nii.gz")
+    (images / "bad.nii.gz").write_bytes((scans / "a.nii.gz").read_bytes()[:2000])
+    given = ["--run", str(trained), "--image", str(images), "--out", str(tmp_path / "maps"), "--device", "cpu"]
+    result = CliRunner().invoke(command, given)
+    assert isinstance(result.exception, HarnessError)
+    assert "1 of the scans could not be scored" in str(result.exception)
+    assert sorted(nifti_files(tmp_path / "maps")) == ["a"]
+    assert "left out:" in result.output + capsys.readouterr().err
+
+
+def test_what_makes_the_maps_is_noted(scans, trained, tmp_path):
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    noted = read_json(tmp_path / RECORD)
+    assert (noted["method"], noted["seed"], noted["map"], noted["threshold"]) == ("intensity", 1, "final", 0.6)
+    write_json(tmp_path / RECORD, noted | {"method": "dae"})
+    with pytest.raises(HarnessError, match="another run"):
+        scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+
+
+def test_folders_go_together(scans, trained, tmp_path):
+    given = ["--run", str(trained), "--image", str(scans), "--t1", str(scans / "a.nii.gz"), "--out", str(tmp_path)]
+    result = CliRunner().invoke(command, given)
+    assert "give the folder of T1-weighted scans" in str(result.exception)
