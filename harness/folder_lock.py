@@ -1,10 +1,12 @@
-"""A lock on the results of an experiment, which the operating system releases with its holder, however that ends."""
+"""A lock on a folder of results, which the operating system releases with its holder, however that ends."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -20,13 +22,31 @@ _held: list[int] = []
 
 
 def hold(folder: str | os.PathLike[str]) -> None:
-    """Hold a folder, made if missing, until this process ends.
+    """Hold an experiment's folder, made if missing, until this process ends. Raises HarnessError as `_lock` does."""
+    handle = _lock(Path(folder), "runs this experiment", "`python -m harness status` shows its progress")
+    if handle is not None:
+        _held.append(handle)
+
+
+@contextlib.contextmanager
+def held(folder: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the folder of a run, made if missing. Raises HarnessError as `_lock` does."""
+    handle = _lock(Path(folder), "trains this run", "then run the same command again")
+    try:
+        yield
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _lock(folder: Path, doing: str, advice: str) -> int | None:
+    """The open lock file of a folder, made if missing.
 
     Raises HarnessError naming the holder if another process holds it. Where the file system has no locks (some network
-    file systems) a warning says so, and the run goes on.
+    file systems) a warning says so, and the result is None.
     """
-    path = Path(folder) / NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = folder / NAME
+    folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         if fcntl is None:
@@ -35,14 +55,11 @@ def hold(folder: str | os.PathLike[str]) -> None:
     except BlockingIOError:
         holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
         os.close(handle)
-        raise HarnessError(
-            f"{folder}: {holder} runs this experiment; wait for it or stop it, `python -m harness status` shows its "
-            "progress"
-        ) from None
+        raise HarnessError(f"{folder}: {holder} {doing}; wait for it or stop it, {advice}") from None
     except OSError as error:
         os.close(handle)
-        print(f"warning: {path}: no lock ({error}); do not run this experiment twice at once", file=sys.stderr)
-        return
+        print(f"warning: {path}: no lock ({error}); let no two processes work in it at once", file=sys.stderr)
+        return None
     os.truncate(handle, 0)
     os.write(handle, f"process {os.getpid()} on {platform.node()}".encode())
-    _held.append(handle)
+    return handle

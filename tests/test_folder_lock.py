@@ -1,4 +1,4 @@
-"""The lock on an experiment's results: one holder at a time, free again however its holder ends."""
+"""The lock on a folder of results: one holder at a time, free again however its holder ends."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from harness import folder_lock
 from harness.errors import HarnessError
@@ -45,6 +46,26 @@ def test_a_second_holder_is_told_of_the_first(holder, tmp_path):
     folder_lock.hold(tmp_path / "other")
 
 
+def test_a_run_is_held_while_it_is_trained(holder, tmp_path):
+    """As by the training of a workflow that was killed itself."""
+    with (
+        pytest.raises(HarnessError, match=rf"demo: process {holder.pid} on .* trains this run; wait for it"),
+        folder_lock.held(tmp_path / "demo"),
+    ):
+        pass
+    for _ in range(2):
+        with folder_lock.held(tmp_path / "run"):
+            assert str(os.getpid()) in (tmp_path / "run" / folder_lock.NAME).read_text()
+
+
+def test_a_training_holds_its_run(tiny_cohort, holder, tmp_path):
+    from harness.training.job import train_run
+
+    with pytest.raises(HarnessError, match="trains this run"):
+        train_run("random", {}, "t1", 1, tiny_cohort, tmp_path / "demo", torch.device("cpu"))
+    train_run("random", {}, "t1", 1, tiny_cohort, tmp_path / "other", torch.device("cpu"))
+
+
 def test_a_killed_holder_leaves_no_lock(holder, tmp_path):
     holder.kill()
     holder.wait()
@@ -55,4 +76,4 @@ def test_a_killed_holder_leaves_no_lock(holder, tmp_path):
 def test_without_locks_the_run_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(folder_lock, "fcntl", None)
     folder_lock.hold(tmp_path)
-    assert "do not run this experiment twice at once" in capsys.readouterr().err
+    assert "let no two processes work in it at once" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from harness import __version__, device, registry
+from harness import __version__, device, folder_lock, registry
 from harness.data.store import Store
 from harness.errors import HarnessError
 from harness.method import Context
@@ -39,8 +39,24 @@ def train_run(
 ) -> None:
     """Train a method on the training subjects of a packed cohort and write its run to `out`.
 
-    Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, or too little memory.
+    Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, or too little memory, and
+    where another process trains this run, such as one that a killed workflow left behind.
     """
+    with folder_lock.held(out):
+        _train(method, overrides, modality, seed, data, out, chosen, required, pace)
+
+
+def _train(
+    method: str,
+    overrides: dict[str, Any],
+    modality: str,
+    seed: int,
+    data: Path,
+    out: Path,
+    chosen: torch.device,
+    required: Path | None,
+    pace: Pace | None,
+) -> None:
     params = asdict(registry.params(method, overrides, modality))
     store = Store.open(data)
     training, validation = (store.rows(modality, split) for split in ("train", "validation"))
