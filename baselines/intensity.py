@@ -24,4 +24,4 @@ class Baseline(Method):
     """Needs no training."""
 
     def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        return {"final": volume if self.context.modality == "t2" else 1 - volume}
+        return {"final": 1 - volume if self.context.modality == "t1" else volume}

@@ -34,7 +34,7 @@ WHOLE = 2**20  # as the patch of a phase: whole slices, for a method that crops 
 class Context:
     """What a method is told about the study it runs in."""
 
-    modality: str  # "t1" or "t2"
+    modality: str  # one of `harness.modalities.NAMES`
     spacing: float  # mm, side of the isotropic voxels
     required: Method | None = None  # the trained method that REQUIRES names, frozen
 

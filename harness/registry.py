@@ -19,6 +19,7 @@ from typing import Any
 
 from harness import settings
 from harness.errors import HarnessError
+from harness.modalities import NAMES
 
 BASELINES = Path(__file__).resolve().parent.parent / "baselines"
 CONTROL = "control"  # the family of methods that show what a number is worth, and are no rivals
@@ -136,9 +137,9 @@ def params_class(name: str) -> type:
 def params(name: str, overrides: dict[str, Any], modality: str, where: str = "params") -> Any:
     """The hyper-parameters of a method for one modality.
 
-    `overrides` maps names to values; entries under a modality (`t1`, `t2`) go before the others. Defaults per modality
-    come from `Params.MODALITY`, a mapping of modality to values, where a method's paper has such; those of a variant
-    replace them.
+    `overrides` maps names to values; entries under a modality (`t1`, `t2`, …) go before the others. Defaults per
+    modality come from `Params.MODALITY`, a mapping of modality to values, where a method's paper has such; those of a
+    variant replace them.
     Raises HarnessError naming the key.
     """
     cls = params_class(name)
@@ -149,7 +150,7 @@ def params(name: str, overrides: dict[str, Any], modality: str, where: str = "pa
 
 def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[str, Any]:
     """Overrides for one modality: those under its name go before the others. Raises HarnessError for no mapping."""
-    common = {key: value for key, value in overrides.items() if key not in ("t1", "t2")}
+    common = {key: value for key, value in overrides.items() if key not in NAMES}
     own = overrides.get(modality) or {}
     if not isinstance(own, dict):
         raise HarnessError(f"{where}.{modality}: must be a mapping of parameters, not {own!r}")

@@ -18,6 +18,7 @@ from harness.config import Experiment, read
 from harness.data.intensity import RULES
 from harness.data.settings import Preprocessing
 from harness.errors import HarnessError
+from harness.modalities import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -83,7 +84,7 @@ MISTAKES = {
     "unknown preprocessing": ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
     "preprocessing out of range": ({"preprocessing__spacing": -1}, r"preprocessing: spacing must be"),
     "intensity unknown": ({"preprocessing__intensity": "p42"}, r"preprocessing.*p42"),
-    "modality unknown": ({"tasks": [{"name": "X", "dataset": "atlas", "modality": "flair"}]}, r"'flair' is not one of"),
+    "modality unknown": ({"tasks": [{"name": "X", "dataset": "atlas", "modality": "swi"}]}, r"'swi' is not one of"),
 }
 
 
@@ -160,6 +161,13 @@ def test_overlays_merge_mappings_and_replace_lists(tmp_path):
 def test_every_rule_of_intensity_can_be_named():
     hints = get_type_hints(Preprocessing)
     assert set(get_args(hints["intensity"])) == set(RULES)
+
+
+def test_every_modality_can_be_named():
+    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    assert schema["properties"]["tasks"]["items"]["properties"]["modality"]["enum"] == list(NAMES)
+    columns = yaml.safe_load((ROOT / "workflow" / "schemas" / "subject.schema.yaml").read_text())["properties"]
+    assert set(NAMES) <= columns.keys()
 
 
 def test_config_needs_no_heavy_library():

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from harness.data.geometry import Grid
 from harness.data.scan import Scan
+from harness.modalities import MODALITIES
 
 #: ml, the brain volumes that are believed (with fluid spaces; in MNI space brains are large)
 PLAUSIBLE = (500.0, 2600.0)
@@ -79,8 +80,8 @@ def inside_head(image: np.ndarray, prior: np.ndarray, spacing: np.ndarray, modal
     surface lies from the template's is then smoothed along the surface, so that single leaks and gaps do not count,
     and the template's brain is grown or shrunk by that much.
     """
-    # On T2-weighted scans the fluid around the brain is bright: it has no ceiling, and is tissue already.
-    ceiling, margin = (1.4, 2.0) if modality == "t1" else (np.inf, 0.5)
+    # On other than T1-weighted scans the fluid around the brain is bright: it has no ceiling, and is tissue already.
+    ceiling, margin = (1.4, 2.0) if MODALITIES[modality].fluid > 0 else (np.inf, 0.5)
     image = _levelled(image, prior, float(spacing[0]))
     dark, white = _tissue_range(image, prior)
     tissue = (prior < NEAR) & (image > dark) & (image < ceiling * white)

@@ -25,12 +25,13 @@ from harness.data import brain, geometry
 from harness.data.geometry import Grid
 from harness.data.scan import BadScan
 from harness.data.template import Template
+from harness.modalities import MODALITIES
 
 #: mm: voxels on which the two are compared, and how deep they must lie. Nearer to the surface it is the brain mask that
 #: correlates, and fluid that one scan shows and the other does not.
 SPACING, DEEP = 4.0, 10.0
-#: least correlation of a T1 in the larger half, and of a T2, negated, in the smaller one
-UPRIGHT = {"t1": 0.35, "t2": 0.25}
+#: least correlation, by `Modality.fluid`: of a T1 in the larger half, and of a T2, negated, in the smaller one
+UPRIGHT = {1: 0.35, -1: 0.25}
 TURNED = (
     "does not lie as its header says, or is damaged (correlation {:.2f} with the template, a scan that is placed right "
     "has {} or more); look at it, convert it again from DICOM or correct its affine, else exclude the subject"
@@ -60,13 +61,19 @@ def correlations(image: np.ndarray, inside: np.ndarray, template: Template, grid
 def check(modality: str, image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid, path: Path) -> None:
     """Raise BadScan if a scan that is given as T1 looks T2-weighted, or the other way round, in both halves.
 
-    So it is if neither half resembles the template as a scan of this contrast does that lies as its header says.
+    So it is if neither half resembles the template as a scan of this contrast does that lies as its header says. A
+    modality whose contrast is neither, as that of FLAIR, is not checked.
     """
+    kind = MODALITIES[modality]
+    if not kind.fluid:
+        return
     found = correlations(image, inside, template, grid)
-    if modality == "t1" and max(found) < 0:
-        raise BadScan(path, f"is given as T1 but looks T2-weighted (correlation {max(found):.2f}); {REMEDY}")
-    if modality == "t2" and min(found) > 0:
+    if kind.fluid > 0 and max(found) < 0:
+        raise BadScan(
+            path, f"is given as {modality.upper()} but looks T2-weighted (correlation {max(found):.2f}); {REMEDY}"
+        )
+    if kind.fluid < 0 and min(found) > 0:
         raise BadScan(path, f"is given as T2 but looks T1-weighted (correlation {min(found):.2f}); {REMEDY}")
-    likeness = max(found) if modality == "t1" else -min(found)
-    if any(found) and likeness < UPRIGHT[modality]:
-        raise BadScan(path, TURNED.format(likeness, UPRIGHT[modality]))
+    likeness = max(found) if kind.fluid > 0 else -min(found)
+    if any(found) and likeness < UPRIGHT[kind.fluid]:
+        raise BadScan(path, TURNED.format(likeness, UPRIGHT[kind.fluid]))

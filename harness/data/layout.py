@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from harness.errors import HarnessError
+from harness.modalities import NAMES
 
 LAYOUTS = Path(__file__).parent / "layouts"
 
@@ -29,6 +30,16 @@ class Files:
     problem: str = ""
     #: kinds of scan of which there were several to choose from
     several: tuple[str, ...] = ()
+    flair: Path | None = None
+    t1c: Path | None = None
+    #: mask of the brain, on the voxels of the scan that is registered to the template: the first of NAMES there is
+    brain: Path | None = None
+
+    @property
+    def scans(self) -> dict[str, Path]:
+        """The scans there are, by modality, in the order of NAMES."""
+        found = {name: getattr(self, name) for name in NAMES}
+        return {name: path for name, path in found.items() if path is not None}
 
 
 class Layout:
@@ -115,7 +126,7 @@ def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
 def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> list[Files]:
     """The subjects below `root`, sorted by name.
 
-    `kinds` gives for each of `t1`, `t2`, `mask` a regular expression that must match the whole file name, and whose
+    `kinds` gives for each of `t1`, `t2`, …, `mask` a regular expression that must match the whole file name, and whose
     first group is the subject. Of `.nii` and `.nii.gz` in one folder the first in sorted order is taken; a subject with
     the same scan in two folders has a problem.
     """

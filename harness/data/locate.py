@@ -48,9 +48,14 @@ def working_spacing(spacing: float) -> float:
     return float(np.clip(1.5 * spacing, 2.0, 3.0))
 
 
-def locate(scan: Scan, template: Template, chosen: Preprocessing, modality: str = "t1") -> Located:
-    """Find the brain of a scan and its affine place in the template. Raises BadScan if the result cannot be true."""
-    known = brain.extracted(scan)
+def locate(
+    scan: Scan, template: Template, chosen: Preprocessing, modality: str = "t1", given: np.ndarray | None = None
+) -> Located:
+    """Find the brain of a scan and its affine place in the template. Raises BadScan if the result cannot be true.
+
+    given: the brain (I, J, K) bool, where it is known.
+    """
+    known = brain.extracted(scan) if given is None else given
     if known is None and chosen.brain == "none":
         raise BadScan(
             scan.path,

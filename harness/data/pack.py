@@ -12,15 +12,15 @@ from harness.data.report import Outcome
 from harness.data.sheet import Sheet
 from harness.errors import HarnessError
 from harness.files import atomic, read_json, reserve, sha256, write_json
+from harness.modalities import NAMES
 
-MODALITIES = ("t1", "t2")
 AGAIN = "preprocess the subject again, which redoes what is damaged alone: snakemake --forcerun preprocess"
 
 
 def pack(
     dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], out: Path, max_lost: float
 ) -> dict[str, Any]:
-    """Write `out`/{t1,t2,mask}.npy and index.json; return the index.
+    """Write `out`/MODALITY.npy, mask.npy and index.json; return the index.
 
     Images are float16 (N, D, H, W) in [0, 1] with 0 outside of the brain; labels uint8. A subject without some
     modality has a row of zeros there. Raises HarnessError if more than the share `max_lost` of the subjects is lost.
@@ -42,8 +42,8 @@ def pack(
             raise HarnessError(
                 f"{registered / record['subject']}: has other settings than the rest; preprocess it again"
             )
-    have = [[m for m in MODALITIES if m in record["template_to_scan"]] for record in records]
-    names = [m for m in MODALITIES if any(m in modalities for modalities in have)]
+    have = [[m for m in NAMES if m in record["template_to_scan"]] for record in records]
+    names = [m for m in NAMES if any(m in modalities for modalities in have)]
     masked = [bool(row.mask or row.unmasked) for row in rows]
     if any(masked) and not all(masked):
         raise HarnessError(
@@ -68,7 +68,7 @@ def pack(
             {"subject": row.subject, "split": row.split, "modalities": modalities}
             for row, modalities in zip(rows, have, strict=True)
         ],
-        "left_out": [_left_out(outcome) for outcome in outcomes if outcome.status != "done"],
+        "left_out": [_left_out(outcome, sheet) for outcome in outcomes if outcome.status != "done"],
     }
     write_json(out / "index.json", index)
     return index
@@ -84,9 +84,11 @@ def _check_lost(dataset: str, sheet: Sheet, lost: dict[str, Outcome], max_lost: 
         )
 
 
-def _left_out(outcome: Outcome) -> dict[str, Any]:
-    """A subject that lost one file keeps its T1, so only T2 is left out of it."""
-    modalities = list(MODALITIES) if outcome.status == "lost" else ["t2"]
+def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
+    """A subject that lost one scan keeps the others; one that is lost is left out of every modality it has."""
+    row = next(row for row in sheet.rows if row.subject == outcome.subject)
+    there = [name for name in NAMES if getattr(row, name)]
+    modalities = [name for name in there if outcome.status == "lost" or getattr(row, name) == outcome.file]
     return {"subject": outcome.subject, "file": outcome.file, "reason": outcome.reason, "modalities": modalities}
 
 

@@ -96,13 +96,13 @@ def prepare_scan(
 ) -> tuple[np.ndarray, Placement]:
     """A single scan as it would be packed, (D, H, W) float32 in [0, 1], and its placement.
 
-    A T2-weighted scan is placed through its T1-weighted one where `t1` is given, else straight on the template.
+    A scan of another modality is placed through its T1-weighted one where `t1` is given, else straight on the template.
     Raises HarnessError for a file that cannot be used.
     """
     template = templates.load(chosen.template)
     try:
         scan = read_scan(Path(path))
-        if modality == "t2" and t1 is not None:
+        if modality != "t1" and t1 is not None:
             place = follow(scan, locate(read_scan(Path(t1)), template, chosen), chosen.spacing)
         else:
             place = locate(scan, template, chosen, modality)

@@ -22,6 +22,7 @@ from harness.data.settings import Preprocessing
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
 from harness.files import FULL, atomic, read_json, sha256, write_arrays, write_json
+from harness.modalities import MODALITIES, NAMES
 
 #: raised when the same settings and scans give another result, so that old results are not taken up again
 REVISION = 7
@@ -35,67 +36,77 @@ def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
     return rows[int(first) - 1 :: int(last)]
 
 
-def preprocess(sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessing) -> Iterable[Outcome]:
-    """Register each subject into the folder `out`/SUBJECT and yield what became of it; done ones are not done again."""
+def preprocess(
+    sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessing, modalities: Sequence[str] = ("t1", "t2")
+) -> Iterable[Outcome]:
+    """Register each subject into the folder `out`/SUBJECT and yield what became of it; done ones are not done again.
+
+    modalities: those wanted; T1-weighted scans, which others are registered through, are registered in any case.
+    """
     # A template that cannot be read is a mistake of the user and must not pass for a bad subject.
     templates.load(chosen.template)
     strippers.check(chosen.brain)
     for row in rows:
         if row.problem:
-            yield Outcome(row.subject, "lost", row.t1 or row.t2, row.problem)
+            yield Outcome(row.subject, "lost", getattr(row, row.reference or "mask"), row.problem)
             continue
         try:
-            record = _known(sheet, row, out / row.subject, chosen)
+            record = _known(sheet, row, out / row.subject, chosen, modalities)
             if record is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    record = _subject(sheet, row, out / row.subject, chosen)
+                    record = _subject(sheet, row, out / row.subject, chosen, modalities)
         # ANTs and ITK report trouble with a scan by errors of any kind.
         except Exception as error:
-            yield Outcome(row.subject, "lost", **_blame(error, row.t1, sheet, row))
+            yield Outcome(row.subject, "lost", **_blame(error, getattr(row, row.reference or "mask"), sheet, row))
             continue
         lost = [Outcome(row.subject, "partial", entry["file"], entry["reason"]) for entry in record["lost"]]
-        noted = [Outcome(row.subject, "done", note["file"], note["reason"]) for note in _notes(sheet, row, record)]
+        notes = _notes(sheet, row, record, modalities)
+        noted = [Outcome(row.subject, "done", note["file"], note["reason"]) for note in notes]
         yield from [*lost, *noted] or [Outcome(row.subject, "done")]
 
 
-def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[str, Any]:
-    """Register one subject into `folder` and return its record. Raises BadScan where its T1 or its mask is unusable."""
+def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]) -> dict[str, Any]:
+    """Register one subject into `folder` and return its record.
+
+    Raises BadScan where the scan that is registered to the template, or the mask, is unusable.
+    """
     template = templates.load(chosen.template)
-    t1_path, t2_path, mask_path = (sheet.file(row, kind) for kind in ("t1", "t2", "mask"))
-    if t1_path is None:
-        raise BadScan(t2_path or sheet.root(row), "has no T1-weighted scan beside it; add it, or exclude the subject")
+    mask_path = sheet.file(row, "mask")
+    first, first_path = _reference(sheet, row)
     if mask_path is None and not row.unmasked and any(other.mask for other in sheet.rows):
-        raise BadScan(t1_path, "has no mask beside it, as other subjects have; add it, or exclude the subject")
-    scan = read_scan(t1_path)
-    place = locate(scan, template, chosen)
+        raise BadScan(first_path, "has no mask beside it, as other subjects have; add it, or exclude the subject")
+    scan = read_scan(first_path)
+    brain_path = sheet.file(row, "brain")
+    given = None if brain_path is None else read_labels(brain_path, scan).data > 0
+    place = locate(scan, template, chosen, first, given)
     image, inside = resample(place, template, chosen)
     grid = template.packed(chosen)
-    contrast.check("t1", image, inside, template, grid, t1_path)
-    volumes = {"t1": image, "brain": inside.astype(np.uint8)}
-    likeness, lost = {"t1": place.likeness}, []
-    lifted = {"t1": round(share, 4)} if (share := lift(place)[0]) > BELOW else {}
-    drawn = {t1_path: (scan, place.matrix)}
-    if t2_path is not None:
+    contrast.check(first, image, inside, template, grid, first_path)
+    volumes = {first: image, "brain": inside.astype(np.uint8)}
+    likeness, lost = {first: place.likeness}, []
+    lifted = {first: round(share, 4)} if (share := lift(place)[0]) > BELOW else {}
+    drawn = {first_path: (scan, place.matrix)}
+    placed = {first: place.matrix}
+    for name in (name for name in NAMES if name in modalities and name != first):
+        path = sheet.file(row, name)
+        if path is None:
+            continue
         try:
-            t2 = read_scan(t2_path)
-            second = follow(t2, place, chosen.spacing)
+            other = read_scan(path)
+            second = follow(other, place, chosen.spacing)
             image, inside = resample(second, template, chosen)
-            contrast.check("t2", image, inside, template, grid, t2_path)
-            volumes["t2"], likeness["t2"] = image, second.likeness
-            lifted |= {"t2": round(share, 4)} if (share := lift(second)[0]) > BELOW else {}
-            drawn[t2_path] = (t2, second.matrix)
+            contrast.check(name, image, inside, template, grid, path)
+            volumes[name], likeness[name] = image, second.likeness
+            lifted |= {name: round(share, 4)} if (share := lift(second)[0]) > BELOW else {}
+            drawn[path], placed[name] = (other, second.matrix), second.matrix
         except Exception as error:
-            lost.append({"modality": "t2", **_blame(error, row.t2, sheet, row)})
+            lost.append({"modality": name, **_blame(error, getattr(row, name), sheet, row)})
     record = {
-        **_identity(sheet, row, chosen),
+        **_identity(sheet, row, chosen, modalities),
         "brain_ml": round(float(place.inside.sum()) * place.scan.voxel_ml, 1),
         "likeness": {name: round(value, 5) for name, value in likeness.items() if value is not None},
-        "template_to_scan": {
-            kind: np.round(drawn[path][1], 6).tolist()
-            for kind, path in (("t1", t1_path), ("t2", t2_path))
-            if path in drawn
-        },
+        "template_to_scan": {name: np.round(matrix, 6).tolist() for name, matrix in placed.items()},
         "lost": lost,
         "unoriented": [scan.path.name for scan, _ in drawn.values() if not scan.oriented],
         "lifted": lifted,
@@ -104,7 +115,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
         try:
             labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), drawn, place, chosen)
         except OffGrid as error:
-            where = f"; or is it drawn on the T2, which {lost[0]['reason']}?" if lost else ""
+            where = f"; or is it drawn on {lost[0]['file']}, which {lost[0]['reason']}?" if lost else ""
             raise BadScan(error.file, error.reason + where) from error
         volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
         record["lesion_voxels"] = int((labels.data > 0).sum())
@@ -117,19 +128,32 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dic
     return record
 
 
+def _reference(sheet: Sheet, row: Row) -> tuple[str, Path]:
+    """The modality and the path of the scan that is registered to the template.
+
+    That is the T1-weighted one in a data set that has any, else the first of NAMES. Raises BadScan without it.
+    """
+    first = "t1" if any(other.t1 for other in sheet.rows) else row.reference
+    path = sheet.file(row, first) if first else None
+    if path is None:
+        there = sheet.file(row, row.reference) if row.reference else sheet.root(row)
+        raise BadScan(there or sheet.root(row), "has no T1-weighted scan beside it; add it, or exclude the subject")
+    return first, path
+
+
 def _labels(
-    path: Path, drawn_on: Path | None, drawn: dict[Path, tuple[Scan, np.ndarray]], t1: Located, chosen: Preprocessing
+    path: Path, drawn_on: Path | None, drawn: dict[Path, tuple[Scan, np.ndarray]], first: Located, chosen: Preprocessing
 ) -> tuple[Scan, np.ndarray]:
     """The labels and the matrix from template to their millimetres: those of the scan whose voxels they have.
 
-    Raises OffGrid where that is none of `drawn` (T1 first, then T2), nor `drawn_on`.
+    Raises OffGrid where that is none of `drawn` (the reference first), nor `drawn_on`.
     """
     if drawn_on in drawn:
         scan, matrix = drawn[drawn_on]
         return read_labels(path, scan), matrix
     if drawn_on is not None:
         other = read_scan(drawn_on)
-        return read_labels(path, other), follow(other, t1, chosen.spacing).matrix
+        return read_labels(path, other), follow(other, first, chosen.spacing).matrix
     off: OffGrid | None = None
     for scan, matrix in drawn.values():
         try:
@@ -140,13 +164,15 @@ def _labels(
     raise off
 
 
-def _notes(sheet: Sheet, row: Row, record: dict[str, Any]) -> list[dict[str, str]]:
+def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[str]) -> list[dict[str, str]]:
     """What one should know of a subject that is kept: file and reason of each."""
     notes = []
+    first = next(iter(record["template_to_scan"]))
+    file = getattr(row, first)
     # No lesion that can be seen is a finding like any other. AP pools the voxels of all subjects, to which healthy ones
     # add negatives only; without them a set of patients would look easier than it is.
     if row.unmasked:
-        notes.append({"file": row.t1, "reason": "has no mask: kept as healthy, as the config has it"})
+        notes.append({"file": file, "reason": "has no mask: kept as healthy, as the config has it"})
     elif record.get("lesion_voxels") == 0:
         reason = "mask is empty: kept, and all voxels count as healthy; exclude the subject if nobody drew its lesion"
         notes.append({"file": row.mask, "reason": reason})
@@ -156,10 +182,14 @@ def _notes(sheet: Sheet, row: Row, record: dict[str, Any]) -> list[dict[str, str
     if record.get("unoriented"):
         names = " and ".join(record["unoriented"])
         reason = f"the header of {names} states no orientation: kept, but left and right are a guess; convert it again"
-        notes.append({"file": row.t1, "reason": reason})
-    if not row.t2 and any(other.t2 for other in sheet.rows):
-        reason = "has no T2-weighted scan beside it, as other subjects have: kept for T1; add it if there is one"
-        notes.append({"file": row.t1, "reason": reason})
+        notes.append({"file": file, "reason": reason})
+    for name in (name for name in modalities if name != first):
+        if not getattr(row, name) and any(getattr(other, name) for other in sheet.rows):
+            reason = (
+                f"has no {MODALITIES[name].title} scan beside it, as other subjects have: kept for {first.upper()}; "
+                "add it if there is one"
+            )
+            notes.append({"file": file, "reason": reason})
     return notes
 
 
@@ -185,10 +215,10 @@ def _write(
         raise unwritten(folder, error) from error
 
 
-def _identity(sheet: Sheet, row: Row, chosen: Preprocessing) -> dict[str, Any]:
+def _identity(sheet: Sheet, row: Row, chosen: Preprocessing, modalities: Sequence[str]) -> dict[str, Any]:
     """What a result depends on: the settings, this code's revision and the size and time of the files."""
     stats = {}
-    for kind in ("t1", "t2", "mask", "drawn_on"):
+    for kind in dict.fromkeys(("t1", row.reference or "t1", *modalities, "mask", "drawn_on", "brain")):
         path = sheet.file(row, kind)
         # What is wrong with a file is said when it is read.
         with contextlib.suppress(OSError):
@@ -203,7 +233,9 @@ def _identity(sheet: Sheet, row: Row, chosen: Preprocessing) -> dict[str, Any]:
     }
 
 
-def _known(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[str, Any] | None:
+def _known(
+    sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]
+) -> dict[str, Any] | None:
     """The record of an earlier run with the same settings and files, if it is there and its volumes are whole."""
     path = folder / "subject.json"
     if not path.is_file():
@@ -212,7 +244,7 @@ def _known(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing) -> dict[
         record: dict[str, Any] = read_json(path)
     except ValueError:  # damaged: done again
         return None
-    same = all(record.get(key) == value for key, value in _identity(sheet, row, chosen).items())
+    same = all(record.get(key) == value for key, value in _identity(sheet, row, chosen, modalities).items())
     return record if same and _whole(folder, record) else None
 
 

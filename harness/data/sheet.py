@@ -12,6 +12,7 @@ from harness.data import splits
 from harness.data.layout import Files, Layout
 from harness.errors import HarnessError
 from harness.files import atomic
+from harness.modalities import NAMES
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "subject.schema.yaml"
 
@@ -29,12 +30,20 @@ class Row:
     drawn_on: str
     problem: str
     unmasked: str = ""  # "healthy": without a mask since there is no lesion
+    flair: str = ""
+    t1c: str = ""
+    brain: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The modality whose scan is registered to the template, the first there is; "" without a scan."""
+        return next((name for name in NAMES if getattr(self, name)), "")
 
 
 #: what becomes of test subjects without a mask: they count as lost, are not in the sheet, or have no lesion
 UNMASKED = ("lost", "leave_out", "healthy")
 #: columns that sheets of earlier versions lack
-LATER = ("unmasked",)
+LATER = ("unmasked", "flair", "t1c", "brain")
 
 
 @dataclass(frozen=True)
@@ -45,7 +54,7 @@ class Sheet:
     rows: tuple[Row, ...]
 
     def file(self, row: Row, kind: str) -> Path | None:
-        """Path of the row's `t1`, `t2`, `mask` or `drawn_on`, valid in any working folder; None if it has none."""
+        """Path of the scan of a modality, `mask`, `drawn_on` or `brain`, valid in any working folder; None without."""
         name = getattr(row, kind)
         return self.root(row) / name if name else None
 
@@ -120,12 +129,12 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmaske
             subject=files.subject,
             split=part,
             root=noted.as_posix(),
-            t1=_noted(files.t1),
-            t2=_noted(files.t2),
+            **{name: _noted(getattr(files, name)) for name in NAMES},
             mask=_noted(files.mask),
             drawn_on=_noted(files.drawn_on),
             problem=files.problem,
             unmasked="healthy" if unmasked == "healthy" and part == "test" and not files.mask else "",
+            brain=_noted(files.brain),
         )
         for files, part in subjects
     )

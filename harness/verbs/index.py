@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.modalities import NAMES
+
 PATH = click.Path(path_type=Path)
 
 
@@ -62,7 +64,7 @@ def command(
     )
     written = sheet.write(out, root, found, unmasked)
     parts = {part: sum(row.split == part for row in written.rows) for part in ("train", "validation", "test")}
-    files = {name: sum(bool(getattr(row, name)) for row in written.rows) for name in ("t1", "t2", "mask")}
+    files = {name: sum(bool(getattr(row, name)) for row in written.rows) for name in (*NAMES, "mask")}
     click.echo(
         f"{dataset}: {len(written.rows)} subjects ({', '.join(f'{n} {part}' for part, n in parts.items() if n)}), "
         f"{', '.join(f'{n} with {name}' for name, n in files.items() if n)}"

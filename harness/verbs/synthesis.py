@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from harness.modalities import NAMES
+
 PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
-@click.option("--modality", type=click.Choice(["t1", "t2"]), required=True)
+@click.option("--modality", type=click.Choice(NAMES), required=True)
 @click.option("--settings", default="{}", help="JSON of the hyper-parameters of DISYRE's anomalies.")
 @click.option("--examples", default=4, help="How many anomalies.")
 @click.option("--seed", default=0)

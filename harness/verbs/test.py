@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from harness.modalities import NAMES
+
 PATH = click.Path(path_type=Path)
 
 
@@ -14,7 +16,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--method", help="The run's method or a variant of it that is scored otherwise; default: as trained.")
 @click.option("--data", type=PATH, required=True, help="Packed test set, a folder made by `pack`.")
 @click.option("--task", required=True, help="Name of the task in tables.")
-@click.option("--modality", type=click.Choice(["t1", "t2"]), required=True)
+@click.option("--modality", type=click.Choice(NAMES), required=True)
 @click.option("--experiment", default="experiment", help="Name of the experiment in the results.")
 @click.option(
     "--settings", default="{}", help='JSON: {"params": {…}}; hyper-parameters of scoring that differ from the run\'s.'

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from harness.modalities import NAMES
+
 PATH = click.Path(path_type=Path)
 
 
 @click.command()
 @click.option("--method", required=True, help="A file name of baselines/.")
-@click.option("--modality", type=click.Choice(["t1", "t2"]), required=True)
+@click.option("--modality", type=click.Choice(NAMES), required=True)
 @click.option("--seed", type=int, required=True)
 @click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
 @click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.data import layout, sheet
+from harness.data.layouts import nnunet
 from harness.errors import HarnessError
 
 
@@ -195,8 +196,9 @@ def test_sheet_reads_any_scans(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("subject,t2\na,x.nii\n", "there must be subject and t1"),
-        ("subject,t1,flair\na,x.nii,\n", "'flair'"),
+        ("subject,mask\na,x.nii\n", "there must be subject and a scan"),
+        ("t1,t2\na,x.nii\n", "there must be subject and a scan"),
+        ("subject,t1,swi\na,x.nii,\n", "'swi'"),
         ("subject,t1\n,x.nii\n", "line 2: no subject"),
         ("subject,t1\na,x.nii\nb,gone.nii\n", r"line 3, t1: no file .*gone\.nii"),
         ("subject,t1\na,x.nii,\n", "line 2: more cells"),
@@ -333,6 +335,8 @@ def test_brats_of_2021_and_2023(tmp_path):
     assert (first.subject, second.subject) == ("BraTS2021_00002", "BraTS-GLI-00003-001")
     names = [[path.name[-12:] for path in (files.t1, files.t2, files.mask)] for files in (first, second)]
     assert names == [["02_t1.nii.gz", "02_t2.nii.gz", "2_seg.nii.gz"], ["1-t1n.nii.gz", "1-t2w.nii.gz", "1-seg.nii.gz"]]
+    names = [[path.name[-12:] for path in (files.flair, files.t1c)] for files in (first, second)]
+    assert names == [["flair.nii.gz", "_t1ce.nii.gz"], ["1-t2f.nii.gz", "1-t1c.nii.gz"]]
 
 
 @pytest.mark.parametrize("key", ["channel_names", "modality"])
@@ -346,8 +350,42 @@ def test_nnunet_folders(tmp_path, key):
     )
     first, second = layout.load("nnunet").subjects(tmp_path)
     assert (first.subject, first.t1.name, first.t2.name) == ("case_1", "case_1_0001.nii.gz", "case_1_0002.nii.gz")
+    assert (first.flair.name, first.t1c) == ("case_1_0000.nii.gz", None)
     assert first.mask == Path("labelsTr/case_1.nii.gz")
     assert second.mask is None
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *[("T1", "t1"), ("T1w", "t1"), ("mr_t1", "t1"), ("T2", "t2"), ("T2w", "t2"), ("FLAIR", "flair")],
+        *[("T2-FLAIR", "flair"), ("t2f", "flair"), ("T1ce", "t1c"), ("T1Gd", "t1c"), ("t1c", "t1c"), ("T1w-ce", "t1c")],
+    ],
+)
+def test_nnunet_channels_by_their_usual_names(tmp_path, name, kind):
+    (tmp_path / "dataset.json").write_text(json.dumps({"channel_names": {"0": "other", "3": name}}))
+    assert nnunet.channels(tmp_path / "dataset.json") == {kind: "0003"}
+
+
+def test_bids_takes_flair_and_contrast_of_the_masks_session(tmp_path):
+    touch(
+        tmp_path,
+        *(f"sub-1/ses-{n}/anat/sub-1_ses-{n}_{kind}.nii.gz" for n in (1, 2) for kind in ("T1w", "T2w", "FLAIR")),
+        "sub-1/ses-2/anat/sub-1_ses-2_ce-gad_T1w.nii.gz",
+        "derivatives/sub-1/ses-2/sub-1_ses-2_desc-lesion_mask.nii.gz",
+        "sub-2/anat/sub-2_FLAIR.nii.gz",
+        "sub-3/anat/sub-3_ce-gad_T1w.nii.gz",
+    )
+    one, two, three = layout.load("bids").subjects(tmp_path)
+    names = {kind: path.name for kind, path in one.scans.items()}
+    assert names == {
+        "t1": "sub-1_ses-2_T1w.nii.gz",
+        "t2": "sub-1_ses-2_T2w.nii.gz",
+        "flair": "sub-1_ses-2_FLAIR.nii.gz",
+        "t1c": "sub-1_ses-2_ce-gad_T1w.nii.gz",
+    }
+    assert list(two.scans) == ["flair"]
+    assert list(three.scans) == ["t1"]  # the only T1 there is
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from harness import budget as budgets
 from harness import folder_lock
 from harness import placement
 from harness.errors import HarnessError
+from harness.modalities import NAMES as MODALITIES
 
 try:
     experiment = Experiment(config)
@@ -96,7 +97,7 @@ def revision(path):
 wildcard_constraints:
     dataset="[A-Za-z0-9_-]+",
     method="[a-z0-9_]+(-[a-z0-9_]+)?",
-    modality="t1|t2",
+    modality="|".join(MODALITIES),
     seed=r"\d+",
 
 

@@ -66,10 +66,12 @@ rule preprocess:
         chunk=lambda wildcards: wildcards.scatteritem.replace("-of-", "/"),
         registered=lambda wildcards, output: str(Path(output[0]).parent.parent / "registered"),
         settings=experiment.preprocessing_settings(),
+        modalities=lambda wildcards: ",".join(experiment.modalities_of(wildcards.dataset)),
         revision=revision("harness/data/preprocess.py"),
     shell:
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m harness preprocess --sheet {input.sheet}"
-        " --chunk {params.chunk} --settings {params.settings:q} --out {params.registered} --report {output} 2> {log}"
+        " --chunk {params.chunk} --modalities {params.modalities} --settings {params.settings:q} --out {params.registered}"
+        " --report {output} 2> {log}"
 
 
 rule pack:

@@ -47,12 +47,14 @@ class Found:
 
 
 class Layout(layout.Layout):
-    """`sub-*/[ses-*/]anat/*_T1w.nii.gz`, `*_T2w.nii.gz`, and masks anywhere, usually below `derivatives/`.
+    """`sub-*/[ses-*/]anat/*_T1w.nii.gz`, `*_T2w.nii.gz`, `*_FLAIR.nii.gz`, `*_ce-*_T1w.nii.gz`, and masks anywhere,
+    usually below `derivatives/`.
 
-    The mask selects the scans: the T2 of its session, and the T1 of the same or the nearest session. Without a mask the
-    first session with a T1 counts. Among several scans of a kind the entities in the mask's name (`acq`, `rec`, `run`,
-    …) select one, else the first counts; runs and sessions sort as numbers; scans with a contrast agent, of phases, of
-    another space and localizers come last. The mask's name states its scan (`space-TRACE`, `_T2w_desc-lesion`).
+    The mask selects the scans: the T2 and the FLAIR of its session, and the T1 of the same or the nearest session.
+    Without a mask the first session with a T1 counts. Among several scans of a kind the entities in the mask's name
+    (`acq`, `rec`, `run`, …) select one, else the first counts; runs and sessions sort as numbers; scans with a contrast
+    agent, of phases, of another space and localizers come last. The mask's name states its scan (`space-TRACE`,
+    `_T2w_desc-lesion`).
     `entities` go before all of that: scans that have them, as far as there are any, are the only ones.
     """
 
@@ -70,7 +72,7 @@ class Layout(layout.Layout):
             elif (match := SCAN.fullmatch(path.name)) and path.parts[0] != "derivatives":
                 scans[entities["sub"]].append(Found(path, entities, _kind(match["suffix"], entities)))
         chosen = (_files(f"sub-{name}", self._wanted(scans[name]), masks.get(name, [])) for name in sorted(scans))
-        return [files for files in chosen if files.t1 or files.t2]
+        return [files for files in chosen if files.scans]
 
     def _wanted(self, scans: list[Found]) -> list[Found]:
         """The scans of a subject without those of a kind that others with the wanted entities stand for."""
@@ -89,10 +91,12 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
     mask = min(masks, key=lambda found: (found.entities.get("space", "") not in kinds, _natural(found)), default=None)
     several = set()
 
-    def best(kind: str, sessions: list[str]) -> Found | None:
-        """The scan of a kind in the first of `sessions` that has one."""
+    def best(kind: str, sessions: list[str], contrast: bool = False) -> Found | None:
+        """The scan of a kind in the first of `sessions` that has one; `contrast`: with a contrast agent."""
         for session in sessions:
             found = [scan for scan in scans if scan.kind == kind and scan.session == session]
+            if contrast:
+                found = [scan for scan in found if "ce" in scan.entities]
             if len({scan.path.name.split(".")[0] for scan in found}) > 1:
                 several.add(kind)
             if found:
@@ -112,8 +116,14 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
             drawn_on = t2  # of the two visits only this scan can have the voxels of the mask
     if drawn_on is t1:
         drawn_on = None
-    t1_path, t2_path, mask_path, drawn_path = (found.path if found else None for found in (t1, t2, mask, drawn_on))
-    return layout.Files(subject, t1_path, t2_path, mask_path, drawn_path, several=tuple(sorted(several)))
+    visit = [mask.session] if mask else [t1.session] if t1 else sessions
+    enhanced = best("T1w", visit, contrast=True)
+    found = {
+        **{"t1": t1, "t2": t2, "flair": best("FLAIR", visit), "t1c": None if enhanced is t1 else enhanced},
+        **{"mask": mask, "drawn_on": drawn_on},
+    }
+    paths = {name: scan.path for name, scan in found.items() if scan}
+    return layout.Files(subject, **paths, several=tuple(sorted(several)))
 
 
 def _unlike(mask: Found | None, scan: Found) -> int:

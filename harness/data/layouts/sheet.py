@@ -8,18 +8,21 @@ from pathlib import Path
 
 from harness.data import layout
 from harness.errors import HarnessError
+from harness.modalities import NAMES
 
-COLUMNS = ("subject", "t1", "t2", "mask", "drawn_on")
+COLUMNS = ("subject", *NAMES, "mask", "drawn_on", "brain")
+OTHERS = ", ".join(COLUMNS[2:])
 
 
 class Layout(layout.Layout):
-    """Columns `subject` and `t1`; `t2`, `mask` and `drawn_on` where there are such files, empty where one has none.
+    """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; `mask`, `drawn_on` and `brain` where there are
+    such files; empty where one has none.
 
     Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan that a mask was drawn on, if its
-    voxels are those of neither the T1 nor the T2: a FLAIR, say.
+    voxels are those of none of these; `brain` a mask of the brain on the voxels of the T1, or of the first scan.
     """
 
-    expected = "a CSV with the columns subject, t1 and, where there are such files, t2, mask, drawn_on"
+    expected = f"a CSV with the columns subject, one of {', '.join(NAMES)} and, where there are such files, {OTHERS}"
     reads_file = True
 
     def subjects(self, root: Path) -> list[layout.Files]:
@@ -31,10 +34,10 @@ class Layout(layout.Layout):
         except (UnicodeDecodeError, csv.Error) as error:
             raise HarnessError(f"{root}: is no CSV in UTF-8 ({error}); save it as such") from None
         unknown = [name for name in names if name not in COLUMNS]
-        if unknown or not {"subject", "t1"} <= set(names):
+        if unknown or "subject" not in names or not set(NAMES) & set(names):
             raise HarnessError(
-                f"{root}: columns are {', '.join(map(repr, names)) or 'missing'}; there must be subject and t1,"
-                f" there may be {', '.join(COLUMNS[2:])}, and no others"
+                f"{root}: columns are {', '.join(map(repr, names)) or 'missing'}; there must be subject "
+                f"and a scan ({', '.join(NAMES)}), there may be {OTHERS}, and no others"
             )
         found: dict[str, layout.Files] = {}
         for line, record in enumerate(records, start=2):
@@ -57,5 +60,4 @@ class Layout(layout.Layout):
                 paths[name] = Path(cells[name]).expanduser()
                 if not (root.parent / paths[name]).is_file():
                     raise HarnessError(f"{root}, line {line}, {name}: no file {root.parent / paths[name]}")
-        t1, t2, mask, drawn_on = (paths.get(name) for name in COLUMNS[1:])
-        return layout.Files(cells["subject"], t1, t2, mask, drawn_on)
+        return layout.Files(cells["subject"], **paths)

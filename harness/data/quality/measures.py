@@ -10,12 +10,12 @@ import numpy as np
 
 from harness.data import register
 from harness.data.geometry import Grid
+from harness.modalities import NAMES
 
 #: bins of the histogram of grey values 0…1 inside the brain
 BINS = 32
 #: mm by which an image is moved to see whether it was better aligned before, and mm between the voxels compared
 AWAY, STEP = 10.0, 2.0
-IMAGES = ("t1", "t2")
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def read(folder: Path) -> Volumes:
 
     image: Any = nibabel.load(folder / "brain.nii.gz")
     brain, lesion = np.asanyarray(image.dataobj) > 0, load("mask")
-    loaded = {name: load(name) for name in IMAGES}
+    loaded = {name: load(name) for name in NAMES}
     images = {name: data for name, data in loaded.items() if data is not None}
     return Volumes(images, brain, None if lesion is None else lesion > 0, Grid(brain.shape, image.affine))
 
@@ -61,10 +61,10 @@ def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dic
     values["brain_ml"] = brain_ml
     values["overlap"] = 2 * float((volumes.brain & target).sum()) / max(float(volumes.brain.sum() + target.sum()), 1)
     values["border_cm2"] = border(volumes.brain, volumes.grid.spacing)
-    matrix = np.array(record["template_to_scan"]["t1"])
+    matrix = np.array(next(iter(record["template_to_scan"].values())))
     values["brain_change"] = change(packed_ml, brain_ml, 1 / abs(float(np.linalg.det(matrix[:3, :3]))))
-    if len(volumes.images) == len(IMAGES):
-        t1, t2 = (volumes.images[name] for name in IMAGES)
+    if {"t1", "t2"} <= volumes.images.keys():
+        t1, t2 = volumes.images["t1"], volumes.images["t2"]
         values["nmi_t1_t2"], values["alignment"] = alignment(t1, t2, volumes.grid.spacing)
     if volumes.lesion is not None and "lesion_ml" in record:
         before, expansion = float(record["lesion_ml"]), float(record["expansion"])

@@ -1,0 +1,148 @@
+"""Scans of every modality: registered through the T1 or, in data sets without one, straight to the template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from harness.data import pack, preprocess, sheet
+from harness.data.layout import Files
+from harness.data.report import Outcome
+from harness.verbs.preprocess import command
+from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, nifti, off, posed, scanned
+from tests.data.test_masks import GRIDS, SHIFTS
+
+ALL = ("t1", "t2", "flair", "t1c")
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory) -> Path:
+    """Four scans of one extracted brain in poses of their own; a lesion of 15 mm on the FLAIR's voxels."""
+    folder = tmp_path_factory.mktemp("modalities")
+    x, y, z = (np.indices(mni().image.shape).T @ mni().affine[:3, :3].T + mni().affine[:3, 3]).T
+    lesion = (np.hypot(np.hypot(x - 28, y + 20), z - 18) < 15).astype(np.float32)
+    grids = {**GRIDS, "t1c": NATIVE}
+    shifts = {**SHIFTS, "t1c": posed(2, 3, (3, 3, -4), 1.0)}
+    for kind, grid in grids.items():
+        pose = shifts[kind] @ POSE
+        image, mask, blob = (
+            scanned(data, mni().affine, pose, grid) for data in (mni().image, mni().mask.astype(np.float32), lesion)
+        )
+        image = 900 - 800 * image if kind in ("t2", "flair") else image * 800
+        nifti(folder / f"{kind}.nii.gz", np.where(mask > 0.5, np.maximum(image, 1), 0), grid.affine)
+        if kind == "flair":
+            nifti(folder / "flair-mask.nii.gz", (blob > 0.5).astype(np.uint8), grid.affine)
+    return folder
+
+
+def registered(raw: Path, out: Path, *kinds: str, wanted=ALL, **files: str) -> tuple[list[Outcome], Path]:
+    named = {kind: Path(f"{kind}.nii.gz") for kind in kinds} | {kind: Path(name) for kind, name in files.items()}
+    written = sheet.write(out / "subjects.csv", raw, [(Files("a", **named), "test")])
+    again = sheet.read(out / "subjects.csv")
+    assert again.rows == written.rows
+    return list(preprocess.preprocess(again, again.rows, out / "registered", FAST, wanted)), out / "registered" / "a"
+
+
+def volume(folder: Path, name: str) -> np.ndarray:
+    return np.asarray(nibabel.load(folder / f"{name}.nii.gz").dataobj)
+
+
+def test_all_modalities_lie_where_the_t1_does(raw, tmp_path):
+    outcomes, folder = registered(raw, tmp_path, *ALL, mask="flair-mask.nii.gz")
+    assert outcomes == [Outcome("a", "done")]
+    record = preprocess.read_json(folder / "subject.json")
+    assert list(record["template_to_scan"]) == list(ALL)
+    for kind in ALL:
+        truth = (SHIFTS[kind] if kind in SHIFTS else posed(2, 3, (3, 3, -4), 1.0)) @ POSE
+        assert off(np.array(record["template_to_scan"][kind]), truth) < 3, kind
+    grid = mni().packed(FAST)
+    x, y, z = (np.indices(grid.shape).T @ grid.affine[:3, :3].T + grid.affine[:3, 3]).T
+    truth = np.hypot(np.hypot(x - 28, y + 20), z - 18) < 15
+    assert dice(volume(folder, "mask") > 0, truth) > 0.85
+    deep = volume(folder, "brain") > 0
+    values = {kind: volume(folder, kind)[deep] for kind in ALL}
+    assert np.corrcoef(values["t1"], values["t1c"])[0, 1] > 0.85
+    assert np.corrcoef(values["t1"], values["flair"])[0, 1] < -0.8  # turned round in this simulation
+
+
+def test_packed_arrays_are_those_that_were_wanted(raw, tmp_path):
+    outcomes, folder = registered(raw, tmp_path, *ALL, wanted=("flair",), mask="flair-mask.nii.gz")
+    subjects = sheet.read(tmp_path / "subjects.csv")
+    index = pack.pack("mine", subjects, folder.parent, outcomes, tmp_path / "packed", 0.0)
+    assert index["modalities"] == ["t1", "flair"]  # through the T1
+    array = np.load(tmp_path / "packed" / "flair.npy")
+    np.testing.assert_array_equal(array[0], volume(folder, "flair").transpose(2, 1, 0).astype(np.float16))
+    assert not (tmp_path / "packed" / "t2.npy").exists()
+
+
+@pytest.mark.parametrize("kinds", [("t2",), ("flair",), ("t1c",), ("t2", "flair")])
+def test_a_data_set_without_t1_is_registered_by_its_first_scan(raw, tmp_path, kinds):
+    outcomes, folder = registered(raw, tmp_path, *kinds)
+    assert [outcome.status for outcome in outcomes] == ["done"]
+    record = preprocess.read_json(folder / "subject.json")
+    assert list(record["template_to_scan"]) == list(kinds)
+    assert not (folder / "t1.nii.gz").exists()
+    assert dice(volume(folder, "brain") > 0, mni().at(4.0).mask) > 0.8
+    for kind in kinds:
+        truth = (SHIFTS[kind] if kind in SHIFTS else posed(2, 3, (3, 3, -4), 1.0)) @ POSE
+        assert off(np.array(record["template_to_scan"][kind]), truth) < 6, kind
+
+
+def test_a_subject_without_t1_among_others_with_one_is_left_out(raw, tmp_path):
+    rows = [(Files("a", t1=Path("t1.nii.gz")), "train"), (Files("b", t2=Path("t2.nii.gz")), "train")]
+    written = sheet.write(tmp_path / "subjects.csv", raw, rows)
+    outcomes = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
+    assert [(found.subject, found.status) for found in outcomes] == [("a", "done"), ("b", "lost")]
+    assert (outcomes[1].file, outcomes[1].reason[:31]) == ("t2.nii.gz", "has no T1-weighted scan beside ")
+
+
+def test_a_damaged_scan_costs_its_modality_alone(raw, tmp_path):
+    (tmp_path / "bad.nii.gz").write_bytes((raw / "flair.nii.gz").read_bytes()[:3000])
+    outcomes, folder = registered(raw, tmp_path, "t1", "t2", flair=str(tmp_path / "bad.nii.gz"))
+    assert [found.status for found in outcomes] == ["partial"]
+    subjects = sheet.read(tmp_path / "subjects.csv")
+    index = pack.pack("mine", subjects, folder.parent, outcomes, tmp_path / "packed", 0.0)
+    assert index["subjects"][0]["modalities"] == ["t1", "t2"]
+    (left,) = index["left_out"]
+    assert left["modalities"] == ["flair"]
+
+
+def test_a_missing_modality_is_noted_where_others_have_it(raw, tmp_path):
+    rows = [
+        (Files("a", t1=Path("t1.nii.gz"), flair=Path("flair.nii.gz")), "train"),
+        (Files("b", t1=Path("t1c.nii.gz")), "train"),
+    ]
+    written = sheet.write(tmp_path / "subjects.csv", raw, rows)
+    outcomes = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST, ALL))
+    assert [found.reason for found in outcomes] == [
+        "",
+        "has no FLAIR scan beside it, as other subjects have: kept for T1; add it if there is one",
+    ]
+
+
+def test_a_given_brain_is_taken(tmp_path):
+    """A head whose brain the user knows: the mask decides, not the search for tissue."""
+    scan = scanned(head(), HEAD_AFFINE, POSE, NATIVE)
+    known = scanned(mni().mask.astype(np.float32), mni().affine, POSE, NATIVE) > 0.5
+    known[: known.shape[0] // 2] &= (
+        scanned(mni().at(3.0).image, mni().at(3.0).grid.affine, POSE, NATIVE)[: known.shape[0] // 2] > 0.2
+    )
+    nifti(tmp_path / "head.nii.gz", scan, NATIVE.affine)
+    nifti(tmp_path / "brain.nii.gz", known.astype(np.uint8), NATIVE.affine)
+    outcomes, folder = registered(tmp_path, tmp_path / "out", t1="head.nii.gz", brain="brain.nii.gz")
+    assert outcomes == [Outcome("a", "done")]
+    record = preprocess.read_json(folder / "subject.json")
+    voxel_ml = abs(float(np.linalg.det(NATIVE.affine[:3, :3]))) / 1000
+    assert record["brain_ml"] == pytest.approx(known.sum() * voxel_ml, rel=1e-3)
+    nifti(tmp_path / "brain.nii.gz", known[2:].astype(np.uint8), NATIVE.affine)
+    (outcome,), _ = registered(tmp_path, tmp_path / "other", t1="head.nii.gz", brain="brain.nii.gz")
+    assert (outcome.status, outcome.file) == ("lost", "brain.nii.gz")
+
+
+def test_an_unknown_modality_is_named(raw, tmp_path):
+    given = ["--sheet", "x.csv", "--out", str(tmp_path), "--report", "r.csv", "--modalities", "t1,swi"]
+    assert "'swi' is unknown; there are t1, t2, flair, t1c" in str(CliRunner().invoke(command, given).exception)
