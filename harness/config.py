@@ -159,6 +159,8 @@ class Experiment:
             raise HarnessError(f"{where}.subset: {dataset['subset']!r} is unknown; there are {known}")
         if "release" in dataset:
             release.find(dataset["release"])
+        if both := {*dataset.get("lesion", [])} & {*dataset.get("ignored", [])}:
+            raise HarnessError(f"{where}.ignored: {min(both)} is lesion as well; keep it in one of the two")
 
     def _check_methods(self) -> None:
         for method in self.methods:

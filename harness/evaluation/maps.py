@@ -17,6 +17,7 @@ from harness.evaluation.detection import detection
 from harness.evaluation.findings import Findings
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import save
+from harness.evaluation.labels import EVERY, LabelValues
 from harness.evaluation.map_files import all_in, nifti_files, read_matching, read_scores
 from harness.evaluation.metrics import average_precision_bounds, best_dice_bounds
 from harness.evaluation.protocols import Volume
@@ -99,6 +100,7 @@ def evaluate(
     protocol: str = "full",
     healthy: Path | None = None,
     healthy_brain: Path | None = None,
+    values: LabelValues = EVERY,
 ) -> Evaluation:
     """Count the score maps in folder `maps` against the labels of the same names.
 
@@ -106,6 +108,7 @@ def evaluate(
     masks in `brain`, which may hold more files, are > 0; without masks it is everywhere, air included. `protocol` says
     what of it is counted. Protocols that resize take voxel sizes from the headers, and classes of labels as numbers.
     `healthy`: maps of healthy subjects, which set thresholds; their masks are in `healthy_brain` or in `brain`.
+    `values`: which labels are lesion, and which voxels do not count.
     Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, if
     labels are no whole numbers, if a map's scores would merge in float32, and if no voxel is anomalous.
     """
@@ -127,8 +130,9 @@ def evaluate(
     outside = 0
     for stem, path in sorted(scored.items()):
         score, affine = read_scores(path)
-        classes = read_matching(labelled[stem], path, score.shape, affine)
-        inside = _inside(masks, stem, path, score, affine)
+        found_labels = read_matching(labelled[stem], path, score.shape, affine)
+        classes = values.classes(found_labels)
+        inside = values.counted(found_labels, _inside(masks, stem, path, score, affine))
         spacing = voxel_size(affine)
         histogram.name = str(path)
         histogram.add(stem, *how.voxels(Volume(stem, score, classes, inside, spacing)))

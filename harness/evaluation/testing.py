@@ -17,6 +17,7 @@ from harness.evaluation.calibration import Calibration, Calibrator
 from harness.evaluation.collecting import Collector
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import save
+from harness.evaluation.labels import EVERY, LabelValues
 from harness.evaluation.protocols import Volume
 from harness.evaluation.protocols import protocol as named
 from harness.evaluation.reading import Subject, subjects
@@ -80,12 +81,13 @@ def score_test_set(
     out: Path,
     device: torch.device,
     healthy: Store | None = None,
+    values: LabelValues = EVERY,
 ) -> None:
     """Score every subject of a packed test set and write `out/PROTOCOL.npz`, `out/findings.npz` and `out/examples.npz`.
 
     meta: what identifies the run and the task in the tidy results. Random methods draw from a stream of each subject.
     healthy: the packed training cohort, whose validation subjects set the thresholds of `findings`; without it, or
-    where it holds none out, findings have none.
+    where it holds none out, findings have none. values: which labels are lesion, and which voxels do not count.
     """
     rows = store.rows(modality, "test")
     labels = store.labels()
@@ -94,7 +96,7 @@ def score_test_set(
     chosen = [named(protocol) for protocol in protocols]
     histograms: dict[str, dict[str, ScoreHistogram]] = {protocol: {} for protocol in protocols}
     spacing = voxel_size(store.affine)
-    shown = set(example_rows(labels, rows, examples))
+    shown = set(example_rows(labels, rows, examples, values))
     slices: list[dict[str, Any]] = []
     streams = Streams(meta["seed"], device)
     calibration = None if healthy is None else score_healthy(method, healthy, modality, meta, device)
@@ -102,17 +104,19 @@ def score_test_set(
     read = subjects(store, modality, rows.tolist(), device)
     for subject in tqdm(read, f"{meta['method']} on {meta['task']}", len(rows), unit="volume", disable=None):
         rng = streams.child(subject.name)
-        classes: Any = subject.classes
+        labelled: Any = subject.classes
+        classes = values.classes(labelled)
         truth = classes > 0
-        brain = (subject.volume > 0).cpu().numpy()
+        brain = values.counted(labelled, (subject.volume > 0).cpu().numpy())
         maps = score_volume(method, subject.volume, rng, meta["method"])
         shared: dict[str, object] = {}
-        for key, values in maps.items():
-            scored = Volume(subject.name, countable(values), classes, brain, spacing, shared)
+        for key, scores in maps.items():
+            scored = Volume(subject.name, countable(scores), classes, brain, spacing, shared)
             for protocol in chosen:
                 counted = protocol.voxels(scored)
                 histograms[protocol.name].setdefault(key, ScoreHistogram(key)).add(subject.name, *counted)
-        collector.add(subject.name, maps["final"].cpu().numpy(), truth, brain)
+        final = maps["final"].cpu().numpy()
+        collector.add(subject.name, np.where(brain, final, 0) if values.ignored else final, truth, brain)
         if subject.row in shown:
             slices.append(_example(method, subject, rng, maps["final"], truth))
     out.mkdir(parents=True, exist_ok=True)
@@ -142,9 +146,9 @@ def score_healthy(
     return calibrator.finish()
 
 
-def example_rows(labels: np.ndarray, rows: np.ndarray, count: int) -> list[int]:
+def example_rows(labels: np.ndarray, rows: np.ndarray, count: int, values: LabelValues = EVERY) -> list[int]:
     """Rows of example subjects, the same for every method: evenly spaced by lesion volume from median to largest."""
-    ordered = sorted(rows.tolist(), key=lambda row: (int(np.count_nonzero(labels[row])), row))
+    ordered = sorted(rows.tolist(), key=lambda row: (int(np.count_nonzero(values.classes(labels[row]))), row))
     upper = ordered[len(ordered) // 2 :]
     places = np.linspace(0, len(upper) - 1, min(count, len(upper))).round().astype(int)
     return [upper[place] for place in places]

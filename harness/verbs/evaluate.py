@@ -17,6 +17,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--brain", type=PATH, help="Folder of brain masks of the same file names; without it every voxel counts.")
 @click.option("--healthy", type=PATH, help="Folder of score maps of healthy subjects, which set thresholds.")
 @click.option("--healthy-brain", type=PATH, help="Folder of their brain masks.  [default: --brain]")
+@click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
+@click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
 @click.option("--protocol", default="full", help="Evaluation protocol: full, upd or official.")
 @click.option("--resamples", default=1000, type=click.IntRange(0), help="Bootstrap resamples of the subjects; 0: none.")
 @click.option("--seed", default=0, help="Seed of the resamples.")
@@ -39,6 +41,8 @@ def command(
     brain: Path | None,
     healthy: Path | None,
     healthy_brain: Path | None,
+    lesion: str,
+    ignored: str,
     protocol: str,
     resamples: int,
     seed: int,
@@ -63,12 +67,14 @@ def command(
 
     from harness.errors import HarnessError
     from harness.evaluation import findings
+    from harness.evaluation.labels import LabelValues
     from harness.evaluation.maps import evaluate
     from harness.files import atomic, write_json
 
     if save is not None and not method:
         raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")
-    found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain)
+    values = LabelValues.read(lesion, ignored)
+    found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values)
     result = found.summary(resamples, seed)
     if out is not None:
         write_json(out, result)

@@ -28,6 +28,8 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--protocol", "protocols", multiple=True, default=["full"], help="Evaluation protocol; may be given again."
 )
+@click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
+@click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
 @click.option("--examples", default=4, help="Example subjects kept for Figure 3.")
 @click.option("--device", default="auto", envvar="HARNESS_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
@@ -42,6 +44,8 @@ def command(
     healthy: Path | None,
     required: Path | None,
     protocols: tuple[str, ...],
+    lesion: str,
+    ignored: str,
     examples: int,
     device: str,
     out: Path,
@@ -54,10 +58,12 @@ def command(
 
     from harness import device as devices
     from harness.data.store import Store
+    from harness.evaluation.labels import LabelValues
     from harness.evaluation.testing import ready, score_test_set
     from harness.training import run
     from harness.training.memory import enough_memory
 
+    values = LabelValues.read(lesion, ignored)
     chosen = devices.choose(device)
     trained, about = run.load(folder, chosen, json.loads(settings).get("params"), required, method)
     store = Store.open(data)
@@ -72,5 +78,7 @@ def command(
     }
     cohort = None if healthy is None else Store.open(healthy)
     with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
-        score_test_set(ready(trained, chosen), store, modality, meta, list(protocols), examples, out, chosen, cohort)
+        score_test_set(
+            ready(trained, chosen), store, modality, meta, list(protocols), examples, out, chosen, cohort, values
+        )
     click.echo(out)

@@ -152,6 +152,13 @@ def index_options(wildcards):
     return [str(option) for option in options]
 
 
+def label_options(dataset):
+    """Options of `test` that say which labels of a data set are lesion and which are ignored."""
+    about = experiment.datasets[dataset]
+    lists = {key: about[key] for key in ("lesion", "ignored") if key in about}
+    return " ".join(f"--{key} {','.join(map(str, values))}" for key, values in lists.items())
+
+
 def run_folder(method, modality, seed):
     """Where a training run lies."""
     return f"{RESULTS}/training/{method}/{modality}/seed-{seed}"

@@ -37,12 +37,13 @@ rule test:
         revision=revision("harness/evaluation/testing.py"),
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
+        labels=lambda wildcards: label_options(experiment.task(wildcards.task).dataset),
         examples=experiment.config["evaluation"].get("examples", 4),
         out=lambda wildcards, output: str(Path(output.examples).parent),
     shell:
         "python -m harness test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
         " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment}"
-        " --settings {params.settings:q} {params.required} {params.protocols} --examples {params.examples} --out {params.out} > {log} 2>&1"
+        " --settings {params.settings:q} {params.required} {params.protocols} {params.labels} --examples {params.examples} --out {params.out} > {log} 2>&1"
 
 
 rule summarize:

@@ -1,0 +1,127 @@
+"""Which labels are lesion and which voxels count, in our own test sets and in other people's maps."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from sklearn.metrics import average_precision_score
+
+from harness.data.store import Store
+from harness.errors import HarnessError
+from harness.evaluation.findings import beside, load
+from harness.evaluation.histograms import load as load_histograms
+from harness.evaluation.labels import EVERY, LabelValues
+from harness.evaluation.metrics import average_precision
+from harness.evaluation.testing import example_rows, score_test_set
+from harness.method import Context
+from harness.training import run
+from harness.verbs.evaluate import command
+
+LABELS = np.array([0, 1, 2, 3, 4, 255], np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "counted"),
+    [
+        (EVERY, [0, 1, 2, 3, 4, 255], [1, 1, 1, 1, 1, 1]),
+        (LabelValues((1, 4)), [0, 1, 0, 0, 4, 0], [1, 1, 1, 1, 1, 1]),
+        (LabelValues((), (3, 255)), [0, 1, 2, 0, 4, 0], [1, 1, 1, 0, 1, 0]),
+        (LabelValues((1,), (2,)), [0, 1, 0, 0, 0, 0], [1, 1, 0, 1, 1, 1]),
+    ],
+)
+def test_classes_and_voxels(values, classes, counted):
+    assert values.classes(LABELS).tolist() == classes
+    assert values.counted(LABELS, np.ones(6, bool)).tolist() == [bool(n) for n in counted]
+    assert not values.counted(LABELS, np.zeros(6, bool)).any()
+
+
+@pytest.mark.parametrize(
+    ("lesion", "ignored", "message"),
+    [("1,x", "", "not a list"), ("0", "", "1 to 255"), ("256", "", "1 to 255"), ("1,2", "2", "lesion and ignored")],
+)
+def test_lists_that_mean_nothing_are_refused(lesion, ignored, message):
+    with pytest.raises(HarnessError, match=message):
+        LabelValues.read(lesion, ignored)
+
+
+def test_lists_are_read():
+    assert LabelValues.read("1, 4", "3") == LabelValues((1, 4), (3,))
+    assert LabelValues.read("", "") == EVERY
+
+
+@pytest.fixture
+def cohort(tiny_cohort, tmp_path):
+    """The tiny cohort, its labels of three classes: half of every lesion 1, the other 2, and a slab of brain 3."""
+    folder = tmp_path / "packed"
+    folder.mkdir()
+    for path in tiny_cohort.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    labels = np.load(folder / "mask.npy")
+    half = labels.shape[3] // 2
+    changed = np.where(labels > 0, 1, 0).astype(np.uint8)
+    for row in changed:
+        columns = np.flatnonzero(row.any((0, 1)))
+        if columns.size:
+            row[..., int(np.median(columns)) :][row[..., int(np.median(columns)) :] > 0] = 2
+    changed[:, :, :, :half][
+        (changed[:, :, :, :half] == 0) & (np.indices(changed.shape)[2][:, :, :, :half] % 5 == 0)
+    ] = 3
+    np.save(folder / "mask.npy", changed)
+    index = json.loads((folder / "index.json").read_text())
+    index["arrays"] = {}
+    (folder / "index.json").write_text(json.dumps(index))
+    return folder
+
+
+@pytest.mark.parametrize("values", [EVERY, LabelValues((1,)), LabelValues((1,), (3,)), LabelValues((), (2, 3))])
+def test_a_test_pass_counts_what_the_values_say(cohort, tmp_path, values):
+    store = Store.open(cohort)
+    facts = {"method": "intensity", "task": "Tiny", "seed": 1}
+    method = run.build("intensity", {}, Context("t2", 4.0))
+    out = tmp_path / "out"
+    score_test_set(method, store, "t2", facts, ["full"], 1, out, torch.device("cpu"), Store.open(cohort), values)
+    rows = store.rows("t2", "test")
+    images, labels = np.asarray(store.images("t2"), np.float32)[rows], store.labels()[rows]
+    lesion = np.isin(labels, values.lesion) if values.lesion else (labels > 0) & ~np.isin(labels, values.ignored)
+    counted = ((images > 0) & ~np.isin(labels, values.ignored)) | lesion
+    histogram = load_histograms(out / "full.npz")[0]["final"]
+    assert (histogram.voxels, histogram.positives) == (counted.sum(), lesion.sum())
+    inside = np.where((images > 0) & ~np.isin(labels, values.ignored), images, 0)
+    exact = average_precision_score(lesion[counted], inside[counted])
+    assert average_precision(histogram) == pytest.approx(exact, abs=1e-4)
+    found = load(beside(out / "full.npz"))[0]
+    assert found.voxels.sum() == counted.sum()
+    assert found.anomalous.sum() == lesion.sum()
+    for k, threshold in enumerate(found.thresholds):
+        assert found.flagged[:, k].sum() == (inside[counted] >= threshold).sum()
+
+
+def test_examples_are_chosen_by_what_is_lesion():
+    labels = np.zeros((3, 1, 1, 10), np.uint8)
+    labels[0, 0, 0, :9], labels[1, 0, 0, :2], labels[2, 0, 0, :1] = 3, 1, 1
+    rows = np.arange(3)
+    assert example_rows(labels, rows, 1) == [1]
+    assert example_rows(labels, rows, 1, LabelValues((1,))) == [2]
+    assert example_rows(labels, rows, 2, LabelValues((1,))) == [2, 1]
+
+
+def test_evaluate_takes_the_same_lists(tmp_path):
+    rng = np.random.default_rng(0)
+    scores, labels = rng.random((2, 6, 7, 8)).astype(np.float32), rng.integers(0, 5, (2, 6, 7, 8)).astype(np.uint8)
+    for folder, arrays in (("maps", scores), ("labels", labels)):
+        (tmp_path / folder).mkdir()
+        for name, array in zip("ab", arrays, strict=True):
+            nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / folder / f"{name}.nii.gz")
+    given = ["--maps", str(tmp_path / "maps"), "--labels", str(tmp_path / "labels"), "--resamples", "0"]
+    given += ["--out", str(tmp_path / "out.json"), "--lesion", "1,4", "--ignored", "3"]
+    result = CliRunner().invoke(command, given)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out.json").read_text())
+    counted, lesion = labels != 3, np.isin(labels, (1, 4))
+    assert (found["voxels"], found["positives"]) == (counted.sum(), lesion.sum())
+    assert found["ap"] == pytest.approx(average_precision_score(lesion[counted], scores[counted]), abs=1e-4)
