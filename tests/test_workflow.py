@@ -56,8 +56,8 @@ BLUR = block("README.md", "python")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
-    """A copy of the project without results, in a path with a space, whose default experiment is a tiny one."""
-    target = tmp_path_factory.mktemp("a project") / "copy"
+    """A copy of the project without results, in a path with a space, an apostrophe and braces; its default is tiny."""
+    target = tmp_path_factory.mktemp("it's {a} project") / "copy"
     skip = shutil.ignore_patterns(".*", "results", "__pycache__", "*.pyc")
     shutil.copytree(ROOT, target, ignore=skip)
     (target / "config.yaml").write_text(yaml.safe_dump(TINY))

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from harness.data import pack, preprocess, sheet
 from harness.data.layout import Files
+from harness.data.quality import cohort
 from harness.data.report import Outcome
 from harness.verbs.preprocess import command
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, nifti, off, posed, scanned
@@ -67,6 +68,18 @@ def test_all_modalities_lie_where_the_t1_does(raw, tmp_path):
     values = {kind: volume(folder, kind)[deep] for kind in ALL}
     assert np.corrcoef(values["t1"], values["t1c"])[0, 1] > 0.85
     assert np.corrcoef(values["t1"], values["flair"])[0, 1] < -0.8  # turned round in this simulation
+
+
+def test_the_quality_page_shows_every_modality(raw, tmp_path):
+    outcomes, folder = registered(raw, tmp_path, *ALL, mask="flair-mask.nii.gz")
+    found = cohort.build("mine", sheet.read(tmp_path / "subjects.csv"), folder.parent, outcomes)
+    (subject,) = found.subjects
+    assert {f"histogram_{kind}" for kind in ALL} <= subject.values.keys()
+    assert {"T1 as it came", *(f"{kind.upper()} packed" for kind in ALL)} <= subject.pictures.keys()
+    outcomes, folder = registered(raw, tmp_path / "other", "flair")
+    found = cohort.build("mine", sheet.read(tmp_path / "other" / "subjects.csv"), folder.parent, outcomes)
+    assert {"FLAIR as it came", "FLAIR packed"} == found.subjects[0].pictures.keys()
+    assert "likeness_flair" in found.subjects[0].values
 
 
 def test_packed_arrays_are_those_that_were_wanted(raw, tmp_path):

@@ -21,6 +21,7 @@ from harness.data.settings import Preprocessing
 from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
 from harness.files import atomic, read_json
+from harness.modalities import NAMES
 
 #: statuses of a subject as `preprocess` reports them, in words
 STATUSES = {"done": "used", "partial": "partly lost", "lost": "lost"}
@@ -103,7 +104,7 @@ def compared(dataset: str, simulated: bool, settings: Mapping[str, Any], subject
     """The cohort of measured subjects: distances between histograms are added and flags are set."""
     means = {
         name: np.mean(shares, axis=0)
-        for name in measures.IMAGES
+        for name in NAMES
         if (shares := [subject.histograms[name] for subject in subjects if name in subject.histograms])
     }
     subjects = [

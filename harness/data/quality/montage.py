@@ -62,7 +62,7 @@ def after(volumes: Volumes, modality: str, voxel: tuple[int, int, int]) -> bytes
 def all_of(folder: Path, volumes: Volumes) -> Mapping[str, bytes]:
     """Every picture of a subject by its caption, in the order to show them."""
     first = before(folder / "before.npz")
-    pictures = {"T1 as it came": first} if first else {}
+    pictures = {f"{next(iter(volumes.images)).upper()} as it came": first} if first else {}
     centre = views.middle(volumes.brain)
     for name in volumes.images:
         pictures[f"{name.upper()} packed"] = after(volumes, name, centre)

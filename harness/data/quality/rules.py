@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from harness.modalities import MODALITIES, NAMES
+
 #: robust standard deviations (1.4826 x MAD, the median absolute deviation) from the median beyond which a value is far
 REACH = 4.0
 MAD = 1.4826
@@ -142,6 +144,22 @@ MEASURES = (
         "histogram_t2", "T2 histogram distance", "",
         "The same of the T2.",
         digits=3, side="high", floor=0.02,
+    ),
+    *(
+        Measure(
+            f"likeness_{name}", f"{name.upper()}–reference NMI, registered", "",
+            f"Normalised mutual information that the registration of the {MODALITIES[name].title} scan reached.",
+            digits=3, side="low", floor=0.005,
+        )
+        for name in NAMES[2:]
+    ),
+    *(
+        Measure(
+            f"histogram_{name}", f"{name.upper()} histogram distance", "",
+            f"The same of the {MODALITIES[name].title} scan.",
+            digits=3, side="high", floor=0.02,
+        )
+        for name in NAMES[2:]
     ),
 )  # fmt: skip
 BY_KEY = {measure.key: measure for measure in MEASURES}
