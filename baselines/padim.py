@@ -58,7 +58,7 @@ class Gaussians(nn.Module):
         super().__init__()
         self.register_buffer("chosen", torch.zeros(channels, dtype=torch.int64))
         self.register_buffer("mean", torch.zeros(channels, places))
-        self.register_buffer("precision", torch.zeros(places, channels, channels))
+        self.register_buffer("precision", torch.eye(channels).repeat(places, 1, 1))
 
     def distance(self, features: Tensor) -> Tensor:
         """Mahalanobis distance (N, P) of features (N, C, P)."""

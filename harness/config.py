@@ -16,6 +16,7 @@ from jsonschema.exceptions import best_match
 from harness import registry, settings
 from harness.data import settings as preprocessing
 from harness.errors import HarnessError
+from harness.modalities import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -81,6 +82,10 @@ class Experiment:
         if dataset == self.train:
             return self.modalities
         return list(dict.fromkeys(task.modality for task in self.tasks if task.dataset == dataset))
+
+    def registered(self, dataset: str) -> list[str]:
+        """Modalities of a data set to register: T1 and T2 in any case, so that fewer tasks prepare nothing anew."""
+        return [name for name in NAMES if name in ("t1", "t2", *self.modalities_of(dataset))]
 
     def params(self, method: str, modality: str) -> dict[str, Any]:
         """All hyper-parameters of a method on a modality."""

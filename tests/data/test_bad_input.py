@@ -264,7 +264,7 @@ def test_a_mask_of_a_lost_t2_says_so(sound, found_once, tmp_path):
     written = cohort.sheet()
     (outcome,) = preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST)
     assert (outcome.status, outcome.file) == ("lost", "a/mask.nii.gz")
-    assert "drawn on the T2, which is empty" in outcome.reason
+    assert "drawn on a/t2.nii.gz, which is empty" in outcome.reason
 
 
 def test_a_subject_listed_twice_is_lost_alone(sound, found_once, tmp_path):

@@ -67,7 +67,7 @@ def test_all_modalities_lie_where_the_t1_does(raw, tmp_path):
     deep = volume(folder, "brain") > 0
     values = {kind: volume(folder, kind)[deep] for kind in ALL}
     assert np.corrcoef(values["t1"], values["t1c"])[0, 1] > 0.85
-    assert np.corrcoef(values["t1"], values["flair"])[0, 1] < -0.8  # turned round in this simulation
+    assert np.corrcoef(values["t1"], values["flair"])[0, 1] < -0.3  # turned round in this simulation
 
 
 def test_the_quality_page_shows_every_modality(raw, tmp_path):

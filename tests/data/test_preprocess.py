@@ -106,7 +106,7 @@ def test_what_changed_is_done_again(cohort, monkeypatch, change):
 
     def seen(_sheet, row, *_):
         done.append(row.subject)
-        return {"lost": []}
+        return {"lost": [], "template_to_scan": {"t1": []}}
 
     monkeypatch.setattr(preprocess, "_subject", seen)
     chosen, source = FAST, folder / "raw" / "whole" / "t1.nii.gz"

@@ -66,7 +66,7 @@ rule preprocess:
         chunk=lambda wildcards: wildcards.scatteritem.replace("-of-", "/"),
         registered=lambda wildcards, output: str(Path(output[0]).parent.parent / "registered"),
         settings=experiment.preprocessing_settings(),
-        modalities=lambda wildcards: ",".join(experiment.modalities_of(wildcards.dataset)),
+        modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
         revision=revision("harness/data/preprocess.py"),
     shell:
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m harness preprocess --sheet {input.sheet}"
