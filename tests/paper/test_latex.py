@@ -1,0 +1,59 @@
+"""Tables in a two-column document of an IEEE page's width: they compile, and nothing is wider than the page."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from harness.paper import latex, registry
+from harness.paper.sources import Sources
+from tests.paper.test_detection import with_detection
+
+Make = Callable[..., Path]
+PAGE = r"""\documentclass[twocolumn,10pt]{article}
+\usepackage{booktabs,xcolor,graphicx}
+\setlength{\textwidth}{516pt}
+\setlength{\oddsidemargin}{-32pt}
+\begin{document}
+\input{table}
+\end{document}
+"""
+
+pytestmark = pytest.mark.skipif(
+    shutil.which("pdflatex") is None, reason="no pdflatex; Debian: texlive-latex-recommended"
+)
+
+
+def three_protocols(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([frame.assign(protocol=name) for name in ("full", "upd", "official")])
+
+
+def compiled(folder: Path, text: str) -> str:
+    """The log of the document with a table."""
+    (folder / "table.tex").write_text(text, encoding="utf-8")
+    (folder / "page.tex").write_text(PAGE)
+    options = ["-interaction=nonstopmode", "-halt-on-error"]
+    done = subprocess.run(["pdflatex", *options, "page"], cwd=folder, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+@pytest.mark.parametrize("name", registry.names("tables"))
+def test_tables_compile_and_fit(name: str, simulated: bool, make_results: Make, tmp_path: Path) -> None:
+    edit = three_protocols if name == "protocols" else with_detection
+    path = make_results(tmp_path / "results.csv", simulated=simulated, edit=edit)
+    log = compiled(tmp_path, latex.render(registry.load("tables", name).make(Sources(path))))
+    assert not re.findall(r"Overfull \\hbox.*", log)
+    assert "undefined" not in log.lower()
+
+
+def test_what_does_not_fit_is_found(tmp_path: Path) -> None:
+    wide = r"\begin{tabular}{l}" + "too wide " * 40 + r"\end{tabular}"
+    assert "Overfull" in compiled(tmp_path, rf"\begin{{table*}}\mbox{{{wide}}}\end{{table*}}")
