@@ -19,8 +19,8 @@ HEAD = [
     "metric",
     "mean",
     "std",
-    "low",
-    "high",
+    "low_one_seed",
+    "high_one_seed",
     "seeds",
     "best",
     "paper_mean",
@@ -34,7 +34,11 @@ HEAD = [
 
 
 def render(table: Table) -> str:
-    """The CSV text; `low` and `high` are the 95 % bootstrap interval over subjects, averaged over seeds."""
+    """The CSV text.
+
+    `low_one_seed` and `high_one_seed` bound the 95 % bootstrap interval over subjects of one seed's number, averaged
+    over seeds: not an interval of the mean, whose spread over seeds is `std`.
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, HEAD, lineterminator="\n")
     writer.writeheader()
@@ -70,6 +74,6 @@ def render(table: Table) -> str:
 
 
 def _numbers(summary: Summary | None) -> dict[str, str]:
-    names = ("mean", "std", "low", "high")
-    values = [getattr(summary, name, None) for name in names]
-    return {name: "" if value is None else f"{value:.6g}" for name, value in zip(names, values, strict=True)}
+    names = {"mean": "mean", "std": "std", "low_one_seed": "low", "high_one_seed": "high"}
+    values = {name: getattr(summary, attribute, None) for name, attribute in names.items()}
+    return {name: "" if value is None else f"{value:.6g}" for name, value in values.items()}

@@ -67,7 +67,7 @@ def test_mean_std_and_interval_by_hand(make_results: Make, tmp_path: Path) -> No
     # Mean 0.3; squared deviations .04 + .01 + 0 + .09 = .14, over n - 1 = 3: std = sqrt(.0466667).
     assert float(row["mean"]) == pytest.approx(0.3)
     assert float(row["std"]) == pytest.approx(0.2160247, abs=1e-6)
-    assert (float(row["low"]), float(row["high"])) == (pytest.approx(0.2), pytest.approx(0.5))
+    assert (float(row["low_one_seed"]), float(row["high_one_seed"])) == (pytest.approx(0.2), pytest.approx(0.5))
     assert row["seeds"] == "4"
     assert (row["paper_mean"], row["paper_std"]) == ("0.05", "")
 
