@@ -1,0 +1,41 @@
+"""Verb `check`: whether the files of a finished study are those that were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folders", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option(
+    "--remove", "removing", is_flag=True, help="Remove damaged results, so that the next run makes them again."
+)
+def command(folders: tuple[Path, ...], removing: bool) -> None:
+    """Compare the files of the experiments in FOLDERS, such as results/demo, with the checksums in their records.
+
+    These are registered volumes, packed arrays and weights; files of counts are read to their end. Prints a line for
+    each that is missing or damaged, and ends with exit status 1 if there is any. With --remove the records go as well,
+    by which the workflow knows that something is done: the same `snakemake` command then makes it, and what follows
+    from it, again. Not for a study that is running.
+    """
+    from harness import folder_lock
+    from harness.errors import HarnessError
+    from harness.status import integrity
+
+    damages: list[integrity.Damage] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise HarnessError(f"{folder}: no such folder; name that of an experiment, such as results/demo")
+        folder_lock.hold(folder)
+        for damage in integrity.check(folder):
+            click.echo(f"{damage.path}: {damage.reason}")
+            damages.append(damage)
+    if removing:
+        for path in integrity.remove(damages):
+            click.echo(f"removed {path}")
+    if damages:
+        remedy = "run snakemake again" if removing else "give --remove, then run snakemake again"
+        raise HarnessError(f"{len(damages)} files are missing or damaged; {remedy}")
+    click.echo("all files are as they were written")
