@@ -81,8 +81,9 @@ class Collector:
 
     def _surfaces(self, score: np.ndarray, truth: np.ndarray, counted: np.ndarray) -> tuple[float, float]:
         """HD95 and surface Dice at the threshold of SURFACE_RATE; NaN without it, and without an anomalous voxel."""
-        chosen = () if self.calibration is None else np.flatnonzero(np.isclose(self.calibration.rates, SURFACE_RATE))
-        if not len(chosen) or not truth.any():
+        rates = np.zeros(0) if self.calibration is None else self.calibration.rates
+        chosen = np.flatnonzero(np.isclose(rates, SURFACE_RATE))
+        if not chosen.size or not truth.any():
             return np.nan, np.nan
         called = score >= self.thresholds[chosen[0]]
         return surface_agreement(called, truth, self.sides, diagonal(counted, self.sides))

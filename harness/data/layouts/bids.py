@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.data import layout
 
@@ -122,7 +123,7 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
         **{"t1": t1, "t2": t2, "flair": best("FLAIR", visit), "t1c": None if enhanced is t1 else enhanced},
         **{"mask": mask, "drawn_on": drawn_on},
     }
-    paths = {name: scan.path for name, scan in found.items() if scan}
+    paths: dict[str, Any] = {name: scan.path for name, scan in found.items() if scan}
     return layout.Files(subject, **paths, several=tuple(sorted(several)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.data import layout
 from harness.errors import HarnessError
@@ -54,7 +55,7 @@ class Layout(layout.Layout):
         cells = {name: (record.get(name) or "").strip() for name in COLUMNS}
         if not cells["subject"]:
             raise HarnessError(f"{root}, line {line}: no subject; give each a name of its own")
-        paths: dict[str, Path] = {}
+        paths: dict[str, Any] = {}
         for name in COLUMNS[1:]:
             if cells[name]:
                 paths[name] = Path(cells[name]).expanduser()
