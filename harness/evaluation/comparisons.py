@@ -2,10 +2,10 @@
 
 Both methods of a pair are resampled together, with the same subjects in every draw (paired bootstrap, Efron and
 Tibshirani 1993, chapters 13 and 16), so what all methods find hard cancels. A value is the mean over a method's seeds,
-and every draw takes seeds with replacement, too, for each method its own: without that, two runs of one method would
-differ significantly. The column `resampled` states which of both was done; with a single seed a comparison holds for
-the trained runs at hand alone. Percentile intervals are somewhat short, and p-values too small, where subjects are few;
-`benchmarks/comparisons.py` measures how often identical methods come out different.
+and every draw takes seeds with replacement, too, for each method its own and with the tails of Student's t, since there
+are few: without that, two runs of one method would differ significantly. The column `resampled` states which of both
+was done; with a single seed a comparison holds for the trained runs at hand alone. `benchmarks/uncertainty.py` measures
+how often identical methods come out different.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ COMPARED = ("ap", "dice")
 BINS = 128  # score bins per resample; their error is the same in nearly all draws and taken off below
 FINER = 10  # times as many resamples as intervals need, at least
 DRAWS = 200  # resamples per comparison of a family, by whose size Holm multiplies the least p-value, 2 / draws
+#: raised when the same runs are compared otherwise, so that finished studies are compared again
+REVISION = 2
 BOTH, SUBJECTS = "subjects and seeds", "subjects"
 
 
@@ -116,13 +118,13 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 def _pairs(methods: dict[str, list[Run]], metrics: list[str], resamples: int, seed: int) -> list[dict[str, Any]]:
     """A row for each pair and metric, without the corrected p-value."""
-    known: dict[tuple[str, tuple[str, ...]], tuple[np.ndarray, np.ndarray]] = {}
+    known: dict[tuple[str, tuple[str, ...]], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
-    def values(name: str, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    def values(name: str, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         # Nearly always all methods scored the same subjects: then each is resampled once, not once for every pair.
         if (name, common) not in known:
             value, drawn = _resampled(methods[name], common, metrics, resamples, seed)
-            known[name, common] = value.mean(axis=1), _over_seeds(drawn, name, seed)
+            known[name, common] = value.mean(axis=1), *_over_seeds(drawn, name, seed)
         return known[name, common]
 
     rows = []
@@ -131,10 +133,12 @@ def _pairs(methods: dict[str, list[Run]], metrics: list[str], resamples: int, se
         common = tuple(sorted(shared))
         if not common:
             continue
-        (value, drawn), (value_other, drawn_other) = values(method, common), values(other, common)
+        (value, mean, apart), (value_other, mean_other, apart_other) = values(method, common), values(other, common)
+        seeds = len(methods[method]), len(methods[other])
+        freedom = max(sum(seeds) - 2, 1)
+        drawn = mean - mean_other + _student(freedom, mean.shape[1], seed) * (apart - apart_other)
         for k, metric in enumerate(metrics):
-            numbers = _difference(value[k] - value_other[k], drawn[k] - drawn_other[k])
-            seeds = len(methods[method]), len(methods[other])
+            numbers = _difference(value[k] - value_other[k], drawn[k])
             sizes = {"subjects": len(common), "seeds": seeds[0], "seeds_other": seeds[1]}
             resampled = BOTH if min(seeds) > 1 else SUBJECTS
             rows.append(
@@ -182,16 +186,25 @@ def _resampled(
     return value, drawn
 
 
-def _over_seeds(drawn: np.ndarray, method: str, seed: int) -> np.ndarray:
-    """Means (metrics, resamples) of values (metrics, runs, resamples) over as many runs, drawn with replacement.
+def _over_seeds(drawn: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Means of values (metrics, runs, resamples) over the runs, and how far means of as many drawn runs lie from them.
 
-    Each method draws its own. Means of n runs drawn from n spread less than those of n new runs, by (n − 1) / n in
-    variance (Efron and Tibshirani 1993, section 5.3); their distance from the mean of all runs is widened by that.
+    Both (metrics, resamples); runs are drawn with replacement, by each method its own. Means of n runs drawn from n
+    spread less than those of n new runs, by (n − 1) / n in variance (Efron and Tibshirani 1993, section 5.3); their
+    distance from the mean of all runs is widened by that.
     """
     _, runs, resamples = drawn.shape
     centre = drawn.mean(axis=1)
     if runs == 1:
-        return centre
+        return centre, np.zeros_like(centre)
     rng = np.random.default_rng([seed, zlib.crc32(method.encode())])
     chosen = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples).T / runs
-    return centre + ((drawn * chosen).sum(axis=1) - centre) * np.sqrt(runs / (runs - 1))
+    return centre, ((drawn * chosen).sum(axis=1) - centre) * np.sqrt(runs / (runs - 1))
+
+
+def _student(runs: int, resamples: int, seed: int) -> np.ndarray:
+    """Factors (resamples,) that give a normal deviation the tails of Student's t with as many degrees of freedom.
+
+    A few runs tell little of how far runs spread; by these factors that counts, as in a t-test.
+    """
+    return np.sqrt(runs / np.random.default_rng([seed, runs]).chisquare(runs, resamples))

@@ -6,13 +6,15 @@ import zlib
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import average_precision_score
 
 from harness.evaluation import comparisons
 from harness.evaluation.bootstrap import resampling_weights
 from harness.evaluation.comparisons import COLUMNS, compare, holm
 from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import save
+from harness.evaluation.histograms import load, save
+from harness.evaluation.metrics import average_precision
 
 VOXELS = 500
 DRAWN = 400  # as many as two metrics of one pair ask for
@@ -102,7 +104,7 @@ def test_rejects_a_true_hypothesis_about_as_rarely_as_it_says(tmp_path, monkeypa
 @pytest.mark.parametrize("metric", ["ap", "dice"])
 def test_agrees_with_direct_resampling_of_the_same_subjects(tmp_path, metric):
     labels = truths(10)
-    seeds = {name: [scores_of(labels, gain, seed) for seed in (5, 6)] for name, gain in (("a", 1.2), ("b", 0.9))}
+    seeds = {name: [scores_of(labels, gain, seed) for seed in (5, 6, 8)] for name, gain in (("a", 1.2), ("b", 0.9))}
     paths = [write(tmp_path, n, labels, s, seed) for n, many in seeds.items() for seed, s in enumerate(many)]
     row = only(compare(paths, resamples=DRAWN, seed=7), metric)
 
@@ -115,20 +117,21 @@ def test_agrees_with_direct_resampling_of_the_same_subjects(tmp_path, metric):
 
     differences = []
     draw = {name: np.random.default_rng([7, zlib.crc32(name.encode())]) for name in "ab"}
-    chosen = {name: rng.multinomial(2, [0.5, 0.5], size=DRAWN) for name, rng in draw.items()}
+    chosen = {name: rng.multinomial(3, [1 / 3] * 3, size=DRAWN) for name, rng in draw.items()}
+    tails = np.sqrt(4 / np.random.default_rng([7, 4]).chisquare(4, DRAWN))  # of t with 3 + 3 - 2 degrees of freedom
     for k, weights in enumerate(resampling_weights(10, DRAWN, seed=7).astype(int)):
         drawn = np.repeat(np.arange(10), weights)
         values = {}
         for name in "ab":
             of_seed = [exact(drawn, scores) for scores in seeds[name]]
             spread = np.repeat(of_seed, chosen[name][k]).mean() - np.mean(of_seed)
-            values[name] = np.mean(of_seed) + spread * np.sqrt(2)  # two seeds: n / (n - 1)
+            values[name] = np.mean(of_seed) + tails[k] * spread * np.sqrt(1.5)  # three seeds: n / (n - 1)
         differences.append(values["a"] - values["b"])
     whole = range(10)
     observed = np.mean([exact(whole, s) for s in seeds["a"]]) - np.mean([exact(whole, s) for s in seeds["b"]])
     assert row["difference"] == pytest.approx(observed, abs=5e-4)  # two voxels in a bin are one threshold
     assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])), abs=6e-3)
-    assert (row["seeds"], row["seeds_other"], row["resampled"]) == (2, 2, "subjects and seeds")
+    assert (row["seeds"], row["seeds_other"], row["resampled"]) == (3, 3, "subjects and seeds")
 
 
 def test_only_subjects_that_both_methods_scored_count(tmp_path):
@@ -180,12 +183,38 @@ def test_seeds_that_differ_keep_equal_methods_apart_from_significance(tmp_path):
 
 def test_means_over_drawn_seeds_spread_as_those_of_new_ones():
     drawn = np.broadcast_to(np.array([0.1, 0.3, 0.4, 0.8])[None, :, None], (1, 4, 40_000))
-    means = comparisons._over_seeds(drawn, "a", 0)[0]
+    centre, apart = comparisons._over_seeds(drawn, "a", 0)
+    means = (centre + apart)[0]
     assert means.mean() == pytest.approx(0.4, abs=0.004)
     assert means.std() == pytest.approx(np.std([0.1, 0.3, 0.4, 0.8], ddof=1) / 2, rel=0.02)
-    assert np.corrcoef(means, comparisons._over_seeds(drawn, "b", 0)[0])[0, 1] == pytest.approx(0, abs=0.02)
+    assert np.corrcoef(means, comparisons._over_seeds(drawn, "b", 0)[1][0])[0, 1] == pytest.approx(0, abs=0.02)
     single = np.arange(6.0).reshape(1, 1, 6)
-    assert comparisons._over_seeds(single, "a", 0).tolist() == [[0, 1, 2, 3, 4, 5]]
+    centre, apart = comparisons._over_seeds(single, "a", 0)
+    assert centre.tolist() == [[0, 1, 2, 3, 4, 5]]
+    assert not apart.any()
+
+
+@pytest.mark.parametrize("freedom", [2, 6, 30])
+def test_deviations_of_few_seeds_have_the_tails_of_students_t(freedom):
+    normal = np.random.default_rng(1).standard_normal(200_000)
+    drawn = normal * comparisons._student(freedom, 200_000, 0)
+    for level in (0.9, 0.975, 0.995):
+        assert np.quantile(drawn, level) == pytest.approx(stats.t.ppf(level, freedom), rel=0.05)
+
+
+def test_a_difference_of_seeds_alone_is_tested_as_by_a_t_test(tmp_path):
+    """Subjects that tell nothing more: what is left is how four seeds differ from four others."""
+    labels, gains = truths(40), {"a": [0.2, 0.6, 1.1, 1.3], "b": [1.0, 1.2, 1.9, 2.2]}
+    paths = [
+        write(tmp_path, name, labels, scores_of(labels, gain, 7), seed)
+        for name, many in gains.items()
+        for seed, gain in enumerate(many)
+    ]
+    found = only(compare(paths, resamples=2000), "ap")
+    values = [average_precision(load(path)[0]["final"]) for path in paths]
+    expected = stats.ttest_ind(values[:4], values[4:]).pvalue
+    assert 0.01 < expected < 0.2
+    assert found["p"] == pytest.approx(expected, rel=0.5)
 
 
 def test_many_methods_can_still_differ_and_controls_are_no_rivals(tmp_path, monkeypatch):

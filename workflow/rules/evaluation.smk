@@ -75,6 +75,7 @@ rule summarize:
         runtime=minutes(summarize_budget),
     params:
         resamples=experiment.config["evaluation"].get("resamples", 1000),
+        revision=revision("harness/evaluation/comparisons.py"),
     shell:
         "python -m harness summarize --resamples {params.resamples} --out {output.results} {input.histograms} > {log} 2>&1"
 
