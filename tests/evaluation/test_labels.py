@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.evaluation.findings import beside, load
 from harness.evaluation.histograms import load as load_histograms
 from harness.evaluation.labels import EVERY, LabelValues
+from harness.evaluation.lesions import detect
 from harness.evaluation.metrics import average_precision
 from harness.evaluation.testing import example_rows, score_test_set
 from harness.method import Context
@@ -99,6 +100,10 @@ def test_a_test_pass_counts_what_the_values_say(cohort, tmp_path, values):
     assert found.anomalous.sum() == lesion.sum()
     for k, threshold in enumerate(found.thresholds):
         assert found.flagged[:, k].sum() == (inside[counted] >= threshold).sum()
+    # Scores of ignored voxels make no findings, nor join any.
+    for row in range(len(rows)):
+        expected = detect(inside[row].astype(np.float32), lesion[row], found.thresholds, 4.0)
+        assert found.alarms[row].tolist() == expected.alarms.tolist()
 
 
 def test_examples_are_chosen_by_what_is_lesion():
