@@ -280,7 +280,7 @@ def upd_map(name: str, ours: dict[str, torch.Tensor], models: Path) -> tuple[nn.
 
     def compared(images: torch.Tensor, restored: torch.Tensor) -> torch.Tensor:
         mask = torch.stack([image > image.min() for image in images])
-        return scope["ssim_map"](restored, images) * mask
+        return 10 * scope["ssim_map"](restored, images) * mask
 
     return Change(compared), {}
 

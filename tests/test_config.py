@@ -214,7 +214,8 @@ def test_every_variant_has_demo_sizes_too():
     config = read(ROOT / "config" / "all-methods.yaml")
     experiment = Experiment({**config, "methods": registry.every()})
     for method in registry.every():
-        assert experiment.params(method, "t1").get("steps", 0) <= 6000, method
+        if method != "ddpm":  # not in the config's methods: it learns nothing in so few
+            assert experiment.params(method, "t1").get("steps", 0) <= 1500, method
 
 
 def documented() -> list[dict]:

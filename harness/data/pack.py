@@ -85,10 +85,9 @@ def _check_lost(dataset: str, sheet: Sheet, lost: dict[str, Outcome], max_lost: 
 
 
 def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
-    """A subject that lost one scan keeps the others; one that is lost is left out of every modality it has."""
+    """A subject that lost one scan keeps the others; one that is lost is left out of every modality."""
     row = next(row for row in sheet.rows if row.subject == outcome.subject)
-    there = [name for name in NAMES if getattr(row, name)]
-    modalities = [name for name in there if outcome.status == "lost" or getattr(row, name) == outcome.file]
+    modalities = [name for name in NAMES if outcome.status == "lost" or getattr(row, name) == outcome.file]
     return {"subject": outcome.subject, "file": outcome.file, "reason": outcome.reason, "modalities": modalities}
 
 

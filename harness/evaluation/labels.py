@@ -1,4 +1,4 @@
-"""Which values of a label are lesion, and which voxels are not evaluated at all."""
+"""Label values: those that are lesion, and those whose voxels are not evaluated."""
 
 from __future__ import annotations
 

@@ -21,12 +21,12 @@ from harness.method import Method
 from harness.training.memory import enough_memory
 from harness.training.seeds import Streams
 
-RECORD = "maps.json"  # in a folder of maps: what made them
+RECORD = "maps.json"  # in a folder of maps: the run, map and threshold that made them
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """A trained method, as `run.load` gives it, and what is wanted of it.
+    """A trained method, as `run.load` gives it, and the map that is wanted of it.
 
     name: which of the method's maps; threshold: a mask of the voxels that reach it stands beside each map.
     """
@@ -56,7 +56,7 @@ class Scorer:
         return list(images)
 
     def score_folder(self, images: Path, t1: Path | None, out: Path) -> int:
-        """Score each NIfTI file of a folder into a file of the same name; maps that are there are not made again.
+        """Score each NIfTI file of a folder into a file of the same name; maps newer than their scans are kept.
 
         t1: folder of T1-weighted scans of the same names. Prints a line for each scan that cannot be used, and returns
         how many there were. Raises HarnessError where `out` holds maps of another run.
@@ -67,7 +67,8 @@ class Scorer:
         lost = 0
         for stem, path in tqdm(scans.items(), f"score {images}", unit="scan", disable=None):
             made = out / f"{stem}.nii.gz"
-            if made.is_file() and (self.threshold is None or mask_path(made).is_file()):
+            wanted = [made] if self.threshold is None else [made, mask_path(made)]
+            if all(file.is_file() and file.stat().st_mtime >= path.stat().st_mtime for file in wanted):
                 continue
             try:
                 if t1 is not None and stem not in beside:
@@ -94,12 +95,16 @@ class Scorer:
         return maps[self.name].cpu().numpy()
 
     def _claim(self, out: Path) -> None:
-        """Note in a folder what makes its maps. Raises HarnessError if it holds those of something else."""
+        """Note in a folder the run, map and threshold of its maps. Raises HarnessError if it holds those of others."""
         keys = ("method", "seed", "modality", "weights")
         record = {key: self.about.get(key) for key in keys} | {"map": self.name, "threshold": self.threshold}
         path = out / RECORD
         if path.is_file():
-            if read_json(path) != record:
+            try:
+                same = read_json(path) == record
+            except ValueError:
+                raise HarnessError(f"{path}: cannot be read; choose another folder for the maps") from None
+            if not same:
                 raise HarnessError(f"{out}: holds maps of another run, map or threshold; choose another folder")
         elif out.is_dir() and any(out.iterdir()):
             raise HarnessError(f"{out}: is not empty, and holds no {RECORD}; choose another folder")

@@ -1,4 +1,4 @@
-"""Distances between the surfaces of two masks: HD95 and surface Dice of what is called and what is drawn."""
+"""HD95 and surface Dice: distances between the surfaces of a thresholded map and of a label."""
 
 from __future__ import annotations
 

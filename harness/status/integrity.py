@@ -1,4 +1,4 @@
-"""Whether a study's files are those that were written: by the checksums in their records, or by reading them."""
+"""Integrity of a study's files, by the checksums in their records or by reading them to the end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.files import sha256
 
 @dataclass(frozen=True)
 class Damage:
-    """A file that is missing, unreadable or not what was written, and what must go so that it is made again."""
+    """A file that is missing, unreadable or changed, and the records to remove so that the next run makes it again."""
 
     path: Path
     reason: str
@@ -35,7 +35,7 @@ def check(folder: Path) -> Iterator[Damage]:
 
 
 def remove(damages: list[Damage]) -> list[Path]:
-    """Remove what must go; returns what was there and is removed, so that the next run makes it again."""
+    """Remove the records of damaged files, so that the next run makes these again; returns those removed."""
     gone = []
     for path in dict.fromkeys(path for damage in damages for path in damage.remove):
         if path.is_file():

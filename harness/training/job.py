@@ -43,55 +43,41 @@ def train_run(
     where another process trains this run, such as one that a killed workflow left behind.
     """
     with folder_lock.held(out):
-        _train(method, overrides, modality, seed, data, out, chosen, required, pace)
-
-
-def _train(
-    method: str,
-    overrides: dict[str, Any],
-    modality: str,
-    seed: int,
-    data: Path,
-    out: Path,
-    chosen: torch.device,
-    required: Path | None,
-    pace: Pace | None,
-) -> None:
-    params = asdict(registry.params(method, overrides, modality))
-    store = Store.open(data)
-    training, validation = (store.rows(modality, split) for split in ("train", "validation"))
-    if not len(training):
-        raise HarnessError(f"{data}: no training subject has {modality}; check the subject sheet and the reports")
-    seed_everything(seed)
-    # As `use_deterministic_algorithms`, but without importing the compiler, which takes seconds.
-    torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
-    context = Context(modality, store.spacing, _parent(method, required, chosen))
-    facts = run.facts(method, params, context, seed)
-    facts |= {
-        "dataset": store.index["dataset"],
-        "simulated": store.simulated,
-        "preprocessing": store.index["preprocessing"],
-        "subjects": len(training),
-        "validation_subjects": len(validation),
-    }
-    started = time.monotonic()
-    images = store.images(modality)
-    with enough_memory(f"training {method} on {chosen}", REMEDY):
-        built = run.build(method, params, context)
-        held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
-        sampler = SliceSampler(images, training, chosen)
-        history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), pace)
-    facts |= {
-        "seconds": round(time.monotonic() - started, 1),
-        "device": device.describe(chosen),
-        "precision": Precision(chosen, built.float16).name,
-        "harness": __version__,
-        "final": history[-1] if history else None,
-    }
-    run.write(out, built, facts)
-    state = out / "state.pt"
-    for path in (state, aside(state)):
-        path.unlink(missing_ok=True)
+        params = asdict(registry.params(method, overrides, modality))
+        store = Store.open(data)
+        training, validation = (store.rows(modality, split) for split in ("train", "validation"))
+        if not len(training):
+            raise HarnessError(f"{data}: no training subject has {modality}; check the subject sheet and the reports")
+        seed_everything(seed)
+        # As `use_deterministic_algorithms`, but without importing the compiler, which takes seconds.
+        torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
+        context = Context(modality, store.spacing, _parent(method, required, chosen))
+        facts = run.facts(method, params, context, seed)
+        facts |= {
+            "dataset": store.index["dataset"],
+            "simulated": store.simulated,
+            "preprocessing": store.index["preprocessing"],
+            "subjects": len(training),
+            "validation_subjects": len(validation),
+        }
+        started = time.monotonic()
+        images = store.images(modality)
+        with enough_memory(f"training {method} on {chosen}", REMEDY):
+            built = run.build(method, params, context)
+            held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
+            sampler = SliceSampler(images, training, chosen)
+            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), pace)
+        facts |= {
+            "seconds": round(time.monotonic() - started, 1),
+            "device": device.describe(chosen),
+            "precision": Precision(chosen, built.float16).name,
+            "harness": __version__,
+            "final": history[-1] if history else None,
+        }
+        run.write(out, built, facts)
+        state = out / "state.pt"
+        for path in (state, aside(state)):
+            path.unlink(missing_ok=True)
 
 
 def _parent(method: str, required: Path | None, chosen: torch.device) -> Any:

@@ -110,6 +110,9 @@ def test_a_subject_without_t1_among_others_with_one_is_left_out(raw, tmp_path):
     written = sheet.write(tmp_path / "subjects.csv", raw, rows)
     outcomes = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
     assert [(found.subject, found.status) for found in outcomes] == [("a", "done"), ("b", "lost")]
+    index = pack.pack("mine", written, tmp_path / "registered", outcomes, tmp_path / "packed", 0.9)
+    (left,) = index["left_out"]
+    assert "t1" in left["modalities"]  # the table of T1 counts it as left out
     assert (outcomes[1].file, outcomes[1].reason[:31]) == ("t2.nii.gz", "has no T1-weighted scan beside ")
 
 

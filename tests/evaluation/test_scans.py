@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -86,6 +87,22 @@ def test_maps_that_are_there_are_not_made_again_but_missing_masks_are(scans, tra
     scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
     assert mask_path(kept).is_file()
     assert (tmp_path / "b.nii.gz").is_file()
+
+
+def test_a_scan_that_was_replaced_is_scored_again(scans, trained, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "maps"
+    images.mkdir()
+    (images / "a.nii.gz").write_bytes((scans / "a.nii.gz").read_bytes())
+    scorer(trained).score_folder(images, None, out)
+    os.utime(out / "a.nii.gz", (0, 0))  # as if the scan had been written since
+    scorer(trained).score_folder(images, None, out)
+    assert (out / "a.nii.gz").stat().st_mtime > 0
+
+
+def test_a_damaged_record_of_maps_is_named(scans, trained, tmp_path):
+    (tmp_path / RECORD).write_text("{")
+    with pytest.raises(HarnessError, match=rf"{RECORD}: cannot be read"):
+        scorer(trained).score_folder(scans, None, tmp_path)
 
 
 @pytest.mark.parametrize("other", ["threshold", "seed", "foreign folder"])

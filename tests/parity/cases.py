@@ -152,8 +152,8 @@ class Change(nn.Module):
 
 
 def upd_change(images: Tensor, restored: Tensor) -> Tensor:
-    """The map of VAE, f-AnoGAN and their variants `upd`, in the brain."""
-    return anomaly_map(images, restored, "ssim") * (images > 0)
+    """The map of VAE, f-AnoGAN and their variants `upd`, in the brain; times ten, since its range makes it small."""
+    return 10 * anomaly_map(images, restored, "ssim") * (images > 0)
 
 
 class Restoration(nn.Module):

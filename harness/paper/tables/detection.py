@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from harness.paper import table
 from harness.paper.results import Results
 from harness.paper.sources import Sources
-from harness.paper.table import Row, Table
+from harness.paper.table import Column, Row, Table
 from harness.paper.tables.table2 import order
 
 METRICS = {
@@ -20,12 +21,19 @@ METRICS = {
 PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
 
 
-def make(sources: Sources) -> Table:
-    """Build the table: metrics of `harness.evaluation.detection`, the methods that were run in the order of Table 2."""
+def findings(
+    sources: Sources, name: str, metrics: Iterable[str]
+) -> tuple[Results, tuple[Column, ...], tuple[Row, ...]]:
+    """Results, columns and rows of a table of findings: the methods that were run, in the order of Table 2."""
     results = replace(sources, protocol=PROTOCOL).results
-    cols = table.columns(results, sources.published, "detection", METRICS)
+    cols = table.columns(results, sources.published, name, metrics)
     entries = order(sources.published.methods("table2"), results.methods)
-    rows = tuple(table.method_row(entry, cols, results) for entry in entries)
+    return results, cols, tuple(table.method_row(entry, cols, results) for entry in entries)
+
+
+def make(sources: Sources) -> Table:
+    """Build the table: metrics of lesions and slices of `harness.evaluation.detection`."""
+    results, cols, rows = findings(sources, "detection", METRICS)
     return Table(
         name="detection",
         caption=(

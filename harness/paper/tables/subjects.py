@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from harness.evaluation.findings import TOLERANCE
 from harness.evaluation.regions import LIMIT
 from harness.paper import table
 from harness.paper.sources import Sources
 from harness.paper.table import Table
-from harness.paper.tables.table2 import order
+from harness.paper.tables.detection import findings
 
 METRICS = {
     "subject_ap": "AP",
@@ -18,15 +16,11 @@ METRICS = {
     "subject_hd95_healthy1": "HD95, mm",
     "aupro": "AUPRO",
 }
-PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
 
 
 def make(sources: Sources) -> Table:
-    """Build the table: metrics of `harness.evaluation.detection`, the methods that were run in the order of Table 2."""
-    results = replace(sources, protocol=PROTOCOL).results
-    cols = table.columns(results, sources.published, "subjects", METRICS)
-    entries = order(sources.published.methods("table2"), results.methods)
-    rows = tuple(table.method_row(entry, cols, results) for entry in entries)
+    """Build the table: metrics of single subjects of `harness.evaluation.detection`."""
+    results, cols, rows = findings(sources, "subjects", METRICS)
     return Table(
         name="subjects",
         caption=(
