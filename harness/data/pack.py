@@ -85,9 +85,10 @@ def _check_lost(dataset: str, sheet: Sheet, lost: dict[str, Outcome], max_lost: 
 
 
 def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
-    """A subject that lost one scan keeps the others; one that is lost is left out of every modality."""
+    """A subject that lost one scan keeps the others; one that is lost is left out of every modality of the data set."""
     row = next(row for row in sheet.rows if row.subject == outcome.subject)
-    modalities = [name for name in NAMES if outcome.status == "lost" or getattr(row, name) == outcome.file]
+    there = [name for name in NAMES if any(getattr(other, name) for other in sheet.rows)]
+    modalities = [name for name in there if outcome.status == "lost" or getattr(row, name) == outcome.file]
     return {"subject": outcome.subject, "file": outcome.file, "reason": outcome.reason, "modalities": modalities}
 
 
