@@ -10,12 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks.bottleneck import kl_divergence, square_side, to_square
-from harness.networks.output import OutputConv2d
-from harness.scoring.windows import by_slices
-from harness.settings import TrainingParams, scoring
-from harness.training.seeds import Streams
+from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
+from harness.methods.networks.bottleneck import kl_divergence, square_side, to_square
+from harness.methods.networks.output import OutputConv2d
+from harness.methods.params import TrainingParams, scoring
+from harness.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "AMCons"
@@ -94,7 +93,7 @@ class Encoder(nn.Module):
         return self.out(self.rest(activations).flatten(1)), attention
 
 
-class Baseline(Method):
+class Baseline(SliceMethod):
     """A VAE with a penalty on its attention map, which is also the score."""
 
     def __init__(self, params: Params, context: Context) -> None:
@@ -116,7 +115,7 @@ class Baseline(Method):
         p = self.params
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         optimizer = torch.optim.Adam(parameters, lr=p.learning_rate)
-        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)])]
 
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy of the image + weighted KL divergence, both summed, and the entropy of the attention."""
@@ -133,19 +132,13 @@ class Baseline(Method):
         sign = -1 if p.maximise else 1
         return error + p.kl_weight * divergence + sign * p.entropy_weight * entropy(attention.float(), mask).mean()
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def attention(images: Tensor) -> Tensor:
-            padded = to_square(images, self.side)
-            return self.encoder(padded)[1] * eroded(padded > 0, max(1, p.score_erosion))
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        square = to_square(images, self.side)
+        return self.encoder(square)[1] * eroded(square > 0, max(1, self.params.score_erosion))
 
-        p = self.params
-        return {"final": by_slices(attention, volume, p.patch, p.score_batch)[0]}
-
-    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
-        def restored(images: Tensor) -> Tensor:
-            return self.decoder(self.encoder(to_square(images, self.side))[0].chunk(2, 1)[0]).sigmoid()
-
-        return by_slices(restored, volume, self.params.patch, self.params.score_batch)[0]
+    def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        mean, _ = self.encoder(to_square(images, self.side))[0].chunk(2, 1)
+        return self.decoder(mean).sigmoid()
 
 
 def entropy(attention: Tensor, mask: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from baselines import ddpm
 from baselines.ddpm import Params as DDPMParams
-from harness.anomalies.simplex import simplex_noise
+from harness.methods.anomalies.simplex import simplex_noise
 
 REVISION = 2
 TITLE = "AnoDDPM"

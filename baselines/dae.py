@@ -12,13 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.anomalies.noise import coarse_noise
-from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks.output import OutputConv2d
-from harness.scoring.ssim import dissimilarity_map
-from harness.scoring.windows import by_slices
-from harness.settings import TrainingParams, added, check_field, scoring
-from harness.training.seeds import Streams
+from harness.methods.anomalies.noise import coarse_noise
+from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
+from harness.methods.networks.output import OutputConv2d
+from harness.methods.params import TrainingParams, added, check_field, scoring
+from harness.methods.scoring.ssim import dissimilarity_map
+from harness.methods.seeds import Streams
 
 REVISION = 3
 TITLE = "DAE"
@@ -116,8 +115,8 @@ class DenoisingUNet(nn.Module):
         return self.out(x)
 
 
-class Baseline(Method):
-    """Denoises; at test time no noise is added and what the network removes is taken for anomalous."""
+class Baseline(SliceMethod):
+    """Denoises; at test time no noise is added, and the filtered residual is the anomaly score."""
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
@@ -132,7 +131,7 @@ class Baseline(Method):
             optimizer, lambda step: 0.5 * (1 + math.cos(math.pi * (step // 32 * 32) / p.period))
         )
         update = Update(self.loss, optimizer, scheduler, clip=p.clip or None)
-        return [Phase(p.steps, p.batch, p.patch, [update], resize=True)]
+        return [Phase(p.steps, p.batch, p.patch, [update])]
 
     def loss(self, batch: Batch) -> Tensor:
         """Squared error, in the brain if `masked`, averaged over all voxels."""
@@ -142,11 +141,8 @@ class Baseline(Method):
         error = self.unet(x + noise * brain) - x
         return (error * brain if self.params.masked else error).square().mean()
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def removed(images: Tensor) -> Tensor:
-            return self.change(images, self.unet(images))
-
-        return {"final": by_slices(removed, volume, self.params.patch, self.params.score_batch)[0]}
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        return self.change(images, self.unet(images))
 
     def change(self, images: Tensor, restored: Tensor) -> Tensor:
         """The score of images (N, 1, H, W) in the eroded brain, smoothed by a median."""
@@ -157,8 +153,8 @@ class Baseline(Method):
             change = (images - restored).abs()
         return median_filter(change * eroded(images > 0, p.erosion), p.median)
 
-    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
-        return by_slices(self.unet, volume, self.params.patch, self.params.score_batch)[0].clamp(0, 1)
+    def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        return self.unet(images)
 
 
 def eroded(mask: Tensor, side: int) -> Tensor:

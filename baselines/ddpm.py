@@ -9,12 +9,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from harness.anomalies.draws import Draws
-from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks.unet import apply_unet, unet
-from harness.scoring.windows import by_slices
-from harness.settings import UNetParams, scoring
-from harness.training.seeds import Streams
+from harness.methods.anomalies.draws import Draws
+from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
+from harness.methods.networks.unet import apply_unet, unet
+from harness.methods.params import UNetParams, scoring
+from harness.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "DDPM"
@@ -54,7 +53,7 @@ class Params(UNetParams):
             raise ValueError(f"start {self.start} must be between 1 and T = {self.T}, and stride at least 1")
 
 
-class Baseline(Method):
+class Baseline(SliceMethod):
     """Predicts the noise in x_t = sqrt(kept_t) x_0 + sqrt(1 - kept_t) noise; images are scaled to [-1, 1]."""
 
     kept: Tensor
@@ -67,7 +66,7 @@ class Baseline(Method):
     def phases(self) -> Sequence[Phase]:
         p = self.params
         optimizer = torch.optim.AdamW(self.unet.parameters(), lr=p.learning_rate, weight_decay=0.0)
-        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer, clip=1.0)], resize=True)]
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer, clip=1.0)])]
 
     def noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Noise (N, 1, H, W): standard normal."""
@@ -84,7 +83,7 @@ class Baseline(Method):
         """The noise in x_t (N, 1, H, W); the network counts t from 0."""
         return apply_unet(self.unet, x, t - 1, self.params).float()
 
-    def restored(self, images: Tensor, rng: Streams) -> Tensor:
+    def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
         """Images (N, 1, H, W) in [0, 1], noised to t = `start` and denoised step by step."""
         p = self.params
         # One noise field for all slices of a volume: the result does not depend on how many are scored at once.
@@ -95,17 +94,8 @@ class Baseline(Method):
             x = mean + deviation * self.noise(shape, generator) if following else mean
         return ((x + 1) / 2).clamp(0, 1)
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def residual(images: Tensor) -> Tensor:
-            return (images - self.restored(images, rng)).abs()
-
-        return {"final": by_slices(residual, volume, self.params.patch, self.params.score_batch)[0]}
-
-    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
-        def healed(images: Tensor) -> Tensor:
-            return self.restored(images, rng)
-
-        return by_slices(healed, volume, self.params.patch, self.params.score_batch)[0]
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        return (images - self.restore_slices(images, rng)).abs()
 
 
 def kept_schedule(T: int) -> Tensor:

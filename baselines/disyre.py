@@ -10,11 +10,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from harness.anomalies.base import RestoringMethod
-from harness.anomalies.corruption import alpha_schedule, restoration_times
-from harness.method import Context
-from harness.settings import CorruptionParams, added, curve, scoring
-from harness.training.seeds import Streams
+from harness.methods.anomalies.corruption import alpha_schedule, restoration_times
+from harness.methods.base import Context
+from harness.methods.params import CorruptionParams, added, curve, scoring
+from harness.methods.restoration import RestoringMethod
+from harness.methods.seeds import Streams
+from harness.methods.slices import Maps
 
 REVISION = 2
 TITLE = "DISYRE"
@@ -104,7 +105,7 @@ class Baseline(RestoringMethod):
             else:
                 state = (1 - kept) * healed + kept * state
 
-    def maps(self, images: Tensor) -> dict[str, Tensor]:
+    def score_slices(self, images: Tensor, rng: Streams) -> Maps:
         """All scores of images (N, 1, H, W): single-step |x - P(x, t)|, and sums over Algorithm 1."""
         p = self.params
         first = self.predict(images, p.T)
@@ -136,26 +137,12 @@ class Baseline(RestoringMethod):
             total = sum((change for _, _, change in self.healing(images, p.step)), torch.zeros_like(images))
         return self.weighed(total, images)
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        names: list[str] = []
+    def final_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        return self.closing(images)
 
-        def stacked(images: Tensor) -> Tensor:
-            maps = self.maps(images)
-            names[:] = list(maps)
-            return torch.cat(list(maps.values()), 1)
-
-        maps = self.windows(stacked, volume)
-        return dict(zip(names, maps, strict=True))
-
-    def final(self, volume: Tensor, rng: Streams) -> Tensor:
-        return self.windows(self.closing, volume)[0]
-
-    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
-        def healed(images: Tensor) -> Tensor:
-            *_, (_, restoration, _) = self.healing(images, self.params.step)
-            return restoration
-
-        return self.windows(healed, volume)[0].clamp(0, 1)
+    def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        *_, (_, restored, _) = self.healing(images, self.params.step)
+        return restored
 
     def restoration(self) -> str:
         return f"step size {self.params.step}"

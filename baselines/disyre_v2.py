@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.anomalies.base import Corrupted, RestoringMethod
-from harness.anomalies.corruption import Anomaly, restoration_times, synthesise
-from harness.anomalies.draws import Draws
-from harness.anomalies.intensity import intensity_bias, matched
-from harness.method import Batch
-from harness.settings import CorruptionParams, scoring
-from harness.training.seeds import Streams
+from harness.methods.anomalies.corruption import Anomaly, restoration_times, synthesise
+from harness.methods.anomalies.draws import Draws
+from harness.methods.anomalies.intensity import intensity_bias, matched
+from harness.methods.base import Batch
+from harness.methods.params import CorruptionParams, scoring
+from harness.methods.restoration import Corrupted, RestoringMethod
+from harness.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "DISYRE v2"
@@ -69,12 +69,9 @@ class Baseline(RestoringMethod):
         total = alpha.maximum(shift)
         return Corrupted(images, healthy, mask, total, self.time_of(total))
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        p = self.params
-        times = restoration_times(p.T, p.step)
-        return {
-            "final": self.windows(lambda images: self.weighed(self.mean_residual(images, times), images), volume)[0]
-        }
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        times = restoration_times(self.params.T, self.params.step)
+        return self.weighed(self.mean_residual(images, times), images)
 
-    def restore(self, volume: Tensor, rng: Streams) -> Tensor:
-        return self.windows(lambda images: self.predict(images, self.params.T), volume)[0].clamp(0, 1)
+    def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        return self.predict(images, self.params.T)

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.method import Batch, Context, Phase, Update
-from harness.networks.bottleneck import halvings, square_side, to_square
-from harness.networks.wgan import Critic, encoder, generator, gradient_penalty
-from harness.scoring.reconstruction import SquareReconstruction
-from harness.settings import TrainingParams, scoring
-from harness.training.seeds import Streams
+from harness.methods.base import Batch, Context, Phase, Update
+from harness.methods.networks.bottleneck import halvings, square_side, to_square
+from harness.methods.networks.wgan import Critic, encoder, generator, gradient_penalty
+from harness.methods.params import TrainingParams, scoring
+from harness.methods.reconstruction import SquareReconstruction
+from harness.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "f-AnoGAN"
@@ -58,12 +58,12 @@ class Params(TrainingParams):
     latent: int = 128  # length of the latent code
     critic_updates: int = 5  # per update of the generator; the first on its slices, the others on slices of their own
     kernel: int = 3  # side of the second convolution on the way down, voxels
-    enlarging: Literal["nearest", "shuffled"] = "nearest"  # in the generator, see harness/networks/wgan.py
+    enlarging: Literal["nearest", "shuffled"] = "nearest"  # in the generator, see harness/methods/networks/wgan.py
     symmetric: bool = True  # networks see and make images in [-1, 1], by tanh; else in [0, 1], by the logistic function
     generator_frozen: bool = True  # while the encoder learns; else its normalisation follows the encoder's batches
     penalty: float = 10.0  # weight of the gradient penalty; Gulrajani et al. 2017
     kappa: float = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/methods/scoring/similarity.py
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,8 +98,8 @@ class Baseline(SquareReconstruction):
         found = Update(self.encoder_loss, torch.optim.RMSprop(self.encoder.parameters(), lr=p.encoder_learning_rate))
         updates = [*critic, made]
         return [
-            Phase(p.steps, p.batch, p.patch, updates, True, "gan", validation=self.distance, adversarial=True),
-            Phase(p.encoder_steps, p.batch, p.patch, [found], resize=True, name="encoder"),
+            Phase(p.steps, p.batch, p.patch, updates, "gan", validation=self.distance, adversarial=True),
+            Phase(p.encoder_steps, p.batch, p.patch, [found], name="encoder"),
         ]
 
     def real(self, images: Tensor) -> Tensor:

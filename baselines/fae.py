@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks.backbones import Backbone
-from harness.networks.output import OutputConv2d
-from harness.scoring.ssim import dissimilarity_map
-from harness.scoring.windows import by_slices
-from harness.settings import BackboneParams
-from harness.training.seeds import Streams
+from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
+from harness.methods.networks.backbones import Backbone
+from harness.methods.networks.output import OutputConv2d
+from harness.methods.params import BackboneParams
+from harness.methods.scoring.ssim import dissimilarity_map
+from harness.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "FAE"
@@ -72,7 +71,7 @@ class FeatureAutoencoder(nn.Module):
         return self.layers(padded)[..., :height, :width]
 
 
-class Baseline(Method):
+class Baseline(SliceMethod):
     """Compares the features of stem and first two stages with their reconstruction by SSIM."""
 
     def __init__(self, params: Params, context: Context) -> None:
@@ -83,7 +82,7 @@ class Baseline(Method):
     def phases(self) -> Sequence[Phase]:
         p = self.params
         optimizer = torch.optim.Adam(self.autoencoder.parameters(), lr=p.learning_rate)
-        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)])]
 
     def features(self, images: Tensor) -> Tensor:
         """All features at the size of the stem's, a quarter of the image's: (N, C, H / 4, W / 4)."""
@@ -100,9 +99,6 @@ class Baseline(Method):
         """1 - SSIM, of which UPD_study leaves the constant out."""
         return self.dissimilarity(batch.images).mean()
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def enlarged(images: Tensor) -> Tensor:
-            scores = self.dissimilarity(images).clamp_min(0)
-            return F.interpolate(scores, images.shape[-2:], mode="bilinear", align_corners=True)
-
-        return {"final": by_slices(enlarged, volume, self.params.patch, self.params.score_batch)[0]}
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        scores = self.dissimilarity(images).clamp_min(0)
+        return F.interpolate(scores, images.shape[-2:], mode="bilinear", align_corners=True)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
-from harness.method import Method
-from harness.training.seeds import Streams
+from harness.methods.base import SliceMethod
+from harness.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "Intensity"
@@ -15,13 +13,8 @@ FAMILY = "control"
 PAPER = "positive control; thresholding is discussed by Meissen et al., 2022 (arXiv:2109.06540)"
 
 
-@dataclass(frozen=True)
-class Params:
-    """It has none."""
-
-
-class Baseline(Method):
+class Baseline(SliceMethod):
     """Needs no training."""
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        return {"final": 1 - volume if self.context.modality == "t1" else volume}
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        return 1 - images if self.context.modality == "t1" else images

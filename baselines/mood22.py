@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.anomalies.base import SyntheticAnomalyMethod
-from harness.method import Batch
-from harness.networks.unet import apply_unet
-from harness.settings import CorruptionParams
-from harness.training.seeds import Streams
+from harness.methods.base import Batch
+from harness.methods.networks.unet import apply_unet
+from harness.methods.params import CorruptionParams
+from harness.methods.restoration import SyntheticAnomalyMethod
+from harness.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "MOOD22"
@@ -41,8 +41,5 @@ class Baseline(SyntheticAnomalyMethod):
         """Log-odds that a voxel is anomalous, (N, 1, H, W); the U-Net's t is always 0."""
         return apply_unet(self.unet, images, 0, self.params)
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def probability(images: Tensor) -> Tensor:
-            return self.logits(images).float().sigmoid()
-
-        return {"final": self.windows(probability, volume)[0]}
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        return self.logits(images).float().sigmoid()

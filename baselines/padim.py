@@ -10,13 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.anomalies.filters import smoothed
-from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks.backbones import Backbone
-from harness.networks.bottleneck import to_square
-from harness.scoring.windows import by_slices
-from harness.settings import BackboneParams, scoring
-from harness.training.seeds import Streams
+from harness.methods.anomalies.filters import smoothed
+from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
+from harness.methods.networks.backbones import Backbone
+from harness.methods.networks.bottleneck import to_square
+from harness.methods.params import BackboneParams, scoring
+from harness.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "PaDiM"
@@ -66,7 +65,7 @@ class Gaussians(nn.Module):
         return ((apart @ self.precision) * apart).sum(2).clamp_min(0).sqrt().T
 
 
-class Baseline(Method):
+class Baseline(SliceMethod):
     """Nothing is optimised: one phase adds up features and their products, the next makes Gaussians of them."""
 
     count: Tensor
@@ -93,8 +92,8 @@ class Baseline(Method):
         self.products = torch.zeros(places, self.channels, self.channels, dtype=torch.float64, device=device)
         collect, fit = Update(self.collect, None), Update(self.fit, None)
         return [
-            Phase(p.steps, p.batch, p.patch, [collect], True, "collect", validation=self.magnitude),
-            Phase(1, p.batch, p.patch, [fit], True, "fit", validation=self.held_out),
+            Phase(p.steps, p.batch, p.patch, [collect], "collect", validation=self.magnitude),
+            Phase(1, p.batch, p.patch, [fit], "fit", validation=self.held_out),
         ]
 
     def features(self, images: Tensor) -> Tensor:
@@ -132,10 +131,7 @@ class Baseline(Method):
         """Mean distance of a batch."""
         return self.gaussians.distance(self.features(batch.images)).mean()
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def distance(images: Tensor) -> Tensor:
-            apart = self.gaussians.distance(self.features(images)).unflatten(1, (1, self.side, self.side))
-            scores = F.interpolate(apart, scale_factor=4 / self.params.zoom, mode="bilinear", align_corners=False)
-            return smoothed(scores, self.params.smoothing)[..., : images.shape[-2], : images.shape[-1]]
-
-        return {"final": by_slices(distance, volume, self.params.patch, self.params.score_batch)[0]}
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        apart = self.gaussians.distance(self.features(images)).unflatten(1, (1, self.side, self.side))
+        scores = F.interpolate(apart, scale_factor=4 / self.params.zoom, mode="bilinear", align_corners=False)
+        return smoothed(scores, self.params.smoothing)[..., : images.shape[-2], : images.shape[-1]]

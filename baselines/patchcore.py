@@ -9,13 +9,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.anomalies.filters import smoothed
-from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks.backbones import Backbone
-from harness.scoring.coreset import greedy_coreset, nearest_distance, projected
-from harness.scoring.windows import by_slices
-from harness.settings import BackboneParams, scoring
-from harness.training.seeds import Streams
+from harness.methods.anomalies.filters import smoothed
+from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
+from harness.methods.networks.backbones import Backbone
+from harness.methods.params import BackboneParams, scoring
+from harness.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
+from harness.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "PatchCore"
@@ -68,7 +67,7 @@ class Bank(nn.Module):
         self.register_buffer("vectors", torch.zeros(size, channels))
 
 
-class Baseline(Method):
+class Baseline(SliceMethod):
     """Nothing is optimised: one phase collects patches of healthy slices, the next chooses the coreset."""
 
     pool: Tensor
@@ -88,12 +87,10 @@ class Baseline(Method):
         self.pool = torch.zeros(
             p.steps * p.batch * p.patches, self.bank.vectors.shape[1], device=self.bank.vectors.device
         )
-        collect = Phase(
-            p.steps, p.batch, p.patch, [Update(self.collect, None)], True, "collect", validation=self.magnitude
-        )
+        collect = Phase(p.steps, p.batch, p.patch, [Update(self.collect, None)], "collect", validation=self.magnitude)
         return [
             collect,
-            Phase(1, p.batch, p.patch, [Update(self.choose, None)], True, "choose", validation=self.held_out),
+            Phase(1, p.batch, p.patch, [Update(self.choose, None)], "choose", validation=self.held_out),
         ]
 
     def features(self, images: Tensor) -> Tensor:
@@ -148,12 +145,9 @@ class Baseline(Method):
         """Mean distance of held-out patches to the bank."""
         return nearest_distance(self.drawn(batch), self.bank.vectors).mean()
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        def distance(images: Tensor) -> Tensor:
-            features = self.features(images)
-            vectors = features.permute(0, 2, 3, 1).flatten(0, 2)
-            apart = nearest_distance(vectors, self.bank.vectors).reshape(len(images), 1, *features.shape[-2:])
-            scores = F.interpolate(apart.square(), images.shape[-2:], mode="bilinear", align_corners=False)
-            return smoothed(scores, self.params.smoothing)
-
-        return {"final": by_slices(distance, volume, self.params.patch, self.params.score_batch)[0]}
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        features = self.features(images)
+        vectors = features.permute(0, 2, 3, 1).flatten(0, 2)
+        apart = nearest_distance(vectors, self.bank.vectors).reshape(len(images), 1, *features.shape[-2:])
+        scores = F.interpolate(apart.square(), images.shape[-2:], mode="bilinear", align_corners=False)
+        return smoothed(scores, self.params.smoothing)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.anomalies import poisson
-from harness.anomalies.interpolation import PatchInterpolation
-from harness.settings import InterpolationParams
+from harness.methods.anomalies import poisson
+from harness.methods.interpolation import PatchInterpolation
+from harness.methods.params import InterpolationParams
 
 REVISION = 3
 TITLE = "PII"

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor
 
 from baselines.vae import Baseline as VAE
-from harness.method import Context
-from harness.networks.bottleneck import kl_divergence
-from harness.scoring.reconstruction import SquareReconstruction
-from harness.settings import scoring
-from harness.training.seeds import Streams
+from harness.methods.base import Context
+from harness.methods.networks.bottleneck import kl_divergence
+from harness.methods.params import scoring
+from harness.methods.reconstruction import SquareReconstruction
+from harness.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "r-VAE"
@@ -62,7 +62,7 @@ class Params:
     variation: Literal["absolute", "squares"] = scoring("absolute")  # differences of neighbours that it adds up
     masked: bool = scoring(True)  # change the brain alone
     averaged: int = scoring(1)  # slices that share a gradient step: it is divided by this
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/methods/scoring/similarity.py
     score_batch: int = scoring(64)  # slices at once; bounds memory, changes no result
 
     def __post_init__(self) -> None:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from harness.method import Method
-from harness.training.seeds import Streams
+from harness.methods.base import Method
+from harness.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "Random"
 FAMILY = "control"
 PAPER = "negative control"
-
-
-@dataclass(frozen=True)
-class Params:
-    """It has none."""
 
 
 class Baseline(Method):

@@ -11,13 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.anomalies.filters import smoothed
-from harness.method import Batch, Context, Method, Phase, Update
-from harness.networks.backbones import Backbone
-from harness.networks.resnet import ARCHITECTURES, BasicBlock, Block, initialise, stage
-from harness.scoring.windows import by_slices
-from harness.settings import BackboneParams, scoring
-from harness.training.seeds import Streams
+from harness.methods.anomalies.filters import smoothed
+from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
+from harness.methods.networks.backbones import Backbone
+from harness.methods.networks.resnet import ARCHITECTURES, BasicBlock, Block, initialise, stage
+from harness.methods.params import BackboneParams, scoring
+from harness.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "RD"
@@ -84,7 +83,7 @@ def halving(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU())
 
 
-class Baseline(Method):
+class Baseline(SliceMethod):
     """Reverse distillation: 1 - cosine of teacher and student, summed over three stages."""
 
     def __init__(self, params: Params, context: Context) -> None:
@@ -96,7 +95,7 @@ class Baseline(Method):
     def phases(self) -> Sequence[Phase]:
         p = self.params
         optimizer = torch.optim.Adam(self.student.parameters(), lr=p.learning_rate, betas=(0.5, 0.999))
-        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)])]
 
     def pairs(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Features of teacher and student, stage by stage, of images padded with zeros as far as halving needs it."""
@@ -116,10 +115,8 @@ class Baseline(Method):
         size = (height + -height % self.multiple, width + -width % self.multiple)
         return distance_map(self.pairs(images), size)[..., :height, :width]
 
-    def score(self, volume: Tensor, rng: Streams) -> dict[str, Tensor]:
-        p = self.params
-        maps = by_slices(lambda images: smoothed(self.distance(images), p.smoothing), volume, p.patch, p.score_batch)
-        return {"final": maps[0]}
+    def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
+        return smoothed(self.distance(images), self.params.smoothing)
 
 
 def distance_map(pairs: Sequence[tuple[Tensor, Tensor]], size: tuple[int, int]) -> Tensor:

@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.method import Batch, Context, Phase, Update
-from harness.networks.bottleneck import halvings, kl_divergence, square_side, to_square
-from harness.networks.output import OutputConv2d
-from harness.scoring.reconstruction import SquareReconstruction
-from harness.settings import TrainingParams, scoring
-from harness.training.seeds import Streams
+from harness.methods.base import Batch, Context, Phase, Update
+from harness.methods.networks.bottleneck import halvings, kl_divergence, square_side, to_square
+from harness.methods.networks.output import OutputConv2d
+from harness.methods.params import TrainingParams, scoring
+from harness.methods.reconstruction import SquareReconstruction
+from harness.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "VAE"
@@ -42,7 +42,7 @@ class Params(TrainingParams):
     latent: int = 512  # length of the latent code
     kl_weight: float = 1e-4  # of the KL divergence per latent dimension; T2: 1e-3
     sample: bool = scoring(False)  # score with a random latent code instead of its mean
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/scoring/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/methods/scoring/similarity.py
 
 
 class Baseline(SquareReconstruction):
@@ -75,7 +75,7 @@ class Baseline(SquareReconstruction):
         p = self.params
         parameters = [*self.encoder.parameters(), *self.decoder.parameters()]
         optimizer = torch.optim.Adam(parameters, lr=p.learning_rate, betas=(0.0, 0.9))  # UPD_study
-        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)], resize=True)]
+        return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)])]
 
     def loss(self, batch: Batch) -> Tensor:
         images = to_square(batch.images, self.side)

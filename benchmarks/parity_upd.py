@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 from torch.nn import functional as F
 
-from harness.training.seeds import Streams
+from harness.methods.seeds import Streams
 from tests.parity.cases import CASES, Change, Pyramid
 
 #: names of our tensors to theirs

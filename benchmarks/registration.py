@@ -31,10 +31,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from harness.data import brain, geometry, locate, register, search, template
-from harness.data.geometry import Grid
-from harness.data.scan import Scan, read_scan
-from harness.data.settings import Preprocessing
+from harness.data.preprocessing import ants_registration, brain, geometry, initialisation, registration, template
+from harness.data.preprocessing.geometry import Grid
+from harness.data.preprocessing.scan import Scan, read_scan
+from harness.data.preprocessing.settings import Preprocessing
 
 WORKER = Path(__file__).with_name("dipy_affine.py")
 CHOSEN = Preprocessing(spacing=1.0)
@@ -59,7 +59,7 @@ def extracted(path: Path) -> tuple[Scan, np.ndarray]:
     scan = read_scan(path)
     inside = brain.extracted(scan)
     if inside is None:
-        place = locate.locate(scan, template.load("mni152"), CHOSEN)
+        place = registration.locate(scan, template.load("mni152"), CHOSEN)
         inside = geometry.sample(place.inside, place.scan.affine, Grid(scan.data.shape, scan.affine)) > 0.5
     return Scan(path, np.where(inside, scan.data, 0).astype(np.float32), scan.affine), inside
 
@@ -74,7 +74,7 @@ def ours(scan: Scan) -> tuple[np.ndarray, float, float]:
     """The matrix from template to scan millimetres, wall and processor time (s)."""
     target = template.load("mni152")
     wall, used = time.perf_counter(), cpu()
-    matrix = locate.locate(scan, target, CHOSEN).matrix
+    matrix = registration.locate(scan, target, CHOSEN).matrix
     return matrix, time.perf_counter() - wall, cpu() - used
 
 
@@ -106,7 +106,7 @@ def judged(scan: Scan, inside: np.ndarray, matrix: np.ndarray) -> tuple[float, f
     image = geometry.sample(scan.data, scan.affine, grid, matrix)
     placed = geometry.sample(inside, scan.affine, grid, matrix) > 0.5
     dice = 2 * float((placed & target.mask).sum()) / float(placed.sum() + target.mask.sum())
-    return register.similarity(target.image, image, target.mask), dice
+    return ants_registration.similarity(target.image, image, target.mask), dice
 
 
 def dipy_version(python: str) -> str | None:
@@ -143,13 +143,13 @@ def main() -> None:
         ways["dipy"] = dipys(options.dipy_python)
     target = template.load("mni152")
     # What every run needs once is no part of a scan's time.
-    for spacing in (search.STEP, locate.COARSE, locate.working_spacing(CHOSEN.spacing)):
+    for spacing in (initialisation.STEP, registration.COARSE, registration.working_spacing(CHOSEN.spacing)):
         target.at(spacing)
     import ants  # noqa: F401
 
     print(f"antspyx {version('antspyx')}, one thread; {found or 'no dipy'}; numpy {np.__version__}, ", end="")
     print(f"Python {platform.python_version()}, {platform.machine()}, {len(os.sched_getaffinity(0))} cores, ", end="")
-    print(f"load {os.getloadavg()[0]:.1f}; stages {', '.join(map(str, locate.AFFINE))} after one at 4 mm\n")
+    print(f"load {os.getloadavg()[0]:.1f}; stages {', '.join(map(str, registration.AFFINE))} after one at 4 mm\n")
     print(COLUMNS + "\n" + "|---" * 6 + "|", flush=True)
     results: dict[str, list[Result]] = {name: [] for name in ways}
     with contextlib.suppress(KeyboardInterrupt):

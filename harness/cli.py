@@ -1,4 +1,4 @@
-"""The command line: one verb per file in `harness/verbs/`, found by file name and imported only when called."""
+"""The command line: one verb per file in `harness/commands/`, found by file name and imported only when called."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from harness import __version__
 from harness.errors import HarnessError
 from harness.files import FULL
 
-VERBS = Path(__file__).parent / "verbs"
+COMMANDS = Path(__file__).parent / "commands"
 #: errors of a place where this user may not write, or not a file or folder of this name
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
 
 
-class Verbs(click.Group):
-    """A group whose commands are the files of `harness/verbs`: `verbs/bench.py` holds the function `command`."""
+class Commands(click.Group):
+    """A group whose commands are the files of `harness/commands`: `commands/bench.py` holds the function `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(path.stem for path in VERBS.glob("[a-z]*.py"))
+        return sorted(path.stem for path in COMMANDS.glob("[a-z]*.py"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        return importlib.import_module(f"harness.verbs.{cmd_name}").command
+        return importlib.import_module(f"harness.commands.{cmd_name}").command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb. Turns into HarnessError what click would end in "Aborted!" without a reason."""
@@ -43,7 +43,7 @@ class Verbs(click.Group):
             raise HarnessError(f"{ctx.invoked_subcommand}: interrupted; run it again to finish") from None
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__)
 def harness() -> None:
     """Unsupervised anomaly detection in brain MRI: each step of the study is one verb."""

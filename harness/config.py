@@ -13,9 +13,10 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from harness import registry, settings
-from harness.data import settings as preprocessing
+from harness import registry
+from harness.data.preprocessing import settings as preprocessing
 from harness.errors import HarnessError
+from harness.methods.params import deciding, for_training, without_curves
 from harness.modalities import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -94,15 +95,15 @@ class Experiment:
     def training_settings(self, method: str, modality: str) -> str:
         """What decides the weights of a run but its seed and data, as sorted JSON: a change of it retrains."""
         params = self._params(method, modality)
-        about = {"revision": registry.describe(method).revision, "params": settings.for_training(params)}
+        about = {"revision": registry.describe(method).revision, "params": for_training(params)}
         return json.dumps(about, sort_keys=True)
 
     def scoring_settings(self, method: str, modality: str, seed: int) -> str:
         """What decides the scores of a trained run of a seed, as sorted JSON: a change of it rescores."""
         params = self._params(method, modality)
         if seed not in self.curve_seeds:
-            params = settings.without_curves(params)
-        about = {"revision": registry.describe(method).revision, "params": settings.deciding(params)}
+            params = without_curves(params)
+        about = {"revision": registry.describe(method).revision, "params": deciding(params)}
         return json.dumps(about, sort_keys=True)
 
     def trained_as(self, method: str, modality: str) -> str:
@@ -121,7 +122,7 @@ class Experiment:
         return preprocessing.settings(self.config["preprocessing"]).template
 
     def _check_datasets(self) -> None:
-        from harness.data import layout as layouts
+        from harness.data.index import layout as layouts
 
         defined = self.config["datasets"]
         for key, name in [("train", self.train), *((f"tasks.{task.name}", task.dataset) for task in self.tasks)]:
@@ -153,7 +154,7 @@ class Experiment:
             self._check_split(where, dataset)
 
     def _check_split(self, where: str, dataset: dict[str, Any]) -> None:
-        from harness.data import release, splits
+        from harness.data.index import release, splits
 
         if "split" in dataset:
             splits.read_list(Path(dataset["split"]))

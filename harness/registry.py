@@ -19,6 +19,7 @@ from typing import Any
 
 from harness import settings
 from harness.errors import HarnessError
+from harness.methods.params import NoParams
 from harness.modalities import NAMES
 
 BASELINES = Path(__file__).resolve().parent.parent / "baselines"
@@ -30,7 +31,7 @@ FAMILIES = {
     "S-S": "self-supervised",
     CONTROL: "control",
 }
-_PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "harness.settings")
+_PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "harness.methods.params")
 
 
 @dataclass(frozen=True)
@@ -129,9 +130,7 @@ def params_class(name: str) -> type:
         elif isinstance(node, ast.ClassDef) and node.name == "Params":
             body.append(node)
     exec(compile(ast.Module(body=body, type_ignores=[]), str(path), "exec"), module.__dict__)
-    if not hasattr(module, "Params"):
-        raise HarnessError(f"{path}: no class Params; add a frozen dataclass with the method's hyper-parameters")
-    return module.Params
+    return getattr(module, "Params", NoParams)
 
 
 def params(name: str, overrides: dict[str, Any], modality: str, where: str = "params") -> Any:
@@ -158,7 +157,7 @@ def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[st
 
 
 def load(name: str) -> types.ModuleType:
-    """Import a baseline: a module with `Params` and `Baseline`. Raises HarnessError where the latter is missing."""
+    """Import a baseline: a module with `Baseline` and, if it has any hyper-parameters, `Params`. Raises HarnessError where the latter is missing."""
     _source(name)
     module = importlib.import_module(f"baselines.{base(name)}")
     if not hasattr(module, "Baseline"):

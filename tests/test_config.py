@@ -15,8 +15,8 @@ import yaml
 
 from harness import registry
 from harness.config import Experiment, read
-from harness.data.intensity import RULES
-from harness.data.settings import Preprocessing
+from harness.data.preprocessing.normalisation import RULES
+from harness.data.preprocessing.settings import Preprocessing
 from harness.errors import HarnessError
 from harness.modalities import NAMES
 

@@ -11,11 +11,11 @@ import torch
 
 from harness import registry
 from harness.data.store import Store
-from harness.evaluation.testing import score_volume
+from harness.evaluation.inference import score_volume
+from harness.methods.seeds import Streams
 from harness.training import loop, run
 from harness.training.job import train_run
 from harness.training.loop import Pace
-from harness.training.seeds import Streams
 
 CPU = torch.device("cpu")
 QUICK = Pace(history=2, validation=1)

@@ -60,11 +60,14 @@ def test_every_stage_has_an_environment():
 @pytest.mark.parametrize(
     ("stage", "modules"),
     [
-        ("evaluation", "harness.evaluation.results, harness.evaluation.comparisons, harness.evaluation.detection"),
+        (
+            "evaluation",
+            "harness.evaluation.results, harness.evaluation.comparisons, harness.evaluation.detection_metrics",
+        ),
         (
             "paper",
             ", ".join(
-                ["harness.paper.sources, harness.paper.tidy"]
+                ["harness.paper.inputs, harness.paper.writers.tidy"]
                 + [f"harness.paper.{kind}.{name}" for kind in ("tables", "figures") for name in paper.names(kind)]
             ),
         ),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.data import layout, release, sheet, splits
+from harness.data.index import layout, release, sheet, splits
 
 ROOT = Path(__file__).resolve().parent.parent
 

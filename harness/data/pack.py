@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.report import Outcome
-from harness.data.sheet import Sheet
+from harness.data.index.sheet import Sheet
+from harness.data.preprocessing.report import Outcome
 from harness.errors import HarnessError
 from harness.files import atomic, read_json, reserve, sha256, write_json
 from harness.modalities import NAMES

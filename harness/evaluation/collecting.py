@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from harness.evaluation.calibration import Calibration, slice_peaks, summary
 from harness.evaluation.findings import SURFACE_RATE, Findings
 from harness.evaluation.lesions import bounding_box, detect
 from harness.evaluation.metrics import ranked
+from harness.evaluation.operating_points import Calibration, slice_peaks, summary
 from harness.evaluation.regions import Regions
 from harness.evaluation.surfaces import Sides, diagonal, surface_agreement
 

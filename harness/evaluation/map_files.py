@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
-from harness.data.scan import whole_numbers
-from harness.data.volume import BadScan, read_volume
+from harness.data.preprocessing.scan import whole_numbers
+from harness.data.preprocessing.volume import BadScan, read_volume
 from harness.errors import HarnessError
 
 SUFFIXES = (".nii.gz", ".nii")

@@ -117,7 +117,7 @@ def upd_pixels(volume: Volume) -> Pair:
     """
     import numpy as np
 
-    from harness.evaluation.squares import resize
+    from harness.evaluation.upd_resize import resize
 
     def truth() -> tuple[Values, Values, Values]:
         kept = np.flatnonzero(volume.brain.any(axis=(1, 2)))

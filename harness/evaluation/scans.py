@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from harness.data.placement import prepare_scan
-from harness.data.settings import settings
+from harness.data.preprocessing.settings import settings
+from harness.data.preprocessing.transform import prepare_scan
 from harness.errors import HarnessError
+from harness.evaluation.inference import final_map, score_volume
 from harness.evaluation.map_files import nifti_files
-from harness.evaluation.testing import final_map, score_volume
 from harness.files import atomic, read_json, write_json
-from harness.method import Method
+from harness.methods.base import Method
+from harness.methods.seeds import Streams
 from harness.training.memory import enough_memory
-from harness.training.seeds import Streams
 
 RECORD = "maps.json"  # in a folder of maps: the run, map and threshold that made them
 

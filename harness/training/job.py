@@ -14,13 +14,13 @@ import torch
 from harness import __version__, device, folder_lock, registry
 from harness.data.store import Store
 from harness.errors import HarnessError
-from harness.method import Context
+from harness.methods.base import Context
+from harness.methods.seeds import seed_everything
+from harness.precision import Precision
 from harness.training import run
 from harness.training.loop import Pace, train
 from harness.training.memory import enough_memory
-from harness.training.precision import Precision
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import seed_everything
 from harness.training.state import aside
 
 REMEDY = "in its params set accumulate: 2 (the same batch in two parts, half the memory) or a smaller batch"

@@ -16,14 +16,14 @@ from torch import Tensor
 
 from harness.errors import HarnessError
 from harness.files import atomic, full_disk_named
-from harness.method import Batch, Method, Phase
+from harness.methods.base import Batch, Method, Phase
+from harness.methods.seeds import Streams
+from harness.precision import Precision, precision
 from harness.training import memory as memories
 from harness.training import state as states
 from harness.training.histories import ROW
-from harness.training.precision import Precision, precision
 from harness.training.progress import Progress
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 from harness.training.state import Training
 
 __all__ = ["Pace", "Precision", "compile_networks", "precision", "prepare", "step", "train"]
@@ -113,7 +113,7 @@ def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, 
     method.train()
 
     def draw() -> Batch:
-        return sampler.batch(phase.batch, streams, phase.patch, phase.resize)
+        return sampler.batch(phase.batch, streams, phase.patch, method.slices == "scaled")
 
     batch = draw()
     divided = parts(batch, _accumulate(method))
@@ -202,7 +202,7 @@ def _validate(run: Training, phase: Phase, sampler: SliceSampler, batches: int) 
     method.eval()
 
     def one() -> Tensor:
-        batch = sampler.batch(phase.batch, streams, phase.patch, phase.resize)
+        batch = sampler.batch(phase.batch, streams, phase.patch, method.slices == "scaled")
         divided = parts(batch, _accumulate(method))
         if len(divided) == 1:
             return loss(batch)

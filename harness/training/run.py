@@ -13,13 +13,14 @@ from torch import nn
 from harness import registry, settings
 from harness.errors import HarnessError
 from harness.files import atomic, full_disk_named, read_json, sha256, write_json
-from harness.method import Context, Method
+from harness.methods.base import Context, Method
+from harness.methods.params import NoParams, for_training, mark
 
 
 def build(name: str, params: dict[str, Any], context: Context) -> Method:
     """Make a method from its name and the values of its `Params`."""
     module = registry.load(name)
-    return module.Baseline(settings.build(module.Params, params, f"params.{name}"), context)
+    return module.Baseline(settings.build(getattr(module, "Params", NoParams), params, f"params.{name}"), context)
 
 
 def save_weights(method: Method, folder: Path) -> None:
@@ -84,7 +85,7 @@ def facts(name: str, params: dict[str, Any], context: Context, seed: int) -> dic
     about = registry.describe(name)
     return {
         "method": name,
-        "title": about.title + settings.mark(params),
+        "title": about.title + mark(params),
         "family": about.family,
         "revision": about.revision,
         "seed": seed,
@@ -121,7 +122,7 @@ def load(
     context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)
     method = build(name, _scored(folder, about, name, overrides or {}), context)
     load_weights(method, folder / "weights")
-    about |= {"method": name, "title": registry.describe(name).title + settings.mark(asdict(method.params))}
+    about |= {"method": name, "title": registry.describe(name).title + mark(asdict(method.params))}
     return freeze(method).to(device), about  # type: ignore[return-value]
 
 
@@ -129,7 +130,7 @@ def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str,
     """A run's hyper-parameters with those of a variant and overrides. Raises HarnessError if weights depend on them."""
     own = registry.describe(name).params if name != about["method"] else {}
     cls, params = registry.load(name).Params, {**about["params"], **own, **overrides}
-    wanted, had = (settings.for_training(settings.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
+    wanted, had = (for_training(settings.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
     other = [key for key in wanted if wanted[key] != had.get(key)]
     if other:
         raise HarnessError(f"{folder}: was trained with other {', '.join(other)} than {name} asks for; train this anew")

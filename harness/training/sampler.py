@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 
 import numpy as np
@@ -11,36 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from harness.errors import HarnessError
-from harness.method import Batch
-from harness.training.seeds import Streams
+from harness.methods.base import Batch
+from harness.methods.seeds import Streams
+from harness.methods.slices import fit, patch_shape, pixel_side
 
-STRIDE = 8  # sides of patches are whole multiples of this, so that networks can halve them three times
 HELD_ON_CPU = 2 * 2**30  # bytes; the page cache serves larger arrays as well
-
-
-def patch_shape(patch: int, height: int, width: int) -> tuple[int, int]:
-    """The crop of a patch size on slices of (height, width): no larger than the slice, rounded up to the stride."""
-    return tuple(min(patch, math.ceil(side / STRIDE) * STRIDE) for side in (height, width))  # type: ignore[return-value]
-
-
-def pixel_side(patch: int, height: int, width: int) -> float:
-    """Side of a pixel, in voxels, of a slice of (height, width) voxels that `fit` scales to a patch: 1 or more."""
-    return max(1.0, max(height, width) / patch)
-
-
-def fit(slices: Tensor, patch: int) -> tuple[Tensor, tuple[int, int]]:
-    """Scale slices (N, C, H, W) so that the longer side is at most `patch`, and pad to the stride with zeros.
-
-    Returns the scaled slices and the (height, width) that they fill from the upper left corner.
-    """
-    height, width = slices.shape[-2:]
-    factor = min(1.0, patch / max(height, width))
-    if factor < 1:
-        size = (max(1, round(height * factor)), max(1, round(width * factor)))
-        slices = F.interpolate(slices, size=size, mode="bilinear", antialias=True, align_corners=False)
-    filled = (slices.shape[-2], slices.shape[-1])
-    pad = [-side % STRIDE for side in filled]
-    return F.pad(slices, (0, pad[1], 0, pad[0])), filled
 
 
 class SliceSampler:

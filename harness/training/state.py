@@ -12,9 +12,9 @@ from typing import Any
 import torch
 
 from harness.files import FULL, atomic, full_disk_named
-from harness.method import Method, Phase
-from harness.training.precision import Precision
-from harness.training.seeds import Streams
+from harness.methods.base import Method, Phase
+from harness.methods.seeds import Streams
+from harness.precision import Precision
 
 
 @dataclass

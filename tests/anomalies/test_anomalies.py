@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from harness import registry
-from harness.anomalies.augment import changed, cropped, recoloured, warped
-from harness.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
-from harness.anomalies.draws import Draws
-from harness.anomalies.filters import gaussian_blur, interpolated
-from harness.anomalies.foreign import foreign_patch
-from harness.anomalies.noise import coarse_noise
-from harness.anomalies.shapes import random_masks
-from harness.method import Batch
-from harness.settings import AnomalyParams
-from harness.training.seeds import Streams
+from harness.methods.anomalies.augment import changed, cropped, recoloured, warped
+from harness.methods.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
+from harness.methods.anomalies.draws import Draws
+from harness.methods.anomalies.filters import gaussian_blur, interpolated
+from harness.methods.anomalies.foreign import foreign_patch
+from harness.methods.anomalies.noise import coarse_noise
+from harness.methods.anomalies.shapes import random_masks
+from harness.methods.base import Batch
+from harness.methods.params import AnomalyParams
+from harness.methods.seeds import Streams
 
 
 def generator(seed: int = 0) -> torch.Generator:

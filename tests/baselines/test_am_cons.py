@@ -10,8 +10,8 @@ from scipy.stats import entropy as reference
 
 from baselines import am_cons
 from harness import registry
-from harness.method import Batch, Context
-from harness.training.seeds import Streams
+from harness.methods.base import Batch, Context
+from harness.methods.seeds import Streams
 
 
 def small(name: str = "am_cons", **values) -> am_cons.Baseline:

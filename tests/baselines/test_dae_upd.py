@@ -9,12 +9,12 @@ from scipy.ndimage import gaussian_filter
 
 from baselines import dae
 from harness import registry
-from harness.anomalies.noise import coarse_noise
 from harness.data.store import Store
-from harness.method import Context
+from harness.methods.anomalies.noise import coarse_noise
+from harness.methods.base import Context
+from harness.methods.seeds import Streams
 from harness.training import run
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 
 
 def method(name: str):

@@ -8,8 +8,8 @@ import torch
 
 from baselines import anoddpm, ddpm
 from harness import registry
-from harness.method import Context
-from harness.training.seeds import Streams
+from harness.methods.base import Context
+from harness.methods.seeds import Streams
 
 
 def small(name: str, **values):
@@ -75,7 +75,7 @@ def test_a_network_that_knows_the_noise_restores_the_image(stride, monkeypatch):
         return (x - kept.sqrt() * (2 * images - 1)) / (1 - kept).sqrt()
 
     monkeypatch.setattr(method, "predict", known)
-    torch.testing.assert_close(method.restored(images, Streams(0)), images, rtol=0, atol=1e-4)
+    torch.testing.assert_close(method.restore_slices(images, Streams(0)), images, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["ddpm", "anoddpm"])

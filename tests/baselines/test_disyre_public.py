@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry, settings
-from harness.anomalies.corruption import alpha_schedule
-from harness.anomalies.shapes import random_masks
-from harness.method import Context
-from harness.networks.unet import unet
-from harness.settings import UNetParams
+from harness import registry
+from harness.methods.anomalies.corruption import alpha_schedule
+from harness.methods.anomalies.shapes import random_masks
+from harness.methods.base import Context
+from harness.methods.networks.unet import unet
+from harness.methods.optimisers import adamw_cosine
+from harness.methods.params import UNetParams, deciding, for_training
+from harness.methods.seeds import Streams
 from harness.training import run
-from harness.training.optimisers import adamw_cosine
-from harness.training.seeds import Streams
 
 
 def method(name: str = "disyre", **overrides):
@@ -70,7 +70,7 @@ def test_final_score_is_the_weighted_mean_of_single_steps():
     images[0, :, 16:] = 0
     built = method("disyre-public", times=[25, 50, 75, 100])
     with torch.no_grad():
-        maps = built.maps(images)
+        maps = built.score_slices(images, Streams(0))
         mean = torch.stack([maps[f"single/t={t}"] for t in (25, 50, 75, 100)]).mean(0)
     torch.testing.assert_close(maps["final"][0], mean[0] * 0.5)
     torch.testing.assert_close(maps["final"][1], mean[1])
@@ -92,7 +92,7 @@ def test_no_pass_of_the_network_is_made_twice(name):
         return 0.5 * state + 0.001 * t
 
     built.predict = restored
-    maps = built.maps(images)
+    maps = built.score_slices(images, Streams(0))
     assert len(set(passes)) == len(passes)
     assert [name for name in maps if name.startswith("single")] == ["single/t=10", "single/t=25", "single/t=50"]
     torch.testing.assert_close(maps["final"], built.closing(images))
@@ -141,12 +141,12 @@ def test_learning_rate_rises_linearly_and_falls_along_a_cosine():
 
 def test_new_parameters_at_their_defaults_leave_settings_as_they_were():
     plain = registry.params("disyre", {}, "t1")
-    assert not {"alpha", "update", "overlap", "margin", "attention_only"} & set(settings.deciding(plain))
-    assert set(settings.deciding(plain)) > {"steps", "T", "step", "softness"}
+    assert not {"alpha", "update", "overlap", "margin", "attention_only"} & set(deciding(plain))
+    assert set(deciding(plain)) > {"steps", "T", "step", "softness"}
     changed = registry.params("disyre", {"update": "cold", "margin": 3.0}, "t1")
-    assert settings.deciding(changed)["update"] == "cold"
-    assert settings.for_training(changed)["margin"] == 3.0
-    assert "update" not in settings.for_training(changed)
+    assert deciding(changed)["update"] == "cold"
+    assert for_training(changed)["margin"] == 3.0
+    assert "update" not in for_training(changed)
 
 
 def test_every_parameter_of_the_preset_is_in_the_table(root):

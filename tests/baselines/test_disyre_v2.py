@@ -9,12 +9,12 @@ from scipy.ndimage import gaussian_filter
 
 from baselines import disyre_v2
 from harness import registry
-from harness.anomalies.intensity import intensity_bias, matched
 from harness.data.store import Store
-from harness.method import Context
+from harness.methods.anomalies.intensity import intensity_bias, matched
+from harness.methods.base import Context
+from harness.methods.seeds import Streams
 from harness.training import run
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 
 LEVELS = (0.0057, 0.383, 0.612, 0.769, 0.939)
 

@@ -13,11 +13,11 @@ from baselines import f_anogan
 from harness import registry
 from harness.data.store import Store
 from harness.errors import HarnessError
-from harness.method import Batch, Context
-from harness.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
+from harness.methods.base import Batch, Context
+from harness.methods.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
+from harness.methods.seeds import Streams
 from harness.training.loop import Precision, step
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 
 UPD = registry.describe("f_anogan-upd").params
 

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter, zoom
 
 from baselines.fae import FeatureAutoencoder
 from harness import registry
-from harness.method import Context
+from harness.methods.base import Context
 from harness.training import run
 
 

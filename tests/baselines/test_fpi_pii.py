@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from harness import registry
-from harness.anomalies.interpolation import square_masks, weight_label
 from harness.data.store import Store
-from harness.method import Context
-from harness.networks.wide_resnet import WideResNetAutoencoder
+from harness.methods.base import Context
+from harness.methods.interpolation import square_masks, weight_label
+from harness.methods.networks.wide_resnet import WideResNetAutoencoder
+from harness.methods.seeds import Streams
 from harness.training import run
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 
 
 def generator(seed: int = 0) -> torch.Generator:

@@ -10,12 +10,12 @@ from scipy.spatial.distance import mahalanobis
 from harness import registry
 from harness.data.store import Store
 from harness.errors import HarnessError
-from harness.method import Context
+from harness.methods.base import Context
+from harness.methods.seeds import Streams
 from harness.training import run
 from harness.training.job import train_run
 from harness.training.loop import Pace
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 
 CPU = torch.device("cpu")
 SMALL = {**registry.describe("padim").small, "smoothing": 0.0}

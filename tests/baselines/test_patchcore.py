@@ -10,13 +10,13 @@ from sklearn.neighbors import NearestNeighbors
 
 from harness import registry
 from harness.data.store import Store
-from harness.method import Context
-from harness.scoring.coreset import greedy_coreset, nearest_distance, projected
+from harness.methods.base import Context
+from harness.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
+from harness.methods.seeds import Streams
 from harness.training import run
 from harness.training.job import train_run
 from harness.training.loop import Pace
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 
 
 def vectors(count: int, channels: int, seed: int = 0) -> np.ndarray:

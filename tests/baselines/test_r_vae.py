@@ -12,9 +12,9 @@ from torch.distributions import Normal, kl_divergence
 from baselines import r_vae, vae
 from harness import registry
 from harness.errors import HarnessError
-from harness.method import Context
+from harness.methods.base import Context
+from harness.methods.seeds import Streams
 from harness.training.run import freeze
-from harness.training.seeds import Streams
 
 
 def restorer(**values) -> r_vae.Baseline:

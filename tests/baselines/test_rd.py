@@ -10,7 +10,7 @@ import torch
 
 from baselines.rd import Student
 from harness import registry
-from harness.method import Context
+from harness.methods.base import Context
 from harness.training import run
 
 

@@ -9,8 +9,8 @@ from torch.distributions import kl_divergence as reference
 
 from baselines import vae
 from harness import registry
-from harness.method import Context
-from harness.training.seeds import Streams
+from harness.methods.base import Context
+from harness.methods.seeds import Streams
 
 
 def small(**values) -> vae.Baseline:

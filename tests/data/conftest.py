@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from harness.data import brain, geometry, locate, preprocess, sheet, template
-from harness.data.geometry import Grid
-from harness.data.layout import Files
-from harness.data.scan import Scan, read_scan
-from harness.data.settings import Preprocessing
+from harness.data.index import sheet
+from harness.data.index.layout import Files
+from harness.data.preprocessing import brain, geometry, preprocess, registration, template
+from harness.data.preprocessing.geometry import Grid
+from harness.data.preprocessing.scan import Scan, read_scan
+from harness.data.preprocessing.settings import Preprocessing
 
 SETTINGS = '{"spacing": 4, "intensity": "p99_brain"}'
 FAST = Preprocessing(spacing=4.0, intensity="p99_brain")
@@ -145,7 +146,7 @@ class Cohort:
 @pytest.fixture(scope="module")
 def found_once(sound):
     """Makes preprocessing find the brain of the sound scan once, not again for each of its copies."""
-    place, find = locate.locate(sound, mni(), FAST), preprocess.locate
+    place, find = registration.locate(sound, mni(), FAST), preprocess.locate
 
     def once(scan, template, chosen, *rest):
         same = scan.data.shape == sound.data.shape and (scan.data == sound.data).all()

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from harness import cli
-from harness.data import preprocess, sheet
-from harness.data.report import Outcome
-from harness.data.scan import Scan
+from harness.data.index import sheet
+from harness.data.preprocessing import preprocess
+from harness.data.preprocessing.report import Outcome
+from harness.data.preprocessing.scan import Scan
 from tests.data.conftest import FAST, Cohort, nifti, outline, second
 
 

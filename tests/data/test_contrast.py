@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from harness.data import contrast, geometry
-from harness.data.locate import follow, locate
-from harness.data.placement import resample
-from harness.data.scan import BadScan, Scan, read_scan
+from harness.data.preprocessing import geometry, modality_check
+from harness.data.preprocessing.registration import follow, locate
+from harness.data.preprocessing.scan import BadScan, Scan, read_scan
+from harness.data.preprocessing.transform import resample
 from tests.data.conftest import FAST, mni
 
 PATH = Path("scan.nii.gz")
@@ -20,7 +20,7 @@ PATH = Path("scan.nii.gz")
 def looks(image: np.ndarray, inside: np.ndarray, modality: str) -> bool:
     """Whether an image passes for its modality."""
     try:
-        contrast.check(modality, image, inside, mni(), mni().packed(FAST), PATH)
+        modality_check.check(modality, image, inside, mni(), mni().packed(FAST), PATH)
     except BadScan:
         return False
     return True
@@ -37,15 +37,15 @@ def test_correlations_are_those_deep_in_each_half_on_any_voxels(spacing):
     again = geometry.sample(image, grid.affine, target.grid)
     x = target.grid.affine[0, 0] * np.arange(target.grid.shape[0]) + target.grid.affine[0, 3]
     everywhere = np.ones(grid.shape, bool)
-    found = contrast.correlations(image, everywhere, mni(), grid)
-    turned = contrast.correlations(2 - image, everywhere, mni(), grid)
+    found = modality_check.correlations(image, everywhere, mni(), grid)
+    turned = modality_check.correlations(2 - image, everywhere, mni(), grid)
     for number, half in enumerate((x < 0, x >= 0)):
         deep = (depth > 12) & half[:, None, None]
         expected = stats.pearsonr(again[deep], target.image[deep]).statistic
         assert found[number] == pytest.approx(expected, abs=0.005)
         assert turned[number] == pytest.approx(-expected, abs=0.005)
-    assert contrast.correlations(image, ~everywhere, mni(), grid) == (0, 0)
-    assert contrast.correlations(0 * image, everywhere, mni(), grid) == (0, 0)
+    assert modality_check.correlations(image, ~everywhere, mni(), grid) == (0, 0)
+    assert modality_check.correlations(0 * image, everywhere, mni(), grid) == (0, 0)
 
 
 def test_one_half_is_enough_to_pass():
@@ -67,7 +67,7 @@ def test_simulated_scans(extracted_scan):
     assert looks(turned, inside, "t2")
     assert not looks(turned, inside, "t1")
     with pytest.raises(BadScan, match=r"scan\.nii\.gz: is given as T1 but looks T2-weighted .*; "):
-        contrast.check("t1", turned, inside, mni(), mni().packed(FAST), PATH)
+        modality_check.check("t1", turned, inside, mni(), mni().packed(FAST), PATH)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0), (1, 0, 2)])
@@ -82,7 +82,7 @@ def test_a_header_of_another_orientation_is_refused(extracted_scan, order, flips
         return  # not even a brain's overlap was reached
     image, inside = resample(place, mni(), FAST)
     with pytest.raises(BadScan, match=r"does not lie as its header says.*convert it again|looks T2-weighted"):
-        contrast.check("t1", image, inside, mni(), mni().packed(FAST), PATH)
+        modality_check.check("t1", image, inside, mni(), mni().packed(FAST), PATH)
 
 
 @pytest.mark.parametrize(

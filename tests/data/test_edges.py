@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.locate import Located
-from harness.data.placement import RIM, resample
-from harness.data.scan import Scan
-from harness.data.settings import PROTOCOLS, Preprocessing
-from harness.data.template import Template
+from harness.data.preprocessing.registration import Located
+from harness.data.preprocessing.scan import Scan
+from harness.data.preprocessing.settings import PROTOCOLS, Preprocessing
+from harness.data.preprocessing.template import Template
+from harness.data.preprocessing.transform import RIM, resample
 
 
 def packed(edges: str) -> tuple[np.ndarray, np.ndarray]:

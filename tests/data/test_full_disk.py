@@ -11,8 +11,8 @@ import nibabel
 import pytest
 
 from harness import cli
-from harness.data import preprocess
-from harness.data.report import read_report, write_report
+from harness.data.preprocessing import preprocess
+from harness.data.preprocessing.report import read_report, write_report
 from harness.data.store import Store
 from harness.errors import HarnessError
 from tests.data.conftest import FAST, SETTINGS, Cohort

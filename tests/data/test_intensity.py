@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.data import intensity
+from harness.data.preprocessing import normalisation
 
 
 def test_scaling_rules_by_hand():
@@ -17,9 +17,9 @@ def test_scaling_rules_by_hand():
         "p99_brain": np.quantile(values, 0.995),
         "p98": np.quantile(np.concatenate([values, np.zeros(40)]), 0.98),
     }
-    assert set(tops) == set(intensity.RULES)
+    assert set(tops) == set(normalisation.RULES)
     for rule, top in tops.items():
-        scaled = intensity.scale(image, inside, rule, voxels=50)
+        scaled = normalisation.scale(image, inside, rule, voxels=50)
         np.testing.assert_allclose(scaled[inside], np.minimum(values / top, 1), rtol=1e-6)
         assert not scaled[~inside].any()
 
@@ -27,7 +27,7 @@ def test_scaling_rules_by_hand():
 def test_brain_stays_above_zero_in_half_precision():
     image = np.array([-3.0, 0.0, 1e-6, 1000.0, 7.0])
     inside = np.array([True, True, True, True, False])
-    scaled = intensity.scale(image, inside, "max", voxels=5).astype(np.float16)
+    scaled = normalisation.scale(image, inside, "max", voxels=5).astype(np.float16)
     assert ((scaled > 0) == inside).all()
     with pytest.raises(ValueError, match="no grey value"):
-        intensity.scale(image - 2000, inside, "max", voxels=5)
+        normalisation.scale(image - 2000, inside, "max", voxels=5)

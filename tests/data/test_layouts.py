@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import layout, sheet
-from harness.data.layouts import nnunet
+from harness.data.index import layout, sheet
+from harness.data.index.layouts import nnunet
 from harness.errors import HarnessError
 
 

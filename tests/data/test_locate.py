@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data import brain, geometry, register, search
-from harness.data.geometry import Grid
-from harness.data.locate import follow, locate
-from harness.data.placement import resample
-from harness.data.scan import BadScan, Scan, read_labels, read_scan
-from harness.data.settings import Preprocessing
+from harness.data.preprocessing import ants_registration, brain, geometry, initialisation
+from harness.data.preprocessing.geometry import Grid
+from harness.data.preprocessing.registration import follow, locate
+from harness.data.preprocessing.scan import BadScan, Scan, read_labels, read_scan
+from harness.data.preprocessing.settings import Preprocessing
+from harness.data.preprocessing.transform import resample
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, off, posed, random_volume, scanned
 
 
@@ -101,9 +101,11 @@ def test_t2_that_is_aligned_is_not_shaken(extracted_scan):
 
 
 def test_search_tells_where_a_brain_is(head_scan):
-    points = mni().at(search.STEP)
-    likeness = search.Likeness(points.image, points.mask, points.grid, head_scan.data, NATIVE, surroundings=False)
-    best = search.guesses(likeness, [brain.head_centre(head_scan.data, NATIVE)], search.HEAD)[0]
+    points = mni().at(initialisation.STEP)
+    likeness = initialisation.Likeness(
+        points.image, points.mask, points.grid, head_scan.data, NATIVE, surroundings=False
+    )
+    best = initialisation.guesses(likeness, [brain.head_centre(head_scan.data, NATIVE)], initialisation.HEAD)[0]
     assert off(best, POSE) < 8
     assert likeness(best) > likeness(np.eye(4))
 
@@ -111,8 +113,8 @@ def test_search_tells_where_a_brain_is(head_scan):
 def test_similarity_of_an_image_with_itself_is_two():
     image = random_volume((20, 20, 20))
     everywhere = np.ones(image.shape, bool)
-    assert register.similarity(image, 3 - 2 * image, everywhere) == pytest.approx(2, abs=0.02)
-    assert register.similarity(image, random_volume((20, 20, 20))[::-1], everywhere) < 1.05
+    assert ants_registration.similarity(image, 3 - 2 * image, everywhere) == pytest.approx(2, abs=0.02)
+    assert ants_registration.similarity(image, random_volume((20, 20, 20))[::-1], everywhere) < 1.05
 
 
 def test_real_head_with_its_t2(mri_mini):
@@ -125,10 +127,10 @@ def test_real_head_with_its_t2(mri_mini):
     assert dice(inside, mni().at(4.0).mask) > 0.95
     assert (covered & inside).sum() > 0.9 * inside.sum()
     both = inside & covered
-    aligned = register.similarity(first, second, both)
+    aligned = ants_registration.similarity(first, second, both)
     for axis in range(3):
         for step in (-2, 2):
-            assert aligned > register.similarity(first, np.roll(second, step, axis), both)
+            assert aligned > ants_registration.similarity(first, np.roll(second, step, axis), both)
 
 
 def test_real_lesion_keeps_its_volume(mri_mini):

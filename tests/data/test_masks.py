@@ -9,11 +9,12 @@ import nibabel
 import numpy as np
 import pytest
 
-from harness.data import geometry, preprocess, sheet
-from harness.data.geometry import Grid
-from harness.data.layout import Files
-from harness.data.report import Outcome
-from harness.data.settings import settings
+from harness.data.index import sheet
+from harness.data.index.layout import Files
+from harness.data.preprocessing import geometry, preprocess
+from harness.data.preprocessing.geometry import Grid
+from harness.data.preprocessing.report import Outcome
+from harness.data.preprocessing.settings import settings
 from tests.data.conftest import FAST, NATIVE, POSE, dice, mni, nifti, posed, scanned
 
 #: where the T2 and the FLAIR have the head, and their voxels: thick slices, other axes and sizes

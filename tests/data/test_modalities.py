@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness.data import pack, preprocess, sheet
-from harness.data.layout import Files
+from harness.commands.preprocess import command
+from harness.data import pack
+from harness.data.index import sheet
+from harness.data.index.layout import Files
+from harness.data.preprocessing import preprocess
+from harness.data.preprocessing.report import Outcome
 from harness.data.quality import cohort
-from harness.data.report import Outcome
-from harness.verbs.preprocess import command
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, nifti, off, posed, scanned
 from tests.data.test_masks import GRIDS, SHIFTS
 

@@ -11,11 +11,11 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import harness
-from harness.data import sheet
-from harness.data.layout import Files
+from harness.data.index import sheet
+from harness.data.index.layout import Files
 from harness.data.pack import pack
-from harness.data.report import Outcome, write_report
-from harness.data.settings import Preprocessing
+from harness.data.preprocessing.report import Outcome, write_report
+from harness.data.preprocessing.settings import Preprocessing
 from harness.data.store import Store
 from harness.errors import HarnessError
 from harness.files import read_json, sha256, write_json

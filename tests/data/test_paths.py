@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import harness
-from harness.data import layout, sheet
+from harness.data.index import layout, sheet
 from harness.data.store import Store
 from harness.errors import HarnessError
 from tests.data.conftest import SETTINGS, Cohort, nifti, random_volume

@@ -6,11 +6,11 @@ import nibabel
 import numpy as np
 import pytest
 
-from harness.data import geometry
-from harness.data.geometry import Grid
-from harness.data.locate import locate
-from harness.data.placement import Placement, lift, prepare_scan
-from harness.data.scan import Scan
+from harness.data.preprocessing import geometry
+from harness.data.preprocessing.geometry import Grid
+from harness.data.preprocessing.registration import locate
+from harness.data.preprocessing.scan import Scan
+from harness.data.preprocessing.transform import Placement, lift, prepare_scan
 from harness.errors import HarnessError
 from tests.data.conftest import FAST, POSE, dice, mni, nifti
 

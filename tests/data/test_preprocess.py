@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from harness.data import preprocess, sheet
-from harness.data.layout import Files
-from harness.data.report import read_report, write_report
-from harness.data.settings import Preprocessing
+from harness.data.index import sheet
+from harness.data.index.layout import Files
+from harness.data.preprocessing import preprocess
+from harness.data.preprocessing.report import read_report, write_report
+from harness.data.preprocessing.settings import Preprocessing
 from harness.errors import HarnessError
 from tests.data.conftest import FAST, NATIVE, mni, nifti
 

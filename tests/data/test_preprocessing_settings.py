@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.data.settings import PROTOCOLS, Preprocessing, parse, settings
+from harness.data.preprocessing.settings import PROTOCOLS, Preprocessing, parse, settings
 from harness.errors import HarnessError
 
 

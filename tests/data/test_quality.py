@@ -20,13 +20,14 @@ from scipy import ndimage
 
 from harness.cli import harness
 from harness.config import SCHEMA
-from harness.data import sheet, template, views
-from harness.data.geometry import Grid
-from harness.data.layout import Files
+from harness.data.index import sheet
+from harness.data.index.layout import Files
+from harness.data.preprocessing import previews, template
+from harness.data.preprocessing.geometry import Grid
+from harness.data.preprocessing.report import Outcome, write_report
+from harness.data.preprocessing.settings import Preprocessing
 from harness.data.quality import cohort, montage, page, rules
 from harness.data.quality.cohort import Subject
-from harness.data.report import Outcome, write_report
-from harness.data.settings import Preprocessing
 from harness.errors import HarnessError
 from harness.files import write_arrays, write_json
 
@@ -75,8 +76,8 @@ def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesi
     volumes["mask"][8:14, 28:33, 20:24] = 2
     for name, data in volumes.items():
         nibabel.save(nibabel.Nifti1Image(data, grid.affine), folder / f"{name}.nii.gz")
-    planes = views.slices((volumes["t1"] * 255).astype(np.uint8), views.middle(inside))
-    outlines = {f"brain_{name}": plane for name, plane in views.slices(inside, views.middle(inside)).items()}
+    planes = previews.slices((volumes["t1"] * 255).astype(np.uint8), previews.middle(inside))
+    outlines = {f"brain_{name}": plane for name, plane in previews.slices(inside, previews.middle(inside)).items()}
     write_arrays(folder / "before.npz", {**planes, **outlines})
     write_json(folder / "subject.json", record)
 

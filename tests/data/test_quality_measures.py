@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from harness.data import views
-from harness.data.geometry import Grid
+from harness.data.preprocessing import previews
+from harness.data.preprocessing.geometry import Grid
 from harness.data.quality import charts, measures, montage, rules
 
 VOXEL_ML = 0.064  # of 4 mm
@@ -158,7 +158,7 @@ def test_slices_go_through_the_largest_part_of_a_lesion():
     mask = np.zeros((9, 9, 9), bool)
     mask[1:5, 2, 7] = True
     mask[6, 2:6, 1:3] = True
-    assert views.largest(mask) == (6, 2, 1)
+    assert previews.largest(mask) == (6, 2, 1)
 
 
 def test_a_picture_has_the_top_of_the_head_above_and_the_left_on_the_left():

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.data import layout, release
-from harness.data.layout import Files
+from harness.data.index import layout, release
+from harness.data.index.layout import Files
 from harness.errors import HarnessError
 
 

@@ -6,7 +6,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from harness.data.scan import BadScan, read_labels, read_scan
+from harness.data.preprocessing.scan import BadScan, read_labels, read_scan
 from tests.data.conftest import nifti, random_volume
 
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.cli import harness
-from harness.data import layout, sheet, splits
-from harness.data.layout import Files
+from harness.data.index import layout, sheet, splits
+from harness.data.index.layout import Files
 from harness.errors import HarnessError
 
 SUBJECTS = st.sets(st.from_regex(r"sub-CC[0-9]{6}", fullmatch=True), min_size=2, max_size=40)

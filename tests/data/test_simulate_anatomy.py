@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.data.simulate import strokes, template, tumours
-from harness.data.simulate.anatomy import (
+from harness.data.simulation import strokes, template, tumours
+from harness.data.simulation.anatomy import (
     COARSE,
     NATIVE,
     REGISTERED,
@@ -17,8 +17,8 @@ from harness.data.simulate.anatomy import (
     random_anatomy,
     rotation,
 )
-from harness.data.simulate.fields import LOWER, Maps, grid, ramp, smooth_noise
-from harness.data.simulate.head import mix, random_shell
+from harness.data.simulation.fields import LOWER, Maps, grid, ramp, smooth_noise
+from harness.data.simulation.head import mix, random_shell
 
 SPACING = 6.0
 

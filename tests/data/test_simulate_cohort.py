@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from harness.data.simulate.cohort import RECORDS, Settings, make_cohort, scan_path, subject_index, subject_name
-from harness.data.simulate.scans import boxed, oriented
-from harness.data.simulate.streams import Streams
-from harness.data.simulate.subjects import MAKERS
+from harness.commands.simulate import command
+from harness.data.simulation.cohort import RECORDS, Settings, make_cohort, scan_path, subject_index, subject_name
+from harness.data.simulation.scans import boxed, oriented
+from harness.data.simulation.streams import Streams
+from harness.data.simulation.subjects import MAKERS
 from harness.errors import HarnessError
 from harness.files import read_json, write_json
-from harness.verbs.simulate import command
 
 SPACING = 6.0
 SCANS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.data import splits
+from harness.data.index import splits
 from harness.errors import HarnessError
 
 

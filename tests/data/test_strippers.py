@@ -10,12 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import harness
-from harness.data import geometry, preprocess, sheet, strippers
-from harness.data.geometry import Grid
-from harness.data.layout import Files
-from harness.data.locate import locate
-from harness.data.scan import BadScan, Scan
-from harness.data.settings import Preprocessing
+from harness.data.index import sheet
+from harness.data.index.layout import Files
+from harness.data.preprocessing import geometry, preprocess, skull_stripping
+from harness.data.preprocessing.geometry import Grid
+from harness.data.preprocessing.registration import locate
+from harness.data.preprocessing.scan import BadScan, Scan
+from harness.data.preprocessing.settings import Preprocessing
 from harness.errors import HarnessError
 from tests.data.conftest import NATIVE, POSE, dice, mni, nifti, scanned
 
@@ -62,7 +63,7 @@ def truth() -> np.ndarray:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs_get_the_scan_and_give_their_mask(path, tmp_path, head_scan, truth, name):
     given = install(path, name, nifti(tmp_path / "truth.nii.gz", truth.astype(np.uint8), head_scan.affine))
-    found = strippers.extract(name, head_scan)
+    found = skull_stripping.extract(name, head_scan)
     assert found.dtype == bool
     np.testing.assert_array_equal(found, truth)
     image = nibabel.load(given)
@@ -80,7 +81,7 @@ def test_the_brain_of_a_head_is_the_programs(path, tmp_path, head_scan, truth):
 
 
 def test_an_extracted_scan_needs_no_program(extracted_scan, monkeypatch):
-    monkeypatch.setattr(strippers, "extract", lambda *_: pytest.fail("was run"))
+    monkeypatch.setattr(skull_stripping, "extract", lambda *_: pytest.fail("was run"))
     locate(extracted_scan, mni(), Preprocessing(spacing=4.0, brain="robex"))
 
 
@@ -123,7 +124,7 @@ def test_what_a_program_may_get_wrong(path, tmp_path, head_scan, truth, kind, sa
     if kind == "silent":
         (path / "runROBEX.sh").write_text("#!/bin/sh\nexit 1\n")
     with pytest.raises(BadScan, match=said) as caught:
-        strippers.extract("robex", head_scan)
+        skull_stripping.extract("robex", head_scan)
     assert caught.value.file == head_scan.path
 
 

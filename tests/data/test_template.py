@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from harness.data import geometry, template
-from harness.data.settings import Preprocessing
+from harness.data.preprocessing import geometry, template
+from harness.data.preprocessing.settings import Preprocessing
 from harness.errors import HarnessError
 from tests.data.conftest import dice, mni, nifti, random_volume
 

@@ -6,11 +6,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from harness.data import geometry, pack, preprocess, sheet
-from harness.data.layout import Files
-from harness.data.settings import settings
+from harness.data import pack
+from harness.data.index import sheet
+from harness.data.index.layout import Files
+from harness.data.preprocessing import geometry, preprocess
+from harness.data.preprocessing.settings import settings
+from harness.data.preprocessing.template import Template
 from harness.data.store import Store
-from harness.data.template import Template
 from tests.data.conftest import mni, nifti
 
 UPD = settings({"protocol": "upd"})

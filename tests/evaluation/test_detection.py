@@ -12,11 +12,11 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from harness.evaluation.bootstrap import resampling_weights
-from harness.evaluation.calibration import RATES, Calibrator
 from harness.evaluation.collecting import Collector
-from harness.evaluation.detection import detection, exact_auroc
+from harness.evaluation.detection_metrics import detection, exact_auroc
 from harness.evaluation.findings import Findings
 from harness.evaluation.metrics import ranked
+from harness.evaluation.operating_points import RATES, Calibrator
 from harness.evaluation.surfaces import surface_agreement
 
 SHAPE = (8, 14, 12)

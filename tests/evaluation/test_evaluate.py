@@ -11,15 +11,16 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from harness.commands.evaluate import command
 from harness.errors import HarnessError
-from harness.evaluation.calibration import Calibrator
 from harness.evaluation.collecting import Collector
-from harness.evaluation.detection import detection
-from harness.evaluation.maps import evaluate_maps
+from harness.evaluation.detection_metrics import detection
+from harness.evaluation.external_maps import evaluate_maps
+from harness.evaluation.operating_points import Calibrator
 from harness.evaluation.results import tidy
-from harness.paper import markdown, registry
-from harness.paper.sources import Sources
-from harness.verbs.evaluate import command
+from harness.paper import registry
+from harness.paper.inputs import Sources
+from harness.paper.writers import markdown
 
 AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 SHIFTED = AFFINE + np.array([[0, 0, 0, 0.01]] + [[0] * 4] * 3)  # by 10 µm

@@ -8,10 +8,10 @@ import torch
 from harness import registry
 from harness.data.store import Store
 from harness.errors import HarnessError
-from harness.evaluation.testing import final_map, score_volume
-from harness.method import Context, Method
+from harness.evaluation.inference import final_map, score_volume
+from harness.methods.base import Context, Method
+from harness.methods.seeds import Streams, seed_everything
 from harness.training import run
-from harness.training.seeds import Streams, seed_everything
 
 
 def built(name: str) -> Method:

@@ -13,19 +13,19 @@ import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
+from harness.commands import test as verb
+from harness.commands.summarize import command
 from harness.data.store import Store
 from harness.errors import HarnessError
 from harness.evaluation import comparisons
-from harness.evaluation.calibration import RATES
 from harness.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
+from harness.evaluation.inference import score_test_set
+from harness.evaluation.operating_points import RATES
 from harness.evaluation.results import COLUMNS, META, METRIC_ORDER, tidy
-from harness.evaluation.testing import score_test_set
 from harness.files import read_json, write_json
-from harness.method import Context, Method
+from harness.methods.base import Context, Method
 from harness.training import run
 from harness.training.job import train_run
-from harness.verbs import test as verb
-from harness.verbs.summarize import command
 
 CPU = torch.device("cpu")
 FACTS = {

@@ -11,17 +11,17 @@ import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
+from harness.commands.evaluate import command
 from harness.data.store import Store
 from harness.errors import HarnessError
 from harness.evaluation.findings import beside, load
 from harness.evaluation.histograms import load as load_histograms
+from harness.evaluation.inference import example_rows, score_test_set
 from harness.evaluation.labels import EVERY, LabelValues
 from harness.evaluation.lesions import detect
 from harness.evaluation.metrics import average_precision
-from harness.evaluation.testing import example_rows, score_test_set
-from harness.method import Context
+from harness.methods.base import Context
 from harness.training import run
-from harness.verbs.evaluate import command
 
 LABELS = np.array([0, 1, 2, 3, 4, 255], np.uint8)
 

@@ -15,14 +15,14 @@ from sklearn.metrics import average_precision_score
 
 from harness.data.store import Store
 from harness.evaluation.bootstrap import bootstrap_all
+from harness.evaluation.external_maps import evaluate_maps
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import load
-from harness.evaluation.maps import evaluate_maps
+from harness.evaluation.inference import score_test_set
 from harness.evaluation.metrics import best_dice
 from harness.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Volume, protocol
 from harness.evaluation.results import numbers
-from harness.evaluation.squares import FIELD, SIDE, resize, voxel_size
-from harness.evaluation.testing import score_test_set
+from harness.evaluation.upd_resize import FIELD, SIDE, resize, voxel_size
 from harness.files import write_json
 
 SPACING = (3.0, 1.0, 1.5)  # mm: slice, row, column

@@ -10,11 +10,11 @@ import torch
 
 from harness import registry
 from harness.data.store import Store
-from harness.evaluation import testing
+from harness.evaluation import inference
 from harness.evaluation.reading import subjects
-from harness.method import Context
+from harness.methods.base import Context
+from harness.methods.seeds import seed_everything
 from harness.training import run
-from harness.training.seeds import seed_everything
 
 CPU = torch.device("cpu")
 
@@ -61,11 +61,11 @@ def test_scores_counted_as_tensors_give_the_same_results(tiny_cohort, tmp_path, 
     seed_everything(1)
     method = run.freeze(run.build("dae", registry.describe("dae").small, Context("t1", 4.0)))
     meta = {"method": "dae", "task": "Tiny", "seed": 1}
-    for folder, kept in (("arrays", testing.countable), ("tensors", lambda values: values)):
-        monkeypatch.setattr(testing, "countable", kept)
+    for folder, kept in (("arrays", inference.countable), ("tensors", lambda values: values)):
+        monkeypatch.setattr(inference, "countable", kept)
         names = ["full", "official"]
         test, healthy = Store.open(tiny_cohort), Store.open(tiny_cohort)
-        testing.score_test_set(method, test, "t1", meta, names, 1, tmp_path / folder, CPU, healthy)
+        inference.score_test_set(method, test, "t1", meta, names, 1, tmp_path / folder, CPU, healthy)
     for path in (tmp_path / "arrays").iterdir():
         with np.load(path) as ours, np.load(tmp_path / "tensors" / path.name) as theirs:
             assert ours.files == theirs.files

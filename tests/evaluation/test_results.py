@@ -8,13 +8,13 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
+from harness.commands.summarize import command
 from harness.errors import HarnessError
 from harness.evaluation import protocols
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.histograms import save
 from harness.evaluation.metrics import best_dice
 from harness.evaluation.results import COLUMNS, numbers, tidy
-from harness.verbs.summarize import command
 
 META = {
     "experiment": "demo",

@@ -12,13 +12,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from harness.commands.score import command
 from harness.errors import HarnessError
 from harness.evaluation.map_files import nifti_files
 from harness.evaluation.scans import RECORD, Scorer, mask_path
 from harness.files import read_json, write_json
-from harness.method import Context
+from harness.methods.base import Context
 from harness.training import run
-from harness.verbs.score import command
 from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
 
 CPU = torch.device("cpu")

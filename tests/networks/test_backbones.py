@@ -10,10 +10,10 @@ import torch
 
 from harness import registry
 from harness.errors import HarnessError
-from harness.networks import backbones
-from harness.networks.efficientnet import EfficientNetLite, SameConv
-from harness.networks.resnet import ResNet
-from harness.settings import BackboneParams, mark
+from harness.methods.networks import backbones
+from harness.methods.networks.efficientnet import EfficientNetLite, SameConv
+from harness.methods.networks.resnet import ResNet
+from harness.methods.params import BackboneParams, mark
 from harness.training import run
 from harness.training.job import train_run
 from harness.training.loop import Pace

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.networks.bottleneck import halvings, square_side, to_square
-from harness.training.sampler import fit
+from harness.methods.networks.bottleneck import halvings, square_side, to_square
+from harness.methods.slices import fit
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from harness import registry
-from harness.method import Context
-from harness.networks import wgan
-from harness.networks.output import OutputConv2d
-from harness.networks.wide_resnet import WideResNetAutoencoder
+from harness.methods.base import Context
+from harness.methods.networks import wgan
+from harness.methods.networks.output import OutputConv2d
+from harness.methods.networks.wide_resnet import WideResNetAutoencoder
 from harness.training import run
 
 

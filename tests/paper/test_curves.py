@@ -15,13 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
+from harness.commands.figure import command as figure_command
+from harness.commands.table import command as table_command
 from harness.errors import HarnessError
-from harness.paper import latex, markdown, registry, style, tidy
+from harness.paper import registry, style
 from harness.paper.figures import curves as module
 from harness.paper.histories import Histories
-from harness.paper.sources import Sources
-from harness.verbs.figure import command as figure_command
-from harness.verbs.table import command as table_command
+from harness.paper.inputs import Sources
+from harness.paper.writers import latex, markdown, tidy
 
 Make = Callable[..., Path]
 FLAT = {("disyre", "t1", 4)}

@@ -16,9 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 from harness.errors import HarnessError
-from harness.paper import arrays, registry, style
+from harness.paper import registry, style, tiles
+from harness.paper.inputs import Sources
 from harness.paper.results import SIMULATED
-from harness.paper.sources import Sources
 
 Make = Callable[..., Path]
 FIGURES = ["curves", "figure1", "figure2", "figure3"]
@@ -269,20 +269,20 @@ def test_frame_holds_every_brain_in_mm() -> None:
     small, large = np.zeros((10, 12)), np.zeros((10, 12))
     small[2:4, 3:9] = 1  # 6 × 2 voxels of 1 mm
     large[1:9, 4:7] = 1  # 3 × 8 voxels of 2 mm
-    assert arrays.frame([(small, 1.0), (large, 2.0)], margin=0) == (3.0, 8.0)
-    assert arrays.centre(small, 2.0) == (11.0, 5.0)
-    assert arrays.frame([(np.zeros((4, 6)), 1.0)], margin=1) == (4.0, 3.0)
+    assert tiles.frame([(small, 1.0), (large, 2.0)], margin=0) == (3.0, 8.0)
+    assert tiles.centre(small, 2.0) == (11.0, 5.0)
+    assert tiles.frame([(np.zeros((4, 6)), 1.0)], margin=1) == (4.0, 3.0)
 
 
 def test_unreadable_arrays(tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="no such file"):
-        arrays.read(tmp_path / "none.npz", [])
+        tiles.read(tmp_path / "none.npz", [])
     (tmp_path / "broken.npz").write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(HarnessError, match="not a readable"):
-        arrays.read(tmp_path / "broken.npz", [])
+        tiles.read(tmp_path / "broken.npz", [])
     np.savez(tmp_path / "short.npz", t=np.arange(3))
     with pytest.raises(HarnessError, match="no array 'x0'"):
-        arrays.read(tmp_path / "short.npz", ["x0"])
+        tiles.read(tmp_path / "short.npz", ["x0"])
 
 
 def test_unknown_figure_lists_those_that_exist() -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.paper import latex, registry
-from harness.paper.sources import Sources
+from harness.paper import registry
+from harness.paper.inputs import Sources
+from harness.paper.writers import latex
 from tests.paper.test_detection import with_detection
 
 Make = Callable[..., Path]

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from harness.commands.table import command
 from harness.config import Experiment, read
 from harness.errors import HarnessError
-from harness.paper import latex, markdown, registry, tidy
+from harness.paper import registry
+from harness.paper.inputs import Sources
 from harness.paper.results import Results
-from harness.paper.sources import Sources
 from harness.paper.table import Table
-from harness.verbs.table import command
+from harness.paper.writers import latex, markdown, tidy
 
 Make = Callable[..., Path]
 SHIFT = {"official": 0.05, "full": 0.0, "upd": -0.05}  # alphabetical order of results.csv is not that of the table

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from harness.paper import registry
+from harness.paper.inputs import Sources
 from harness.paper.published import Published, made_by, quoted
-from harness.paper.sources import Sources
 from harness.paper.tables.table2 import order
 from tests.paper import conftest
 

@@ -14,13 +14,14 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.commands.table import command
 from harness.errors import HarnessError
-from harness.paper import latex, markdown, registry, tidy
+from harness.paper import registry
+from harness.paper.inputs import Sources
 from harness.paper.results import SIMULATED, Results
-from harness.paper.sources import Sources
 from harness.paper.summary import Summary
 from harness.paper.table import Table, chance_text
-from harness.verbs.table import command
+from harness.paper.writers import latex, markdown, tidy
 
 Make = Callable[..., Path]
 

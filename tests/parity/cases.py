@@ -18,15 +18,15 @@ from baselines.dae import DenoisingUNet
 from baselines.fae import FeatureAutoencoder
 from baselines.rd import Student, distance_map
 from harness import registry
-from harness.anomalies.filters import smoothed
-from harness.method import Context
-from harness.networks.efficientnet import EfficientNetLite
-from harness.networks.output import OutputConv2d
-from harness.networks.wgan import Critic, encoder, generator
-from harness.networks.wide_resnet import WideResNetAutoencoder
-from harness.scoring.similarity import anomaly_map
-from harness.scoring.ssim import dissimilarity_map
-from harness.training.seeds import Streams
+from harness.methods.anomalies.filters import smoothed
+from harness.methods.base import Context
+from harness.methods.networks.efficientnet import EfficientNetLite
+from harness.methods.networks.output import OutputConv2d
+from harness.methods.networks.wgan import Critic, encoder, generator
+from harness.methods.networks.wide_resnet import WideResNetAutoencoder
+from harness.methods.scoring.similarity import anomaly_map
+from harness.methods.scoring.ssim import dissimilarity_map
+from harness.methods.seeds import Streams
 
 RECORDS = Path(__file__).parent / "records"
 LITE = "efficientnet-lite-pytorch 0.1.0 (PyPI)"

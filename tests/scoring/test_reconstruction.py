@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.method import Context
-from harness.scoring.reconstruction import SquareReconstruction
-from harness.training.seeds import Streams
+from harness.methods.base import Context
+from harness.methods.reconstruction import SquareReconstruction
+from harness.methods.seeds import Streams
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from harness import folder_lock
+from harness.commands.check import command
 from harness.errors import HarnessError
 from harness.files import sha256, write_arrays, write_json
 from harness.status import integrity
-from harness.verbs.check import command
 
 
 @pytest.fixture(autouse=True)

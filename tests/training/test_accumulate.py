@@ -11,13 +11,13 @@ from torch import nn
 
 from harness import registry
 from harness.errors import HarnessError
-from harness.method import Context, Method, Phase, Update
-from harness.settings import TrainingParams
+from harness.methods.base import Context, Method, Phase, Update
+from harness.methods.params import TrainingParams
+from harness.methods.seeds import Streams
+from harness.precision import Precision
 from harness.training.job import train_run
 from harness.training.loop import Pace, parts, step
-from harness.training.precision import Precision
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 
 CPU = torch.device("cpu")
 

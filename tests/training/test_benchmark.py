@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry
-from harness.training import benchmark
-from harness.training.benchmark import measure
+from harness import benchmark, registry
+from harness.benchmark import measure
 
 CPU = torch.device("cpu")
 
@@ -36,6 +35,7 @@ def test_the_work_of_a_step_by_hand(monkeypatch):
 
     class One:
         float16 = True
+        slices = "tiled"
 
         def __init__(self):
             self.layer = torch.nn.Conv2d(5, 1, 3, padding=1)
@@ -43,7 +43,7 @@ def test_the_work_of_a_step_by_hand(monkeypatch):
     work = 2 * 9 * 5 * 16 * 16  # multiplications and additions of the forward pass
     images = torch.rand(1, 5, 16, 16)
     method = One()
-    phase = SimpleNamespace(batch=1, patch=0, resize=False)
+    phase = SimpleNamespace(batch=1, patch=0)
     monkeypatch.setattr(benchmark, "prepare", lambda *_, **__: [phase])
     monkeypatch.setattr(benchmark, "step", lambda *_: method.layer(images).sum().backward())
     monkeypatch.setattr(benchmark.SliceSampler, "batch", lambda *_: None)

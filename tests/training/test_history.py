@@ -11,13 +11,13 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor, nn
 
+from harness.commands.histories import command
 from harness.errors import HarnessError
 from harness.files import write_json
-from harness.method import Batch, Context, Method, Phase, Update
+from harness.methods.base import Batch, Context, Method, Phase, Update
+from harness.methods.seeds import Streams
 from harness.training.loop import Pace, train
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
-from harness.verbs.histories import command
 
 QUICK = Pace(history=2, validation=2)
 

@@ -10,12 +10,12 @@ import torch
 
 from harness import registry
 from harness.errors import HarnessError
+from harness.methods.seeds import Streams
 from harness.training import memory as memories
 from harness.training import state as states
 from harness.training.job import train_run
 from harness.training.loop import Pace
 from harness.training.sampler import SliceSampler
-from harness.training.seeds import Streams
 
 CPU = torch.device("cpu")
 GIB = 2**30

@@ -7,9 +7,9 @@ from contextlib import nullcontext
 import pytest
 import torch
 
+from harness import precision
 from harness.errors import HarnessError
-from harness.training import precision
-from harness.training.precision import Precision, chosen
+from harness.precision import Precision, chosen
 
 CUDA, CPU = torch.device("cuda:0"), torch.device("cpu")
 

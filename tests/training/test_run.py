@@ -14,10 +14,10 @@ from harness.cli import harness
 from harness.data.store import Store
 from harness.errors import HarnessError
 from harness.evaluation.histograms import load
-from harness.evaluation.testing import score_volume
+from harness.evaluation.inference import score_volume
+from harness.methods.seeds import Streams
 from harness.training import run
 from harness.training.job import train_run
-from harness.training.seeds import Streams
 
 CPU = torch.device("cpu")
 SHARED = {"vae": "vae-upd"}  # variants that compare image and reconstruction otherwise

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from harness.errors import HarnessError
-from harness.training.sampler import SliceSampler, fit, patch_shape
-from harness.training.seeds import Streams
+from harness.methods.seeds import Streams
+from harness.methods.slices import fit, patch_shape
+from harness.training.sampler import SliceSampler
 
 
 @pytest.fixture

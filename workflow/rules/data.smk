@@ -22,7 +22,7 @@ rule simulate:
         out=lambda wildcards, output: str(Path(output[0]).parent),
         layout=lambda wildcards: experiment.datasets[wildcards.dataset]["layout"],
         subjects=lambda wildcards: SIMULATED[wildcards.dataset],
-        revision=revision("harness/data/simulate/cohort.py"),
+        revision=revision("harness/data/simulation/cohort.py"),
         seed=experiment.simulated.get("seed"),
         spacing=experiment.simulated.get("spacing"),
     shell:
@@ -67,7 +67,7 @@ rule preprocess:
         registered=lambda wildcards, output: str(Path(output[0]).parent.parent / "registered"),
         settings=experiment.preprocessing_settings(),
         modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
-        revision=revision("harness/data/preprocess.py"),
+        revision=revision("harness/data/preprocessing/preprocess.py"),
     shell:
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m harness preprocess --sheet {input.sheet}"
         " --chunk {params.chunk} --modalities {params.modalities} --settings {params.settings:q} --out {params.registered}"

@@ -34,7 +34,7 @@ rule test:
         healthy=lambda wildcards, input: str(Path(input.healthy).parent),
         modality=task_modality,
         experiment=experiment.name,
-        revision=revision("harness/evaluation/testing.py"),
+        revision=revision("harness/evaluation/inference.py"),
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
         labels=lambda wildcards: label_options(experiment.task(wildcards.task).dataset),

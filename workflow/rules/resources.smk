@@ -1,6 +1,6 @@
 # What a job may use: memory, time and GPUs, for clusters and for `--resources mem_mb=…`. Numbers: harness/budget.py.
 
-from harness.data.settings import settings as preprocessing_of
+from harness.data.preprocessing.settings import settings as preprocessing_of
 
 SPACING = preprocessing_of(experiment.config["preprocessing"]).spacing
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.data import geometry
-from harness.data import template as templates
+from harness.data.index.sheet import Row, Sheet
+from harness.data.preprocessing import geometry
+from harness.data.preprocessing import template as templates
+from harness.data.preprocessing.report import Outcome
+from harness.data.preprocessing.settings import Preprocessing
 from harness.data.quality import measures, montage, rules
 from harness.data.quality.rules import BY_KEY, MEASURES, Flag, Limits
-from harness.data.report import Outcome
-from harness.data.settings import Preprocessing
-from harness.data.sheet import Row, Sheet
 from harness.errors import HarnessError
 from harness.files import atomic, read_json
 from harness.modalities import NAMES

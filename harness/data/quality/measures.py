@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.data import register
-from harness.data.geometry import Grid
+from harness.data.preprocessing import ants_registration
+from harness.data.preprocessing.geometry import Grid
 from harness.modalities import NAMES
 
 #: bins of the histogram of grey values 0…1 inside the brain
@@ -81,7 +81,7 @@ def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dic
 def likeness(one: np.ndarray, other: np.ndarray) -> float:
     """Normalised mutual information (1…2) of two images where both are above 0; 1 where they are nowhere."""
     both = (one > 0) & (other > 0)
-    return register.similarity(one, other, both) if both.any() else 1.0
+    return ants_registration.similarity(one, other, both) if both.any() else 1.0
 
 
 def alignment(one: np.ndarray, other: np.ndarray, spacing: np.ndarray) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from harness.data import views
+from harness.data.preprocessing import previews
 from harness.data.quality.measures import Volumes
 
 #: Okabe and Ito 2008: told apart with the common colour-vision deficiencies
@@ -44,16 +44,18 @@ def before(path: Path) -> bytes | None:
         for name in ("axial", "coronal", "sagittal"):
             grey, brain = pictures[name], pictures[f"brain_{name}"]
             box = _content((grey > 24) | brain)
-            planes.append(Plane(grey[box], (views.SPACING, views.SPACING), [(brain[box], BRAIN)]))
+            planes.append(Plane(grey[box], (previews.SPACING, previews.SPACING), [(brain[box], BRAIN)]))
     return strip(planes)
 
 
 def after(volumes: Volumes, modality: str, voxel: tuple[int, int, int]) -> bytes:
     """The packed image of a modality in the three slices through `voxel`, with the outlines of brain and lesion."""
     image = volumes.images[modality]
-    greys = {name: (np.clip(plane, 0, 1) * 255).astype(np.uint8) for name, plane in views.slices(image, voxel).items()}
+    greys = {
+        name: (np.clip(plane, 0, 1) * 255).astype(np.uint8) for name, plane in previews.slices(image, voxel).items()
+    }
     outlined = [(volumes.brain, BRAIN), *([(volumes.lesion, LESION)] if volumes.lesion is not None else [])]
-    masks = [(views.slices(mask, voxel), colour) for mask, colour in outlined]
+    masks = [(previews.slices(mask, voxel), colour) for mask, colour in outlined]
     x, y, z = (float(value) for value in volumes.grid.spacing)
     sizes = {"axial": (y, x), "coronal": (z, x), "sagittal": (z, y)}
     return strip([Plane(greys[name], sizes[name], [(cut[name], colour) for cut, colour in masks]) for name in greys])
@@ -63,11 +65,11 @@ def all_of(folder: Path, volumes: Volumes) -> Mapping[str, bytes]:
     """Every picture of a subject by its caption, in the order to show them."""
     first = before(folder / "before.npz")
     pictures = {f"{next(iter(volumes.images)).upper()} as it came": first} if first else {}
-    centre = views.middle(volumes.brain)
+    centre = previews.middle(volumes.brain)
     for name in volumes.images:
         pictures[f"{name.upper()} packed"] = after(volumes, name, centre)
     if volumes.lesion is not None and volumes.lesion.any():
-        largest = views.largest(volumes.lesion)
+        largest = previews.largest(volumes.lesion)
         for name in volumes.images:
             pictures[f"{name.upper()} packed, where the lesion is largest"] = after(volumes, name, largest)
     return pictures

@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from harness.paper import style
 from harness.paper.histories import LEFT, Curve, Histories
-from harness.paper.sources import Sources
+from harness.paper.inputs import Sources
 
 ACROSS = 4  # panels in a row
 FEW = 4  # blocks up to which each has a row of its own

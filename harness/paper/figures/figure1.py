@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from harness.paper import arrays, style
-from harness.paper.sources import Sources
+from harness.paper import style, tiles
+from harness.paper.inputs import Sources
 
 REQUIRES = "disyre"
 INPUTS = {"x0": "healthy image $x_0$", "mask": "shape mask $m$", "foreign": "foreign patch $x_{fp}$"}
@@ -19,12 +19,12 @@ ROOM = 0.5  # inches for the labels of the axes of the schedule
 
 def make(sources: Sources) -> Figure:
     """Draw x_0, m and x_fp above x_t for several t (Naval Marimont et al. 2024, Figure 1 and eq. 1)."""
-    data = arrays.read(sources.given("synthesis", "--synthesis"), [*INPUTS, "t", "xt", "alpha"])
+    data = tiles.read(sources.given("synthesis", "--synthesis"), [*INPUTS, "t", "xt", "alpha"])
     simulated = bool(data.get("simulated", False)) or (sources.results_csv is not None and sources.results.simulated)
     chosen = np.unique(np.linspace(0, len(data["t"]) - 1, min(MOST, len(data["t"]))).round().astype(int))
     data |= {"t": data["t"][chosen], "alpha": data["alpha"][chosen], "xt": data["xt"][:, chosen]}
     brain = data["x0"][EXAMPLE]
-    middle, half = arrays.centre(brain, 1.0), arrays.frame([(brain, 1.0)], margin=2.0)
+    middle, half = tiles.centre(brain, 1.0), tiles.frame([(brain, 1.0)], margin=2.0)
     width = (style.PAGE + GAP) / max(5, len(chosen)) - GAP
     height = width * half[1] / half[0]
     figure = style.new(style.PAGE, 2 * (TITLE + height) + 0.08, simulated, "Grey values of images and mask: 0 to 1.")
@@ -34,17 +34,17 @@ def make(sources: Sources) -> Figure:
 
     for k, (key, title) in enumerate(INPUTS.items()):
         axes = style.box(figure, left(k), TITLE, width, height)
-        arrays.show(axes, data[key][EXAMPLE], 1.0, WINDOW, middle, half)
+        tiles.show(axes, data[key][EXAMPLE], 1.0, WINDOW, middle, half)
         axes.set_title(title, pad=3)
     _schedule(figure, data, left(len(INPUTS)) + ROOM, style.PAGE - 0.05, height)
     for k, (t, alpha) in enumerate(zip(data["t"], data["alpha"], strict=True)):
         axes = style.box(figure, left(k), 2 * TITLE + height, width, height)
-        arrays.show(axes, data["xt"][EXAMPLE, k], 1.0, WINDOW, middle, half)
+        tiles.show(axes, data["xt"][EXAMPLE, k], 1.0, WINDOW, middle, half)
         axes.set_title(rf"$x_t$,  $t={t:g}$,  $\alpha_t={alpha:.2f}$", pad=3)
     return figure
 
 
-def _schedule(figure: Figure, data: arrays.Arrays, left: float, right: float, height: float) -> None:
+def _schedule(figure: Figure, data: tiles.Arrays, left: float, right: float, height: float) -> None:
     """The factors α_t of the images below, in the space that the inputs leave free."""
     axes = style.box(figure, left, TITLE, right - left, height - 0.4)
     axes.plot(data["t"], data["alpha"], "o-", color=style.BLUE, clip_on=False)

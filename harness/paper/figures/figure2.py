@@ -12,8 +12,8 @@ from matplotlib.ticker import MaxNLocator
 
 from harness.errors import HarnessError
 from harness.paper import style
+from harness.paper.inputs import Sources
 from harness.paper.results import Results
-from harness.paper.sources import Sources
 
 REQUIRES = "disyre"
 SINGLE = r"single/t=(\d+)"

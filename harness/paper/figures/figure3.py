@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from harness.errors import HarnessError
-from harness.paper import arrays, style
-from harness.paper.sources import Sources
+from harness.paper import style, tiles
+from harness.paper.inputs import Sources
 
 TITLES = {"image": "input $x$", "restoration": r"restoration $\hat{x}_0$", "score": "anomaly score AS"}
 EXAMPLES = 2  # subjects per task, side by side
@@ -26,7 +26,7 @@ def make(sources: Sources) -> Figure:
     """Draw input, restoration and anomaly map of `sources.method` (Naval Marimont et al. 2024, Figure 3)."""
     results, method = sources.results, sources.method
     folder = sources.given("examples", "--examples") / method
-    tasks: dict[str, arrays.Arrays] = {}
+    tasks: dict[str, tiles.Arrays] = {}
     seeds = set()
     for task in results.tasks:
         if (folder / task).is_dir():
@@ -37,7 +37,7 @@ def make(sources: Sources) -> Figure:
     kinds = [kind for kind in TITLES if any(kind in data for data in tasks.values())]
     across = max(_shown(data) for data in tasks.values())
     shown = [(data["image"][k], float(data["spacing"])) for data in tasks.values() for k in range(_shown(data))]
-    half = arrays.frame(shown)
+    half = tiles.frame(shown)
     width = (style.PAGE - LEFT - (across - 1) * APART - across * (len(kinds) - 1) * GAP) / (across * len(kinds))
     height = width * half[1] / half[0]
     how = {str(data["restored"]) for data in tasks.values() if "restored" in data} - {""}
@@ -64,7 +64,7 @@ def make(sources: Sources) -> Figure:
     return figure
 
 
-def load(folder: Path, seed: int | None) -> tuple[arrays.Arrays, int]:
+def load(folder: Path, seed: int | None) -> tuple[tiles.Arrays, int]:
     """The example slices of one task, of the given seed or of the lowest there is, and this seed."""
     names = [path.parent.name for path in folder.glob("seed-*/examples.npz")]
     seeds = sorted(int(match[1]) for name in names if (match := re.fullmatch(r"seed-(\d+)", name)))
@@ -72,14 +72,14 @@ def load(folder: Path, seed: int | None) -> tuple[arrays.Arrays, int]:
         wanted = "" if seed is None else f" of seed {seed}"
         raise HarnessError(f"{folder}: no examples{wanted}; seeds there: {', '.join(map(str, seeds)) or 'none'}")
     seed = seeds[0] if seed is None else seed
-    return arrays.read(folder / f"seed-{seed}" / "examples.npz", ["image", "score", "label", "spacing"]), seed
+    return tiles.read(folder / f"seed-{seed}" / "examples.npz", ["image", "score", "label", "spacing"]), seed
 
 
-def _shown(data: arrays.Arrays) -> int:
+def _shown(data: tiles.Arrays) -> int:
     return min(EXAMPLES, len(data["image"]))
 
 
-def _white(data: arrays.Arrays) -> float:
+def _white(data: tiles.Arrays) -> float:
     """The score drawn white; one per row, since scores are ranked within a task and not between tasks."""
     count = _shown(data)
     inside = data["score"][:count][data["image"][:count] > 0]
@@ -93,10 +93,10 @@ def _label(figure: Figure, task: str, white: float, middle: float) -> None:
     figure.text(0.22 / style.PAGE, y, f"AS 0 to {white:.2g}", fontsize=7, **common)
 
 
-def _tile(axes: Axes, data: arrays.Arrays, k: int, kind: str, half: tuple[float, float], white: float) -> None:
+def _tile(axes: Axes, data: tiles.Arrays, k: int, kind: str, half: tuple[float, float], white: float) -> None:
     spacing = float(data["spacing"])
-    middle = arrays.centre(data["image"][k], spacing)
-    arrays.show(axes, data[kind][k], spacing, (0.0, white) if kind == "score" else WINDOW, middle, half)
+    middle = tiles.centre(data["image"][k], spacing)
+    tiles.show(axes, data[kind][k], spacing, (0.0, white) if kind == "score" else WINDOW, middle, half)
     label = data["label"][k] > 0
     if kind == "score" and label.any():
         y, x = (spacing * np.arange(side) for side in label.shape)

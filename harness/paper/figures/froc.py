@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.paper import style
+from harness.paper.inputs import Sources
 from harness.paper.results import CONTROL, Results
-from harness.paper.sources import Sources
 
 PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
 SENSITIVITY = r"sensitivity@([\d.e-]+)"  # of lesions of every size

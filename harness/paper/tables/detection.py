@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from harness.paper import table
+from harness.paper.inputs import Sources
 from harness.paper.results import Results
-from harness.paper.sources import Sources
 from harness.paper.table import Column, Row, Table
 from harness.paper.tables.table2 import order
 
@@ -32,7 +32,7 @@ def findings(
 
 
 def make(sources: Sources) -> Table:
-    """Build the table: metrics of lesions and slices of `harness.evaluation.detection`."""
+    """Build the table: metrics of lesions and slices of `harness.evaluation.detection_metrics`."""
     results, cols, rows = findings(sources, "detection", METRICS)
     return Table(
         name="detection",

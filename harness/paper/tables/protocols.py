@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from harness.evaluation.protocols import PROTOCOLS
 from harness.paper import table
+from harness.paper.inputs import Sources
 from harness.paper.published import made_by
-from harness.paper.sources import Sources
 from harness.paper.table import Row, Table
 from harness.paper.tables.table2 import METRICS, order
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.evaluation.findings import TOLERANCE
 from harness.evaluation.regions import LIMIT
 from harness.paper import table
-from harness.paper.sources import Sources
+from harness.paper.inputs import Sources
 from harness.paper.table import Table
 from harness.paper.tables.detection import findings
 
@@ -19,7 +19,7 @@ METRICS = {
 
 
 def make(sources: Sources) -> Table:
-    """Build the table: metrics of single subjects of `harness.evaluation.detection`."""
+    """Build the table: metrics of single subjects of `harness.evaluation.detection_metrics`."""
     results, cols, rows = findings(sources, "subjects", METRICS)
     return Table(
         name="subjects",

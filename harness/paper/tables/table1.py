@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from harness.paper import table
-from harness.paper.sources import STEPWISE, Sources
+from harness.paper.inputs import STEPWISE, Sources
 from harness.paper.table import Row, Table
 
 REQUIRES = "disyre"

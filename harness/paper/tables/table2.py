@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from harness.paper import table
+from harness.paper.inputs import Sources
 from harness.paper.published import QUOTED
 from harness.paper.results import CONTROL
-from harness.paper.sources import Sources
 from harness.paper.table import Table
 
 METRICS = ("ap", "dice")

@@ -1,0 +1,20 @@
+"""IXI: healthy adults from three London hospitals, T1- and T2-weighted scans, whole head, no agreement needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.data.index import layout
+
+
+class Layout(layout.Layout):
+    """`IXI###-HOSPITAL-####-T1.nii.gz` and `…-T2.nii.gz`, as the archives IXI-T1.tar and IXI-T2.tar hold them.
+
+    The archives unpack their files without a folder; any folder below the root will do. Some subjects lack one of both.
+    """
+
+    expected = "IXI*-{Guys,HH,IOP}-*-T1.nii.gz and -T2.nii.gz"
+
+    def subjects(self, root: Path) -> list[layout.Files]:
+        name = r"(IXI\d+)-[A-Za-z]+-\d+"
+        return layout.group(root, {"t1": name + r"-T1\.nii(?:\.gz)?", "t2": name + r"-T2\.nii(?:\.gz)?"})

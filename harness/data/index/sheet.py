@@ -1,0 +1,187 @@
+"""The subject sheet: one row per subject with its split and its files, checked when written and when read."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from harness.data.index import splits
+from harness.data.index.layout import Files, Layout
+from harness.errors import HarnessError
+from harness.files import atomic
+from harness.modalities import NAMES
+
+SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "subject.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subject. `root` is absolute, or relative to the folder of the sheet; the files are relative to `root`."""
+
+    subject: str
+    split: str
+    root: str
+    t1: str
+    t2: str
+    mask: str
+    drawn_on: str
+    problem: str
+    unmasked: str = ""  # "healthy": without a mask since there is no lesion
+    flair: str = ""
+    t1c: str = ""
+    brain: str = ""
+
+    @property
+    def reference(self) -> str:
+        """The modality whose scan is registered to the template, the first there is; "" without a scan."""
+        return next((name for name in NAMES if getattr(self, name)), "")
+
+
+#: what becomes of test subjects without a mask: they count as lost, are not in the sheet, or have no lesion
+UNMASKED = ("lost", "leave_out", "healthy")
+#: columns that sheets of earlier versions lack
+LATER = ("unmasked", "flair", "t1c", "brain")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of a sheet and where it lies."""
+
+    path: Path
+    rows: tuple[Row, ...]
+
+    def file(self, row: Row, kind: str) -> Path | None:
+        """Path of the scan of a modality, `mask`, `drawn_on` or `brain`, valid in any working folder; None without."""
+        name = getattr(row, kind)
+        return self.root(row) / name if name else None
+
+    def root(self, row: Row) -> Path:
+        """The folder of the data set that the row belongs to, as an absolute path."""
+        return (self.path.parent.absolute() / row.root).resolve()
+
+
+def index(
+    layout: Layout,
+    root: Path,
+    *,
+    role: str = "healthy",
+    validation: int = 0,
+    seed: int = 0,
+    listed: Path | None = None,
+    subset: str = "all",
+    exclude: Sequence[str] = (),
+    unmasked: str = "lost",
+) -> list[tuple[Files, str]]:
+    """The subjects that `layout` finds below `root`, each with its split, sorted by name.
+
+    `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
+    "test" (the part `subset` of them; with `unmasked` "leave_out" only those with a mask). Raises HarnessError for a
+    folder without subjects, an unknown name in `exclude`, and a test set without masks.
+    """
+    found = find(layout, root)
+    unknown = sorted(set(exclude) - {files.subject for files in found})
+    if unknown:
+        raise HarnessError(
+            f"exclude: no subject {', '.join(unknown)} in {root}; its names look like {found[0].subject}"
+        )
+    # A part is one of the whole release, whoever is excluded from it.
+    chosen = splits.subset([files.subject for files in found], subset)
+    kept = {files.subject: files for files in found if files.subject in chosen and files.subject not in exclude}
+    if role == "test" and not any(files.mask for files in kept.values()):
+        raise HarnessError(f"{root}: {len(kept)} subjects but not one mask; a test set needs them: {layout.expected}")
+    if role == "test":
+        if unmasked == "leave_out":
+            kept = {name: files for name, files in kept.items() if files.mask}
+        parts = dict.fromkeys(kept, "test")
+    elif listed is not None:
+        parts = splits.by_list(listed, list(kept))
+    else:
+        parts = splits.by_rule(kept, validation, seed)
+    return [(kept[name], parts[name]) for name in sorted(kept) if parts[name] != "left out"]
+
+
+def find(layout: Layout, root: Path) -> list[Files]:
+    """The subjects that `layout` finds below `root`. Raises HarnessError if there are none."""
+    if not (root.is_file() if layout.reads_file else root.is_dir()):
+        kind = "file; give" if layout.reads_file else "folder; give the folder that holds"
+        raise HarnessError(f"{root}: no such {kind} {layout.expected}")
+    found = layout.subjects(root)
+    if not found:
+        where = "in" if layout.reads_file else "below"
+        raise HarnessError(f"{root}: holds no scan; expected {layout.expected} {where} it")
+    if layout.has_mask and not any(files.mask for files in found):
+        raise HarnessError(f"{root}: {len(found)} scans but not one mask; unpack the masks of the data set beside them")
+    return found
+
+
+def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmasked: str = "lost") -> Sheet:
+    """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is noted relative to the sheet.
+
+    unmasked: one of UNMASKED, for test subjects.
+    """
+    folder = root.parent if root.is_file() else root
+    noted = folder if folder.is_absolute() else Path(os.path.relpath(folder, path.parent))
+    rows = tuple(
+        Row(
+            subject=files.subject,
+            split=part,
+            root=noted.as_posix(),
+            **{name: _noted(getattr(files, name)) for name in NAMES},
+            mask=_noted(files.mask),
+            drawn_on=_noted(files.drawn_on),
+            problem=files.problem,
+            unmasked="healthy" if unmasked == "healthy" and part == "test" and not files.mask else "",
+            brain=_noted(files.brain),
+        )
+        for files, part in subjects
+    )
+    _check(path, rows)
+    with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    return Sheet(path, rows)
+
+
+def read(path: Path) -> Sheet:
+    """Read and check a sheet. Raises HarnessError naming the line and the column that is wrong."""
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such subject sheet; make it with `python -m harness index`")
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        wanted = [field.name for field in fields(Row)]
+        if sorted({*(reader.fieldnames or []), *LATER}) != sorted(wanted):
+            raise HarnessError(f"{path}: columns are {reader.fieldnames}; they must be {', '.join(wanted)}")
+        rows = tuple(Row(**{name: record.get(name) or "" for name in wanted}) for record in reader)
+    _check(path, rows)
+    return Sheet(path, rows)
+
+
+def _noted(path: Path | None) -> str:
+    return path.as_posix() if path else ""
+
+
+def _check(path: Path, rows: Sequence[Row]) -> None:
+    """Raise HarnessError for a row that breaks the schema, a subject named twice, or a sheet without rows."""
+    import jsonschema
+    import yaml
+
+    if not rows:
+        raise HarnessError(
+            f"{path}: the sheet has no subjects; run `python -m harness index` on a folder that has some"
+        )
+    validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    seen: set[str] = set()
+    for line, row in enumerate(rows, start=2):
+        error = next(iter(validator.iter_errors(asdict(row))), None)
+        if error is not None:
+            raise HarnessError(f"{path}, line {line}, {'/'.join(map(str, error.path))}: {error.message}")
+        # File systems of macOS and Windows do not tell capitals from small letters.
+        if row.subject.casefold() in seen:
+            raise HarnessError(
+                f"{path}, line {line}: subject {row.subject} stands there twice, capitals aside; name each once"
+            )
+        seen.add(row.subject.casefold())

@@ -1,0 +1,1 @@
+"""Rule `preprocess`: scans of a subject sheet to brains on the grid of the template."""

@@ -1,0 +1,277 @@
+"""Preprocessing of a subject sheet, subject by subject: resumable, and a bad file costs its subject alone."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import warnings
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.data.index.sheet import Row, Sheet
+from harness.data.preprocessing import geometry, modality_check, previews, skull_stripping
+from harness.data.preprocessing import template as templates
+from harness.data.preprocessing.registration import Located, follow, locate
+from harness.data.preprocessing.report import Outcome, unwritten
+from harness.data.preprocessing.scan import BadScan, OffGrid, Scan, read_labels, read_scan
+from harness.data.preprocessing.settings import Preprocessing
+from harness.data.preprocessing.transform import BELOW, lift, resample
+from harness.errors import HarnessError
+from harness.files import FULL, atomic, read_json, sha256, write_arrays, write_json
+from harness.modalities import MODALITIES, NAMES
+
+#: raised when the same settings and scans give another result, so that old results are not taken up again
+REVISION = 7
+
+
+def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
+    """Every n-th row from the i-th on, for a `name` like `2/8` or `2-of-8`. Raises HarnessError for another name."""
+    first, _, last = name.replace("-of-", "/").partition("/")
+    if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
+        raise HarnessError(f"chunk: {name!r} is not like 2/8, the second of eight")
+    return rows[int(first) - 1 :: int(last)]
+
+
+def preprocess(
+    sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessing, modalities: Sequence[str] = ("t1", "t2")
+) -> Iterable[Outcome]:
+    """Register each subject into the folder `out`/SUBJECT and yield what became of it; done ones are not done again.
+
+    modalities: those wanted; T1-weighted scans, which others are registered through, are registered in any case.
+    """
+    # A template that cannot be read is a mistake of the user and must not pass for a bad subject.
+    templates.load(chosen.template)
+    skull_stripping.check(chosen.brain)
+    for row in rows:
+        if row.problem:
+            yield Outcome(row.subject, "lost", getattr(row, row.reference or "mask"), row.problem)
+            continue
+        try:
+            record = _known(sheet, row, out / row.subject, chosen, modalities)
+            if record is None:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    record = _subject(sheet, row, out / row.subject, chosen, modalities)
+        # ANTs and ITK report trouble with a scan by errors of any kind.
+        except Exception as error:
+            yield Outcome(row.subject, "lost", **_blame(error, getattr(row, row.reference or "mask"), sheet, row))
+            continue
+        lost = [Outcome(row.subject, "partial", entry["file"], entry["reason"]) for entry in record["lost"]]
+        notes = _notes(sheet, row, record, modalities)
+        noted = [Outcome(row.subject, "done", note["file"], note["reason"]) for note in notes]
+        yield from [*lost, *noted] or [Outcome(row.subject, "done")]
+
+
+def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]) -> dict[str, Any]:
+    """Register one subject into `folder` and return its record.
+
+    Raises BadScan where the scan that is registered to the template, or the mask, is unusable.
+    """
+    template = templates.load(chosen.template)
+    mask_path = sheet.file(row, "mask")
+    first, first_path = _reference(sheet, row)
+    if mask_path is None and not row.unmasked and any(other.mask for other in sheet.rows):
+        raise BadScan(first_path, "has no mask beside it, as other subjects have; add it, or exclude the subject")
+    scan = read_scan(first_path)
+    brain_path = sheet.file(row, "brain")
+    given = None if brain_path is None else read_labels(brain_path, scan).data > 0
+    place = locate(scan, template, chosen, first, given)
+    image, inside = resample(place, template, chosen)
+    grid = template.packed(chosen)
+    modality_check.check(first, image, inside, template, grid, first_path)
+    volumes = {first: image, "brain": inside.astype(np.uint8)}
+    likeness, lost = {first: place.likeness}, []
+    lifted = {first: round(share, 4)} if (share := lift(place)[0]) > BELOW else {}
+    drawn = {first_path: (scan, place.matrix)}
+    placed = {first: place.matrix}
+    for name in (name for name in NAMES if name in modalities and name != first):
+        path = sheet.file(row, name)
+        if path is None:
+            continue
+        try:
+            other = read_scan(path)
+            second = follow(other, place, chosen.spacing)
+            image, inside = resample(second, template, chosen)
+            modality_check.check(name, image, inside, template, grid, path)
+            volumes[name], likeness[name] = image, second.likeness
+            lifted |= {name: round(share, 4)} if (share := lift(second)[0]) > BELOW else {}
+            drawn[path], placed[name] = (other, second.matrix), second.matrix
+        except Exception as error:
+            lost.append({"modality": name, **_blame(error, getattr(row, name), sheet, row)})
+    record = {
+        **_identity(sheet, row, chosen, modalities),
+        "brain_ml": round(float(place.inside.sum()) * place.scan.voxel_ml, 1),
+        "likeness": {name: round(value, 5) for name, value in likeness.items() if value is not None},
+        "template_to_scan": {name: np.round(matrix, 6).tolist() for name, matrix in placed.items()},
+        "lost": lost,
+        "unoriented": [scan.path.name for scan, _ in drawn.values() if not scan.oriented],
+        "lifted": lifted,
+    }
+    if mask_path is not None:
+        try:
+            labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), drawn, place, chosen)
+        except OffGrid as error:
+            where = f"; or is it drawn on {lost[0]['file']}, which {lost[0]['reason']}?" if lost else ""
+            raise BadScan(error.file, error.reason + where) from error
+        volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
+        record["lesion_voxels"] = int((labels.data > 0).sum())
+        record["lesion_ml"] = round(record["lesion_voxels"] * labels.voxel_ml, 3)
+        record["expansion"] = round(1 / abs(float(np.linalg.det(matrix[:3, :3]))), 5)
+    if row.unmasked:
+        volumes["mask"] = np.zeros(image.shape, np.uint8)
+        record |= {"lesion_voxels": 0, "lesion_ml": 0.0, "expansion": 1.0}
+    _write(folder, volumes, previews.before(scan, place), grid.affine, record)
+    return record
+
+
+def _reference(sheet: Sheet, row: Row) -> tuple[str, Path]:
+    """The modality and the path of the scan that is registered to the template.
+
+    That is the T1-weighted one in a data set that has any, else the first of NAMES. Raises BadScan without it.
+    """
+    first = "t1" if any(other.t1 for other in sheet.rows) else row.reference
+    path = sheet.file(row, first) if first else None
+    if path is None:
+        there = sheet.file(row, row.reference) if row.reference else sheet.root(row)
+        raise BadScan(there or sheet.root(row), "has no T1-weighted scan beside it; add it, or exclude the subject")
+    return first, path
+
+
+def _labels(
+    path: Path, drawn_on: Path | None, drawn: dict[Path, tuple[Scan, np.ndarray]], first: Located, chosen: Preprocessing
+) -> tuple[Scan, np.ndarray]:
+    """The labels and the matrix from template to their millimetres: those of the scan whose voxels they have.
+
+    Raises OffGrid where that is none of `drawn` (the reference first), nor `drawn_on`.
+    """
+    if drawn_on in drawn:
+        scan, matrix = drawn[drawn_on]
+        return read_labels(path, scan), matrix
+    if drawn_on is not None:
+        other = read_scan(drawn_on)
+        return read_labels(path, other), follow(other, first, chosen.spacing).matrix
+    off: OffGrid | None = None
+    for scan, matrix in drawn.values():
+        try:
+            return read_labels(path, scan), matrix
+        except OffGrid as error:
+            off = off or error
+    assert off is not None
+    raise off
+
+
+def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[str]) -> list[dict[str, str]]:
+    """What one should know of a subject that is kept: file and reason of each."""
+    notes = []
+    first = next(iter(record["template_to_scan"]))
+    file = getattr(row, first)
+    # No lesion that can be seen is a finding like any other. AP pools the voxels of all subjects, to which healthy ones
+    # add negatives only; without them a set of patients would look easier than it is.
+    if row.unmasked:
+        notes.append({"file": file, "reason": "has no mask: kept as healthy, as the config has it"})
+    elif record.get("lesion_voxels") == 0:
+        reason = "mask is empty: kept, and all voxels count as healthy; exclude the subject if nobody drew its lesion"
+        notes.append({"file": row.mask, "reason": reason})
+    for kind, share in record.get("lifted", {}).items():
+        reason = f"{share:.0%} of the brain's grey values are below 0: kept, lifted so that its darkest voxels are 0"
+        notes.append({"file": getattr(row, kind), "reason": reason})
+    if record.get("unoriented"):
+        names = " and ".join(record["unoriented"])
+        reason = f"the header of {names} states no orientation: kept, but left and right are a guess; convert it again"
+        notes.append({"file": file, "reason": reason})
+    for name in (name for name in modalities if name != first):
+        if not getattr(row, name) and any(getattr(other, name) for other in sheet.rows):
+            reason = (
+                f"has no {MODALITIES[name].title} scan beside it, as other subjects have: kept for {first.upper()}; "
+                "add it if there is one"
+            )
+            notes.append({"file": file, "reason": reason})
+    return notes
+
+
+def _write(
+    folder: Path,
+    volumes: dict[str, np.ndarray],
+    pictures: dict[str, np.ndarray],
+    affine: np.ndarray,
+    record: dict[str, Any],
+) -> None:
+    """Write a subject's folder. Raises HarnessError where the disk does not take it: no fault of the subject."""
+    import nibabel
+
+    try:
+        with atomic(folder) as partial:
+            partial.mkdir()
+            for name, data in volumes.items():
+                nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
+            write_arrays(partial / "before.npz", pictures)
+            record["volumes"] = {name: sha256(partial / f"{name}.nii.gz") for name in volumes}
+            write_json(partial / "subject.json", record)
+    except OSError as error:
+        raise unwritten(folder, error) from error
+
+
+def _identity(sheet: Sheet, row: Row, chosen: Preprocessing, modalities: Sequence[str]) -> dict[str, Any]:
+    """What a result depends on: the settings, this code's revision and the size and time of the files."""
+    stats = {}
+    for kind in dict.fromkeys(("t1", row.reference or "t1", *modalities, "mask", "drawn_on", "brain")):
+        path = sheet.file(row, kind)
+        # What is wrong with a file is said when it is read.
+        with contextlib.suppress(OSError):
+            if path is not None and path.is_file():
+                stats[kind] = path.stat()
+    return {
+        "subject": row.subject,
+        "revision": REVISION,
+        "settings": asdict(chosen),
+        **({"unmasked": row.unmasked} if row.unmasked else {}),
+        "sources": {kind: {"bytes": stat.st_size, "modified": stat.st_mtime_ns} for kind, stat in stats.items()},
+    }
+
+
+def _known(
+    sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]
+) -> dict[str, Any] | None:
+    """The record of an earlier run with the same settings and files, if it is there and its volumes are whole."""
+    path = folder / "subject.json"
+    if not path.is_file():
+        return None
+    try:
+        record: dict[str, Any] = read_json(path)
+    except ValueError:  # damaged: done again
+        return None
+    same = all(record.get(key) == value for key, value in _identity(sheet, row, chosen, modalities).items())
+    return record if same and _whole(folder, record) else None
+
+
+def _whole(folder: Path, record: dict[str, Any]) -> bool:
+    """Whether the volumes of a record are there, as they were written."""
+    try:
+        return all(sha256(folder / f"{name}.nii.gz") == digest for name, digest in record["volumes"].items())
+    except (OSError, KeyError, AttributeError):
+        return False
+
+
+def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str]:
+    """File (relative to the row's root) and reason of an error; `file` is to blame unless the error names another.
+
+    Raises HarnessError for an error that is no fault of the subject: full disks, too little memory.
+    """
+    if isinstance(error, HarnessError):
+        raise error
+    if isinstance(error, MemoryError):
+        raise HarnessError(f"{row.subject}: the memory does not hold it; run fewer jobs at once") from error
+    if isinstance(error, OSError) and error.errno in FULL:
+        raise unwritten(Path(error.filename or tempfile.gettempdir()), error) from error
+    if not isinstance(error, BadScan):
+        what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return {"file": file, "reason": f"{what}; look at the scan, and exclude the subject if it is damaged"}
+    path, root = error.file, sheet.root(row)
+    return {
+        "file": path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path),
+        "reason": error.reason,
+    }

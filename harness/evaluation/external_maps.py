@@ -1,0 +1,188 @@
+"""Evaluation of anybody's score maps as our own: pooled metrics, and findings of subjects, slices and lesions."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.errors import HarnessError
+from harness.evaluation import findings
+from harness.evaluation.collecting import Collector
+from harness.evaluation.detection_metrics import detection
+from harness.evaluation.findings import Findings
+from harness.evaluation.histogram import ScoreHistogram
+from harness.evaluation.histograms import save
+from harness.evaluation.labels import EVERY, LabelValues
+from harness.evaluation.map_files import all_in, nifti_files, read_matching, read_scores
+from harness.evaluation.metrics import average_precision_bounds, best_dice_bounds
+from harness.evaluation.operating_points import Calibration, Calibrator
+from harness.evaluation.protocols import Volume
+from harness.evaluation.protocols import protocol as named
+from harness.evaluation.results import numbers
+from harness.evaluation.scores import check_scores
+from harness.evaluation.upd_resize import voxel_size
+
+ALIKE = 0.01  # largest relative difference of voxel volumes that lesions of all subjects are measured by
+HALF = 0.5  # of the counted voxels: more anomalous ones are a sign of labels that mean something else
+SCORE = "final"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a folder of score maps was found to hold.
+
+    findings: None where voxel sizes differ between the subjects. masked: whether there were brain masks.
+    """
+
+    protocol: str
+    histogram: ScoreHistogram
+    findings: Findings | None
+    masked: bool
+    outside: int  # anomalous voxels outside of the brain masks, which count as missed
+
+    def summary(self, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+        """What the verb `evaluate` prints; see `evaluate_maps`."""
+        histogram = self.histogram
+        rows = {row["metric"]: row for row in numbers(histogram, self.protocol, resamples, seed)}
+        out: dict[str, Any] = {}
+        for metric in ("ap", "dice", "auroc"):
+            row = rows.get(metric)
+            out[metric] = row and row["value"]
+            out[f"{metric}_interval"] = [row["low"], row["high"]] if row and np.isfinite(row["low"]) else None
+        out["ap_bounds"] = list(average_precision_bounds(histogram))
+        out["dice_bounds"] = None
+        if named(self.protocol).thresholds is None:
+            out["dice_bounds"] = list(best_dice_bounds(histogram))
+        out["threshold"] = rows["dice_threshold"]["value"]
+        out["chance_ap"] = histogram.positives / histogram.voxels
+        out |= {"subjects": len(histogram.subjects), "voxels": histogram.voxels, "positives": histogram.positives}
+        out |= {"brain": self.masked, "positives_outside_brain": self.outside}
+        if self.findings is not None:
+            out["detection"] = {
+                row["metric"]: {"value": row["value"], "interval": _interval(row)}
+                for row in detection(self.findings, resamples, seed)
+            }
+        return out | {"protocol": self.protocol, "resamples": resamples, "seed": seed}
+
+    def save(self, folder: Path, about: dict[str, Any]) -> None:
+        """Write PROTOCOL.npz and findings.npz, which `summarize` reads beside those of our own runs.
+
+        about: the facts of `results.META`, which identify the method, the task and the run.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        save(folder / f"{self.protocol}.npz", {SCORE: self.histogram}, {**about, "protocol": self.protocol})
+        if self.findings is not None:
+            findings.save(folder / findings.NAME, self.findings, about)
+
+
+def evaluate_maps(
+    maps: Path, labels: Path, brain: Path | None = None, protocol: str = "full", resamples: int = 1000, seed: int = 0
+) -> dict[str, Any]:
+    """Metrics of the score maps in folder `maps` against the labels (anomalous where > 0) of the same names.
+
+    Returns ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject and
+    where bins decide), `ap_bounds` and `dice_bounds` that hold the values of the scores counted for certain (see
+    `average_precision_bounds`; None for a Dice over fixed thresholds), the threshold of the best Dice, chance's AP, the
+    numbers of subjects, voxels and positives, whether there were brain masks and how many positives lie outside
+    them, and the metrics of `detection.detection`. Raises HarnessError like `evaluate`.
+    """
+    return evaluate(maps, labels, brain, protocol).summary(resamples, seed)
+
+
+def evaluate(
+    maps: Path,
+    labels: Path,
+    brain: Path | None = None,
+    protocol: str = "full",
+    healthy: Path | None = None,
+    healthy_brain: Path | None = None,
+    values: LabelValues = EVERY,
+) -> Evaluation:
+    """Count the score maps in folder `maps` against the labels of the same names.
+
+    Every map needs a label and every label a map of the same file name but for .nii and .nii.gz. The brain is where the
+    masks in `brain`, which may hold more files, are > 0; without masks it is everywhere, air included. `protocol` says
+    what of it is counted. Protocols that resize take voxel sizes from the headers, and classes of labels as numbers.
+    `healthy`: maps of healthy subjects, which set thresholds; their masks are in `healthy_brain` or in `brain`.
+    `values`: which labels are lesion, and which voxels do not count.
+    Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, if
+    labels are no whole numbers, if a map's scores would merge in float32, and if no voxel is anomalous.
+    """
+    scored, labelled = nifti_files(maps), nifti_files(labels)
+    all_in(scored, labelled, f"no label of this name in {labels}")
+    all_in(labelled, scored, f"no map of this name in {maps}")
+    masks = _masks(scored, brain)
+    if masks is None:
+        print(
+            "warning: no brain masks: air counts as brain, which raises AUROC and lowers chance; give --brain",
+            file=sys.stderr,
+        )
+    calibration = None
+    if healthy is not None:
+        calibration = _calibrate(healthy, healthy_brain or brain)
+    histogram, how = ScoreHistogram(), named(protocol)
+    collector: Collector | None = None
+    sizes: list[float] = []
+    outside = 0
+    for stem, path in sorted(scored.items()):
+        score, affine = read_scores(path)
+        found_labels = read_matching(labelled[stem], path, score.shape, affine)
+        classes = values.classes(found_labels)
+        inside = values.counted(found_labels, _inside(masks, stem, path, score, affine))
+        spacing = voxel_size(affine)
+        histogram.name = str(path)
+        histogram.add(stem, *how.voxels(Volume(stem, score, classes, inside, spacing)))
+        sizes.append(float(np.prod(spacing)))
+        collector = collector or Collector(spacing, calibration)
+        collector.add(stem, np.where(inside, score, np.float32(0)), classes > 0, inside)
+        outside += int(np.count_nonzero(classes[~inside]))
+    if not histogram.positives:
+        raise HarnessError(f"{labels}: no label has an anomalous voxel; nothing to find")
+    if histogram.positives > HALF * histogram.voxels:
+        share = histogram.positives / histogram.voxels
+        print(f"warning: {labels}: {share:.0%} of the voxels are anomalous; are 0 and 1 swapped?", file=sys.stderr)
+    found = None if collector is None else collector.finish()
+    if max(sizes) > (1 + ALIKE) * min(sizes):
+        print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
+        found = None
+    return Evaluation(protocol, histogram, found, masks is not None, outside)
+
+
+def _masks(scored: dict[str, Path], brain: Path | None) -> dict[str, Path] | None:
+    if brain is None:
+        return None
+    masks = nifti_files(brain)
+    all_in(scored, masks, f"no brain mask of this name in {brain}")
+    return masks
+
+
+def _inside(masks: dict[str, Path] | None, stem: str, path: Path, score: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """The brain (D, H, W) bool of a score map, which is checked in it."""
+    if masks is None:
+        inside = np.ones(score.shape, bool)
+    else:
+        inside = read_matching(masks[stem], path, score.shape, affine) > 0
+        if not inside.any():
+            raise HarnessError(f"{masks[stem]}: the brain mask is empty; give the brain of {path}")
+    check_scores(f"{path} of {stem}", score[inside])
+    return inside
+
+
+def _calibrate(folder: Path, brain: Path | None) -> Calibration:
+    """Thresholds by the score maps of healthy subjects."""
+    scored = nifti_files(folder)
+    masks = _masks(scored, brain)
+    calibrator = Calibrator()
+    for stem, path in sorted(scored.items()):
+        score, affine = read_scores(path)
+        inside = _inside(masks, stem, path, score, affine)
+        calibrator.add(stem, np.where(inside, score, np.float32(0)), inside)
+    return calibrator.finish()
+
+
+def _interval(row: dict[str, Any]) -> list[float] | None:
+    return [row["low"], row["high"]] if np.isfinite(row["low"]) else None
