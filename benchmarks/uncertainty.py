@@ -20,8 +20,7 @@ from tqdm import tqdm
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from harness.evaluation.bootstrap import bootstrap
 from harness.evaluation.comparisons import compare
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import save
+from harness.evaluation.histogram import ScoreHistogram, save
 from harness.evaluation.metrics import average_precision
 
 VOXELS = 500  # of a subject

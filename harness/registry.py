@@ -157,7 +157,7 @@ def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[st
 
 
 def load(name: str) -> types.ModuleType:
-    """Import a baseline: a module with `Baseline` and, if it has any hyper-parameters, `Params`. Raises HarnessError where the latter is missing."""
+    """Import a baseline: a module with `Baseline` and perhaps `Params`. Raises HarnessError without a `Baseline`."""
     _source(name)
     module = importlib.import_module(f"baselines.{base(name)}")
     if not hasattr(module, "Baseline"):

@@ -1,4 +1,4 @@
-"""Values of a config as frozen dataclasses: names, types and ranges are checked before anything runs. Imports no torch."""
+"""Values of a config as frozen dataclasses: names, types and ranges are checked. Imports no torch."""
 
 from __future__ import annotations
 

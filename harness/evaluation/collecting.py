@@ -65,17 +65,12 @@ class Collector:
         arrays |= {name: np.concatenate(many) for name, many in self.facts.items() if name not in arrays}
         arrays["region_normal"], arrays["region_lesions"] = self.regions.occupied()
         calibration = self.calibration
-        none = np.zeros(0, np.float32)
         return Findings(
             subjects=tuple(self.subjects),
-            healthy=() if calibration is None else calibration.subjects,
             spacing=self.spacing,
             rates=np.zeros(0) if calibration is None else calibration.rates,
             thresholds=self.thresholds,
-            healthy_peaks=none if calibration is None else calibration.peaks,
-            healthy_summaries=none if calibration is None else calibration.summaries,
-            healthy_slice_subjects=np.zeros(0, np.int64) if calibration is None else calibration.slice_subjects,
-            healthy_slice_peaks=none if calibration is None else calibration.slice_peaks,
+            healthy_summaries=np.zeros(0, np.float32) if calibration is None else calibration.summaries,
             **arrays,
         )
 

@@ -22,8 +22,7 @@ import numpy as np
 import pandas as pd
 
 from harness.evaluation.bootstrap import BATCH, CROWDED_NOTE, LEVEL, coarsen, crowded, resampling_weights
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import load
+from harness.evaluation.histogram import ScoreHistogram, load
 from harness.evaluation.metrics import METRICS
 from harness.evaluation.protocols import PROTOCOLS
 from harness.registry import CONTROL

@@ -14,8 +14,7 @@ from harness.evaluation import findings
 from harness.evaluation.collecting import Collector
 from harness.evaluation.detection_metrics import detection
 from harness.evaluation.findings import Findings
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import save
+from harness.evaluation.histogram import ScoreHistogram, save
 from harness.evaluation.labels import EVERY, LabelValues
 from harness.evaluation.map_files import all_in, nifti_files, read_matching, read_scores
 from harness.evaluation.metrics import average_precision_bounds, best_dice_bounds

@@ -33,7 +33,6 @@ class Findings:
     """
 
     subjects: tuple[str, ...]
-    healthy: tuple[str, ...]
     spacing: float  # mm, side of a voxel
     voxels: np.ndarray  # (S,) of brain and label
     anomalous: np.ndarray  # (S,) of them anomalous
@@ -45,7 +44,7 @@ class Findings:
     region_normal: np.ndarray  # (B,) float64, normal voxels of all subjects by score, rising, see `regions`
     region_lesions: np.ndarray  # (B,) float64, lesions by score, each of weight 1
     peaks: np.ndarray  # (S,) highest score
-    summaries: np.ndarray  # (S,) see `calibration.summary`
+    summaries: np.ndarray  # (S,) see `operating_points.summary`
     slice_subjects: np.ndarray  # (N,) index of the subject
     slice_peaks: np.ndarray  # (N,) highest score
     slice_anomalous: np.ndarray  # (N,) bool, any anomalous voxel
@@ -58,10 +57,7 @@ class Findings:
     lesion_voxels: np.ndarray  # (L,)
     lesion_hits: np.ndarray  # (L, K) voxels of the lesion at or above each threshold
     lesion_found: np.ndarray  # (L, K) bool, matched with a candidate
-    healthy_peaks: np.ndarray  # (H,)
     healthy_summaries: np.ndarray  # (H,)
-    healthy_slice_subjects: np.ndarray  # index of the healthy subject of each of its slices with brain
-    healthy_slice_peaks: np.ndarray
 
 
 def by_subject(findings: Findings) -> pd.DataFrame:
@@ -92,7 +88,7 @@ def by_subject(findings: Findings) -> pd.DataFrame:
     return rows
 
 
-PLAIN = ("subjects", "healthy", "spacing")  # go into the header
+PLAIN = ("subjects", "spacing")  # go into the header
 ARRAYS = tuple(field.name for field in fields(Findings) if field.name not in PLAIN)
 
 
@@ -109,7 +105,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
     try:
         with np.load(path) as file:
             header = json.loads(bytes(file["header"]))
-            names = (tuple(header["subjects"]), tuple(header["healthy"]))
+            subjects = tuple(header["subjects"])
             if header["format"] != FORMAT:
                 raise HarnessError(
                     f"{path}: findings of format {header['format']}, not {FORMAT}; run the test again: "
@@ -120,7 +116,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
         raise HarnessError(f"{path}: no such file; run the test that writes it") from error
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise HarnessError(f"{path}: not a file of findings; run the test again") from error
-    return Findings(*names, float(header["spacing"]), **arrays), header["meta"]
+    return Findings(subjects, float(header["spacing"]), **arrays), header["meta"]
 
 
 def beside(path: str | os.PathLike[str]) -> Path:

@@ -1,25 +1,32 @@
 """Streaming histograms of anomaly scores: anomalous and normal voxels counted by the float bits of their score.
 
 One pass over the maps, constant memory, and enough detail for every metric that depends on the ranking alone. The bins
-depend only on the smallest and the largest score seen, never on the order, so two merged histograms are identical to
-the histogram of all voxels together. With scores over 64 octaves (19 decades) a bin spans 2^-14 of a score, which
-keeps AP within 1e-4; scores that crowd closer together than that, beside others many octaves away, share bins, and
-`metrics.average_precision_bounds` tells by how much AP can be off.
+depend only on the smallest and the largest score seen, so volumes may come in any order. With scores over 64 octaves
+(19 decades) a bin spans 2^-14 of a score, which keeps AP within 1e-4; scores that crowd closer together than that,
+beside others many octaves away, share bins, and `metrics.average_precision_bounds` says by how much AP can be off.
+
+The file of histograms (.npz) holds all score maps of one run on one test set, and the facts that identify them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from harness.evaluation.codes import decode
-from harness.evaluation.grid import FINE_BITS, NOTHING, Grid
+from harness.errors import HarnessError
+from harness.evaluation.bins import FINE_BITS, NOTHING, Bins, decode
 from harness.evaluation.scores import scores_of
+from harness.files import atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+FORMAT = 1  # of the file that `save` writes
 FEW = 8  # fewer voxels than an eighth of the bins are counted one by one instead of over all bins
 
 
@@ -31,7 +38,7 @@ class ScoreHistogram:
 
     def __init__(self, name: str = "score map") -> None:
         self.name = name
-        self.grid = Grid(*NOTHING)
+        self.grid = Bins(*NOTHING)
         self.pool = np.zeros((2, self.grid.size), np.int64)
         self.by_subject: dict[str, np.ndarray] = {}  # (2, rows) uint32
 
@@ -79,13 +86,6 @@ class ScoreHistogram:
         np.subtract.at(self.pool[0], bins, 1)
         self._count_rows(subject, np.stack([normal - anomalous, anomalous]).astype(np.uint32))
 
-    def merge(self, other: ScoreHistogram) -> None:
-        """Add the counts of another histogram to this one; subjects of the same name are taken together."""
-        self._cover(other.grid.lowest, other.grid.highest)
-        self.pool += self.grid.recount(other.pool, other.grid)
-        for subject, counts in other.by_subject.items():
-            self._count_rows(subject, self.grid.recount(counts, other.grid))
-
     def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Thresholds (bins,) float64 ascending, and normal and anomalous voxels (bins,) int64 of all subjects.
 
@@ -131,7 +131,7 @@ class ScoreHistogram:
         lowest, highest = min(lowest, self.grid.lowest), max(highest, self.grid.highest)
         if (lowest, highest) == (self.grid.lowest, self.grid.highest):
             return
-        old, self.grid = self.grid, Grid(lowest, highest)
+        old, self.grid = self.grid, Bins(lowest, highest)
         if self.grid.same_bins(old):
             return
         self.pool = self.grid.recount(self.pool, old)
@@ -145,3 +145,63 @@ class ScoreHistogram:
     def _count_rows(self, subject: str, rows: np.ndarray) -> None:
         present = self.by_subject.get(subject)
         self.by_subject[subject] = rows if present is None else present + rows
+
+
+def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram], meta: Mapping[str, Any]) -> None:
+    """Write the histograms of several score maps, by name, and JSON-able facts about them to one .npz file.
+
+    Counts are stored exactly, in the narrowest unsigned integers that hold them, lowest bytes first, deflated.
+    """
+    arrays: dict[str, np.ndarray] = {}
+    index = []
+    for number, (name, histogram) in enumerate(histograms.items()):
+        subjects = histogram.subjects
+        rows = [histogram.by_subject[subject] for subject in subjects]
+        arrays[f"{number}.pool"] = _planes(histogram.pool)
+        arrays[f"{number}.subjects"] = _planes(np.stack(rows) if rows else np.zeros((0, 2, histogram.grid.rows), int))
+        lowest, highest = histogram.grid.lowest, histogram.grid.highest
+        index.append({"name": name, "lowest": lowest, "highest": highest, "subjects": subjects})
+    header = {"format": FORMAT, "meta": dict(meta), "maps": index}
+    arrays["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
+    with atomic(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+
+
+def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[str, ScoreHistogram], dict[str, Any]]:
+    """The histograms by the name of the score map, in the order saved, and the facts given to `save`.
+
+    With `only`, no other map than the one of this name is read; if there is none, there is no histogram.
+    Raises HarnessError if the file is absent or was not written by `save`.
+    """
+    try:
+        with np.load(path) as file:
+            header = json.loads(bytes(file["header"]))
+            if header["format"] != FORMAT:
+                raise HarnessError(f"{path}: histograms of format {header['format']}, not {FORMAT}; evaluate again")
+            histograms = {}
+            for number, entry in enumerate(header["maps"]):
+                if only not in (None, entry["name"]):
+                    continue
+                histogram = ScoreHistogram(entry["name"])
+                grid = histogram.grid = Bins(entry["lowest"], entry["highest"])
+                histogram.pool = _whole(file[f"{number}.pool"], np.int64).reshape(2, grid.size)
+                rows = _whole(file[f"{number}.subjects"], np.uint32).reshape(-1, 2, grid.rows)
+                histogram.by_subject = dict(zip(entry["subjects"], rows, strict=True))
+                histograms[entry["name"]] = histogram
+    except FileNotFoundError as error:
+        raise HarnessError(f"{path}: no such file; run the evaluation that writes it") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise HarnessError(f"{path}: not a file of score histograms; run the evaluation again") from error
+    return histograms, header["meta"]
+
+
+def _planes(counts: np.ndarray) -> np.ndarray:
+    """Counts of any shape as bytes (bytes per count, counts), which deflate far better than interleaved ones."""
+    kind = np.min_scalar_type(counts.max(initial=0)).newbyteorder("<")
+    return np.ascontiguousarray(counts.astype(kind).reshape(-1, 1).view(np.uint8).T)
+
+
+def _whole(planes: np.ndarray, kind: type) -> np.ndarray:
+    """The counts (n,) that `_planes` made `planes` of."""
+    width = planes.shape[0]
+    return np.ascontiguousarray(planes.T).view(f"<u{width}").reshape(-1).astype(kind)

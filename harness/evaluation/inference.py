@@ -14,8 +14,7 @@ from harness.data.store import Store
 from harness.errors import HarnessError
 from harness.evaluation import findings
 from harness.evaluation.collecting import Collector
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import save
+from harness.evaluation.histogram import ScoreHistogram, save
 from harness.evaluation.labels import EVERY, LabelValues
 from harness.evaluation.operating_points import Calibration, Calibrator
 from harness.evaluation.protocols import Volume

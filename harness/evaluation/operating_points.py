@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.evaluation.codes import decode
+from harness.evaluation.bins import decode
 from harness.evaluation.histogram import ScoreHistogram
 
 RATES = (0.05, 0.02, 0.01, 0.005, 0.001, 0.0001)  # shares of healthy brain voxels at or above a threshold
@@ -15,31 +15,25 @@ QUANTILE = 0.99  # of a brain's scores, see `summary`
 
 @dataclass(frozen=True)
 class Calibration:
-    """What the scores of healthy subjects tell, all of them unseen in training.
+    """Thresholds and subject scores of healthy subjects that were unseen in training.
 
-    thresholds (rates,) float32 rise as `rates` fall. peaks and summaries (subjects,) float32 are each subject's
-    highest score and its `summary`; slice_peaks (slices,) float32 the highest score of each slice with brain, of the
-    subject slice_subjects (slices,) int64.
+    thresholds (rates,) float32 rise as `rates` fall; summaries (subjects,) float32 are each subject's `summary`.
     """
 
     rates: np.ndarray
     thresholds: np.ndarray
     subjects: tuple[str, ...]
-    peaks: np.ndarray
     summaries: np.ndarray
-    slice_subjects: np.ndarray
-    slice_peaks: np.ndarray
 
 
 class Calibrator:
-    """Collects healthy subjects one by one in constant memory but for a few numbers of each slice."""
+    """Collects healthy subjects one by one in constant memory."""
 
     def __init__(self, rates: tuple[float, ...] = RATES) -> None:
         self.rates = np.array(rates)
         self.histogram = ScoreHistogram("final")
         self.subjects: list[str] = []
         self.summaries: list[float] = []
-        self.slices: list[np.ndarray] = []
 
     def add(self, subject: str, score: np.ndarray, brain: np.ndarray) -> None:
         """Count a healthy subject: score map (D, H, W) float32, 0 outside the brain (D, H, W) bool."""
@@ -47,7 +41,6 @@ class Calibrator:
         self.histogram.add(subject, inside, np.zeros(inside.size, bool))
         self.subjects.append(subject)
         self.summaries.append(summary(inside))
-        self.slices.append(slice_peaks(score, brain))
 
     def finish(self) -> Calibration:
         """The calibration by all subjects so far; ValueError if no voxel was counted."""
@@ -55,10 +48,7 @@ class Calibrator:
             rates=self.rates,
             thresholds=thresholds_at(self.histogram, self.rates),
             subjects=tuple(self.subjects),
-            peaks=np.array([peaks.max(initial=0) for peaks in self.slices], np.float32),
             summaries=np.array(self.summaries, np.float32),
-            slice_subjects=np.repeat(np.arange(len(self.slices)), [len(peaks) for peaks in self.slices]),
-            slice_peaks=np.concatenate(self.slices),
         )
 
 

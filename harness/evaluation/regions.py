@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from harness.evaluation.codes import encode
-from harness.evaluation.grid import NOTHING, Grid
+from harness.evaluation.bins import NOTHING, Bins, encode
 
 KEPT = 2**12  # bins are merged until a bin holds about this share of all lesions or of all normal voxels
 LIMIT = 0.3  # share of normal voxels up to which the curve is integrated, as for MVTec AD
@@ -15,7 +14,7 @@ class Regions:
     """Normal voxels, and lesions of weight 1 each, of all subjects, by score."""
 
     def __init__(self) -> None:
-        self.grid = Grid(*NOTHING)
+        self.grid = Bins(*NOTHING)
         self.counts = np.zeros((2, self.grid.size))  # normal voxels, lesions
 
     def add(self, normal: np.ndarray, anomalous: np.ndarray, shares: np.ndarray) -> None:
@@ -27,7 +26,7 @@ class Regions:
         positive = np.concatenate([part[part > 0] for part in codes])
         if positive.size:
             lowest, highest = min(int(positive.min()), self.grid.lowest), max(int(positive.max()), self.grid.highest)
-            old, self.grid = self.grid, Grid(lowest, highest)
+            old, self.grid = self.grid, Bins(lowest, highest)
             if not self.grid.same_bins(old):
                 self.counts = self.grid.recount(self.counts, old)
         for row, part, weights in zip(self.counts, codes, (None, shares), strict=True):

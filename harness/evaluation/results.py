@@ -16,8 +16,7 @@ from harness.errors import HarnessError
 from harness.evaluation import findings
 from harness.evaluation.bootstrap import CROWDED_NOTE, bootstrap_all
 from harness.evaluation.detection_metrics import detection
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import load
+from harness.evaluation.histogram import ScoreHistogram, load
 from harness.evaluation.metrics import auroc, average_precision, best_dice
 from harness.evaluation.protocols import PROTOCOLS
 

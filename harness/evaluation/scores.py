@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.errors import HarnessError
-from harness.evaluation.codes import HALF, INFINITE, encode
-from harness.evaluation.grid import NOTHING, Grid
+from harness.evaluation.bins import HALF, INFINITE, NOTHING, Bins, encode
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,22 +41,22 @@ class ArrayScores:
     def __len__(self) -> int:
         return self.bits.size
 
-    def counts(self, grid: Grid) -> np.ndarray:
+    def counts(self, grid: Bins) -> np.ndarray:
         """How many scores fall into each bin of the grid, (bins,) uint32."""
         counts = np.zeros(grid.size, np.uint32)  # half as wide as the pool's: more of it stays in the cache
         for chunk in self._chunks(self.bits):
             np.add.at(counts, self._bins(chunk, grid), np.uint32(1))
         return counts
 
-    def bins(self, grid: Grid) -> np.ndarray:
+    def bins(self, grid: Bins) -> np.ndarray:
         """The bin (n,) int64 of every score."""
         return self._bins(self.bits, grid)
 
-    def anomalous_bins(self, grid: Grid) -> np.ndarray:
+    def anomalous_bins(self, grid: Bins) -> np.ndarray:
         """The bin int64 of every anomalous score."""
         return self._bins(self.bits[np.flatnonzero(self.labels)], grid)
 
-    def _bins(self, bits: np.ndarray, grid: Grid) -> np.ndarray:
+    def _bins(self, bits: np.ndarray, grid: Bins) -> np.ndarray:
         return grid.bins(bits if self._low else encode(bits))
 
     def _extremes(self, highest: int) -> tuple[int, int]:

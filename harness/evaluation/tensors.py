@@ -6,8 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.evaluation.codes import BELOW_REST, HALF, MIRROR, ONE
-from harness.evaluation.grid import FINE_BITS, NOTHING, Grid
+from harness.evaluation.bins import BELOW_REST, FINE_BITS, HALF, MIRROR, NOTHING, ONE, Bins
 from harness.evaluation.scores import check_scores
 
 
@@ -38,25 +37,25 @@ class TensorScores:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def counts(self, grid: Grid) -> np.ndarray:
+    def counts(self, grid: Bins) -> np.ndarray:
         """How many scores fall into each bin of the grid, (bins,) int64."""
         return torch.bincount(self._bins(self.codes, grid), minlength=grid.size).cpu().numpy()
 
-    def bins(self, grid: Grid) -> np.ndarray:
+    def bins(self, grid: Bins) -> np.ndarray:
         """The bin (n,) int64 of every score."""
         return self._bins(self.codes, grid).cpu().numpy()
 
-    def anomalous_bins(self, grid: Grid) -> np.ndarray:
+    def anomalous_bins(self, grid: Bins) -> np.ndarray:
         """The bin int64 of every anomalous score."""
         return self._bins(self.codes[self.labels], grid).cpu().numpy()
 
     @staticmethod
-    def _bins(codes: Tensor, grid: Grid) -> Tensor:
+    def _bins(codes: Tensor, grid: Bins) -> Tensor:
         return (codes >> (grid.shift - FINE_BITS)).sub_(grid.offset).clamp_(min=0)
 
 
 def encode(scores: Tensor) -> Tensor:
-    """Codes (n,) int64 of scores (n,) float32, finite and at least 0: those of `codes.encode`."""
+    """Codes (n,) int64 of scores (n,) float32, finite and at least 0: those of `bins.encode`."""
     bits = scores.view(torch.int32)
     within = bits.clamp(HALF, ONE)
     rest = (1 - within.view(torch.float32)).clamp_(min=float(BELOW_REST)).view(torch.int32)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from harness.evaluation import grid
+from harness.evaluation import bins
 from harness.evaluation.bootstrap import bootstrap, bootstrap_all, coarsen, resampling_weights
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.metrics import METRICS, auroc, average_precision, best_dice
@@ -73,7 +73,7 @@ def test_more_subjects_narrow_the_interval():
     assert 2 < width < 8  # √16 = 4 but for chance
 
 
-@mock.patch.object(grid, "MAX_ROWS", 64)  # faster
+@mock.patch.object(bins, "MAX_ROWS", 64)  # faster
 def test_covers_the_true_value_about_as_often_as_it_says():
     # The truth is that of very many subjects.
     truth = auroc(histogram_of(cohort(1500, voxels=200, seed=99)))

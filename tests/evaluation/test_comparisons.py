@@ -12,8 +12,7 @@ from sklearn.metrics import average_precision_score
 from harness.evaluation import comparisons
 from harness.evaluation.bootstrap import resampling_weights
 from harness.evaluation.comparisons import COLUMNS, compare, holm
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import load, save
+from harness.evaluation.histogram import ScoreHistogram, load, save
 from harness.evaluation.metrics import average_precision
 
 VOXELS = 500

@@ -15,7 +15,7 @@ from harness.commands.evaluate import command
 from harness.data.store import Store
 from harness.errors import HarnessError
 from harness.evaluation.findings import beside, load
-from harness.evaluation.histograms import load as load_histograms
+from harness.evaluation.histogram import load as load_histograms
 from harness.evaluation.inference import example_rows, score_test_set
 from harness.evaluation.labels import EVERY, LabelValues
 from harness.evaluation.lesions import detect

@@ -10,7 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from harness.evaluation import grid
+from harness.evaluation import bins
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.metrics import (
     METRICS,
@@ -183,7 +183,7 @@ def split(ranking):
 @given(RANKING, st.sampled_from([3, 24, 200]))
 def test_exact_value_lies_within_the_bounds_however_coarse_the_bins(ranking, rows):
     scores, labels = split(ranking)
-    with mock.patch.object(grid, "MAX_ROWS", rows):
+    with mock.patch.object(bins, "MAX_ROWS", rows):
         histogram = histogram_of(scores, labels)
     low, high = average_precision_bounds(histogram)
     assert 0 < low <= average_precision(histogram) + 1e-12

@@ -16,8 +16,7 @@ from sklearn.metrics import average_precision_score
 from harness.data.store import Store
 from harness.evaluation.bootstrap import bootstrap_all
 from harness.evaluation.external_maps import evaluate_maps
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import load
+from harness.evaluation.histogram import ScoreHistogram, load
 from harness.evaluation.inference import score_test_set
 from harness.evaluation.metrics import best_dice
 from harness.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Volume, protocol

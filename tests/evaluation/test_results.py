@@ -11,8 +11,7 @@ from sklearn.metrics import average_precision_score
 from harness.commands.summarize import command
 from harness.errors import HarnessError
 from harness.evaluation import protocols
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.histograms import save
+from harness.evaluation.histogram import ScoreHistogram, save
 from harness.evaluation.metrics import best_dice
 from harness.evaluation.results import COLUMNS, numbers, tidy
 

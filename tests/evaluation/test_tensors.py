@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 
 from harness.errors import HarnessError
 from harness.evaluation import tensors
-from harness.evaluation.codes import HALF, INFINITE, ONE, encode
+from harness.evaluation.bins import HALF, INFINITE, ONE, encode
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.metrics import average_precision
 from harness.evaluation.protocols import PROTOCOLS, Volume, protocol

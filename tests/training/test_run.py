@@ -13,7 +13,7 @@ from harness import registry
 from harness.cli import harness
 from harness.data.store import Store
 from harness.errors import HarnessError
-from harness.evaluation.histograms import load
+from harness.evaluation.histogram import load
 from harness.evaluation.inference import score_volume
 from harness.methods.seeds import Streams
 from harness.training import run

@@ -3,7 +3,7 @@
 The steps, in order, whatever the settings:
 
 1. The T1 is read and its brain found: by the template, by a named program, or by the scan's own empty background.
-2. The brain is registered to the template: 12 degrees of freedom, mutual information (harness/data/preprocessing/ants_registration.py).
+2. The brain is registered to the template: 12 degrees of freedom, mutual information (`ants_registration`).
 3. The T2, and the scan that a mask was drawn on if it is neither, is registered rigidly to the T1 and moved with it.
 4. Scans are resampled linearly onto the packed grid in one go, labels by `labels`.
 5. Grey values of the brain are scaled to [0, 1] by `intensity`; all else is 0.
