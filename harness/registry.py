@@ -31,6 +31,7 @@ FAMILIES = {
     "S-S": "self-supervised",
     CONTROL: "control",
 }
+PARAMS_MODULE = "_params_of_"  # begins the names of the modules that hold a `Params` alone
 _PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "harness.methods.params")
 
 
@@ -115,7 +116,7 @@ def params_class(name: str) -> type:
     """
     path, tree = _source(name)
     # A module of its own, because dataclasses look their types up in the module of a class.
-    module = types.ModuleType(f"_params_of_{name}")
+    module = types.ModuleType(f"{PARAMS_MODULE}{base(name)}")
     sys.modules[module.__name__] = module
     body: list[ast.stmt] = []
     for node in tree.body:
@@ -157,11 +158,13 @@ def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[st
 
 
 def load(name: str) -> types.ModuleType:
-    """Import a baseline: a module with `Baseline` and perhaps `Params`. Raises HarnessError without a `Baseline`."""
+    """Import a baseline: a module with `Params` and `Baseline`. Raises HarnessError where the latter is missing."""
     _source(name)
     module = importlib.import_module(f"baselines.{base(name)}")
     if not hasattr(module, "Baseline"):
-        raise HarnessError(f"baselines/{base(name)}.py: no class Baseline; add class Baseline(Method)")
+        raise HarnessError(f"baselines/{base(name)}.py: no class Baseline; add class Baseline(SliceMethod)")
+    if not hasattr(module, "Params"):
+        module.Params = NoParams  # type: ignore[attr-defined]
     return module
 
 

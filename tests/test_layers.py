@@ -18,7 +18,7 @@ LAYERS = (
     ("evaluation",),
     ("paper",),
     ("config", "benchmark"),
-    ("status",),
+    ("status", "parameters"),
     ("commands",),
     ("cli",),
     ("__main__",),
@@ -39,7 +39,7 @@ def imports(path: Path) -> set[str]:
 
 def layer(module: str) -> str:
     """The second part of a dotted name: the file or folder of the library."""
-    return (module.split(".") + ["__init__"])[1]
+    return [*module.split("."), "__init__"][1]
 
 
 def upward(source: str, imported: set[str]) -> list[str]:

@@ -14,13 +14,13 @@ from harness import registry, settings
 from harness.errors import HarnessError
 from harness.files import atomic, full_disk_named, read_json, sha256, write_json
 from harness.methods.base import Context, Method
-from harness.methods.params import NoParams, for_training, mark
+from harness.methods.params import for_training, mark
 
 
 def build(name: str, params: dict[str, Any], context: Context) -> Method:
     """Make a method from its name and the values of its `Params`."""
     module = registry.load(name)
-    return module.Baseline(settings.build(getattr(module, "Params", NoParams), params, f"params.{name}"), context)
+    return module.Baseline(settings.build(module.Params, params, f"params.{name}"), context)
 
 
 def save_weights(method: Method, folder: Path) -> None:

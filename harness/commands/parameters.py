@@ -1,0 +1,14 @@
+"""Command `parameters`: the hyper-parameters of every method."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a config, for editors.")
+def command(schema: bool) -> None:
+    """Print the reference of all hyper-parameters, docs/parameters.md; nothing is imported."""
+    from harness import parameters
+
+    click.echo(parameters.schema() if schema else parameters.markdown(), nl=False)
