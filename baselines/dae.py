@@ -54,14 +54,14 @@ class Params(TrainingParams):
     widths: tuple[int, ...] = (64, 128, 256, 512)  # channels per level
     noise: float = 0.2  # standard deviation of the noise
     cells: int = 16  # points of the grid on which noise is drawn, along the slice's longer side
-    weight_decay: float = 1e-5
+    weight_decay: float = 1e-5  # of Adam
     period: int = 3200  # steps from the highest learning rate to 0 and as many back; 100 epochs of 32 steps
     erosion: int = scoring(5)  # pixels of the scaled slice, side of the square that erodes the brain mask; 1 = off
     median: int = scoring(5)  # pixels of the scaled slice, side of the in-plane median filter; 1 = off
     masked: bool = added(True)  # the loss counts the brain only; UPD_study counts the whole slice
     residual: Literal["absolute", "ssim"] = added("absolute", scoring=True)  # ssim: 1 - SSIM, UPD_study
     clip: float = added(0.5)  # largest norm of the gradient; 0: none, UPD_study
-    data_range: float = added(255.0, scoring=True)  # taken for the range of grey values by that SSIM; UPD_study
+    data_range: float = added(255.0, scoring=True)  # data_range of that SSIM; UPD_study
     field: float = added(240.0)  # mm, longer side of the slice that `cells` refers to; 0: of the slice at hand
 
     def __post_init__(self) -> None:

@@ -31,7 +31,7 @@ SMALL = {
     "attention_from": 2,
     "times": [50, 100],
     "curve_times": [25],
-    "steps_compared": [25, 50],
+    "step_sizes": [25, 50],
 }
 VARIANTS = {  # docs/disyre-public-code.md
     "public": {
@@ -60,8 +60,8 @@ VARIANTS = {  # docs/disyre-public-code.md
 class Params(CorruptionParams):
     """Defaults: Naval Marimont et al. 2024, sections 2 and 3, Table 1 and Figure 2."""
 
-    step: int = scoring(25)  # step size of the restoration behind the final score; section 3
-    steps_compared: tuple[int, ...] = scoring((10, 20, 25, 33, 50))  # step sizes of Table 1
+    step_size: int = scoring(25)  # step size of the restoration behind the final score; section 3
+    step_sizes: tuple[int, ...] = scoring((10, 20, 25, 33, 50))  # step sizes of Table 1
     times: tuple[int, ...] = scoring((25, 50, 75, 100))  # t of the single-step scores of Table 1
     curve_times: tuple[int, ...] = curve(tuple(range(5, 101, 5)))  # further ones for Figure 2
     # As in the paper unless said otherwise; the public code's choices are those of the variant `public`.
@@ -72,7 +72,7 @@ class Params(CorruptionParams):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("step", "steps_compared", "times", "curve_times"):
+        for name in ("step_size", "step_sizes", "times", "curve_times"):
             given = getattr(self, name)
             values = given if isinstance(given, tuple) else (given,)
             wrong = [value for value in values if not 1 <= value <= self.T]
@@ -113,14 +113,14 @@ class Baseline(RestoringMethod):
         single = {t: (images - (first if t == p.T else self.predict(images, t))).abs() for t in times}
         scores = {f"single/t={t}": residual for t, residual in single.items()}
         single[p.T] = (images - first).abs()
-        for step in dict.fromkeys((p.step, *p.steps_compared)):
+        for step in dict.fromkeys((p.step_size, *p.step_sizes)):
             total = torch.zeros_like(images)
             for t, _, change in self.healing(images, step, first):
                 total = total + change
-                if step == p.step:
+                if step == p.step_size:
                     scores[f"cumulative/t={t}"] = total
             scores[f"multi/step={step}"] = total
-            if step == p.step:
+            if step == p.step_size:
                 scores["final"] = self.closing(images, total, single)
         return scores
 
@@ -130,19 +130,19 @@ class Baseline(RestoringMethod):
         """The final score of images (N, 1, H, W); the sum over Algorithm 1 and single-step residuals by t if known."""
         p, known = self.params, single or {}
         if p.final_score == "mean":
-            times = restoration_times(p.T, p.step)
+            times = restoration_times(p.T, p.step_size)
             residuals = [known[t] if t in known else (images - self.predict(images, t)).abs() for t in times]
             total = sum(residuals, torch.zeros_like(images)) / len(residuals)
         elif total is None:
-            total = sum((change for _, _, change in self.healing(images, p.step)), torch.zeros_like(images))
+            total = sum((change for _, _, change in self.healing(images, p.step_size)), torch.zeros_like(images))
         return self.weighed(total, images)
 
     def final_slices(self, images: Tensor, rng: Streams) -> Tensor:
         return self.closing(images)
 
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
-        *_, (_, restored, _) = self.healing(images, self.params.step)
+        *_, (_, restored, _) = self.healing(images, self.params.step_size)
         return restored
 
     def restoration(self) -> str:
-        return f"step size {self.params.step}"
+        return f"step size {self.params.step_size}"

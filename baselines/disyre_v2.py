@@ -35,12 +35,12 @@ class Params(CorruptionParams):
     bias_offset: float = 1000.0  # mm², added to a mask's area where the share of a class in it is taken
     overlap: float = scoring(0.75)  # share of a window that the next one covers at least
     foreground_weight: bool = scoring(True)  # weigh each window by its share of brain
-    step: int = scoring(25)  # the score is the mean over t = T, T - step, …: four of them
+    step_size: int = scoring(25)  # the score is the mean over t = T, T - step_size, …: four of them
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.step <= self.T:
-            raise ValueError(f"step {self.step} is not between 1 and T = {self.T}")
+        if not 1 <= self.step_size <= self.T:
+            raise ValueError(f"step_size {self.step_size} is not between 1 and T = {self.T}")
         for name in ("texture", "bias"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
@@ -70,7 +70,7 @@ class Baseline(RestoringMethod):
         return Corrupted(images, healthy, mask, total, self.time_of(total))
 
     def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
-        times = restoration_times(self.params.T, self.params.step)
+        times = restoration_times(self.params.T, self.params.step_size)
         return self.weighed(self.mean_residual(images, times), images)
 
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:

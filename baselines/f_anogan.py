@@ -50,10 +50,10 @@ class Params(TrainingParams):
     """
 
     steps: int = 30_000  # updates of the generator
-    encoder_steps: int = 50_000
+    encoder_steps: int = 50_000  # updates of the encoder, after the generator's
     batch: int = 64  # slices
     learning_rate: float = 1e-4  # of critic and generator
-    encoder_learning_rate: float = 5e-5
+    encoder_learning_rate: float = 5e-5  # of the encoder
     width: int = 64  # channels at the image's resolution
     latent: int = 128  # length of the latent code
     critic_updates: int = 5  # per update of the generator; the first on its slices, the others on slices of their own

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -26,8 +26,8 @@ VARIANTS = {
         "title": "r-VAE (UPD)",
         "params": {
             "objective": "mean",
-            "step": 1000.0,
-            "later_step": 1000.0,
+            "step_size": 1000.0,
+            "later_step_size": 1000.0,
             "tv": 1.2,
             "variation": "squares",
             "masked": False,
@@ -51,11 +51,13 @@ class Params:
     shorter steps for every slice.
     """
 
-    iterations: int = scoring(500)
+    RENAMED: ClassVar[dict[str, str]] = {"step": "step_size", "later_step": "later_step_size"}
+
+    iterations: int = scoring(500)  # gradient steps
     objective: Literal["sum", "mean"] = scoring("sum")  # over voxels and latent dimensions; mean: the VAE's own loss
-    step: float = scoring(5e-3)  # of the gradient; with `mean` at 128 x 128 voxels, scaled to be the same per voxel
-    later_step: float = scoring(2e-3)  # from iteration `later` on
-    later: int = scoring(100)
+    step_size: float = scoring(5e-3)  # of the gradient; with `mean` at 128 x 128 voxels, scaled to be equal per voxel
+    later_step_size: float = scoring(2e-3)  # the same from iteration `later` on
+    later: int = scoring(100)  # iteration from which `later_step_size` holds
     clip: float = scoring(50.0)  # largest absolute value of the gradient in a voxel
     deviation: float = scoring(0.2)  # standard deviation of intensities in the brain, of which Chen's images have 1
     tv: float = scoring(2.2)  # weight of the total variation of the change
@@ -66,7 +68,7 @@ class Params:
     score_batch: int = scoring(64)  # slices at once; bounds memory, changes no result
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "step", "later_step", "clip", "deviation", "averaged", "score_batch"):
+        for name in ("iterations", "step_size", "later_step_size", "clip", "deviation", "averaged", "score_batch"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
         if self.tv < 0 or self.later < 0:
@@ -102,7 +104,7 @@ class Baseline(SquareReconstruction):
                 current = current.detach().requires_grad_()
                 loss = self.objective(current, images, noise).sum() / p.averaged
                 (gradient,) = torch.autograd.grad(loss, current)
-                step = scale * (p.step if iteration < p.later else p.later_step)
+                step = scale * (p.step_size if iteration < p.later else p.later_step_size)
                 change = step * gradient.clamp(-p.clip, p.clip)
                 current = current - (change * brain if p.masked else change)
         return current.detach()

@@ -21,7 +21,7 @@ REVISION = 1
 TITLE = "VAE"
 FAMILY = "IR"
 PAPER = "Kingma and Welling, ICLR 2014; Baur et al., MedIA 2021"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "width": 4, "squeezed": 4, "latent": 16}
+SMALL = {"steps": 8, "batch": 4, "patch": 32, "width": 4, "bottleneck_channels": 4, "latent": 16}
 VARIANTS = {"upd": {"title": "VAE (UPD)", "params": {"compare": "ssim", "sample": True}}}
 
 
@@ -33,12 +33,13 @@ class Params(TrainingParams):
     samples the latent code and compares by SSIM: variant `upd`.
     """
 
-    MODALITY: ClassVar[dict[str, dict[str, Any]]] = {"t2": {"width": 16, "squeezed": 16, "kl_weight": 1e-3}}
+    RENAMED: ClassVar[dict[str, str]] = {"squeezed": "bottleneck_channels"}
+    MODALITY: ClassVar[dict[str, dict[str, Any]]] = {"t2": {"width": 16, "bottleneck_channels": 16, "kl_weight": 1e-3}}
 
     steps: int = 30_000
     batch: int = 64  # slices
     width: int = 32  # channels of the first convolution, doubled by every further one; UPD_study, T2: 16
-    squeezed: int = 64  # channels that the dense layers see; T2: 16
+    bottleneck_channels: int = 64  # channels that the dense layers see; T2: 16
     latent: int = 512  # length of the latent code
     kl_weight: float = 1e-4  # of the KL divergence per latent dimension; T2: 1e-3
     sample: bool = scoring(False)  # score with a random latent code instead of its mean
@@ -54,19 +55,19 @@ class Baseline(SquareReconstruction):
         self.side = square_side(p.patch, count)
         smallest = self.side // 2**count
         widths = [p.width * 2**level for level in range(count)]
-        dense = p.squeezed * smallest**2
+        dense = p.bottleneck_channels * smallest**2
         down = [layer(nn.Conv2d(i, o, 3, 2, 1), o) for i, o in pairwise([1, *widths])]
         up = [layer(nn.ConvTranspose2d(i, o, 3, 2, 1, 1), o) for i, o in pairwise([*widths[::-1], p.width])]
         self.encoder = nn.Sequential(
             *down,
-            layer(nn.Conv2d(widths[-1], p.squeezed, 1), p.squeezed),
+            layer(nn.Conv2d(widths[-1], p.bottleneck_channels, 1), p.bottleneck_channels),
             nn.Flatten(),
             nn.Linear(dense, 2 * p.latent, bias=False),
         )
         self.decoder = nn.Sequential(
             nn.Linear(p.latent, dense, bias=False),
-            nn.Unflatten(1, (p.squeezed, smallest, smallest)),
-            layer(nn.Conv2d(p.squeezed, widths[-1], 1), widths[-1]),
+            nn.Unflatten(1, (p.bottleneck_channels, smallest, smallest)),
+            layer(nn.Conv2d(p.bottleneck_channels, widths[-1], 1), widths[-1]),
             *up,
             OutputConv2d(p.width, 1, 1),
         )

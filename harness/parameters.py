@@ -66,8 +66,8 @@ def markdown() -> str:
     lines = [
         "# Hyper-parameters",
         "",
-        "Set them under `params` in a config, by method: `params: {dae: {steps: 1000, t2: {steps: 300}}}`. Values under a",
-        f"modality ({', '.join(NAMES)}) apply to it alone. {MEANING}",
+        "Set them under `params` in a config, by method: `params: {dae: {steps: 1000, t2: {steps: 300}}}`. Values",
+        f"under a modality ({', '.join(NAMES)}) apply to it alone. {MEANING}",
         "A variant has the values that the config gives its baseline where it sets none itself.",
         "`python -m harness parameters` writes this page from the files of [baselines/](../baselines).",
     ]
@@ -88,7 +88,7 @@ def markdown() -> str:
 
 
 def schema() -> str:
-    """The schema of a config with every hyper-parameter, as JSON, for editors; the workflow checks more than it says."""
+    """The schema of a config with every hyper-parameter, as JSON, for editors; the workflow checks more than that."""
     whole = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     whole["$defs"] = {
         name: {
@@ -105,7 +105,8 @@ def schema() -> str:
 def _method_schema(name: str) -> dict[str, Any]:
     """The parameters of a method, and under each modality those again."""
     own = {"$ref": f"#/$defs/{registry.base(name)}"}
-    return {"allOf": [own], "properties": dict.fromkeys(NAMES, own), "unevaluatedProperties": False}
+    alone = {**own, "unevaluatedProperties": False}
+    return {"allOf": [own], "properties": dict.fromkeys(NAMES, alone), "unevaluatedProperties": False}
 
 
 def _type_schema(hint: Any) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def literal(path: Path, name: str) -> Any:
 def params_class(name: str) -> type:
     """The `Params` of a baseline, without importing the rest of the file.
 
-    `Params` may build on classes of `harness.settings` and on the `Params` of another baseline.
+    `Params` may build on classes of `harness.methods.params` and on the `Params` of another baseline.
     """
     path, tree = _source(name)
     # A module of its own, because dataclasses look their types up in the module of a class.

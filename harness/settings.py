@@ -13,12 +13,17 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
     """Return `cls(**values)` after checking names and types; lists become tuples, whole numbers floats where wanted.
 
     `where` names the place in the config for the message, e.g. `params.dae`.
-    Raises HarnessError for an unknown key, a wrong type or a value that the class refuses.
+    A class may have RENAMED, present names by former ones of parameters and of values.
+    Raises HarnessError for an unknown or former name, a wrong type or a value that the class refuses.
     """
     hints = get_type_hints(cls)
     known = [f.name for f in dataclasses.fields(cls)]
+    names = getattr(cls, "RENAMED", {})
     checked = {}
     for key, value in values.items():
+        for old, kind in ((key, "parameter"), (value, "value")):
+            if isinstance(old, str) and old in names:
+                raise HarnessError(f"{where}.{key}: the {kind} {old} is renamed to {names[old]}")
         if key not in known:
             raise HarnessError(f"{where}.{key}: no such parameter; there are {', '.join(known)}")
         try:
@@ -30,6 +35,12 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
         return cls(**checked)
     except ValueError as error:
         raise HarnessError(f"{where}: {error}") from None
+
+
+def upgraded(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Values that an earlier version stored, under the present names of parameters and values."""
+    names = getattr(cls, "RENAMED", {})
+    return {names.get(key, key): names.get(v, v) if isinstance(v, str) else v for key, v in values.items()}
 
 
 def _conform(value: Any, hint: Any) -> Any:

@@ -55,7 +55,7 @@ MISTAKES = {
     "mistyped parameter": ({"params__dae__steps": "many"}, r"params.dae.steps: 'many' is not of type int"),
     "negative steps": ({"params__mood22__steps": -5}, r"params.mood22: steps must be above 0, not -5"),
     "step beyond T": ({"params__disyre__step": 250}, r"params.disyre: step 250 is not between 1 and T = 100"),
-    "step size of zero": ({"params__disyre__steps_compared": [25, 0]}, r"steps_compared 0 is not between 1 and T"),
+    "step size of zero": ({"params__disyre__steps_compared": [25, 0]}, r"step_sizes 0 is not between 1 and T"),
     "parameters of an unknown method": ({"params__xyz": {}}, r"params.xyz: no such method"),
     "parameter of one modality": ({"params__disyre__t2": {"batc": 1}}, r"params.disyre.batc: no such parameter"),
     "missing root": ({"datasets__camcan__root": "/no/where"}, r"datasets.camcan.root: the data set is simulated"),
@@ -83,7 +83,7 @@ MISTAKES = {
     ),
     "unknown preprocessing": ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
     "preprocessing out of range": ({"preprocessing__spacing": -1}, r"preprocessing: spacing must be"),
-    "intensity unknown": ({"preprocessing__intensity": "p42"}, r"preprocessing.*p42"),
+    "normalisation unknown": ({"preprocessing__normalisation": "p42"}, r"preprocessing.*p42"),
     "modality unknown": ({"tasks": [{"name": "X", "dataset": "atlas", "modality": "swi"}]}, r"'swi' is not one of"),
 }
 
@@ -160,7 +160,7 @@ def test_overlays_merge_mappings_and_replace_lists(tmp_path):
 
 def test_every_rule_of_intensity_can_be_named():
     hints = get_type_hints(Preprocessing)
-    assert set(get_args(hints["intensity"])) == set(RULES)
+    assert set(get_args(hints["normalisation"])) == set(RULES)
 
 
 def test_fewer_tasks_register_no_less(default):

@@ -25,7 +25,7 @@ TINY = {
         "atlas": {"layout": "atlas"},
         "brats": {"layout": "brats"},
     },
-    "preprocessing": {"spacing": 8.0, "intensity": "p99_brain"},
+    "preprocessing": {"spacing": 8.0, "normalisation": "p99_5_brain"},
     "max_lost": 0.4,
     "chunks": 2,
     "train": "camcan",
@@ -38,7 +38,7 @@ TINY = {
     "params": {
         "disyre": {
             **{"steps": 20, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 9},
-            **{"residual": True, "times": [50, 100], "curve_times": [25], "steps_compared": [25, 50]},
+            **{"residual": True, "times": [50, 100], "curve_times": [25], "step_sizes": [25, 50]},
         }
     },
     "evaluation": {"resamples": 100, "examples": 2},
@@ -227,7 +227,7 @@ def test_a_folder_of_ones_own_is_one_csv_and_three_lines(project, finished):
     [
         ({"methods": ["dyre"]}, "method 'dyre' is unknown"),
         ({"seedz": [1]}, "seedz: no such key"),
-        ({"params": {"disyre": {"step": 0}}}, "step 0 is not between 1 and T"),
+        ({"params": {"disyre": {"step_size": 0}}}, "step_size 0 is not between 1 and T"),
     ],
 )
 def test_mistakes_stop_before_any_job(project, tmp_path, mistake, message):

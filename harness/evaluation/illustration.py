@@ -27,7 +27,7 @@ def illustrate(store: Store, modality: str, params: AnomalyParams, count: int, s
     """
     sampler = SliceSampler(store.images(modality), store.rows(modality, "train"))
     batch = sampler.batch(CANDIDATES, Streams(seed), WHOLE)
-    anomaly = synthesise(batch, replace(params, mirror=0.0, geometry=0.0, intensity=0.0), store.spacing)
+    anomaly = synthesise(batch, replace(params, mirror=0.0, geometry=0.0, p_intensity=0.0), store.spacing)
     visible = (anomaly.mask * (anomaly.foreign - anomaly.healthy).abs()).flatten(1).sum(1)
     brain = torch.minimum(*((images > 0).flatten(1).sum(1) for images in (anomaly.healthy, anomaly.foreign)))
     chosen = torch.argsort(torch.where(brain >= brain.median(), visible, -1), descending=True)[:count]

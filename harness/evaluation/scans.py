@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from harness.data.preprocessing.settings import settings
+from harness.data.preprocessing.settings import Preprocessing, settings
 from harness.data.preprocessing.transform import prepare_scan
 from harness.errors import HarnessError
 from harness.evaluation.inference import final_map, score_volume
@@ -19,6 +19,7 @@ from harness.evaluation.map_files import nifti_files
 from harness.files import atomic, read_json, write_json
 from harness.methods.base import Method
 from harness.methods.seeds import Streams
+from harness.settings import upgraded
 from harness.training.memory import enough_memory
 
 RECORD = "maps.json"  # in a folder of maps: the run, map and threshold that made them
@@ -44,7 +45,10 @@ class Scorer:
         """
         if not out.name.endswith((".nii", ".nii.gz")):
             raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
-        volume, placement = prepare_scan(image, settings(self.about["preprocessing"]), self.about["modality"], t1)
+        chosen = settings(upgraded(Preprocessing, self.about["preprocessing"]))
+        volume, placement = prepare_scan(image, chosen, self.about["modality"], t1)
+            image, settings(upgraded(Preprocessing, self.about["preprocessing"])), self.about["modality"], t1
+        )
         scored = placement.to_native(self._map(volume, image.name))
         images = {out: scored}
         if self.threshold is not None:

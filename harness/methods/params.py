@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 
 def scoring(default: Any) -> Any:
@@ -90,6 +90,12 @@ class AnomalyParams(UNetParams):
     (snavalm/disyre, 1 mm voxels); the softening is a true Gaussian of continuous width there cast to whole numbers.
     """
 
+    RENAMED: ClassVar[dict[str, str]] = {
+        "intensity": "p_intensity",
+        "step": "step_size",
+        "steps_compared": "step_sizes",
+    }
+
     shapes: tuple[str, ...] = ("square", "sphere", "blob")  # drawn with equal probability
     size: tuple[float, float] = (10.0, 44.0)  # mm, sides of squares and diameters of spheres
     blob: tuple[float, float] = (36.0, 72.0)  # mm, diameter of the disc that has a blob's area
@@ -98,7 +104,7 @@ class AnomalyParams(UNetParams):
     tissue_only: bool = False  # keep anomalies where the foreign patch shows brain, too, not what lies around it
     mirror: float = 0.5  # probability of each mirroring of a healthy slice
     geometry: float = 0.1  # probability of each of: rotation, scaling, elastic shifts
-    intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise; half of it: blur
+    p_intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise; half of it: blur
     whole_softness: bool = added(False)  # cast the smoothing to whole mm, as the public code does
     margin: float = added(0.0)  # mm from the border of the patch within which no anomaly has its centre
     anomalies: int = added(1)  # in every slice; more give short trainings more to learn from a step
@@ -112,7 +118,7 @@ class AnomalyParams(UNetParams):
             low, high = getattr(self, name)
             if not 0 <= low <= high:
                 raise ValueError(f"{name} must be two rising numbers, not {(low, high)}")
-        for name in ("soften", "mirror", "geometry", "intensity"):
+        for name in ("soften", "mirror", "geometry", "p_intensity"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
         if self.anomalies < 1:
@@ -180,7 +186,7 @@ class InterpolationParams(TrainingParams):
 class BackboneParams(TrainingParams):
     """A frozen network pre-trained on ImageNet; harness/methods/networks/backbones.py."""
 
-    backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "wide_resnet50_2"
+    backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "wide_resnet50_2"  # the network
     weights: str = "imagenet"  # of the backbone: imagenet, random, or the path of a file in the published format
     width: int = 64  # channels of its first layer; less than 64 only with random weights
     inputs: Literal["unit", "symmetric", "imagenet"] = "imagenet"  # grey values in [0, 1], in [-1, 1], or standardised

@@ -115,6 +115,7 @@ def load(
     except ValueError as error:
         raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
     _check_weights(folder, about)
+    about["params"] = settings.upgraded(registry.load(about["method"]).Params, about["params"])
     name = name or about["method"]
     if registry.base(name) != registry.base(about["method"]):
         raise HarnessError(f"{folder}: a run of {about['method']}, not of {name}; name a run of that or of a variant")

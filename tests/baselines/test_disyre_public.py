@@ -84,7 +84,7 @@ def test_final_score_is_the_weighted_mean_of_single_steps():
 @pytest.mark.parametrize("name", ["disyre", "disyre-public"])
 def test_no_pass_of_the_network_is_made_twice(name):
     images = torch.rand((1, 1, 32, 32), generator=torch.Generator().manual_seed(0))
-    built = method(name, times=[50, 25], curve_times=[10, 50], steps_compared=[25, 50])
+    built = method(name, times=[50, 25], curve_times=[10, 50], step_sizes=[25, 50])
     passes = []
 
     def restored(state, t):
@@ -142,7 +142,7 @@ def test_learning_rate_rises_linearly_and_falls_along_a_cosine():
 def test_new_parameters_at_their_defaults_leave_settings_as_they_were():
     plain = registry.params("disyre", {}, "t1")
     assert not {"alpha", "update", "overlap", "margin", "attention_only"} & set(deciding(plain))
-    assert set(deciding(plain)) > {"steps", "T", "step", "softness"}
+    assert set(deciding(plain)) > {"steps", "T", "step_size", "softness"}
     changed = registry.params("disyre", {"update": "cold", "margin": 3.0}, "t1")
     assert deciding(changed)["update"] == "cold"
     assert for_training(changed)["margin"] == 3.0

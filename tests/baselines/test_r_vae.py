@@ -162,7 +162,7 @@ def test_upd_divides_the_gradient_by_its_batch():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"iterations": 0}, {"step": -1.0}, {"deviation": 0.0}, {"averaged": 0}, {"tv": -1.0}, {"later": -1}],
+    [{"iterations": 0}, {"step_size": -1.0}, {"deviation": 0.0}, {"averaged": 0}, {"tv": -1.0}, {"later": -1}],
     ids=str,
 )
 def test_values_without_a_meaning_are_refused(wrong):

@@ -97,7 +97,7 @@ simulate: {seed: 1, spacing: 6.0, subjects: {camcan: 6, atlas: 2}}
 datasets:
   camcan: {layout: camcan, validation: 2}
   atlas: {layout: atlas}
-preprocessing: {spacing: 8.0, intensity: p99_brain}
+preprocessing: {spacing: 8.0, normalisation: p99_5_brain}
 max_lost: 0.4
 chunks: 1
 train: camcan
@@ -106,7 +106,7 @@ methods: [disyre, random]
 seeds: [1, 2]
 params:
   disyre: {steps: 20, batch: 4, patch: 32, widths: [8, 16], groups: 4, layers: 1, attention_from: 9, residual: true,
-           times: [50, 100], steps_compared: [25, 50]}
+           times: [50, 100], step_sizes: [25, 50]}
 evaluation: {resamples: 100, examples: 2}
 CONFIG
 

@@ -16,8 +16,8 @@ from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.scan import Scan, read_scan
 from harness.data.preprocessing.settings import Preprocessing
 
-SETTINGS = '{"spacing": 4, "intensity": "p99_brain"}'
-FAST = Preprocessing(spacing=4.0, intensity="p99_brain")
+SETTINGS = '{"spacing": 4, "normalisation": "p99_5_brain"}'
+FAST = Preprocessing(spacing=4.0, normalisation="p99_5_brain")
 
 
 def posed(pitch: float, yaw: float, shift: tuple[float, float, float], size: float) -> np.ndarray:

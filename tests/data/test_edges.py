@@ -26,7 +26,7 @@ def packed(edges: str) -> tuple[np.ndarray, np.ndarray]:
     scan = Scan(Path("block.nii"), data, np.eye(4))
     fields = Located.__dataclass_fields__
     place = Located(**{**dict.fromkeys(fields), "scan": scan, "inside": brain, "matrix": shift})
-    chosen = replace(Preprocessing(spacing=1.0, intensity="max"), edges=edges)
+    chosen = replace(Preprocessing(spacing=1.0, normalisation="max"), edges=edges)
     image, inside = resample(place, template, chosen)
     middle = tuple(side // 2 for side in image.shape[1:])
     return image[:, middle[0], middle[1]], inside[:, middle[0], middle[1]]

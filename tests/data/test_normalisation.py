@@ -14,7 +14,7 @@ def test_scaling_rules_by_hand():
     values = image[inside]
     tops = {
         "max": 100.0,
-        "p99_brain": np.quantile(values, 0.995),
+        "p99_5_brain": np.quantile(values, 0.995),
         "p98": np.quantile(np.concatenate([values, np.zeros(40)]), 0.98),
     }
     assert set(tops) == set(normalisation.RULES)

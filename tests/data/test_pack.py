@@ -109,7 +109,7 @@ def test_index_tells_grid_settings_and_origin(cohort):
     store = Store.open(folder / "packed")
     np.testing.assert_allclose(store.affine, AFFINE)
     assert (store.dataset, store.modalities, store.spacing, store.simulated) == ("mine", ["t1", "t2"], 4.0, False)
-    assert index["preprocessing"]["intensity"] == "p98"
+    assert index["preprocessing"]["normalisation"] == "p98"
     (folder / "raw" / "SIMULATED").touch()
     assert pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)["simulated"]
 
@@ -154,7 +154,7 @@ def test_subjects_of_other_settings_are_refused(cohort):
     written, folder = cohort
     path = folder / "registered" / "d" / "subject.json"
     record = read_json(path)
-    write_json(path, record | {"settings": record["settings"] | {"intensity": "max"}})
+    write_json(path, record | {"settings": record["settings"] | {"normalisation": "max"}})
     with pytest.raises(HarnessError, match="other settings"):
         pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=1)
 

@@ -115,7 +115,7 @@ def test_what_changed_is_done_again(cohort, monkeypatch, change):
     record = folder / "registered" / "whole" / "subject.json"
     text = record.read_text()
     if change == "settings":
-        chosen = Preprocessing(spacing=4.0, intensity="max")
+        chosen = Preprocessing(spacing=4.0, normalisation="max")
     elif change == "time":
         os.utime(source, ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     elif change == "half":

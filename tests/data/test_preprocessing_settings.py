@@ -6,6 +6,7 @@ import pytest
 
 from harness.data.preprocessing.settings import PROTOCOLS, Preprocessing, parse, settings
 from harness.errors import HarnessError
+from harness.settings import upgraded
 
 
 @pytest.mark.parametrize(
@@ -14,7 +15,7 @@ from harness.errors import HarnessError
         ('{"spacin": 1}', r"spacin.*spacing"),
         ('{"spacing": "1"}', "spacing"),
         ('{"spacing": 0.01}', "spacing"),
-        ('{"intensity": "p50"}', r"p98.*max.*p99_brain"),
+        ('{"normalisation": "p50"}', r"p98.*max.*p99_5_brain"),
         ('{"brain": "bet"}', "brain"),
         ('{"side": 8}', "side"),
         ('{"labels": "all"}', r"labels.*classes.*above_0\.4"),
@@ -35,8 +36,23 @@ def test_settings_take_whole_numbers():
 
 def test_a_protocol_sets_all_and_settings_beside_it_override():
     assert settings({}) == settings({"protocol": "disyre"}) == Preprocessing()
-    assert settings({"protocol": "upd"}) == Preprocessing(side=128, intensity="max", labels="above_0.4", edges="plain")
+    assert settings({"protocol": "upd"}) == Preprocessing(
+        side=128, normalisation="max", labels="above_0.4", edges="plain"
+    )
     assert settings({"protocol": "upd", "spacing": 2, "brain": "robex"}).spacing == 2.0
     for name, values in PROTOCOLS.items():
         made = settings({"protocol": name})
         assert all(getattr(made, key) == value for key, value in values.items())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"intensity": "p98"}, r"preprocessing\.intensity: the parameter intensity is renamed to normalisation"),
+        ({"normalisation": "p99_brain"}, r"the value p99_brain is renamed to p99_5_brain"),
+    ],
+)
+def test_former_names_are_refused_with_the_present_one(values, message):
+    with pytest.raises(HarnessError, match=message):
+        settings(values)
+    assert settings(upgraded(Preprocessing, values)).normalisation in ("p98", "p99_5_brain")

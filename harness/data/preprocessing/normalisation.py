@@ -36,9 +36,9 @@ def _max(values: np.ndarray, voxels: int) -> float:
     return float(values.max())
 
 
-def _p99_brain(values: np.ndarray, voxels: int) -> float:
+def _p99_5_brain(values: np.ndarray, voxels: int) -> float:
     """99.5th percentile over the brain, which leaves fluid on T2-weighted scans unsaturated."""
     return float(np.quantile(values, 0.995))
 
 
-RULES: dict[str, Callable[[np.ndarray, int], float]] = {"p98": _p98, "max": _max, "p99_brain": _p99_brain}
+RULES: dict[str, Callable[[np.ndarray, int], float]] = {"p98": _p98, "max": _max, "p99_5_brain": _p99_5_brain}

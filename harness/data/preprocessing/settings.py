@@ -6,14 +6,14 @@ The steps, in order, whatever the settings:
 2. The brain is registered to the template: 12 degrees of freedom, mutual information (`ants_registration`).
 3. The T2, and the scan that a mask was drawn on if it is neither, is registered rigidly to the T1 and moved with it.
 4. Scans are resampled linearly onto the packed grid in one go, labels by `labels`.
-5. Grey values of the brain are scaled to [0, 1] by `intensity`; all else is 0.
+5. Grey values of the brain are scaled to [0, 1] by `normalisation`; all else is 0.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from harness.errors import HarnessError
 
@@ -22,10 +22,12 @@ from harness.errors import HarnessError
 class Preprocessing:
     """The settings of preprocessing; everything that changes its output. Defaults: the protocol `disyre`."""
 
+    RENAMED: ClassVar[dict[str, str]] = {"intensity": "normalisation", "p99_brain": "p99_5_brain"}
+
     template: str = "mni152"  # `mni152`, or the path of a skull-stripped T1 template such as SRI24 (UPD_study)
     spacing: float = 1.0  # mm, voxel size of the packed arrays; with `side` only from slice to slice
     side: int = 0  # voxels; packed slices are the centre square of the template, this large; 0: the box of its brain
-    intensity: Literal["p98", "max", "p99_brain"] = (
+    normalisation: Literal["p98", "max", "p99_5_brain"] = (
         "p98"  # how grey values are scaled, see harness/data/preprocessing/normalisation.py
     )
     brain: Literal["template", "none", "hd-bet", "synthstrip", "robex"] = (
@@ -50,11 +52,11 @@ class Preprocessing:
 PROTOCOLS: dict[str, dict[str, Any]] = {
     # Public code of Naval Marimont et al. 2024: 1 mm, slices scored by windows of 128 x 128, divided by the 98th
     # percentile of the volume. The paper itself refers to the preprocessing of UPD_study.
-    "disyre": {"spacing": 1.0, "side": 0, "intensity": "p98", "labels": "classes"},
+    "disyre": {"spacing": 1.0, "side": 0, "normalisation": "p98", "labels": "classes"},
     # UPD_study (Lagogiannis et al. 2024): slices of 1 mm, cropped to a square and resized to 128 x 128, divided by the
     # maximum, labels above 0.4, and the rim of the brain that interpolation leaves. Its template is SRI24
     # (`template: PATH`), its brain extraction ROBEX (`brain: robex`).
-    "upd": {"spacing": 1.0, "side": 128, "intensity": "max", "labels": "above_0.4", "edges": "plain"},
+    "upd": {"spacing": 1.0, "side": 128, "normalisation": "max", "labels": "above_0.4", "edges": "plain"},
 }
 
 

@@ -76,7 +76,7 @@ def resample(place: Located, template: Template, chosen: Preprocessing) -> tuple
         inside = share >= 0.5
         image = np.divide(total, share, out=np.zeros_like(total), where=inside)
     try:
-        return normalisation.scale(image, inside, chosen.intensity, template.voxels(grid)), inside
+        return normalisation.scale(image, inside, chosen.normalisation, template.voxels(grid)), inside
     except ValueError as error:
         raise BadScan(scan.path, str(error)) from error
 

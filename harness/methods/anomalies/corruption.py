@@ -50,7 +50,7 @@ def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
     own, others = batch.rng["augmentation"], batch.rng["foreign augmentation"]
     whole = warped(batch.images, own, spacing, params.mirror, params.geometry)
     patch = patch_shape(params.patch, *whole.shape[-2:])
-    healthy = recoloured(cropped(whole, patch, own), own, spacing, params.intensity)
+    healthy = recoloured(cropped(whole, patch, own), own, spacing, params.p_intensity)
     foreign = warped(batch.foreign, others, spacing, params.mirror, params.geometry)
     anomaly = _anomaly(healthy, foreign, batch, params, spacing)
     for _ in range(params.anomalies - 1):
@@ -77,7 +77,7 @@ def _anomaly(healthy: Tensor, foreign: Tensor, batch: Batch, params: AnomalyPara
     )
     size = (healthy.shape[-2], healthy.shape[-1])
     moved = foreign_patch(foreign, centres, size, INSET / spacing, batch.rng["places"])
-    patch = recoloured(moved, batch.rng["foreign augmentation"], spacing, params.intensity)
+    patch = recoloured(moved, batch.rng["foreign augmentation"], spacing, params.p_intensity)
     return Anomaly(healthy, mask * (patch > 0) if params.tissue_only else mask, patch)
 
 

@@ -1,0 +1,92 @@
+"""The reference of hyper-parameters and the schema for editors: in step with the code, right for every config."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from harness import parameters, registry, settings
+from harness.errors import HarnessError
+
+SCHEMA = "workflow/schemas/config.schema.json"
+
+
+@pytest.mark.parametrize(("path", "option"), [("docs/parameters.md", []), (SCHEMA, ["--schema"])])
+def test_generated_files_are_those_of_the_code(root, path, option):
+    command = [sys.executable, "-m", "harness", "parameters", *option]
+    done = subprocess.run(command, cwd=root, check=True, capture_output=True, encoding="utf-8")
+    assert (root / path).read_text(encoding="utf-8") == done.stdout, f"python {' '.join(command[1:])} > {path}"
+
+
+@pytest.fixture(scope="module")
+def validator(root) -> Draft202012Validator:
+    schema = json.loads((root / SCHEMA).read_text(encoding="utf-8"))
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def test_every_config_names_the_schema_and_is_valid_by_it(root, validator):
+    for path in [root / "config.yaml", *sorted((root / "config").glob("*.yaml"))]:
+        first, text = path.read_text(encoding="utf-8").split("\n", 1)
+        named = first.removeprefix("# yaml-language-server: $schema=")
+        assert (path.parent / named).resolve() == (root / SCHEMA).resolve(), path.name
+        assert not list(validator.iter_errors(yaml.safe_load(text))), path.name
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"dae": {"stepps": 1}},
+        {"dae": {"steps": "many"}},
+        {"dae": {"t2": {"stepps": 1}}},
+        {"dae-upd": {"residual": "cubic"}},
+        {"disyre": {"size": [1.0]}},
+        {"vae": {"squeezed": 8}},
+    ],
+)
+def test_the_schema_refuses_wrong_parameters(root, validator, params):
+    config = yaml.safe_load((root / "config.yaml").read_text(encoding="utf-8"))
+    assert list(validator.iter_errors({**config, "params": params}))
+
+
+def test_every_parameter_has_a_meaning_and_variants_their_own_defaults():
+    for name in registry.names():
+        for parameter in parameters.parameters(name):
+            assert parameter.description, f"{name}.{parameter.name}: no comment on its line"
+    own = {p.name: p for p in parameters.parameters("dae-upd")}
+    assert own["steps"].default == 10_000
+    assert own["erosion"].scoring
+    assert not own["clip"].scoring
+    assert {p.name: p for p in parameters.parameters("vae")}["width"].defaults == {"t2": 16}
+
+
+def test_comments_come_from_the_class_that_declares_and_from_those_above_it():
+    described = {p.name: p.description for p in parameters.parameters("anoddpm")}
+    assert described["steps"].startswith("optimiser steps; ")
+    assert described["T"].endswith("steps of the diffusion")  # of DDPM, which it builds on
+    assert described["frequency"] == "voxels per unit of the coarsest octave"
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "message"),
+    [
+        ("disyre", {"step": 25}, r"params\.disyre\.step: the parameter step is renamed to step_size"),
+        ("disyre", {"steps_compared": [25]}, "renamed to step_sizes"),
+        ("mood22", {"intensity": 0.5}, "renamed to p_intensity"),
+        ("vae", {"squeezed": 4}, "renamed to bottleneck_channels"),
+        ("r_vae", {"later_step": 4.0}, "renamed to later_step_size"),
+    ],
+)
+def test_former_names_are_refused_with_the_present_one(method, values, message):
+    with pytest.raises(HarnessError, match=message):
+        registry.params(method, values, "t1")
+
+
+def test_stored_values_of_an_earlier_version_come_under_present_names():
+    cls = registry.params_class("disyre")
+    assert settings.upgraded(cls, {"step": 20, "steps": 3}) == {"step_size": 20, "steps": 3}
