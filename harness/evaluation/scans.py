@@ -47,8 +47,6 @@ class Scorer:
             raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
         chosen = settings(upgraded(Preprocessing, self.about["preprocessing"]))
         volume, placement = prepare_scan(image, chosen, self.about["modality"], t1)
-            image, settings(upgraded(Preprocessing, self.about["preprocessing"])), self.about["modality"], t1
-        )
         scored = placement.to_native(self._map(volume, image.name))
         images = {out: scored}
         if self.threshold is not None:
