@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,8 +11,9 @@ import click
 from harness import __version__
 from harness.errors import HarnessError
 from harness.files import FULL
+from harness.plugins import Plugins
 
-COMMANDS = Path(__file__).parent / "commands"
+COMMANDS = Plugins("command", "harness.commands")
 #: errors of a place where this user may not write, or not a file or folder of this name
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
 
@@ -23,12 +22,12 @@ class Commands(click.Group):
     """A group whose commands are the files of `harness/commands`: `commands/bench.py` holds the function `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(path.stem for path in COMMANDS.glob("[a-z]*.py"))
+        return COMMANDS.names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        return importlib.import_module(f"harness.commands.{cmd_name}").command
+        return COMMANDS.load(cmd_name).command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb. Turns into HarnessError what click would end in "Aborted!" without a reason."""

@@ -133,10 +133,10 @@ class Experiment:
             raise HarnessError(f"tasks: two tasks have the same name; names are {', '.join(names)}")
         for name, dataset in self.datasets.items():
             where = f"datasets.{name}"
-            if dataset["layout"] not in layouts.names():
-                known = ", ".join(layouts.names())
-                raise HarnessError(f"{where}.layout: {dataset['layout']!r} is unknown; there are {known}")
-            layouts.load(dataset["layout"], dataset.get("entities"))
+            try:
+                layouts.load(dataset["layout"], dataset.get("entities"))
+            except HarnessError as error:
+                raise HarnessError(f"{where}: {error}") from None
             if name in self.simulated.get("subjects", {}):
                 if "root" in dataset:
                     raise HarnessError(

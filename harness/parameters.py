@@ -134,7 +134,7 @@ def _comments(cls: type) -> dict[str, str]:
     if not dataclasses.is_dataclass(cls):
         return {}
     own = cls.__module__.removeprefix(registry.PARAMS_MODULE)
-    path = Path(families.__file__) if cls.__module__ == families.__name__ else registry.BASELINES / f"{own}.py"
+    path = Path(families.__file__) if cls.__module__ == families.__name__ else registry.BASELINES.path(own)
     source = path.read_text(encoding="utf-8")
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     by_line = {token.start[0]: token.string.removeprefix("# ") for token in tokens if token.type == tokenize.COMMENT}

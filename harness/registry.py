@@ -9,20 +9,18 @@ A baseline may declare VARIANTS, other hyper-parameters under another title: the
 from __future__ import annotations
 
 import ast
-import functools
-import importlib
 import sys
 import types
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from harness import settings
 from harness.errors import HarnessError
 from harness.methods.params import NoParams
 from harness.modalities import NAMES
+from harness.plugins import Plugins, syntax_tree
 
-BASELINES = Path(__file__).resolve().parent.parent / "baselines"
+BASELINES = Plugins("method", "baselines")
 CONTROL = "control"  # the family of methods that show what a number is worth, and are no rivals
 FAMILIES = {
     "IR": "image reconstruction",
@@ -53,7 +51,7 @@ class Description:
 
 def names() -> list[str]:
     """Names of all baselines, sorted."""
-    return sorted(path.stem for path in BASELINES.glob("*.py") if not path.stem.startswith("_"))
+    return BASELINES.names()
 
 
 def every() -> list[str]:
@@ -68,15 +66,9 @@ def base(name: str) -> str:
 
 def describe(name: str) -> Description:
     """Read a baseline's declarations. Raises HarnessError if there is no such baseline or a declaration is wrong."""
-    path, tree = _source(name)
+    path = BASELINES.path(base(name))
     variant = name.partition("-")[2]
-    declared: dict[str, Any] = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            try:
-                declared[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                continue
+    declared = BASELINES.literals(base(name))
     if not isinstance(declared.get("REVISION"), int):
         raise HarnessError(f"{path}: no REVISION; add a line such as REVISION = 1 at the top level")
     family = declared.get("FAMILY", "control")
@@ -92,7 +84,7 @@ def describe(name: str) -> Description:
         title=own.get("title", declared.get("TITLE", name)),
         family=family,
         paper=declared.get("PAPER", ""),
-        summary=(ast.get_docstring(tree) or "").partition("\n")[0].partition(": ")[2],
+        summary=(ast.get_docstring(syntax_tree(path)) or "").partition("\n")[0].partition(": ")[2],
         revision=declared["REVISION"],
         requires=declared.get("REQUIRES"),
         small=declared.get("SMALL", {}),
@@ -101,25 +93,17 @@ def describe(name: str) -> Description:
     )
 
 
-def literal(path: Path, name: str) -> Any:
-    """What a file assigns to `name` at its top level, a literal, without importing the file; None if it does not."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
-            return ast.literal_eval(node.value)
-    return None
-
-
 def params_class(name: str) -> type:
     """The `Params` of a baseline, without importing the rest of the file.
 
     `Params` may build on classes of `harness.methods.params` and on the `Params` of another baseline.
     """
-    path, tree = _source(name)
+    path = BASELINES.path(base(name))
     # A module of its own, because dataclasses look their types up in the module of a class.
     module = types.ModuleType(f"{PARAMS_MODULE}{base(name)}")
     sys.modules[module.__name__] = module
     body: list[ast.stmt] = []
-    for node in tree.body:
+    for node in syntax_tree(path).body:
         if isinstance(node, ast.ImportFrom) and node.module in _PARAMS_IMPORTS:
             body.append(node)
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("baselines."):
@@ -159,26 +143,9 @@ def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[st
 
 def load(name: str) -> types.ModuleType:
     """Import a baseline: a module with `Params` and `Baseline`. Raises HarnessError where the latter is missing."""
-    _source(name)
-    module = importlib.import_module(f"baselines.{base(name)}")
+    module = BASELINES.load(base(name))
     if not hasattr(module, "Baseline"):
         raise HarnessError(f"baselines/{base(name)}.py: no class Baseline; add class Baseline(SliceMethod)")
     if not hasattr(module, "Params"):
         module.Params = NoParams  # type: ignore[attr-defined]
     return module
-
-
-def _source(name: str) -> tuple[Path, ast.Module]:
-    path = BASELINES / f"{base(name)}.py"
-    if not path.is_file() or name.startswith("_"):
-        raise HarnessError(f"method {name!r} is unknown: no file baselines/{name}.py; there are {', '.join(names())}")
-    return path, _parsed(path, path.stat().st_mtime_ns)
-
-
-@functools.cache
-def _parsed(path: Path, _changed: int) -> ast.Module:
-    """The syntax tree of a file, parsed once per change of it: a dry run asks for each baseline hundreds of times."""
-    try:
-        return ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise HarnessError(f"{path}: line {error.lineno} is not valid Python: {error.msg}") from None

@@ -74,7 +74,7 @@ def test_declares_itself(name):
 
 
 def test_file_is_short_and_documented(name):
-    text = (registry.BASELINES / f"{registry.base(name)}.py").read_text()
+    text = registry.BASELINES.path(registry.base(name)).read_text()
     assert text.startswith('"""')
     assert text.count("\n") <= 200
 

@@ -15,17 +15,12 @@ import pandas as pd
 from harness.errors import HarnessError
 from harness.evaluation import findings
 from harness.evaluation.bootstrap import CROWDED_NOTE, bootstrap_all
+from harness.evaluation.columns import COLUMNS, META
 from harness.evaluation.detection_metrics import detection
 from harness.evaluation.histogram import ScoreHistogram, load
 from harness.evaluation.metrics import auroc, average_precision, best_dice
 from harness.evaluation.protocols import PROTOCOLS
 
-META = ["experiment", "simulated", "method", "title", "family", "seed", "task", "dataset", "modality"]
-COLUMNS = [
-    *META,
-    *("score", "protocol", "metric", "value", "low", "high"),
-    *("subjects", "left_out", "voxels", "positives"),
-]
 METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
     *("ap", "dice", "dice_threshold", "auroc"),
     *("subject_ap", "subject_dice", "dice_healthy5", "dice_healthy1", "subject_dice_healthy5", "subject_dice_healthy1"),

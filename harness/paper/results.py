@@ -9,31 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from harness.errors import HarnessError
+from harness.evaluation.columns import COLUMNS, NUMBERS
 from harness.paper.summary import Summary, summarise
 from harness.registry import CONTROL as CONTROL
 
-COLUMNS = [
-    "experiment",
-    "simulated",
-    "method",
-    "title",
-    "family",
-    "seed",
-    "task",
-    "dataset",
-    "modality",
-    "score",
-    "protocol",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "subjects",
-    "left_out",
-    "voxels",
-    "positives",
-]
-NUMBERS = ["value", "low", "high", "subjects", "left_out", "voxels", "positives"]
 KEY = ["method", "seed", "task", "score", "metric"]
 SIMULATED = "simulated cohort – not comparable with the paper"
 

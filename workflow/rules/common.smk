@@ -17,6 +17,7 @@ from harness import folder_lock
 from harness import placement
 from harness.errors import HarnessError
 from harness.modalities import NAMES as MODALITIES
+from harness.plugins import literals
 
 try:
     experiment = Experiment(config)
@@ -91,7 +92,7 @@ def source(path):
 
 def revision(path):
     """The REVISION of a file of the library: raised by an update, it reruns the jobs of the rule that names it."""
-    return harness_registry.literal(Path(workflow.basedir) / path, "REVISION")
+    return literals(Path(workflow.basedir) / path)["REVISION"]
 
 
 wildcard_constraints:

@@ -1,8 +1,7 @@
-"""What a folder layout has to say, and finding layouts by file name: `layouts/atlas.py` is the layout `atlas`."""
+"""Data-set layouts, found by file name: `layouts/atlas.py` is the layout `atlas`."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,8 +11,9 @@ from typing import Any, ClassVar
 
 from harness.errors import HarnessError
 from harness.modalities import NAMES
+from harness.plugins import Plugins
 
-LAYOUTS = Path(__file__).parent / "layouts"
+LAYOUTS = Plugins("layout", "harness.data.index.layouts")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def natural(name: str) -> list[tuple[int, str]]:
 
 def names() -> list[str]:
     """The layouts there are, read from file names."""
-    return sorted(path.stem for path in LAYOUTS.glob("[a-z]*.py"))
+    return LAYOUTS.names()
 
 
 def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
@@ -81,9 +81,7 @@ def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
 
     Raises HarnessError if there is no such file, or if the layout has no entities.
     """
-    if name not in names():
-        raise HarnessError(f"layout {name!r}: not known; choose one of {', '.join(names())}")
-    layout: Layout = importlib.import_module(f"harness.data.index.layouts.{name}").Layout(entities)
+    layout: Layout = LAYOUTS.load(name).Layout(entities)
     if entities and not layout.has_entities:
         raise HarnessError(f"layout {name!r}: its names have no entities to choose by; leave `entities` out")
     return layout
