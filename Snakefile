@@ -30,9 +30,9 @@ onstart:
 
 rule all:
     input:
-        expand(f"{RESULTS}/paper/{{table}}.md", table=experiment.tables),
-        expand(f"{RESULTS}/paper/{{figure}}.pdf", figure=experiment.figures),
-        f"{RESULTS}/evaluation/results.csv",
+        expand("<results>/paper/{table}.md", table=experiment.tables),
+        expand("<results>/paper/{figure}.pdf", figure=experiment.figures),
+        "<results>/evaluation/results.csv",
         # By name: outputs of a failed job are removed, and a table that is older than nothing would count as up to date.
         rules.summarize.input,
-        expand(f"{DATA}/{{dataset}}/quality/quality.html", dataset=experiment.datasets),
+        expand("<data>/{dataset}/quality/quality.html", dataset=experiment.datasets),

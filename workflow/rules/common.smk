@@ -40,7 +40,16 @@ def literal(text):
 
 RESULTS = f"results/{experiment.name}"
 DATA = f"{RESULTS}/data"
-BENCHMARKS = f"{RESULTS}/benchmarks"
+
+
+pathvars:
+    results=RESULTS,
+    data=DATA,
+    healthy=f"{DATA}/{experiment.train}/packed",
+    logs=f"{RESULTS}/logs",
+    benchmarks=f"{RESULTS}/benchmarks",
+
+
 SIMULATED = experiment.simulated.get("subjects", {})
 ENVS = literal(Path(workflow.basedir) / "envs")
 DEVICE = experiment.config["device"]
@@ -88,6 +97,11 @@ def source(path):
     Braces in the folder's name would be taken for wildcards in an absolute path.
     """
     return os.path.relpath(Path(workflow.basedir) / path)
+
+
+def sources(folder):
+    """All files of a folder of this project as inputs."""
+    return [source(path) for path in sorted((Path(workflow.basedir) / folder).iterdir()) if path.is_file()]
 
 
 def revision(path):

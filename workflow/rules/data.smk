@@ -8,18 +8,18 @@ scattergather:
 # Manifests vanish when their job starts anew; scans that are already there are kept and only completed.
 rule simulate:
     output:
-        f"{DATA}/raw/{{dataset}}/manifest.csv",
+        "<data>/raw/{dataset}/manifest.csv",
     log:
-        f"{RESULTS}/logs/simulate/{{dataset}}.log",
+        "<logs>/simulate/{dataset}.log",
     benchmark:
-        f"{BENCHMARKS}/simulate/{{dataset}}.tsv"
+        "<benchmarks>/simulate/{dataset}.tsv"
     conda:
         f"{ENVS}/data.yaml"
     resources:
         mem_mb=memory(simulate_budget),
         runtime=minutes(simulate_budget),
     params:
-        out=lambda wildcards, output: str(Path(output[0]).parent),
+        out=subpath(output[0], parent=True),
         layout=lambda wildcards: experiment.datasets[wildcards.dataset]["layout"],
         subjects=lambda wildcards: SIMULATED[wildcards.dataset],
         revision=revision("harness/data/simulation/cohort.py"),
@@ -34,9 +34,9 @@ rule index:
     input:
         raw_files,
     output:
-        f"{DATA}/{{dataset}}/subjects.csv",
+        "<data>/{dataset}/subjects.csv",
     log:
-        f"{RESULTS}/logs/index/{{dataset}}.log",
+        "<logs>/index/{dataset}.log",
     localrule: True
     conda:
         f"{ENVS}/data.yaml"
@@ -48,14 +48,14 @@ rule index:
 
 rule preprocess:
     input:
-        sheet=f"{DATA}/{{dataset}}/subjects.csv",
+        sheet="<data>/{dataset}/subjects.csv",
         template=named_template,
     output:
-        f"{DATA}/{{dataset}}/chunks/{{scatteritem}}.csv",
+        "<data>/{dataset}/chunks/{scatteritem}.csv",
     log:
-        f"{RESULTS}/logs/preprocess/{{dataset}}/{{scatteritem}}.log",
+        "<logs>/preprocess/{dataset}/{scatteritem}.log",
     benchmark:
-        f"{BENCHMARKS}/preprocess/{{dataset}}/{{scatteritem}}.tsv"
+        "<benchmarks>/preprocess/{dataset}/{scatteritem}.tsv"
     conda:
         f"{ENVS}/data.yaml"
     threads: stage_threads("preprocessing")
@@ -64,60 +64,57 @@ rule preprocess:
         runtime=minutes(preprocess_budget),
     params:
         chunk=lambda wildcards: wildcards.scatteritem.replace("-of-", "/"),
-        registered=lambda wildcards, output: str(Path(output[0]).parent.parent / "registered"),
+        folder=subpath(output[0], ancestor=2),
         settings=experiment.preprocessing_settings(),
         modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
         revision=revision("harness/data/preprocessing/preprocess.py"),
     shell:
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m harness preprocess --sheet {input.sheet}"
-        " --chunk {params.chunk} --modalities {params.modalities} --settings {params.settings:q} --out {params.registered}"
+        " --chunk {params.chunk} --modalities {params.modalities} --settings {params.settings:q} --out {params.folder}/registered"
         " --report {output} 2> {log}"
 
 
 rule pack:
     input:
-        sheet=f"{DATA}/{{dataset}}/subjects.csv",
-        reports=gather.chunk(f"{DATA}/{{{{dataset}}}}/chunks/{{scatteritem}}.csv"),
+        sheet="<data>/{dataset}/subjects.csv",
+        reports=gather.chunk("<data>/{dataset}/chunks/{scatteritem}.csv", allow_missing=True),
     output:
-        f"{DATA}/{{dataset}}/packed/index.json",
+        "<data>/{dataset}/packed/index.json",
     log:
-        f"{RESULTS}/logs/pack/{{dataset}}.log",
+        "<logs>/pack/{dataset}.log",
     benchmark:
-        f"{BENCHMARKS}/pack/{{dataset}}.tsv"
+        "<benchmarks>/pack/{dataset}.tsv"
     conda:
         f"{ENVS}/data.yaml"
     resources:
         mem_mb=memory(pack_budget),
         runtime=minutes(pack_budget),
     params:
-        registered=lambda wildcards, input: str(Path(input.sheet).parent / "registered"),
-        packed=lambda wildcards, output: str(Path(output[0]).parent),
+        folder=subpath(input.sheet, parent=True),
+        packed=subpath(output[0], parent=True),
         max_lost=experiment.config["max_lost"],
     shell:
-        "python -m harness pack --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.registered}"
+        "python -m harness pack --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
         " --reports {input.reports} --max-lost {params.max_lost} --out {params.packed} 2> {log}"
 
 
 rule quality:
     input:
-        sheet=f"{DATA}/{{dataset}}/subjects.csv",
-        reports=gather.chunk(f"{DATA}/{{{{dataset}}}}/chunks/{{scatteritem}}.csv"),
-        modules=[
-            source(f"harness/data/quality/{name}")
-            for name in ("rules.py", "measures.py", "montage.py", "charts.py", "cohort.py", "page.py", "page.html.j2")
-        ],
+        sheet="<data>/{dataset}/subjects.csv",
+        reports=gather.chunk("<data>/{dataset}/chunks/{scatteritem}.csv", allow_missing=True),
+        modules=sources("harness/data/quality"),
     output:
-        csv=f"{DATA}/{{dataset}}/quality/quality.csv",
+        csv="<data>/{dataset}/quality/quality.csv",
         html=report(
-            f"{DATA}/{{dataset}}/quality/quality.html",
+            "<data>/{dataset}/quality/quality.html",
             caption=caption("quality"),
             category="Quality",
             labels={"data set": "{dataset}"},
         ),
     log:
-        f"{RESULTS}/logs/quality/{{dataset}}.log",
+        "<logs>/quality/{dataset}.log",
     benchmark:
-        f"{BENCHMARKS}/quality/{{dataset}}.tsv"
+        "<benchmarks>/quality/{dataset}.tsv"
     conda:
         f"{ENVS}/data.yaml"
     threads: stage_threads("preprocessing")
@@ -125,8 +122,8 @@ rule quality:
         mem_mb=memory(quality_budget),
         runtime=minutes(quality_budget),
     params:
-        registered=lambda wildcards, input: str(Path(input.sheet).parent / "registered"),
-        out=lambda wildcards, output: str(Path(output.csv).parent),
+        folder=subpath(input.sheet, parent=True),
+        out=subpath(output.csv, parent=True),
     shell:
-        "python -m harness quality --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.registered}"
+        "python -m harness quality --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
         " --threads {threads} --out {params.out} --reports {input.reports} > {log} 2>&1"

@@ -5,19 +5,20 @@ rule test:
     input:
         run=trained_run,
         data=test_data,
-        healthy=f"{DATA}/{experiment.train}/packed/index.json",
+        healthy="<healthy>/index.json",
         required=required_run,
     output:
         expand(
-            f"{RESULTS}/evaluation/{{{{method}}}}/{{{{task}}}}/seed-{{{{seed}}}}/{{protocol}}.npz",
+            "<results>/evaluation/{method}/{task}/seed-{seed}/{protocol}.npz",
             protocol=experiment.protocols,
+            allow_missing=True,
         ),
-        findings=f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/findings.npz",
-        examples=f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/examples.npz",
+        findings="<results>/evaluation/{method}/{task}/seed-{seed}/findings.npz",
+        examples="<results>/evaluation/{method}/{task}/seed-{seed}/examples.npz",
     log:
-        f"{RESULTS}/logs/test/{{method}}-{{task}}-seed-{{seed}}.log",
+        "<logs>/test/{method}-{task}-seed-{seed}.log",
     benchmark:
-        f"{BENCHMARKS}/test/{{method}}-{{task}}-seed-{{seed}}.tsv"
+        "<benchmarks>/test/{method}-{task}-seed-{seed}.tsv"
     conda:
         f"{ENVS}/training.yaml"
     threads: stage_threads("evaluation")
@@ -29,9 +30,9 @@ rule test:
         settings=lambda wildcards: experiment.scoring_settings(
             wildcards.method, task_modality(wildcards), int(wildcards.seed)
         ),
-        run=lambda wildcards, input: str(Path(input.run).parent),
-        data=lambda wildcards, input: str(Path(input.data).parent),
-        healthy=lambda wildcards, input: str(Path(input.healthy).parent),
+        run=subpath(input.run, parent=True),
+        data=subpath(input.data, parent=True),
+        healthy=subpath(input.healthy, parent=True),
         modality=task_modality,
         experiment=experiment.name,
         revision=revision("harness/evaluation/inference.py"),
@@ -39,7 +40,7 @@ rule test:
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
         labels=lambda wildcards: label_options(experiment.task(wildcards.task).dataset),
         examples=experiment.config["evaluation"].get("examples", 4),
-        out=lambda wildcards, output: str(Path(output.examples).parent),
+        out=subpath(output.examples, parent=True),
     shell:
         "python -m harness test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
         " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment}"
@@ -49,25 +50,25 @@ rule test:
 rule summarize:
     input:
         histograms=expand(
-            f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/{{protocol}}.npz",
+            "<results>/evaluation/{method}/{task}/seed-{seed}/{protocol}.npz",
             method=experiment.methods,
             task=[task.name for task in experiment.tasks],
             seed=experiment.seeds,
             protocol=experiment.protocols,
         ),
         findings=expand(
-            f"{RESULTS}/evaluation/{{method}}/{{task}}/seed-{{seed}}/findings.npz",
+            "<results>/evaluation/{method}/{task}/seed-{seed}/findings.npz",
             method=experiment.methods,
             task=[task.name for task in experiment.tasks],
             seed=experiment.seeds,
         ),
     output:
-        results=f"{RESULTS}/evaluation/results.csv",
-        comparisons=f"{RESULTS}/evaluation/comparisons.csv",
+        results="<results>/evaluation/results.csv",
+        comparisons="<results>/evaluation/comparisons.csv",
     log:
-        f"{RESULTS}/logs/summarize.log",
+        "<logs>/summarize.log",
     benchmark:
-        f"{BENCHMARKS}/summarize.tsv"
+        "<benchmarks>/summarize.tsv"
     conda:
         f"{ENVS}/evaluation.yaml"
     resources:
@@ -82,18 +83,18 @@ rule summarize:
 
 rule synthesis:
     input:
-        f"{DATA}/{experiment.train}/packed/index.json",
+        "<healthy>/index.json",
     output:
-        f"{RESULTS}/evaluation/synthesis.npz",
+        "<results>/evaluation/synthesis.npz",
     log:
-        f"{RESULTS}/logs/synthesis.log",
+        "<logs>/synthesis.log",
     benchmark:
-        f"{BENCHMARKS}/synthesis.tsv"
+        "<benchmarks>/synthesis.tsv"
     localrule: True
     conda:
         f"{ENVS}/training.yaml"
     params:
-        data=lambda wildcards, input: str(Path(input[0]).parent),
+        data=subpath(input[0], parent=True),
         modality=experiment.modalities[0],
         settings=experiment.training_settings(experiment.illustrated, experiment.modalities[0]),
     shell:

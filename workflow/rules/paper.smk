@@ -15,9 +15,9 @@ rule histories:
     input:
         expand("{run}/{file}", run=RUNS, file=["history.csv", "run.json"]),
     output:
-        f"{RESULTS}/training/histories.csv",
+        "<results>/training/histories.csv",
     log:
-        f"{RESULTS}/logs/histories.log",
+        "<logs>/histories.log",
     localrule: True
     conda:
         f"{ENVS}/paper.yaml"
@@ -33,17 +33,17 @@ for name in experiment.tables:
         name:
             name
         input:
-            results=f"{RESULTS}/evaluation/results.csv",
-            histories=f"{RESULTS}/training/histories.csv",
-            comparisons=f"{RESULTS}/evaluation/comparisons.csv",
+            results="<results>/evaluation/results.csv",
+            histories="<results>/training/histories.csv",
+            comparisons="<results>/evaluation/comparisons.csv",
             published=source("resources/paper.csv"),
             module=source(f"harness/paper/tables/{name}.py"),
         output:
-            csv=f"{RESULTS}/paper/{name}.csv",
-            md=report(f"{RESULTS}/paper/{name}.md", caption=caption(name), category="Tables"),
-            tex=f"{RESULTS}/paper/{name}.tex",
+            csv=f"<results>/paper/{name}.csv",
+            md=report(f"<results>/paper/{name}.md", caption=caption(name), category="Tables"),
+            tex=f"<results>/paper/{name}.tex",
         log:
-            f"{RESULTS}/logs/paper/{name}.log",
+            f"<logs>/paper/{name}.log",
         localrule: True
         conda:
             f"{ENVS}/paper.yaml"
@@ -51,7 +51,7 @@ for name in experiment.tables:
             name=name,
             method=experiment.illustrated,
             protocol=experiment.protocols[0],
-            out=lambda wildcards, output: str(Path(output[0]).parent),
+            out=subpath(output[0], parent=True),
         shell:
             "python -m harness table {params.name} --results {input.results} --published {input.published:q}"
             " --histories {input.histories} --method {params.method} --protocol {params.protocol}"
@@ -65,16 +65,16 @@ for name in experiment.figures:
             name
         input:
             illustrated_examples,
-            results=f"{RESULTS}/evaluation/results.csv",
-            histories=f"{RESULTS}/training/histories.csv",
-            synthesis=f"{RESULTS}/evaluation/synthesis.npz",
+            results="<results>/evaluation/results.csv",
+            histories="<results>/training/histories.csv",
+            synthesis="<results>/evaluation/synthesis.npz",
             published=source("resources/paper.csv"),
             module=source(f"harness/paper/figures/{name}.py"),
         output:
-            pdf=f"{RESULTS}/paper/{name}.pdf",
-            png=report(f"{RESULTS}/paper/{name}.png", caption=caption(name), category="Figures"),
+            pdf=f"<results>/paper/{name}.pdf",
+            png=report(f"<results>/paper/{name}.png", caption=caption(name), category="Figures"),
         log:
-            f"{RESULTS}/logs/paper/{name}.log",
+            f"<logs>/paper/{name}.log",
         localrule: True
         conda:
             f"{ENVS}/paper.yaml"
@@ -82,9 +82,9 @@ for name in experiment.figures:
             name=name,
             method=experiment.illustrated,
             protocol=experiment.protocols[0],
-            examples=lambda wildcards, input: str(Path(input.results).parent),
+            examples=subpath(input.results, parent=True),
             seed=experiment.seeds[0],
-            out=lambda wildcards, output: str(Path(output[0]).parent),
+            out=subpath(output[0], parent=True),
         shell:
             "python -m harness figure {params.name} --results {input.results} --examples {params.examples}"
             " --synthesis {input.synthesis} --published {input.published:q} --method {params.method} --seed {params.seed}"

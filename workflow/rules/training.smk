@@ -3,17 +3,17 @@
 
 rule train:
     input:
-        data=f"{DATA}/{experiment.train}/packed/index.json",
+        data="<healthy>/index.json",
         required=required_run,
         weights=named_weights,
     output:
-        run=f"{RESULTS}/training/{{method}}/{{modality}}/seed-{{seed}}/run.json",
-        history=f"{RESULTS}/training/{{method}}/{{modality}}/seed-{{seed}}/history.csv",
-        weights=directory(f"{RESULTS}/training/{{method}}/{{modality}}/seed-{{seed}}/weights"),
+        run="<results>/training/{method}/{modality}/seed-{seed}/run.json",
+        history="<results>/training/{method}/{modality}/seed-{seed}/history.csv",
+        weights=directory("<results>/training/{method}/{modality}/seed-{seed}/weights"),
     log:
-        f"{RESULTS}/logs/train/{{method}}-{{modality}}-seed-{{seed}}.log",
+        "<logs>/train/{method}-{modality}-seed-{seed}.log",
     benchmark:
-        f"{BENCHMARKS}/train/{{method}}-{{modality}}-seed-{{seed}}.tsv"
+        "<benchmarks>/train/{method}-{modality}-seed-{seed}.tsv"
     conda:
         f"{ENVS}/training.yaml"
     threads: stage_threads("training")
@@ -24,9 +24,9 @@ rule train:
         runtime=lambda wildcards: train_budget(wildcards).minutes,
     params:
         settings=lambda wildcards: experiment.training_settings(wildcards.method, wildcards.modality),
-        data=lambda wildcards, input: str(Path(input.data).parent),
+        data=subpath(input.data, parent=True),
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
-        out=lambda wildcards, output: str(Path(output.run).parent),
+        out=subpath(output.run, parent=True),
     shell:
         "python -m harness train --method {wildcards.method} --modality {wildcards.modality} --seed {wildcards.seed}"
         " --data {params.data} --settings {params.settings:q} {params.required}"
