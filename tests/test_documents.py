@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from harness import registry
 from harness.cli import harness
+from harness.config import Experiment, read
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -51,3 +53,16 @@ def test_the_tutorial_leads_to_a_baseline_that_conforms(tmp_path):
     done = subprocess.run([*tests, "-p", "no:cacheprovider"], cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-4000:]
     assert "passed" in done.stdout
+
+
+def test_the_picture_of_the_data_flow_is_the_graph_of_the_rules():
+    command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--cores", "1", "--quiet", "all"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    experiment = Experiment(read(ROOT / "config.yaml"))
+    collapsed = dict.fromkeys(experiment.tables, "tables") | dict.fromkeys(experiment.figures, "figures")
+    rules = dict(re.findall(r"(id\d+)\[(\w+)\]", done.stdout))
+    named = {number: collapsed.get(name, name) for number, name in rules.items()}
+    arrows = {(named[a], named[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", done.stdout) if named[b] != "all"}
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = page.split("```mermaid\n")[1].split("```")[0]
+    assert set(re.findall(r"(\w+) --> (\w+)", drawn)) == arrows
