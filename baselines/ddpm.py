@@ -54,14 +54,14 @@ class Params(UNetParams):
 
 
 class Baseline(SliceMethod):
-    """Predicts the noise in x_t = sqrt(kept_t) x_0 + sqrt(1 - kept_t) noise; images are scaled to [-1, 1]."""
+    """Predicts the noise in x_t = sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise; images are scaled to [-1, 1]."""
 
-    kept: Tensor
+    alpha_bar: Tensor
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
         self.unet = unet(params)
-        self.register_buffer("kept", kept_schedule(params.T), persistent=False)
+        self.register_buffer("alpha_bar", alpha_bar_schedule(params.T), persistent=False)
 
     def phases(self) -> Sequence[Phase]:
         p = self.params
@@ -77,7 +77,7 @@ class Baseline(SliceMethod):
         x = 2 * batch.images - 1
         t = 1 + Draws(len(x), batch.rng["times"]).choice(self.params.T)
         noise = self.noise(tuple(x.shape), batch.rng["noise"])
-        return (self.predict(diffused(x, noise, self.kept[t]), t) - noise).square().mean()
+        return (self.predict(diffused(x, noise, self.alpha_bar[t]), t) - noise).square().mean()
 
     def predict(self, x: Tensor, t: Tensor | int) -> Tensor:
         """The noise in x_t (N, 1, H, W); the network counts t from 0."""
@@ -88,9 +88,9 @@ class Baseline(SliceMethod):
         p = self.params
         # One noise field for all slices of a volume: the result does not depend on how many are scored at once.
         generator, shape = rng.child("diffusion")["noise"], (1, 1, *images.shape[-2:])
-        x = diffused(2 * images - 1, self.noise(shape, generator), self.kept[p.start])
+        x = diffused(2 * images - 1, self.noise(shape, generator), self.alpha_bar[p.start])
         for t, following in pairwise([*range(p.start, 0, -p.stride), 0]):
-            mean, deviation = reverse_step(x, self.predict(x, t), self.kept[t], self.kept[following])
+            mean, deviation = reverse_step(x, self.predict(x, t), self.alpha_bar[t], self.alpha_bar[following])
             x = mean + deviation * self.noise(shape, generator) if following else mean
         return ((x + 1) / 2).clamp(0, 1)
 
@@ -98,8 +98,8 @@ class Baseline(SliceMethod):
         return (images - self.restore_slices(images, rng)).abs()
 
 
-def kept_schedule(T: int) -> Tensor:
-    """The share of variance kept at t = 0…T, prod(1 - beta): betas rise linearly, from 1e-4 to 0.02 at T = 1000.
+def alpha_bar_schedule(T: int) -> Tensor:
+    """alpha_bar at t = 0…T, the share of variance kept, prod(1 - beta): betas rise linearly, from 1e-4 to 0.02 at T = 1000.
 
     Other T have betas so scaled that the last t keeps as little (Ho et al. 2020; public code of Wyatt et al. 2022).
     """
@@ -107,19 +107,19 @@ def kept_schedule(T: int) -> Tensor:
     return torch.cat([torch.ones(1), (1 - betas.clamp_max(0.999)).cumprod(0).float()])
 
 
-def diffused(x: Tensor, noise: Tensor, kept: Tensor) -> Tensor:
-    """x_t for x_0 (N, 1, H, W) and the share of variance kept, one or (N,)."""
-    kept = kept.reshape(-1, 1, 1, 1)
-    return kept.sqrt() * x + (1 - kept).sqrt() * noise
+def diffused(x: Tensor, noise: Tensor, alpha_bar: Tensor) -> Tensor:
+    """x_t for x_0 (N, 1, H, W) and alpha_bar_t, one or (N,)."""
+    alpha_bar = alpha_bar.reshape(-1, 1, 1, 1)
+    return alpha_bar.sqrt() * x + (1 - alpha_bar).sqrt() * noise
 
 
-def reverse_step(x: Tensor, noise: Tensor, kept: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
+def reverse_step(x: Tensor, noise: Tensor, alpha_bar: Tensor, later: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of x_s given x_t and the noise in it, for s < t.
 
-    kept, later: shares of variance kept at t and at s. Ho et al. 2020, equations 7 and 11, with their variance
-    beta_t = 1 - kept_t / kept_s; x_0 is held within [-1, 1].
+    alpha_bar, later: alpha_bar at t and at s. Ho et al. 2020, equations 7 and 11, with their variance
+    beta_t = 1 - alpha_bar_t / alpha_bar_s; x_0 is held within [-1, 1].
     """
-    beta = 1 - kept / later
-    x0 = ((x - (1 - kept).sqrt() * noise) / kept.sqrt()).clamp(-1, 1)
-    mean = (later.sqrt() * beta * x0 + (kept / later).sqrt() * (1 - later) * x) / (1 - kept)
+    beta = 1 - alpha_bar / later
+    x0 = ((x - (1 - alpha_bar).sqrt() * noise) / alpha_bar.sqrt()).clamp(-1, 1)
+    mean = (later.sqrt() * beta * x0 + (alpha_bar / later).sqrt() * (1 - later) * x) / (1 - alpha_bar)
     return mean, beta.sqrt()

@@ -66,7 +66,7 @@ class Params(CorruptionParams):
     curve_times: tuple[int, ...] = curve(tuple(range(5, 101, 5)))  # further ones for Figure 2
     # As in the paper unless said otherwise; the public code's choices are those of the variant `public`.
     alpha_restoring: Literal["rising", "falling", "flipped"] = added("rising", scoring=True)  # `alpha_schedule`
-    update: Literal["naive", "cold"] = added("naive", scoring=True)  # of the restoration's state; `healing`
+    update: Literal["naive", "cold"] = added("naive", scoring=True)  # of the restoration's state; `restoration_steps`
     final_score: Literal["multi", "mean"] = added("multi", scoring=True)  # mean: of the single-step residuals
     foreground_weight: bool = added(False, scoring=True)  # weigh each window by its share of brain
 
@@ -89,7 +89,9 @@ class Baseline(RestoringMethod):
         super().__init__(params, context)
         self.register_buffer("weights", alpha_schedule(params.T, curve=params.alpha_restoring), persistent=False)
 
-    def healing(self, images: Tensor, step: int, first: Tensor | None = None) -> Iterator[tuple[int, Tensor, Tensor]]:
+    def restoration_steps(
+        self, images: Tensor, step: int, first: Tensor | None = None
+    ) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Algorithm 1: for each time t its restoration and |restoration - x_t|; `first` is P(x, T) if known.
 
         The next state keeps alpha_next of the present one (naive, as published), or alpha_next / alpha_t of it and is
@@ -97,13 +99,15 @@ class Baseline(RestoringMethod):
         """
         state = images
         for t, following in pairwise([*restoration_times(self.params.T, step), 0]):
-            healed = first if first is not None and t == self.params.T else self.predict(state, t)
-            yield t, healed, (healed - state).abs()
-            kept = self.weights[following]
+            restored = first if first is not None and t == self.params.T else self.predict(state, t)
+            yield t, restored, (restored - state).abs()
+            alpha_next = self.weights[following]
             if self.params.update == "cold":
-                state = ((1 - kept / self.weights[t]) * healed + kept / self.weights[t] * state).clamp(0, 1)
+                state = ((1 - alpha_next / self.weights[t]) * restored + alpha_next / self.weights[t] * state).clamp(
+                    0, 1
+                )
             else:
-                state = (1 - kept) * healed + kept * state
+                state = (1 - alpha_next) * restored + alpha_next * state
 
     def score_slices(self, images: Tensor, rng: Streams) -> Maps:
         """All scores of images (N, 1, H, W): single-step |x - P(x, t)|, and sums over Algorithm 1."""
@@ -115,16 +119,16 @@ class Baseline(RestoringMethod):
         single[p.T] = (images - first).abs()
         for step in dict.fromkeys((p.step_size, *p.step_sizes)):
             total = torch.zeros_like(images)
-            for t, _, change in self.healing(images, step, first):
+            for t, _, change in self.restoration_steps(images, step, first):
                 total = total + change
                 if step == p.step_size:
                     scores[f"cumulative/t={t}"] = total
             scores[f"multi/step={step}"] = total
             if step == p.step_size:
-                scores["final"] = self.closing(images, total, single)
+                scores["final"] = self.final_map(images, total, single)
         return scores
 
-    def closing(
+    def final_map(
         self, images: Tensor, total: Tensor | None = None, single: Mapping[int, Tensor] | None = None
     ) -> Tensor:
         """The final score of images (N, 1, H, W); the sum over Algorithm 1 and single-step residuals by t if known."""
@@ -134,14 +138,16 @@ class Baseline(RestoringMethod):
             residuals = [known[t] if t in known else (images - self.predict(images, t)).abs() for t in times]
             total = sum(residuals, torch.zeros_like(images)) / len(residuals)
         elif total is None:
-            total = sum((change for _, _, change in self.healing(images, p.step_size)), torch.zeros_like(images))
+            total = sum(
+                (change for _, _, change in self.restoration_steps(images, p.step_size)), torch.zeros_like(images)
+            )
         return self.weighed(total, images)
 
     def final_slices(self, images: Tensor, rng: Streams) -> Tensor:
-        return self.closing(images)
+        return self.final_map(images)
 
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
-        *_, (_, restored, _) = self.healing(images, self.params.step_size)
+        *_, (_, restored, _) = self.restoration_steps(images, self.params.step_size)
         return restored
 
     def restoration(self) -> str:

@@ -16,7 +16,7 @@ from jsonschema.exceptions import best_match
 from harness import registry
 from harness.data.preprocessing import settings as preprocessing
 from harness.errors import HarnessError
-from harness.methods.params import deciding, for_training, without_curves
+from harness.methods.params import scoring_key, training_key, without_curves
 from harness.modalities import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -95,7 +95,7 @@ class Experiment:
     def training_settings(self, method: str, modality: str) -> str:
         """What decides the weights of a run but its seed and data, as sorted JSON: a change of it retrains."""
         params = self._params(method, modality)
-        about = {"revision": registry.describe(method).revision, "params": for_training(params)}
+        about = {"revision": registry.describe(method).revision, "params": training_key(params)}
         return json.dumps(about, sort_keys=True)
 
     def scoring_settings(self, method: str, modality: str, seed: int) -> str:
@@ -103,7 +103,7 @@ class Experiment:
         params = self._params(method, modality)
         if seed not in self.curve_seeds:
             params = without_curves(params)
-        about = {"revision": registry.describe(method).revision, "params": deciding(params)}
+        about = {"revision": registry.describe(method).revision, "params": scoring_key(params)}
         return json.dumps(about, sort_keys=True)
 
     def trained_as(self, method: str, modality: str) -> str:

@@ -15,10 +15,10 @@ from harness.evaluation.inference import score_volume
 from harness.methods.seeds import Streams
 from harness.training import loop, run
 from harness.training.job import train_run
-from harness.training.loop import Pace
+from harness.training.loop import LoopConfig
 
 CPU = torch.device("cpu")
-QUICK = Pace(history=2, validation=1)
+QUICK = LoopConfig(history=2, validation=1)
 
 
 @pytest.fixture(scope="module", params=registry.every())
@@ -30,11 +30,11 @@ def name(request: pytest.FixtureRequest) -> str:
 def train(name, tiny_cohort, tmp_path_factory):
     """Train the baseline with a seed into a fresh folder, its required run first; returns the folder."""
 
-    def trained(method: str, seed: int, pace: Pace = QUICK, out: Path | None = None) -> Path:
+    def trained(method: str, seed: int, config: LoopConfig = QUICK, out: Path | None = None) -> Path:
         about = registry.describe(method)
         parent = trained(about.requires, seed) if about.requires else None
         out = out or tmp_path_factory.mktemp(method) / f"seed-{seed}"
-        train_run(method, about.small, "t1", seed, tiny_cohort, out, CPU, parent, pace)
+        train_run(method, about.small, "t1", seed, tiny_cohort, out, CPU, parent, config)
         return out
 
     def of_name(seed: int, **options) -> Path:
@@ -113,7 +113,7 @@ def test_resumes_to_the_same_bits(name, train, first, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(loop.Progress, "advance", advance)
         with pytest.raises(Killed):
-            train(1, pace=Pace(history=2, validation=1, save=0), out=out)
+            train(1, config=LoopConfig(history=2, validation=1, save=0), out=out)
     assert (out / "state.pt").is_file()
     assert not (out / "run.json").exists()
     train(1, out=out)

@@ -207,13 +207,13 @@ def mark(values: dict[str, Any]) -> str:
     return f" ({', '.join(notes)})" if notes else ""
 
 
-def for_training(params: Any) -> dict[str, Any]:
-    """The hyper-parameters that decide the weights: all of `deciding` but those declared with `scoring`."""
+def training_key(params: Any) -> dict[str, Any]:
+    """The hyper-parameters that decide the weights: all of `scoring_key` but those declared with `scoring`."""
     scored = {f.name for f in dataclasses.fields(params) if f.metadata.get("scoring")}
-    return {name: value for name, value in deciding(params).items() if name not in scored}
+    return {name: value for name, value in scoring_key(params).items() if name not in scored}
 
 
-def deciding(params: Any) -> dict[str, Any]:
+def scoring_key(params: Any) -> dict[str, Any]:
     """The hyper-parameters that decide scores: all but those declared with `added` that have their default."""
     given = {f.name: getattr(params, f.name) for f in dataclasses.fields(params)}
     kept = {f.name for f in dataclasses.fields(params) if f.metadata.get("added") and given[f.name] == f.default}

@@ -127,9 +127,9 @@ def best(
     """
     marked = set()
     for j, column in enumerate(cols):
-        rivals = [i for i in group if rows[i].ranked and rows[i].ours[j] is not None]
-        for i in rivals:
-            others = [rows[other].method for other in rivals if other != i]
+        ranked = [i for i in group if rows[i].ranked and rows[i].ours[j] is not None]
+        for i in ranked:
+            others = [rows[other].method for other in ranked if other != i]
             key = (protocol, column.task, column.metric, rows[i].method)
             if others and all(tests.is_better(*key, other) for other in others):
                 marked.add((i, j))

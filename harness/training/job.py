@@ -18,7 +18,7 @@ from harness.methods.base import Context
 from harness.methods.seeds import seed_everything
 from harness.precision import Precision
 from harness.training import run
-from harness.training.loop import Pace, train
+from harness.training.loop import LoopConfig, train
 from harness.training.memory import enough_memory
 from harness.training.sampler import SliceSampler
 from harness.training.state import aside
@@ -35,7 +35,7 @@ def train_run(
     out: Path,
     chosen: torch.device,
     required: Path | None = None,
-    pace: Pace | None = None,
+    config: LoopConfig | None = None,
 ) -> None:
     """Train a method on the training subjects of a packed cohort and write its run to `out`.
 
@@ -66,7 +66,7 @@ def train_run(
             built = run.build(method, params, context)
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
-            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), pace)
+            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), config)
         facts |= {
             "seconds": round(time.monotonic() - started, 1),
             "device": device.describe(chosen),

@@ -26,11 +26,11 @@ from harness.training.progress import Progress
 from harness.training.sampler import SliceSampler
 from harness.training.state import Training
 
-__all__ = ["Pace", "Precision", "compile_networks", "precision", "prepare", "step", "train"]
+__all__ = ["LoopConfig", "Precision", "compile_networks", "precision", "prepare", "step", "train"]
 
 
 @dataclass(frozen=True)
-class Pace:
+class LoopConfig:
     """How often the loop looks up from its work; none of it changes the weights."""
 
     history: int = 50  # steps between rows of the history
@@ -46,22 +46,22 @@ def train(
     seed: int,
     folder: Path,
     fingerprint: str,
-    pace: Pace | None = None,
+    config: LoopConfig | None = None,
     memory: memories.Memory | None = None,
 ) -> list[dict[str, Any]]:
     """Train a method through all its phases and write `folder/history.csv`; returns its rows.
 
     A phase begins with a row of step 0, the validation loss before any step, unless its loss need not fall: an
     adversarial phase and one without an optimiser have no such row.
-    Every `pace.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
+    Every `config.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
     continues from it, on a CPU to the same bits as without the interruption.
     memory: of the device, which decides where data lie and no number; default: the device's own.
     Raises HarnessError if the loss stops being a finite number.
     """
-    pace = pace or Pace()
+    config = config or LoopConfig()
     device = training.device
     memory = memory or memories.of(device)
-    phases = prepare(method, device, pace.compile)
+    phases = prepare(method, device, config.compile)
     run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
     states.resume(folder / "state.pt", run, fingerprint)
     position, saved = run.position, time.monotonic()
@@ -70,7 +70,7 @@ def train(
             phase, position.phase = phases[index], index
             memories.stream((training, validation), memory)
             if validation and position.step == 0 and _learning_rate(phase) is not None and not phase.adversarial:
-                _row(run, phase, validation, pace)
+                _row(run, phase, validation, config)
             measured = min(position.step + memories.MEASURED, phase.steps)
             while position.step < phase.steps:
                 started = time.monotonic()
@@ -79,10 +79,10 @@ def train(
                 position.seconds += time.monotonic() - started
                 if position.step == measured:
                     memories.place((training, validation), memory)
-                if position.step % pace.history == 0 or position.step == phase.steps:
-                    progress.loss(_row(run, phase, validation, pace))
+                if position.step % config.history == 0 or position.step == phase.steps:
+                    progress.loss(_row(run, phase, validation, config))
                 progress.advance()
-                if time.monotonic() - saved > pace.save:
+                if time.monotonic() - saved > config.save:
                     states.save(folder / "state.pt", run, fingerprint)
                     saved = time.monotonic()
             position.step = 0
@@ -165,7 +165,7 @@ def _accumulate(method: Method) -> int:
     return getattr(method.params, "accumulate", 1)
 
 
-def _row(run: Training, phase: Phase, validation: SliceSampler | None, pace: Pace) -> dict[str, Any]:
+def _row(run: Training, phase: Phase, validation: SliceSampler | None, config: LoopConfig) -> dict[str, Any]:
     """Close a row of the history: mean loss since the last (None before any step), validation loss, learning rate."""
     position = run.position
     rows = [row for row in position.history if row["phase"] == phase.name]
@@ -181,7 +181,7 @@ def _row(run: Training, phase: Phase, validation: SliceSampler | None, pace: Pac
         "phase": phase.name,
         "step": position.step,
         "loss": loss,
-        "validation": _validate(run, phase, validation, pace.validation) if validation else None,
+        "validation": _validate(run, phase, validation, config.validation) if validation else None,
         "learning_rate": _learning_rate(phase),
         "seconds": round(position.seconds, 3),
     }

@@ -14,7 +14,7 @@ from harness import registry, settings
 from harness.errors import HarnessError
 from harness.files import atomic, full_disk_named, read_json, sha256, write_json
 from harness.methods.base import Context, Method
-from harness.methods.params import for_training, mark
+from harness.methods.params import mark, training_key
 
 
 def build(name: str, params: dict[str, Any], context: Context) -> Method:
@@ -131,7 +131,7 @@ def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str,
     """A run's hyper-parameters with those of a variant and overrides. Raises HarnessError if weights depend on them."""
     own = registry.describe(name).params if name != about["method"] else {}
     cls, params = registry.load(name).Params, {**about["params"], **own, **overrides}
-    wanted, had = (for_training(settings.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
+    wanted, had = (training_key(settings.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
     other = [key for key in wanted if wanted[key] != had.get(key)]
     if other:
         raise HarnessError(f"{folder}: was trained with other {', '.join(other)} than {name} asks for; train this anew")

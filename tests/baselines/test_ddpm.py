@@ -23,14 +23,14 @@ def volume() -> torch.Tensor:
 
 
 def test_schedule_against_a_plain_product():
-    kept = 1.0
+    alpha_bar = 1.0
     for beta in np.linspace(1e-4, 0.02, 1000)[:250]:
-        kept *= 1 - beta
-    schedule = ddpm.kept_schedule(1000)
+        alpha_bar *= 1 - beta
+    schedule = ddpm.alpha_bar_schedule(1000)
     assert schedule[0] == 1
-    assert schedule[250].item() == pytest.approx(kept, rel=1e-5)
+    assert schedule[250].item() == pytest.approx(alpha_bar, rel=1e-5)
     assert schedule[1000].item() == pytest.approx(4.036e-5, rel=1e-3)
-    assert ddpm.kept_schedule(100)[100] < 1e-4
+    assert ddpm.alpha_bar_schedule(100)[100] < 1e-4
 
 
 def test_forward_diffusion_is_many_small_steps():
@@ -38,24 +38,24 @@ def test_forward_diffusion_is_many_small_steps():
     betas, mean, variance = np.linspace(1e-4, 0.02, 1000)[:40], 0.7, 0.0
     for beta in betas:
         mean, variance = np.sqrt(1 - beta) * mean, (1 - beta) * variance + beta
-    kept = ddpm.kept_schedule(1000)[40]
+    alpha_bar = ddpm.alpha_bar_schedule(1000)[40]
     x = torch.full((1, 1, 1, 1), 0.7)
-    still = ddpm.diffused(x, torch.zeros_like(x), kept)
+    still = ddpm.diffused(x, torch.zeros_like(x), alpha_bar)
     assert still.item() == pytest.approx(mean, rel=1e-5)
-    assert (ddpm.diffused(x, torch.ones_like(x), kept) - still).item() ** 2 == pytest.approx(variance, rel=1e-4)
+    assert (ddpm.diffused(x, torch.ones_like(x), alpha_bar) - still).item() ** 2 == pytest.approx(variance, rel=1e-4)
 
 
 @pytest.mark.parametrize(("t", "s"), [(250, 249), (250, 200), (10, 0)])
 def test_reverse_step_against_bayes(t, s):
     """q(x_s | x_t, x_0) from the two Gaussians that it is made of, by completing the square."""
-    schedule = ddpm.kept_schedule(1000).double()
-    kept, later = schedule[t], schedule[s]
+    schedule = ddpm.alpha_bar_schedule(1000).double()
+    alpha_bar, later = schedule[t], schedule[s]
     generator = torch.Generator().manual_seed(0)
     x0 = torch.rand((2, 1, 4, 4), generator=generator, dtype=torch.float64) * 1.8 - 0.9
     noise = torch.randn((2, 1, 4, 4), generator=generator, dtype=torch.float64)
-    x = ddpm.diffused(x0, noise, kept)
-    mean, deviation = ddpm.reverse_step(x, noise, kept, later)
-    ratio = kept / later
+    x = ddpm.diffused(x0, noise, alpha_bar)
+    mean, deviation = ddpm.reverse_step(x, noise, alpha_bar, later)
+    ratio = alpha_bar / later
     if s == 0:
         torch.testing.assert_close(mean, x0)
         return
@@ -71,8 +71,8 @@ def test_a_network_that_knows_the_noise_restores_the_image(stride, monkeypatch):
     images = volume()[:, None]
 
     def known(x, t):
-        kept = method.kept[t]
-        return (x - kept.sqrt() * (2 * images - 1)) / (1 - kept).sqrt()
+        alpha_bar = method.alpha_bar[t]
+        return (x - alpha_bar.sqrt() * (2 * images - 1)) / (1 - alpha_bar).sqrt()
 
     monkeypatch.setattr(method, "predict", known)
     torch.testing.assert_close(method.restore_slices(images, Streams(0)), images, rtol=0, atol=1e-4)

@@ -14,7 +14,7 @@ from harness.methods.anomalies.shapes import random_masks
 from harness.methods.base import Context
 from harness.methods.networks.unet import unet
 from harness.methods.optimisers import adamw_cosine
-from harness.methods.params import UNetParams, deciding, for_training
+from harness.methods.params import UNetParams, scoring_key, training_key
 from harness.methods.seeds import Streams
 from harness.training import run
 
@@ -57,7 +57,7 @@ def test_cold_step_keeps_what_a_perfect_restoration_leaves():
         built.predict = perfect
         weights = alpha_schedule(100, curve=name)
         first = (1 - weights[100]) * healthy + weights[100] * foreign
-        list(built.healing(first, 25))
+        list(built.restoration_steps(first, 25))
         product = torch.ones(())
         for t, state in states:
             product = product * weights[t]
@@ -95,7 +95,7 @@ def test_no_pass_of_the_network_is_made_twice(name):
     maps = built.score_slices(images, Streams(0))
     assert len(set(passes)) == len(passes)
     assert [name for name in maps if name.startswith("single")] == ["single/t=10", "single/t=25", "single/t=50"]
-    torch.testing.assert_close(maps["final"], built.closing(images))
+    torch.testing.assert_close(maps["final"], built.final_map(images))
 
 
 def test_softness_is_cut_to_whole_millimetres():
@@ -141,12 +141,12 @@ def test_learning_rate_rises_linearly_and_falls_along_a_cosine():
 
 def test_new_parameters_at_their_defaults_leave_settings_as_they_were():
     plain = registry.params("disyre", {}, "t1")
-    assert not {"alpha", "update", "overlap", "margin", "attention_only"} & set(deciding(plain))
-    assert set(deciding(plain)) > {"steps", "T", "step_size", "softness"}
+    assert not {"alpha", "update", "overlap", "margin", "attention_only"} & set(scoring_key(plain))
+    assert set(scoring_key(plain)) > {"steps", "T", "step_size", "softness"}
     changed = registry.params("disyre", {"update": "cold", "margin": 3.0}, "t1")
-    assert deciding(changed)["update"] == "cold"
-    assert for_training(changed)["margin"] == 3.0
-    assert "update" not in for_training(changed)
+    assert scoring_key(changed)["update"] == "cold"
+    assert training_key(changed)["margin"] == 3.0
+    assert "update" not in training_key(changed)
 
 
 def test_every_parameter_of_the_preset_is_in_the_table(root):

@@ -14,7 +14,7 @@ from harness.methods.base import Context
 from harness.methods.seeds import Streams
 from harness.training import run
 from harness.training.job import train_run
-from harness.training.loop import Pace
+from harness.training.loop import LoopConfig
 from harness.training.sampler import SliceSampler
 
 CPU = torch.device("cpu")
@@ -74,7 +74,7 @@ def test_a_seed_draws_its_channels():
 
 
 def test_lesions_score_higher_than_healthy_brain(tiny_cohort, tmp_path):
-    train_run("padim", SMALL | {"steps": 20}, "t1", 1, tiny_cohort, tmp_path, CPU, None, Pace(validation=1))
+    train_run("padim", SMALL | {"steps": 20}, "t1", 1, tiny_cohort, tmp_path, CPU, None, LoopConfig(validation=1))
     method, _ = run.load(tmp_path)
     assert method.total.numel() == method.products.numel() == 0
     store = Store.open(tiny_cohort)

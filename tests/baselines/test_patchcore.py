@@ -15,7 +15,7 @@ from harness.methods.scoring.coreset import greedy_coreset, nearest_distance, pr
 from harness.methods.seeds import Streams
 from harness.training import run
 from harness.training.job import train_run
-from harness.training.loop import Pace
+from harness.training.loop import LoopConfig
 from harness.training.sampler import SliceSampler
 
 
@@ -62,7 +62,7 @@ def test_projection_keeps_distances_nearly():
 
 def test_the_bank_is_made_of_features_of_brain_and_healthy_slices_score_low(tiny_cohort, tmp_path):
     small = {**registry.describe("patchcore").small, "smoothing": 0.0, "steps": 16, "bank": 200}
-    train_run("patchcore", small, "t1", 1, tiny_cohort, tmp_path, torch.device("cpu"), None, Pace(validation=1))
+    train_run("patchcore", small, "t1", 1, tiny_cohort, tmp_path, torch.device("cpu"), None, LoopConfig(validation=1))
     method, _ = run.load(tmp_path)
     assert len(method.bank.vectors.unique(dim=0)) == 200
     assert len(method.pool) == 0

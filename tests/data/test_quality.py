@@ -66,7 +66,7 @@ def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesi
         "subject": folder.name,
         "settings": asdict(chosen),
         "brain_ml": round(float(inside.sum()) * VOXEL_ML / 1.25, 1),
-        "likeness": {"t1": 1.2 + 0.001 * seed, **({"t2": 1.1} if t2 else {})},
+        "similarity": {"t1": 1.2 + 0.001 * seed, **({"t2": 1.1} if t2 else {})},
         "template_to_scan": {"t1": np.diag([0.8, 1, 1, 1]).tolist(), **({"t2": np.eye(4).tolist()} if t2 else {})},
         "lost": [],
         "lesion_ml": lesion_ml,

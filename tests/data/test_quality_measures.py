@@ -142,13 +142,13 @@ def test_alignment_tells_aligned_from_moved_and_turned_images():
     noise = np.random.default_rng(1).normal(0, 0.1, t1.shape)
     t2 = np.where(t1 > 0, np.clip(1.01 - t1 + noise, 0.01, 1), 0)
     nmi, aligned = measures.alignment(t1, t2, spacing)
-    assert nmi == measures.likeness(t1, t2)
+    assert nmi == measures.similarity(t1, t2)
     assert aligned > 10
     turned = ndimage.rotate(t2, 15, (0, 1), reshape=False, order=1)
     assert measures.alignment(t1, turned, spacing)[1] < 0.5 * aligned
     for other in (np.roll(t2, 4, axis=2), textured(2)):
         assert 0 < measures.alignment(t1, other, spacing)[1] < 2
-    assert measures.likeness(t1, np.zeros_like(t1)) == 1
+    assert measures.similarity(t1, np.zeros_like(t1)) == 1
 
 
 # pictures

@@ -102,12 +102,12 @@ def test_t2_that_is_aligned_is_not_shaken(extracted_scan):
 
 def test_search_tells_where_a_brain_is(head_scan):
     points = mni().at(initialisation.STEP)
-    likeness = initialisation.Likeness(
+    similarity = initialisation.Similarity(
         points.image, points.mask, points.grid, head_scan.data, NATIVE, surroundings=False
     )
-    best = initialisation.guesses(likeness, [brain.head_centre(head_scan.data, NATIVE)], initialisation.HEAD)[0]
+    best = initialisation.guesses(similarity, [brain.head_centre(head_scan.data, NATIVE)], initialisation.HEAD)[0]
     assert off(best, POSE) < 8
-    assert likeness(best) > likeness(np.eye(4))
+    assert similarity(best) > similarity(np.eye(4))
 
 
 def test_similarity_of_an_image_with_itself_is_two():

@@ -164,9 +164,9 @@ def test_froc_tells_methods_by_colour_and_marker_and_controls_by_grey(results_cs
     looks = {bar.get_label(): (bar.lines[0].get_color(), bar.lines[0].get_marker()) for bar in panel.containers}
     assert len(looks) == len(LEVELS)
     assert len({marker for _, marker in looks.values()}) == len(LEVELS)
-    rivals = {colour for title, (colour, _) in looks.items() if title not in ("Intensity", "Random")}
-    assert len(rivals) == 4
-    assert style.GREY not in rivals
+    ranked = {colour for title, (colour, _) in looks.items() if title not in ("Intensity", "Random")}
+    assert len(ranked) == 4
+    assert style.GREY not in ranked
     assert looks["Random"][0] == looks["Intensity"][0] == style.GREY
 
 

@@ -287,7 +287,9 @@ def test_unreadable_arrays(tmp_path: Path) -> None:
 
 def test_unknown_figure_lists_those_that_exist() -> None:
     with pytest.raises(
-        HarnessError, match=r"^figure 'figure0' is unknown: no file harness/paper/figures/figure0\.py; there are curves, figure1, figure2, figure3, froc$"
+        HarnessError,
+        match=r"^figure 'figure0' is unknown: no file harness/paper/figures/figure0\.py; "
+        r"there are curves, figure1, figure2, figure3, froc$",
     ):
         registry.load("figures", "figure0")
 

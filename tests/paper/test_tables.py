@@ -346,7 +346,9 @@ def test_verb_writes_three_files(default: Path, tmp_path: Path) -> None:
 
 def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> None:
     with pytest.raises(
-        HarnessError, match=r"^table 'table9' is unknown: no file harness/paper/tables/table9\.py; there are detection, protocols, subjects, table1, table2$"
+        HarnessError,
+        match=r"^table 'table9' is unknown: no file harness/paper/tables/table9\.py; "
+        r"there are detection, protocols, subjects, table1, table2$",
     ):
         registry.load("tables", "table9")
 

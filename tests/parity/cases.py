@@ -194,7 +194,7 @@ class PublicScore(nn.Module):
         self.inner = registry.load("disyre").Baseline(registry.params("disyre-public", {}, "t1"), Context("t1", 1.0))
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.inner.closing(images) * (images > 0)
+        return self.inner.final_map(images) * (images > 0)
 
 
 class Features(nn.Module):

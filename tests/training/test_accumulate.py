@@ -16,7 +16,7 @@ from harness.methods.params import TrainingParams
 from harness.methods.seeds import Streams
 from harness.precision import Precision
 from harness.training.job import train_run
-from harness.training.loop import Pace, parts, step
+from harness.training.loop import LoopConfig, parts, step
 from harness.training.sampler import SliceSampler
 
 CPU = torch.device("cpu")
@@ -78,11 +78,11 @@ def test_accumulated_training_resumes_to_the_same_bits(tiny_cohort, tmp_path, mo
 
     settings = {**registry.describe("disyre").small, "accumulate": 2}
 
-    def train(name: str, pace: Pace) -> bytes:
-        train_run("disyre", settings, "t1", 1, tiny_cohort, tmp_path / name, CPU, pace=pace)
+    def train(name: str, config: LoopConfig) -> bytes:
+        train_run("disyre", settings, "t1", 1, tiny_cohort, tmp_path / name, CPU, config=config)
         return next((tmp_path / name).rglob("*.safetensors")).read_bytes()
 
-    whole = train("whole", Pace(history=2, validation=1))
+    whole = train("whole", LoopConfig(history=2, validation=1))
 
     class Killed(Exception):
         pass
@@ -95,8 +95,8 @@ def test_accumulated_training_resumes_to_the_same_bits(tiny_cohort, tmp_path, mo
     with monkeypatch.context() as patch:
         patch.setattr(loop.Progress, "advance", advance)
         with pytest.raises(Killed):
-            train("killed", Pace(history=2, validation=1, save=0))
-    assert train("killed", Pace(history=2, validation=1)) == whole
+            train("killed", LoopConfig(history=2, validation=1, save=0))
+    assert train("killed", LoopConfig(history=2, validation=1)) == whole
 
 
 def test_more_parts_than_slices_are_refused():

@@ -16,10 +16,10 @@ from harness.errors import HarnessError
 from harness.files import write_json
 from harness.methods.base import Batch, Context, Method, Phase, Update
 from harness.methods.seeds import Streams
-from harness.training.loop import Pace, train
+from harness.training.loop import LoopConfig, train
 from harness.training.sampler import SliceSampler
 
-QUICK = Pace(history=2, validation=2)
+QUICK = LoopConfig(history=2, validation=2)
 
 
 class Toy(Method):

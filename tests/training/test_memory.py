@@ -14,7 +14,7 @@ from harness.methods.seeds import Streams
 from harness.training import memory as memories
 from harness.training import state as states
 from harness.training.job import train_run
-from harness.training.loop import Pace
+from harness.training.loop import LoopConfig
 from harness.training.sampler import SliceSampler
 
 CPU = torch.device("cpu")
@@ -114,7 +114,7 @@ def killed(tiny_cohort, out, monkeypatch):
 
 def train(tiny_cohort, out, save: float = 60.0) -> bytes:
     small = registry.describe("disyre").small
-    train_run("disyre", small, "t1", 1, tiny_cohort, out, CPU, pace=Pace(history=2, validation=1, save=save))
+    train_run("disyre", small, "t1", 1, tiny_cohort, out, CPU, config=LoopConfig(history=2, validation=1, save=save))
     return next((out / "weights").rglob("*.safetensors")).read_bytes()
 
 

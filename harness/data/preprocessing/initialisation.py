@@ -39,7 +39,7 @@ SAME = Range(
 )
 
 
-class Likeness:
+class Similarity:
     """Mutual information (nats) of a brain and a moving image, as a function of the matrix between their millimetres.
 
     fixed: (X, Y, Z) and its brain `mask` on voxels of about STEP mm; moving: (X, Y, Z) on a finer upright grid.
@@ -70,7 +70,7 @@ class Likeness:
         return float((joint[seen] * np.log(joint[seen] / outer[seen])).sum())
 
 
-def guesses(likeness: Likeness, centres: list[np.ndarray], span: Range, count: int = 4) -> list[np.ndarray]:
+def guesses(similarity: Similarity, centres: list[np.ndarray], span: Range, count: int = 4) -> list[np.ndarray]:
     """Up to `count` matrices (4, 4) from fixed to moving, the most likely first, climbed to from starts well apart.
 
     `centres` (mm) are where the middle of the brain may be in the moving image.
@@ -80,7 +80,7 @@ def guesses(likeness: Likeness, centres: list[np.ndarray], span: Range, count: i
         for centre in centres
         for pitch, forward, up, size in product(span.pitch, span.forward, span.up, span.size)
     ]
-    scores = np.array([_score(likeness, pose, centre) for pose, centre in starts])
+    scores = np.array([_score(similarity, pose, centre) for pose, centre in starts])
     apart: list[tuple[np.ndarray, np.ndarray]] = []
     for number in np.argsort(-scores, kind="stable"):
         pose, centre = starts[number]
@@ -90,21 +90,21 @@ def guesses(likeness: Likeness, centres: list[np.ndarray], span: Range, count: i
         if len(apart) == count:
             break
     free = 6 if span.rigid else 9
-    climbed = [(*_climb(likeness, pose, centre, free), centre) for pose, centre in apart]
+    climbed = [(*_climb(similarity, pose, centre, free), centre) for pose, centre in apart]
     # Roll and turn are only found by climbing, so a start that looked poor may end as the best.
     climbed.sort(key=lambda found: -found[0])
-    return [_matrix(pose, likeness.middle, centre) for _, pose, centre in climbed]
+    return [_matrix(pose, similarity.middle, centre) for _, pose, centre in climbed]
 
 
-def _score(likeness: Likeness, pose: np.ndarray, centre: np.ndarray) -> float:
-    """Likeness less a penalty on sizes far from the usual: a neck is not a brain stretched to half its size again."""
+def _score(similarity: Similarity, pose: np.ndarray, centre: np.ndarray) -> float:
+    """Similarity less a penalty on sizes far from the usual: a neck is not a brain stretched to half its size again."""
     unusual = float((np.log(pose[6:9] / USUAL) ** 2).sum())
-    return likeness(_matrix(pose, likeness.middle, centre)) - PENALTY * unusual
+    return similarity(_matrix(pose, similarity.middle, centre)) - PENALTY * unusual
 
 
-def _climb(likeness: Likeness, pose: np.ndarray, centre: np.ndarray, free: int) -> tuple[float, np.ndarray]:
+def _climb(similarity: Similarity, pose: np.ndarray, centre: np.ndarray, free: int) -> tuple[float, np.ndarray]:
     """Move one of the first `free` numbers of the pose at a time while that helps, with ever smaller steps."""
-    best = _score(likeness, pose, centre)
+    best = _score(similarity, pose, centre)
     step = np.array(STEPS)
     for _ in range(3):
         for _ in range(3):
@@ -112,7 +112,7 @@ def _climb(likeness: Likeness, pose: np.ndarray, centre: np.ndarray, free: int) 
             for axis, sign in product(range(free), (1, -1)):
                 trial = pose.copy()
                 trial[axis] += sign * step[axis]
-                score = _score(likeness, trial, centre)
+                score = _score(similarity, trial, centre)
                 if score > best:
                     best, pose, moved = score, trial, True
             if not moved:

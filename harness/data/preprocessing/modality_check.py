@@ -74,6 +74,6 @@ def check(modality: str, image: np.ndarray, inside: np.ndarray, template: Templa
         )
     if kind.fluid < 0 and min(found) > 0:
         raise BadScan(path, f"is given as T2 but looks T1-weighted (correlation {min(found):.2f}); {REMEDY}")
-    likeness = max(found) if kind.fluid > 0 else -min(found)
-    if any(found) and likeness < UPRIGHT[kind.fluid]:
-        raise BadScan(path, TURNED.format(likeness, UPRIGHT[kind.fluid]))
+    similarity = max(found) if kind.fluid > 0 else -min(found)
+    if any(found) and similarity < UPRIGHT[kind.fluid]:
+        raise BadScan(path, TURNED.format(similarity, UPRIGHT[kind.fluid]))

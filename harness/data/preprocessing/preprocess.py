@@ -84,7 +84,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
     grid = template.packed(chosen)
     modality_check.check(first, image, inside, template, grid, first_path)
     volumes = {first: image, "brain": inside.astype(np.uint8)}
-    likeness, lost = {first: place.likeness}, []
+    similarity, lost = {first: place.similarity}, []
     lifted = {first: round(share, 4)} if (share := lift(place)[0]) > BELOW else {}
     drawn = {first_path: (scan, place.matrix)}
     placed = {first: place.matrix}
@@ -97,7 +97,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
             second = follow(other, place, chosen.spacing)
             image, inside = resample(second, template, chosen)
             modality_check.check(name, image, inside, template, grid, path)
-            volumes[name], likeness[name] = image, second.likeness
+            volumes[name], similarity[name] = image, second.similarity
             lifted |= {name: round(share, 4)} if (share := lift(second)[0]) > BELOW else {}
             drawn[path], placed[name] = (other, second.matrix), second.matrix
         except Exception as error:
@@ -105,7 +105,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
     record = {
         **_identity(sheet, row, chosen, modalities),
         "brain_ml": round(float(place.inside.sum()) * place.scan.voxel_ml, 1),
-        "likeness": {name: round(value, 5) for name, value in likeness.items() if value is not None},
+        "similarity": {name: round(value, 5) for name, value in similarity.items() if value is not None},
         "template_to_scan": {name: np.round(matrix, 6).tolist() for name, matrix in placed.items()},
         "lost": lost,
         "unoriented": [scan.path.name for scan, _ in drawn.values() if not scan.oriented],

@@ -30,14 +30,14 @@ class Located:
     """A scan and where it is.
 
     `scan` may be cropped to its brain; `inside` (I, J, K) in [0, 1] is the brain on the voxels of `scan`; `matrix`
-    (4, 4) leads from template to scan millimetres; `likeness` is the normalised mutual information reached, None where
-    nothing was registered.
+    (4, 4) leads from template to scan millimetres; `similarity` is the normalised mutual information reached, or None
+    where nothing was registered.
     """
 
     scan: Scan
     inside: np.ndarray
     matrix: np.ndarray
-    likeness: float | None
+    similarity: float | None
 
 
 def working_spacing(spacing: float) -> float:
@@ -70,9 +70,9 @@ def locate(
     centre = brain.head_centre(image, coarse) if known is None else _mean(inside > 0.5, scan.affine)
     span = initialisation.HEAD if known is None else initialisation.BRAIN
     points = template.at(initialisation.STEP)
-    likeness = initialisation.Likeness(points.image, points.mask, points.grid, image, coarse, surroundings=False)
+    similarity = initialisation.Similarity(points.image, points.mask, points.grid, image, coarse, surroundings=False)
     reason = ""
-    for guess in initialisation.guesses(likeness, [centre], span):
+    for guess in initialisation.guesses(similarity, [centre], span):
         try:
             matrix = _align(template, Scan(scan.path, image, coarse.affine), guess, COARSE)
             if known is None:
@@ -111,19 +111,19 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
     known = brain.extracted(t2)
     if known is not None and _same_brain(t2, known, t1):
         rigid: np.ndarray = np.eye(4)
-        likeness: float | None = None
+        similarity: float | None = None
     else:
-        rigid, likeness = _rigid(t2, t1, spacing)
+        rigid, similarity = _rigid(t2, t1, spacing)
     native = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine), np.linalg.inv(rigid))
     if known is not None:
         native = native * known
     if native.max() < 0.5:
         raise BadScan(t2.path, "does not overlap the T1-weighted scan; correct its affine, or leave it out")
-    return Located(*_cropped(t2, native), rigid @ t1.matrix, likeness)
+    return Located(*_cropped(t2, native), rigid @ t1.matrix, similarity)
 
 
 def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
-    """The rigid matrix from T1 to T2 millimetres, and the likeness reached."""
+    """The rigid matrix from T1 to T2 millimetres, and the similarity reached."""
     # Thick slices tell little about the pose, and nothing on coarser voxels.
     fine = working_spacing(spacing) if t2.spacing.max() < THICK else 2.0
     grid, moving_grid = (_upright(scan, fine) for scan in (t1.scan, t2))
@@ -131,15 +131,15 @@ def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
     moving = geometry.sample(t2.data, t2.affine, moving_grid)
     inside = geometry.sample(t1.inside, t1.scan.affine, grid) > 0.5
 
-    def likeness(matrix: np.ndarray) -> float:
+    def similarity(matrix: np.ndarray) -> float:
         return ants_registration.similarity(fixed, geometry.sample(moving, moving_grid.affine, grid, matrix), inside)
 
     start = _first_rigid(fixed, inside, grid, moving, moving_grid)
     region = ndimage.binary_dilation(inside)
     found = ants_registration.align(Volume(fixed, grid), Volume(moving, moving_grid), start, RIGID, region)
-    best = max((found, start), key=likeness)
-    chosen = best if likeness(best) > 1.002 * likeness(np.eye(4)) else np.eye(4)
-    return chosen, likeness(chosen)
+    best = max((found, start), key=similarity)
+    chosen = best if similarity(best) > 1.002 * similarity(np.eye(4)) else np.eye(4)
+    return chosen, similarity(chosen)
 
 
 def _same_brain(t2: Scan, known: np.ndarray, t1: Located) -> bool:
@@ -154,10 +154,10 @@ def _first_rigid(
     """The best rigid guess around the alignment of the headers and around that of the heads; the former wins a draw."""
     sparse = geometry.upright(*geometry.extent(grid.shape, grid.affine), initialisation.STEP)
     values, share = (geometry.sample(volume, grid.affine, sparse) for volume in (fixed, inside))
-    likeness = initialisation.Likeness(values, share > 0.5, sparse, moving, moving_grid, surroundings=True)
-    centres = [likeness.middle, brain.head_centre(moving, moving_grid)]
-    guess = initialisation.guesses(likeness, centres, initialisation.SAME)[0]
-    return guess if likeness(guess) > 1.05 * likeness(np.eye(4)) else np.eye(4)
+    similarity = initialisation.Similarity(values, share > 0.5, sparse, moving, moving_grid, surroundings=True)
+    centres = [similarity.middle, brain.head_centre(moving, moving_grid)]
+    guess = initialisation.guesses(similarity, centres, initialisation.SAME)[0]
+    return guess if similarity(guess) > 1.05 * similarity(np.eye(4)) else np.eye(4)
 
 
 def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float, modality: str) -> np.ndarray:

@@ -56,7 +56,7 @@ def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dic
 
     record: its subject.json; target: the template's brain (X, Y, Z), bool. What cannot be measured has no entry.
     """
-    values = {f"likeness_{name}": float(value) for name, value in record.get("likeness", {}).items()}
+    values = {f"likeness_{name}": float(value) for name, value in record.get("similarity", {}).items()}
     brain_ml, packed_ml = float(record["brain_ml"]), float(volumes.brain.sum()) * volumes.voxel_ml
     values["brain_ml"] = brain_ml
     values["overlap"] = 2 * float((volumes.brain & target).sum()) / max(float(volumes.brain.sum() + target.sum()), 1)
@@ -78,7 +78,7 @@ def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dic
     return values
 
 
-def likeness(one: np.ndarray, other: np.ndarray) -> float:
+def similarity(one: np.ndarray, other: np.ndarray) -> float:
     """Normalised mutual information (1…2) of two images where both are above 0; 1 where they are nowhere."""
     both = (one > 0) & (other > 0)
     return ants_registration.similarity(one, other, both) if both.any() else 1.0
@@ -93,9 +93,9 @@ def alignment(one: np.ndarray, other: np.ndarray, spacing: np.ndarray) -> tuple[
     """
     sparse = tuple(slice(None, None, max(round(STEP / float(side)), 1)) for side in spacing)
     fixed = one[sparse]
-    here = likeness(fixed, other[sparse])
+    here = similarity(fixed, other[sparse])
     moved = [
-        likeness(fixed, np.roll(other, sign * round(AWAY / float(side)), axis)[sparse])
+        similarity(fixed, np.roll(other, sign * round(AWAY / float(side)), axis)[sparse])
         for axis, side in enumerate(spacing)
         for sign in (-1, 1)
     ]

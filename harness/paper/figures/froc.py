@@ -21,7 +21,7 @@ SENSITIVITY = r"sensitivity@([\d.e-]+)"  # of lesions of every size
 ACROSS = 3  # panels in a row
 COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.VERMILLION, style.BLACK)
 MARKERS = "osD^vPX*<>hd"
-TOLD = 6  # methods that can be told apart by colour and marker; of more, the most sensitive are in colour
+COLOURED = 6  # methods that can be coloured apart by colour and marker; of more, the most sensitive are in colour
 OTHERS = "other methods"
 ABSENT = "no thresholds:\nno healthy subject was held out"
 
@@ -88,20 +88,20 @@ def points(results: Results, method: str, task: str) -> dict[float, np.ndarray]:
 
 
 def _looks(results: Results) -> dict[str, dict[str, Any]]:
-    """How each method is drawn, and its legend entry: rivals in colour, controls grey and dotted, last.
+    """How each method is drawn, and its legend entry: ranked in colour, controls grey and dotted, last.
 
-    Of more than TOLD rivals the most sensitive, on average over tasks, thresholds and seeds, are in colour, and the
+    Of more than COLOURED ranked the most sensitive, on average over tasks, thresholds and seeds, are in colour, and the
     others thin and grey, before them.
     """
-    rivals = [method for method, _, family in results.methods if family != CONTROL]
-    told = sorted(rivals, key=lambda method: -_sensitivity(results, method))[:TOLD]
+    ranked = [method for method, _, family in results.methods if family != CONTROL]
+    coloured = sorted(ranked, key=lambda method: -_sensitivity(results, method))[:COLOURED]
     colours, markers = cycle(COLOURS), cycle(MARKERS)
     looks: dict[str, dict[str, Any]] = {}
-    for method, title, family in sorted(results.methods, key=lambda entry: (entry[2] == CONTROL, entry[0] in told)):
+    for method, title, family in sorted(results.methods, key=lambda entry: (entry[2] == CONTROL, entry[0] in coloured)):
         own: dict[str, Any]
         if family == CONTROL:
             own = {"color": style.GREY, "linestyle": ":", "markerfacecolor": "white", "marker": next(markers)}
-        elif method in told:
+        elif method in coloured:
             own = {"color": next(colours), "linestyle": "-", "markerfacecolor": None, "marker": next(markers)}
         else:
             own = {"color": style.GREY, "linestyle": "-", "alpha": 0.5, "marker": "", "label": OTHERS}
@@ -131,8 +131,8 @@ def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str,
 
 
 def _barred(results: Results) -> bool:
-    """Whether bars can be told apart."""
-    return sum(family != CONTROL for _, _, family in results.methods) <= TOLD
+    """Whether bars can be coloured apart."""
+    return sum(family != CONTROL for _, _, family in results.methods) <= COLOURED
 
 
 def _lesions(results: Results, task: str) -> str:
@@ -150,7 +150,7 @@ def _note(results: Results) -> str:
     seeds = results.rows["seed"].nunique()
     bars = ", bars: ± 1 sample standard deviation of the sensitivity" if _barred(results) else ""
     spread = "One seed." if seeds == 1 else f"Means over seeds{bars}."
-    grey = "" if _barred(results) else f" In colour: the {TOLD} methods that are the most sensitive on average."
+    grey = "" if _barred(results) else f" In colour: the {COLOURED} methods that are the most sensitive on average."
     return (
         f"Markers: thresholds that {', '.join(f'{100 * share:g}' for share in shares)} % of healthy brain voxels reach."
         f" {spread}{grey}"

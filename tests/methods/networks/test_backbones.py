@@ -16,7 +16,7 @@ from harness.methods.networks.resnet import ResNet
 from harness.methods.params import BackboneParams, mark
 from harness.training import run
 from harness.training.job import train_run
-from harness.training.loop import Pace
+from harness.training.loop import LoopConfig
 
 # Parameters of torchvision's networks as its documentation gives them, less those of the classifier (512 or 2048 x 1000
 # weights and 1000 biases), which are left out here.
@@ -157,7 +157,7 @@ def test_runs_with_random_weights_say_so_and_hold_no_backbone(tiny_cohort, tmp_p
         tmp_path,
         torch.device("cpu"),
         None,
-        Pace(validation=1),
+        LoopConfig(validation=1),
     )
     about = json.loads((tmp_path / "run.json").read_text())
     assert about["title"] == "RD (random weights)"
