@@ -103,9 +103,8 @@ class Baseline(RestoringMethod):
             yield t, restored, (restored - state).abs()
             alpha_next = self.weights[following]
             if self.params.update == "cold":
-                state = ((1 - alpha_next / self.weights[t]) * restored + alpha_next / self.weights[t] * state).clamp(
-                    0, 1
-                )
+                ratio = alpha_next / self.weights[t]
+                state = ((1 - ratio) * restored + ratio * state).clamp(0, 1)
             else:
                 state = (1 - alpha_next) * restored + alpha_next * state
 
