@@ -101,7 +101,7 @@ class Baseline(SliceMethod):
 def alpha_bar_schedule(T: int) -> Tensor:
     """alpha_bar at t = 0…T, prod(1 - beta): betas rise linearly, from 1e-4 to 0.02 at T = 1000.
 
-    Other T have betas so scaled that the last t keeps as little variance (Ho et al. 2020; public code of Wyatt et al. 2022).
+    Other T have betas so scaled that the last t keeps as little (Ho et al. 2020; public code of Wyatt et al. 2022).
     """
     betas = torch.linspace(1e-4, 0.02, T, dtype=torch.float64) * 1000 / T
     return torch.cat([torch.ones(1), (1 - betas.clamp_max(0.999)).cumprod(0).float()])

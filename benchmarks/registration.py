@@ -31,8 +31,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from harness.data.grid import Grid
 from harness.data.preprocessing import ants_registration, brain, geometry, initialisation, registration, template
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.scan import Scan, read_scan
 from harness.data.preprocessing.settings import Preprocessing
 
@@ -60,7 +60,7 @@ def extracted(path: Path) -> tuple[Scan, np.ndarray]:
     inside = brain.extracted(scan)
     if inside is None:
         place = registration.locate(scan, template.load("mni152"), CHOSEN)
-        inside = geometry.sample(place.inside, place.scan.affine, Grid(scan.data.shape, scan.affine)) > 0.5
+        inside = geometry.sample(place.inside, place.scan.affine, scan.grid) > 0.5
     return Scan(path, np.where(inside, scan.data, 0).astype(np.float32), scan.affine), inside
 
 

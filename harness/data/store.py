@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.grid import Grid
 from harness.errors import HarnessError
 from harness.files import read_json, sha256
 
@@ -89,7 +90,7 @@ class Store:
     @property
     def voxel_ml(self) -> float:
         """Volume of a voxel in ml."""
-        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
+        return Grid((), self.affine).voxel_ml
 
     @property
     def simulated(self) -> bool:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from harness.data.grid import Grid
 from harness.data.index import sheet
 from harness.data.index.layout import Files
 from harness.data.preprocessing import brain, geometry, preprocess, registration, template
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.scan import Scan, read_scan
 from harness.data.preprocessing.settings import Preprocessing
 

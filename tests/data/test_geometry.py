@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import geometry
-from harness.data.preprocessing.geometry import Grid
 from tests.data.conftest import posed
 
 

@@ -9,10 +9,10 @@ import nibabel
 import numpy as np
 import pytest
 
+from harness.data.grid import Grid
 from harness.data.index import sheet
 from harness.data.index.layout import Files
 from harness.data.preprocessing import geometry, preprocess
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.report import Outcome
 from harness.data.preprocessing.settings import settings
 from tests.data.conftest import FAST, NATIVE, POSE, dice, mni, nifti, posed, scanned

@@ -20,10 +20,10 @@ from scipy import ndimage
 
 from harness.cli import harness
 from harness.config import SCHEMA
+from harness.data.grid import Grid
 from harness.data.index import sheet
 from harness.data.index.layout import Files
 from harness.data.preprocessing import previews, template
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.report import Outcome, write_report
 from harness.data.preprocessing.settings import Preprocessing
 from harness.data.quality import cohort, montage, page, rules

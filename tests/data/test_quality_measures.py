@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import previews
-from harness.data.preprocessing.geometry import Grid
 from harness.data.quality import charts, measures, montage, rules
 
 VOXEL_ML = 0.064  # of 4 mm

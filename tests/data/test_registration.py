@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import ants_registration, brain, geometry, initialisation
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.registration import follow, locate
 from harness.data.preprocessing.scan import BadScan, Scan, read_labels, read_scan
 from harness.data.preprocessing.settings import Preprocessing
@@ -58,7 +58,7 @@ def test_the_brain_in_a_head_is_found_without_its_skull(head_scan):
     found = locate(head_scan, mni(), FAST)
     assert off(found.matrix, POSE) < 2.5
     truth = scanned(mni().mask, mni().affine, POSE, NATIVE) > 0.5
-    box = geometry.sample(truth, NATIVE.affine, Grid(found.scan.data.shape, found.scan.affine), order=0) > 0.5
+    box = geometry.sample(truth, NATIVE.affine, found.scan.grid, order=0) > 0.5
     assert dice(found.inside > 0.5, box) > 0.94
     # Bone is a ring of 6.5 mm: brain must not reach the fat behind it.
     assert (brain.distance(box, found.scan.spacing)[found.inside > 0.5] < 9).all()

@@ -136,7 +136,7 @@ def test_oriented_grids_keep_their_middle_and_their_axes(codes: str) -> None:
     points = grid.points()
     np.testing.assert_allclose(points.reshape(3, -1).mean(axis=1), [1, 2, 3], atol=1e-3)
     np.testing.assert_allclose(np.ptp(points.reshape(3, -1), axis=1), [158, 197.5, 177], atol=1e-3)
-    assert grid.voxel == pytest.approx(0.015)
+    assert grid.voxel_ml == pytest.approx(0.015)
 
 
 def test_manifest_tells_the_truth(cohort: Path) -> None:

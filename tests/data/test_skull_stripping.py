@@ -10,10 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import harness
+from harness.data.grid import Grid
 from harness.data.index import sheet
 from harness.data.index.layout import Files
 from harness.data.preprocessing import geometry, preprocess, skull_stripping
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.registration import locate
 from harness.data.preprocessing.scan import BadScan, Scan
 from harness.data.preprocessing.settings import Preprocessing

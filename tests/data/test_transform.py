@@ -6,8 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import geometry
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.registration import locate
 from harness.data.preprocessing.scan import Scan
 from harness.data.preprocessing.transform import Placement, lift, prepare_scan

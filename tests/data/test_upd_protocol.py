@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from harness.data import pack
+from harness.data.grid import Grid
 from harness.data.index import sheet
 from harness.data.index.layout import Files
 from harness.data.preprocessing import geometry, preprocess
@@ -48,7 +49,7 @@ def test_labels_count_above_four_tenths_as_numbers():
     labels = np.zeros((6, 1, 2), np.uint8)
     labels[2, 0, 0], labels[2, 0, 1] = 1, 4
     padded = np.pad(labels, ((0, 0), (2, 2), (2, 2)))
-    grid = geometry.Grid((5, 1, 2), np.eye(4))
+    grid = Grid((5, 1, 2), np.eye(4))
     for shift, ones, fours in ((0.5, [0, 1, 1, 0, 0], [0, 1, 1, 0, 0]), (0.85, [0, 1, 0, 0, 0], [0, 1, 1, 0, 0])):
         matrix = np.eye(4)
         matrix[:3, 3] = (shift, 2, 2)

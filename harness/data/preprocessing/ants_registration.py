@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.preprocessing.geometry import Grid
+from harness.data.grid import Grid
 
 # ITK sums its metric in the order in which threads finish: only one thread gives the same bytes every time.
 # It reads the variable when it is loaded, so this must come before the first import of ants.

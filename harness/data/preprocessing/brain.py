@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from harness.data.preprocessing.geometry import Grid
+from harness.data.grid import Grid
 from harness.data.preprocessing.scan import Scan
 from harness.modalities import MODALITIES
 
@@ -29,7 +29,7 @@ def extracted(scan: Scan) -> np.ndarray | None:
     faces = np.concatenate([np.take(scan.data, (0, -1), axis=axis).ravel() for axis in range(3)])
     values, counts = np.unique(faces, return_counts=True)
     inside = ndimage.binary_fill_holes(scan.data != values[counts.argmax()])
-    volume = inside.sum() * scan.voxel_ml
+    volume = inside.sum() * scan.grid.voxel_ml
     if inside.mean() > 0.6 or not PLAUSIBLE[0] <= volume <= PLAUSIBLE[1]:
         return None
     return inside

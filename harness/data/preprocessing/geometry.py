@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy import ndimage
 
-
-@dataclass(frozen=True)
-class Grid:
-    """Voxels of a space: `shape` (X, Y, Z) and `affine` (4, 4) from voxel to millimetres."""
-
-    shape: tuple[int, int, int]
-    affine: np.ndarray
-
-    @property
-    def spacing(self) -> np.ndarray:
-        """Voxel size along each axis in mm, (3,)."""
-        return np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
+from harness.data.grid import Grid
 
 
 def upright(low: np.ndarray, high: np.ndarray, spacing: float) -> Grid:

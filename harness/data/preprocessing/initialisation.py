@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from scipy import ndimage
 
-from harness.data.preprocessing.geometry import Grid
+from harness.data.grid import Grid
 
 #: mm between the points that are compared, and how far around the brain they reach
 STEP, REACH = 8.0, 10.0

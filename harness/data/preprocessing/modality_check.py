@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import brain, geometry
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.scan import BadScan
 from harness.data.preprocessing.template import Template
 from harness.modalities import MODALITIES

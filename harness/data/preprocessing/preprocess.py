@@ -104,7 +104,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
             lost.append({"modality": name, **_blame(error, getattr(row, name), sheet, row)})
     record = {
         **_identity(sheet, row, chosen, modalities),
-        "brain_ml": round(float(place.inside.sum()) * place.scan.voxel_ml, 1),
+        "brain_ml": round(float(place.inside.sum()) * place.scan.grid.voxel_ml, 1),
         "similarity": {name: round(value, 5) for name, value in similarity.items() if value is not None},
         "template_to_scan": {name: np.round(matrix, 6).tolist() for name, matrix in placed.items()},
         "lost": lost,
@@ -119,7 +119,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
             raise BadScan(error.file, error.reason + where) from error
         volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
         record["lesion_voxels"] = int((labels.data > 0).sum())
-        record["lesion_ml"] = round(record["lesion_voxels"] * labels.voxel_ml, 3)
+        record["lesion_ml"] = round(record["lesion_voxels"] * labels.grid.voxel_ml, 3)
         record["expansion"] = round(1 / abs(float(np.linalg.det(matrix[:3, :3]))), 5)
     if row.unmasked:
         volumes["mask"] = np.zeros(image.shape, np.uint8)

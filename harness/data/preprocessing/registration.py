@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import ants_registration, brain, geometry, initialisation, skull_stripping
 from harness.data.preprocessing.ants_registration import Stage, Volume
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.scan import BadScan, Scan
 from harness.data.preprocessing.settings import Preprocessing
 from harness.data.preprocessing.template import Template
@@ -86,7 +86,7 @@ def locate(
 
 def _settled(scan: Scan, inside: np.ndarray, template: Template, matrix: np.ndarray, chosen: Preprocessing) -> Located:
     """Register the extracted brain from `matrix` on. Raises BadScan where its volume or its overlap is off."""
-    volume = float(inside.sum()) * scan.voxel_ml
+    volume = float(inside.sum()) * scan.grid.voxel_ml
     if not brain.PLAUSIBLE[0] <= volume <= brain.PLAUSIBLE[1]:
         raise BadScan(scan.path, f"the brain found has {volume:.0f} ml; {LOOK}")
     spacing = working_spacing(chosen.spacing)
@@ -114,7 +114,7 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
         similarity: float | None = None
     else:
         rigid, similarity = _rigid(t2, t1, spacing)
-    native = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine), np.linalg.inv(rigid))
+    native = geometry.sample(t1.inside, t1.scan.affine, t2.grid, np.linalg.inv(rigid))
     if known is not None:
         native = native * known
     if native.max() < 0.5:
@@ -125,7 +125,7 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
 def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
     """The rigid matrix from T1 to T2 millimetres, and the similarity reached."""
     # Thick slices tell little about the pose, and nothing on coarser voxels.
-    fine = working_spacing(spacing) if t2.spacing.max() < THICK else 2.0
+    fine = working_spacing(spacing) if t2.grid.spacing.max() < THICK else 2.0
     grid, moving_grid = (_upright(scan, fine) for scan in (t1.scan, t2))
     fixed = geometry.sample(t1.scan.data, t1.scan.affine, grid)
     moving = geometry.sample(t2.data, t2.affine, moving_grid)
@@ -144,7 +144,7 @@ def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
 
 def _same_brain(t2: Scan, known: np.ndarray, t1: Located) -> bool:
     """Whether an extracted T2 shows the very brain of its T1 where the headers say, as in BraTS: none to register."""
-    other = geometry.sample(t1.inside, t1.scan.affine, Grid(t2.data.shape, t2.affine)) > 0.5
+    other = geometry.sample(t1.inside, t1.scan.affine, t2.grid) > 0.5
     return 2 * float((other & known).sum()) > 0.98 * float(other.sum() + known.sum())
 
 
@@ -174,7 +174,7 @@ def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float,
         raise BadScan(scan.path, f"registration failed: the brain of the template lies outside of it; {LOOK}")
     found = brain.inside_head(image, brain.distance(prior, grid.spacing), grid.spacing, modality)
     soft = ndimage.gaussian_filter(found.astype(np.float32), 0.5)
-    return geometry.sample(soft, grid.affine, Grid(scan.data.shape, scan.affine))
+    return geometry.sample(soft, grid.affine, scan.grid)
 
 
 def _align(template: Template, scan: Scan, start: np.ndarray, spacing: float) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation, ornt_transform
 from scipy import ndimage
 
+from harness.data.grid import Grid
 from harness.data.preprocessing.volume import BadScan, read_volume, states_orientation
 
 #: how far a label may be from a whole number: the rounding of a scaled file, not a share of a voxel
@@ -33,14 +34,8 @@ class Scan:
     oriented: bool = True
 
     @property
-    def spacing(self) -> np.ndarray:
-        """Voxel size along each axis in mm, (3,)."""
-        return np.sqrt((self.affine[:3, :3] ** 2).sum(axis=0))
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel in millilitres."""
-        return abs(float(np.linalg.det(self.affine[:3, :3]))) / 1000
+    def grid(self) -> Grid:
+        return Grid(self.data.shape, self.affine)
 
 
 def read_scan(path: Path) -> Scan:
@@ -72,7 +67,7 @@ def read_labels(path: Path, like: Scan) -> Scan:
     corners = np.array(np.meshgrid(*[[0, n - 1] for n in data.shape], [1.0])).reshape(4, -1)
     shift = np.abs((affine - like.affine) @ corners)[:3].max()
     # The same grid is often written with rounded numbers, never a voxel apart.
-    if shift > like.spacing.min():
+    if shift > like.grid.spacing.min():
         raise OffGrid(path, f"mask lies up to {shift:.1f} mm off the grid of the scan; correct the affine of either")
     return Scan(path, whole_numbers(path, without_nan_background(data)), like.affine)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import geometry
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.settings import Preprocessing
 from harness.errors import HarnessError
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import geometry, modality_check, normalisation
 from harness.data.preprocessing import template as templates
-from harness.data.preprocessing.geometry import Grid
 from harness.data.preprocessing.registration import Located, follow, locate
 from harness.data.preprocessing.scan import BadScan, read_scan
 from harness.data.preprocessing.settings import Preprocessing
@@ -110,5 +110,5 @@ def prepare_scan(
         modality_check.check(modality, image, inside, template, template.packed(chosen), scan.path)
     except BadScan as error:
         raise HarnessError(f"{error.file}: {error.reason}") from error
-    native = Grid(scan.data.shape, scan.affine)
+    native = scan.grid
     return image.transpose(2, 1, 0), Placement(native, template.packed(chosen), place.matrix, Path(path))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.grid import Grid
 from harness.data.preprocessing import ants_registration
-from harness.data.preprocessing.geometry import Grid
 from harness.modalities import NAMES
 
 #: bins of the histogram of grey values 0…1 inside the brain
@@ -29,11 +29,6 @@ class Volumes:
     brain: np.ndarray
     lesion: np.ndarray | None
     grid: Grid
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel in ml of the template's space."""
-        return abs(float(np.linalg.det(self.grid.affine[:3, :3]))) / 1000
 
 
 def read(folder: Path) -> Volumes:
@@ -57,7 +52,7 @@ def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dic
     record: its subject.json; target: the template's brain (X, Y, Z), bool. What cannot be measured has no entry.
     """
     values = {f"likeness_{name}": float(value) for name, value in record.get("similarity", {}).items()}
-    brain_ml, packed_ml = float(record["brain_ml"]), float(volumes.brain.sum()) * volumes.voxel_ml
+    brain_ml, packed_ml = float(record["brain_ml"]), float(volumes.brain.sum()) * volumes.grid.voxel_ml
     values["brain_ml"] = brain_ml
     values["overlap"] = 2 * float((volumes.brain & target).sum()) / max(float(volumes.brain.sum() + target.sum()), 1)
     values["border_cm2"] = border(volumes.brain, volumes.grid.spacing)
@@ -69,8 +64,8 @@ def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dic
     if volumes.lesion is not None and "lesion_ml" in record:
         before, expansion = float(record["lesion_ml"]), float(record["expansion"])
         count = float(volumes.lesion.sum())
-        values["lesion_ml"], values["lesion_packed_ml"] = before, count * volumes.voxel_ml
-        values["lesion_voxels"] = before * expansion / volumes.voxel_ml
+        values["lesion_ml"], values["lesion_packed_ml"] = before, count * volumes.grid.voxel_ml
+        values["lesion_voxels"] = before * expansion / volumes.grid.voxel_ml
         if before > 0:
             values["lesion_change"] = change(values["lesion_packed_ml"], before, expansion)
         if count > 0:

@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from harness.data.grid import Grid
 from harness.data.simulation.fields import Array
 from harness.files import atomic
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A voxel grid: `shape` and the affine from voxels to scanner millimetres (RAS)."""
-
-    shape: tuple[int, int, int]
-    affine: npt.NDArray[np.float64]
-
-    @property
-    def spacing(self) -> float:
-        """Geometric mean of the voxel sizes in mm."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])) ** (1 / 3))
-
-    @property
-    def voxel(self) -> float:
-        """Volume of a voxel in ml."""
-        return float(abs(np.linalg.det(self.affine[:3, :3])) / 1000)
-
-    def points(self, shift: npt.ArrayLike = (0, 0, 0)) -> Array:
-        """Millimetres (3, X, Y, Z) of the voxel centres, plus `shift`."""
-        voxels = np.indices(self.shape, dtype=np.float32)
-        linear = self.affine[:3, :3].astype(np.float32)
-        offset = (self.affine[:3, 3] + np.asarray(shift)).astype(np.float32)
-        return np.tensordot(linear, voxels, axes=1) + offset.reshape(3, 1, 1, 1)
 
 
 def oriented(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from harness.data.grid import Grid
 from harness.data.simulation import strokes, tumours
 from harness.data.simulation.anatomy import NATIVE, REGISTERED, random_anatomy, rotation
 from harness.data.simulation.head import Mixture, mix, random_shell, render
@@ -22,7 +23,7 @@ from harness.data.simulation.physics import (
     vary,
     with_gadolinium,
 )
-from harness.data.simulation.scans import Grid, boxed, oriented, quantise
+from harness.data.simulation.scans import boxed, oriented, quantise
 from harness.data.simulation.streams import Streams
 
 ORIENTATIONS = ("RAS", "LAS", "LPS", "PSR", "ASR", "PIR", "RPS", "LSA")
@@ -112,7 +113,7 @@ def atlas(streams: Streams, spacing: float) -> Subject:
     lesion = strokes.random_stroke(streams("lesion"))
     pull = strokes.shrinkage(lesion, anatomy, streams("shrinkage"))
     mixture = mix(anatomy, random_shell(streams("shell")), grid.points(), spacing, pull)
-    mask = strokes.insert(mixture, lesion, streams("shape"), grid.voxel, grid.spacing)
+    mask = strokes.insert(mixture, lesion, streams("shape"), grid.voxel_ml, grid.mean_spacing)
     subject = Subject(truth={"age": round(age, 1), "lesion": lesion.region, "lesion_ml": _ml(mask > 0, grid)})
     subject.scans["T1w"] = _acquire(streams, "T1w", Protocol(sequence, 0.12, form=4), mixture, grid, tissues)
     subject.scans["label-L_desc-T1lesion_mask"] = Scan(mask, grid, 4)
@@ -130,7 +131,7 @@ def brats(streams: Streams, spacing: float) -> Subject:
     push = tumours.mass_effect(tumour, anatomy)
     # The middle of the MNI152 brain comes to lie where SRI24 has it.
     mixture = mix(anatomy, None, grid.points((120, -136, -72)), spacing, push)
-    labels = tumours.insert(mixture, tumour, streams("shape"), grid.voxel, grid.spacing)
+    labels = tumours.insert(mixture, tumour, streams("shape"), grid.voxel_ml, grid.mean_spacing)
     subject = Subject(truth={"age": round(age, 1), "lesion": "glioma", "lesion_ml": _ml(labels > 0, grid)})
     t1: Sequence
     if rng.random() < 0.35:
@@ -154,7 +155,7 @@ def brats(streams: Streams, spacing: float) -> Subject:
 
 
 def _ml(mask: npt.NDArray[np.bool_], grid: Grid) -> float:
-    return round(float(mask.sum()) * grid.voxel, 3)
+    return round(float(mask.sum()) * grid.voxel_ml, 3)
 
 
 MAKERS: dict[str, Callable[[Streams, float], Subject]] = {"camcan": camcan, "atlas": atlas, "brats": brats}
