@@ -1,4 +1,4 @@
-"""Rates of a device: batches drawn, training steps, volumes scored, voxels counted. What the verb `bench` prints."""
+"""Rates of a device, printed by `bench`: batches drawn, training steps, volumes scored, voxels counted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from harness.training import run
 from harness.training.loop import compile_networks, prepare, step
 from harness.training.sampler import SliceSampler
 
-BRAIN_MM = (153, 189, 163)  # x, y, z: what is packed of MNI152, the brain and 4 mm around it
+BRAIN_MM = (153, 189, 163)  # x, y, z: packed box of MNI152, the brain and a margin of 4 mm
 COUNTED = 10_000_000  # voxels
 PRODUCT = {"cuda": 8192, "cpu": 2048}  # side of the square matrices of `_product`
 
@@ -36,8 +36,8 @@ def measure(
     """Train and score `name` on volumes of noise; returns settings, rates per second, work and memory.
 
     Rates of scored volumes are those of `slices` slices, divided by the number of slices of a volume.
-    `tflop_per_step` counts the products of a training step, forward and backward; `share_of_peak` divides what is
-    done of them per second by the rate of one large matrix product in the same number format on the same device.
+    `tflop_per_step` counts the products of a training step, forward and backward. `share_of_peak` divides the achieved
+    TFLOP/s by those of one large matrix product in the same number format on the same device.
     """
     params = asdict(registry.params(name, overrides, "t1"))
     width, height, depth = (max(8, round(side / spacing)) for side in BRAIN_MM)
@@ -73,7 +73,7 @@ def measure(
 def _trained(
     method: Any, volumes: np.ndarray, steps: int, precise: Precision
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Rates of drawing batches and of training steps, and the work of a step; both empty if nothing is trained."""
+    """Rates of drawing batches and of training steps, and the work of a step; both empty for an untrained method."""
     device = precise.device
     streams = Streams(0, device)
     sampler = SliceSampler(volumes, np.arange(len(volumes)), device)
@@ -106,7 +106,7 @@ def _product(device: torch.device, dtype: torch.dtype) -> float:
 
 
 def _rate(what: str, work: Callable[[], Any], count: int, device: torch.device) -> float:
-    """How often per second `work` can be done, after some unmeasured times."""
+    """Calls of `work` per second, after some unmeasured ones."""
     print(f"bench: {what} …", file=sys.stderr, flush=True)
     for _ in range(max(1 if device.type == "cuda" else 0, count // 5)):
         work()

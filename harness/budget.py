@@ -1,7 +1,7 @@
-"""Memory and time that each job of the workflow may take, which clusters want to know in advance. Imports no numpy.
+"""Memory and time budgets of workflow jobs, which clusters require in advance. Imports no numpy.
 
-Measured on one core of an AMD EPYC (2.5 GHz), peak of the resident memory. A budget has half as much memory again and
-twice the time; what a job really took is in results/EXPERIMENT/benchmarks.
+Measured on one core of an AMD EPYC (2.5 GHz), peak of the resident memory. A budget adds half to the memory and doubles
+the time. Measured usage of each job is in results/EXPERIMENT/benchmarks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ PATCH = 128**2  # voxels
 
 @dataclass(frozen=True)
 class Budget:
-    """What one job may use."""
+    """Memory and time limit of one job."""
 
     megabytes: int
     minutes: int
@@ -33,13 +33,13 @@ class Budget:
 
 
 def simulate(subjects: float, spacing: float) -> Budget:
-    """Of `subjects` raw scans with voxels of `spacing` mm; at 1 mm one took 1.8 GB and 10 s, at 3 mm 0.6 GB and 2 s."""
+    """Budget of `subjects` raw scans with voxels of `spacing` mm; one took 1.8 GB, 10 s at 1 mm; 0.6 GB, 2 s at 3 mm."""
     voxels = HEAD_MM3 / spacing**3 / 1e6
     return Budget.of(550 + 145 * voxels, subjects * (2 + voxels))
 
 
 def preprocess(subjects: float, spacing: float) -> Budget:
-    """Of one chunk of `subjects`, one after the other; the raw scans decide, heads of 1 mm, whatever voxels are packed.
+    """Budget of one chunk of `subjects`, processed in turn; raw heads of 1 mm dominate, whatever the packed voxel size.
 
     Eight scans of ATLAS took 0.6 GB and 2 s each; T2-weighted ones, external brain extraction and slow disks take more.
     """
@@ -47,21 +47,21 @@ def preprocess(subjects: float, spacing: float) -> Budget:
 
 
 def pack(subjects: float, spacing: float) -> Budget:
-    """Of `subjects` registered volumes: arrays are written in place, 0.1 s a volume of 1 mm."""
+    """Budget of `subjects` registered volumes: arrays are written in place, 0.1 s per volume of 1 mm."""
     return Budget.of(700, subjects * _voxels(spacing) / 4)
 
 
 def quality(subjects: float, spacing: float) -> Budget:
-    """Of one page that shows `subjects`; 0.4 s and some pictures each."""
+    """Budget of one quality page of `subjects`; 0.4 s and some images each."""
     return Budget.of(500 + subjects + 50 * _voxels(spacing), 2 * subjects)
 
 
 def train(params: Mapping[str, Any], subjects: float, spacing: float, gpu: bool) -> Budget:
-    """Of one training with hyper-parameters `params` on `subjects`, whose grey values are held in memory (float16).
+    """Budget of one training with hyper-parameters `params` on `subjects`, whose volumes are in memory (float16).
 
     DISYRE's network needs 260 MB and 1.1 s of a core for an image of 128 x 128 (50 billion operations), others less.
     On a GPU that memory is the card's, and a slow card does 20 trillion operations a second. A training that is stopped
-    by its limit goes on at the next attempt.
+    by its limit resumes at the next attempt.
     """
     images = params.get("steps", 0) * params.get("batch", 0) * _patch(params, spacing)
     held = 2 * subjects * _voxels(spacing)
@@ -71,7 +71,7 @@ def train(params: Mapping[str, Any], subjects: float, spacing: float, gpu: bool)
 
 
 def test(params: Mapping[str, Any], subjects: float, spacing: float, protocols: int, gpu: bool) -> Budget:
-    """Of scoring `subjects` with a trained run, with maps and histograms (harness/evaluation/histogram.py) in memory.
+    """Budget of scoring `subjects` with a run, maps and histograms (harness/evaluation/histogram.py) in memory.
 
     Forward passes need 115 MB for a window of 128 x 128. DISYRE's 40 passes take 1,000 s of a core for a million
     voxels, and 8 s with a slow card, counting included; others take less.
@@ -84,7 +84,7 @@ def test(params: Mapping[str, Any], subjects: float, spacing: float, protocols: 
 
 
 def summarize(files: int, methods: int) -> Budget:
-    """Of the table of `files` of histograms: 3 s each with all maps and 1,000 resamples, and 1 s a pair of methods."""
+    """Budget of summarising `files` of histograms: 3 s each with all maps and 1,000 resamples, 1 s per method pair."""
     return Budget.of(700 + 2 * files, (3 + methods / 2) * files)
 
 
@@ -94,6 +94,6 @@ def _voxels(spacing: float) -> float:
 
 
 def _patch(params: Mapping[str, Any], spacing: float) -> float:
-    """Size of an image that a network sees, in patches of 128 x 128: a patch, or the slice where that is smaller."""
+    """Size of a network's input image, in patches of 128 x 128: a patch, or the slice where that is smaller."""
     sides = [min(params.get("patch", 128), side / spacing) for side in BRAIN_MM[:2]]
     return math.prod(sides) / PATCH

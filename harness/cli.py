@@ -1,4 +1,4 @@
-"""The command line: one verb per file in `harness/commands/`, found by file name and imported only when called."""
+"""Command line: one verb per file in `harness/commands/`, found by file name and imported only when called."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.files import FULL
 from harness.plugins import Plugins
 
 COMMANDS = Plugins("command", "harness.commands")
-#: errors of a place where this user may not write, or not a file or folder of this name
+#: errno of paths without write permission, or of the wrong kind (file or folder)
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
 
 
@@ -30,7 +30,7 @@ class Commands(click.Group):
         return COMMANDS.load(cmd_name).command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb. Turns into HarnessError what click would end in "Aborted!" without a reason."""
+        """Run the verb. Raises HarnessError for a truncated file or an interrupt, where click prints only "Aborted!"."""
         try:
             return super().invoke(ctx)
         except EOFError as error:
@@ -49,7 +49,7 @@ def harness() -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user ends in one line on standard error and exit status 1."""
+    """Run the command line; a user error ends in one line on standard error and exit status 1."""
     try:
         harness(prog_name="python -m harness")
     except HarnessError as error:

@@ -1,4 +1,4 @@
-"""An experiment's config: checked as a whole before anything runs, and read through one object. Imports no torch."""
+"""Experiment config: validated as a whole before anything runs, and read through one object. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,18 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
-
 from harness import registry
+from harness.config_files import check_characters, check_schema
 from harness.data.preprocessing import settings as preprocessing
 from harness.errors import HarnessError
 from harness.methods.params import scoring_key, training_key, without_curves
 from harness.modalities import NAMES
 
-ROOT = Path(__file__).resolve().parent.parent
-SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 DEFAULTS = {
     "preprocessing": {},
     "max_lost": 0.1,
@@ -43,11 +38,11 @@ class Task:
 
 
 class Experiment:
-    """A checked config. Raises HarnessError naming the key, the reason and the remedy at the first mistake."""
+    """A validated config. Raises HarnessError naming the key, the reason and the remedy at the first error."""
 
     def __init__(self, config: dict[str, Any]) -> None:
-        _check_characters(config, "config")
-        _check_schema(config)
+        check_characters(config, "config")
+        check_schema(config)
         self.config = {**DEFAULTS, **{key: value for key, value in config.items() if value is not None}}
         self.name: str = self.config["experiment"]
         self.tasks = [Task(**task) for task in self.config["tasks"]]
@@ -56,7 +51,7 @@ class Experiment:
         self.train: str = self.config["train"]
         self.chunks: int = self.config["chunks"]
         self.simulated: dict[str, Any] = self.config.get("simulate") or {}
-        self._known: dict[tuple[str, str], Any] = {}  # hyper-parameters by method and modality, asked for by every job
+        self._known: dict[tuple[str, str], Any] = {}  # cached hyper-parameters by method and modality
         self.config["preprocessing"] = _filled_in(self.config["preprocessing"], "template")
         self._check_datasets()
         self._check_methods()
@@ -65,7 +60,7 @@ class Experiment:
 
     @cached_property
     def datasets(self) -> dict[str, dict[str, Any]]:
-        """The data sets that are used, training first, with their entries in the config."""
+        """Data sets in use, training first, with their entries in the config."""
         used = dict.fromkeys([self.train, *(task.dataset for task in self.tasks)])
         return {name: _filled_in(self.config["datasets"][name], "root") for name in used}
 
@@ -85,7 +80,7 @@ class Experiment:
         return list(dict.fromkeys(task.modality for task in self.tasks if task.dataset == dataset))
 
     def registered(self, dataset: str) -> list[str]:
-        """Modalities of a data set to register: T1 and T2 in any case, so that fewer tasks prepare nothing anew."""
+        """Modalities of a data set to register: always T1 and T2, so that fewer tasks repeat no preprocessing."""
         return [name for name in NAMES if name in ("t1", "t2", *self.modalities_of(dataset))]
 
     def params(self, method: str, modality: str) -> dict[str, Any]:
@@ -93,13 +88,13 @@ class Experiment:
         return asdict(self._params(method, modality))
 
     def training_settings(self, method: str, modality: str) -> str:
-        """What decides the weights of a run but its seed and data, as sorted JSON: a change of it retrains."""
+        """Settings that determine a run's weights, except seed and data, as sorted JSON: a change of them retrains."""
         params = self._params(method, modality)
         about = {"revision": registry.describe(method).revision, "params": training_key(params)}
         return json.dumps(about, sort_keys=True)
 
     def scoring_settings(self, method: str, modality: str, seed: int) -> str:
-        """What decides the scores of a trained run of a seed, as sorted JSON: a change of it rescores."""
+        """Settings that determine the scores of a seed's trained run, as sorted JSON: a change of them rescores."""
         params = self._params(method, modality)
         if seed not in self.curve_seeds:
             params = without_curves(params)
@@ -107,13 +102,13 @@ class Experiment:
         return json.dumps(about, sort_keys=True)
 
     def trained_as(self, method: str, modality: str) -> str:
-        """The method whose run of the same seed is scored: a variant that only scores otherwise has its baseline's."""
+        """Method whose run of the same seed is scored: the baseline of a variant that differs only in scoring."""
         base = registry.base(method)
         same = self.training_settings(base, modality) == self.training_settings(method, modality)
         return base if same else method
 
     def preprocessing_settings(self) -> str:
-        """All settings of preprocessing, defaults too, as sorted JSON."""
+        """All preprocessing settings, including defaults, as sorted JSON."""
         return json.dumps(asdict(preprocessing.settings(self.config["preprocessing"])), sort_keys=True)
 
     @property
@@ -182,7 +177,7 @@ class Experiment:
                 raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.every())}")
 
     def _params(self, method: str, modality: str) -> Any:
-        """Hyper-parameters: a variant has those that the config gives its baseline where it says nothing itself."""
+        """Hyper-parameters; those that a variant does not set default to the config's values for its baseline."""
         if (method, modality) not in self._known:
             self._known[method, modality] = self._made(method, modality)
         return self._known[method, modality]
@@ -219,7 +214,7 @@ class Experiment:
 
     @property
     def curve_seeds(self) -> list[int]:
-        """The seeds that the curve of Figure 2 is scored for: the first, unless the config chooses."""
+        """Seeds that the curve of Figure 2 is scored for; by default the first."""
         return self.config["evaluation"].get("curve_seeds", self.seeds[:1])
 
     @property
@@ -229,14 +224,14 @@ class Experiment:
 
     @property
     def tables(self) -> list[str]:
-        """Names of the tables to render: all, unless the config chooses."""
+        """Names of the tables to render; by default all."""
         from harness.paper import registry as paper
 
         return self.config["paper"].get("tables", paper.names("tables", self.methods, self.protocols))
 
     @property
     def figures(self) -> list[str]:
-        """Names of the figures to render: all, unless the config chooses."""
+        """Names of the figures to render; by default all."""
         from harness.paper import registry as paper
 
         return self.config["paper"].get("figures", paper.names("figures", self.methods))
@@ -248,60 +243,8 @@ class Experiment:
         return chosen if chosen in self.methods else self.methods[0]
 
 
-def read(*paths: str | Path) -> dict[str, Any]:
-    """Read config files, later ones laid over earlier ones: mappings merge, everything else is replaced."""
-    merged: dict[str, Any] = {}
-    for path in paths:
-        try:
-            merged = _overlay(merged, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
-        except FileNotFoundError:
-            raise HarnessError(f"{path}: no such config file") from None
-        except yaml.YAMLError as error:
-            raise HarnessError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
-    return merged
-
-
 def _filled_in(entry: dict[str, Any], key: str) -> dict[str, Any]:
-    """An entry of the config with environment variables and `~` in the path under `key`, if there is one, filled in."""
+    """A config entry with environment variables and `~` expanded in the path under `key`, if present."""
     if not isinstance(entry.get(key), str):
         return entry
     return {**entry, key: os.path.expanduser(os.path.expandvars(entry[key]))}
-
-
-def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    merged = dict(below)
-    for key, value in above.items():
-        nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _overlay(merged[key], value) if nested else value
-    return merged
-
-
-def _check_characters(value: Any, place: str) -> None:
-    """Refuse keys and strings with control characters, such as the line break that ends a YAML block.
-
-    Patterns let one pass at the end, and file names and commands are made of these strings.
-    """
-    if isinstance(value, str) and not value.isprintable():
-        raise HarnessError(f"{place}: {value!r} holds a line break or another control character; write it on one line")
-    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
-        _check_characters(key, place)
-        _check_characters(part, f"{place}.{key}".removeprefix("config."))
-
-
-def _check_schema(config: dict[str, Any]) -> None:
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    error = best_match(Draft202012Validator(schema).iter_errors(_without_empty(config)))
-    if error is None:
-        return
-    place = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties" and isinstance(error.instance, dict):
-        known = list(error.schema.get("properties", {}))
-        unknown = [key for key in error.instance if key not in known]
-        where = f"{place}.{unknown[0]}" if place else unknown[0]
-        raise HarnessError(f"{where}: no such key; there are {', '.join(known)}")
-    raise HarnessError(f"{place or 'config'}: {error.message}")
-
-
-def _without_empty(config: dict[str, Any]) -> dict[str, Any]:
-    """The config without the keys that an overlay emptied with `null`."""
-    return {key: value for key, value in config.items() if value is not None}

@@ -1,4 +1,4 @@
-"""Choosing the device that networks run on, and what it is called in reports."""
+"""Selection of the device that networks run on, and its name in reports."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness import device_lock
 from harness.errors import HarnessError
 
 NAMES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
-#: values of CUDA_VISIBLE_DEVICES by which a user or a scheduler says that there shall be no GPU
+#: values of CUDA_VISIBLE_DEVICES by which a user or a scheduler hides every GPU
 HIDDEN = ("", "-1", "NoDevFiles")
 #: the oldest driver that runs a major version of CUDA
 DRIVERS = {"11": "450", "12": "525", "13": "580"}
@@ -24,8 +24,8 @@ DRIVERS = {"11": "450", "12": "525", "13": "580"}
 def choose(name: str = "auto") -> torch.device:
     """The device of a name: `auto`, `cpu`, `mps`, `cuda`, or a numbered one such as `cuda:1`.
 
-    `cuda` is one of the visible devices, if there are several one that no other process of this user has taken; `auto`
-    is the same, or the CPU where none is visible. Sets the CPU threads from OMP_NUM_THREADS.
+    `cuda` selects a visible device, among several one that no other process of this user has locked. `auto` selects
+    likewise, or the CPU where no GPU is visible. Sets the CPU threads from OMP_NUM_THREADS.
     Raises HarnessError where the name is unknown or the device missing.
     """
     _set_threads()
@@ -38,7 +38,7 @@ def choose(name: str = "auto") -> torch.device:
             raise HarnessError("device mps: torch finds no Apple GPU; use device: cpu")
         return torch.device("mps")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what torch says of an old driver is said below, with the remedy
+        warnings.simplefilter("ignore")  # `_unusable` reports an old driver, with the remedy
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if not count:
         reason = _unusable()
@@ -76,8 +76,8 @@ def _numbered(name: str, count: int) -> int:
 
 
 def _own(count: int) -> int:
-    """The index of a device that no other process of this user has, or else of one that fewest have."""
-    if count == 1:  # a scheduler gives each job its own device, and calls every one of them 0
+    """Index of the device that the fewest other processes of this user have locked."""
+    if count == 1:  # a scheduler gives each job a device of its own, always with index 0
         return 0
     names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(count)]
     try:
@@ -91,12 +91,12 @@ def _own(count: int) -> int:
 
 
 def _free_memory() -> dict[str, float]:
-    """Free memory of each GPU in MiB, by UUID; empty if unknown. torch would take memory on each to find out."""
+    """Free memory of each GPU in MiB, by UUID; empty if unknown. A query by torch would allocate memory on each."""
     return {uuid.removeprefix("GPU-"): float(free) for uuid, free in _smi("uuid", "memory.free") if free.isdecimal()}
 
 
 def _unusable() -> str:
-    """Why torch cannot use the GPUs that the driver lists, and what to install; empty if there are none to use."""
+    """Reason why torch cannot use the GPUs that the driver lists, with the remedy; empty without such GPUs."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in HIDDEN:
         return ""
     rows = _smi("name", "driver_version")
@@ -121,7 +121,7 @@ def _unusable() -> str:
 
 
 def _smi(*fields: str) -> list[list[str]]:
-    """What nvidia-smi says of each GPU; nothing if it is missing or fails."""
+    """Fields that nvidia-smi prints for each GPU; an empty list if it is missing or fails."""
     command = ["nvidia-smi", f"--query-gpu={','.join(fields)}", "--format=csv,noheader,nounits"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=30)

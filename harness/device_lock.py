@@ -1,4 +1,4 @@
-"""A device for each process: lock files, one for each device, that the operating system releases with their holder."""
+"""Device locks: files, one for each process on a device, that the operating system releases with their holder."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _held: dict[str, int] = {}
 
 
 def take(devices: Sequence[str], free: Mapping[str, float] | None = None) -> tuple[int, int]:
-    """Take a device until this process ends; returns its index and how many processes of this user had it before.
+    """Lock a device until this process ends; returns its index and the number of processes of this user that held it.
 
     devices: physical names, the same in every process of this host, such as UUIDs; free: memory that is free on them,
-    in any unit. Of the devices that fewest processes hold, the one with most free memory is taken, so that a device
-    which another program uses comes last, and nobody waits. A process that asks again gets the device that it has.
+    in any unit. Of the devices that the fewest processes hold, the one with most free memory is taken, so that a device
+    in use by another program comes last. The call does not wait for a device. Repeated calls return the same device.
     Raises HarnessError where locks do not work here.
     """
     for index, name in enumerate(devices):
@@ -48,7 +48,7 @@ def take(devices: Sequence[str], free: Mapping[str, float] | None = None) -> tup
 
 
 def _holders(folder: Path, stem: str) -> int:
-    """How many processes hold a device: each has locked a file of its own."""
+    """Number of processes that hold a device: each has locked a file of its own."""
     held = 0
     for path in folder.glob(f"{stem}.*.lock"):
         handle = _lock(path)
@@ -70,7 +70,7 @@ def _folder() -> Path:
         about = folder.lstat()
     except OSError as error:
         raise HarnessError(f"{folder}: {error.strerror}") from None
-    # Anybody may have made a folder or a link of this name: what is not ours is not written to.
+    # Another user may have made a folder or a link of this name: refuse to write to it.
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != user:
         raise HarnessError(f"{folder}: is not a folder of yours")
     return folder

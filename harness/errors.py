@@ -1,5 +1,5 @@
-"""The one exception that people see: its message names the file or key, the reason and the remedy in one line."""
+"""Exception for user errors: its one-line message names the file or key, the reason and the remedy."""
 
 
 class HarnessError(Exception):
-    """A mistake that the user can mend; the command line prints it as a single line, without a traceback."""
+    """An error that the user can fix; the command line prints it as a single line, without a traceback."""

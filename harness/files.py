@@ -1,4 +1,4 @@
-"""Writing files so that a kill never leaves half of one: write beside the target, then rename."""
+"""Atomic writing of files: a temporary file beside the target, renamed when complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-#: errors of a disk that is full, or of a quota that is used up
+#: errno of a full disk, or of an exhausted quota
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -21,9 +21,9 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path with the suffixes of `path` in the same folder; rename it to `path` on success.
 
-    The caller writes a file (or makes a folder) at the yielded path. On an exception nothing of it is left behind and
-    what was at `path` before stays as it was. Its content is on the disk before the name is, so that no power cut
-    leaves half a file under it. Removes temporary files of the same path whose process was killed.
+    The caller writes a file (or makes a folder) at the yielded path. An exception removes it and leaves the previous
+    content of `path` unchanged. Data are synced to disk before the rename, so that no power cut leaves half a file.
+    Removes temporary files of the same path whose process was killed.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(target)
         partial.replace(target)
     except OSError as error:
-        if error.errno in FULL and error.filename is None:  # a write that fails does not say of which file
+        if error.errno in FULL and error.filename is None:  # a failed write does not name its file
             error.filename = str(target)
         raise
     finally:
@@ -63,7 +63,7 @@ def _remove_orphans(target: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Whether a process of this host runs, as far as that can be found out."""
+    """Whether a process of this host runs; True where that cannot be determined."""
     if os.name == "nt":  # signal 0 would end it there
         return True
     try:
@@ -77,9 +77,9 @@ def _runs(process: int) -> bool:
 
 @contextlib.contextmanager
 def full_disk_named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise OSError with `path` where torch or safetensors, which have errors of their own, find the disk full within.
+    """Raise OSError naming `path` where torch or safetensors, with exceptions of their own, find the disk full within.
 
-    torch must be given an open file: then the reason of its RuntimeError is the OSError of that file.
+    torch must write to an open file: then the context of its RuntimeError is the OSError of that file.
     """
     try:
         yield
@@ -98,9 +98,9 @@ def full_disk_named(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def reserve(path: str | os.PathLike[str]) -> None:
-    """Take the room of a sparse file on the disk now: a mapped file that finds the disk full later kills the process.
+    """Allocate a sparse file's disk space now: a memory-mapped file that fills the disk later kills the process.
 
-    Raises OSError if there is no room. Does nothing where the system cannot.
+    Raises OSError if the disk is full. Does nothing on systems without `posix_fallocate`.
     """
     if not hasattr(os, "posix_fallocate"):
         return

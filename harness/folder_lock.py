@@ -1,4 +1,4 @@
-"""A lock on a folder of results, which the operating system releases with its holder, however that ends."""
+"""Locks on results folders, which the operating system releases when their holder ends in any way."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _held: list[int] = []
 
 
 def hold(folder: str | os.PathLike[str]) -> None:
-    """Hold an experiment's folder, made if missing, until this process ends. Raises HarnessError as `_lock` does."""
+    """Lock an experiment's folder, made if missing, until this process ends. Raises HarnessError as `_lock` does."""
     handle = _lock(Path(folder), "runs this experiment", "`python -m harness status` shows its progress")
     if handle is not None:
         _held.append(handle)
@@ -30,7 +30,7 @@ def hold(folder: str | os.PathLike[str]) -> None:
 
 @contextlib.contextmanager
 def held(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold the folder of a run, made if missing. Raises HarnessError as `_lock` does."""
+    """Lock the folder of a run, made if missing. Raises HarnessError as `_lock` does."""
     handle = _lock(Path(folder), "trains this run", "then run the same command again")
     try:
         yield
@@ -42,8 +42,8 @@ def held(folder: str | os.PathLike[str]) -> Iterator[None]:
 def _lock(folder: Path, doing: str, advice: str) -> int | None:
     """The open lock file of a folder, made if missing.
 
-    Raises HarnessError naming the holder if another process holds it. Where the file system has no locks (some network
-    file systems) a warning says so, and the result is None.
+    Raises HarnessError naming the holder if another process holds it. On file systems without locks (some network file
+    systems) prints a warning and returns None.
     """
     path = folder / NAME
     folder.mkdir(parents=True, exist_ok=True)

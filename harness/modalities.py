@@ -1,4 +1,4 @@
-"""The kinds of scan there are: one list, which configs, subject sheets, arrays and options take them from."""
+"""Modalities: one list, used by configs, subject sheets, arrays and options."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Modality:
-    """A kind of scan. `name` is its name everywhere.
+    """A modality. `name` is its name everywhere.
 
-    fluid: whether fluid is dark or bright and grey values in the brain rise or fall with a T1-weighted template's:
-    1 as in it, -1 the other way round, 0 neither, so that contrast cannot be checked.
+    fluid: sign of the contrast of fluid and brain relative to a T1-weighted template: 1 for the same, -1 for inverted,
+    0 for neither, so that contrast cannot be checked.
     """
 
     name: str
@@ -18,7 +18,7 @@ class Modality:
     fluid: int
 
 
-#: in the order in which a subject's scans are tried as the one that is registered to the template; others follow it
+#: in order of preference as the scan that is registered to the template; a subject's other scans follow it
 MODALITIES = {
     modality.name: modality
     for modality in (

@@ -1,4 +1,4 @@
-"""Reference of all hyper-parameters, as Markdown and as JSON schema: read from the baselines' files without torch."""
+"""Hyper-parameter reference, as Markdown and as JSON schema, read from the baselines' files without torch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 import yaml
 
 from harness import registry
-from harness.config import SCHEMA
+from harness.config_files import SCHEMA
 from harness.methods import params as families
 from harness.modalities import NAMES
 
@@ -31,8 +31,8 @@ class Parameter:
     default: Any
     hint: Any  # its type
     description: str  # unit, range and source: the comment on its line
-    scoring: bool  # whether scoring alone reads it
-    defaults: dict[str, Any]  # defaults of single modalities that differ
+    scoring: bool  # whether only scoring reads it
+    defaults: dict[str, Any]  # differing defaults, by modality
 
 
 def parameters(method: str) -> list[Parameter]:
@@ -88,7 +88,7 @@ def markdown() -> str:
 
 
 def schema() -> str:
-    """The schema of a config with every hyper-parameter, as JSON, for editors; the workflow checks more than that."""
+    """JSON schema of a config with every hyper-parameter, for editors; the workflow checks more than that."""
     whole = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     whole["$defs"] = {
         name: {
@@ -103,7 +103,7 @@ def schema() -> str:
 
 
 def _method_schema(name: str) -> dict[str, Any]:
-    """The parameters of a method, and under each modality those again."""
+    """Schema of a method's parameters, repeated under each modality."""
     own = {"$ref": f"#/$defs/{registry.base(name)}"}
     alone = {**own, "unevaluatedProperties": False}
     return {"allOf": [own], "properties": dict.fromkeys(NAMES, alone), "unevaluatedProperties": False}

@@ -1,4 +1,4 @@
-"""Whether jobs that train or score get a GPU, and which device; decided once for all hosts. Imports no torch."""
+"""Device placement of jobs that train or score, decided once for all hosts. Imports no torch."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ GPUS = "HARNESS_GPUS"
 
 
 def wants_gpu(device: str, elsewhere: bool) -> bool:
-    """Whether such jobs ask for a GPU, with the config's `device`; `elsewhere`: jobs run on other hosts than this one.
+    """Whether such jobs request a GPU, with the config's `device`; `elsewhere`: jobs run on other hosts than this one.
 
-    Hosts differ: the login node of a cluster has no GPU, its nodes have. So `auto` asks for one where jobs go
-    elsewhere, and on one machine where the program of the driver is found. The environment variable HARNESS_GPUS
-    (0 or 1) decides before both; it is set here, and the Snakemake of every job inherits it.
+    The login node of a cluster has no GPU, unlike its compute nodes. So `auto` requests a GPU where jobs run on other
+    hosts, and on one machine where `nvidia-smi` is installed. The environment variable HARNESS_GPUS (0 or 1) overrides
+    both. This function sets it, and the Snakemake of every job inherits it.
     """
     if device != "auto":
         return device.startswith("cuda")
@@ -23,10 +23,10 @@ def wants_gpu(device: str, elsewhere: bool) -> bool:
 
 
 def job_device(device: str, gpu: bool) -> str:
-    """The device that a job is told, where `gpu` says that a cluster gave it one.
+    """The `--device` of a job; `gpu`: whether a cluster allocated a GPU to it.
 
-    With a GPU `auto` becomes `cuda`: a job must fail where CUDA is missing, not train on the CPU in silence. The
-    environment variable HARNESS_DEVICE decides before `auto`.
+    With a GPU `auto` becomes `cuda`, so that a job without working CUDA fails instead of silently training on the CPU.
+    The environment variable HARNESS_DEVICE overrides `auto`.
     """
     if device != "auto":
         return device

@@ -1,4 +1,4 @@
-"""Files found by their names: baselines, layouts, tables, figures and commands, each one file of its folder.
+"""Plugins found by file name: baselines, layouts, tables, figures and commands, each one file of its folder.
 
 A file is imported when it is used; the literals at its top level are read without importing it.
 """
@@ -20,9 +20,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Plugins:
-    """The files of a package's folder, but for those whose names begin with an underscore."""
+    """The files of a package's folder, except those whose names begin with an underscore."""
 
-    kind: str  # what one of them is called, for messages
+    kind: str  # singular noun for messages
     package: str  # dotted name, below the folder of the project
 
     @property
@@ -34,7 +34,7 @@ class Plugins:
         return sorted(path.stem for path in self.folder.glob("*.py") if not path.stem.startswith("_"))
 
     def path(self, name: str) -> Path:
-        """The file of a name. Raises HarnessError that lists the names where there is none."""
+        """The file of a name. Raises HarnessError that lists the known names for an unknown one."""
         if name not in self.names():
             file = f"{self.package.replace('.', '/')}/{name}.py"
             raise HarnessError(f"{self.kind} {name!r} is unknown: no file {file}; there are {', '.join(self.names())}")
@@ -69,7 +69,7 @@ def syntax_tree(path: Path) -> ast.Module:
 
 @functools.cache
 def _parsed(path: Path, _changed: int) -> ast.Module:
-    """The syntax tree of a file, parsed once per change of it: a dry run asks for each baseline hundreds of times."""
+    """The syntax tree of a file, parsed once per modification: a dry run reads each baseline hundreds of times."""
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
     except SyntaxError as error:

@@ -1,4 +1,4 @@
-"""The number format of networks: bfloat16 or float16 with a scaled loss where a card has it, float32 elsewhere."""
+"""Number format of networks: bfloat16 or float16 with a scaled loss where a card supports it, float32 elsewhere."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor
 from harness.errors import HarnessError
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-#: names one of FORMATS for networks on CUDA; no part of a run's settings, so that it retrains nothing
+#: environment variable naming one of FORMATS for networks on CUDA; not a run setting, so a change retrains nothing
 VARIABLE = "HARNESS_PRECISION"
 #: CUDA's compute capability from which float16 is faster than float32: tensor cores
 TENSOR_CORES = (7, 0)
 
 
 def chosen(device: torch.device) -> torch.dtype:
-    """The format of networks on a device: HARNESS_PRECISION or the best that a CUDA card has; float32 on a CPU.
+    """Format of networks on a device: HARNESS_PRECISION or the best that a CUDA card supports; float32 on a CPU.
 
     Raises HarnessError where HARNESS_PRECISION names no format.
     """
@@ -54,9 +54,9 @@ def _autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManage
 class Precision:
     """Losses and optimiser steps in the format of a device.
 
-    float16 has too small a range for gradients: the loss is scaled before `backward`, gradients are scaled back before
-    they are clipped, and a step whose gradients are not finite is left out and the scale halved. float16 alone makes
-    the host wait for the device in every step. Where a method refuses float16 (`Method.float16`), float32 is taken.
+    float16 has too small a range for gradients: the loss is scaled before `backward`, gradients are unscaled before
+    they are clipped, and a step with non-finite gradients is skipped and the scale halved. Only float16 makes the host
+    wait for the device in every step. Methods that refuse float16 (`Method.float16`) run in float32.
     """
 
     def __init__(self, device: torch.device, float16: bool = True) -> None:
@@ -79,7 +79,7 @@ class Precision:
         (loss if self.scaler is None else self.scaler.scale(loss)).backward()
 
     def step(self, optimizer: torch.optim.Optimizer, clip: float | None = None) -> bool:
-        """Step an optimiser, the norm of its gradients at most `clip`; returns False if the step was left out."""
+        """Step an optimiser, with gradient norm clipped to `clip`; returns False if the step was skipped."""
         if self.scaler is not None:
             self.scaler.unscale_(optimizer)
         if clip is not None:
@@ -94,10 +94,10 @@ class Precision:
         return self.scaler.get_scale() >= before
 
     def state_dict(self) -> dict[str, Any]:
-        """The scale and its history; empty where nothing is scaled."""
+        """State of the gradient scaler; empty without loss scaling."""
         return {} if self.scaler is None else self.scaler.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken; a state of another format is passed over."""
+        """Restore a state of `state_dict`; ignores a state of another format."""
         if self.scaler is not None and state:
             self.scaler.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""Finding baselines by file name and reading what they declare without importing them.
+"""Baseline registry: discovery by file name and declarations, read without import.
 
 A baseline is `baselines/NAME.py`. Its literals (REVISION, TITLE, …) are read from the source, and its `Params` is
 the only part that is executed here: listing and checking need no torch, and a broken baseline breaks only itself.
@@ -21,7 +21,7 @@ from harness.modalities import NAMES
 from harness.plugins import Plugins, syntax_tree
 
 BASELINES = Plugins("method", "baselines")
-CONTROL = "control"  # the family of methods that show what a number is worth, and are no rivals
+CONTROL = "control"  # family of reference methods, which are not ranked
 FAMILIES = {
     "IR": "image reconstruction",
     "FM": "feature modelling",
@@ -29,24 +29,24 @@ FAMILIES = {
     "S-S": "self-supervised",
     CONTROL: "control",
 }
-PARAMS_MODULE = "_params_of_"  # begins the names of the modules that hold a `Params` alone
+PARAMS_MODULE = "_params_of_"  # prefix of the modules that hold only a `Params`
 _PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "harness.methods.params")
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a baseline's file says about itself."""
+    """The declarations of a baseline's file."""
 
     name: str  # the file name, with -VARIANT for a variant; used in configs and paths
     title: str  # the name printed in tables
     family: str  # a key of FAMILIES
     paper: str  # where the method was published
     summary: str  # the first line of the file's docstring, without the name
-    revision: int  # raised when the method's code changes its results: retrains this method alone
+    revision: int  # raised when a code change alters the method's results: retrains only this method
     requires: str | None  # a method whose run of the same seed and modality this one builds on
     small: dict[str, Any]  # hyper-parameters that train in seconds on a CPU, for tests
     variants: tuple[str, ...]  # names of its variants
-    params: dict[str, Any]  # hyper-parameters that make the variant; none for the method as published
+    params: dict[str, Any]  # hyper-parameters that define the variant; empty for the method as published
 
 
 def names() -> list[str]:
@@ -65,7 +65,7 @@ def base(name: str) -> str:
 
 
 def describe(name: str) -> Description:
-    """Read a baseline's declarations. Raises HarnessError if there is no such baseline or a declaration is wrong."""
+    """Read a baseline's declarations. Raises HarnessError for an unknown baseline or an invalid declaration."""
     path = BASELINES.path(base(name))
     variant = name.partition("-")[2]
     declared = BASELINES.literals(base(name))
@@ -99,7 +99,7 @@ def params_class(name: str) -> type:
     `Params` may build on classes of `harness.methods.params` and on the `Params` of another baseline.
     """
     path = BASELINES.path(base(name))
-    # A module of its own, because dataclasses look their types up in the module of a class.
+    # A separate module, because dataclasses resolve type hints in the module of a class.
     module = types.ModuleType(f"{PARAMS_MODULE}{base(name)}")
     sys.modules[module.__name__] = module
     body: list[ast.stmt] = []
@@ -121,9 +121,8 @@ def params_class(name: str) -> type:
 def params(name: str, overrides: dict[str, Any], modality: str, where: str = "params") -> Any:
     """The hyper-parameters of a method for one modality.
 
-    `overrides` maps names to values; entries under a modality (`t1`, `t2`, …) go before the others. Defaults per
-    modality come from `Params.MODALITY`, a mapping of modality to values, where a method's paper has such; those of a
-    variant replace them.
+    `overrides` maps names to values; entries under a modality (`t1`, `t2`, …) take precedence over the others. Defaults
+    per modality come from `Params.MODALITY`, a mapping of modality to values. Values of a variant override them.
     Raises HarnessError naming the key.
     """
     cls = params_class(name)
@@ -133,7 +132,7 @@ def params(name: str, overrides: dict[str, Any], modality: str, where: str = "pa
 
 
 def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[str, Any]:
-    """Overrides for one modality: those under its name go before the others. Raises HarnessError for no mapping."""
+    """Overrides for one modality: those under its name take precedence. Raises HarnessError for a non-mapping."""
     common = {key: value for key, value in overrides.items() if key not in NAMES}
     own = overrides.get(modality) or {}
     if not isinstance(own, dict):

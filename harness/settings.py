@@ -1,4 +1,4 @@
-"""Values of a config as frozen dataclasses: names, types and ranges are checked. Imports no torch."""
+"""Config values as frozen dataclasses, with checks of names, types and ranges. Imports no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
     """Return `cls(**values)` after checking names and types; lists become tuples, whole numbers floats where wanted.
 
     `where` names the place in the config for the message, e.g. `params.dae`.
-    A class may have RENAMED, present names by former ones of parameters and of values.
+    A class may have RENAMED, a mapping of former to present names of parameters and values.
     Raises HarnessError for an unknown or former name, a wrong type or a value that the class refuses.
     """
     hints = get_type_hints(cls)
@@ -38,7 +38,7 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
 
 
 def upgraded(cls: type, values: dict[str, Any]) -> dict[str, Any]:
-    """Values that an earlier version stored, under the present names of parameters and values."""
+    """Values stored by an earlier version, with former names of parameters and values replaced."""
     names = getattr(cls, "RENAMED", {})
     return {names.get(key, key): names.get(v, v) if isinstance(v, str) else v for key, v in values.items()}
 

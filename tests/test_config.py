@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from harness import registry
-from harness.config import Experiment, read
+from harness.config import Experiment
+from harness.config_files import read
 from harness.data.preprocessing.normalisation import RULES
 from harness.data.preprocessing.settings import Preprocessing
 from harness.errors import HarnessError
@@ -183,7 +184,8 @@ def test_every_modality_can_be_named():
 
 def test_config_needs_no_heavy_library():
     code = (
-        "import sys; from harness.config import Experiment, read; Experiment(read('config.yaml'));"
+        "import sys; from harness.config import Experiment; from harness.config_files import read;"
+        "Experiment(read('config.yaml'));"
         "print([m for m in ('torch', 'numpy', 'scipy', 'pandas', 'nibabel', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 from harness import registry
 from harness.cli import harness
-from harness.config import Experiment, read
+from harness.config import Experiment
+from harness.config_files import read
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -11,7 +11,7 @@ import pytest
 LAYERS = (
     ("errors", "modalities", "placement", "budget"),
     ("files", "device_lock", "folder_lock", "plugins", "settings"),
-    ("device", "precision"),
+    ("config_files", "device", "precision"),
     ("data", "methods"),
     ("registry",),
     ("training",),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import yaml
 
-from harness.config import Experiment, read
+from harness.config import Experiment
+from harness.config_files import read
 from harness.errors import HarnessError
 
 #: method, modality or task, and seed

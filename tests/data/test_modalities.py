@@ -81,7 +81,7 @@ def test_the_quality_page_shows_every_modality(raw, tmp_path):
     outcomes, folder = registered(raw, tmp_path / "other", "flair")
     found = cohort.build("mine", sheet.read(tmp_path / "other" / "subjects.csv"), folder.parent, outcomes)
     assert {"FLAIR as it came", "FLAIR packed"} == found.subjects[0].pictures.keys()
-    assert "likeness_flair" in found.subjects[0].values
+    assert "nmi_reference_flair" in found.subjects[0].values
 
 
 def test_packed_arrays_are_those_that_were_wanted(raw, tmp_path):

@@ -19,7 +19,7 @@ from PIL import Image
 from scipy import ndimage
 
 from harness.cli import harness
-from harness.config import SCHEMA
+from harness.config_files import SCHEMA
 from harness.data.grid import Grid
 from harness.data.index import sheet
 from harness.data.index.layout import Files
@@ -141,7 +141,7 @@ def test_the_command_writes_a_table_and_a_page(four, tmp_path):
     assert (rows["b"]["file"], rows["b"]["reason"]) == ("b/t2.nii", "every voxel is 0")
     assert rows["d"]["reason"] == "something to know"
     assert not any(rows["c"][key] for key in rules.BY_KEY)
-    assert rows["b"]["likeness_t2"] == rows["b"]["nmi_t1_t2"] == rows["b"]["histogram_t2"] == ""
+    assert rows["b"]["nmi_reference_t2"] == rows["b"]["nmi_t1_t2"] == rows["b"]["histogram_t2"] == ""
     articles = elements(tmp_path / "out" / "quality.html", "article")
     assert [article.get("id") for article in articles] == list("abcd")
 
@@ -158,7 +158,7 @@ def test_measures_of_a_subject_by_hand(four):
     assert values["brain_change"] == pytest.approx(0, abs=0.01)
     assert values["overlap"] > 0.99
     assert values["border_cm2"] == 0
-    assert values["likeness_t1"] == 1.2
+    assert values["nmi_reference_t1"] == 1.2
     assert values["nmi_t1_t2"] > 1.8  # one image is the other's negative
     assert values["alignment"] > 10
     assert found["d"].values["lesion_change"] == pytest.approx(100 * (7.68 / 1.25 / 5.5 - 1))

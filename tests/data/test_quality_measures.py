@@ -39,9 +39,9 @@ def test_the_cohorts_limits_are_four_robust_deviations():
         ("brain_ml", (2150, 60), 2310, "high"),  # by its absolute limit
         ("overlap", (0.95, 0.005), 0.90, "low"),
         ("overlap", (0.95, 0.005), 0.99, None),
-        ("likeness_t1", (1.2, 0.01), 1.1, "low"),
-        ("likeness_t1", (1.2, 0.01), 1.4, None),
-        ("likeness_t2", (1.15, 0.01), 1.02, "low"),
+        ("nmi_reference_t1", (1.2, 0.01), 1.1, "low"),
+        ("nmi_reference_t1", (1.2, 0.01), 1.4, None),
+        ("nmi_reference_t2", (1.15, 0.01), 1.02, "low"),
         ("nmi_t1_t2", (1.15, 0.01), 1.02, "low"),
         ("alignment", (4.0, 0.5), 1.4, "low"),
         ("alignment", (4.0, 0.5), 40.0, None),
@@ -90,7 +90,7 @@ def test_the_change_of_tiny_lesions_is_not_flagged(voxels, flagged):
 
 def test_every_rule_is_told_in_words():
     assert "below 900 ml, or above 2300 ml" in named("brain_ml").rule()
-    assert "4 robust standard deviations" in named("likeness_t1").rule()
+    assert "4 robust standard deviations" in named("nmi_reference_t1").rule()
     assert "only where lesion size ≥ 100 voxels" in named("lesion_change").rule()
     assert named("lesion_ml").rule() == ""
 

@@ -13,7 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from harness.commands.table import command
-from harness.config import Experiment, read
+from harness.config import Experiment
+from harness.config_files import read
 from harness.errors import HarnessError
 from harness.paper import registry
 from harness.paper.inputs import Sources

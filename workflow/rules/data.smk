@@ -67,7 +67,7 @@ rule preprocess:
         folder=subpath(output[0], ancestor=2),
         settings=experiment.preprocessing_settings(),
         modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
-        revision=revision("harness/data/preprocessing/preprocess.py"),
+        revision=revision("harness/data/preprocessing/record.py"),
     shell:
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m harness preprocess --sheet {input.sheet}"
         " --chunk {params.chunk} --modalities {params.modalities} --settings {params.settings:q} --out {params.folder}/registered"

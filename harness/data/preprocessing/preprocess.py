@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +14,15 @@ import numpy as np
 from harness.data.index.sheet import Row, Sheet
 from harness.data.preprocessing import geometry, modality_check, previews, skull_stripping
 from harness.data.preprocessing import template as templates
+from harness.data.preprocessing.record import identity, known, write
 from harness.data.preprocessing.registration import Located, follow, locate
 from harness.data.preprocessing.report import Outcome, unwritten
 from harness.data.preprocessing.scan import BadScan, OffGrid, Scan, read_labels, read_scan
 from harness.data.preprocessing.settings import Preprocessing
 from harness.data.preprocessing.transform import BELOW, lift, resample
 from harness.errors import HarnessError
-from harness.files import FULL, atomic, read_json, sha256, write_arrays, write_json
+from harness.files import FULL
 from harness.modalities import MODALITIES, NAMES
-
-#: raised when the same settings and scans give another result, so that old results are not taken up again
-REVISION = 7
 
 
 def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
@@ -51,7 +48,7 @@ def preprocess(
             yield Outcome(row.subject, "lost", getattr(row, row.reference or "mask"), row.problem)
             continue
         try:
-            record = _known(sheet, row, out / row.subject, chosen, modalities)
+            record = known(sheet, row, out / row.subject, chosen, modalities)
             if record is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -80,52 +77,67 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
     brain_path = sheet.file(row, "brain")
     given = None if brain_path is None else read_labels(brain_path, scan).data > 0
     place = locate(scan, template, chosen, first, given)
-    image, inside = resample(place, template, chosen)
-    grid = template.packed(chosen)
-    modality_check.check(first, image, inside, template, grid, first_path)
-    volumes = {first: image, "brain": inside.astype(np.uint8)}
-    similarity, lost = {first: place.similarity}, []
-    lifted = {first: round(share, 4)} if (share := lift(place)[0]) > BELOW else {}
-    drawn = {first_path: (scan, place.matrix)}
-    placed = {first: place.matrix}
+    registered, lost = {first: _registered(first, first_path, scan, place, template, chosen)}, []
     for name in (name for name in NAMES if name in modalities and name != first):
         path = sheet.file(row, name)
         if path is None:
             continue
         try:
             other = read_scan(path)
-            second = follow(other, place, chosen.spacing)
-            image, inside = resample(second, template, chosen)
-            modality_check.check(name, image, inside, template, grid, path)
-            volumes[name], similarity[name] = image, second.similarity
-            lifted |= {name: round(share, 4)} if (share := lift(second)[0]) > BELOW else {}
-            drawn[path], placed[name] = (other, second.matrix), second.matrix
+            moved = follow(other, place, chosen.spacing)
+            registered[name] = _registered(name, path, other, moved, template, chosen)
         except Exception as error:
             lost.append({"modality": name, **_blame(error, getattr(row, name), sheet, row)})
+    similarity = {name: one.similarity for name, one in registered.items() if one.similarity is not None}
     record = {
-        **_identity(sheet, row, chosen, modalities),
+        **identity(sheet, row, chosen, modalities),
         "brain_ml": round(float(place.inside.sum()) * place.scan.grid.voxel_ml, 1),
-        "similarity": {name: round(value, 5) for name, value in similarity.items() if value is not None},
-        "template_to_scan": {name: np.round(matrix, 6).tolist() for name, matrix in placed.items()},
+        "similarity": {name: round(value, 5) for name, value in similarity.items()},
+        "template_to_scan": {name: np.round(one.matrix, 6).tolist() for name, one in registered.items()},
         "lost": lost,
-        "unoriented": [scan.path.name for scan, _ in drawn.values() if not scan.oriented],
-        "lifted": lifted,
+        "unoriented": [one.scan.path.name for one in registered.values() if not one.scan.oriented],
+        "lifted": {name: round(one.lifted, 4) for name, one in registered.items() if one.lifted > BELOW},
     }
+    volumes = {first: registered[first].image, "brain": registered[first].inside.astype(np.uint8)}
+    volumes |= {name: one.image for name, one in registered.items()}
     if mask_path is not None:
         try:
-            labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), drawn, place, chosen)
+            labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), registered, place, chosen)
         except OffGrid as error:
             where = f"; or is it drawn on {lost[0]['file']}, which {lost[0]['reason']}?" if lost else ""
             raise BadScan(error.file, error.reason + where) from error
+        grid = template.packed(chosen)
         volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
         record["lesion_voxels"] = int((labels.data > 0).sum())
         record["lesion_ml"] = round(record["lesion_voxels"] * labels.grid.voxel_ml, 3)
         record["expansion"] = round(1 / abs(float(np.linalg.det(matrix[:3, :3]))), 5)
     if row.unmasked:
-        volumes["mask"] = np.zeros(image.shape, np.uint8)
+        volumes["mask"] = np.zeros(volumes["brain"].shape, np.uint8)
         record |= {"lesion_voxels": 0, "lesion_ml": 0.0, "expansion": 1.0}
-    _write(folder, volumes, previews.before(scan, place), grid.affine, record)
+    write(folder, volumes, previews.before(scan, place), template.packed(chosen).affine, record)
     return record
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A scan, its image on the packed grid, and how it was registered."""
+
+    path: Path
+    scan: Scan
+    image: np.ndarray  # in [0, 1], 0 outside the brain
+    inside: np.ndarray  # the brain, bool
+    matrix: np.ndarray  # (4, 4) from template to scan millimetres
+    similarity: float | None  # normalised mutual information with the image that it was registered to
+    lifted: float  # fraction of the brain's grey values that were below 0
+
+
+def _registered(
+    name: str, path: Path, scan: Scan, place: Located, template: templates.Template, chosen: Preprocessing
+) -> Registered:
+    """A scan brought to the packed grid. Raises BadScan where it is not of the modality `name`."""
+    image, inside = resample(place, template, chosen)
+    modality_check.check(name, image, inside, template, template.packed(chosen), path)
+    return Registered(path, scan, image, inside, place.matrix, place.similarity, lift(place)[0])
 
 
 def _reference(sheet: Sheet, row: Row) -> tuple[str, Path]:
@@ -142,22 +154,22 @@ def _reference(sheet: Sheet, row: Row) -> tuple[str, Path]:
 
 
 def _labels(
-    path: Path, drawn_on: Path | None, drawn: dict[Path, tuple[Scan, np.ndarray]], first: Located, chosen: Preprocessing
+    path: Path, drawn_on: Path | None, registered: dict[str, Registered], first: Located, chosen: Preprocessing
 ) -> tuple[Scan, np.ndarray]:
-    """The labels and the matrix from template to their millimetres: those of the scan whose voxels they have.
+    """The labels, and the matrix from template to their millimetres: those of the scan whose voxels they have.
 
-    Raises OffGrid where that is none of `drawn` (the reference first), nor `drawn_on`.
+    Raises OffGrid where that is neither `drawn_on` nor one of the registered scans, the reference first.
     """
-    if drawn_on in drawn:
-        scan, matrix = drawn[drawn_on]
-        return read_labels(path, scan), matrix
     if drawn_on is not None:
+        for one in registered.values():
+            if one.path == drawn_on:
+                return read_labels(path, one.scan), one.matrix
         other = read_scan(drawn_on)
         return read_labels(path, other), follow(other, first, chosen.spacing).matrix
     off: OffGrid | None = None
-    for scan, matrix in drawn.values():
+    for one in registered.values():
         try:
-            return read_labels(path, scan), matrix
+            return read_labels(path, one.scan), one.matrix
         except OffGrid as error:
             off = off or error
     assert off is not None
@@ -191,69 +203,6 @@ def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[
             )
             notes.append({"file": file, "reason": reason})
     return notes
-
-
-def _write(
-    folder: Path,
-    volumes: dict[str, np.ndarray],
-    pictures: dict[str, np.ndarray],
-    affine: np.ndarray,
-    record: dict[str, Any],
-) -> None:
-    """Write a subject's folder. Raises HarnessError where the disk does not take it: no fault of the subject."""
-    import nibabel
-
-    try:
-        with atomic(folder) as partial:
-            partial.mkdir()
-            for name, data in volumes.items():
-                nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
-            write_arrays(partial / "before.npz", pictures)
-            record["volumes"] = {name: sha256(partial / f"{name}.nii.gz") for name in volumes}
-            write_json(partial / "subject.json", record)
-    except OSError as error:
-        raise unwritten(folder, error) from error
-
-
-def _identity(sheet: Sheet, row: Row, chosen: Preprocessing, modalities: Sequence[str]) -> dict[str, Any]:
-    """What a result depends on: the settings, this code's revision and the size and time of the files."""
-    stats = {}
-    for kind in dict.fromkeys(("t1", row.reference or "t1", *modalities, "mask", "drawn_on", "brain")):
-        path = sheet.file(row, kind)
-        # What is wrong with a file is said when it is read.
-        with contextlib.suppress(OSError):
-            if path is not None and path.is_file():
-                stats[kind] = path.stat()
-    return {
-        "subject": row.subject,
-        "revision": REVISION,
-        "settings": asdict(chosen),
-        **({"unmasked": row.unmasked} if row.unmasked else {}),
-        "sources": {kind: {"bytes": stat.st_size, "modified": stat.st_mtime_ns} for kind, stat in stats.items()},
-    }
-
-
-def _known(
-    sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]
-) -> dict[str, Any] | None:
-    """The record of an earlier run with the same settings and files, if it is there and its volumes are whole."""
-    path = folder / "subject.json"
-    if not path.is_file():
-        return None
-    try:
-        record: dict[str, Any] = read_json(path)
-    except ValueError:  # damaged: done again
-        return None
-    same = all(record.get(key) == value for key, value in _identity(sheet, row, chosen, modalities).items())
-    return record if same and _whole(folder, record) else None
-
-
-def _whole(folder: Path, record: dict[str, Any]) -> bool:
-    """Whether the volumes of a record are there, as they were written."""
-    try:
-        return all(sha256(folder / f"{name}.nii.gz") == digest for name, digest in record["volumes"].items())
-    except (OSError, KeyError, AttributeError):
-        return False
 
 
 def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str]:

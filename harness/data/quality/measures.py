@@ -51,7 +51,7 @@ def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dic
 
     record: its subject.json; target: the template's brain (X, Y, Z), bool. What cannot be measured has no entry.
     """
-    values = {f"likeness_{name}": float(value) for name, value in record.get("similarity", {}).items()}
+    values = {f"nmi_reference_{name}": float(value) for name, value in record.get("similarity", {}).items()}
     brain_ml, packed_ml = float(record["brain_ml"]), float(volumes.brain.sum()) * volumes.grid.voxel_ml
     values["brain_ml"] = brain_ml
     values["overlap"] = 2 * float((volumes.brain & target).sum()) / max(float(volumes.brain.sum() + target.sum()), 1)

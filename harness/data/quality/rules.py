@@ -76,12 +76,12 @@ MEASURES = (
         digits=3, low=0.85, side="low", floor=0.01,
     ),
     Measure(
-        "likeness_t1", "T1–template NMI", "",
+        "nmi_reference_t1", "T1–template NMI", "",
         "Normalised mutual information (1 to 2) of the registered T1 and the template.",
         digits=3, side="low", floor=0.005,
     ),
     Measure(
-        "likeness_t2", "T2–T1 NMI, registered", "",
+        "nmi_reference_t2", "T2–T1 NMI, registered", "",
         "Normalised mutual information that the rigid registration of T2 to T1 reached, on voxels of up to 3 mm; none"
         " where the two were aligned as they came.",
         digits=3, side="low", floor=0.005,
@@ -147,7 +147,7 @@ MEASURES = (
     ),
     *(
         Measure(
-            f"likeness_{name}", f"{name.upper()}–reference NMI, registered", "",
+            f"nmi_reference_{name}", f"{name.upper()}–reference NMI, registered", "",
             f"Normalised mutual information that the registration of the {MODALITIES[name].title} scan reached.",
             digits=3, side="low", floor=0.005,
         )
