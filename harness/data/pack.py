@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.data.index.sheet import Sheet
+from harness.data.index.sheet import Row, Sheet
 from harness.data.preprocessing.report import Outcome
 from harness.errors import HarnessError
 from harness.files import atomic, read_json, reserve, sha256, write_json
@@ -26,43 +26,25 @@ def pack(
     modality has a row of zeros there. Raises HarnessError if more than the share `max_lost` of the subjects is lost.
     """
     outcomes = list(outcomes)
-    lost = {outcome.subject: outcome for outcome in outcomes if outcome.status == "lost"}
-    missing = {row.subject for row in sheet.rows} - {outcome.subject for outcome in outcomes}
-    if missing:
-        raise HarnessError(
-            f"{dataset}: {len(missing)} subjects stand in no report, {min(missing)} first; preprocess them"
-        )
-    rows = [row for row in sheet.rows if row.subject not in lost]
-    _check_lost(dataset, sheet, lost, max_lost)
-    records = [_record(registered / row.subject) for row in rows]
+    rows, records = _usable(dataset, sheet, registered, outcomes, max_lost)
+    have = [[name for name in NAMES if name in record["template_to_scan"]] for record in records]
+    names = [name for name in NAMES if any(name in modalities for modalities in have)]
+    masked = bool(rows[0].mask or rows[0].unmasked)
     folders = [registered / row.subject for row in rows]
-    settings = records[0]["settings"]
-    for record in records:
-        if record["settings"] != settings:
-            raise HarnessError(
-                f"{registered / record['subject']}: has other settings than the rest; preprocess it again"
-            )
-    have = [[m for m in NAMES if m in record["template_to_scan"]] for record in records]
-    names = [m for m in NAMES if any(m in modalities for modalities in have)]
-    masked = [bool(row.mask or row.unmasked) for row in rows]
-    if any(masked) and not all(masked):
-        raise HarnessError(
-            f"{sheet.path}: {rows[masked.index(False)].subject} has no mask but others have; leave it out"
-        )
     affine = np.eye(4)
     arrays = {}
-    for name in [*names, *(["mask"] if all(masked) else [])]:
-        wanted = [name in ("mask", *modalities) for modalities in have]
-        affine = _stack(out / f"{name}.npy", name, folders, records, wanted)
+    for name in [*names, *(["mask"] if masked else [])]:
+        there = [name in ("mask", *modalities) for modalities in have]
+        affine = _stack(out / f"{name}.npy", name, folders, records, there)
         arrays[name] = sha256(out / f"{name}.npy")
     index = {
         "dataset": dataset,
         "simulated": any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows),
         "modalities": names,
-        "has_mask": all(masked),
+        "has_mask": masked,
         "spacing": round(float(abs(affine[0, 0])), 6),
         "affine": affine.tolist(),
-        "preprocessing": settings,
+        "preprocessing": records[0]["settings"],
         "arrays": arrays,  # SHA-256 of each file: the same index is the same data
         "subjects": [
             {"subject": row.subject, "split": row.split, "modalities": modalities}
@@ -72,6 +54,33 @@ def pack(
     }
     write_json(out / "index.json", index)
     return index
+
+
+def _usable(
+    dataset: str, sheet: Sheet, registered: Path, outcomes: list[Outcome], max_lost: float
+) -> tuple[list[Row], list[dict[str, Any]]]:
+    """The subjects that are not lost, and their records.
+
+    Raises HarnessError where too many are lost, one was not preprocessed, settings differ, or only some have a mask.
+    """
+    lost = {outcome.subject: outcome for outcome in outcomes if outcome.status == "lost"}
+    missing = {row.subject for row in sheet.rows} - {outcome.subject for outcome in outcomes}
+    if missing:
+        raise HarnessError(
+            f"{dataset}: {len(missing)} subjects stand in no report, {min(missing)} first; preprocess them"
+        )
+    _check_lost(dataset, sheet, lost, max_lost)
+    rows = [row for row in sheet.rows if row.subject not in lost]
+    records = [_record(registered / row.subject) for row in rows]
+    for row, record in zip(rows, records, strict=True):
+        if record["settings"] != records[0]["settings"]:
+            raise HarnessError(f"{registered / row.subject}: has other settings than the rest; preprocess it again")
+    masked = [bool(row.mask or row.unmasked) for row in rows]
+    if any(masked) and not all(masked):
+        raise HarnessError(
+            f"{sheet.path}: {rows[masked.index(False)].subject} has no mask but others have; leave it out"
+        )
+    return rows, records
 
 
 def _check_lost(dataset: str, sheet: Sheet, lost: dict[str, Outcome], max_lost: float) -> None:
