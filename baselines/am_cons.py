@@ -1,4 +1,4 @@
-"""AMCons: a VAE whose early activations are made even over the healthy brain; where they are high, it is abnormal."""
+"""AMCons: a VAE with a penalty for uneven early activations in healthy brain; these activations are the score."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HALVINGS = 4  # of the encoder: 128 voxels to 8
 
 @dataclass(frozen=True)
 class Params(TrainingParams):
-    """Defaults: UPD_study (Lagogiannis et al. 2024), but sign and mask of the entropy as published.
+    """Defaults: UPD_study (Lagogiannis et al. 2024), except sign and mask of the entropy, which are as published.
 
     Silva-Rodríguez et al. maximise the entropy of the attention in the eroded union of a batch's brains, from the
     second epoch on (here from the first step), and score only in the eroded brain; their slices have 224 voxels.
@@ -37,17 +37,17 @@ class Params(TrainingParams):
 
     steps: int = 10_000
     batch: int = 8  # slices
-    width: int = 64  # channels of the first residual stage, doubled by every further one; ResNet-18
+    width: int = 64  # channels of the first residual stage, doubled in each further one; ResNet-18
     latent: int = 32  # length of the latent code
     kl_weight: float = 10.0  # of the KL divergence
     entropy_weight: float = 0.1  # of the entropy of the attention
-    maximise: bool = True  # the entropy of the attention; False: minimise it
+    maximise: bool = True  # maximise the entropy of the attention; False: minimise it
     erosion: int = 6  # voxels, side of the square that erodes the brain mask of the entropy; 0: the whole image
-    score_erosion: int = scoring(6)  # the same for the score, voxels; 0 or 1: the whole brain
+    score_erosion: int = scoring(6)  # voxels, likewise for the score; 0 or 1: the whole brain
 
 
 class Block(nn.Module):
-    """The residual block of ResNet-18 (He et al. 2016); `grow` doubles the size between convolution and norm."""
+    """Residual block of ResNet-18 (He et al. 2016); `grow` doubles the size between convolution and norm."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, grow: bool = False) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Block(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        # Equal to a 1 x 1 convolution with a stride, which with few channels crashes some CPU builds of torch.
+        # Equal to a strided 1 x 1 convolution, which with few channels crashes some CPU builds of torch.
         return F.relu(self.body(x) + self.shortcut(x[..., :: self.stride, :: self.stride]))
 
 
@@ -80,13 +80,13 @@ class Encoder(nn.Module):
         self.attended = nn.Sequential(nn.Conv2d(1, width, 7, 2, 3, bias=False), first)
         self.rest = nn.Sequential(*(nn.Sequential(Block(i, o, 2), Block(o, o)) for i, o in pairwise(widths)))
         self.out = nn.Linear(widths[-1] * smallest**2, 2 * latent)
-        # As torchvision's ResNet; the layer that sees the image keeps torch's own way, as in the public code.
+        # As torchvision's ResNet; the input layer keeps torch's default initialisation, as in the public code.
         for module in [*self.attended[1].modules(), *self.rest.modules()]:
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log variance, and the first stage's activations averaged over channels and enlarged to x."""
+        """Mean and log variance, and the first stage's activations averaged over channels and resized to x."""
         activations = self.attended(x)
         mean = activations.float().mean(1, keepdim=True)
         attention = F.interpolate(mean, x.shape[-2:], mode="bilinear", align_corners=True)
@@ -118,7 +118,7 @@ class Baseline(SliceMethod):
         return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)])]
 
     def loss(self, batch: Batch) -> Tensor:
-        """Cross-entropy of the image + weighted KL divergence, both summed, and the entropy of the attention."""
+        """Cross-entropy of the image + weighted KL divergence, both summed, ± weighted entropy of the attention."""
         p, images = self.params, to_square(batch.images, self.side)
         code, attention = self.encoder(images)
         mean, log_variance = code.float().chunk(2, 1)
@@ -142,7 +142,7 @@ class Baseline(SliceMethod):
 
 
 def entropy(attention: Tensor, mask: Tensor) -> Tensor:
-    """Entropy in nats of the softmax of a map over the voxels of its mask, both (N, 1, H, W): (N,); 0 where none is."""
+    """Entropy in nats of the softmax of a map over its mask, both (N, 1, H, W): (N,); 0 for an empty mask."""
     mask = mask.flatten(1)
     some = mask.any(1)
     logits = attention.flatten(1).masked_fill(~mask & some[:, None], float("-inf"))
@@ -151,6 +151,6 @@ def entropy(attention: Tensor, mask: Tensor) -> Tensor:
 
 
 def eroded(mask: Tensor, side: int) -> Tensor:
-    """The voxels of a mask (N, 1, H, W) whose side x side neighbourhood lies in it; none is outside of the image."""
+    """Erosion of a mask (N, 1, H, W) by a side x side square; voxels outside of the image are not in the mask."""
     outside = F.pad((~mask).float(), (side // 2, (side - 1) // 2) * 2, value=1.0)
     return F.max_pool2d(outside, side, 1) == 0

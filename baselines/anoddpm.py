@@ -1,4 +1,4 @@
-"""AnoDDPM: partial diffusion with simplex noise, whose coarse octaves hide lesions that Gaussian noise does not."""
+"""AnoDDPM: partial diffusion with simplex noise, whose coarse octaves hide lesions better than Gaussian noise."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ class Params(DDPMParams):
     """Defaults: Wyatt et al. 2022."""
 
     frequency: float = 64.0  # voxels per unit of the coarsest octave
-    octaves: int = 6  # each with cells half as large as the one before
+    octaves: int = 6  # number of octaves, each with cells half as large as the one before
     persistence: float = 0.8  # weight of an octave relative to the one before
 
 
 class Baseline(ddpm.Baseline):
-    """As DDPM, with another noise in both directions."""
+    """DDPM with simplex noise in both the forward and the reverse process."""
 
     def noise(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Noise (N, 1, H, W): planes of OpenSimplex noise, not scaled to unit variance, as published."""

@@ -1,4 +1,4 @@
-"""DAE: a U-Net removes coarse Gaussian noise from healthy slices; the filtered residual on a test scan is the score."""
+"""DAE: a U-Net learns to remove coarse Gaussian noise from healthy slices; the filtered residual is the score."""
 
 from __future__ import annotations
 
@@ -44,25 +44,25 @@ VARIANTS = {
 class Params(TrainingParams):
     """Defaults: Kascenas et al. 2022 and their public code (AntanasKascenas/DenoisingAE).
 
-    The variant `upd` is that of UPD_study (Lagogiannis et al. 2024), which the table of DISYRE quotes. Kascenas et al.
-    keep the weights of the best validation loss, here the last are kept. UPD_study's first convolution standardises
-    27 weights over three equal grey channels, here 9 over one; its effective kernel is at first 1.67 times as spread.
+    The variant `upd` is that of UPD_study (Lagogiannis et al. 2024), which DISYRE's Table 2 quotes. Kascenas et al.
+    keep the weights of the best validation loss, here the last are kept. UPD_study's first convolution standardises 27
+    weights over three equal grey channels, here 9 over one; its effective kernel initially has 1.67 times the spread.
     """
 
     steps: int = 67_200  # 2100 epochs of 32 steps
     batch: int = 16  # slices
     widths: tuple[int, ...] = (64, 128, 256, 512)  # channels per level
     noise: float = 0.2  # standard deviation of the noise
-    cells: int = 16  # points of the grid on which noise is drawn, along the slice's longer side
+    cells: int = 16  # grid points of the noise along the slice's longer side
     weight_decay: float = 1e-5  # of Adam
-    period: int = 3200  # steps from the highest learning rate to 0 and as many back; 100 epochs of 32 steps
+    period: int = 3200  # steps from the maximum learning rate to 0, and again back; 100 epochs of 32 steps
     erosion: int = scoring(5)  # pixels of the scaled slice, side of the square that erodes the brain mask; 1 = off
     median: int = scoring(5)  # pixels of the scaled slice, side of the in-plane median filter; 1 = off
     masked: bool = added(True)  # the loss counts the brain only; UPD_study counts the whole slice
     residual: Literal["absolute", "ssim"] = added("absolute", scoring=True)  # ssim: 1 - SSIM, UPD_study
-    clip: float = added(0.5)  # largest norm of the gradient; 0: none, UPD_study
+    clip: float = added(0.5)  # maximum norm of the gradient; 0: off, UPD_study
     data_range: float = added(255.0, scoring=True)  # data_range of that SSIM; UPD_study
-    field: float = added(240.0)  # mm, longer side of the slice that `cells` refers to; 0: of the slice at hand
+    field: float = added(240.0)  # mm, longer side of the slice that `cells` refers to; 0: of the current slice
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -70,7 +70,7 @@ class Params(TrainingParams):
 
 
 class StandardisedConv(nn.Conv2d):
-    """A convolution with kernels of mean 0 and variance 1 (Qiao et al. 2019), reflecting at borders."""
+    """A weight-standardised convolution (Qiao et al. 2019) with reflection padding."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__(inputs, outputs, 3, padding=1, padding_mode="reflect")
@@ -90,7 +90,7 @@ def block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def groups(channels: int) -> int:
-    """The middle divisor, of two the larger: 8, 16, 16, 32 of 64, 128, 256, 512 (AntanasKascenas/DenoisingAE)."""
+    """Median divisor, the larger of two: 8, 16, 16, 32 of 64, 128, 256, 512 (AntanasKascenas/DenoisingAE)."""
     divisors = [count for count in range(1, channels + 1) if channels % count == 0]
     return divisors[len(divisors) // 2]
 
@@ -116,7 +116,7 @@ class DenoisingUNet(nn.Module):
 
 
 class Baseline(SliceMethod):
-    """Denoises; at test time no noise is added, and the filtered residual is the anomaly score."""
+    """Denoising autoencoder; at test time no noise is added, and the filtered residual is the anomaly score."""
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
@@ -145,7 +145,7 @@ class Baseline(SliceMethod):
         return self.change(images, self.unet(images))
 
     def change(self, images: Tensor, restored: Tensor) -> Tensor:
-        """The score of images (N, 1, H, W) in the eroded brain, smoothed by a median."""
+        """Score of images (N, 1, H, W): the residual in the eroded brain mask, median-filtered."""
         p = self.params
         if p.residual == "ssim":
             change = dissimilarity_map(images, restored, range=p.data_range).clamp(0, 1)
@@ -158,7 +158,7 @@ class Baseline(SliceMethod):
 
 
 def eroded(mask: Tensor, side: int) -> Tensor:
-    """The voxels of a mask (N, 1, H, W) whose square neighbourhood lies in it to more than 95 %."""
+    """Voxels of a mask (N, 1, H, W) with more than 95 % of their square neighbourhood in it."""
     return F.avg_pool2d(mask.float(), side, stride=1, padding=side // 2) > 0.95
 
 

@@ -1,4 +1,4 @@
-"""DDPM with partial diffusion: a slice is noised up to a time t and denoised again; what has changed is the score."""
+"""DDPM with partial diffusion: a slice is noised up to a time t and denoised again; the residual is the score."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SMALL = {
 class Params(UNetParams):
     """Defaults: Wyatt et al. 2022 and their public code (AnoDDPM), who compare with Gaussian noise.
 
-    Their moving average of the weights is not followed, nor their clamping of x_t: as in Ho et al. x_0 is clamped.
+    Omitted: their moving average of the weights and their clamping of x_t. As in Ho et al. x_0 is clamped.
     """
 
     steps: int = 300_000  # 3000 epochs of 100 slices
@@ -44,8 +44,8 @@ class Params(UNetParams):
     widths: tuple[int, ...] = (128, 128, 256, 256, 512, 512)  # 128 x (1, 1, 2, 2, 4, 4)
     attention_from: int = 4  # at 32 x 32 voxels and below
     T: int = 1000  # steps of the diffusion
-    start: int = scoring(250)  # t that test slices are noised to
-    stride: int = scoring(1)  # length of a reverse step; 1 visits every t, more is faster and coarser
+    start: int = scoring(250)  # noise level t of test slices
+    stride: int = scoring(1)  # length of a reverse step; 1 visits every t, larger is faster and coarser
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -86,7 +86,7 @@ class Baseline(SliceMethod):
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
         """Images (N, 1, H, W) in [0, 1], noised to t = `start` and denoised step by step."""
         p = self.params
-        # One noise field for all slices of a volume: the result does not depend on how many are scored at once.
+        # One noise field for all slices of a volume: the result does not depend on the batch size.
         generator, shape = rng.child("diffusion")["noise"], (1, 1, *images.shape[-2:])
         x = diffused(2 * images - 1, self.noise(shape, generator), self.alpha_bar[p.start])
         for t, following in pairwise([*range(p.start, 0, -p.stride), 0]):
@@ -101,7 +101,7 @@ class Baseline(SliceMethod):
 def alpha_bar_schedule(T: int) -> Tensor:
     """alpha_bar at t = 0…T, prod(1 - beta): betas rise linearly, from 1e-4 to 0.02 at T = 1000.
 
-    Other T have betas so scaled that the last t keeps as little (Ho et al. 2020; public code of Wyatt et al. 2022).
+    For other T betas are scaled to about the same final alpha_bar (Ho et al. 2020; public code of Wyatt et al. 2022).
     """
     betas = torch.linspace(1e-4, 0.02, T, dtype=torch.float64) * 1000 / T
     return torch.cat([torch.ones(1), (1 - betas.clamp_max(0.999)).cumprod(0).float()])
@@ -117,7 +117,7 @@ def reverse_step(x: Tensor, noise: Tensor, alpha_bar: Tensor, later: Tensor) -> 
     """Mean and standard deviation of x_s given x_t and the noise in it, for s < t.
 
     alpha_bar, later: alpha_bar at t and at s. Ho et al. 2020, equations 7 and 11, with their variance
-    beta_t = 1 - alpha_bar_t / alpha_bar_s; x_0 is held within [-1, 1].
+    beta_t = 1 - alpha_bar_t / alpha_bar_s; x_0 is clamped to [-1, 1].
     """
     beta = 1 - alpha_bar / later
     x0 = ((x - (1 - alpha_bar).sqrt() * noise) / alpha_bar.sqrt()).clamp(-1, 1)

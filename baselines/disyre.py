@@ -1,4 +1,4 @@
-"""DISYRE: a U-Net conditioned on t learns to undo a gradual synthetic corruption; its changes are the score."""
+"""DISYRE: a U-Net conditioned on t learns to restore gradual synthetic corruptions; its changes are the score."""
 
 from __future__ import annotations
 
@@ -60,15 +60,15 @@ VARIANTS = {  # docs/disyre-public-code.md
 class Params(CorruptionParams):
     """Defaults: Naval Marimont et al. 2024, sections 2 and 3, Table 1 and Figure 2."""
 
-    step_size: int = scoring(25)  # step size of the restoration behind the final score; section 3
+    step_size: int = scoring(25)  # step size of the restoration for the final score; section 3
     step_sizes: tuple[int, ...] = scoring((10, 20, 25, 33, 50))  # step sizes of Table 1
     times: tuple[int, ...] = scoring((25, 50, 75, 100))  # t of the single-step scores of Table 1
-    curve_times: tuple[int, ...] = curve(tuple(range(5, 101, 5)))  # further ones for Figure 2
-    # As in the paper unless said otherwise; the public code's choices are those of the variant `public`.
+    curve_times: tuple[int, ...] = curve(tuple(range(5, 101, 5)))  # further t for Figure 2
+    # Defaults as in the paper; the variant `public` has the public code's values.
     alpha_restoring: Literal["rising", "falling", "flipped"] = added("rising", scoring=True)  # `alpha_schedule`
     update: Literal["naive", "cold"] = added("naive", scoring=True)  # of the restoration's state; `restoration_steps`
     final_score: Literal["multi", "mean"] = added("multi", scoring=True)  # mean: of the single-step residuals
-    foreground_weight: bool = added(False, scoring=True)  # weigh each window by its share of brain
+    foreground_weight: bool = added(False, scoring=True)  # weight each window by its fraction of brain
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -94,8 +94,8 @@ class Baseline(RestoringMethod):
     ) -> Iterator[tuple[int, Tensor, Tensor]]:
         """Algorithm 1: for each time t its restoration and |restoration - x_t|; `first` is P(x, T) if known.
 
-        The next state keeps alpha_next of the present one (naive, as published), or alpha_next / alpha_t of it and is
-        clamped to [0, 1] (cold, public code: what a corruption by alpha_next would be, were the restoration perfect).
+        The weight of the current state in the next one is alpha_next (naive, as published), or alpha_next / alpha_t
+        with clamping to [0, 1] (cold, public code: the corruption by alpha_next of a perfect restoration).
         """
         state = images
         for t, following in pairwise([*restoration_times(self.params.T, step), 0]):
@@ -130,7 +130,7 @@ class Baseline(RestoringMethod):
     def final_map(
         self, images: Tensor, total: Tensor | None = None, single: Mapping[int, Tensor] | None = None
     ) -> Tensor:
-        """The final score of images (N, 1, H, W); the sum over Algorithm 1 and single-step residuals by t if known."""
+        """Final score of images (N, 1, H, W); total, single: sum over Algorithm 1, single-step residuals, if known."""
         p, known = self.params, single or {}
         if p.final_score == "mean":
             times = restoration_times(p.T, p.step_size)

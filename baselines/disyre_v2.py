@@ -1,4 +1,4 @@
-"""DISYRE v2: DISYRE's restoration, learned from anomalies of texture and intensity; the mean change is the score."""
+"""DISYRE v2: DISYRE's restoration, trained on anomalies of texture and intensity; the mean residual is the score."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "l
 class Params(CorruptionParams):
     """Defaults: the public code (snavalm/disyre), its anomalies named dag; network and optimiser are DISYRE's.
 
-    The direction of t is that of the first paper: the larger, the more corrupted.
+    As in the first paper, a larger t means more corruption.
     """
 
     texture: float = 1.0  # probability that the foreign patch is blended in
     bias: float = 1.0  # probability that grey values are shifted
     levels: tuple[float, ...] = (0.0057, 0.383, 0.612, 0.769, 0.939)  # grey values of the classes, for T1 and T2
     bias_blur: float = 1.0  # mm, standard deviation of the Gaussian that blurs the selected classes
-    bias_offset: float = 1000.0  # mm², added to a mask's area where the share of a class in it is taken
-    overlap: float = scoring(0.75)  # share of a window that the next one covers at least
-    foreground_weight: bool = scoring(True)  # weigh each window by its share of brain
+    bias_offset: float = 1000.0  # mm², added to a mask's area in the denominator of each class's fraction
+    overlap: float = scoring(0.75)  # minimum fraction of a window that the next one covers
+    foreground_weight: bool = scoring(True)  # weight each window by its fraction of brain
     step_size: int = scoring(25)  # the score is the mean over t = T, T - step_size, …: four of them
 
     def __post_init__(self) -> None:
@@ -52,7 +52,7 @@ class Baseline(RestoringMethod):
     """Restores x0 from x = x' + s b m B(x0), x' = (1 - a m) x0 + a m x_fp matched to x0, for random a, b and sign s."""
 
     def corrupt(self, batch: Batch) -> Corrupted:
-        """Draw an anomaly for every image; t is the time of its strength, the larger of a and the largest shift."""
+        """Draw an anomaly for every image; t is the time of its strength, the larger of a and the maximum shift."""
         p = self.params
         drawn = synthesise(batch, p, self.context.spacing)
         healthy, mask = drawn.healthy, drawn.mask

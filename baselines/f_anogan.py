@@ -1,4 +1,4 @@
-"""f-AnoGAN: a GAN learns to make healthy slices, then an encoder to find a slice's latent code; what is left is odd."""
+"""f-AnoGAN: a GAN generates healthy slices, an encoder maps a slice to its latent code; the residual is the score."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ VARIANTS = {
 class Params(TrainingParams):
     """Defaults: the public code of Schlegl et al. 2019 (wgangp_64x64.py, z_encoding_izif.py).
 
-    `steps` is UPD_study's: in the public code it follows from seven passes over its own retinal images. So are the
-    channels at 128 voxels; the published network is for 64. Generator and encoder are always of the same seed;
-    UPD_study's scripts score every seed with the first one's generator.
+    `steps` is UPD_study's: the public code makes seven passes over its own retinal images. The channels at 128 voxels
+    are UPD_study's as well; the published network is for 64. Generator and encoder always have the same seed;
+    UPD_study's scripts score every seed with the generator of the first.
     """
 
     steps: int = 30_000  # updates of the generator
@@ -56,14 +56,14 @@ class Params(TrainingParams):
     encoder_learning_rate: float = 5e-5  # of the encoder
     width: int = 64  # channels at the image's resolution
     latent: int = 128  # length of the latent code
-    critic_updates: int = 5  # per update of the generator; the first on its slices, the others on slices of their own
-    kernel: int = 3  # side of the second convolution on the way down, voxels
-    enlarging: Literal["nearest", "shuffled"] = "nearest"  # in the generator, see harness/methods/networks/wgan.py
-    symmetric: bool = True  # networks see and make images in [-1, 1], by tanh; else in [0, 1], by the logistic function
-    generator_frozen: bool = True  # while the encoder learns; else its normalisation follows the encoder's batches
+    critic_updates: int = 5  # per generator update; the first shares its batch, each further one draws its own
+    kernel: int = 3  # voxels, side of the second convolution of down-sampling blocks
+    enlarging: Literal["nearest", "shuffled"] = "nearest"  # generator upsampling; harness/methods/networks/wgan.py
+    symmetric: bool = True  # images in [-1, 1] with tanh output; else in [0, 1] with sigmoid output
+    generator_frozen: bool = True  # evaluation mode while the encoder trains; else batch statistics are updated
     penalty: float = 10.0  # weight of the gradient penalty; Gulrajani et al. 2017
     kappa: float = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/methods/scoring/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see harness/methods/scoring/similarity.py
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -76,7 +76,7 @@ class Params(TrainingParams):
 class Baseline(SquareReconstruction):
     """WGAN-GP with residual networks, then the encoder by izi_f: image to latent code to image, and features."""
 
-    float16 = False  # the gradient penalty's own gradients would not be scaled
+    float16 = False  # the gradients inside the gradient penalty would not be scaled
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
@@ -103,7 +103,7 @@ class Baseline(SquareReconstruction):
         ]
 
     def real(self, images: Tensor) -> Tensor:
-        """Slices as the networks see them: padded to squares, in [-1, 1] if `symmetric`."""
+        """Slices as network inputs: padded to squares, in [-1, 1] if `symmetric`."""
         square = to_square(images, self.side)
         return 2 * square - 1 if self.params.symmetric else square
 
@@ -122,7 +122,7 @@ class Baseline(SquareReconstruction):
         with torch.no_grad():
             fake = self.fake(batch)
         share = torch.rand(len(real), generator=batch.rng["penalty"], device=real.device)
-        # By `forward`: a compiled network could not be differentiated twice.
+        # Call `forward`: a compiled network cannot be differentiated twice.
         penalty = gradient_penalty(lambda images: self.critic.forward(images)[0], real, fake, share)
         return (self.critic(fake)[0] - self.critic(real)[0]).mean() + self.params.penalty * penalty
 
@@ -147,7 +147,7 @@ class Baseline(SquareReconstruction):
 
 @contextmanager
 def frozen(*networks: nn.Module) -> Iterator[None]:
-    """Networks that gradients pass through without being counted for their own weights."""
+    """Disable gradients of networks' weights; gradients still pass through the networks."""
     for network in networks:
         network.requires_grad_(False)
     try:

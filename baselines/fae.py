@@ -1,4 +1,4 @@
-"""FAE: an autoencoder of a frozen network's features; where their structure is not reproduced, it is anomalous."""
+"""FAE: an autoencoder reconstructs a frozen network's features; their structural dissimilarity is the score."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ VARIANTS = {"upd": {"title": "FAE (UPD)", "params": {}}}  # the same method; the
 
 @dataclass(frozen=True)
 class Params(BackboneParams):
-    """Defaults: the public code of Meissen et al. (train_fae.py), which UPD_study (2024) runs, too.
+    """Defaults: the public code of Meissen et al. (train_fae.py), which UPD_study (2024) also runs.
 
-    The method's histogram equalisation of volumes is left out, as UPD_study leaves it out: it is preprocessing.
+    The method's histogram equalisation of volumes, a preprocessing step, is omitted as in UPD_study.
     """
 
     steps: int = 10_000
@@ -39,18 +39,18 @@ class Params(BackboneParams):
     backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "resnet18"
     inputs: Literal["unit", "symmetric", "imagenet"] = "symmetric"
     widths: tuple[int, ...] = (100, 150, 200, 300)  # channels of the autoencoder; each level halves the size
-    dropout: float = 0.1  # share of channels dropped after every layer
+    dropout: float = 0.1  # fraction of channels dropped after every layer
     window: int = 5  # features, side of the window of SSIM
-    drift: bool = True  # the backbone's batch normalisation adapts to training images; its parameters stay frozen
+    drift: bool = True  # adapt the backbone's batch-normalisation statistics to training images; parameters stay frozen
 
 
 def layer(convolution: nn.Module, channels: int, dropout: float) -> nn.Sequential:
-    """A convolution with what follows it."""
+    """A convolution, batch normalisation, leaky ReLU and dropout."""
     return nn.Sequential(convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(), nn.Dropout2d(dropout))
 
 
 class FeatureAutoencoder(nn.Module):
-    """Features (N, C, H, W) to features of the same shape, through maps of 1 / 2^levels of the size."""
+    """Features (N, C, H, W) to features of the same shape, via maps of 1 / 2^levels of the size."""
 
     def __init__(self, channels: int, widths: Sequence[int], dropout: float) -> None:
         super().__init__()
@@ -85,7 +85,7 @@ class Baseline(SliceMethod):
         return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)])]
 
     def features(self, images: Tensor) -> Tensor:
-        """All features at the size of the stem's, a quarter of the image's: (N, C, H / 4, W / 4)."""
+        """All features resized to those of the stem, a quarter of the image: (N, C, H / 4, W / 4)."""
         levels = [level.float() for level in self.backbone(images)]
         size = levels[0].shape[-2:]
         return torch.cat([F.interpolate(f, size, mode="bilinear", align_corners=True) for f in levels], 1)
@@ -96,7 +96,7 @@ class Baseline(SliceMethod):
         return dissimilarity_map(features, self.autoencoder(features), self.params.window)
 
     def loss(self, batch: Batch) -> Tensor:
-        """1 - SSIM, of which UPD_study leaves the constant out."""
+        """Mean 1 - SSIM; UPD_study omits the constant 1."""
         return self.dissimilarity(batch.images).mean()
 
     def score_slices(self, images: Tensor, rng: Streams) -> Tensor:

@@ -1,4 +1,4 @@
-"""FPI: squares of another subject are mixed in; a network tells their weight in each voxel, which is the score."""
+"""FPI: a network predicts in each voxel the weight of a square blended in from another subject, which is the score."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [4, 8, 16, 16]}
 class Params(InterpolationParams):
     """Defaults: Tan et al. 2020 for brains (jemtan/FPI): centres in the central half, no tolerance of the label.
 
-    Three things differ: slices are halved three times from 128 voxels, not four times from 256; the foreign slice is
-    any slice of the other subject, not that of the same height; and of every pair one image is corrupted, not both,
-    which with random pairs is the same distribution.
+    Differences: slices are halved three times from 128 voxels, not four times from 256; the foreign slice is any slice
+    of the other subject, not that of the same height; one image of every pair is corrupted, not both, which with random
+    pairs is the same distribution.
     """
 
 
@@ -30,5 +30,5 @@ class Baseline(PatchInterpolation):
     """Foreign patch interpolation."""
 
     def blend(self, host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:
-        """x = (1 - alpha) x_host + alpha x_foreign inside the square."""
+        """x = (1 - alpha) x_host + alpha x_foreign in the square."""
         return host + alpha[:, None, None, None] * mask * (foreign - host)

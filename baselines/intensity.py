@@ -1,4 +1,4 @@
-"""Control: the image itself. Lesions are dark on T1 and bright on T2; a method that learns should do better."""
+"""Control: the image intensity, inverted on T1, is the score; a trained method should do better."""
 
 from __future__ import annotations
 

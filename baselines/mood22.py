@@ -1,4 +1,4 @@
-"""MOOD22: a U-Net segments the same synthetic anomalies that DISYRE restores; its probability is the anomaly score."""
+"""MOOD22: a U-Net segments the synthetic anomalies that DISYRE restores; its predicted probability is the score."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "l
 
 @dataclass(frozen=True)
 class Params(CorruptionParams):
-    """Defaults: the baseline as Naval Marimont et al. 2024, section 3, built it: DISYRE's data and network, no t.
+    """Defaults: the baseline of Naval Marimont et al. 2024, section 3: DISYRE's data and network, without t.
 
     The interpolation factors are those of DISYRE's schedule, drawn uniformly.
     """

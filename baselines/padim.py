@@ -1,4 +1,4 @@
-"""PaDiM: Gaussians of frozen features at every place of healthy slices; the Mahalanobis distance is the score."""
+"""PaDiM: a Gaussian of frozen features of healthy slices at every position; the Mahalanobis distance is the score."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ STAGES = (1, 2, 3)
 
 @dataclass(frozen=True)
 class Params(BackboneParams):
-    """Defaults: Defard et al. 2021 with ResNet-18 ("R18-Rd100"), whose code UPD_study has for slices of 128 x 128."""
+    """Defaults: Defard et al. 2021 with ResNet-18 ("R18-Rd100"); UPD_study includes it for slices of 128 x 128."""
 
-    steps: int = 200  # batches that Gaussians are estimated from; own choice, the authors take every image
+    steps: int = 200  # batches for the estimation of Gaussians; own choice, the authors use every image
     batch: int = 32  # slices
     backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "resnet18"
-    channels: int = 100  # drawn at random of those of three stages, the same at every place
+    channels: int = 100  # drawn at random from three stages, the same at every position
     ridge: float = 0.01  # added to the variances
     smoothing: float = scoring(4.0)  # voxels of the scaled slice, standard deviation of the Gaussian; 0 = off
 
@@ -47,7 +47,7 @@ class Params(BackboneParams):
 
 
 class Gaussians(nn.Module):
-    """Mean (C, P) and precision (P, C, C) of the features at P places, and which channels (C,) they are."""
+    """Mean (C, P) and precision (P, C, C) of the features at P positions, and the indices (C,) of their channels."""
 
     chosen: Tensor
     mean: Tensor
@@ -66,7 +66,7 @@ class Gaussians(nn.Module):
 
 
 class Baseline(SliceMethod):
-    """Nothing is optimised: one phase adds up features and their products, the next makes Gaussians of them."""
+    """Without optimisation: one phase accumulates features and their products, the next fits Gaussians."""
 
     count: Tensor
     total: Tensor
@@ -97,7 +97,7 @@ class Baseline(SliceMethod):
         ]
 
     def features(self, images: Tensor) -> Tensor:
-        """The chosen channels of three stages, enlarged to the first one's size: (N, C, P)."""
+        """The selected channels of three stages, resized to the first stage: (N, C, P)."""
         outputs = self.backbone(to_square(images, self.params.patch))
         levels = [outputs[stage].float() for stage in STAGES]
         size = (self.side, self.side)
@@ -105,7 +105,7 @@ class Baseline(SliceMethod):
         return torch.cat([levels[0], *enlarged], 1)[:, self.gaussians.chosen].flatten(2)
 
     def collect(self, batch: Batch) -> Tensor:
-        """Add up the features of a batch and the products of any two; returns their mean magnitude."""
+        """Accumulate the features of a batch and their pairwise products; returns the features' mean norm."""
         features = self.features(batch.images).double()
         at_places = features.permute(2, 1, 0)  # (P, C, N)
         self.count += len(features)
@@ -114,11 +114,11 @@ class Baseline(SliceMethod):
         return features.norm(dim=1).mean()
 
     def magnitude(self, batch: Batch) -> Tensor:
-        """Mean magnitude of a batch's features."""
+        """Mean norm of a batch's features."""
         return self.features(batch.images).norm(dim=1).mean()
 
     def fit(self, batch: Batch) -> Tensor:
-        """Make mean and precision of what was added up; returns the mean distance of the batch."""
+        """Compute mean and precision from the accumulated sums; returns the mean distance of the batch."""
         mean = self.total / self.count
         columns = mean.T.unsqueeze(2)
         covariance = (self.products - self.count * columns @ columns.transpose(1, 2)) / (self.count - 1)
@@ -128,7 +128,7 @@ class Baseline(SliceMethod):
         return self.held_out(batch)
 
     def held_out(self, batch: Batch) -> Tensor:
-        """Mean distance of a batch."""
+        """Mean Mahalanobis distance of a batch."""
         return self.gaussians.distance(self.features(batch.images)).mean()
 
     def score_slices(self, images: Tensor, rng: Streams) -> Tensor:

@@ -1,4 +1,4 @@
-"""PatchCore: the distance of a patch's frozen features to the nearest of a coreset of healthy ones is the score."""
+"""PatchCore: the distance of a patch's frozen features to their nearest neighbour in a healthy coreset is the score."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ STAGES = (2, 3)
 
 @dataclass(frozen=True)
 class Params(BackboneParams):
-    """Defaults: Roth et al. 2022, but for what a cohort of volumes needs: a sample of slices and of their patches."""
+    """Defaults: Roth et al. 2022, but with a sample of slices and of their patches, since cohorts are large."""
 
-    steps: int = 200  # batches that patches are collected from; own choice
+    steps: int = 200  # batches from which patches are collected; own choice
     batch: int = 32  # slices
-    patches: int = 16  # patches of a slice that are collected, drawn from the brain; own choice
+    patches: int = 16  # patches drawn from the brain of each slice; own choice
     bank: int = 10_000  # patches in the coreset, a tenth of those collected as in the paper
-    projection: int = 128  # dimensions in which the coreset is chosen
-    neighbourhood: int = 3  # features are averaged over squares of this side
+    projection: int = 128  # dimensions of the random projection for coreset selection
+    neighbourhood: int = 3  # side of the squares over which features are averaged
     smoothing: float = scoring(4.0)  # voxels of the scaled slice, standard deviation of the Gaussian; 0 = off
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class Bank(nn.Module):
 
 
 class Baseline(SliceMethod):
-    """Nothing is optimised: one phase collects patches of healthy slices, the next chooses the coreset."""
+    """Without optimisation: one phase collects patches of healthy slices, the next selects the coreset."""
 
     pool: Tensor
     filled: Tensor
@@ -96,7 +96,7 @@ class Baseline(SliceMethod):
     def features(self, images: Tensor) -> Tensor:
         """Locally averaged features of two stages at the size of the earlier one: (N, 2 C, H / 8, W / 8).
 
-        C is the number of channels of the earlier stage; the later one counts as much, by means of its channels.
+        C is the number of channels of the earlier stage; channel means reduce the later one to C channels as well.
         """
         side = self.params.neighbourhood
         outputs = self.backbone(images)
@@ -122,7 +122,7 @@ class Baseline(SliceMethod):
         )
 
     def collect(self, batch: Batch) -> Tensor:
-        """Put the patches of a batch into the pool; returns their mean magnitude, for the history."""
+        """Add the patches of a batch to the pool; returns their mean norm, for the history."""
         vectors = self.drawn(batch)
         start = int(self.filled)
         self.pool[start : start + len(vectors)] = vectors
@@ -130,11 +130,11 @@ class Baseline(SliceMethod):
         return vectors.norm(dim=1).mean()
 
     def magnitude(self, batch: Batch) -> Tensor:
-        """Mean magnitude of a batch's features."""
+        """Mean norm of a batch's features."""
         return self.drawn(batch).norm(dim=1).mean()
 
     def choose(self, batch: Batch) -> Tensor:
-        """Choose the coreset; returns the largest distance of a collected patch to it, in the projected space."""
+        """Select the coreset; returns the largest distance of a collected patch to it, in the projected space."""
         vectors = projected(self.pool, self.params.projection, batch.rng["projection"])
         first = int(torch.randint(len(vectors), (), generator=batch.rng["coreset"], device=vectors.device))
         places, nearest = greedy_coreset(vectors, self.params.bank, first)

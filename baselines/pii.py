@@ -1,4 +1,4 @@
-"""PII: squares of another subject are blended in seamlessly, by their gradients; their weight is learned as in FPI."""
+"""PII: as FPI, but the square of another subject is inserted seamlessly by Poisson blending."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ VARIANTS = {"upd": {"title": "PII (UPD)", "params": {"tolerance": 0.0, "he": Fal
 
 @dataclass(frozen=True)
 class Params(InterpolationParams):
-    """Defaults: Tan et al. 2021 (jemtan/PII), whose one public setting is that for chest X-rays.
+    """Defaults: Tan et al. 2021 (jemtan/PII), whose only public setting is that for chest X-rays.
 
-    UPD_study's PII labels every changed voxel. As there, centres lie in the brain, one image of a pair is corrupted and
-    the foreign slice is any of another subject.
+    UPD_study's PII labels every changed voxel. As in UPD_study, centres lie in the brain, one image of a pair is
+    corrupted and the foreign slice is any of another subject.
     """
 
     central: float = 0.8
@@ -34,6 +34,6 @@ class Baseline(PatchInterpolation):
     """Poisson image interpolation."""
 
     def blend(self, host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:
-        """Solve for the image whose differences inside the square are the mixed ones; clip to the host's range."""
+        """Poisson blending in the square with mixed gradients, clipped to the host's range."""
         low, high = host.amin((1, 2, 3), keepdim=True), host.amax((1, 2, 3), keepdim=True)
         return poisson.blend(host, foreign, mask, alpha).clamp(low, high)

@@ -1,4 +1,4 @@
-"""r-VAE: a slice is changed step by step until a VAE finds it likely; how much it had to change is the score."""
+"""r-VAE: gradient steps raise a slice's likelihood under a VAE; the change of the slice is the score."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ VARIANTS = {
     }
 }
 
-REFERENCE = 128**2  # voxels of the slices that the step of objective `mean` is meant for
+REFERENCE = 128**2  # voxels of the slices that the step size of objective `mean` refers to
 
 
 @dataclass(frozen=True)
 class Params:
     """Defaults: the public script of Chen et al. 2020 (vae_restore.py), on images of unit deviation.
 
-    On images in [0, 1] the same steps need the variation weighed by their `deviation`, the divergence by its square.
+    On images in [0, 1] equivalent steps weight the variation by their `deviation` and the divergence by its square.
 
-    UPD_study has squared differences, no mask, and the gradient of the mean over the 64 slices of a batch, which makes
-    steps 64 times shorter and the last, smaller batch of a test set another experiment: the variant `upd` has those
+    UPD_study uses squared differences, no mask, and the gradient of the mean over the 64 slices of a batch. This makes
+    steps 64 times shorter, and inconsistent in the last, smaller batch of a test set: the variant `upd` has those
     shorter steps for every slice.
     """
 
@@ -55,17 +55,17 @@ class Params:
 
     iterations: int = scoring(500)  # gradient steps
     objective: Literal["sum", "mean"] = scoring("sum")  # over voxels and latent dimensions; mean: the VAE's own loss
-    step_size: float = scoring(5e-3)  # of the gradient; with `mean` at 128 x 128 voxels, scaled to be equal per voxel
-    later_step_size: float = scoring(2e-3)  # the same from iteration `later` on
-    later: int = scoring(100)  # iteration from which `later_step_size` holds
-    clip: float = scoring(50.0)  # largest absolute value of the gradient in a voxel
-    deviation: float = scoring(0.2)  # standard deviation of intensities in the brain, of which Chen's images have 1
+    step_size: float = scoring(5e-3)  # of gradient steps; with `mean` at 128 x 128 voxels, scaled to be equal per voxel
+    later_step_size: float = scoring(2e-3)  # step size from iteration `later` on
+    later: int = scoring(100)  # first iteration with `later_step_size`
+    clip: float = scoring(50.0)  # maximum absolute value of the gradient in a voxel
+    deviation: float = scoring(0.2)  # standard deviation of intensities in the brain; 1 for the images of Chen et al.
     tv: float = scoring(2.2)  # weight of the total variation of the change
-    variation: Literal["absolute", "squares"] = scoring("absolute")  # differences of neighbours that it adds up
-    masked: bool = scoring(True)  # change the brain alone
-    averaged: int = scoring(1)  # slices that share a gradient step: it is divided by this
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/methods/scoring/similarity.py
-    score_batch: int = scoring(64)  # slices at once; bounds memory, changes no result
+    variation: Literal["absolute", "squares"] = scoring("absolute")  # differences of neighbours in the total variation
+    masked: bool = scoring(True)  # restrict changes to the brain
+    averaged: int = scoring(1)  # divisor of gradient steps: slices that a mean gradient averages over
+    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see harness/methods/scoring/similarity.py
+    score_batch: int = scoring(64)  # slices at once; bounds memory, does not change results
 
     def __post_init__(self) -> None:
         for name in ("iterations", "step_size", "later_step_size", "clip", "deviation", "averaged", "score_batch"):
@@ -76,7 +76,7 @@ class Params:
 
 
 class Baseline(SquareReconstruction):
-    """Nothing is trained; the VAE of the same seed and modality is the prior."""
+    """Without training; the VAE of the same seed and modality is the prior."""
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
@@ -88,13 +88,13 @@ class Baseline(SquareReconstruction):
 
     @property
     def vae(self) -> VAE:
-        """The trained VAE, not a sub-module: its weights are saved with its own run."""
+        """The trained VAE; not a sub-module, since its weights are saved with its own run."""
         return cast(VAE, self.context.required)
 
     def restored(self, images: Tensor, rng: Streams) -> Tensor:
         """Images (N, 1, side, side) after gradient steps on `objective`, each by itself."""
         p = self.params
-        # The same draws for every slice: the result does not depend on how many are restored at once.
+        # The same draws for every slice: the result does not depend on the batch size.
         generator = rng.child("restoration")["latent"]
         current, brain = images, images > 0
         scale = self.side**2 / REFERENCE if p.objective == "mean" else 1.0
@@ -110,10 +110,10 @@ class Baseline(SquareReconstruction):
         return current.detach()
 
     def objective(self, current: Tensor, images: Tensor, noise: Tensor) -> Tensor:
-        """What restoring lowers, (N,): the VAE's negative ELBO of `current` + tv * TV(current - images).
+        """Objective to minimise, (N,): the VAE's negative ELBO of `current` + tv * TV(current - images).
 
-        With `sum` squared errors and the KL divergence are added up over voxels and latent dimensions; see `Params`
-        for `deviation`.
+        `sum` adds up squared errors and the KL divergence over voxels and latent dimensions; see `Params` for
+        `deviation`.
         """
         p = self.params
         variation = p.tv * total_variation(current - images, p.variation)

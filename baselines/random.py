@@ -1,4 +1,4 @@
-"""Control: uniform noise. Its AP is the share of anomalous voxels, what a method must beat to have learnt anything."""
+"""Control: uniform noise is the score; its AP, the fraction of anomalous voxels, is the chance level."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RD: a decoder learns to give back a frozen teacher's features from a bottleneck; where it fails is anomalous."""
+"""RD: a student decoder learns to reproduce a frozen teacher's features from a bottleneck; its error is the score."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ FAMILY = "FM"
 PAPER = "Deng and Li, CVPR 2022"
 SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "backbone": "resnet18", "width": 8}
 VARIANTS = {"upd": {"title": "RD (UPD)", "params": {"batch": 4, "inputs": "unit", "smoothing": 0.0}}}
-HALVED = 32  # a side that is a multiple of this can be halved as often as it is
+HALVED = 32  # total down-sampling factor: padded sides are multiples of this
 
 
 @dataclass(frozen=True)
 class Params(BackboneParams):
     """Defaults: Deng and Li 2022; steps and size of UPD_study (Lagogiannis et al. 2024).
 
-    UPD_study itself has batches of 4, no standardisation of the input and no smoothing.
+    UPD_study uses batches of 4, no standardisation of the input and no smoothing: variant `upd`.
     """
 
     steps: int = 10_000  # UPD_study; 200 epochs in the paper
@@ -41,11 +41,11 @@ class Params(BackboneParams):
 
 
 class Student(nn.Module):
-    """One-class bottleneck and decoder: features of three stages to their copies, through half the last one's size."""
+    """One-class bottleneck and decoder: reconstruction of three stages' features from half the last one's size."""
 
     def __init__(self, name: str, channels: Sequence[int]) -> None:
         super().__init__()
-        # A teacher that is no residual network has a student of ResNet-18's blocks.
+        # For a teacher other than a ResNet the student uses ResNet-18's blocks.
         block, blocks, base = ARCHITECTURES.get(name, ARCHITECTURES["resnet18"])
         one, two, three = channels
         self.first = nn.Sequential(halving(one, two), halving(two, three))
@@ -69,7 +69,7 @@ class Student(nn.Module):
 
 
 def growing(block: Block, inputs: int, planes: int, count: int, base: int) -> nn.Sequential:
-    """A stage that doubles the size: where an ordinary one has a stride of 2, it has transposed convolutions."""
+    """A stage that doubles the size: transposed convolutions replace those with a stride of 2."""
     blocks = stage(block, inputs, planes, count, 2, base)
     first: Any = blocks[0]
     for owner, name in ((first, "conv1" if block is BasicBlock else "conv2"), (first.downsample, "0")):
@@ -84,7 +84,7 @@ def halving(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class Baseline(SliceMethod):
-    """Reverse distillation: 1 - cosine of teacher and student, summed over three stages."""
+    """Reverse distillation: 1 - cosine similarity of teacher and student, summed over three stages."""
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
@@ -98,19 +98,19 @@ class Baseline(SliceMethod):
         return [Phase(p.steps, p.batch, p.patch, [Update(self.loss, optimizer)])]
 
     def pairs(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Features of teacher and student, stage by stage, of images padded with zeros as far as halving needs it."""
+        """Features of teacher and student, stage by stage, of images zero-padded to the down-sampling factor."""
         height, width = images.shape[-2:]
         padded = F.pad(images, (0, -width % self.multiple, 0, -height % self.multiple))
         features = [level.float() for level in self.teacher(padded)[1:]]
         return list(zip(features, [copy.float() for copy in self.student(features)], strict=True))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Sum over stages of 1 - cosine of all features of an image as one vector, mean over images."""
+        """Sum over stages of 1 - cosine similarity of all features of an image as one vector, mean over images."""
         losses = [1 - F.cosine_similarity(a.flatten(1), b.flatten(1)).mean() for a, b in self.pairs(batch.images)]
         return torch.stack(losses).sum()
 
     def distance(self, images: Tensor) -> Tensor:
-        """Sum over stages of 1 - cosine in every place, enlarged to the image: (N, 1, H, W) in [0, 6]."""
+        """Sum over stages of 1 - cosine similarity at every position, resized to the image: (N, 1, H, W) in [0, 6]."""
         height, width = images.shape[-2:]
         size = (height + -height % self.multiple, width + -width % self.multiple)
         return distance_map(self.pairs(images), size)[..., :height, :width]
@@ -120,7 +120,7 @@ class Baseline(SliceMethod):
 
 
 def distance_map(pairs: Sequence[tuple[Tensor, Tensor]], size: tuple[int, int]) -> Tensor:
-    """Sum over stages of 1 - cosine of teacher and student in every place, enlarged to `size`: (N, 1, H, W)."""
+    """Sum over stages of 1 - cosine similarity of teacher and student per position, resized to `size`: (N, 1, H, W)."""
     total = torch.zeros((), device=pairs[0][0].device)
     for teacher, student in pairs:
         apart = (1 - F.cosine_similarity(teacher, student)).clamp_min(0)[:, None]

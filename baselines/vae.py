@@ -1,4 +1,4 @@
-"""VAE: a variational autoencoder learns healthy slices; what it fails to reconstruct is the score."""
+"""VAE: a variational autoencoder learns to reconstruct healthy slices; the residual is the score."""
 
 from __future__ import annotations
 
@@ -38,16 +38,16 @@ class Params(TrainingParams):
 
     steps: int = 30_000
     batch: int = 64  # slices
-    width: int = 32  # channels of the first convolution, doubled by every further one; UPD_study, T2: 16
-    bottleneck_channels: int = 64  # channels that the dense layers see; T2: 16
+    width: int = 32  # channels of the first convolution, doubled in each further one; UPD_study, T2: 16
+    bottleneck_channels: int = 64  # channels at the dense layers; T2: 16
     latent: int = 512  # length of the latent code
     kl_weight: float = 1e-4  # of the KL divergence per latent dimension; T2: 1e-3
     sample: bool = scoring(False)  # score with a random latent code instead of its mean
-    compare: Literal["residual", "ssim"] = scoring("residual")  # the map, see harness/methods/scoring/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see harness/methods/scoring/similarity.py
 
 
 class Baseline(SquareReconstruction):
-    """Encodes a slice into a normal distribution and decodes a draw from it."""
+    """Encodes a slice into a normal distribution and decodes a sample of it."""
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
@@ -86,7 +86,7 @@ class Baseline(SquareReconstruction):
     def negative_elbo(self, images: Tensor, noise: Tensor) -> Tensor:
         """Mean squared error + weighted mean KL divergence of images (N, 1, side, side): (N,).
 
-        noise: what the latent code deviates from its mean, in standard deviations, (N, latent) or one for all.
+        noise: deviation of the latent code from its mean, in standard deviations, (N, latent) or one for all.
         """
         mean, log_variance = self.encoder(images).float().chunk(2, 1)
         restored = self.decoder(mean + (0.5 * log_variance).exp() * noise).float()
@@ -96,7 +96,7 @@ class Baseline(SquareReconstruction):
     def restored(self, images: Tensor, rng: Streams) -> Tensor:
         mean, log_variance = self.encoder(images).float().chunk(2, 1)
         if self.params.sample:
-            # One draw for all slices of a volume: the result does not depend on how many are scored at once.
+            # One draw for all slices of a volume: the result does not depend on the batch size.
             noise = torch.randn((1, mean.shape[1]), generator=rng.child("score")["latent"], device=mean.device)
             mean = mean + (0.5 * log_variance).exp() * noise
         return self.decoder(mean)

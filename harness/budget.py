@@ -33,7 +33,7 @@ class Budget:
 
 
 def simulate(subjects: float, spacing: float) -> Budget:
-    """Budget of `subjects` raw scans with voxels of `spacing` mm; one took 1.8 GB, 10 s at 1 mm; 0.6 GB, 2 s at 3 mm."""
+    """Budget of `subjects` raw scans of `spacing` mm voxels; one took 1.8 GB, 10 s at 1 mm and 0.6 GB, 2 s at 3 mm."""
     voxels = HEAD_MM3 / spacing**3 / 1e6
     return Budget.of(550 + 145 * voxels, subjects * (2 + voxels))
 

@@ -30,7 +30,7 @@ class Commands(click.Group):
         return COMMANDS.load(cmd_name).command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb. Raises HarnessError for a truncated file or an interrupt, where click prints only "Aborted!"."""
+        """Run the verb. Raises HarnessError for a truncated file or an interrupt, not just click's "Aborted!"."""
         try:
             return super().invoke(ctx)
         except EOFError as error:

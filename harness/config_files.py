@@ -1,4 +1,4 @@
-"""Reading config files: later ones laid over earlier ones, and their form checked by the schema. Imports no torch."""
+"""Config files: merging of overlays and validation by the schema. Imports no torch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 
 
 def read(*paths: str | Path) -> dict[str, Any]:
-    """Read config files, later ones laid over earlier ones: mappings merge, everything else is replaced."""
+    """Read config files, each overriding the ones before it: mappings merge, everything else is replaced."""
     merged: dict[str, Any] = {}
     for path in paths:
         try:
@@ -39,7 +39,7 @@ def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 def check_characters(value: Any, place: str) -> None:
     """Refuse keys and strings with control characters, such as the line break that ends a YAML block.
 
-    Patterns let one pass at the end, and file names and commands are made of these strings.
+    The schema's patterns accept a trailing one, and these strings become part of file names and commands.
     """
     if isinstance(value, str) and not value.isprintable():
         raise HarnessError(f"{place}: {value!r} holds a line break or another control character; write it on one line")
@@ -63,5 +63,5 @@ def check_schema(config: dict[str, Any]) -> None:
 
 
 def _without_empty(config: dict[str, Any]) -> dict[str, Any]:
-    """The config without the keys that an overlay emptied with `null`."""
+    """The config without the keys that an overlay set to `null`."""
     return {key: value for key, value in config.items() if value is not None}

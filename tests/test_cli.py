@@ -22,7 +22,7 @@ def run(monkeypatch):
         def command() -> None:
             raise error
 
-        monkeypatch.setattr(cli.Verbs, "get_command", lambda self, ctx, name: command)
+        monkeypatch.setattr(cli.Commands, "get_command", lambda self, ctx, name: command)
         monkeypatch.setattr("sys.argv", ["harness", "verb"])
         with pytest.raises(SystemExit) as end:
             cli.main()

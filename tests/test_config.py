@@ -55,8 +55,8 @@ MISTAKES = {
     "unknown parameter": ({"params__dae__stepz": 5}, r"params.dae.stepz: no such parameter; there are steps"),
     "mistyped parameter": ({"params__dae__steps": "many"}, r"params.dae.steps: 'many' is not of type int"),
     "negative steps": ({"params__mood22__steps": -5}, r"params.mood22: steps must be above 0, not -5"),
-    "step beyond T": ({"params__disyre__step": 250}, r"params.disyre: step 250 is not between 1 and T = 100"),
-    "step size of zero": ({"params__disyre__steps_compared": [25, 0]}, r"step_sizes 0 is not between 1 and T"),
+    "step beyond T": ({"params__disyre__step_size": 250}, r"params.disyre: step_size 250 is not between 1 and T = 100"),
+    "step size of zero": ({"params__disyre__step_sizes": [25, 0]}, r"step_sizes 0 is not between 1 and T"),
     "parameters of an unknown method": ({"params__xyz": {}}, r"params.xyz: no such method"),
     "parameter of one modality": ({"params__disyre__t2": {"batc": 1}}, r"params.disyre.batc: no such parameter"),
     "missing root": ({"datasets__camcan__root": "/no/where"}, r"datasets.camcan.root: the data set is simulated"),
@@ -67,7 +67,7 @@ MISTAKES = {
     ),
     "unknown layout": (
         {"datasets__atlas__layout": "dicom"},
-        r"datasets.atlas.layout: 'dicom' is unknown; there are atlas",
+        r"datasets.atlas: layout 'dicom' is unknown: .* there are atlas",
     ),
     "unknown data set": ({"train": "ixi"}, r"train: no data set 'ixi' under datasets; there are camcan"),
     "unknown protocol": (
@@ -108,7 +108,7 @@ def test_defaults_are_the_whole_study(default):
 
 
 def test_scoring_parameters_do_not_retrain(default):
-    before, after = Experiment(default), Experiment(changed(default, params__disyre__step=50))
+    before, after = Experiment(default), Experiment(changed(default, params__disyre__step_size=50))
     assert before.training_settings("disyre", "t1") == after.training_settings("disyre", "t1")
     assert before.scoring_settings("disyre", "t1", 1) != after.scoring_settings("disyre", "t1", 1)
     longer = Experiment(changed(default, params__disyre__steps=9))

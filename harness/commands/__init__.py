@@ -1,1 +1,1 @@
-"""The commands of the command line, one per file; heavy imports happen inside the functions."""
+"""Commands of the command line, one per file; heavy imports happen inside the functions."""

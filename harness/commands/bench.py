@@ -1,4 +1,4 @@
-"""Verb `bench`: how fast this device draws batches, trains, scores and evaluates, as JSON."""
+"""Verb `bench`: rates of drawing batches, training, scoring and evaluation on this device, as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import click
 @click.option("--slices", default=4, help="Slices that are scored; volumes are calculated from them.")
 @click.option("--device", default="auto", envvar="HARNESS_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 def command(method: str, settings: str, spacing: float, subjects: int, steps: int, slices: int, device: str) -> None:
-    """Measure METHOD on noise: batches without network, steps, images, share of peak, memory, volumes, voxels."""
+    """Measure METHOD on noise: batches without network, steps, images, fraction of peak, memory, volumes, voxels."""
     import json
 
     from harness import device as devices

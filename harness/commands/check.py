@@ -1,4 +1,4 @@
-"""Verb `check`: whether the files of a finished study are those that were written."""
+"""Verb `check`: integrity check of the files of a finished study."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import click
 def command(folders: tuple[Path, ...], removing: bool) -> None:
     """Compare the files of the experiments in FOLDERS, such as results/demo, with the checksums in their records.
 
-    These are registered volumes, packed arrays and weights; files of counts are read to their end. Prints a line for
-    each that is missing or damaged, and ends with exit status 1 if there is any. With --remove the records go as well,
-    by which the workflow knows that something is done: the same `snakemake` command then makes it, and what follows
-    from it, again. Not for a study that is running.
+    Checks registered volumes, packed arrays and weights; reads files of counts to their end. Prints a line for each
+    missing or damaged file, and then ends with exit status 1. With --remove also deletes the records that mark these
+    outputs as complete: the same `snakemake` command then makes them, and all that depends on them, again. Not for a
+    study that is running.
     """
     from harness import folder_lock
     from harness.errors import HarnessError

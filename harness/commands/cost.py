@@ -1,4 +1,4 @@
-"""Verb `cost`: what the trainings of an experiment took."""
+"""Verb `cost`: training times of an experiment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `histories`: the training histories of many runs to one tidy table."""
+"""Verb `histories`: training histories of many runs as one tidy table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATH = click.Path(path_type=Path)
 @click.argument("runs", nargs=-1, type=PATH, required=True)
 @click.option("--out", type=PATH, required=True, help="The table, histories.csv.")
 def command(runs: tuple[Path, ...], out: Path) -> None:
-    """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV: a row for each record."""
+    """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV with a row per record."""
     import csv
 
     from harness.files import atomic

@@ -1,4 +1,4 @@
-"""`index`: scan the folder of a data set into a checked subject sheet."""
+"""Verb `index`: scan of a data set's folder into a validated subject sheet."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def command(
     entity: tuple[str, ...],
     exclude: tuple[str, ...],
 ) -> None:
-    """Scan a folder into a checked subject sheet, and tell what it lacks of what its release holds."""
+    """Scan a folder into a validated subject sheet, and report files missing compared with the release."""
     from harness.data.index import layout as layouts
     from harness.data.index import release as releases
     from harness.data.index import sheet

@@ -1,4 +1,4 @@
-"""Verb `list`: the methods there are."""
+"""Verb `list`: available methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`pack`: put the registered subjects of a data set into one array per modality."""
+"""Verb `pack`: registered subjects of a data set as one array per modality."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def command(
     first: tuple[Path, ...],
     more: tuple[Path, ...],
 ) -> None:
-    """Pack registered subjects into one float16 array per modality, the labels beside them, and an index."""
+    """Pack registered subjects into one float16 array per modality, with their labels and an index."""
     from harness.data import pack as packing
     from harness.data.index.sheet import read
     from harness.data.preprocessing.report import read_report

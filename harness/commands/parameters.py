@@ -1,4 +1,4 @@
-"""Command `parameters`: the hyper-parameters of every method."""
+"""Verb `parameters`: hyper-parameters of every method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`preprocess`: register the subjects of a sheet to the template."""
+"""Verb `preprocess`: registration of a sheet's subjects to the template."""
 
 from __future__ import annotations
 

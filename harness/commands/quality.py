@@ -1,4 +1,4 @@
-"""`quality`: one table and one page that show how preprocessing went, subject by subject."""
+"""Verb `quality`: table and HTML page of preprocessing quality, subject by subject."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def command(
     first: tuple[Path, ...],
     more: tuple[Path, ...],
 ) -> None:
-    """Measure every subject, flag what is unusual, and write a page with pictures before and after. Excludes nobody."""
+    """Measure every subject, flag outliers, and write a page with images before and after. Excludes no subject."""
     from harness.data.index.sheet import read
     from harness.data.preprocessing.report import read_report
     from harness.data.quality import cohort, page

@@ -1,4 +1,4 @@
-"""Verb `score`: a trained run on a new scan, or on a folder of them; anomaly maps in the scans' own space."""
+"""Verb `score`: anomaly maps of new scans by a trained run, in the scans' native space."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def command(
     required: Path | None,
     device: str,
 ) -> None:
-    """Preprocess scans as the run's training data were, score them, and bring the maps back to the scans.
+    """Preprocess scans like the run's training data, score them, and resample the maps to the scans' native space.
 
-    Of a folder each NIfTI file is scored into a file of the same name. Maps that are there are not made again, and a
-    scan that cannot be used is named and left out. A threshold that a known share of healthy brains' voxels reaches
-    stands in results.csv: `threshold@0.01` is that of 1 %.
+    Each NIfTI file of a folder is scored into a file of the same name. Existing maps are kept; a scan that cannot be
+    used is reported and left out. results.csv lists thresholds that a known fraction of healthy brain voxels reaches:
+    `threshold@0.01` is that of 1 %.
     """
     from harness import device as devices
     from harness.errors import HarnessError

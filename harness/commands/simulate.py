@@ -1,4 +1,4 @@
-"""The verb `simulate`: write a simulated cohort in the file layout of CamCAN, ATLAS v2.0 or BraTS 2020."""
+"""Verb `simulate`: simulated cohorts in the file layout of CamCAN, ATLAS v2.0 or BraTS 2020."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 
 def parse_chunk(text: str) -> tuple[int, int]:
-    """Read "i/n" (1 ≤ i ≤ n) as (i, n)."""
+    """Parse "i/n" (1 ≤ i ≤ n) as (i, n)."""
     first, _, second = text.partition("/")
     if not (first.isdigit() and second.isdigit() and 1 <= int(first) <= int(second)):
         raise click.BadParameter(f"{text}: not i/n with 1 ≤ i ≤ n, such as 1/4", param_hint="--chunk")
@@ -28,8 +28,8 @@ def parse_chunk(text: str) -> tuple[int, int]:
 def command(dataset: str, out: Path, subjects: int, seed: int, spacing: float, chunk: str) -> None:
     """Simulate a cohort of DATASET (camcan: healthy; atlas: strokes; brats: gliomas) from the MNI152 template.
 
-    Subjects that are there already, made with the same settings, are left alone; more subjects never change earlier
-    ones, and simulated ones beyond --subjects are removed.
+    Existing subjects made with the same settings are kept; more subjects never change earlier ones, and simulated ones
+    beyond --subjects are removed.
     """
     part = parse_chunk(chunk)
     from harness.data.simulation.cohort import Settings, make_cohort

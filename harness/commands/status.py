@@ -1,4 +1,4 @@
-"""Verb `status`: how far an experiment is, and when its trainings end."""
+"""Verb `status`: progress of an experiment, and time left of its trainings."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--json", "as_json", is_flag=True, help="Print everything that is known as JSON, times as UTC.")
 def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool) -> None:
-    """Show what is done of the experiments in FOLDERS, such as results/demo, and every training under way.
+    """Show the progress of the experiments in FOLDERS, such as results/demo, and every training under way.
 
-    Without FOLDERS every experiment below results/ is shown. All is read from files: it may run beside the workflow,
-    on another machine, or after it. What is planned is read from the config here that names the experiment.
+    Without FOLDERS shows every experiment below results/. Reads files only: it may run beside the workflow, on another
+    machine, or after it. The plan is read from the config here that names the experiment.
     """
     import json
     import time

@@ -1,4 +1,4 @@
-"""Verb `summarize`: files of score histograms to the one tidy table of results."""
+"""Verb `summarize`: tidy table of results from files of score histograms."""
 
 from __future__ import annotations
 

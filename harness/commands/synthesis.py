@@ -1,4 +1,4 @@
-"""Verb `synthesis`: example anomalies and their gradual corruption, for Figure 1."""
+"""Verb `synthesis`: example synthetic anomalies and their gradual corruption, for Figure 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `test`: score a test set with a trained run."""
+"""Verb `test`: scores of a test set by a trained run."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def command(
 ) -> None:
     """Score every volume of a test set and count the scores into histograms, from which all metrics follow.
 
-    What these cannot hold (single slices and lesions, thresholds from healthy subjects) goes to findings.npz.
+    Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
     import json
 

@@ -1,4 +1,4 @@
-"""Verb `train`: train one method on one modality with one seed."""
+"""Verb `train`: training of one method on one modality with one seed."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ PATH = click.Path(path_type=Path)
 def command(
     method: str, modality: str, seed: int, data: Path, settings: str, required: Path | None, device: str, out: Path
 ) -> None:
-    """Train METHOD and write its run: weights, history, and run.json with all that is needed to use it.
+    """Train METHOD and write its run: weights, history, and run.json with the metadata needed to use it.
 
-    A killed training goes on where its state was last saved when the same command is given again.
+    The same command resumes a killed training from its last saved state.
     """
     import json
 

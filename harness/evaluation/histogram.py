@@ -20,11 +20,13 @@ import numpy as np
 
 from harness.errors import HarnessError
 from harness.evaluation.bins import FINE_BITS, NOTHING, Bins, decode
-from harness.evaluation.scores import scores_of
+from harness.evaluation.scores import ArrayScores
 from harness.files import atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from harness.evaluation.tensors import TensorScores
 
 FORMAT = 1  # of the file that `save` writes
 FEW = 8  # fewer voxels than an eighth of the bins are counted one by one instead of over all bins
@@ -145,6 +147,15 @@ class ScoreHistogram:
     def _count_rows(self, subject: str, rows: np.ndarray) -> None:
         present = self.by_subject.get(subject)
         self.by_subject[subject] = rows if present is None else present + rows
+
+
+def scores_of(name: str, scores: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> ArrayScores | TensorScores:
+    """Scores and labels (n,) for counting, on the device that they are on."""
+    if isinstance(scores, np.ndarray):
+        return ArrayScores(name, scores, np.asarray(labels))
+    from harness.evaluation.tensors import TensorScores  # needs torch, which numpy arrays do not
+
+    return TensorScores(name, scores, labels)
 
 
 def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram], meta: Mapping[str, Any]) -> None:

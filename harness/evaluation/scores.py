@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from harness.errors import HarnessError
 from harness.evaluation.bins import HALF, INFINITE, NOTHING, Bins, encode
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from harness.evaluation.tensors import TensorScores
 
 CHUNK = 2**15  # voxels treated at once, so that temporary arrays stay in the cache
 
@@ -71,15 +65,6 @@ class ArrayScores:
     @staticmethod
     def _chunks(values: np.ndarray) -> Iterator[np.ndarray]:
         return (values[start : start + CHUNK] for start in range(0, values.size, CHUNK))
-
-
-def scores_of(name: str, scores: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> ArrayScores | TensorScores:
-    """Scores and labels (n,) for counting, on the device that they are on."""
-    if isinstance(scores, np.ndarray):
-        return ArrayScores(name, scores, np.asarray(labels))
-    from harness.evaluation.tensors import TensorScores  # needs torch, which numpy arrays do not
-
-    return TensorScores(name, scores, labels)
 
 
 def check_scores(name: str, scores: np.ndarray) -> None:

@@ -1,1 +1,1 @@
-"""All that a baseline may import: the contract, hyper-parameters, families of methods, anomalies, networks."""
+"""Modules that a baseline may import: interface, hyper-parameters, families of methods, anomalies, networks."""

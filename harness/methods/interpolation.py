@@ -1,4 +1,4 @@
-"""What FPI and PII share: a square of another subject at its place, a label that is its weight, the network."""
+"""Shared base of FPI and PII: foreign squares, labels of their blending weight, the network."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from harness.methods.seeds import Streams
 
 
 def square_masks(foreground: Tensor, generator: torch.Generator, size: tuple[float, float], central: float) -> Tensor:
-    """One square per image, bool (N, 1, H, W), cut at the border.
+    """One square per image, bool (N, 1, H, W), clipped at the border.
 
-    foreground: bool (N, 1, H, W). The side is uniform in `size` times the image's longer side; the centre a random
-    foreground voxel in the central share `central` of either axis, or any where there is none.
+    foreground: bool (N, 1, H, W). The side is uniform in `size` times the image's longer side. The centre is a random
+    foreground voxel in the central fraction `central` of either axis, or any voxel if that region has no foreground.
     """
     height, width = foreground.shape[-2:]
     draws = Draws(len(foreground), generator)
@@ -33,13 +33,13 @@ def square_masks(foreground: Tensor, generator: torch.Generator, size: tuple[flo
 
 
 def weight_label(images: Tensor, host: Tensor, mask: Tensor, alpha: Tensor, tolerance: float) -> Tensor:
-    """The weight alpha (N,) of the foreign image where it changed the host by more than `tolerance`; 0 elsewhere."""
+    """Weight alpha (N,) of the foreign image where it changed the host by more than `tolerance`; 0 elsewhere."""
     changed = mask & ((images - host).abs() > tolerance)
     return alpha[:, None, None, None] * changed
 
 
 class PatchInterpolation(SliceMethod):
-    """Learns to see how much of another subject is in each voxel; a subclass says how it is blended in.
+    """Predicts the weight of another subject in each voxel; a subclass defines the blending.
 
     params: an `InterpolationParams`.
     """

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 def adamw_one_cycle(
     parameters: Iterable[nn.Parameter], steps: int, learning_rate: float, weight_decay: float = 0.01
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    """AdamW with a one-cycle schedule that peaks at `learning_rate` (Naval Marimont et al. 2024, section 3)."""
+    """AdamW with a one-cycle schedule and peak `learning_rate` (Naval Marimont et al. 2024, section 3)."""
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, weight_decay=weight_decay, fused=True)
     return optimizer, OneCycleLR(optimizer, max_lr=learning_rate, total_steps=steps + 1)
 
@@ -26,9 +26,9 @@ def adamw_cosine(
     beta1: float = 0.9,
     warmup: int = 500,
 ) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    """AdamW whose rate rises linearly to `learning_rate` in `warmup` steps and falls to 0 along half a cosine.
+    """AdamW with linear warm-up to `learning_rate` in `warmup` steps and cosine decay to 0.
 
-    The public DISYRE code (snavalm/disyre) trains so. A warm-up longer than a tenth of the training is cut to that.
+    As in the public DISYRE code (snavalm/disyre). The warm-up is limited to a tenth of the training.
     """
     optimizer = torch.optim.AdamW(
         parameters, lr=learning_rate, weight_decay=weight_decay, betas=(beta1, 0.999), fused=True

@@ -1,4 +1,4 @@
-"""Hyper-parameters of methods: how they are declared, the families that baselines build on, and what follows a change.
+"""Hyper-parameters of methods: declarations, families that baselines build on, and effects of a change.
 
 Imports no torch: the workflow checks every hyper-parameter before the first job starts.
 """
@@ -11,27 +11,27 @@ from typing import Any, ClassVar, Literal
 
 
 def scoring(default: Any) -> Any:
-    """Declare a hyper-parameter that only scoring reads: changing it rescores a trained run and never retrains it."""
+    """Declare a hyper-parameter that only scoring reads: a change rescores a trained run and never retrains it."""
     return field(default=default, metadata={"scoring": True})
 
 
 def curve(default: tuple[Any, ...]) -> Any:
-    """Declare what is scored for a figure's curve only: an experiment does so for its `curve_seeds` alone."""
+    """Declare a hyper-parameter of scores for a figure's curve only, which only `curve_seeds` compute."""
     return field(default=default, metadata={"scoring": True, "curve": True})
 
 
 def without_curves(params: Any) -> Any:
-    """The same hyper-parameters, those declared with `curve` empty."""
+    """The same hyper-parameters, with those declared by `curve` empty."""
     return dataclasses.replace(params, **{f.name: () for f in dataclasses.fields(params) if f.metadata.get("curve")})
 
 
 def added(default: Any, **metadata: Any) -> Any:
-    """Declare a hyper-parameter that came after runs were made: at its default it changes no settings of a run."""
+    """Declare a hyper-parameter introduced after existing runs: at its default it leaves a run's settings unchanged."""
     return field(default=default, metadata={"added": True, **metadata})
 
 
 def check_field(field: float) -> None:
-    """Refuse a field of view, in mm, that no slice has; 0 stands for the slice at hand."""
+    """Refuse an implausible field of view in mm; 0 means the current slice's. Raises ValueError."""
     if not (field == 0 or 50 <= field <= 1000):
         raise ValueError(f"field is the side of a slice in mm, 50 to 1000, or 0 for the slice at hand, not {field:g}")
 
@@ -46,11 +46,11 @@ class TrainingParams:
     """Hyper-parameters of every trained method. Defaults: Naval Marimont et al. 2024, section 3."""
 
     steps: int = 100_000  # optimiser steps
-    batch: int = 96  # slices per step; the paper gives none, its public code has 8 volumes x 12 slices
+    batch: int = 96  # slices per step; not stated in the paper, 8 volumes x 12 slices in its public code
     patch: int = 128  # side of the square training patch, voxels
-    learning_rate: float = 1e-4  # peak of the schedule
-    score_batch: int = scoring(64)  # windows scored at once; bounds memory, changes no result
-    accumulate: int = added(1)  # parts that a batch goes through in, their gradients averaged; 1 = all at once
+    learning_rate: float = 1e-4  # maximum of the schedule
+    score_batch: int = scoring(64)  # windows scored at once; bounds memory, does not change results
+    accumulate: int = added(1)  # parts of a batch for gradient accumulation; 1 = off
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "patch", "learning_rate", "score_batch", "accumulate"):
@@ -71,8 +71,8 @@ class UNetParams(TrainingParams):
     attention_from: int = 3  # first block with self-attention, counted from 1; above len(widths): none
     groups: int = 32  # groups of every group norm; DDPM
     unshuffle: int = 1  # fold s x s voxels into channels before the network; 1 = off, as in the paper
-    residual: bool = False  # the network predicts the change of its input, starting from none; off in the paper
-    attention_only: tuple[int, ...] = added(())  # blocks that alone have self-attention; none: attention_from decides
+    residual: bool = False  # the network predicts the change of its input, zero at initialisation; off in the paper
+    attention_only: tuple[int, ...] = added(())  # the only blocks with self-attention; empty: by attention_from
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -86,8 +86,8 @@ class UNetParams(TrainingParams):
 class AnomalyParams(UNetParams):
     """Synthetic anomalies and augmentation of DISYRE and MOOD22.
 
-    Lengths are in millimetres so that they mean the same at every voxel size. Values: the public DISYRE code
-    (snavalm/disyre, 1 mm voxels); the softening is a true Gaussian of continuous width there cast to whole numbers.
+    Lengths are in millimetres, independent of voxel size. Values: the public DISYRE code (snavalm/disyre, 1 mm voxels);
+    the softening is a Gaussian of continuous width, which that code casts to whole numbers.
     """
 
     RENAMED: ClassVar[dict[str, str]] = {
@@ -101,13 +101,13 @@ class AnomalyParams(UNetParams):
     blob: tuple[float, float] = (36.0, 72.0)  # mm, diameter of the disc that has a blob's area
     soften: float = 0.7  # probability that a mask is smoothed towards its edge
     softness: tuple[float, float] = (0.0, 5.0)  # mm, standard deviation of that smoothing
-    tissue_only: bool = False  # keep anomalies where the foreign patch shows brain, too, not what lies around it
-    mirror: float = 0.5  # probability of each mirroring of a healthy slice
+    tissue_only: bool = False  # restrict anomalies to voxels where the foreign patch shows brain
+    mirror: float = 0.5  # probability of mirroring a slice along each axis
     geometry: float = 0.1  # probability of each of: rotation, scaling, elastic shifts
     p_intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise; half of it: blur
     whole_softness: bool = added(False)  # cast the smoothing to whole mm, as the public code does
-    margin: float = added(0.0)  # mm from the border of the patch within which no anomaly has its centre
-    anomalies: int = added(1)  # in every slice; more give short trainings more to learn from a step
+    margin: float = added(0.0)  # mm, minimum distance of anomaly centres from the border of the patch
+    anomalies: int = added(1)  # number in every slice; more increase the training signal per step
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -129,19 +129,19 @@ class AnomalyParams(UNetParams):
 class CorruptionParams(AnomalyParams):
     """The gradual corruption and the optimiser of DISYRE, MOOD22 and DISYRE v2.
 
-    Defaults: Naval Marimont et al. 2024. What differs in the public code (snavalm/disyre) is a parameter of its own;
+    Defaults: Naval Marimont et al. 2024. Each difference of the public code (snavalm/disyre) is a parameter;
     docs/disyre-public-code.md lists them.
     """
 
     T: int = 100  # steps of the corruption
     alpha: Literal["rising", "falling", "flipped"] = added("rising")  # interpolation factor of t; `alpha_schedule`
-    drawn: Literal["t", "alpha"] = added("t")  # what is uniform; with alpha, t is the one whose factor is nearest
-    relabel: bool = added(False)  # alpha is set to 0 where the corruption left the image unchanged
+    drawn: Literal["t", "alpha"] = added("t")  # variable drawn uniformly; with alpha, t is that of the nearest factor
+    relabel: bool = added(False)  # set alpha to 0 where the corruption left the image unchanged
     schedule: Literal["one_cycle", "cosine"] = added("one_cycle")  # of the learning rate
     warmup: int = added(500)  # steps of linear rise before the cosine; public code
-    beta1: float = added(0.9)  # AdamW's, with the cosine; one_cycle moves it itself
-    weight_decay: float = added(0.01)  # AdamW's
-    overlap: float = added(0.5, scoring=True)  # share of a window that the next one covers at least
+    beta1: float = added(0.9)  # of AdamW, with the cosine; one_cycle schedules its own
+    weight_decay: float = added(0.01)  # of AdamW
+    overlap: float = added(0.5, scoring=True)  # minimum fraction of a window that the next one covers
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -156,16 +156,16 @@ class CorruptionParams(AnomalyParams):
 class InterpolationParams(TrainingParams):
     """Foreign squares of FPI and PII, and their network. Defaults: Tan et al. 2020 and 2021 for brains."""
 
-    steps: int = 10_000  # UPD_study; the papers train for 50 epochs, whose length depends on the data
+    steps: int = 10_000  # UPD_study; the papers train for 50 epochs, of data-dependent length
     batch: int = 32  # slices
     learning_rate: float = 1e-3
     widths: tuple[int, ...] = (16, 64, 128, 256, 256)  # channels; wide ResNet of depth 16, factor 4
-    size: tuple[float, float] = (0.1, 0.4)  # side of the square as a share of the slice's longer side
-    central: float = 0.5  # share of either axis, around the middle, in which the square has its centre
+    size: tuple[float, float] = (0.1, 0.4)  # side of the square as a fraction of the slice's longer side
+    central: float = 0.5  # central fraction of either axis that contains the square's centre
     factor: tuple[float, float] = (0.05, 0.95)  # weight of the foreign image
-    tolerance: float = 0.0  # a voxel that changed by no more is labelled 0; jemtan/FPI has none for brains
-    he: bool = added(True)  # convolutions start as in He et al. 2015, else torch's own way
-    field: float = added(240.0)  # mm, longer side of the slice that `size` refers to; 0: of the slice at hand
+    tolerance: float = 0.0  # changes up to this are labelled 0; jemtan/FPI uses 0 for brains
+    he: bool = added(True)  # He initialisation of convolutions (He et al. 2015), else torch's default
+    field: float = added(240.0)  # mm, longer side of the slice that `size` refers to; 0: of the current slice
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -190,7 +190,7 @@ class BackboneParams(TrainingParams):
     weights: str = "imagenet"  # of the backbone: imagenet, random, or the path of a file in the published format
     width: int = 64  # channels of its first layer; less than 64 only with random weights
     inputs: Literal["unit", "symmetric", "imagenet"] = "imagenet"  # grey values in [0, 1], in [-1, 1], or standardised
-    zoom: int = 1  # images are enlarged by this before the backbone, for coarse voxels
+    zoom: int = 1  # upsampling factor of images before the backbone, for coarse voxels
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -201,20 +201,20 @@ class BackboneParams(TrainingParams):
 
 
 def mark(values: dict[str, Any]) -> str:
-    """What is added to a method's title in tables for hyper-parameters that change what it is."""
+    """Suffix of a method's title in tables, for hyper-parameters that make it a different method."""
     notes = ["EfficientNet-Lite0"] if values.get("backbone") == "efficientnet_lite0" else []
     notes += ["random weights"] if values.get("weights") == "random" else []
     return f" ({', '.join(notes)})" if notes else ""
 
 
 def training_key(params: Any) -> dict[str, Any]:
-    """The hyper-parameters that decide the weights: all of `scoring_key` but those declared with `scoring`."""
+    """Hyper-parameters that determine the weights: all of `scoring_key` except those declared with `scoring`."""
     scored = {f.name for f in dataclasses.fields(params) if f.metadata.get("scoring")}
     return {name: value for name, value in scoring_key(params).items() if name not in scored}
 
 
 def scoring_key(params: Any) -> dict[str, Any]:
-    """The hyper-parameters that decide scores: all but those declared with `added` that have their default."""
+    """Hyper-parameters that determine scores: all except those declared with `added` at their default."""
     given = {f.name: getattr(params, f.name) for f in dataclasses.fields(params)}
     kept = {f.name for f in dataclasses.fields(params) if f.metadata.get("added") and given[f.name] == f.default}
     return {name: value for name, value in given.items() if name not in kept}

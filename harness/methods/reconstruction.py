@@ -1,4 +1,4 @@
-"""What VAE, r-VAE and f-AnoGAN share: whole slices padded to squares, restored, and compared with themselves."""
+"""Shared base of VAE, r-VAE and f-AnoGAN: whole slices padded to squares, restored, and compared with the input."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from harness.methods.seeds import Streams
 
 
 class SquareReconstruction(SliceMethod):
-    """The score is the difference of a slice and its restoration; `params` have `compare` and `score_batch`.
+    """Scores the difference of a slice and its restoration; `params` have `compare` and `score_batch`.
 
-    `side` is that of the square in voxels, `patch` what the longer side of a slice is scaled to before it is padded.
+    side: side of the square in voxels; patch: longer side of a slice after scaling, before padding.
     """
 
     side: int
 
     @abstractmethod
     def restored(self, images: Tensor, rng: Streams) -> Tensor:
-        """The healthy versions of images (N, 1, side, side), of the same shape; values may leave [0, 1]."""
+        """Pseudo-healthy restorations of images (N, 1, side, side), of the same shape; values may leave [0, 1]."""
 
     def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
         square = to_square(images, self.side)

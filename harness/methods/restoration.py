@@ -1,4 +1,4 @@
-"""What methods that learn from synthetic anomalies share: the network, the corruption of a batch, and the optimiser."""
+"""Shared base of methods trained on synthetic anomalies: the network, the corruption of a batch, and the optimiser."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Corrupted:
 
 
 class SyntheticAnomalyMethod(SliceMethod):
-    """A U-Net that sees gradually corrupted slices; a subclass says what it learns from them.
+    """A U-Net trained on gradually corrupted slices; a subclass defines the loss.
 
     params: a `CorruptionParams`.
     """
@@ -73,12 +73,12 @@ class SyntheticAnomalyMethod(SliceMethod):
         return Corrupted(images, anomaly.healthy, anomaly.mask, alpha, self.time_of(alpha))
 
     def time_of(self, alpha: Tensor) -> Tensor:
-        """The t in 1…T, int64 (N,), whose interpolation factor is nearest to each alpha (N,)."""
+        """The t in 1…T, int64 (N,), with the interpolation factor nearest to each alpha (N,)."""
         return 1 + (self.alpha[1:] - alpha[:, None]).abs().argmin(1)
 
 
 class RestoringMethod(SyntheticAnomalyMethod):
-    """Learns P(x_t, t), the healthy image behind a corrupted one, by the squared error (DISYRE, section 2)."""
+    """Learns P(x_t, t), the healthy image of a corrupted one, by squared error (DISYRE, section 2)."""
 
     def loss(self, batch: Batch) -> Tensor:
         """Squared error of the restoration."""
@@ -91,7 +91,7 @@ class RestoringMethod(SyntheticAnomalyMethod):
         return images + output if self.params.residual else output
 
     def weighed(self, scores: Tensor, images: Tensor) -> Tensor:
-        """Scores of images (N, 1, H, W) times each one's share of brain, with `foreground_weight` (public code)."""
+        """Scores of images (N, 1, H, W) times each one's fraction of brain, with `foreground_weight` (public code)."""
         if not self.params.foreground_weight:
             return scores
         return scores * (images > 0).float().mean((1, 2, 3), keepdim=True)

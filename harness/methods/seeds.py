@@ -1,4 +1,4 @@
-"""Independent random streams, one per purpose, so that a change in one never shifts another."""
+"""Independent random streams, one per purpose, so that a change of one does not affect another."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import torch
 
-#: Streams that choose slices stay on the host: it needs the numbers and would otherwise wait for the device each step.
+#: Streams that select slices stay on the host, which needs their numbers and would wait for the device each step.
 HOST = frozenset({"batches", "foreign"})
 
 
 class Streams:
-    """Random generators, made on first use from seed and name; `streams["anomalies"]` is one. On `device`, but HOST."""
+    """Random generators, made on first use from seed and name, as `streams["anomalies"]`; on `device`, except HOST."""
 
     def __init__(self, seed: int | str, device: torch.device | str = "cpu") -> None:
         self.seed = seed
@@ -28,7 +28,7 @@ class Streams:
         return self._generators[name]
 
     def child(self, name: str) -> Streams:
-        """Streams of their own for a part, e.g. one subject, whatever was drawn before."""
+        """Separate streams for a part, e.g. one subject, independent of earlier draws."""
         return Streams(f"{self.seed}/{name}", self.device)
 
     def state_dict(self) -> dict[str, Any]:
@@ -36,7 +36,7 @@ class Streams:
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def load_state_dict(self, states: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken."""
+        """Restore the states of `state_dict`."""
         for name, state in states.items():
             self[name].set_state(state)
 

@@ -1,4 +1,4 @@
-"""Axial slices of volumes: their sizes in training and scoring, and maps made window by window or slice by slice."""
+"""Axial slices of volumes: sizes in training and scoring, and maps by sliding windows or whole slices."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch.nn import functional as F
 
 Maps = dict[str, Tensor]  # maps by name, of images (N, 1, h, w) each of their shape, of volumes (D, H, W)
 
-STRIDE = 8  # sides of patches are whole multiples of this, so that networks can halve them three times
-OVERLAP = 0.5  # fraction of a window that the next one covers at least
+STRIDE = 8  # sides of patches are multiples of this, so that networks can halve them three times
+OVERLAP = 0.5  # minimum fraction of a window that the next one covers
 SIGMA = 0.125  # standard deviation of a window's weights, as a fraction of its side: 16 voxels of 128
 
 
 def patch_shape(patch: int, height: int, width: int) -> tuple[int, int]:
-    """The crop of a patch size on slices of (height, width): no larger than the slice, rounded up to the stride."""
+    """Crop shape for a patch size on slices of (height, width): at most the slice, rounded up to the stride."""
     return tuple(min(patch, math.ceil(side / STRIDE) * STRIDE) for side in (height, width))  # type: ignore[return-value]
 
 
@@ -29,7 +29,7 @@ def pixel_side(patch: int, height: int, width: int) -> float:
 def fit(slices: Tensor, patch: int) -> tuple[Tensor, tuple[int, int]]:
     """Scale slices (N, C, H, W) so that the longer side is at most `patch`, and pad to the stride with zeros.
 
-    Returns the scaled slices and the (height, width) that they fill from the upper left corner.
+    Returns the padded slices and the (height, width) of their content, which starts at the upper left corner.
     """
     height, width = slices.shape[-2:]
     factor = min(1.0, patch / max(height, width))
@@ -44,8 +44,8 @@ def fit(slices: Tensor, patch: int) -> tuple[Tensor, tuple[int, int]]:
 def tiled(function: Callable[[Tensor], Maps], volume: Tensor, patch: int, batch: int, overlap: float = OVERLAP) -> Maps:
     """Maps of a volume (D, H, W) by overlapping windows of its slices, blended with Gaussian weights.
 
-    function: maps of images (N, 1, h, w), windows of side `patch`, `batch` at most at once. Slices without brain are
-    skipped and 0, as is all outside the brain.
+    function: maps of images (N, 1, h, w), windows of side `patch`, at most `batch` at once. Slices without brain are
+    skipped; maps are 0 in them and outside the brain.
     """
     height, width = volume.shape[1:]
     h, w = patch_shape(patch, height, width)
@@ -69,8 +69,8 @@ def tiled(function: Callable[[Tensor], Maps], volume: Tensor, patch: int, batch:
 def scaled(function: Callable[[Tensor], Maps], volume: Tensor, patch: int, batch: int) -> Maps:
     """Maps of a volume (D, H, W) by whole slices, scaled so that their longer side is at most `patch`.
 
-    function: maps of images (N, 1, h, w), `batch` at most at once; they are scaled back linearly. Slices without brain
-    are skipped and 0, as is all outside the brain.
+    function: maps of images (N, 1, h, w), at most `batch` at once; maps are resized back bilinearly. Slices without
+    brain are skipped; maps are 0 in them and outside the brain.
     """
     maps: Maps = {}
     for part in _filled(volume).split(batch):
@@ -91,13 +91,13 @@ def _filled(volume: Tensor) -> Tensor:
 
 
 def _starts(length: int, window: int, overlap: float = OVERLAP) -> list[int]:
-    """Evenly spread starts of windows that cover a length with at least `overlap` between neighbours."""
+    """Evenly spaced starts of windows that cover a length with an overlap of at least `overlap`."""
     count = 1 if length <= window else 1 + -(-(length - window) // max(1, int(window * (1 - overlap))))
     return [round(i * (length - window) / max(1, count - 1)) for i in range(count)]
 
 
 def _gaussian(height: int, width: int, device: torch.device) -> Tensor:
-    """Weights (height, width), highest in the middle and never 0."""
+    """Gaussian weights (height, width), highest in the middle and never 0."""
     sides = []
     for length in (height, width):
         offset = torch.arange(length, device=device) - (length - 1) / 2

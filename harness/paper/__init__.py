@@ -1,1 +1,1 @@
-"""Paper: tables and figures, from the tidy results only."""
+"""Paper: tables and figures, made only from the tidy results."""

@@ -1,4 +1,4 @@
-"""Tests of the differences between methods, from comparisons.csv: which number of a table may be called the best."""
+"""Significance of differences between methods, from comparisons.csv, for the marking of best numbers in tables."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import pandas as pd
 from harness.errors import HarnessError
 from harness.evaluation.comparisons import BOTH, COLUMNS, NAME
 
-ALPHA = 0.05  # largest p-value, after Holm's correction, of a difference that is called one
+ALPHA = 0.05  # significance level of p-values after Holm's correction
 Key = tuple[str, str, str, str, str]  # protocol, task, metric, the better method, the other
 
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Significant differences: those that subjects and seeds, both resampled, do not explain."""
+    """Significant differences under resampling of both subjects and seeds."""
 
-    better: Mapping[Key, float] = field(default_factory=dict)  # the corrected p-value
+    better: Mapping[Key, float] = field(default_factory=dict)  # corrected p-values
 
     @classmethod
     def beside(cls, results_csv: str | Path) -> Comparisons:

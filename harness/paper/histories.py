@@ -1,4 +1,4 @@
-"""The training histories of an experiment: reading and checking them, and telling the runs that did not learn."""
+"""Training histories of an experiment: reading, validation, and detection of runs that may have learned little."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from harness.paper.results import Results
 
 COLUMNS = ["method", "title", "modality", "seed", "simulated", "phase", "step", "loss", "validation", "learning_rate"]
 NUMBERS = ["step", "loss", "validation", "learning_rate"]
-LEFT = 0.95  # a run whose validation loss never fell below this share of its first value may have learned little
+LEFT = 0.95  # a run whose validation loss never fell below this fraction of its first value may have learned little
 
 
 @dataclass(frozen=True)
 class Curve:
-    """One phase of one run. Arrays (n,): steps, training loss (mean since the last row), validation loss; NaN: none."""
+    """One phase of one run. Arrays (n,): steps, training loss (mean since the last row), validation loss; NaN: missing."""
 
     method: str
     title: str
@@ -30,14 +30,14 @@ class Curve:
     step: np.ndarray
     loss: np.ndarray
     validation: np.ndarray
-    trained: bool  # False: nothing is learned in this phase
+    trained: bool  # False for a phase without optimiser
 
     @property
     def share(self) -> float | None:
-        """Lowest validation loss after the first step as a share of that before it.
+        """Lowest validation loss after the first step as a fraction of that before it.
 
-        None where nothing can be said: no value before the first step (nobody held out, an adversarial phase, nothing
-        trained, a run of an older version), none after it, or one that is not positive.
+        None where undefined: without a value before the first step (no held-out subject, an adversarial phase, an
+        untrained method, a run of an older version) or after it, or if the former is not positive.
         """
         before, after = self.validation[self.step == 0], self.validation[self.step > 0]
         after = after[np.isfinite(after)]
@@ -47,13 +47,13 @@ class Curve:
 
     @property
     def flat(self) -> bool:
-        """Whether the validation loss never left that before the first step."""
+        """Whether the validation loss never fell below LEFT times that before the first step."""
         return self.share is not None and self.share >= LEFT
 
 
 @dataclass(frozen=True)
 class Warned:
-    """What is to be said of the runs of one method and modality, and the (method, task) of the results they made."""
+    """A warning about the runs of one method and modality, and the (method, task) of the affected results."""
 
     text: str
     cells: frozenset[tuple[str, str]]
@@ -61,7 +61,7 @@ class Warned:
 
 @dataclass(frozen=True)
 class Histories:
-    """Rows of histories.csv; every order is that of first appearance."""
+    """Rows of histories.csv; all orders are those of first appearance."""
 
     rows: pd.DataFrame
     path: str
@@ -111,7 +111,7 @@ class Histories:
         ]
 
     def warnings(self, results: Results) -> list[Warned]:
-        """One for each phase of a method and modality of the results in which runs may have learned little."""
+        """One warning per phase of a method and modality of the results in which runs may have learned little."""
         flat: dict[tuple[str, str, str], list[Curve]] = {}
         for curve in self.curves:
             if curve.flat:
@@ -129,7 +129,7 @@ class Histories:
         return found
 
     def _run_of(self, method: str, modality: str) -> str | None:
-        """The method whose run was scored: its own, or its baseline's where a variant has none."""
+        """The method whose run was scored: its own, or the baseline of a variant without a run."""
         trained = {(curve.method, curve.modality) for curve in self.curves}
         return next((name for name in (method, registry.base(method)) if (name, modality) in trained), None)
 

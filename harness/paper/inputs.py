@@ -1,4 +1,4 @@
-"""What a table or figure is made from, read when it is asked for."""
+"""Inputs of tables and figures, read on first use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STEPWISE = ("single/", "multi/")  # scores of one step and of one step size
 
 @dataclass(frozen=True)
 class Sources:
-    """Paths to the files of an experiment; a file that is not needed need not be given."""
+    """Paths to the files of an experiment; unused files may be omitted."""
 
     results_csv: Path | None = None
     examples: Path | None = None  # folder with METHOD/TASK/seed-N/examples.npz
@@ -35,7 +35,7 @@ class Sources:
 
     @cached_property
     def by_protocol(self) -> dict[str, Results]:
-        """The results of every protocol that was run, in the order that `harness.evaluation.protocols` lists them."""
+        """Results of every evaluated protocol, in the order of `harness.evaluation.protocols`."""
         from harness.evaluation.protocols import PROTOCOLS
 
         found = Results.read_all(self.given("results_csv", "--results"))
@@ -52,12 +52,12 @@ class Sources:
 
     @cached_property
     def published(self) -> Published:
-        """What the paper prints; its numbers are not shown beside those of a simulated cohort."""
+        """The paper's numbers, which are not shown beside those of a simulated cohort."""
         return replace(Published.read(self.published_csv), shown=not next(iter(self.by_protocol.values())).simulated)
 
     @cached_property
     def stepwise(self) -> str:
-        """The method that Table 1 and Figure 2 are about: `method`, or the first other one with such scores."""
+        """The method of Table 1 and Figure 2: `method`, or the first other one with such scores."""
         names = [self.method, *(name for name, _, _ in self.results.methods)]
         return next((n for n in names if any(s.startswith(STEPWISE) for s in self.results.scores(n))), self.method)
 

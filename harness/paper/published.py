@@ -13,8 +13,8 @@ from harness.errors import HarnessError
 from harness.paper.summary import Summary
 
 PATH = Path(__file__).resolve().parents[2] / "resources" / "paper.csv"
-OWN = ("disyre", "mood22")  # rows that the authors of the paper made themselves
-QUOTED = "upd"  # the variant, and the protocol, of all other rows: UPD_study
+OWN = ("disyre", "mood22")  # rows computed by the authors of the paper
+QUOTED = "upd"  # variant and protocol of all other rows: UPD_study
 COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mean", "std"]
 
 
@@ -22,8 +22,8 @@ COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mea
 class Published:
     """Published values, one row of `rows` per number; columns as in `COLUMNS`, `std` is NaN where none is printed.
 
-    shown: whether they stand beside ours. Those of real scans do not beside a simulated cohort's; what the paper's
-    tables list, and in which order, holds all the same.
+    shown: whether they are displayed beside ours; False beside a simulated cohort, since they are of real scans. The
+    selection and order of the paper's tables apply in any case.
     """
 
     rows: pd.DataFrame
@@ -41,11 +41,11 @@ class Published:
         return cls(rows)
 
     def get(self, table: str, method: str, task: str, score: str, metric: str) -> Summary | None:
-        """The number printed in `table` ("table1" or "table2"); None where the paper prints none, or none is shown."""
+        """The number printed in `table` ("table1" or "table2"); None if the paper prints none, or if not `shown`."""
         return self._numbers.get((table, method, task, score, metric)) if self.shown else None
 
     def columns(self, table: str) -> set[tuple[str, str]]:
-        """(task, metric) of the numbers of `table` that are shown."""
+        """(task, metric) of the shown numbers of `table`."""
         rows = self.rows[self.rows["table"] == table]
         return set(zip(rows["task"], rows["metric"], strict=True)) if self.shown else set()
 
@@ -69,15 +69,15 @@ class Published:
 
 
 def made_by(method: str) -> str:
-    """The protocol closest to the one that made the paper's row of a method, or of its variant, in Table 2."""
+    """The protocol closest to that of the paper's row of a method, or of its variant, in Table 2."""
     return "official" if method.partition("-")[0] in OWN else QUOTED
 
 
 def quoted(method: str, ran: Collection[str]) -> str:
-    """The method whose printed row of Table 2 stands beside a method of this run, of which there are `ran`.
+    """The method whose printed row of Table 2 belongs beside a method of this run; ran: all methods of this run.
 
-    Eight rows are quoted from UPD_study: their numbers stand beside the variant NAME-upd where that was run, and else
-    beside NAME, the method as its authors made it.
+    Eight rows are quoted from UPD_study: their numbers belong beside the variant NAME-upd where that was run, else
+    beside NAME, the method as published by its authors.
     """
     base, _, variant = method.partition("-")
     if variant == QUOTED:

@@ -1,4 +1,4 @@
-"""Tables and figures of the paper, found by file name: `figures/figure2.py` is the figure `figure2`."""
+"""Registry of the paper's tables and figures by file name: `figures/figure2.py` is the figure `figure2`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ KINDS = {"tables": Plugins("table", "harness.paper.tables"), "figures": Plugins(
 def names(kind: str, methods: Iterable[str] | None = None, protocols: Collection[str] = ()) -> list[str]:
     """Names of all tables or figures (`kind` is "tables" or "figures"), without importing them.
 
-    With `methods`, only those that an experiment with these methods and evaluation protocols can fill: a file may say
-    `REQUIRES = "disyre"`, or `MIN_PROTOCOLS = 2` where it compares protocols.
+    With `methods`, only those that an experiment with these methods and evaluation protocols can fill: a file may
+    declare `REQUIRES = "disyre"`, or `MIN_PROTOCOLS = 2` if it compares protocols.
     """
     files = KINDS[kind]
     if methods is None:
@@ -29,5 +29,5 @@ def names(kind: str, methods: Iterable[str] | None = None, protocols: Collection
 
 
 def load(kind: str, name: str) -> ModuleType:
-    """Import a table or figure. Raises HarnessError that lists those that exist if there is none of this name."""
+    """Import a table or figure. Raises HarnessError that lists the known names for an unknown one."""
     return KINDS[kind].load(name)

@@ -1,4 +1,4 @@
-"""The tidy table of results: reading, checking and summarising it over seeds."""
+"""Tidy table of results: reading, validation and summary over seeds."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SIMULATED = "simulated cohort – not comparable with the paper"
 
 @dataclass(frozen=True)
 class Results:
-    """Rows of results.csv of one protocol; every order (tasks, methods) is that of first appearance."""
+    """Rows of results.csv of one protocol; all orders (tasks, methods) are those of first appearance."""
 
     rows: pd.DataFrame
     path: str
@@ -72,7 +72,7 @@ class Results:
 
     @property
     def methods(self) -> list[tuple[str, str, str]]:
-        """(method, title, family) of each method; the title of a method without one is its name."""
+        """(method, title, family) of each method; the title defaults to the name."""
         first = self.rows.drop_duplicates("method")
         return [(m, t or m, f) for m, t, f in zip(first["method"], first["title"], first["family"], strict=True)]
 
@@ -101,11 +101,11 @@ class Results:
         return summarise(*(rows[column].to_numpy() for column in ("seed", "value", "low", "high")))
 
     def chance(self, task: str) -> float | None:
-        """AP of a score that knows nothing: the share of anomalous voxels among those evaluated."""
+        """Chance level of AP: the fraction of anomalous voxels among those evaluated."""
         rows = self.rows[(self.rows["task"] == task) & (self.rows["voxels"] > 0)].dropna(subset=["positives"])
         if rows.empty:
             return None
-        # Methods may differ in the subjects they could score; the set with most subjects stands for the task.
+        # Methods may differ in the subjects they could score; the set with most subjects represents the task.
         row = rows.sort_values("subjects", kind="stable").iloc[-1]
         return float(row["positives"] / row["voxels"])
 

@@ -1,4 +1,4 @@
-"""The house style of figures: sizes of an IEEE page, one type face, colour-blind-safe colours, stable files."""
+"""Style of figures: sizes of an IEEE page, one typeface, colour-blind-safe colours, reproducible files."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from harness.paper.results import SIMULATED
 COLUMN = 3.5  # inches, one column of an IEEE page
 PAGE = 7.16  # inches, both columns
 LINE = 0.135  # inches, one line of the notes below a figure
-PER_INCH = 20.5  # characters of a line in the size of notes
+PER_INCH = 20.5  # characters per inch at the font size of notes
 DPI = 300
 # Okabe and Ito 2008, distinguishable with the common colour-vision deficiencies.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 )  # fmt: skip
 GREY = "#595959"
-RED = "#FF0000"  # outline of the truth, as in Figure 3 of the paper
+RED = "#FF0000"  # outline of the annotation, as in Figure 3 of the paper
 
 SETTINGS: dict[str, Any] = {
     "font.family": "STIXGeneral",  # Times-like, comes with matplotlib
@@ -59,7 +59,7 @@ SETTINGS: dict[str, Any] = {
 
 @contextmanager
 def style() -> Iterator[None]:
-    """The settings above, and none of the user's own matplotlibrc."""
+    """Apply the settings above, without the user's own matplotlibrc."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(cast(Any, SETTINGS))  # matplotlib's stub wants literal keys
@@ -67,10 +67,10 @@ def style() -> Iterator[None]:
 
 
 def new(width: float, body: float, simulated: bool, note: str = "", constrained: bool = False) -> Figure:
-    """A figure of `width` inches with `body` inches for its content above its last lines.
+    """A figure of `width` inches with `body` inches for its content above the notes.
 
-    These hold `note`, wrapped, and, if it is so, that the cohort is simulated. With `constrained` matplotlib arranges
-    the content within the body; otherwise axes are placed with `box`.
+    The notes are `note`, wrapped, and a warning for a simulated cohort. With `constrained` matplotlib arranges the
+    content within the body; otherwise axes are placed with `box`.
     """
     wrapped = [part for line in note.splitlines() for part in textwrap.wrap(line, round(width * PER_INCH))]
     lines = [(text, GREY, "normal") for text in wrapped] + [(SIMULATED, VERMILLION, "bold")] * simulated
@@ -89,13 +89,13 @@ def new(width: float, body: float, simulated: bool, note: str = "", constrained:
 
 
 def box(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes at a place given in inches from the figure's upper left corner."""
+    """Axes at a position in inches from the figure's upper left corner."""
     across, down = figure.get_size_inches()
     return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
 
 
 def picture(axes: Axes) -> None:
-    """Prepare axes for an image: no ticks, no frame, black where there are no data, equal physical aspect."""
+    """Prepare axes for an image: no ticks, no frame, black background, equal physical aspect."""
     axes.set(xticks=[], yticks=[], facecolor="black", aspect="equal")
     for spine in axes.spines.values():
         spine.set_visible(False)

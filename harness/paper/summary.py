@@ -1,4 +1,4 @@
-"""A number over seeds: mean, sample standard deviation and bootstrap interval."""
+"""Summary of a metric over seeds: mean, sample standard deviation and bootstrap interval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Summary:
-    """One metric of one method on one task. What was not computed is None, never NaN."""
+    """One metric of one method on one task. Values that were not computed are None, never NaN."""
 
     mean: float
     std: float | None = None  # sample standard deviation over seeds (n - 1); None for one seed
@@ -20,7 +20,7 @@ class Summary:
     def text(self, digits: int | None = None) -> str:
         """The number as printed, for example "0.32 ± 0.01"; by default with three digits below 0.1, one from 10 on.
 
-        Two, as the paper prints, would not tell most numbers from chance on small lesions.
+        With two, as in the paper, most numbers on small lesions would be indistinguishable from chance.
         """
         if digits is None:
             digits = 3 if abs(self.mean) < 0.0995 else 2 if abs(self.mean) < 9.995 else 1
@@ -29,7 +29,7 @@ class Summary:
 
 
 def summarise(seeds: np.ndarray, values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Summary | None:
-    """Summary of one value per seed, arrays of shape (n,); NaN values are left out. None if nothing is left.
+    """Summary of one value per seed, arrays of shape (n,), ignoring NaN; None if all values are NaN.
 
     The paper reports "mean and std. dev. on 4 seeds" (Naval Marimont et al. 2024, Table 1) without naming the
     estimator; the sample estimator (n - 1) is used here.

@@ -1,4 +1,4 @@
-"""A table before it is printed: columns, rows with our and the paper's numbers, chance level and notes."""
+"""Tables independent of file format: columns, rows with our and the paper's numbers, chance level and notes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.paper.published import Published, quoted
 from harness.paper.results import CONTROL, SIMULATED, Results
 from harness.paper.summary import Summary
 
-METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}  # headings; a table with other metrics has its own
+METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}  # headings; tables of other metrics have their own
 BOLD = (
     "Bold: significantly better than every other method of this run but controls (bootstrap over subjects and seeds, "
     f"p < {ALPHA:g} after Holm's correction)."
@@ -22,7 +22,7 @@ Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None fo
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of one task; `paper` says whether the paper has any number for it."""
+    """One metric of one task; paper: whether the paper has any number for it."""
 
     task: str
     metric: str
@@ -31,7 +31,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Row:
-    """One line: our numbers and the paper's, one entry per column, None where there is none."""
+    """One line: our numbers and the paper's, one entry per column, None where missing."""
 
     section: str
     label: str
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """All that the writers of CSV, Markdown and LaTeX need."""
+    """Content of a table for the writers of CSV, Markdown and LaTeX."""
 
     name: str
     caption: str
@@ -57,22 +57,22 @@ class Table:
     notes: tuple[str, ...]
     results: Results
     best: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) in bold
-    section_chance: Mapping[str, Chance] = field(default_factory=dict)  # or below the rows of each section
-    headings: Mapping[str, str] = field(default_factory=lambda: METRICS)  # of its metrics
-    warned: Mapping[tuple[str, str], str] = field(default_factory=dict)  # by (method, task): said in the CSV as well
+    section_chance: Mapping[str, Chance] = field(default_factory=dict)  # printed below the rows of each section
+    headings: Mapping[str, str] = field(default_factory=lambda: METRICS)  # headings of its metrics
+    warned: Mapping[tuple[str, str], str] = field(default_factory=dict)  # warnings by (method, task), for the CSV
 
     def chance_at(self, row: Row) -> Chance:
-        """The chance levels that a row is compared with."""
+        """Chance levels for the comparison of a row."""
         return self.section_chance.get(row.section, self.chance)
 
     def chance_below(self, i: int) -> Chance | None:
-        """The chance levels to print right below row `i`, the last of its section; None if there are none."""
+        """Chance levels to print right below row `i` if it is the last of its section; else None."""
         last = i + 1 == len(self.rows) or self.rows[i + 1].section != self.rows[i].section
         return self.section_chance.get(self.rows[i].section) if last else None
 
     @property
     def chance_last(self) -> Chance | None:
-        """The chance levels to print below all rows; None if there are none."""
+        """Chance levels to print below all rows, or None."""
         return None if self.section_chance or all(value is None for value in self.chance) else self.chance
 
     @property
@@ -95,7 +95,7 @@ def method_row(
 ) -> Row:
     """The line of one method, (method, title, family), by its final score: ours, and the paper's Table 2 if given.
 
-    It stands in the section of its family unless another is named; controls are not ranked.
+    section: defaults to its family; controls are not ranked.
     """
     method, title, family = entry
     name = quoted(method, {ran for ran, _, _ in results.methods})
@@ -122,8 +122,8 @@ def best(
 ) -> frozenset[tuple[int, int]]:
     """(row, column) of the method of a group of rows that is significantly better than every other one.
 
-    tests: of the differences of final maps under `protocol`. Rows that are not ranked, and columns of a metric that is
-    not tested, have none; so has a column with one method.
+    tests: of the differences of final scores under `protocol`. Unranked rows, columns of an untested metric, and
+    columns with one method have no best entry.
     """
     marked = set()
     for j, column in enumerate(cols):
@@ -145,7 +145,7 @@ def chance_text(value: float) -> str:
 
 
 def notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
-    """What every table says below itself: seeds, subjects, chance, and how to tell our numbers from the paper's."""
+    """Notes below every table: seeds, subjects, chance, and the markup of our numbers and the paper's."""
     protocol = [f"Evaluation protocol: {results.protocol}."] if results.protocol != "full" else []
     return [*protocol, *shared_notes(results, rows)]
 
@@ -166,7 +166,7 @@ def shared_notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
 
 
 def seeds_note(rows: tuple[Row, ...]) -> str:
-    """How many seeds stand behind the numbers of `rows`."""
+    """Note on the number of seeds behind the numbers of `rows`."""
     counts: dict[int, list[str]] = {}
     for row in rows:
         for summary in row.ours:

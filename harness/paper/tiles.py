@@ -1,4 +1,4 @@
-"""Reading the arrays behind Figures 1 and 3 and framing slices by their physical size."""
+"""Image tiles of Figures 1 and 3: reading of arrays and framing of slices by physical size."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def show(
 
 
 def _extent(image: np.ndarray) -> list[tuple[int, int]]:
-    """First and last voxel of the brain along x and along y; the whole slice if there is none."""
+    """First and last voxel of the brain along x and along y; the whole slice if it shows no brain."""
     rows, columns = np.nonzero(image > 0)
     if not len(rows):
         return [(0, image.shape[1] - 1), (0, image.shape[0] - 1)]

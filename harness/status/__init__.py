@@ -1,1 +1,1 @@
-"""How far an experiment is: what its config plans, what is on disk, and both as text. Imports no torch."""
+"""Progress of an experiment: its plan by the config, its files on disk, and both as text. Imports no torch."""

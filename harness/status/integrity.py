@@ -1,4 +1,4 @@
-"""Integrity of a study's files, by the checksums in their records or by reading them to the end."""
+"""Integrity check of a study's files, by the checksums in their records or by reading them to the end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.files import sha256
 
 @dataclass(frozen=True)
 class Damage:
-    """A file that is missing, unreadable or changed, and the records to remove so that the next run makes it again."""
+    """A missing, unreadable or changed file, and the records to remove so that the next run makes it again."""
 
     path: Path
     reason: str
@@ -22,7 +22,7 @@ class Damage:
 
 
 def check(folder: Path) -> Iterator[Damage]:
-    """The damages of an experiment's folder, such as results/demo. Reads every array, volume, weight and count once."""
+    """Damaged files of an experiment's folder, such as results/demo. Reads every array, volume, weight and count once."""
     for record in sorted(folder.glob("data/*/registered/*/subject.json")):
         yield from _subject(record)
     for record in sorted(folder.glob("data/*/packed/index.json")):
@@ -35,7 +35,7 @@ def check(folder: Path) -> Iterator[Damage]:
 
 
 def remove(damages: list[Damage]) -> list[Path]:
-    """Remove the records of damaged files, so that the next run makes these again; returns those removed."""
+    """Remove the records of damaged files, so that the next run makes the files again; returns the removed paths."""
     gone = []
     for path in dict.fromkeys(path for damage in damages for path in damage.remove):
         if path.is_file():
@@ -45,7 +45,7 @@ def remove(damages: list[Damage]) -> list[Path]:
 
 
 def _subject(record: Path) -> Iterator[Damage]:
-    """Damages of a registered subject; its chunk's report goes, too, since the workflow knows subjects by it."""
+    """Damages of a registered subject; its chunk's report is removed as well, since the workflow tracks that."""
     name, data = record.parent.name, record.parents[2]
     reports = tuple(path for path in sorted(data.glob("chunks/*.csv")) if _names(path, name))
     for damage in _listed(record, "volumes", record.parent, ".nii.gz"):
@@ -58,7 +58,7 @@ def _names(report: Path, subject: str) -> bool:
 
 
 def _listed(record: Path, key: str, folder: Path, suffix: str) -> Iterator[Damage]:
-    """Damages of the files whose checksums a record lists; the record goes with them, or by itself if unreadable."""
+    """Damages of the files whose checksums a record lists; an unreadable record counts as damaged itself."""
     try:
         about: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
         wanted = dict(about.get(key) or {})
@@ -74,10 +74,10 @@ def _listed(record: Path, key: str, folder: Path, suffix: str) -> Iterator[Damag
 
 
 def _unreadable(path: Path) -> str | None:
-    """Why a file of arrays cannot be read to its end, by the checksums of its parts; None if it can."""
+    """Reason why a file of arrays fails the checksums of its parts; None if it is intact."""
     try:
         with zipfile.ZipFile(path) as file:
             part = file.testzip()
-    except Exception as error:  # zipfile and zlib each have their own
+    except Exception as error:  # zipfile and zlib raise exceptions of their own
         return f"cannot be read ({error})"
     return None if part is None else f"damaged in its part {part}"

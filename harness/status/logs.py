@@ -1,4 +1,4 @@
-"""Reading the last lines of a job's log: how far its training is, or the error that it ended in."""
+"""Reading of the last lines of a job's log: progress of its training, or its final error."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 #: bytes at the end of a log that are read
 TAIL = 20_000
-#: what harness/training/progress.py writes
+#: progress lines of harness/training/progress.py
 STEP = re.compile(
     r"step (?P<step>\d+) of (?P<steps>\d+)"
     r"(, loss (?P<loss>[^\s,]+))?(, validation (?P<validation>[^\s,]+))?"
@@ -27,11 +27,11 @@ class Failure:
 
 
 def failure(folder: Path, log: Path) -> Failure | None:
-    """The error that a log ends in: our one line, or the last line of a traceback."""
+    """The error at the end of a log: the harness's one line, or the last line of a traceback; None without one."""
     lines = tail(log)
     errors = [line for line in lines[-5:] if line.startswith("error: ")]
     if not errors and "Traceback (most recent call last):" in lines:
-        # Indented lines are the traceback's frames and go on after it in some messages.
+        # Indented lines are the traceback's frames; some messages continue with indented lines as well.
         after = lines[max(i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call last):")) :]
         errors = [line for line in after[1:] if not line.startswith(" ")][:1]
     if not errors:
@@ -41,7 +41,7 @@ def failure(folder: Path, log: Path) -> Failure | None:
 
 
 def tail(log: Path) -> list[str]:
-    """The last lines of a log that are not empty; none if there is no log."""
+    """The last non-empty lines of a log; an empty list for a missing log."""
     try:
         with open(log, "rb") as file:
             file.seek(max(0, file.seek(0, 2) - TAIL))

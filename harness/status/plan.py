@@ -1,4 +1,4 @@
-"""What an experiment's config plans, in the names that files on disk have."""
+"""Planned outputs of an experiment's config, by their names on disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Job = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that a finished experiment has."""
+    """All outputs of a finished experiment."""
 
     experiment: str
     configs: tuple[str, ...]
@@ -28,7 +28,7 @@ class Plan:
 
 
 def of_configs(*configs: Path) -> Plan:
-    """The plan of config files, laid over `config.yaml` if they name no experiment. Raises HarnessError if wrong."""
+    """Plan of config files, merged over `config.yaml` if they name no experiment. Raises HarnessError if invalid."""
     merged = read(*configs)
     if "experiment" not in merged:
         configs = (Path("config.yaml"), *configs)
@@ -55,7 +55,7 @@ def of_configs(*configs: Path) -> Plan:
 
 
 def find(experiment: str) -> Plan | None:
-    """The plan of the config that names an experiment, `config.yaml` or one of `config/`; None if there is none."""
+    """Plan of the config that names an experiment, `config.yaml` or one of `config/`; None without such a config."""
     for path in [Path("config.yaml"), *sorted(Path("config").glob("*.yaml"))]:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""Reading how far an experiment is from the files in its folder."""
+"""Progress of an experiment, read from the files in its folder."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from harness.files import read_json
 from harness.status import logs
 from harness.status.plan import Job, Plan
 
-#: seconds without a sign after which a training counts as stopped; its log has a line every 30 s once it trains
+#: seconds without file changes after which a training counts as stopped; it logs a line every 30 s
 SILENCE = 300.0
 RUN_LOG = re.compile(r"(?P<method>.+)-(?P<modality>[^-]+)-seed-(?P<seed>\d+)")
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the study: how many of its outputs are there."""
+    """One stage of the study, with the number of its existing outputs."""
 
     name: str
     done: int
-    planned: int | None  # None where neither a config nor the folder says it
+    planned: int | None  # None if known from neither a config nor the folder
 
 
 @dataclass(frozen=True)
 class Training:
-    """One training, as far as it is known from its folder and its log."""
+    """One training, by its folder and its log."""
 
     method: str
     modality: str
@@ -40,29 +40,29 @@ class Training:
     steps: int | None = None
     loss: float | None = None
     validation: float | None = None
-    seconds: float | None = None  # that the whole training takes: measured if finished, else estimated
-    seconds_left: float | None = None  # of a running one
+    seconds: float | None = None  # duration of the whole training: measured if finished, else estimated
+    seconds_left: float | None = None  # of a running training
 
     @property
     def job(self) -> Job:
-        """What identifies it in a plan."""
+        """Its key in a plan."""
         return self.method, self.modality, self.seed
 
 
 @dataclass(frozen=True)
 class Status:
-    """All that is known of an experiment."""
+    """Progress of an experiment."""
 
     folder: str
-    configs: tuple[str, ...]  # where the plan is from; empty without one
+    configs: tuple[str, ...]  # source of the plan; empty without one
     stages: list[Stage]
     trainings: list[Training]
     not_begun: int | None
     not_planned: int
     failures: list[logs.Failure]
     last_change: float | None  # seconds since 1970
-    seconds_left: float | None = None  # until the last planned training ends, if as many run at once as now
-    unknown: list[str] = field(default_factory=list)  # methods that wait and were never timed: not in seconds_left
+    seconds_left: float | None = None  # until the last planned training ends, at the current number of parallel runs
+    unknown: list[str] = field(default_factory=list)  # waiting methods without any timing: not in seconds_left
 
 
 def experiments(results: Path) -> list[Path]:
@@ -94,7 +94,7 @@ def scan(folder: Path, plan: Plan | None = None, now: float | None = None) -> St
 
 
 def _stages(folder: Path, plan: Plan | None, finished: set[Job]) -> list[Stage]:
-    """The stages in the order of the study, counted against the plan if there is one."""
+    """The stages in the order of the study, counted against the plan if given."""
     data, evaluation = folder / "data", folder / "evaluation"
     packed = {path.parent.parent.name for path in data.glob("*/packed/index.json")}
     scored = {_job(path.parent) for path in evaluation.glob("*/*/seed-*/findings.npz")}
@@ -116,7 +116,7 @@ def _stage(name: str, done: set[Any], planned: Iterable[Any] | None) -> Stage:
 
 
 def _subjects(data: Path, packed: set[str]) -> Stage:
-    """Subjects that preprocessing is through with; of a packed data set all are, the lost ones, too."""
+    """Subjects with finished preprocessing; all of a packed data set, including lost ones."""
     done = planned = 0
     for sheet in data.glob("*/subjects.csv"):
         rows = max(0, len(sheet.read_bytes().splitlines()) - 1)
@@ -180,9 +180,10 @@ def _training(folder: Path, job: Job, failed: set[str], now: float) -> Training:
 
 
 def _time_left(trainings: list[Training], waiting: Iterable[Job]) -> tuple[float | None, list[str]]:
-    """Seconds until all trainings are finished, and the waiting methods whose duration nobody knows.
+    """Seconds until all trainings are finished, and the waiting methods of unknown duration.
 
-    What waits takes as long as others of its method and modality, or else of its method; as many run at once as now.
+    Waiting trainings are expected to take the mean of their method and modality, or else of their method, at the
+    current number of parallel runs.
     """
     running = [training for training in trainings if training.state == "running"]
     if not running:
@@ -207,7 +208,7 @@ def _time_left(trainings: list[Training], waiting: Iterable[Job]) -> tuple[float
 
 
 def _record(path: Path) -> dict[str, Any]:
-    """A run's record; empty if it cannot be read, since status must not fail where a job does."""
+    """A run's record; empty if unreadable, since `status` must not fail where a job does."""
     try:
         content = read_json(path)
     except (OSError, ValueError):
@@ -216,6 +217,6 @@ def _record(path: Path) -> dict[str, Any]:
 
 
 def _signs(folder: Path) -> list[Path]:
-    """Files whose change is a sign of life."""
+    """Files whose modification times show activity."""
     patterns = ("logs/**/*.log", "training/*/*/seed-*/*", "data/*/registered/*/subject.json", "paper/*")
     return [path for pattern in patterns for path in folder.glob(pattern) if path.exists()]

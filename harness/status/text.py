@@ -1,4 +1,4 @@
-"""An experiment's status as text of at most 100 columns."""
+"""Status of an experiment as text of at most 100 columns."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from harness.status.scan import Stage, Status, Training
 
 WIDTH = 100
 BAR = 16
-#: failures that are shown; the others are counted
+#: number of failures shown; the others are counted
 FAILURES = 8
 
 
 def render(status: Status, now: float) -> str:
-    """Stages, trainings under way, failures, and what comes next; `now` is in seconds since 1970."""
+    """Stages, trainings under way, failures, and outlook; `now` is in seconds since 1970."""
     blocks = [_head(status, now), _stages(status), _trainings(status, now), _failures(status, now), _outlook(status)]
     return "\n\n".join("\n".join(_cut(line) for line in block) for block in map(list, blocks) if block)
 
 
 def plain(status: Status) -> dict[str, Any]:
-    """Everything as values that JSON has; times in UTC as ISO 8601 writes them, durations in seconds."""
+    """The status as JSON-compatible values; times in UTC and ISO 8601 format, durations in seconds."""
     content = asdict(status)
     for entry in (content, *content["trainings"], *content["failures"]):
         for key in ("last_change", "last_seen"):
@@ -68,7 +68,7 @@ def _bar(stage: Stage) -> str:
 
 
 def _counts(status: Status) -> str:
-    """How many trainings are in which state but finished."""
+    """Numbers of unfinished trainings by state."""
     states = Counter(training.state for training in status.trainings)
     states["not begun"] = status.not_begun or 0
     named = ("running", "stopped", "failed", "not begun")

@@ -1,4 +1,4 @@
-"""The histories of many runs as one tidy table, so that figures and tables need no run folders."""
+"""Training histories of many runs as one tidy table, so that figures and tables need no run folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ COLUMNS = (*RUN, *ROW)
 
 
 def gather(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    """The rows of `history.csv` of every run, each with the facts of `RUN`; a run without training has none.
+    """Rows of `history.csv` of every run, each with the metadata `RUN`; a run without training yields no rows.
 
     Raises HarnessError for a folder that holds no finished run, or the same run twice.
     """

@@ -1,4 +1,4 @@
-"""A training from packed data to a finished run folder: what the verb `train` does."""
+"""Training job of the verb `train`: from packed data to a finished run folder."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def train_run(
 ) -> None:
     """Train a method on the training subjects of a packed cohort and write its run to `out`.
 
-    Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, or too little memory, and
-    where another process trains this run, such as one that a killed workflow left behind.
+    Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, too little memory, or if
+    another process trains this run, such as one left behind by a killed workflow.
     """
     with folder_lock.held(out):
         params = asdict(registry.params(method, overrides, modality))
@@ -49,7 +49,7 @@ def train_run(
         if not len(training):
             raise HarnessError(f"{data}: no training subject has {modality}; check the subject sheet and the reports")
         seed_everything(seed)
-        # As `use_deterministic_algorithms`, but without importing the compiler, which takes seconds.
+        # Like `use_deterministic_algorithms`, but without the import of the compiler, which takes seconds.
         torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
         context = Context(modality, store.spacing, _parent(method, required, chosen))
         facts = run.facts(method, params, context, seed)
@@ -90,6 +90,6 @@ def _parent(method: str, required: Path | None, chosen: torch.device) -> Any:
 
 
 def _fingerprint(facts: dict[str, Any], store: Store) -> str:
-    """What must be the same for a training to go on from a saved state."""
+    """Hash of the settings and data that must match for a training to resume from a saved state."""
     content = json.dumps([facts, store.index], sort_keys=True, default=str)
     return hashlib.sha256(content.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The one training loop: phases, updates, validation, history, and a state to resume from."""
+"""Training loop of every method: phases, updates, validation, history, and a state to resume from."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["LoopConfig", "Precision", "compile_networks", "precision", "prepare"
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """How often the loop looks up from its work; none of it changes the weights."""
+    """Settings of the loop, which do not affect the weights."""
 
     history: int = 50  # steps between rows of the history
     validation: int = 4  # batches of every validation
@@ -51,12 +51,12 @@ def train(
 ) -> list[dict[str, Any]]:
     """Train a method through all its phases and write `folder/history.csv`; returns its rows.
 
-    A phase begins with a row of step 0, the validation loss before any step, unless its loss need not fall: an
-    adversarial phase and one without an optimiser have no such row.
+    A phase begins with a row of step 0, the validation loss before any step, unless its loss need not fall: adversarial
+    phases and those without an optimiser have no such row.
     Every `config.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
-    continues from it, on a CPU to the same bits as without the interruption.
-    memory: of the device, which decides where data lie and no number; default: the device's own.
-    Raises HarnessError if the loss stops being a finite number.
+    resumes from it, on a CPU bit-identical to an uninterrupted training.
+    memory: of the device; affects where data lie but no result; default: the device's own.
+    Raises HarnessError if the loss is no longer finite.
     """
     config = config or LoopConfig()
     device = training.device
@@ -91,7 +91,7 @@ def train(
 
 
 def prepare(method: Method, device: torch.device, compile: bool = True) -> list[Phase]:
-    """Bring a method to a device for training, networks compiled on CUDA; returns its phases."""
+    """Move a method to a device for training, with networks compiled on CUDA; returns its phases."""
     method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if compile:
         compile_networks(method, device)
@@ -99,16 +99,16 @@ def prepare(method: Method, device: torch.device, compile: bool = True) -> list[
 
 
 def compile_networks(method: Method, device: torch.device) -> None:
-    """Compile the networks of a method on CUDA; elsewhere that does not pay."""
+    """Compile the networks of a method on CUDA only, where it pays off."""
     for network in method.children() if device.type == "cuda" else ():
         network.compile()
 
 
 def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, precise: Precision) -> Any:
-    """Make every update of a phase, on one batch but for fresh ones; returns the last update's loss, on the device.
+    """Make every update of a phase, on one batch except for fresh ones; returns the last update's loss, on the device.
 
     With `accumulate` in the method's hyper-parameters each update adds up the gradients of the batch's parts before it
-    clips and steps once. What has no optimiser sees the whole batch: it keeps nothing for a gradient.
+    clips and steps once. Updates without an optimiser get the whole batch, since they store no activations.
     """
     method.train()
 
@@ -138,14 +138,14 @@ def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, 
         loss = sum(losses[1:], losses[0])
         if precise.step(update.optimizer, update.clip) and update.scheduler is not None:
             update.scheduler.step()
-    # A CPU float at once, so that the sum is the same in a resumed run; on CUDA it would stall the queue.
+    # A float on a CPU, so that the sum is the same in a resumed run; on CUDA this would stall the queue.
     return loss.item() if sampler.device.type == "cpu" else loss.detach()
 
 
 def parts(batch: Batch, count: int) -> list[Batch]:
-    """A batch in `count` parts of as equal length as can be: the same slices and foreign slices, in order.
+    """A batch in `count` parts of nearly equal length: the same slices and foreign slices, in order.
 
-    All else that a method draws, it draws part by part from the same streams.
+    A method makes all other draws part by part from the same streams.
     """
     if count == 1:
         return [batch]
@@ -166,7 +166,7 @@ def _accumulate(method: Method) -> int:
 
 
 def _row(run: Training, phase: Phase, validation: SliceSampler | None, config: LoopConfig) -> dict[str, Any]:
-    """Close a row of the history: mean loss since the last (None before any step), validation loss, learning rate."""
+    """Append a row to the history: mean loss since the last (None before any step), validation loss, learning rate."""
     position = run.position
     rows = [row for row in position.history if row["phase"] == phase.name]
     steps = position.step - (rows[-1]["step"] if rows else 0)
@@ -190,7 +190,7 @@ def _row(run: Training, phase: Phase, validation: SliceSampler | None, config: L
 
 
 def _learning_rate(phase: Phase) -> float | None:
-    """Of the last update that has an optimiser; None if nothing is learned in this phase."""
+    """Learning rate of the last update with an optimiser; None for a phase without one."""
     optimizer = next((u.optimizer for u in phase.updates[::-1] if u.optimizer), None)
     return optimizer.param_groups[0]["lr"] if optimizer else None
 

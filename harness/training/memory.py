@@ -1,4 +1,4 @@
-"""Memory of the device: where training data lie, and the one line that a shortage ends in."""
+"""Device memory: placement of training data, and one-line errors for shortages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.training.sampler import SliceSampler
 
 #: steps of a phase before data move to the device: networks are compiled and optimisers have their state by then
 MEASURED = 3
-MARGIN = 0.1  # share of the whole memory that stays free for validation, fragments and other programs
+MARGIN = 0.1  # fraction of the total memory that stays free for validation, fragments and other programs
 SHORTAGES = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 
 
@@ -22,13 +22,13 @@ class Memory(Protocol):
     """The memory of one device, in bytes."""
 
     def release(self) -> None:
-        """Give back what is reserved and not used."""
+        """Return reserved but unused memory."""
 
     def free(self) -> int:
-        """What nobody holds."""
+        """Free memory."""
 
     def total(self) -> int:
-        """All of it."""
+        """Total memory."""
 
 
 class CudaMemory:
@@ -38,25 +38,25 @@ class CudaMemory:
         self.device = device
 
     def release(self) -> None:
-        """Give torch's cached blocks back to the driver."""
+        """Return torch's cached blocks to the driver."""
         torch.cuda.empty_cache()
 
     def free(self) -> int:
-        """What neither this process, with its cache, nor another one holds."""
+        """Memory held neither by this process, including its cache, nor by another."""
         return torch.cuda.mem_get_info(self.device)[0]
 
     def total(self) -> int:
-        """Memory of the card."""
+        """Total memory of the card."""
         return torch.cuda.mem_get_info(self.device)[1]
 
 
 def of(device: torch.device) -> Memory | None:
-    """The memory that data share with steps; None on a CPU, where the page cache serves them."""
+    """Device memory that data share with training steps; None on a CPU, where the page cache serves them."""
     return CudaMemory(device) if device.type == "cuda" else None
 
 
 def stream(samplers: Sequence[SliceSampler | None], memory: Memory | None) -> None:
-    """Take all data off the device, so that the steps that follow show how much memory they need by themselves."""
+    """Remove all data from the device, so that the memory of the following steps alone can be measured."""
     if memory is None:
         return
     for sampler in samplers:
@@ -66,9 +66,9 @@ def stream(samplers: Sequence[SliceSampler | None], memory: Memory | None) -> No
 
 
 def place(samplers: Sequence[SliceSampler | None], memory: Memory | None) -> None:
-    """Move to the device, in order, the data that fit beside the steps made so far; says which do not.
+    """Move to the device, in order, the data that fit beside the measured steps; reports those that do not.
 
-    torch keeps the memory of a step's peak reserved, so that what is free afterwards is what steps do not need.
+    torch keeps the peak memory of a step reserved, so that memory free afterwards is not needed by steps.
     """
     if memory is None:
         return
@@ -90,7 +90,7 @@ def place(samplers: Sequence[SliceSampler | None], memory: Memory | None) -> Non
 def enough_memory(task: str, remedy: str) -> Iterator[None]:
     """Raise HarnessError, one line with a remedy, where a device or the host runs out of memory within.
 
-    task: what was done ("training disyre"); remedy: what to change ("set …").
+    task: the running task ("training disyre"); remedy: the change to suggest ("set …").
     """
     try:
         yield
@@ -106,7 +106,7 @@ def enough_memory(task: str, remedy: str) -> Iterator[None]:
 
 
 def short_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on CUDA (and its libraries) or on the host."""
+    """Whether an error is an out-of-memory error, of CUDA (and its libraries) or of the host."""
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in SHORTAGES)

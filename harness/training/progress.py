@@ -1,4 +1,4 @@
-"""Progress of a training: a bar with loss and time left on a terminal, a quiet line now and then elsewhere."""
+"""Progress of a training: a bar with loss and time left on a terminal, a line every 30 s elsewhere."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Progress:
             self.bar.set_postfix_str(self.text)
 
     def advance(self) -> None:
-        """Count one step; off a terminal a line follows the first loss, then one every QUIET_SECONDS, and the end."""
+        """Count one step; off a terminal prints a line at the first loss, every QUIET_SECONDS, and at the end."""
         self.done += 1
         if self.bar is not None:
             self.bar.update()

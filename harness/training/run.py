@@ -1,4 +1,4 @@
-"""A trained run as a folder: `run.json` (what it is), `weights/` (its networks) and `history.csv` (how it went)."""
+"""Folder of a trained run: `run.json` (metadata), `weights/` (networks) and `history.csv` (training history)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.methods.params import mark, training_key
 
 
 def build(name: str, params: dict[str, Any], context: Context) -> Method:
-    """Make a method from its name and the values of its `Params`."""
+    """Build a method from its name and the values of its `Params`."""
     module = registry.load(name)
     return module.Baseline(settings.build(module.Params, params, f"params.{name}"), context)
 
@@ -37,14 +37,14 @@ def save_weights(method: Method, folder: Path) -> None:
 
 
 def load_weights(method: Method, folder: Path) -> None:
-    """Load what `save_weights` saved. Raises HarnessError for missing, other, or additional weights."""
+    """Load weights of `save_weights`. Raises HarnessError for missing, other, or additional weights."""
     for name, module in method.named_children():
         try:
             if (folder / name).is_dir():
                 state = load_file(folder / name / "diffusion_pytorch_model.safetensors")
             else:
                 state = load_file(folder / f"{name}.safetensors")
-            # By themselves: torch passes over weights of a part that is None, such as attention that was left out.
+            # Compared here: torch ignores weights of a sub-module that is None, such as an attention left out.
             other = sorted(state.keys() ^ module.state_dict().keys())
             if other:
                 raise RuntimeError(f"{len(other)} missing or unexpected, the first: {other[0]}")
@@ -55,7 +55,7 @@ def load_weights(method: Method, folder: Path) -> None:
 
 
 def write(folder: Path, method: Method, facts: dict[str, Any]) -> None:
-    """Write weights and `run.json`; the latter last, so that its presence means that the run is complete."""
+    """Write weights and then `run.json`, whose presence marks the run as complete."""
     save_weights(method, folder / "weights")
     write_json(folder / "run.json", {**facts, "weights": _digests(folder / "weights")})
 
@@ -67,9 +67,9 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _check_weights(folder: Path, about: dict[str, Any]) -> None:
-    """Raise HarnessError where weights are not those that `run.json` was written for; older runs have no checksums.
+    """Raise HarnessError where weights differ from their checksums in `run.json`, which older runs lack.
 
-    Further files do not matter: Snakemake and file managers leave theirs in folders.
+    Ignores further files: Snakemake and file managers leave theirs in folders.
     """
     for name, digest in about.get("weights", {}).items():
         path = folder / "weights" / name
@@ -81,7 +81,7 @@ def _check_weights(folder: Path, about: dict[str, Any]) -> None:
 
 
 def facts(name: str, params: dict[str, Any], context: Context, seed: int) -> dict[str, Any]:
-    """What identifies a run and rebuilds its method."""
+    """Metadata that identify a run and suffice to rebuild its method."""
     about = registry.describe(name)
     return {
         "method": name,
@@ -102,10 +102,10 @@ def load(
     required: Path | None = None,
     name: str | None = None,
 ) -> tuple[Method, dict[str, Any]]:
-    """Load a trained method in evaluation mode and its `run.json`, with the title of what is scored.
+    """Load a trained method in evaluation mode and its `run.json`, with the title of the scored method.
 
     overrides: hyper-parameters of scoring that differ from those of training; required: the run it builds on; name: the
-    variant of the run's method that these make.
+    scored variant of the run's method.
     Raises HarnessError where the folder holds no complete run, or one of another method.
     """
     try:
@@ -128,7 +128,7 @@ def load(
 
 
 def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str, Any]) -> dict[str, Any]:
-    """A run's hyper-parameters with those of a variant and overrides. Raises HarnessError if weights depend on them."""
+    """A run's hyper-parameters, updated by a variant and overrides. Raises HarnessError if weights depend on them."""
     own = registry.describe(name).params if name != about["method"] else {}
     cls, params = registry.load(name).Params, {**about["params"], **own, **overrides}
     wanted, had = (training_key(settings.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
@@ -139,5 +139,5 @@ def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str,
 
 
 def freeze(module: nn.Module) -> Any:
-    """Put a module into evaluation mode and stop its gradients."""
+    """Set a module to evaluation mode and disable its gradients."""
     return module.eval().requires_grad_(False)

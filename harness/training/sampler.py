@@ -1,4 +1,4 @@
-"""Drawing batches of healthy slices from packed volumes, which lie on the device or on the host."""
+"""Sampler of batches of healthy slices from packed volumes, on the device or on the host."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ HELD_ON_CPU = 2 * 2**30  # bytes; the page cache serves larger arrays as well
 class SliceSampler:
     """Random axial slices of random subjects, on `device`.
 
-    images: float16 (N, D, H, W), an array or a memory map; rows: the rows to draw from. They are read from where they
-    lie until `hold` copies them to the device; a CPU holds small ones from the start. The slices are the same.
+    images: float16 (N, D, H, W), an array or a memory map; rows: the rows to draw from. Rows are read from `images`
+    until `hold` copies them to the device; a CPU holds small ones from the start. The slices are the same.
     """
 
     def __init__(self, images: np.ndarray, rows: np.ndarray, device: torch.device | str = "cpu") -> None:
@@ -50,7 +50,7 @@ class SliceSampler:
             self.held = held
 
     def release(self) -> None:
-        """Read the rows from where they lie again."""
+        """Drop the copy on the device and read the rows from `images` again."""
         self.held = None
 
     def draw(
@@ -61,10 +61,10 @@ class SliceSampler:
         patch: int | None = None,
         resize: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Draw `count` slices: float32 (count, 1, h, w) on the device and, on the host, the subjects' places in `rows`.
+        """Draw `count` slices: float32 (count, 1, h, w) on the device and, on the host, the subjects' indices in `rows`.
 
-        Subjects are uniform, or uniform over all but `exclude[i]`; slices uniform between the first and the last that
-        are not empty. `patch` stays as last given.
+        Subjects are uniform, or uniform over all except `exclude[i]`; slices uniform between the first and the last
+        non-empty one. `patch` defaults to its last value.
         """
         if patch is not None:
             self.patch, self.resize = patch, resize
@@ -98,7 +98,7 @@ class SliceSampler:
         )
 
     def _gather(self, places: Tensor, size: tuple[int, int]) -> Tensor:
-        """Crops at places, int64 (4, count) on the host: subjects, slices, first rows, first columns."""
+        """Crops at `places`, int64 (4, count) on the host: subjects, slices, first rows, first columns."""
         inside = [min(side, full) for side, full in zip(size, self.source.shape[-2:], strict=True)]
         if self.held is None or self.held.device.type == "cpu":
             crops = self._on_host(places, inside)
@@ -117,14 +117,14 @@ class SliceSampler:
         return self._sent(crops)
 
     def _on_device(self, places: Tensor, inside: list[int], held: Tensor) -> Tensor:
-        """Crops cut out where the data are held."""
+        """Crops cut out of the data on the device."""
         subjects, z, top, left = self._sent(places)[..., None, None]
         y = top + torch.arange(inside[0], device=self.device)[:, None]
         x = left + torch.arange(inside[1], device=self.device)
         return held[subjects, z, y, x]
 
     def _sent(self, values: Tensor) -> Tensor:
-        """A tensor of the host on the device; on CUDA from pinned memory, so that the host need not wait."""
+        """Copy a tensor from the host to the device; on CUDA via pinned memory, so that the host need not wait."""
         if self.device.type != "cuda":
             return values.to(self.device)
         return values.pin_memory().to(self.device, non_blocking=True)

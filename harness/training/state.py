@@ -1,4 +1,4 @@
-"""The state of an unfinished training: what it holds, and the file `state.pt` that a later call goes on from."""
+"""State of an unfinished training, and the file `state.pt` from which a later call resumes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.precision import Precision
 
 @dataclass
 class Position:
-    """Where a training stands: everything that is neither a weight nor a random state."""
+    """Progress of a training: all of its state except weights and random states."""
 
     phase: int = 0
     step: int = 0
@@ -30,7 +30,7 @@ class Position:
 
 @dataclass
 class Training:
-    """A method in training on a device: all that decides how it goes on."""
+    """A method in training on a device: the complete state that determines its continuation."""
 
     method: Method
     phases: list[Phase]
@@ -54,7 +54,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on where `state_dict` was taken."""
+        """Restore a state of `state_dict`."""
         device = self.precision.device
         self.method.load_state_dict(state["method"])
         for phase, optimizers, schedulers in zip(self.phases, state["optimizers"], state["schedulers"], strict=True):
@@ -72,7 +72,7 @@ class Training:
 
 
 def save(path: Path, training: Training, fingerprint: str) -> None:
-    """Write the state of the training of a fingerprint; on a full disk warn, and leave the last one as it is."""
+    """Write the state of the training with a fingerprint; on a full disk warn, and keep the last state."""
     content = {"fingerprint": fingerprint, **training.state_dict()}
     try:
         with full_disk_named(path), atomic(path) as partial, open(partial, "wb") as file:
@@ -89,7 +89,7 @@ def save(path: Path, training: Training, fingerprint: str) -> None:
 
 
 def resume(path: Path, training: Training, fingerprint: str) -> None:
-    """Load the state at `path` if there is one of this very training; another's is ignored, a damaged one set aside."""
+    """Load the state at `path` if its fingerprint matches; others are ignored, a damaged file is renamed."""
     if not path.is_file():
         return
     damage = _damage(path)
@@ -113,12 +113,12 @@ def resume(path: Path, training: Training, fingerprint: str) -> None:
 
 
 def aside(path: Path) -> Path:
-    """Where a damaged state goes."""
+    """Path to which a damaged state is renamed."""
     return path.with_name(f"damaged-{path.name}")
 
 
 def _damage(path: Path) -> str | None:
-    """What is wrong with a file of torch.save, by the checksums of its parts, which torch writes but does not read."""
+    """Damage of a file of torch.save, by the checksums of its parts, which torch writes but does not verify; or None."""
     try:
         with zipfile.ZipFile(path) as archive:
             part = archive.testzip()

@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from harness import plugins
 from harness.errors import HarnessError
 from harness.paper import registry, style, tiles
 from harness.paper.inputs import Sources
@@ -295,9 +296,10 @@ def test_unknown_figure_lists_those_that_exist() -> None:
 
 
 def test_adding_a_figure_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "figures").mkdir()
-    (tmp_path / "figures" / "mine.py").write_text('"""A figure."""\nREQUIRES = "dae"\n')
-    monkeypatch.setattr(registry, "HERE", tmp_path)
+    figures = tmp_path / "harness" / "paper" / "figures"
+    figures.mkdir(parents=True)
+    (figures / "mine.py").write_text('"""A figure."""\nREQUIRES = "dae"\n')
+    monkeypatch.setattr(plugins, "ROOT", tmp_path)
     assert registry.names("figures") == ["mine"]
     assert registry.names("figures", methods=["disyre"]) == []
     assert registry.names("figures", methods=["dae"]) == ["mine"]
@@ -313,7 +315,7 @@ def test_style_ignores_and_restores_the_users_settings() -> None:
 
 def test_verbs_import_neither_torch_nor_nibabel() -> None:
     code = (
-        "import sys; from harness.paper import registry, markdown, latex, tidy, style\n"
+        "import sys; from harness.paper import registry, style; from harness.paper.writers import latex, markdown, tidy\n"
         "[registry.load(kind, name) for kind in ('tables', 'figures') for name in registry.names(kind)]\n"
         "assert not {'torch', 'nibabel', 'ants', 'scipy'} & set(sys.modules)"
     )

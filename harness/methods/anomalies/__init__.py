@@ -1,1 +1,1 @@
-"""Synthetic anomalies, made on the training device in batches."""
+"""Synthetic anomalies, generated in batches on the training device."""

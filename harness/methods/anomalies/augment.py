@@ -2,7 +2,7 @@
 
 Kinds, ranges and probabilities are those of the public DISYRE code (snavalm/disyre), which applies them before the
 corruption, so that the network's target is the augmented image. Slices are warped whole and cropped afterwards: warping
-a crop would turn what lies beyond its border, unknown to it, into black wedges.
+a crop would fill the region beyond its border with black wedges.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from harness.methods.anomalies.filters import gaussian_blur, interpolated
 def warped(
     images: Tensor, generator: torch.Generator, spacing: float = 1.0, mirror: float = 0.5, geometry: float = 0.1
 ) -> Tensor:
-    """Images (N, 1, H, W) mirrored along either axis, rotated, scaled and shifted; `spacing` in mm gives lengths.
+    """Images (N, 1, H, W) mirrored along either axis, rotated, scaled and elastically shifted; `spacing` in mm.
 
-    Each kind hits an image with its probability: mirroring of either axis (`mirror`); rotation up to 15 degrees,
-    scaling .75-1.25, elastic shifts of some mm (`geometry`). What comes from outside of an image is 0.
+    Each transform applies to an image with its probability: mirroring of either axis (`mirror`); rotation up to 15
+    degrees, scaling .75-1.25, elastic shifts of some mm (`geometry`). Values from outside of an image are 0.
     """
     draws = Draws(len(images), generator)
     for axis in (-2, -1):
@@ -55,9 +55,9 @@ def cropped(images: Tensor, patch: tuple[int, int], generator: torch.Generator) 
 
 
 def recoloured(images: Tensor, generator: torch.Generator, spacing: float = 1.0, probability: float = 0.15) -> Tensor:
-    """Images (N, 1, H, W) in [0, 1] with other grey values; the background stays 0, all else above it.
+    """Images (N, 1, H, W) in [0, 1] with augmented grey values; the background stays 0, all else above it.
 
-    Each kind hits an image with the probability: brightness x .9-1.1, gamma .5-2, plain and inverted, noise up to .05;
+    Each transform applies with `probability`: brightness x .9-1.1, gamma .5-2, plain and inverted, noise up to .05;
     blur of .5-1.5 mm (`spacing` in mm) with half of it, since the public code blurs one channel in two.
     """
     foreground = images > 0
@@ -76,9 +76,9 @@ def recoloured(images: Tensor, generator: torch.Generator, spacing: float = 1.0,
 
 
 def changed(images: Tensor, hit: Tensor, change: Callable[[Tensor, Any], Tensor]) -> Tensor:
-    """Images (N, 1, H, W) of which `change(part, at)` has replaced those that `hit` (N,) names; `at` indexes the batch.
+    """Images (N, 1, H, W), those selected by `hit` (N,) replaced by `change(part, at)`; `at` indexes the batch.
 
-    A CPU works on these alone. A GPU works on all, since asking it which ones would wait for what it has queued.
+    A CPU computes only these. A GPU computes all, since reading `hit` would wait for its queue.
     """
     if images.device.type != "cpu":
         return torch.where(_wide(hit), change(images, slice(None)), images)

@@ -1,4 +1,4 @@
-"""The synthetic corruption of DISYRE and MOOD22: a foreign patch blended in under a soft mask, and its schedule."""
+"""Synthetic corruption of DISYRE and MOOD22: a foreign patch blended in under a soft mask, and its schedule."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Anomaly:
         return (1 - weight) * self.healthy + weight * self.foreign
 
     def over(self, below: Anomaly) -> Anomaly:
-        """This anomaly blended over another one of the same images: one mask and one foreign patch that do both.
+        """This anomaly blended over another of the same images, as one mask and one foreign patch.
 
         At alpha = 1 the result is the image blended with `below` first and with this one after it.
         """
@@ -45,7 +45,7 @@ class Anomaly:
 def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
     """Draw `params.anomalies` anomalies for every image of a batch of whole slices, cropped to the patch.
 
-    Foreign patches come from any place of a slice of another subject; all patches of an image from the same slice.
+    Foreign patches come from any position of a slice of another subject; all patches of an image from the same slice.
     """
     own, others = batch.rng["augmentation"], batch.rng["foreign augmentation"]
     whole = warped(batch.images, own, spacing, params.mirror, params.geometry)
@@ -59,7 +59,7 @@ def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
 
 
 def _anomaly(healthy: Tensor, foreign: Tensor, batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
-    """One anomaly for every image: a mask somewhere in its brain and, there, any place of the foreign slice."""
+    """One anomaly for every image: a mask at a random position in its brain, filled from a random foreign position."""
 
     def voxels(lengths: tuple[float, float]) -> tuple[float, float]:
         return lengths[0] / spacing, lengths[1] / spacing
@@ -101,7 +101,7 @@ def alpha_schedule(
 
 
 def restoration_times(total: int, step: int) -> list[int]:
-    """Times at which a restoration in steps evaluates its network: total, total - step, … while above 0.
+    """Times at which a multi-step restoration evaluates its network: total, total - step, … while above 0.
 
     The intended reading of Algorithm 1 of Naval Marimont et al. 2024: its line 7 tests a variable that line 9 sets.
     """

@@ -1,4 +1,4 @@
-"""Random numbers for a batch, from one stream."""
+"""Random numbers for a batch from one generator."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class Draws:
         return self.uniform(0.0, 2 * math.pi)
 
     def pixel(self, allowed: Tensor) -> tuple[Tensor, Tensor]:
-        """Row and column of a uniformly drawn allowed pixel of each mask (N, 1, H, W); anywhere where none is."""
+        """Row and column of a uniformly drawn allowed pixel of each mask (N, 1, H, W); of any pixel if it is empty."""
         weights = allowed.flatten(1).to(torch.float32)
         weights = torch.where(weights.sum(1, keepdim=True) > 0, weights, torch.ones_like(weights))
-        # The place where the running sum passes a uniform share of the total: one draw per image on any device.
+        # Inverse transform sampling from the cumulative sum: one draw per image on any device.
         running = weights.cumsum(1)
         target = self.uniform()[:, None] * running[:, -1:]
         place = torch.searchsorted(running, target, right=True).squeeze(1).clamp_max(weights.shape[1] - 1)

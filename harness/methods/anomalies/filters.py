@@ -1,4 +1,4 @@
-"""Batched filters on the device: a Gaussian of its own width for each image, and smooth random fields.
+"""Batched filters on the device: Gaussian blur with a width per image, and smooth random fields.
 
 Both are separable, so each is two products with small matrices: several times as fast as convolving or interpolating.
 """
@@ -16,8 +16,8 @@ from torch.nn import functional as F
 def gaussian_blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
     """Blur images (N, 1, H, W), each with its own standard deviation in voxels (N,); 0 leaves an image as it is.
 
-    `largest` bounds the widths and so the kernel (three standard deviations); the border is continued with zeros.
-    float32, under autocast, too.
+    `largest` bounds the widths and so the kernel (three standard deviations); borders are zero-padded.
+    float32, also under autocast.
     """
     height, width = images.shape[-2:]
     rows = _blurring(height, sigma, largest)
@@ -43,7 +43,7 @@ def smooth_field(count: int, size: tuple[int, int], cells: int, generator: torch
 
 
 def interpolated(grid: Tensor, size: tuple[int, int]) -> Tensor:
-    """Grids (..., h, w) interpolated cubically to `size` (H, W), corners on corners: float32, under autocast, too."""
+    """Grids (..., h, w) interpolated cubically to `size` (H, W), corners aligned: float32, also under autocast."""
     rows, columns = (_interpolating(*sides, grid.device) for sides in zip(size, grid.shape[-2:], strict=True))
     with torch.autocast(grid.device.type, enabled=False):
         return rows @ grid.float() @ columns.T
@@ -51,15 +51,15 @@ def interpolated(grid: Tensor, size: tuple[int, int]) -> Tensor:
 
 @functools.cache
 def _interpolating(length: int, cells: int, device: torch.device) -> Tensor:
-    """The matrix (length, cells) of cubic interpolation from evenly spaced values, the first and last at the ends."""
+    """Matrix (length, cells) of cubic interpolation from evenly spaced values, the first and last at the ends."""
     unit = torch.eye(cells, device=device)[None, None]
     return F.interpolate(unit, size=(length, cells), mode="bicubic", align_corners=True)[0, 0]
 
 
 def smoothed(maps: Tensor, sigma: float) -> Tensor:
-    """Score maps (N, 1, H, W) blurred by a Gaussian of `sigma` voxels, 0 = off; float32, under autocast, too.
+    """Score maps (N, 1, H, W) blurred by a Gaussian of `sigma` voxels, 0 = off; float32, also under autocast.
 
-    Cut at four standard deviations and reflected at the border, as scipy's `gaussian_filter` does.
+    Truncated at four standard deviations and reflected at the border, as in scipy's `gaussian_filter`.
     """
     if not sigma:
         return maps
@@ -69,7 +69,7 @@ def smoothed(maps: Tensor, sigma: float) -> Tensor:
 
 
 def _reflecting(length: int, sigma: float, device: torch.device) -> Tensor:
-    """The matrix (length, length) of a Gaussian whose reach beyond the border falls back inside."""
+    """Matrix (length, length) of a Gaussian with reflection at the borders."""
     radius = int(4 * sigma + 0.5)
     offsets = torch.arange(-radius, radius + 1, device=device)
     weights = torch.exp(-0.5 * (offsets / sigma) ** 2)

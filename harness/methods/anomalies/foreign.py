@@ -1,4 +1,4 @@
-"""Foreign patches: a random place of another subject, brought to where the anomaly will be."""
+"""Foreign patches: a random position of another subject's slice, shifted to the anomaly."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from harness.methods.anomalies.draws import Draws
 def foreign_patch(
     foreign: Tensor, centres: Tensor, size: tuple[int, int], inset: float, generator: torch.Generator
 ) -> Tensor:
-    """Images (N, 1, *size) that show a random place of each foreign image (N, 1, H, W) at `centres`.
+    """Images (N, 1, *size) with a random position of each foreign image (N, 1, H, W) shifted to `centres`.
 
-    centres: int64 (N, 2), row and column in the new images; inset: voxels from the border of the foreign brain's
-    bounding box within which no place is drawn, so that patches show more brain than background (the public DISYRE
-    code draws crops of 64 x 64 mm within that box). The foreign image is moved as a whole, so that every value is an
-    original one; beyond its border all is 0.
+    centres: int64 (N, 2), row and column in the new images; inset: margin in voxels, along the border of the foreign
+    brain's bounding box, from which no position is drawn, so that patches show more brain than background (the public
+    DISYRE code draws crops of 64 x 64 mm within that box). The shift is by whole voxels, without interpolation. Beyond
+    the foreign image's border values are 0.
     """
     height, width = foreign.shape[-2:]
     draws = Draws(len(foreign), generator)
@@ -29,7 +29,7 @@ def foreign_patch(
 
 
 def _within(filled: Tensor, inset: float, draws: Draws) -> Tensor:
-    """A random place (N,) from `inset` after the first of filled (N, L) to as much before the last, or their middle."""
+    """Random positions (N,) at least `inset` inside the first and last of filled (N, L); their middle if too narrow."""
     marks = filled.to(torch.int64)
     first, last = marks.argmax(1), filled.shape[1] - 1 - marks.flip(1).argmax(1)
     low, high = first + inset, last - inset
@@ -39,6 +39,6 @@ def _within(filled: Tensor, inset: float, draws: Draws) -> Tensor:
 
 
 def _held(places: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Places held within [0, side), and which of them lay there."""
+    """Positions clamped to [0, side), and whether each was in this range."""
     held = places.clamp(0, side - 1)
     return held, held == places

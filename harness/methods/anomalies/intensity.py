@@ -1,4 +1,4 @@
-"""Changes of grey value for synthetic anomalies: foreign patches matched to their host, and biases of intensity."""
+"""Intensity changes of synthetic anomalies: foreign patches matched to their host, and intensity biases."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from harness.methods.anomalies.filters import gaussian_blur
 
 
 def matched(foreign: Tensor, host: Tensor, mask: Tensor) -> Tensor:
-    """Foreign patches scaled linearly so that inside the mask they have the host's minimum and maximum, in [0, 1].
+    """Foreign patches scaled linearly to the host's minimum and maximum in the mask, in [0, 1].
 
-    All float32 (N, 1, H, W); inside is where the mask is above 0. A foreign patch without contrast takes the minimum.
+    All float32 (N, 1, H, W); the mask is where values are above 0. A patch without contrast becomes the minimum.
     """
     inside = mask > 0
 
@@ -29,12 +29,11 @@ def matched(foreign: Tensor, host: Tensor, mask: Tensor) -> Tensor:
 def intensity_bias(
     images: Tensor, mask: Tensor, levels: tuple[float, ...], blur: float, offset: float, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Fields in [0, 1] (N, 1, H, W) that are high where an image's grey values are of some classes, and signs (N,).
+    """Fields in [0, 1] (N, 1, H, W) that are high in the selected intensity classes of an image, and signs (N,).
 
-    Each voxel belongs to the nearest of `levels`. A class is selected with the probability n / (voxels of the mask +
-    offset), n of them being its own, or all are if none is; inside is where the mask is above 0. The selection is
-    blurred by a Gaussian of `blur` voxels. The sign is +1 or -1, equally probable. After preprocessing/bias.py of
-    snavalm/disyre.
+    Each voxel belongs to the nearest of `levels`. A class with n of the mask's voxels (values above 0) is selected with
+    probability n / (voxels of the mask + offset); without any selected class all are. The selection is blurred by a
+    Gaussian of `blur` voxels. The sign is +1 or -1, equally probable. After preprocessing/bias.py of snavalm/disyre.
     """
     draws = Draws(len(images), generator)
     centres = torch.tensor(levels, device=images.device)

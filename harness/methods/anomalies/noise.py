@@ -1,4 +1,4 @@
-"""Noise fields with structure: coarse Gaussian noise."""
+"""Coarse Gaussian noise fields."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from torch.nn import functional as F
 
 
 def coarse_noise(shape: torch.Size, cells: float, deviation: float, generator: torch.Generator) -> Tensor:
-    """Noise (N, C, H, W): N(0, deviation^2) on a grid of points, enlarged bilinearly, rolled at random.
+    """Noise (N, C, H, W): N(0, deviation^2) on a grid of points, upsampled bilinearly, rolled at random.
 
-    The grid has `cells` points along the longer side of the image, rounded, and in proportion along the shorter one,
-    so that its cells are square; at least two each, and no more than there are pixels. The coarseness makes the noise
-    hide structures rather than texture (Kascenas et al. 2022). One roll serves the whole batch; since the field is not
-    periodic it leaves a seam, as in the original.
+    The grid has `cells` points along the longer side of the image, rounded, and in proportion along the shorter one, so
+    that its cells are square; at least two each, and at most one per pixel. Coarse noise hides structures rather than
+    texture (Kascenas et al. 2022). One roll serves the whole batch; since the field is not periodic it leaves a seam,
+    as in the original.
     """
     count, channels, height, width = shape
     points = [max(2, min(side, round(cells * side / max(height, width)))) for side in (height, width)]

@@ -4,7 +4,7 @@ Inside the mask the result f solves, for every voxel i with its four neighbours 
 
     sum_j (f_i - f_j) = sum_j g_ij,        f = host outside the mask,
 
-where g is the guidance: wanted differences between neighbours. Conjugate gradients solve all images side by side.
+where g is the guidance: target differences between neighbours. Conjugate gradients solve all images in parallel.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-CHECK = 10  # iterations between looks at the residual, each of which waits for the device
+CHECK = 10  # iterations between convergence checks, each of which waits for the device
 DIRECTIONS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 
 
 def blend(host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor, tolerance: float = 1e-6) -> Tensor:
     """Host images with the foreign ones blended in where the mask is true: float32 (N, 1, H, W).
 
-    host, foreign: float32 (N, 1, H, W); mask: bool (N, 1, H, W), its voxels on the image's border are left out;
+    host, foreign: float32 (N, 1, H, W); mask: bool (N, 1, H, W), voxels on the image's border are excluded;
     alpha: (N,) in [0, 1]. The guidance is mixed: alpha times the foreign difference, or (1 - alpha) times the host's
     where that is larger in magnitude (Tan et al. 2021). Values may leave the range of the host.
     """
@@ -39,8 +39,8 @@ def blend(host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor, tolerance:
 def solve(host: Tensor, mask: Tensor, right: Tensor, tolerance: float = 1e-6, limit: int = 2000) -> Tensor:
     """Solve the equations above by conjugate gradients: float32 (N, 1, H, W), equal to the host outside the mask.
 
-    mask: bool, free of border voxels; right: sum_j g_ij. It ends when the residual of every image is below `tolerance`
-    times that of the start, or after `limit` iterations.
+    mask: bool, without border voxels; right: sum_j g_ij. Stops when the residual of every image is below `tolerance`
+    times its initial value, or after `limit` iterations.
     """
     inside = mask.to(host.dtype)
 
@@ -50,7 +50,7 @@ def solve(host: Tensor, mask: Tensor, right: Tensor, tolerance: float = 1e-6, li
     def dot(a: Tensor, b: Tensor) -> Tensor:
         return (a * b).sum((1, 2, 3), keepdim=True)
 
-    # In terms of the change of the host the boundary values are 0, and its own Laplacian moves to the right side.
+    # Solve for the change of the host: its boundary values are 0, and the host's Laplacian moves to the right side.
     change = torch.zeros_like(host)
     residual = right * inside - apply(host)
     direction = residual
@@ -78,7 +78,7 @@ def _neighbour(x: Tensor, direction: tuple[int, int]) -> Tensor:
 
 
 def _interior(mask: Tensor) -> Tensor:
-    """True for all voxels but those on the border of the image."""
+    """True for all voxels except those on the border of the image."""
     inner = torch.zeros_like(mask)
     inner[..., 1:-1, 1:-1] = True
     return inner

@@ -1,6 +1,6 @@
 """Shapes of synthetic anomalies: squares, spheres and random blobs, softened towards the edge.
 
-The mechanism is that of Naval Marimont and Tarroni 2023 (arXiv:2308.01412) as DISYRE uses it on slices: three kinds of
+The method is that of Naval Marimont and Tarroni 2023 (arXiv:2308.01412) as DISYRE uses it on slices: three kinds of
 shape, rotated and scaled, placed in the foreground. Blobs are thresholded smooth noise around a disc.
 """
 
@@ -16,9 +16,9 @@ from harness.methods.anomalies.draws import Draws
 from harness.methods.anomalies.filters import gaussian_blur, smooth_field
 
 SHAPES = ("square", "sphere", "blob")
-NOISE = 0.25  # deviation of the noise that moves a blob's border, as a share of its radius
+NOISE = 0.25  # standard deviation of the noise that moves a blob's border, as a fraction of its radius
 ROUGHNESS = 12  # voxels between independent values of the noise that moves a blob's border
-BISECTIONS = 12  # of a blob's border: its area is right to some pixels of a thousand
+BISECTIONS = 12  # of a blob's border: the relative error of its area is some 0.1 %
 
 
 def random_masks(
@@ -36,10 +36,10 @@ def random_masks(
     """One mask for each image: float32 (N, 1, H, W) in [0, 1], zero outside the foreground; and its centres (N, 2).
 
     foreground: bool (N, 1, H, W); size: sides of rectangles and diameters of spheres in voxels, uniform in the range;
-    blob: the same for the diameter of the disc that has a blob's area; soften: the share of masks that are smoothed by
-    a Gaussian whose standard deviation in voxels is uniform in `softness`; whole: if given, the deviation is cut to
-    whole multiples of this; margin: voxels from the border within which no centre lies, where there is foreground
-    farther in.
+    blob: likewise the diameter of the disc with a blob's area; soften: the fraction of masks that are smoothed by a
+    Gaussian whose standard deviation in voxels is uniform in `softness`; whole: if given, the deviation is rounded down
+    to multiples of this; margin: distance in voxels from the border within which no centre lies, unless all of the
+    foreground does.
     """
     count, _, height, width = foreground.shape
     draws = Draws(count, generator)
@@ -55,7 +55,7 @@ def random_masks(
 
 
 def _inner(foreground: Tensor, margin: float) -> Tensor:
-    """The foreground (N, 1, H, W) at least `margin` voxels from the border; all of it in images where that is none."""
+    """The foreground (N, 1, H, W) at least `margin` voxels from the border; all of it where that is empty."""
     height, width = foreground.shape[-2:]
     rows = torch.arange(height, device=foreground.device)
     columns = torch.arange(width, device=foreground.device)
@@ -73,10 +73,10 @@ def _shapes(
     draws: Draws,
     image: tuple[int, int],
 ) -> Tensor:
-    """Where shapes of random kinds and sizes are, turned at random around their centres: bool (N, H, W).
+    """Masks of shapes of random kinds and sizes, rotated at random around their centres: bool (N, H, W).
 
-    A square is a rectangle of two independent sides; a sphere is a disc; a blob is an ellipse whose border smooth noise
-    moves, as large as the disc of its diameter.
+    A square is a rectangle of two independent sides; a sphere is a disc; a blob is an ellipse with a border displaced
+    by smooth noise and the area of the disc of its diameter.
     """
     sides = (draws.uniform(*size), draws.uniform(*size))
     angle, stretch, diameter = draws.angle(), draws.uniform(0.6, 1.0), draws.uniform(*blob)
@@ -101,7 +101,7 @@ def _shapes(
 
 
 def _lowest(values: Tensor, count: Tensor) -> Tensor:
-    """Where the `count` (N, 1, 1) lowest of values (N, H, W) are, by bisection: bool (N, H, W), right to a few."""
+    """Mask of the `count` (N, 1, 1) lowest of values (N, H, W), by bisection: bool (N, H, W), approximate."""
     low, high = (extreme(values, (1, 2), keepdim=True) for extreme in (torch.amin, torch.amax))
     for _ in range(BISECTIONS):
         middle = (low + high) / 2

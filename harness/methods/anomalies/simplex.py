@@ -1,4 +1,4 @@
-"""OpenSimplex noise (Spencer 2014) in three dimensions, planes of it for a batch of images at once, on their device."""
+"""OpenSimplex noise (Spencer 2014): planes of three-dimensional noise for a batch of images, on their device."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 TABLE = 256  # length of the random permutation that gives every lattice point its gradient
-STRETCH = -1 / 6  # of the sum of coordinates: takes space to the lattice of whole numbers
-SQUISH = 1 / 3  # and back
-REACH = 2.0  # squared distance from which a lattice point does not count
-SCALE = 1 / 103  # brings values to [-1, 1]
+STRETCH = -1 / 6  # of the sum of coordinates: maps space to the integer lattice
+SQUISH = 1 / 3  # inverse map
+REACH = 2.0  # squared distance from which a lattice point does not contribute
+SCALE = 1 / 103  # normalises values to [-1, 1]
 
 #: the 24 gradients: 11 along one axis and 4 along the others, with every sign; in the order of OpenSimplex
 GRADIENTS = [
@@ -22,7 +22,7 @@ GRADIENTS = [
 
 
 def _neighbours() -> list[tuple[int, ...]]:
-    """Lattice points, from the corner of a cell, that reach some place in the cell."""
+    """Lattice points, relative to the corner of a cell, that contribute anywhere in the cell."""
     place = torch.linspace(0, 1, 21)
     inside = torch.cartesian_prod(place, place, place)
     found = []
@@ -46,10 +46,10 @@ def simplex_noise(
 ) -> Tensor:
     """Fractal noise (N, C, H, W), each image and channel its own, with mean 0.
 
-    frequency: voxels per unit of the first octave, halved by every further one, which counts `persistence` times the
-    one before. The sum is not scaled: its deviation is about 0.5, its values lie within
-    ±(1 - persistence^octaves) / (1 - persistence). Defaults: AnoDDPM (Wyatt et al. 2022), which cuts planes out of
-    three-dimensional noise. Every octave has an offset of its own; there all of them start at the same lattice point.
+    frequency: voxels per unit of the first octave, halved by each further one, which has `persistence` times the weight
+    of the one before. The sum is not scaled: its standard deviation is about 0.5, its values lie within
+    ±(1 - persistence^octaves) / (1 - persistence). Defaults: AnoDDPM (Wyatt et al. 2022), which also uses planes of
+    three-dimensional noise. Every octave has an offset of its own; AnoDDPM starts all at the same lattice point.
     """
     count, channels, height, width = shape
     device = generator.device
@@ -67,11 +67,11 @@ def simplex_noise(
 
 
 def simplex(z: Tensor, y: Tensor, x: Tensor, table: Tensor) -> Tensor:
-    """One octave at the coordinates z, y and x, which together give (N, H, W): the sum over all lattice points p
+    """One octave at the coordinates z, y and x, which broadcast to (N, H, W): the sum over all lattice points p
 
         (2 - |d|²)⁴ g(p) · d / 103,   d = (x, y, z) - p,   where 2 - |d|² is above 0.
 
-    table: a permutation of 0…TABLE - 1 for each image, (N, TABLE), which draws g(p) from GRADIENTS.
+    table: a permutation of 0…TABLE - 1 for each image, (N, TABLE), which selects g(p) from GRADIENTS.
     """
     stretch = STRETCH * (x + y + z)
     places = [torch.floor(side + stretch) for side in (x, y, z)]
@@ -96,5 +96,5 @@ def simplex(z: Tensor, y: Tensor, x: Tensor, table: Tensor) -> Tensor:
 
 
 def _entry(table: Tensor, place: Tensor) -> Tensor:
-    """The entry of each image's table at places (N, P), which begin anew after TABLE."""
+    """Entries of each image's table at indices (N, P), modulo TABLE."""
     return table.gather(1, place & (TABLE - 1))

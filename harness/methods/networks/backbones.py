@@ -1,6 +1,6 @@
-"""Frozen networks whose features a method uses: their weights are found, checked, never trained and never saved.
+"""Frozen backbones for feature extraction: pre-trained weights are located and checked, never trained or saved.
 
-A run holds only what was trained; whoever loads it needs the same weight file again.
+A run holds only trained weights; loading it requires the same backbone file again.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ Network = ResNet | EfficientNetLite
 class Backbone(nn.Module):
     """A pre-trained network on grey images (N, 1, H, W) in [0, 1]; gives the features of its stages.
 
-    params: a `BackboneParams`; stages: the first this many are kept. Parameters are hidden from the method that holds
-    this: no optimiser, no saved run and no change to training mode reaches them. The exception is `drift`: then batch
-    normalisation uses the statistics of every training batch and the running ones move, which must be saved, so that
-    the network is an ordinary part of the method, without gradients.
-    Raises HarnessError where the weights are missing or are not those that were published.
+    params: a `BackboneParams`; stages: the number of first stages to keep. Parameters are hidden from the owning
+    method: no optimiser, saved run or switch to training mode reaches them. The exception is `drift`: then batch
+    normalisation uses the statistics of every training batch and updates its running statistics, which must be saved,
+    so that the network is an ordinary sub-module of the method, without gradients.
+    Raises HarnessError where the weights are missing or differ from the published ones.
     """
 
     def __init__(self, params: Any, stages: int, drift: bool = False) -> None:
         super().__init__()
         self.inputs, self.zoom, self.drift = params.inputs, params.zoom, drift
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # random weights are the same in every run and need not be saved either
+            torch.manual_seed(0)  # random weights are the same in every run, so they need not be saved either
             lite = params.backbone == "efficientnet_lite0"
             network: Network = (EfficientNetLite if lite else partial(ResNet, params.backbone))(stages, params.width)
         load_weights(network, params.backbone, params.width, params.weights)
@@ -67,7 +67,7 @@ class Backbone(nn.Module):
         return self.held[0] if isinstance(self.held, tuple) else self.held
 
     def get_extra_state(self) -> Tensor:
-        """What a run keeps of the network."""
+        """The network's fingerprint, saved in a run."""
         return self.fingerprint
 
     def set_extra_state(self, state: Tensor) -> None:
@@ -82,7 +82,7 @@ class Backbone(nn.Module):
 
 
 def fingerprint(network: nn.Module) -> Tensor:
-    """A number, int64 (1,), of a network's parameters."""
+    """Hash, int64 (1,), of a network's parameters."""
     digest = hashlib.sha256()
     for parameter in network.parameters():
         digest.update(parameter.detach().numpy().tobytes())
@@ -90,8 +90,8 @@ def fingerprint(network: nn.Module) -> Tensor:
 
 
 def prepared(images: Tensor, inputs: str) -> Tensor:
-    """Grey images (N, 1, H, W) in [0, 1] as three channels: `unit` as they are, `symmetric` in [-1, 1], `imagenet`
-    standardised as natural images are."""
+    """Grey images (N, 1, H, W) in [0, 1] as three channels: `unit` unchanged, `symmetric` in [-1, 1], `imagenet`
+    standardised by ImageNet's statistics."""
     images = images.expand(-1, 3, -1, -1)
     if inputs == "imagenet":
         mean, deviation = (torch.tensor(v, device=images.device)[:, None, None] for v in (MEAN, DEVIATION))
@@ -100,7 +100,7 @@ def prepared(images: Tensor, inputs: str) -> Tensor:
 
 
 def load_weights(network: nn.Module, name: str, width: int, weights: str) -> None:
-    """Give a network its weights: `random`, `imagenet`, or those of a file in the published format.
+    """Load a network's weights: `random`, `imagenet`, or those of a file in the published format.
 
     Raises HarnessError where a file is missing, damaged, or of another network.
     """
@@ -118,21 +118,21 @@ def load_weights(network: nn.Module, name: str, width: int, weights: str) -> Non
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise HarnessError(f"{path}: not weights of {name} ({reason}); get {origin(name)}") from None
-    # Files from before batch normalisation counted its batches lack that number, which nothing here reads.
+    # Older files lack batch normalisation's batch counter, which nothing here reads.
     if missing := [key for key in missing if not key.endswith("num_batches_tracked")]:
         raise HarnessError(f"{path}: not weights of {name} (no {missing[0]}); get {origin(name)}")
 
 
 def origin(name: str) -> str:
-    """Where a network's published weights come from: an address, or a package."""
+    """Source of a network's published weights: a URL, or a file of a package."""
     return SOURCE + PUBLISHED[name] if name in PUBLISHED else f"{PACKAGED} of the package {PACKAGE}"
 
 
 def published(name: str) -> Path:
-    """The file with a network's ImageNet weights: torchvision's in torch's cache, fetched if it is not there, or that
-    of an installed package.
+    """The file with a network's ImageNet weights: torchvision's in torch's cache, downloaded if missing, or that of an
+    installed package.
 
-    Raises HarnessError that names the file and where to get it, if it cannot be fetched or the package is missing.
+    Raises HarnessError naming the file and its source if the download fails or the package is missing.
     """
     if name not in PUBLISHED:
         try:

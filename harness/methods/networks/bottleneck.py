@@ -1,4 +1,4 @@
-"""Networks with a dense bottleneck, which, unlike plain U-Nets, take images of one size only, and its latent code."""
+"""Helpers for networks with a dense bottleneck, which accept images of one size only, and for their latent code."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.methods.slices import STRIDE
 
 
 def halvings(patch: int, smallest: int) -> int:
-    """How often a side of `patch` voxels can be halved without falling below `smallest`; at least once."""
+    """Number of halvings of a side of `patch` voxels that keep it at `smallest` or more; at least 1."""
     return max(1, int(math.log2(max(2, patch // smallest))))
 
 

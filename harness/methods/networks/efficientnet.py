@@ -15,12 +15,12 @@ STAGES = (  # outputs, factor of expansion, side of the kernel, stride, blocks
     (192, 6, 5, 2, 4),
     (320, 6, 3, 1, 1),
 )
-OUTPUTS = ((1, 2, 4, 10, 15), (24, 24, 40, 112, 320))  # blocks whose outputs are the features, and their channels
+OUTPUTS = ((1, 2, 4, 10, 15), (24, 24, 40, 112, 320))  # indices of blocks that output features, and their channels
 EPSILON = 1e-3  # of batch normalisation
 
 
 class SameConv(nn.Conv2d):
-    """A convolution without bias whose output has ceil(size / stride): TensorFlow's padding, more of it at the end."""
+    """A convolution without bias and output size ceil(size / stride): TensorFlow's padding, more of it at the end."""
 
     def __init__(self, inputs: int, outputs: int, side: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, side, stride, groups=groups, bias=False)
@@ -34,7 +34,7 @@ class SameConv(nn.Conv2d):
 
 
 class InvertedBlock(nn.Module):
-    """Expansion, a convolution in each channel, and projection, beside a shortcut where the shape stays."""
+    """Expansion, depthwise convolution and projection, with a shortcut where the shape is unchanged."""
 
     def __init__(self, inputs: int, outputs: int, factor: int, side: int, stride: int) -> None:
         super().__init__()
@@ -54,9 +54,9 @@ class InvertedBlock(nn.Module):
 
 
 class EfficientNetLite(nn.Module):
-    """Images (N, 3, H, W) to features of 1/4, 1/4, 1/8, 1/16 and 1/32 of the size, as `ResNet` gives them.
+    """Images (N, 3, H, W) to features of 1/4, 1/4, 1/8, 1/16 and 1/32 of the size, as in `ResNet`.
 
-    stages: the first this many are kept, besides the stem's; width: 64 as published, others scale all channels.
+    stages: the number of stages to keep, besides the stem's; width: 64 as published, others scale all channels.
     """
 
     def __init__(self, stages: int = 4, width: int = 64) -> None:

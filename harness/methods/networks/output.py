@@ -1,4 +1,4 @@
-"""The last layer of a network in float32, whatever format the others have.
+"""Output layer of a network in float32, whatever the number format of the others.
 
 Residuals are differences of almost equal numbers, of which bfloat16 keeps two or three digits.
 """
@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 
 class OutputConv2d(nn.Conv2d):
-    """A convolution that computes and returns float32 under autocast, too; float64 stays."""
+    """A convolution that computes and returns float32 even under autocast; float64 is kept."""
 
     @classmethod
     def of(cls, layer: nn.Conv2d) -> OutputConv2d:
-        """The same convolution, parameters shared."""
+        """The same convolution, with shared parameters."""
         made = torch.nn.utils.skip_init(
             cls,
             layer.in_channels,
@@ -35,6 +35,6 @@ class OutputConv2d(nn.Conv2d):
 
 
 def in_float32(layer: Callable[[Tensor], Tensor], input: Tensor) -> Tensor:
-    """What a layer makes of an input outside of autocast."""
+    """Output of a layer with autocast disabled."""
     with torch.autocast(input.device.type, enabled=False):
         return layer(input.to(torch.promote_types(input.dtype, torch.float32)))

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut."""
+    """Two 3 x 3 convolutions with a shortcut."""
 
     expansion = 1
 
@@ -25,7 +25,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1 x 1, 3 x 3 and 1 x 1 convolutions beside a shortcut; `base` / 64 times as wide inside as in ResNet-50."""
+    """1 x 1, 3 x 3 and 1 x 1 convolutions with a shortcut; inner width `base` / 64 times that of ResNet-50."""
 
     expansion = 4
 
@@ -54,7 +54,7 @@ ARCHITECTURES: dict[str, tuple[Block, tuple[int, ...], int]] = {  # block, block
 
 
 class ResNet(nn.Module):
-    """The stem and the first `stages` stages: images (N, 3, H, W) to a list of the outputs of stem and stages.
+    """The stem and the first `stages` stages: images (N, 3, H, W) to a list of their outputs.
 
     name: a key of ARCHITECTURES; width: channels of the stem, 64 in every published network. The outputs have 1/4, 1/4,
     1/8, 1/16 and 1/32 of the size.
@@ -90,14 +90,14 @@ def stage(block: Block, inputs: int, planes: int, count: int, stride: int, base:
 
 
 def shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
-    """The shortcut of a block that changes the size or the channels."""
+    """Projection shortcut of a block that changes the size or the channels; None for an identity shortcut."""
     if inputs == outputs and stride == 1:
         return None
     return nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
 
 
 def initialise(network: nn.Module) -> None:
-    """He initialisation by fan-out of every ordinary convolution, not of transposed ones, as in torchvision."""
+    """He initialisation (fan-out) of every convolution except transposed ones, as in torchvision."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

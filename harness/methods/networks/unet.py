@@ -1,4 +1,4 @@
-"""The U-Net of diffusers, and how it is fed."""
+"""U-Net of diffusers, and its application to images of any size."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def unet(params: UNetParams, in_channels: int = 1, out_channels: int = 1) -> UNe
 def apply_unet(network: UNet2DModel, images: Tensor, t: Tensor | int, params: UNetParams) -> Tensor:
     """Run a U-Net on images (N, C, H, W) at times t (N,) or one for all; the output has the images' height and width.
 
-    Images are padded with zeros to whole multiples of what the network halves. A single t goes in as a tensor: a
-    compiled network would be compiled anew for every other number.
+    Images are zero-padded to multiples of the network's down-sampling factor. A single t is passed as a tensor: a
+    compiled network would be recompiled for every other number.
     """
     if isinstance(t, int):
         t = torch.full((len(images),), t, device=images.device)

@@ -18,9 +18,9 @@ MULTIPLES = (1, 2, 4, 4, 8, 8)  # of the width, from the image's resolution to t
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions after normalisation and ReLU, beside a 1 x 1 convolution; doubles or halves the resolution.
+    """Two convolutions after normalisation and ReLU, with a 1 x 1 shortcut; doubles or halves the resolution.
 
-    enlarge: what doubles the resolution, `nearest` or `shuffled`; None: it is halved, after a second convolution with
+    enlarge: upsampling function, `nearest` or `shuffled`; None halves the resolution after a second convolution with
     this `kernel`.
     """
 
@@ -50,14 +50,14 @@ class ResidualBlock(nn.Module):
 
 
 def nearest(x: Tensor) -> Tensor:
-    """Every voxel of maps (N, C, H, W) as a square of four: (N, C, 2 H, 2 W). Gulrajani et al. and Schlegl et al."""
+    """Nearest-neighbour upsampling, (N, C, H, W) to (N, C, 2 H, 2 W). Gulrajani et al. and Schlegl et al."""
     return F.interpolate(x, scale_factor=2.0)
 
 
 def shuffled(x: Tensor) -> Tensor:
-    """Four channels of four copies of maps (N, C, H, W) interleaved: (N, C, 2 H, 2 W).
+    """Pixel shuffle of four copies of maps (N, C, H, W): (N, C, 2 H, 2 W).
 
-    What UPD_study's translation of `nearest` to PyTorch does: squares of channel c hold those from 4 c on, modulo C.
+    UPD_study's translation of `nearest` to PyTorch: squares of channel c hold four channels from 4 c on, modulo C.
     """
     return F.pixel_shuffle(x.repeat(1, 4, 1, 1), 2)
 
@@ -66,7 +66,7 @@ ENLARGING = {"nearest": nearest, "shuffled": shuffled}
 
 
 def generator(latent: int, width: int, side: int, halvings: int, enlarging: str, symmetric: bool) -> nn.Sequential:
-    """A network from noise (N, latent) to images (N, 1, side, side) in [0, 1], `symmetric`: in [-1, 1]."""
+    """A network from noise (N, latent) to images (N, 1, side, side) in [0, 1], or in [-1, 1] if `symmetric`."""
     channels, base = _channels(width, halvings)[::-1], side // 2**halvings
     enlarge = ENLARGING[enlarging]
     blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(o)), enlarge) for i, o in pairwise(channels)]
@@ -100,13 +100,13 @@ class Critic(nn.Module):
         initialised(self)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The judgement (N,) and the features (N, F) it is made from."""
+        """The output (N,) and the features (N, F) before its last layer."""
         features = self.features(x)
         return self.out(features)[:, 0], features
 
 
 def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, share: Tensor) -> Tensor:
-    """Mean (|gradient| - 1)^2 of a critic's output (N,) at points between images: `share` (N,) of the fake one."""
+    """Mean (|gradient| - 1)^2 of a critic's output (N,) at interpolated images: fraction `share` (N,) of the fake."""
     share = share.reshape(-1, *[1] * (real.ndim - 1))
     mixed = (real + share * (fake - real)).detach().requires_grad_()
     with torch.enable_grad(), torch.autocast(real.device.type, enabled=False):
@@ -115,7 +115,7 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
 
 
 def initialised(network: Network) -> Network:
-    """He's initialisation for convolutions, Glorot's for dense layers, no biases at first."""
+    """He initialisation of convolutions, Glorot initialisation of dense layers, zero biases."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)

@@ -1,4 +1,4 @@
-"""The wide residual encoder-decoder of FPI and PII (Zagoruyko and Komodakis 2016; Tan et al. 2020)."""
+"""Wide residual encoder-decoder of FPI and PII (Zagoruyko and Komodakis 2016; Tan et al. 2020)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from harness.methods.networks.output import in_float32
 
 
 class WideBlock(nn.Module):
-    """Two 3 x 3 convolutions, each after batch normalisation and ReLU, beside a shortcut; halves or doubles sizes.
+    """Two 3 x 3 convolutions, each after batch normalisation and ReLU, with a shortcut; halves or doubles sizes.
 
     Where channels change, the shortcut is a 1 x 1 convolution of the normalised and rectified input, else the input.
-    The first convolution runs at the low resolution on the way up: what is enlarged is its output.
+    In the decoder the first convolution runs at the low resolution, and its output is upsampled.
     """
 
     def __init__(self, inputs: int, outputs: int, scale: float = 1) -> None:
@@ -32,7 +32,7 @@ class WideBlock(nn.Module):
         y = self.conv2(F.relu(self.norm2(y)))
         if isinstance(self.shortcut, nn.Identity):
             return y + (F.avg_pool2d(x, 2) if self.scale == 0.5 else self._enlarged(x))
-        # Every other voxel: equal to a stride of the convolution, which with few channels crashes some builds of torch.
+        # Every other voxel, equal to a strided convolution, which with few channels crashes some builds of torch.
         return y + self._enlarged(self.shortcut(h[..., ::2, ::2] if self.scale == 0.5 else h))
 
     def _enlarged(self, x: Tensor) -> Tensor:
@@ -46,7 +46,7 @@ class WideResNetAutoencoder(nn.Module):
     the size each; a decoder that doubles the size in each block, by a quarter of the channels to one. Three halvings
     at most, those of UPD_study at 128 voxels; Tan et al. have four at 256, i.e. the same 16 voxels at the coarsest.
 
-    he: draw convolutions as He et al. 2015 (fan-in, as Tan et al.), else torch's own way (UPD_study).
+    he: He initialisation of convolutions (He et al. 2015; fan-in, as Tan et al.), else torch's default (UPD_study).
     """
 
     def __init__(self, widths: Sequence[int], he: bool = True) -> None:

@@ -1,1 +1,1 @@
-"""From images to anomaly maps: windows and slices of a volume, comparisons of images, neighbours of features."""
+"""Anomaly scoring: comparison of images by residual and SSIM, coresets and nearest neighbours of features."""

@@ -1,4 +1,4 @@
-"""A coreset of feature vectors, chosen greedily so that every vector has a near one in it (Roth et al. 2022)."""
+"""Greedy coreset of feature vectors with a small distance to every vector (Roth et al. 2022)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor
 
 
 def greedy_coreset(vectors: Tensor, size: int, first: int = 0) -> tuple[Tensor, Tensor]:
-    """Places int64 (size,) of a subset of vectors (N, C), and the distance (N,) of each vector to its nearest in it.
+    """Indices int64 (size,) of a subset of vectors (N, C), and the distance (N,) of each vector to its nearest in it.
 
-    Starting from `first`, the vector farthest from all chosen so far is added (k-centre; Gonzalez 1985), ties to the
-    lowest place. Raises ValueError if there are fewer vectors than wanted.
+    Starting from `first`, repeatedly adds the vector farthest from all selected ones (k-centre; Gonzalez 1985), ties to
+    the lowest index. Raises ValueError if there are fewer than `size` vectors.
     """
     if size > len(vectors):
         raise ValueError(f"a coreset of {size} needs as many vectors, not {len(vectors)}")
@@ -27,9 +27,9 @@ def greedy_coreset(vectors: Tensor, size: int, first: int = 0) -> tuple[Tensor, 
 
 
 def projected(vectors: Tensor, dimensions: int, generator: torch.Generator) -> Tensor:
-    """Vectors (N, C) in fewer random directions, (N, dimensions); distances stay nearly as they are.
+    """Vectors (N, C) projected to random directions, (N, dimensions); distances are approximately preserved.
 
-    A Gaussian projection (Johnson and Lindenstrauss 1984); unchanged where they have no more dimensions than that.
+    A Gaussian projection (Johnson and Lindenstrauss 1984); vectors with C ≤ `dimensions` are returned unchanged.
     """
     channels = vectors.shape[1]
     if channels <= dimensions:
@@ -40,7 +40,7 @@ def projected(vectors: Tensor, dimensions: int, generator: torch.Generator) -> T
 
 
 def nearest_distance(vectors: Tensor, bank: Tensor, chunk: int = 4096) -> Tensor:
-    """Euclidean distance (N,) of each vector (N, C) to the nearest of the bank (M, C), in chunks of memory."""
+    """Euclidean distance (N,) of each vector (N, C) to the nearest of the bank (M, C), in chunks to bound memory."""
     with torch.autocast(vectors.device.type, enabled=False):
         parts = [torch.cdist(part, bank).amin(1) for part in vectors.float().split(chunk)]
     return torch.cat(parts)

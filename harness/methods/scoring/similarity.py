@@ -1,4 +1,4 @@
-"""Comparing an image with its reconstruction: absolute difference, or one minus the structural similarity (SSIM)."""
+"""Comparison of an image with its reconstruction: absolute residual, or one minus structural similarity (SSIM)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ UPD_RANGE = 255.0  # dynamic range that UPD_study gives to SSIM, though its imag
 def anomaly_map(images: Tensor, restored: Tensor, compare: str) -> Tensor:
     """Difference of images and restorations (N, 1, H, W), at least 0.
 
-    compare: `residual` for |x - x'|; `ssim` for UPD_study's map, 1 - SSIM cut to [0, 1] with a dynamic range of 255.
-    The latter's constants outweigh images in [0, 1], so that it is nearly the squared difference of blurred images.
+    compare: `residual` for |x - x'|; `ssim` for UPD_study's map, 1 - SSIM with dynamic range 255, clipped to [0, 1].
+    Its constants then dominate for images in [0, 1], so that it is nearly the squared difference of blurred images.
     """
     images, restored = images.float(), restored.float()
     if compare == "residual":

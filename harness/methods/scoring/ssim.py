@@ -10,7 +10,7 @@ from torch.nn import functional as F
 def ssim_map(a: Tensor, b: Tensor, window: int = 11, sigma: float = 1.5, range: float = 1.0) -> Tensor:
     """SSIM of images (N, C, H, W) in every voxel, mean over channels: (N, 1, H, W), 1 where they are equal.
 
-    window, sigma: side and standard deviation in voxels of the Gaussian window, continued with zeros at the border;
+    window, sigma: side and standard deviation in voxels of the Gaussian window, zero-padded at the border;
     range: the dynamic range of the images, from which the constants (0.01 range)^2 and (0.03 range)^2 follow.
     """
     return 1 - dissimilarity_map(a, b, window, sigma, range)
@@ -20,8 +20,8 @@ def dissimilarity_map(a: Tensor, b: Tensor, window: int = 11, sigma: float = 1.5
     """1 - SSIM without cancellation; arguments and shape as in `ssim_map`.
 
     SSIM = L S with 1 - L = (ma - mb)^2 / (ma^2 + mb^2 + c1) and 1 - S = var(a - b) / (var a + var b + c2), so that
-    1 - SSIM = (1 - L) + L (1 - S) is exact to float32 even where the constants are large, as for images in [0, 1] taken
-    to have a range of 255.
+    1 - SSIM = (1 - L) + L (1 - S) is exact to float32 even with large constants, as for images in [0, 1] and a range of
+    255.
     """
     with torch.autocast(a.device.type, enabled=False):
         a, b = a.float(), b.float()

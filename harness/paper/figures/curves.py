@@ -1,4 +1,4 @@
-"""Training curves: training and validation loss of every run, so that a seed that learns nothing is seen at once."""
+"""Training curves: training and validation loss of every run, with marks of seeds that may have learned little."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ FEW = 4  # blocks up to which each has a row of its own
 POINTS = 200  # of a line; longer histories are averaged in pieces
 DECADE = 10.0  # a logarithmic scale where losses span more
 COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK)
-DASHES: tuple[Any, ...] = ("-", (0, (3, 1)), (0, (1, 0.8)))  # a seed is told by both
-ROOM = 1.3  # share of the panel's height that is free for the mark of flat seeds
-NAMED = 2  # flat seeds of a panel that fit into its mark by number
+DASHES: tuple[Any, ...] = ("-", (0, (3, 1)), (0, (1, 0.8)))  # colour and dashes together identify a seed
+ROOM = 1.3  # factor on the y-axis range, which makes space for the mark of flat seeds
+NAMED = 2  # maximum number of flat seeds that a panel's mark lists
 NONE = "no method of this study is trained"
 NOTE = (
     "Thick: validation loss, on the same batches each time; thin: training loss, mean since the last record. Circle: "
@@ -30,7 +30,7 @@ NOTE = (
     "with the lowest share; they may have learned little."
 )
 UNJUDGED = " Without a circle (adversarial losses, nobody held out) nothing is marked."
-LETTERS, BOLD = 20, 15  # of a note and of a title, in an inch
+LETTERS, BOLD = 20, 15  # characters per inch of a note and of a title
 Panels = dict[str, list[Curve]]  # by modality
 
 
@@ -76,7 +76,7 @@ def make(sources: Sources) -> Figure:
 
 
 def arranged(histories: Histories) -> list[tuple[str, Panels]]:
-    """Title and curves by modality of each phase of each method that trains it; one of several phases is named."""
+    """Title and curves by modality of each trained phase of each method; titles name the phase if there are several."""
     blocks: dict[tuple[str, str], Panels] = {}
     for curve in histories.curves:
         if curve.trained:
@@ -90,7 +90,7 @@ def arranged(histories: Histories) -> list[tuple[str, Panels]]:
 
 
 def thinned(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps, training and validation loss with at most `POINTS` + 1 rows: means of neighbours, step 0 as it is."""
+    """Steps, training and validation loss with at most `POINTS` + 1 rows: means of neighbours, step 0 unchanged."""
     start = int(curve.step[0] == 0)
     count = len(curve.step) - start
     if count <= POINTS:
@@ -105,7 +105,7 @@ def thinned(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _beside(blocks: int, modalities: int) -> int:
-    """How many blocks stand in a row: few methods get wide panels."""
+    """Number of blocks in a row: few methods get wide panels."""
     fit = max(1, ACROSS // modalities)
     return min(blocks, fit) if blocks > FEW or modalities == 1 else 1
 
@@ -168,7 +168,7 @@ def _scale(axes: Axes, values: np.ndarray) -> None:
 
 
 def _mark(axes: Axes, flat: list[Curve], seeds: int) -> None:
-    """Name the flat seeds, or how many of `seeds` they are, above all curves."""
+    """Write the flat seeds, or their number out of `seeds`, above all curves."""
     low, high = axes.get_ylim()
     if axes.get_yscale() == "log":
         axes.set_ylim(low, low * (high / low) ** ROOM)

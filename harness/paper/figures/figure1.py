@@ -1,4 +1,4 @@
-"""Figure 1: what a synthetic anomaly is made from, and the forward process that corrupts an image step by step."""
+"""Figure 1: components of a synthetic anomaly, and the forward process that corrupts an image step by step."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.paper.inputs import Sources
 
 REQUIRES = "disyre"
 INPUTS = {"x0": "healthy image $x_0$", "mask": "shape mask $m$", "foreign": "foreign patch $x_{fp}$"}
-EXAMPLE = 0  # which of the examples in the file
+EXAMPLE = 0  # index of the example in the file
 WINDOW = (0.0, 1.0)  # grey values, of images and of the mask
 GAP, TITLE = 0.05, 0.22  # inches
 MOST = 6  # time steps, spread evenly over those in the file
@@ -45,7 +45,7 @@ def make(sources: Sources) -> Figure:
 
 
 def _schedule(figure: Figure, data: tiles.Arrays, left: float, right: float, height: float) -> None:
-    """The factors α_t of the images below, in the space that the inputs leave free."""
+    """Plot the factors α_t of the images below, in the free space beside the inputs."""
     axes = style.box(figure, left, TITLE, right - left, height - 0.4)
     axes.plot(data["t"], data["alpha"], "o-", color=style.BLUE, clip_on=False)
     axes.set(xlabel="time step $t$", ylabel=r"factor $\alpha_t$", ylim=(0, 1), yticks=[0, 0.5, 1], xticks=data["t"])

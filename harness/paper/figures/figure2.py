@@ -1,4 +1,4 @@
-"""Figure 2: AP as a function of t, of single-step restorations and of the anomaly score accumulated down to t."""
+"""Figure 2: AP as a function of t, of single-step restorations and of anomaly scores accumulated down to t."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ACROSS = 3  # panels in a row
 
 
 def make(sources: Sources) -> Figure:
-    """Draw one panel per task: mean over seeds, each seed, chance and the paper's Table 1."""
+    """Draw one panel per task: mean over seeds, single seeds, chance and the paper's Table 1."""
     results, method = sources.results, sources.stepwise
     if not any(re.fullmatch(SINGLE, score) for score in results.scores(method)):
         raise HarnessError(
@@ -39,7 +39,7 @@ def make(sources: Sources) -> Figure:
         _panel(axes, sources, task)
     for axes in panels.flat[len(tasks) :]:
         axes.set_axis_off()
-    # Shared limits are set once every panel has its curves: zero stays the lower end, nothing is cut off above.
+    # Shared limits are set after all curves are drawn: the axes start at zero, and nothing is cut off above.
     panels[0, 0].set_xlim(left=0)
     panels[0, 0].set_ylim(bottom=0)
     panels[0, 0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2.5, 5, 10]))
@@ -53,7 +53,7 @@ def make(sources: Sources) -> Figure:
 
 
 def points(results: Results, method: str, task: str, pattern: str) -> dict[int, np.ndarray]:
-    """AP of each shown seed, rising, by t, of the scores whose name matches `pattern`."""
+    """AP of each shown seed, in ascending order, by t, of the scores whose name matches `pattern`."""
     found: dict[int, np.ndarray] = {}
     seeds = shown_seeds(results, method)
     for score in results.scores(method):
@@ -67,7 +67,7 @@ def points(results: Results, method: str, task: str, pattern: str) -> dict[int, 
 
 
 def shown_seeds(results: Results, method: str) -> list[int]:
-    """The seeds with most t of the single step: a mean over more of them at some t would make a jagged line."""
+    """The seeds with most t of the single step: means over different seeds at different t would make a jagged line."""
     rows = results.rows[(results.rows["method"] == method) & results.rows["score"].str.fullmatch(SINGLE)]
     counts = rows.groupby("seed")["score"].nunique()
     return sorted(int(seed) for seed in counts.index[counts == counts.max()])
@@ -100,7 +100,7 @@ def _curve(axes: Axes, by_t: dict[int, np.ndarray], colour: str, marker: str, la
 
 
 def _paper(axes: Axes, sources: Sources, task: str) -> None:
-    """Hollow markers at the paper's single-step AP, if the run has the paper's T: other t have another α_t."""
+    """Hollow markers at the paper's single-step AP, if the run has the paper's T: with another T α_t differs."""
     found = []
     for score in sources.published.scores("table1", sources.stepwise):
         match = re.fullmatch(SINGLE, score)

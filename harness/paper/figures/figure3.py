@@ -1,4 +1,4 @@
-"""Figure 3: test images, their restorations and anomaly maps with the outline of the truth, one row per task."""
+"""Figure 3: test images, their restorations and anomaly maps with the annotated outline, one row per task."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.paper.inputs import Sources
 TITLES = {"image": "input $x$", "restoration": r"restoration $\hat{x}_0$", "score": "anomaly score AS"}
 EXAMPLES = 2  # subjects per task, side by side
 WINDOW = (0.0, 1.0)  # grey values of images
-QUANTILE = 0.995  # of the scores inside the brains of a row: white in its maps
+QUANTILE = 0.995  # of the scores in the brain masks of a row: white in its maps
 BAR = 20.0  # mm, length of the scale bar
 LEFT, TITLE, GAP, APART = 0.32, 0.2, 0.04, 0.12  # inches: row labels, column titles, between tiles, between subjects
 
@@ -65,7 +65,7 @@ def make(sources: Sources) -> Figure:
 
 
 def load(folder: Path, seed: int | None) -> tuple[tiles.Arrays, int]:
-    """The example slices of one task, of the given seed or of the lowest there is, and this seed."""
+    """Example slices of one task, of the given seed or of the lowest available, and this seed."""
     names = [path.parent.name for path in folder.glob("seed-*/examples.npz")]
     seeds = sorted(int(match[1]) for name in names if (match := re.fullmatch(r"seed-(\d+)", name)))
     if not seeds or (seed is not None and seed not in seeds):
@@ -80,7 +80,7 @@ def _shown(data: tiles.Arrays) -> int:
 
 
 def _white(data: tiles.Arrays) -> float:
-    """The score drawn white; one per row, since scores are ranked within a task and not between tasks."""
+    """The score displayed as white; one per row, since scores are ranked within a task and not between tasks."""
     count = _shown(data)
     inside = data["score"][:count][data["image"][:count] > 0]
     return float(np.quantile(inside, QUANTILE)) if inside.size else 1.0

@@ -16,12 +16,12 @@ from harness.paper import style
 from harness.paper.inputs import Sources
 from harness.paper.results import CONTROL, Results
 
-PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
+PROTOCOL = "full"  # findings count every voxel of the brain, under any protocol
 SENSITIVITY = r"sensitivity@([\d.e-]+)"  # of lesions of every size
 ACROSS = 3  # panels in a row
 COLOURS = (style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.VERMILLION, style.BLACK)
 MARKERS = "osD^vPX*<>hd"
-COLOURED = 6  # methods that can be coloured apart by colour and marker; of more, the most sensitive are in colour
+COLOURED = 6  # methods distinguishable by colour and marker; of more, the most sensitive are in colour
 OTHERS = "other methods"
 ABSENT = "no thresholds:\nno healthy subject was held out"
 
@@ -30,8 +30,8 @@ def make(sources: Sources) -> Figure:
     """Draw one panel per task: means over seeds, bars of one standard deviation, one marker per threshold.
 
     False positives are on a linear scale up to one per subject and on a logarithmic one above. Components merge as the
-    threshold falls, and a map that is one component has no false positive at all: so that nothing is gained by that,
-    a threshold counts as many as any stricter one. Panels without such numbers in results.csv say so.
+    threshold falls, and a map that is one component has no false positive at all: to avoid rewarding this, counts are
+    the running maximum from stricter thresholds on. Panels without such numbers in results.csv display a notice.
     """
     results = replace(sources, protocol=PROTOCOL).results
     tasks = results.tasks
@@ -72,7 +72,7 @@ def make(sources: Sources) -> Figure:
 
 
 def points(results: Results, method: str, task: str) -> dict[float, np.ndarray]:
-    """By healthy rate, rising: false positives per subject and sensitivity (2, seeds) of the seeds that have both."""
+    """False positives per subject and sensitivity (2, seeds), of seeds with both, by healthy rate in ascending order."""
     rows = results.rows[(results.rows["method"] == method) & (results.rows["task"] == task)]
     found = {}
     for metric in dict.fromkeys(rows["metric"]):
@@ -88,10 +88,10 @@ def points(results: Results, method: str, task: str) -> dict[float, np.ndarray]:
 
 
 def _looks(results: Results) -> dict[str, dict[str, Any]]:
-    """How each method is drawn, and its legend entry: ranked in colour, controls grey and dotted, last.
+    """Plot style and legend entry of each method: ranked ones in colour, controls grey, dotted and last.
 
-    Of more than COLOURED ranked the most sensitive, on average over tasks, thresholds and seeds, are in colour, and the
-    others thin and grey, before them.
+    Of more than COLOURED ranked methods the most sensitive, on average over tasks, thresholds and seeds, are in colour,
+    and the others thin and grey, before them.
     """
     ranked = [method for method, _, family in results.methods if family != CONTROL]
     coloured = sorted(ranked, key=lambda method: -_sensitivity(results, method))[:COLOURED]
@@ -110,13 +110,13 @@ def _looks(results: Results) -> dict[str, dict[str, Any]]:
 
 
 def _sensitivity(results: Results, method: str) -> float:
-    """The mean of all sensitivities of a method; 0 if there is none."""
+    """Mean of all sensitivities of a method; 0 without any."""
     found = [values[1].mean() for task in results.tasks for values in points(results, method, task).values()]
     return float(np.mean(found)) if found else 0.0
 
 
 def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str, Any]) -> bool:
-    """Draw one method; whether there was anything to draw."""
+    """Draw one method; returns whether it has data."""
     found = points(results, method, task)
     if not found:
         return False
@@ -131,12 +131,12 @@ def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str,
 
 
 def _barred(results: Results) -> bool:
-    """Whether bars can be coloured apart."""
+    """Whether methods are few enough for distinguishable error bars."""
     return sum(family != CONTROL for _, _, family in results.methods) <= COLOURED
 
 
 def _lesions(results: Results, task: str) -> str:
-    """How many lesions there are to be found, in the run that was tested on most."""
+    """Number of lesions, in the run with most of them, as text."""
     rows = results.rows[(results.rows["task"] == task) & (results.rows["metric"] == "lesions")]
     return f"{rows['value'].max():.0f} lesions" if len(rows) else ""
 

@@ -1,4 +1,4 @@
-"""Table of detection: what every method finds at a threshold set on healthy subjects, without any label."""
+"""Detection table: detections of every method at a threshold set on healthy subjects, without labels."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ METRICS = {
     "sensitivity@0.01": "Sens.",
     "false_positive_ml@0.01": "FP, ml",
 }
-PROTOCOL = "full"  # findings count every voxel of the brain, whatever protocols were chosen
+PROTOCOL = "full"  # findings count every voxel of the brain, under any protocol
 
 
 def findings(
     sources: Sources, name: str, metrics: Iterable[str]
 ) -> tuple[Results, tuple[Column, ...], tuple[Row, ...]]:
-    """Results, columns and rows of a table of findings: the methods that were run, in the order of Table 2."""
+    """Results, columns and rows of a table of findings: methods of this run, in the order of Table 2."""
     results = replace(sources, protocol=PROTOCOL).results
     cols = table.columns(results, sources.published, name, metrics)
     entries = order(sources.published.methods("table2"), results.methods)
@@ -52,7 +52,7 @@ def make(sources: Sources) -> Table:
 
 
 def _notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
-    """What the numbers rest on: seeds, subjects and lesions."""
+    """Notes on seeds, subjects, lesions and definitions."""
     parts = []
     for task in results.tasks:
         used, left_out = results.subjects(task)
@@ -69,6 +69,6 @@ def _notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
 
 
 def _lesions(results: Results, task: str) -> int | None:
-    """The number of lesions of a task; of the method that was tested on most, should methods differ."""
+    """Number of lesions of a task; the maximum over methods if they differ."""
     rows = results.rows[(results.rows["task"] == task) & (results.rows["metric"] == "lesions")]
     return None if rows.empty else int(rows["value"].max())

@@ -1,4 +1,4 @@
-"""Table 2 under every protocol that was run: what the choice of voxels and thresholds does to the same score maps."""
+"""Table 2 under every evaluated protocol: effect of the choice of voxels and thresholds on the same score maps."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ NOTES = {
 
 
 def make(sources: Sources) -> Table:
-    """Build the table: a section for each protocol, the paper's numbers in that of the protocol that made them."""
+    """Build the table: a section per protocol, the paper's numbers in the section of the protocol closest to theirs."""
     published = sources.published
     by_protocol = sources.by_protocol
     first = next(iter(by_protocol.values()))
@@ -76,7 +76,7 @@ def make(sources: Sources) -> Table:
 
 
 def protocol_notes(protocols: list[str]) -> list[str]:
-    """What each protocol counts, where the paper's numbers under it come from, and how theirs is known to differ."""
+    """Notes on the voxels of each protocol, the source of the paper's numbers, and known differences."""
     notes = [f"{table.BOLD} Protocols are tested one by one."]
     notes += [f"{name}: {PROTOCOLS[name].description}." for name in protocols if name in PROTOCOLS]
     for name in protocols:

@@ -1,4 +1,4 @@
-"""Table of single subjects: means over subjects where Table 2 pools voxels, surface distances and region overlap."""
+"""Table of subject-level metrics: means over subjects (Table 2 pools voxels), surface distances, region overlap."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ METRICS = {
 
 
 def make(sources: Sources) -> Table:
-    """Build the table: metrics of single subjects of `harness.evaluation.detection_metrics`."""
+    """Build the table: subject-level metrics of `harness.evaluation.detection_metrics`."""
     results, cols, rows = findings(sources, "subjects", METRICS)
     return Table(
         name="subjects",

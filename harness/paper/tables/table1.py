@@ -9,7 +9,7 @@ from harness.paper.inputs import STEPWISE, Sources
 from harness.paper.table import Row, Table
 
 REQUIRES = "disyre"
-SECTIONS = {  # printed name, what the number is, pattern of the score's name
+SECTIONS = {  # printed name, name of the number, pattern of the score's name
     "single": ("single-step", "t", r"single/t=(\d+)"),
     "multi": ("multi-step", "step_size", r"multi/step=(\d+)"),
 }
@@ -55,9 +55,9 @@ def make(sources: Sources) -> Table:
 
 
 def wanted(key: str, pattern: str, printed: list[str], present: list[str]) -> list[str]:
-    """Scores of one section: of single steps those that the paper prints, of step sizes all that were computed.
+    """Scores of one section: for single steps those in the paper, for step sizes all computed ones.
 
-    If a run has none of the paper's t it shows its own; if the method was not run, the paper's scores stand alone.
+    A run without any of the paper's t shows its own; without a run of the method only the paper's scores are listed.
     """
     printed = [score for score in printed if re.fullmatch(pattern, score)]
     if not any(score.startswith(STEPWISE) for score in present):

@@ -49,7 +49,7 @@ def order(
     """(method, title, family) of every row: in the order of the paper, then methods that it lacks, controls last.
 
     absent: whether methods of the paper that were not run have a row.
-    UPD_study's variant of a method follows it, or takes its place if the method itself was not run.
+    UPD_study's variant of a method follows it, or replaces it if the method itself was not run.
     """
     ran = {entry[0]: entry for entry in ours}
     merged = []

@@ -1,4 +1,4 @@
-"""A table as LaTeX with booktabs rules, ready for `\\input` in a two-column paper."""
+"""LaTeX writer of tables with booktabs rules, for `\\input` in a two-column paper."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.paper.summary import Summary
 from harness.paper.table import PRINTED, Chance, Row, Table, chance_text
 
 DASH = "--"
-FITTING = 12  # columns of numbers that a page of two columns holds; more are scaled down
+FITTING = 12  # columns of numbers that fit a two-column page; wider tables are scaled down
 SPECIAL = {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -64,7 +64,7 @@ def render(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Text with the characters that LaTeX gives a meaning to, and the symbols used here, made printable."""
+    """Text with LaTeX's special characters escaped and the symbols used here replaced."""
     return re.sub("|".join(map(re.escape, SPECIAL)), lambda match: SPECIAL[match[0]], text)
 
 

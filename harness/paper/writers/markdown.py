@@ -1,4 +1,4 @@
-"""A table as Markdown, for reading in a terminal, a repository or a report."""
+"""Markdown writer of tables, for a terminal, a repository or a report."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def render(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Text with the characters that Markdown gives a meaning to made plain."""
+    """Text with Markdown's special characters escaped."""
     return re.sub(r"([\\|*_`<>])", r"\\\1", text)
 
 

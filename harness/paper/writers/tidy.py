@@ -1,4 +1,4 @@
-"""A table as CSV: one row per number, ours and the paper's side by side, empty where there is none."""
+"""CSV writer of tables: one row per number, ours and the paper's side by side, empty where missing."""
 
 from __future__ import annotations
 
