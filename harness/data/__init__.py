@@ -1,1 +1,1 @@
-"""Data: the simulated cohort, the layouts of real data sets, preprocessing and packed storage."""
+"""Data: simulated cohorts, layouts of real data sets, preprocessing and packed storage."""

@@ -1,4 +1,4 @@
-"""The voxel grid of a volume: its shape, and where its voxels lie in millimetres."""
+"""Voxel grid of a volume: its shape and affine."""
 
 from __future__ import annotations
 

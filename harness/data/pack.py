@@ -1,4 +1,4 @@
-"""Packing registered subjects into one array per modality, with an index that says what was left out and why."""
+"""Packing of registered subjects into one array per modality, with an index that lists exclusions and reasons."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def pack(
 ) -> dict[str, Any]:
     """Write `out`/MODALITY.npy, mask.npy and index.json; return the index.
 
-    Images are float16 (N, D, H, W) in [0, 1] with 0 outside of the brain; labels uint8. A subject without some
-    modality has a row of zeros there. Raises HarnessError if more than the share `max_lost` of the subjects is lost.
+    Images are float16 (N, D, H, W) in [0, 1] with 0 outside of the brain; labels uint8. A subject without a modality
+    has a row of zeros there. Raises HarnessError if more than the fraction `max_lost` of the subjects is lost.
     """
     outcomes = list(outcomes)
     rows, records = _usable(dataset, sheet, registered, outcomes, max_lost)
@@ -45,7 +45,7 @@ def pack(
         "spacing": round(float(abs(affine[0, 0])), 6),
         "affine": affine.tolist(),
         "preprocessing": records[0]["settings"],
-        "arrays": arrays,  # SHA-256 of each file: the same index is the same data
+        "arrays": arrays,  # SHA-256 of each file, so that equal indices mean equal data
         "subjects": [
             {"subject": row.subject, "split": row.split, "modalities": modalities}
             for row, modalities in zip(rows, have, strict=True)
@@ -94,7 +94,7 @@ def _check_lost(dataset: str, sheet: Sheet, lost: dict[str, Outcome], max_lost: 
 
 
 def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
-    """A subject that lost one scan keeps the others; one that is lost is left out of every modality of the data set."""
+    """Entry of an exclusion: one scan of a partly lost subject, or every modality of a lost one."""
     row = next(row for row in sheet.rows if row.subject == outcome.subject)
     there = [name for name in NAMES if any(getattr(other, name) for other in sheet.rows)]
     modalities = [name for name in there if outcome.status == "lost" or getattr(row, name) == outcome.file]
@@ -102,7 +102,7 @@ def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    """The record of a registered subject. Raises HarnessError for one that cannot be read."""
+    """The record of a registered subject. Raises HarnessError for an unreadable one."""
     try:
         record: dict[str, Any] = read_json(folder / "subject.json")
         if {"settings", "template_to_scan"} <= record.keys():
@@ -114,7 +114,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, Any]], there: list[bool]) -> np.ndarray:
-    """Write one array, row by row, zeros for a subject whose volume is not `there`; return the affine of its grid."""
+    """Write one array, row by row, with zeros where `there` is False; return the affine of its grid."""
     array, affine = None, np.eye(4)
     with atomic(path) as partial:
         for number, (folder, record) in enumerate(zip(folders, records, strict=True)):
@@ -133,7 +133,7 @@ def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, A
 
 
 def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """A registered volume (X, Y, Z) and its affine. Raises HarnessError if it is not what preprocessing wrote."""
+    """A registered volume (X, Y, Z) and its affine. Raises HarnessError if it is damaged or unreadable."""
     import nibabel
 
     path = folder / f"{name}.nii.gz"
@@ -144,5 +144,5 @@ def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray
         return np.asarray(image.dataobj), np.asarray(image.affine)
     except HarnessError:
         raise
-    except Exception as error:  # nibabel, gzip and zlib each have their own
+    except Exception as error:  # nibabel, gzip and zlib raise exceptions of their own
         raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error

@@ -1,4 +1,4 @@
-"""Opening packed arrays: one data set, memory-mapped, with its subjects, splits and grid."""
+"""Store of packed arrays: one data set, memory-mapped, with its subjects, splits and grid."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ AGAIN = "pack the data set again: snakemake --forcerun pack"
 
 
 class Store:
-    """A folder that `pack` wrote. Arrays are opened when asked for and stay on disk."""
+    """A folder written by `pack`. Arrays are opened on demand and stay on disk."""
 
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
         self.folder = folder
@@ -25,7 +25,7 @@ class Store:
 
     @classmethod
     def open(cls, folder: str | Path) -> Store:
-        """Open a packed folder. Raises HarnessError if it is none."""
+        """Open a packed folder. Raises HarnessError for any other folder."""
         path = Path(folder) / "index.json"
         if not path.is_file():
             raise HarnessError(f"{path}: no packed data set there; make it with `python -m harness pack`")
@@ -38,7 +38,7 @@ class Store:
         """Grey values, memory-mapped float16 (N, D, H, W) in [0, 1]: above 0 exactly in the brain.
 
         D runs inferior to superior, H posterior to anterior, W left to right. Rows of subjects without this modality
-        are zero: see `rows`. Raises HarnessError if the data set has no such modality.
+        are zero, see `rows`. Raises HarnessError if the data set lacks the modality.
         """
         if modality not in self.index["modalities"]:
             known = ", ".join(self.index["modalities"])
@@ -46,11 +46,11 @@ class Store:
         return self._array(modality)
 
     def labels(self) -> np.ndarray | None:
-        """Labels as the data set gives them, memory-mapped uint8 (N, D, H, W), 0 is healthy; None if it has none."""
+        """Labels with the data set's values, memory-mapped uint8 (N, D, H, W), 0 is healthy; None without labels."""
         return self._array("mask") if self.index["has_mask"] else None
 
     def rows(self, modality: str, split: str | None = None) -> np.ndarray:
-        """Rows (int64, rising) of the subjects that have `modality` and, if given, are in `split`."""
+        """Rows (int64, ascending) of the subjects that have `modality` and, if given, are in `split`."""
         chosen = [
             row
             for row, subject in enumerate(self.index["subjects"])
@@ -103,7 +103,7 @@ class Store:
         return list(self.index["left_out"])
 
     def _array(self, name: str) -> np.ndarray:
-        """An array, whose checksum is compared at first with that in the index; older ones have none."""
+        """An array, verified on first access by its checksum in the index, which older indices lack."""
         path = self.folder / f"{name}.npy"
         wanted = self.index.get("arrays", {}).get(name)
         try:

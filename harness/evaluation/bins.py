@@ -1,8 +1,8 @@
 """Bins of a score histogram: equally wide ranges of order-preserving codes of float32 scores, fine near 0 and near 1.
 
 Read as an integer, the bit pattern of a non-negative float grows with the float and spends equally many integers on
-each octave. So integers resolve small scores well but not 0.9999 against 0.99999, where sigmoids crowd. The code
-therefore uses the bits of x below ½ and of 1 - x from ½ to 1: evenly fine in both, like the logit, and still monotonic.
+each octave. So integers resolve small scores well but not 0.9999 against 0.99999, where sigmoids saturate. The code
+therefore uses the bits of x below ½ and of 1 - x from ½ to 1: fine at both ends, like the logit, and still monotonic.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ ONE = 0x3F800000  # bits of 1.0
 INFINITE = 0x7F800000  # bits of infinity: every finite non-negative float lies below
 MIRROR = 2 * HALF  # x in [½, 1) has the code MIRROR - bits(1 - x)
 LAST_BELOW_ONE = MIRROR - 0x33800000  # code of the largest float below 1, which is 1 - 2^-24
-BELOW_REST = np.float32(2**-25)  # half the least 1 - x, stands for 1 - x at 1: one octave above the code of 1 - 2^-24
+BELOW_REST = np.float32(2**-25)  # half the least 1 - x, used as 1 - x at 1: one octave above the code of 1 - 2^-24
 SHIFT = LAST_BELOW_ONE + 2**23 - ONE  # x ≥ 1 has the code bits(x) + SHIFT
 
 FINE_BITS = 9  # a row (coarse bin, kept per subject) is split into 2^9 bins of the pool
@@ -51,7 +51,7 @@ class Bins:
         return self.shift == FINE_BITS
 
     def same_bins(self, other: Bins) -> bool:
-        """Whether the bins are those of the other, one by one."""
+        """Whether all bins are equal to those of the other."""
         return (self.rows, self.offset, self.shift) == (other.rows, other.offset, other.shift)
 
     def bins(self, codes: np.ndarray) -> np.ndarray:
@@ -64,11 +64,11 @@ class Bins:
         return bins
 
     def lower_codes(self, bins: np.ndarray) -> np.ndarray:
-        """The smallest code (n,) int64 of each of the bins (n,); in row 0 it is zero."""
+        """Smallest code (n,) int64 of each of the bins (n,); 0 in row 0."""
         return np.where(bins >> FINE_BITS == 0, 0, (bins + self.offset) << (self.shift - FINE_BITS))
 
     def recount(self, counts: np.ndarray, old: Bins) -> np.ndarray:
-        """Counts (2, bins) or (2, rows) of the bins `old`, which is finer or equally fine, on these."""
+        """Transfer counts (2, bins) or (2, rows) of the bins `old`, which are finer or equally fine, to these bins."""
         coarse = counts.shape[1] == old.rows
         out = np.zeros((2, self.rows if coarse else self.size), counts.dtype)
         width = 1 if coarse else 1 << FINE_BITS
@@ -89,7 +89,7 @@ def encode(bits: np.ndarray) -> np.ndarray:
 
     Equal scores have equal codes, a greater score a greater code, and 0 the code 0. No two scores share a code.
     """
-    # Without branches: the part of the score within [½, 1] is taken off and put back mirrored.
+    # Branch-free: the part of the score within [½, 1] is subtracted and added back mirrored.
     within = np.minimum(np.maximum(bits, np.uint32(HALF)), np.uint32(ONE))
     codes = bits - within
     rest = np.subtract(np.float32(1), within.view(np.float32), out=within.view(np.float32))  # exact (Sterbenz's lemma)

@@ -1,4 +1,4 @@
-"""Bootstrap intervals over subjects: how much a pooled metric would vary with other subjects of the same kind."""
+"""Bootstrap intervals over subjects: sampling variability of a pooled metric."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.metrics import METRICS, best_dice
 
 LEVEL = 0.95
-BINS = 512  # score bins per resample: what binning shifts is corrected below, so more would only cost time
-SHIFT = 0.05  # largest difference between a metric on coarse and on fine bins that resamples are corrected by
-FEW = 16  # so few coarse bins stand for the scores only if the fine ones are about as few
+BINS = 512  # score bins per resample: the shift by binning is corrected below, so more would only cost time
+SHIFT = 0.05  # largest shift of a metric between coarse and fine bins that is corrected
+FEW = 16  # fewer coarse bins represent the scores only if the fine ones are about as few
 CROWDED_NOTE = (
     "most scores share a few bins, so that there is neither interval nor p-value; clip stray values, or take the "
     "logarithm or the rank of the scores"
@@ -39,11 +39,11 @@ def bootstrap_all(
 ) -> dict[str, tuple[float, float] | None]:
     """95 % percentile intervals of several metrics from the same resamples (Efron and Tibshirani 1993, chapter 13).
 
-    A resample draws as many subjects as there are, with replacement, and pools their voxels. Resamples on which the
-    metric is undefined (no anomalous voxel) are left out. None where there are fewer than two subjects or no
-    anomalous voxel. Resamples are counted on coarse bins; the interval is moved by the difference that these make to
-    the metric of all subjects, which is known on the fine ones. None, too, where coarse bins cannot stand for the
-    scores (`crowded`). With `thresholds` (n,), ⌈Dice⌉ is taken over these in every resample.
+    A resample draws all subjects with replacement and pools their voxels. Resamples with an undefined metric (no
+    anomalous voxel) are left out. Resamples are counted on coarse bins; the interval is shifted by the difference of
+    the metric of all subjects between fine and coarse bins. None with fewer than two subjects, without an anomalous
+    voxel, or where coarse bins cannot represent the scores (`crowded`). With `thresholds` (n,), ⌈Dice⌉ is the maximum
+    over these in every resample.
     """
     names = list(metrics)
     subjects = len(histogram.subjects)
@@ -74,7 +74,7 @@ def bootstrap_all(
 
 
 def _dice_over(histogram: ScoreHistogram, thresholds: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """⌈Dice⌉ (resamples,) over fixed thresholds, of subjects taken `weights` (resamples, subjects) times."""
+    """⌈Dice⌉ (resamples,) over fixed thresholds, of subjects with multiplicities `weights` (resamples, subjects)."""
     negatives, positives = (weights @ counts for counts in histogram.at_least(thresholds))
     wanted = weights @ histogram.per_subject()[1].sum(axis=1)
     dice = 2 * positives / np.maximum(negatives + positives + wanted[:, None], 1)
@@ -82,24 +82,24 @@ def _dice_over(histogram: ScoreHistogram, thresholds: np.ndarray, weights: np.nd
 
 
 def crowded(shift: float, coarse: np.ndarray, fine: np.ndarray) -> bool:
-    """Whether most scores share so few coarse bins that resamples of these say nothing about the scores.
+    """Whether most scores share so few coarse bins that resamples of these are uninformative.
 
-    shift: a metric on fine bins minus the same on coarse ones; coarse, fine: voxels (…, bins) in either.
+    shift: a metric on fine bins minus that on coarse bins; coarse, fine: voxels (…, bins) in each.
     """
     kept, there = (np.count_nonzero(counts.reshape(-1, counts.shape[-1]).any(axis=0)) for counts in (coarse, fine))
     return bool(abs(shift) > SHIFT or (kept < FEW and there > 4 * kept))
 
 
 def resampling_weights(subjects: int, resamples: int, seed: int) -> np.ndarray:
-    """How often each subject is drawn: (resamples, subjects) float64, every row summing to `subjects`."""
+    """Multiplicity of each subject in each resample: (resamples, subjects) float64, every row summing to `subjects`."""
     rng = np.random.default_rng(seed)
     return rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=resamples).astype(np.float64)
 
 
 def coarsen(negatives: np.ndarray, positives: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:
-    """Counts (subjects, n) joined to at most `bins` runs of neighbouring bins, (subjects, ≤ bins) float64.
+    """Counts (subjects, n) merged to at most `bins` runs of neighbouring bins, (subjects, ≤ bins) float64.
 
-    Runs hold about equal shares of the anomalous and the normal voxels, so detail stays where the voxels are.
+    Runs hold about equal fractions of the anomalous and the normal voxels, so that bins are fine where voxels are many.
     """
     share = sum(c.sum(axis=0) / max(c.sum(), 1) for c in (negatives, positives))
     run = np.minimum(np.cumsum(share) - share / 2, 2 * (1 - 1e-12)) / 2 * bins

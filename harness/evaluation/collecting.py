@@ -1,4 +1,4 @@
-"""Collecting findings while a test set is scored: one volume at a time, its final map seen once."""
+"""Collector of findings during the scoring of a test set, one volume at a time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from harness.evaluation.surfaces import Sides, diagonal, surface_agreement
 
 
 class Collector:
-    """Facts of subjects, slices and lesions, a few numbers of each; the thresholds are those of `calibration`."""
+    """Collects a few numbers of each subject, slice and lesion; the thresholds are those of `calibration`."""
 
     def __init__(self, sides: Sides, calibration: Calibration | None = None) -> None:
-        """sides: of a voxel along D, H and W in mm. Lesions are measured in cubes as large as a voxel."""
+        """sides: of a voxel along D, H and W in mm. Lesions are measured in cubes of the same volume."""
         self.sides = sides
         self.spacing = round(float(np.prod(sides)) ** (1 / 3), 6)
         self.regions = Regions()
@@ -31,7 +31,7 @@ class Collector:
     def add(self, subject: str, score: np.ndarray, label: np.ndarray, brain: np.ndarray) -> None:
         """Add a subject: score map (D, H, W) float32, 0 outside the brain; label and brain (D, H, W) bool.
 
-        Anomalous voxels outside of the brain count, too: no method scores them, so they are missed.
+        Anomalous voxels outside of the brain are included as missed, since no method scores them.
         """
         box = bounding_box(brain | label)
         score, brain, truth = score[box], brain[box], label[box]
@@ -89,5 +89,5 @@ class Collector:
 
 
 def _reaching(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """How many scores (n,) are at or above each of the thresholds (k,), int64."""
+    """Numbers of scores (n,) at or above each of the thresholds (k,), int64."""
     return np.array([np.count_nonzero(scores >= threshold) for threshold in thresholds], np.int64)

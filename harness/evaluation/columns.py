@@ -1,4 +1,4 @@
-"""Columns of results.csv: a row for each method, seed, task, score, protocol and metric."""
+"""Columns of results.csv, which has a row for each method, seed, task, score, protocol and metric."""
 
 from __future__ import annotations
 

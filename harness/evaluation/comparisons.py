@@ -1,11 +1,11 @@
-"""Paired comparisons of methods: is the difference between two larger than other subjects and seeds would make?
+"""Paired comparisons of methods: significance of differences under resampling of subjects and seeds.
 
 Both methods of a pair are resampled together, with the same subjects in every draw (paired bootstrap, Efron and
-Tibshirani 1993, chapters 13 and 16), so what all methods find hard cancels. A value is the mean over a method's seeds,
-and every draw takes seeds with replacement, too, for each method its own and with the tails of Student's t, since there
-are few: without that, two runs of one method would differ significantly. The column `resampled` states which of both
-was done; with a single seed a comparison holds for the trained runs at hand alone. `benchmarks/uncertainty.py` measures
-how often identical methods come out different.
+Tibshirani 1993, chapters 13 and 16), so that the difficulty of subjects cancels. A value is the mean over a method's
+seeds. Every draw also resamples seeds with replacement, independently for each method and with the tails of Student's
+t, since seeds are few; otherwise two runs of one method would differ significantly. The column `resampled` states
+whether seeds were resampled; with a single seed a comparison holds only for the given trained runs.
+`benchmarks/uncertainty.py` measures the false-positive rate for identical methods.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ COLUMNS = [
 ]
 SCORE = "final"
 COMPARED = ("ap", "dice")
-BINS = 128  # score bins per resample; their error is the same in nearly all draws and taken off below
-FINER = 10  # times as many resamples as intervals need, at least
+BINS = 128  # score bins per resample; their error is the same in nearly all draws and is subtracted below
+FINER = 10  # minimum number of resamples as a multiple of that for intervals
 DRAWS = 200  # resamples per comparison of a family, by whose size Holm multiplies the least p-value, 2 / draws
-#: raised when the same runs are compared otherwise, so that finished studies are compared again
+#: raised when a change alters the comparison of the same runs, so that finished studies are compared again
 REVISION = 2
 BOTH, SUBJECTS = "subjects and seeds", "subjects"
 
@@ -46,7 +46,7 @@ BOTH, SUBJECTS = "subjects and seeds", "subjects"
 class Run:
     """One seed of a method: counts (subjects, bins) float32 and the metrics of all subjects on the finest bins.
 
-    crowded: the metrics that bins decide, since the scores of most voxels share a few of them.
+    crowded: metrics dominated by binning, since the scores of most voxels share a few bins.
     """
 
     subjects: tuple[str, ...]
@@ -69,13 +69,14 @@ class Run:
 def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, seed: int = 0) -> pd.DataFrame:
     """The rows of comparisons.csv: every pair of methods on every task, by AP and, over all thresholds, ⌈Dice⌉.
 
-    difference: of `method` minus `other`, of all voxels of the subjects that all runs of both scored; low, high: its
-    95 % percentile interval; p: two-sided, twice the share of resamples on the other side of 0 or on it, so below 0.05
-    where the interval leaves 0 out; p_holm: corrected for all comparisons of the task, experiment and protocol, both
-    metrics included (Holm 1979), but for those with a control, which have none; resampled: "subjects and seeds", or
-    "subjects" where either method has one seed. There are at least `resamples` draws, and more in a large family. Empty
-    without resamples, with one subject, and, with a warning on standard error, where bins decide a metric. Protocols
-    that fix the thresholds of ⌈Dice⌉ are compared by AP alone. Maps without an anomalous voxel are passed over.
+    difference: of `method` minus `other`, on all voxels of the subjects that all runs of both scored; low, high: its
+    95 % percentile interval; p: two-sided, twice the fraction of resamples on the other side of 0 or at 0, so below
+    0.05 where the interval excludes 0; p_holm: corrected for all comparisons of the task, experiment and protocol, both
+    metrics included (Holm 1979), except comparisons with a control, which have none; resampled: "subjects and seeds",
+    or "subjects" where either method has one seed. Draws number at least `resamples`, more in a large family. Interval
+    and p are empty without resamples, with one subject, and, with a warning on standard error, where binning dominates
+    a metric. Protocols with fixed thresholds of ⌈Dice⌉ are compared only by AP. Maps without an anomalous voxel are
+    skipped.
     """
     groups: dict[tuple[str, str, str], dict[str, dict[int, Run]]] = {}
     simulated: dict[tuple[str, str, str], bool] = {}
@@ -107,7 +108,7 @@ def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, se
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """p-values (n,) corrected for all n by Holm's step-down method (Holm 1979); NaN stays and counts for none."""
+    """p-values (n,) corrected for all n by Holm's step-down method (Holm 1979); NaN stays and is not counted."""
     out = np.full(len(p), np.nan)
     known = np.flatnonzero(~np.isnan(p))
     order = known[np.argsort(p[known], kind="stable")]
@@ -120,7 +121,7 @@ def _pairs(methods: dict[str, list[Run]], metrics: list[str], resamples: int, se
     known: dict[tuple[str, tuple[str, ...]], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
     def values(name: str, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        # Nearly always all methods scored the same subjects: then each is resampled once, not once for every pair.
+        # All methods nearly always scored the same subjects: then each is resampled once, not once per pair.
         if (name, common) not in known:
             value, drawn = _resampled(methods[name], common, metrics, resamples, seed)
             known[name, common] = value.mean(axis=1), *_over_seeds(drawn, name, seed)
@@ -162,7 +163,7 @@ def _resampled(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Metrics (metrics, runs) of the common subjects and of resamples of them, (metrics, runs, resamples).
 
-    NaN where bins decide the metric.
+    NaN where binning dominates the metric.
     """
     draws = resamples if len(common) > 1 else 0
     weights = resampling_weights(len(common), draws, seed).astype(np.float32)
@@ -172,7 +173,7 @@ def _resampled(
         rows = [places[subject] for subject in common]
         negatives, positives = run.negatives[rows], run.positives[rows]
         coarse = [float(METRICS[name](negatives.sum(0, np.float64), positives.sum(0, np.float64))) for name in metrics]
-        # Single subjects are only known on coarse bins; all of them together on fine ones.
+        # Single subjects are counted only on coarse bins, the pool of all subjects also on fine ones.
         exact = [run.exact[name] for name in metrics] if len(common) == len(run.subjects) else coarse
         shift = np.array(exact) - coarse
         value[:, column] = exact
@@ -186,11 +187,11 @@ def _resampled(
 
 
 def _over_seeds(drawn: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Means of values (metrics, runs, resamples) over the runs, and how far means of as many drawn runs lie from them.
+    """Means of values (metrics, runs, resamples) over the runs, and deviations from them of means of resampled runs.
 
-    Both (metrics, resamples); runs are drawn with replacement, by each method its own. Means of n runs drawn from n
-    spread less than those of n new runs, by (n − 1) / n in variance (Efron and Tibshirani 1993, section 5.3); their
-    distance from the mean of all runs is widened by that.
+    Both (metrics, resamples); runs are drawn with replacement, independently for each method. Means of n runs drawn
+    from n have (n − 1) / n times the variance of those of n new runs (Efron and Tibshirani 1993, section 5.3);
+    deviations are scaled to correct this.
     """
     _, runs, resamples = drawn.shape
     centre = drawn.mean(axis=1)
@@ -202,8 +203,8 @@ def _over_seeds(drawn: np.ndarray, method: str, seed: int) -> tuple[np.ndarray, 
 
 
 def _student(runs: int, resamples: int, seed: int) -> np.ndarray:
-    """Factors (resamples,) that give a normal deviation the tails of Student's t with as many degrees of freedom.
+    """Factors (resamples,) that give a normal deviation the tails of Student's t with `runs` degrees of freedom.
 
-    A few runs tell little of how far runs spread; by these factors that counts, as in a t-test.
+    They account for the uncertain variance of a few runs, as in a t-test.
     """
     return np.sqrt(runs / np.random.default_rng([seed, runs]).chisquare(runs, resamples))

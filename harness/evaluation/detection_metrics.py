@@ -1,8 +1,8 @@
-"""Metrics of single subjects, slices and lesions, and of thresholds set without any label, from one run's findings.
+"""Metrics of subjects, slices and lesions, and at thresholds set without labels, from one run's findings.
 
-All but counts and thresholds have 95 % bootstrap intervals over subjects. Thresholds are those that a known share of
-the voxels of healthy brains reaches (`calibration`): what is measured at them is what a clinic could expect without
-annotations, if its scans are like the healthy ones. How far those of the test set are not, `voxel_fpr` tells.
+All except counts and thresholds have 95 % bootstrap intervals over subjects. Thresholds are those that a known fraction
+of healthy brain voxels reaches (`calibration`): metrics at them estimate the performance in a clinic without
+annotations, if its scans resemble the healthy ones. `voxel_fpr` measures how far the test set deviates from these.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ Row = dict[str, Any]
 
 
 def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[Row]:
-    """Rows with metric, value, low and high (NaN without interval); what is undefined has no row.
+    """Rows with metric, value, low and high (NaN without interval); undefined metrics have no row.
 
-    Of each subject with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), their means, and
-    the same of the subjects whose anomalous voxels have a volume, `subject_ap/1-10ml`.
+    Means over subjects with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), and those of
+    subjects by volume of their anomalous voxels, `subject_ap/1-10ml`.
     `dice_healthy5`, `dice_healthy1`: Dice of all voxels pooled at the thresholds that 5 % and 1 % of healthy voxels
-    reach; `subject_dice_healthy1`: the mean of each subject's own. `subject_hd95_healthy1` in mm and
-    `subject_surface_dice_healthy1`: means of what `surfaces` measures at that threshold. `aupro`: area under the
-    per-region overlap, see `regions`, without an interval. `outside_brain`: share of the anomalous voxels that
+    reach; `subject_dice_healthy1`: the mean over subjects. `subject_hd95_healthy1` in mm and
+    `subject_surface_dice_healthy1`: means of the metrics of `surfaces` at that threshold. `aupro`: area under the
+    per-region overlap, see `regions`, without an interval. `outside_brain`: fraction of the anomalous voxels that
     lie outside of the brain, which count as missed everywhere.
-    `slice_auroc`, `slice_ap`: slices with brain, anomalous with any anomalous voxel, by their highest score. Chance of
+    `slice_auroc`, `slice_ap`: slices with brain, anomalous with any anomalous voxel, by their maximum score. Chance of
     the former is above 0.5: slices with more brain hold more anomalies and have a higher maximum of any score, noise
-    included; `slice_chance`, the share of anomalous slices, is that of the latter.
-    `subject_auroc`: test subjects with an anomaly against healthy validation subjects, by `calibration.summary`. These
-    come from another cohort: scanner, age and preprocessing tell the two apart as well, so it is not lesions alone.
-    At each healthy rate R: `threshold@R`; `voxel_fpr@R`, share of the test set's normal voxels that reach it;
-    `sensitivity@R`, share of the lesions found, and the same of the lesions of a size, `sensitivity@R/1-10ml` (from the
-    lower bound to below the upper one); `false_positives@R` per subject, `false_positive_ml@R` their voxels' volume and
-    that of what exceeds a lesion; `lesion_f1@R`, 2 × found / (lesions + found + false positives). Lesions and false
-    positives are those of `lesions.detect`, matched one to one. `lesions`, `lesions/1-10ml`: how many there are.
+    included; `slice_chance`, the fraction of anomalous slices, is that of the latter.
+    `subject_auroc`: test subjects with an anomaly against healthy validation subjects, by `calibration.summary`. The
+    latter come from another cohort: scanner, age and preprocessing, not only lesions, separate the two.
+    At each healthy rate R: `threshold@R`; `voxel_fpr@R`, fraction of the test set's normal voxels that reach it;
+    `sensitivity@R`, fraction of the lesions detected, and likewise of lesions by size, `sensitivity@R/1-10ml` (from the
+    lower bound to below the upper one); `false_positives@R` per subject, `false_positive_ml@R`, volume of all voxels at
+    or above the threshold outside of the label; `lesion_f1@R`, 2 × found / (lesions + found + false positives). Lesions
+    and false positives are those of `lesions.detect`, matched one to one. `lesions`, `lesions/1-10ml`: their numbers.
     """
     draws = _Draws(len(findings.subjects), resamples, seed)
     found = findings.anomalous > 0
@@ -68,7 +68,7 @@ def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[
 
 
 def exact_auroc(negatives: np.ndarray, positives: np.ndarray) -> float:
-    """Chance that one of the scores `positives` (n,) exceeds one of `negatives` (m,), ties counting half."""
+    """Probability that one of the scores `positives` (n,) exceeds one of `negatives` (m,), ties counting half."""
     ordered = np.sort(negatives)
     below, upto = (np.searchsorted(ordered, positives, side).sum() for side in ("left", "right"))  # type: ignore[call-overload]
     return float((below + upto) / 2 / (len(negatives) * len(positives)))
@@ -81,7 +81,7 @@ class _Draws:
         self.weights = resampling_weights(subjects, resamples, seed) if resamples and subjects > 1 else None
 
     def ratio(self, metric: str, numerator: np.ndarray, denominator: np.ndarray) -> Iterator[Row]:
-        """The row of a sum over subjects (S,) by another; none if the latter is 0. So are resamples left out."""
+        """Row of the ratio of two sums over subjects (S,); omits a ratio, or resample, whose denominator is 0."""
         if not denominator.sum() > 0:
             return
         interval = None
@@ -92,7 +92,7 @@ class _Draws:
 
 
 def _by_volume(findings: Findings, draws: _Draws) -> Iterator[Row]:
-    """AP and greatest Dice of the subjects with a volume of anomalous voxels, means."""
+    """Mean AP and greatest Dice of subjects, by volume of their anomalous voxels."""
     volume = findings.anomalous * findings.spacing**3 / 1000
     for part, (low, high) in SIZES.items():
         chosen = (findings.anomalous > 0) & (volume >= low) & (volume < high)
@@ -101,7 +101,7 @@ def _by_volume(findings: Findings, draws: _Draws) -> Iterator[Row]:
 
 
 def _dice(findings: Findings, draws: _Draws) -> Iterator[Row]:
-    """Dice at healthy thresholds, of all voxels pooled and as the mean of each subject's own."""
+    """Dice at healthy thresholds, of all voxels pooled and as the mean over subjects."""
     found = findings.anomalous > 0
     if not found.any():
         return
@@ -113,7 +113,7 @@ def _dice(findings: Findings, draws: _Draws) -> Iterator[Row]:
 
 
 def _surfaces(findings: Findings, draws: _Draws) -> Iterator[Row]:
-    """Per-region overlap, and distances of surfaces at the healthy threshold."""
+    """Per-region overlap, and surface distances at the healthy threshold."""
     area = aupro(findings.region_normal, findings.region_lesions)
     if area is not None:
         yield _row("aupro", area)
@@ -149,7 +149,7 @@ def _subjects(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
 
 
 def _lesions(findings: Findings, part: str | None, draws: _Draws) -> Iterator[Row]:
-    """Number of lesions and sensitivity at every rate, of all lesions or of those of one size."""
+    """Number of lesions and sensitivity at every rate, of all lesions or those of one size."""
     volume = findings.lesion_voxels * findings.spacing**3 / 1000  # ml
     low, high = SIZES[part] if part else (0.0, np.inf)
     chosen = (volume >= low) & (volume < high)

@@ -1,4 +1,4 @@
-"""Evaluation of anybody's score maps as our own: pooled metrics, and findings of subjects, slices and lesions."""
+"""Evaluation of external score maps: pooled metrics, and findings of subjects, slices and lesions."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from harness.evaluation.results import numbers
 from harness.evaluation.scores import check_scores
 from harness.evaluation.upd_resize import voxel_size
 
-ALIKE = 0.01  # largest relative difference of voxel volumes that lesions of all subjects are measured by
-HALF = 0.5  # of the counted voxels: more anomalous ones are a sign of labels that mean something else
+ALIKE = 0.01  # largest relative difference of voxel volumes between subjects for lesion metrics
+HALF = 0.5  # fraction of anomalous voxels above which labels are suspected to be inverted
 SCORE = "final"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a folder of score maps was found to hold.
+    """Evaluation of a folder of score maps.
 
-    findings: None where voxel sizes differ between the subjects. masked: whether there were brain masks.
+    findings: None if voxel sizes differ between subjects. masked: whether brain masks were given.
     """
 
     protocol: str
@@ -44,7 +44,7 @@ class Evaluation:
     outside: int  # anomalous voxels outside of the brain masks, which count as missed
 
     def summary(self, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
-        """What the verb `evaluate` prints; see `evaluate_maps`."""
+        """Content printed by the verb `evaluate`; see `evaluate_maps`."""
         histogram = self.histogram
         rows = {row["metric"]: row for row in numbers(histogram, self.protocol, resamples, seed)}
         out: dict[str, Any] = {}
@@ -68,9 +68,9 @@ class Evaluation:
         return out | {"protocol": self.protocol, "resamples": resamples, "seed": seed}
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:
-        """Write PROTOCOL.npz and findings.npz, which `summarize` reads beside those of our own runs.
+        """Write PROTOCOL.npz and findings.npz, which `summarize` reads beside those of the harness's runs.
 
-        about: the facts of `results.META`, which identify the method, the task and the run.
+        about: the metadata `results.META`, which identify the method, the task and the run.
         """
         folder.mkdir(parents=True, exist_ok=True)
         save(folder / f"{self.protocol}.npz", {SCORE: self.histogram}, {**about, "protocol": self.protocol})
@@ -84,9 +84,9 @@ def evaluate_maps(
     """Metrics of the score maps in folder `maps` against the labels (anomalous where > 0) of the same names.
 
     Returns ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject and
-    where bins decide), `ap_bounds` and `dice_bounds` that hold the values of the scores counted for certain (see
-    `average_precision_bounds`; None for a Dice over fixed thresholds), the threshold of the best Dice, chance's AP, the
-    numbers of subjects, voxels and positives, whether there were brain masks and how many positives lie outside
+    where binning dominates), `ap_bounds` and `dice_bounds`, guaranteed bounds of the unbinned values (see
+    `average_precision_bounds`; None for a Dice over fixed thresholds), the threshold of the best Dice, the chance AP,
+    the numbers of subjects, voxels and positives, whether brain masks were given, the number of positives outside
     them, and the metrics of `detection.detection`. Raises HarnessError like `evaluate`.
     """
     return evaluate(maps, labels, brain, protocol).summary(resamples, seed)
@@ -103,11 +103,11 @@ def evaluate(
 ) -> Evaluation:
     """Count the score maps in folder `maps` against the labels of the same names.
 
-    Every map needs a label and every label a map of the same file name but for .nii and .nii.gz. The brain is where the
-    masks in `brain`, which may hold more files, are > 0; without masks it is everywhere, air included. `protocol` says
-    what of it is counted. Protocols that resize take voxel sizes from the headers, and classes of labels as numbers.
+    Every map needs a label and every label a map of the same file name, apart from .nii and .nii.gz. The brain is where
+    the masks in `brain`, which may hold more files, are > 0; without masks it is everywhere, air included. `protocol`
+    selects the voxels to count. Protocols that resize use voxel sizes of the headers, and label classes as numbers.
     `healthy`: maps of healthy subjects, which set thresholds; their masks are in `healthy_brain` or in `brain`.
-    `values`: which labels are lesion, and which voxels do not count.
+    `values`: labels that are lesion, and labels of voxels to ignore.
     Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, if
     labels are no whole numbers, if a map's scores would merge in float32, and if no voxel is anomalous.
     """
@@ -160,7 +160,7 @@ def _masks(scored: dict[str, Path], brain: Path | None) -> dict[str, Path] | Non
 
 
 def _inside(masks: dict[str, Path] | None, stem: str, path: Path, score: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """The brain (D, H, W) bool of a score map, which is checked in it."""
+    """Brain mask (D, H, W) bool of a score map; checks the scores in it."""
     if masks is None:
         inside = np.ones(score.shape, bool)
     else:
@@ -172,7 +172,7 @@ def _inside(masks: dict[str, Path] | None, stem: str, path: Path, score: np.ndar
 
 
 def _calibrate(folder: Path, brain: Path | None) -> Calibration:
-    """Thresholds by the score maps of healthy subjects."""
+    """Thresholds from the score maps of healthy subjects."""
     scored = nifti_files(folder)
     masks = _masks(scored, brain)
     calibrator = Calibrator()

@@ -1,4 +1,4 @@
-"""The file of findings: what one run's final map says of single subjects, slices and lesions, beside the histograms."""
+"""Findings file: results of one run's final map for subjects, slices and lesions, beside the histograms."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ if TYPE_CHECKING:
 
 NAME = "findings.npz"
 FORMAT = 3  # of the file that `save` writes
-SURFACE_RATE = 0.01  # of healthy voxels: the threshold at which surfaces are compared
-TOLERANCE = 2.0  # mm, how far surfaces may lie apart and still count as the same
+SURFACE_RATE = 0.01  # fraction of healthy voxels at the threshold of surface metrics
+TOLERANCE = 2.0  # mm, tolerance of the surface Dice
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Facts of S test subjects, N slices with brain, L lesions and H healthy subjects, at K shares of healthy voxels.
+    """Results of S test subjects, N slices with brain, L lesions and H healthy subjects, at K healthy rates.
 
-    Voxels are those of the brain and of the label; outside of the brain scores are 0. K and H are 0 where no healthy
+    Voxels are those of the brain and of the label; outside of the brain scores are 0. K and H are 0 if no healthy
     subject was scored. Arrays of whole numbers are int64, of scores float32.
     """
 
     subjects: tuple[str, ...]
     spacing: float  # mm, side of a voxel
     voxels: np.ndarray  # (S,) of brain and label
-    anomalous: np.ndarray  # (S,) of them anomalous
+    anomalous: np.ndarray  # (S,) anomalous ones among them
     outside: np.ndarray  # (S,) anomalous voxels outside of the brain, which are missed
     ap: np.ndarray  # (S,) float64, average precision within the subject; NaN without an anomalous voxel
     dice: np.ndarray  # (S,) float64, greatest Dice over all thresholds within the subject; NaN likewise
     hd95: np.ndarray  # (S,) float64 mm, at the threshold of SURFACE_RATE, see `surfaces`; NaN likewise
     surface_dice: np.ndarray  # (S,) float64, likewise
-    region_normal: np.ndarray  # (B,) float64, normal voxels of all subjects by score, rising, see `regions`
+    region_normal: np.ndarray  # (B,) float64, normal voxels of all subjects by score, ascending, see `regions`
     region_lesions: np.ndarray  # (B,) float64, lesions by score, each of weight 1
-    peaks: np.ndarray  # (S,) highest score
-    summaries: np.ndarray  # (S,) see `operating_points.summary`
+    peaks: np.ndarray  # (S,) maximum score
+    summaries: np.ndarray  # (S,) subject scores, see `operating_points.summary`
     slice_subjects: np.ndarray  # (N,) index of the subject
-    slice_peaks: np.ndarray  # (N,) highest score
+    slice_peaks: np.ndarray  # (N,) maximum score
     slice_anomalous: np.ndarray  # (N,) bool, any anomalous voxel
-    rates: np.ndarray  # (K,) float64, falling
-    thresholds: np.ndarray  # (K,) that these shares of healthy voxels reach
+    rates: np.ndarray  # (K,) float64, healthy rates, descending
+    thresholds: np.ndarray  # (K,) thresholds that these fractions of healthy voxels reach
     flagged: np.ndarray  # (S, K) voxels at or above each threshold
-    true: np.ndarray  # (S, K) of them anomalous
-    alarms: np.ndarray  # (S, K) false alarms, see `lesions.detect`, as are lesions and what finds them
+    true: np.ndarray  # (S, K) anomalous ones among them
+    alarms: np.ndarray  # (S, K) false positives; `lesions.detect` defines these, lesions and candidates
     lesion_subjects: np.ndarray  # (L,) index of the subject
-    lesion_voxels: np.ndarray  # (L,)
+    lesion_voxels: np.ndarray  # (L,) voxels of the lesion
     lesion_hits: np.ndarray  # (L, K) voxels of the lesion at or above each threshold
     lesion_found: np.ndarray  # (L, K) bool, matched with a candidate
-    healthy_summaries: np.ndarray  # (H,)
+    healthy_summaries: np.ndarray  # (H,) subject scores
 
 
 def by_subject(findings: Findings) -> pd.DataFrame:
@@ -88,12 +88,12 @@ def by_subject(findings: Findings) -> pd.DataFrame:
     return rows
 
 
-PLAIN = ("subjects", "spacing")  # go into the header
+PLAIN = ("subjects", "spacing")  # stored in the header
 ARRAYS = tuple(field.name for field in fields(Findings) if field.name not in PLAIN)
 
 
 def save(path: str | os.PathLike[str], findings: Findings, meta: Mapping[str, Any]) -> None:
-    """Write findings and JSON-able facts that identify the run to one .npz file, atomically."""
+    """Write findings and JSON-serialisable metadata that identify the run to one .npz file, atomically."""
     header = {"format": FORMAT, "meta": dict(meta), **{name: getattr(findings, name) for name in PLAIN}}
     arrays = {name: getattr(findings, name) for name in ARRAYS}
     arrays["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
@@ -101,7 +101,7 @@ def save(path: str | os.PathLike[str], findings: Findings, meta: Mapping[str, An
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
-    """The findings and the facts given to `save`. Raises HarnessError if the file was not written by `save`."""
+    """The findings and the metadata given to `save`. Raises HarnessError if the file was not written by `save`."""
     try:
         with np.load(path) as file:
             header = json.loads(bytes(file["header"]))
@@ -120,5 +120,5 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
 
 
 def beside(path: str | os.PathLike[str]) -> Path:
-    """Where the findings of the run lie whose histograms are in the file `path`."""
+    """Path of the findings of the run with histograms in the file `path`."""
     return Path(path).with_name(NAME)

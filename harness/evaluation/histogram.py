@@ -1,11 +1,11 @@
 """Streaming histograms of anomaly scores: anomalous and normal voxels counted by the float bits of their score.
 
-One pass over the maps, constant memory, and enough detail for every metric that depends on the ranking alone. The bins
+One pass over the maps, constant memory, and enough detail for every metric that depends only on the ranking. The bins
 depend only on the smallest and the largest score seen, so volumes may come in any order. With scores over 64 octaves
-(19 decades) a bin spans 2^-14 of a score, which keeps AP within 1e-4; scores that crowd closer together than that,
-beside others many octaves away, share bins, and `metrics.average_precision_bounds` says by how much AP can be off.
+(19 decades) a bin spans 2^-14 of a score, which keeps AP within 1e-4. Scores closer together than that, beside others
+many octaves away, share bins; `metrics.average_precision_bounds` bounds the resulting error of AP.
 
-The file of histograms (.npz) holds all score maps of one run on one test set, and the facts that identify them.
+The file of histograms (.npz) holds all score maps of one run on one test set, and the metadata that identify them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from harness.evaluation.tensors import TensorScores
 
 FORMAT = 1  # of the file that `save` writes
-FEW = 8  # fewer voxels than an eighth of the bins are counted one by one instead of over all bins
+FEW = 8  # fewer voxels than an eighth of the bins are counted individually instead of over all bins
 
 
 class ScoreHistogram:
@@ -61,7 +61,7 @@ class ScoreHistogram:
 
     @property
     def range(self) -> tuple[float, float]:
-        """Smallest and largest score counted; NaN if there is none."""
+        """Smallest and largest score counted; NaN for an empty histogram."""
         thresholds, _, _ = self.pooled()
         if not thresholds.size:
             return float("nan"), float("nan")
@@ -76,7 +76,7 @@ class ScoreHistogram:
         """
         given = scores_of(f"{self.name} of {subject}", scores, labels)
         self._cover(given.lowest, given.highest)
-        # All voxels are counted as normal first; the anomalous ones, few of them, then change rows.
+        # All voxels are counted as normal first; the few anomalous ones then change rows.
         if len(given) < self.grid.size // FEW:
             normal = self._scatter(0, given.bins(self.grid))
         else:
@@ -91,7 +91,7 @@ class ScoreHistogram:
     def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Thresholds (bins,) float64 ascending, and normal and anomalous voxels (bins,) int64 of all subjects.
 
-        Only bins that hold a voxel. The voxels of a bin and those above it are exactly those with score ≥ threshold.
+        Only non-empty bins. The voxels of a bin and those above it are exactly those with score ≥ threshold.
         """
         occupied = np.flatnonzero(self.pool.any(axis=0))
         return decode(self.grid.lower_codes(occupied)), self.pool[0, occupied], self.pool[1, occupied]
@@ -107,7 +107,7 @@ class ScoreHistogram:
     def at_least(self, thresholds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Normal and anomalous voxels (subjects, n) int64 with scores of at least each of `thresholds` (n,).
 
-        Subjects in the order of `subjects`. A threshold inside a coarse bin is rounded up to the next one.
+        Subjects in the order of `subjects`. A threshold within a coarse bin is rounded up to the next bin.
         """
         rows = np.stack([self.by_subject[subject] for subject in self.subjects], axis=1).astype(np.int64)
         counts = np.cumsum(rows[..., ::-1], axis=-1)[..., ::-1]
@@ -129,7 +129,7 @@ class ScoreHistogram:
     __hash__ = None  # type: ignore[assignment]
 
     def _cover(self, lowest: int, highest: int) -> None:
-        """Widen the bins so that codes from `lowest` to `highest` have a place."""
+        """Extend the bins to cover codes from `lowest` to `highest`."""
         lowest, highest = min(lowest, self.grid.lowest), max(highest, self.grid.highest)
         if (lowest, highest) == (self.grid.lowest, self.grid.highest):
             return
@@ -140,7 +140,7 @@ class ScoreHistogram:
         self.by_subject = {s: self.grid.recount(counts, old) for s, counts in self.by_subject.items()}
 
     def _scatter(self, row: int, bins: np.ndarray) -> np.ndarray:
-        """Count voxels by their bins (n,) int64 in a row of the pool; returns how many fall into each coarse bin."""
+        """Count voxels by their bins (n,) int64 in a row of the pool; returns their counts per coarse bin."""
         np.add.at(self.pool[row], bins, 1)
         return np.bincount(bins >> FINE_BITS, minlength=self.grid.rows)
 
@@ -159,7 +159,7 @@ def scores_of(name: str, scores: np.ndarray | Tensor, labels: np.ndarray | Tenso
 
 
 def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram], meta: Mapping[str, Any]) -> None:
-    """Write the histograms of several score maps, by name, and JSON-able facts about them to one .npz file.
+    """Write the histograms of several score maps, by name, and JSON-serialisable metadata to one .npz file.
 
     Counts are stored exactly, in the narrowest unsigned integers that hold them, lowest bytes first, deflated.
     """
@@ -179,9 +179,9 @@ def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram],
 
 
 def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[str, ScoreHistogram], dict[str, Any]]:
-    """The histograms by the name of the score map, in the order saved, and the facts given to `save`.
+    """The histograms by the name of the score map, in the order saved, and the metadata given to `save`.
 
-    With `only`, no other map than the one of this name is read; if there is none, there is no histogram.
+    With `only`, reads only the map of this name; the histograms are empty if it is missing.
     Raises HarnessError if the file is absent or was not written by `save`.
     """
     try:
@@ -213,6 +213,6 @@ def _planes(counts: np.ndarray) -> np.ndarray:
 
 
 def _whole(planes: np.ndarray, kind: type) -> np.ndarray:
-    """The counts (n,) that `_planes` made `planes` of."""
+    """Inverse of `_planes`: the counts (n,)."""
     width = planes.shape[0]
     return np.ascontiguousarray(planes.T).view(f"<u{width}").reshape(-1).astype(kind)

@@ -1,4 +1,4 @@
-"""Example anomalies as arrays, drawn exactly as training draws them; Figure 1 is made from these."""
+"""Example anomalies as arrays for Figure 1, drawn as in training."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from harness.methods.seeds import Streams
 from harness.training.sampler import SliceSampler
 
 TIMES = (0, 25, 50, 75, 100)
-CANDIDATES = 64  # anomalies drawn, of which those in the fullest slices are shown
+CANDIDATES = 64  # number of anomalies drawn, from which the most visible are selected
 
 
 def illustrate(store: Store, modality: str, params: AnomalyParams, count: int, seed: int, out: Path) -> None:
     """Write x0, mask, foreign (K, H, W), t and alpha (n,), xt (K, n, H, W) of `count` anomalies to `out` (.npz).
 
-    Without augmentation, and where both images show much brain, so that a reader recognises what is shown.
+    Without augmentation, and selected from slices where both images show much brain, for recognisable examples.
     """
     sampler = SliceSampler(store.images(modality), store.rows(modality, "train"))
     batch = sampler.batch(CANDIDATES, Streams(seed), WHOLE)

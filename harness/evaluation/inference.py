@@ -1,4 +1,4 @@
-"""Scoring a test set with a trained run: one pass over its volumes, into histograms, findings and example slices."""
+"""Scoring of a test set with a trained run: one pass over its volumes, into histograms, findings and example slices."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from harness.methods.base import Method, final_of
 from harness.methods.seeds import Streams
 from harness.training.loop import compile_networks, precision
 
-#: raised when the same maps are counted otherwise, or other facts of them are kept: all runs are scored again
+#: raised when a change alters the counts or findings of the same maps: all runs are scored again
 REVISION = 3
 
 
 def ready(method: Method, device: torch.device) -> Method:
-    """A trained method as it scores fastest on a device: on CUDA networks are compiled, with channels last."""
+    """Optimise a trained method for scoring: on CUDA its networks are compiled, with channels last."""
     if device.type == "cuda":
         method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         compile_networks(method, device)
@@ -41,7 +41,7 @@ def ready(method: Method, device: torch.device) -> Method:
 def score_volume(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> dict[str, torch.Tensor]:
     """All score maps of a volume (D, H, W), checked to have its shape, finite, at least 0; 0 outside the brain.
 
-    Raises HarnessError naming the method's map that is not.
+    Raises HarnessError naming the method's invalid map.
     """
     with torch.no_grad(), precision(volume.device):
         maps = method.score(volume, rng)
@@ -49,7 +49,7 @@ def score_volume(method: Method, volume: torch.Tensor, rng: Streams, name: str) 
 
 
 def final_map(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> torch.Tensor:
-    """The map `final` of `score_volume`, without the others where the method can do without; checked like it."""
+    """The map `final` of `score_volume`, without computing the others where possible; checked likewise."""
     with torch.no_grad(), precision(volume.device):
         final = method.final(volume, rng)
     return _checked({"final": final}, volume, name)["final"]
@@ -81,9 +81,9 @@ def score_test_set(
 ) -> None:
     """Score every subject of a packed test set and write `out/PROTOCOL.npz`, `out/findings.npz` and `out/examples.npz`.
 
-    meta: what identifies the run and the task in the tidy results. Random methods draw from a stream of each subject.
-    healthy: the packed training cohort, whose validation subjects set the thresholds of `findings`; without it, or
-    where it holds none out, findings have none. values: which labels are lesion, and which voxels do not count.
+    meta: metadata of the run and the task for the tidy results. Random methods have one random stream per subject.
+    healthy: the packed training cohort, whose validation subjects set the thresholds of `findings`; without validation
+    subjects, findings have no thresholds. values: labels that are lesion, and labels of voxels to ignore.
     """
     rows = store.rows(modality, "test")
     labels = store.labels()
@@ -125,9 +125,9 @@ def score_test_set(
 def score_healthy(
     method: Method, store: Store, modality: str, meta: dict[str, Any], device: torch.device
 ) -> Calibration | None:
-    """Score the validation subjects of the packed training cohort; None, and a warning, where there are none.
+    """Score the validation subjects of the packed training cohort; without any returns None and prints a warning.
 
-    meta: names the method in messages and seeds what is random, as for test subjects.
+    meta: the method's name for messages and the seed of random streams, as for test subjects.
     """
     rows = store.rows(modality, "validation")
     if not len(rows):
@@ -151,7 +151,7 @@ def example_rows(labels: np.ndarray, rows: np.ndarray, count: int, values: Label
 
 
 def countable(values: torch.Tensor) -> torch.Tensor | np.ndarray:
-    """A score map as it is counted: on its CUDA device, so that it need not leave it, or as an array."""
+    """A score map for counting: a tensor on CUDA, which avoids a transfer, else an array."""
     return values if values.is_cuda else values.cpu().numpy()
 
 

@@ -1,4 +1,4 @@
-"""Label values: those that are lesion, and those whose voxels are not evaluated."""
+"""Label values: those of lesions, and those of voxels that are not evaluated."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from harness.errors import HarnessError
 
 @dataclass(frozen=True)
 class LabelValues:
-    """lesion: the values that count as anomalous, none for all above 0; ignored: those of voxels that do not count.
+    """lesion: values that count as anomalous, empty for all above 0; ignored: values of voxels to exclude.
 
-    Raises HarnessError for a value outside 1…255 and for one that is both.
+    Raises HarnessError for a value outside 1…255 and for one in both.
     """
 
     lesion: tuple[int, ...] = ()
@@ -28,7 +28,7 @@ class LabelValues:
 
     @classmethod
     def read(cls, lesion: str, ignored: str) -> LabelValues:
-        """From two lists with commas, such as "1,4"; "" is an empty one. Raises HarnessError for another text."""
+        """Parse two comma-separated lists, such as "1,4"; "" is an empty one. Raises HarnessError for another text."""
         found = []
         for text in (lesion, ignored):
             parts = [part.strip() for part in text.split(",")] if text else []
@@ -38,7 +38,7 @@ class LabelValues:
         return cls(*found)
 
     def classes(self, labels: np.ndarray) -> np.ndarray:
-        """Labels (D, H, W), 0 where they are not lesion."""
+        """Labels (D, H, W), set to 0 where they are not lesion."""
         kept = np.isin(labels, self.lesion) if self.lesion else ~np.isin(labels, self.ignored)
         return np.where(kept, labels, np.zeros((), labels.dtype)) if self.lesion or self.ignored else labels
 

@@ -1,4 +1,4 @@
-"""Lesions found and false alarms: connected components of the label and of the thresholded map, matched one to one."""
+"""Lesion detection: connected components of the label and of the thresholded map, matched one to one."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 
 LEAST = 10.0  # mm³; smaller components are specks of the annotation or of the map, neither lesions nor findings
-OVERLAP = 0.1  # least intersection over union of a lesion and what finds it
-# Half of the 26 neighbours that share a face, an edge or a corner: the other half sees the voxel as its neighbour.
+OVERLAP = 0.1  # minimum intersection over union of a lesion and its matched candidate
+# Half of the 26 neighbours that share a face, an edge or a corner; pairs with the other half follow by symmetry.
 STEPS = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]
 
 
 @dataclass(frozen=True)
 class Detections:
-    """What a score map finds at several thresholds, all counted in voxels or components.
+    """Detections of a score map at several thresholds, counted in voxels or components.
 
-    sizes (lesions,) int64: voxels of each lesion; hits (lesions, thresholds) int64: those of them at or above each
+    sizes (lesions,) int64: voxels of each lesion; hits (lesions, thresholds) int64: its voxels at or above each
     threshold; found (lesions, thresholds) bool: whether a candidate is matched with the lesion; alarms (thresholds,)
-    int64: candidates that are matched with none; shares (anomalous voxels,) float64, in C order: the share that the
-    voxel is of its lesion, 0 in a component that is no lesion.
+    int64: false positives, i.e. unmatched candidates; shares (anomalous voxels,) float64, in C order: the fraction of
+    its lesion that the voxel makes up, 0 in a component too small to be a lesion.
     """
 
     sizes: np.ndarray
@@ -35,14 +35,14 @@ class Detections:
 
 
 def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing: float) -> Detections:
-    """Lesions found and false alarms of a score map (D, H, W) against its label (D, H, W) bool, at thresholds (n,) > 0.
+    """Detected lesions and false positives of a score map (D, H, W), label (D, H, W) bool, at thresholds (n,) > 0.
 
     Lesions are the 26-connected components of the label, candidates those of the voxels at or above a threshold, both
     of at least `LEAST` mm³, with voxels of `spacing` mm. They are matched one to one where their intersection is at
-    least `OVERLAP` of their union, as many as can be and then with the greatest overlap: the rule of PI-CAI (Saha et
-    al. 2024, DIAGNijmegen/picai_eval; unlike there, a second candidate on a lesion is a false alarm). A map that is
-    high everywhere thus finds nothing. A candidate that overlaps a smaller component of the label by as much is no
-    false alarm.
+    least `OVERLAP` of their union, maximising first the number of matches, then the overlap: the rule of PI-CAI (Saha
+    et al. 2024, DIAGNijmegen/picai_eval; unlike there, a second candidate on a lesion is a false positive). A map that
+    is high everywhere thus detects nothing. A candidate that overlaps a smaller component of the label by at least
+    `OVERLAP` is not a false positive.
     """
     least = LEAST / spacing**3
     count, lesion = _components(int(np.count_nonzero(truth)), *_neighbours(truth))
@@ -67,10 +67,10 @@ def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing
 
 
 def _match(shared: csr_array, members: np.ndarray, sizes: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, int]:
-    """The large components of the label that a candidate is matched with, and how many others overlap a small one.
+    """Indices of the large components of the label with a match, and the number of unmatched candidates on small ones.
 
-    shared: voxels that a candidate and a component of the label have in common (candidates, components); members and
-    sizes: the voxels of each; large (components,) bool.
+    shared: voxels common to each candidate and component of the label (candidates, components); members and sizes: the
+    voxels of each; large (components,) bool.
     """
     pairs = shared.tocoo()
     first, second = pairs.coords
@@ -91,9 +91,9 @@ def _match(shared: csr_array, members: np.ndarray, sizes: np.ndarray, large: np.
 def _candidates(
     score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """At each threshold the candidate of every anomalous voxel that reaches it, and the voxels of all candidates.
+    """At each threshold the candidate of every anomalous voxel that reaches it, and the voxel counts of candidates.
 
-    Neighbours are looked up once, at the lowest threshold; each other one drops voxels, and pairs with them.
+    Neighbours are found once, at the lowest threshold; each higher one drops voxels and their pairs.
     """
     if not len(thresholds):
         return
@@ -104,12 +104,12 @@ def _candidates(
     for threshold in thresholds:
         kept = lower >= threshold
         count, component = _components(len(scores), first[kept], second[kept])
-        reached = scores >= threshold  # a voxel below the threshold is a component of its own, with no member
+        reached = scores >= threshold  # a voxel below the threshold forms a component without members
         yield component[reached & anomalous], np.bincount(component[reached], minlength=count)
 
 
 def _neighbours(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs (p,) and (p,) int32 of neighbouring voxels of a mask (D, H, W), by their number in C order."""
+    """All pairs (p,) and (p,) int32 of neighbouring voxels of a mask (D, H, W), by their index in C order."""
     padded = np.pad(mask, 1)
     places = np.flatnonzero(padded)
     numbers = np.full(padded.size, -1, np.int32)
@@ -133,6 +133,6 @@ def _components(count: int, first: np.ndarray, second: np.ndarray) -> tuple[int,
 
 
 def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box that holds a mask (D, H, W) bool; empty slices if nothing is in it."""
+    """Bounding box of a mask (D, H, W) bool; empty slices for an empty mask."""
     spans = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     return tuple(slice(int(span[0]), int(span[-1]) + 1) if span.size else slice(0, 0) for span in spans)

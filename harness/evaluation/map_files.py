@@ -1,4 +1,4 @@
-"""Score maps, labels and brain masks that any program made: folders of NIfTI files, paired by name."""
+"""Files of external score maps, labels and brain masks: folders of NIfTI files, paired by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 
 SUFFIXES = (".nii.gz", ".nii")
 TOLERANCE = 1e-3  # mm, for equal affines
-MERGED = 1e-3  # share of voxels that may become one number when a map is rounded to float32
+MERGED = 1e-3  # maximum fraction of voxels that may merge to one number when a map is rounded to float32
 
 
 def nifti_files(folder: Path) -> dict[str, Path]:
@@ -44,7 +44,7 @@ def all_in(files: dict[str, Path], others: dict[str, Path], problem: str) -> Non
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Volume (D, H, W) as stored, axes towards superior, anterior and right, and its affine (4, 4)."""
+    """Volume (D, H, W) with stored values, axes reoriented to superior, anterior and right, and its affine (4, 4)."""
     try:
         values, affine = read_volume(path)
     except BadScan as error:
@@ -55,7 +55,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A score map as float32, and its affine. Raises HarnessError where float32 cannot tell its scores apart."""
+    """A score map as float32, and its affine. Raises HarnessError if too many scores become equal in float32."""
     values, affine = _read(path)
     single = values.astype(np.float32)
     if values.dtype.itemsize > 4 or values.dtype.kind in "iu":
@@ -69,7 +69,7 @@ def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _merged(values: np.ndarray, single: np.ndarray) -> float:
-    """Largest share of voxels that rounding to float32 makes equal to voxels of another score."""
+    """Largest fraction of voxels that rounding to float32 makes equal to voxels of another score."""
     changed = single.astype(values.dtype) != values
     if not changed.any():
         return 0.0
@@ -82,7 +82,7 @@ def _merged(values: np.ndarray, single: np.ndarray) -> float:
 
 
 def read_matching(path: Path, of: Path, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
-    """The labels (whole numbers, uint8) of a file that must lie on the grid of the map `of`."""
+    """Labels (whole numbers, uint8) of a file that must have the grid of the map `of`."""
     values, own = _read(path)
     if values.shape != shape:
         sizes = ["×".join(str(n) for n in reversed(s)) for s in (values.shape, shape)]

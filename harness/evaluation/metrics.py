@@ -28,7 +28,7 @@ def precision_of_counts(negatives: np.ndarray, positives: np.ndarray) -> np.ndar
 
 
 def dice_by_threshold(negatives: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    """Dice coefficient (…, bins) of calling all voxels of a bin and above anomalous, NaN without a positive."""
+    """Dice coefficient (…, bins) of each bin as threshold, NaN without a positive."""
     true = _at_least(positives)
     flagged = true + _at_least(negatives)
     return _divide(2 * true, np.where(true[..., :1] > 0, flagged + true[..., :1], 0))
@@ -40,7 +40,7 @@ def dice_of_counts(negatives: np.ndarray, positives: np.ndarray) -> np.ndarray:
 
 
 def auroc_of_counts(negatives: np.ndarray, positives: np.ndarray) -> np.ndarray:
-    """Area under the ROC curve (…) of counts (…, bins): the chance that an anomalous voxel outranks a normal one."""
+    """Area under the ROC curve (…) of counts (…, bins): probability that an anomalous voxel outranks a normal one."""
     above = _at_least(positives)
     won = (negatives * (above - positives / 2)).sum(axis=-1)  # a tie counts half
     return _divide(won, above[..., 0] * negatives.sum(axis=-1))
@@ -50,16 +50,16 @@ METRICS: dict[str, Counts] = {"ap": precision_of_counts, "dice": dice_of_counts,
 
 
 def average_precision(histogram: ScoreHistogram) -> float:
-    """Average precision of the pooled voxels as scikit-learn defines it; NaN without an anomalous voxel."""
+    """Average precision of the pooled voxels as in scikit-learn; NaN without an anomalous voxel."""
     _, negatives, positives = histogram.pooled()
     return float(precision_of_counts(negatives, positives)) if positives.any() else float("nan")
 
 
 def average_precision_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
-    """The least and the greatest average precision that the pooled voxels can have, whatever their order in a bin.
+    """The least and the greatest average precision of the pooled voxels over all orders within bins.
 
     The exact value lies between them, so their distance bounds the error of `average_precision`. Voxels of truly equal
-    score widen it as well; where every bin is one score (scores within an eighth of an octave) there is none.
+    score widen it as well. The bounds coincide if every bin is one score (scores within an eighth of an octave).
     """
     _, negatives, positives = histogram.pooled()
     if not positives.any():
@@ -67,16 +67,16 @@ def average_precision_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
     if histogram.grid.exact:
         return (average_precision(histogram),) * 2
     true, false = _at_least(positives), _at_least(negatives)
-    first = true - positives + 1  # at least itself and the anomalous voxels of higher bins stand at or above a voxel
+    first = true - positives + 1  # minimum number of anomalous voxels at or above a voxel: itself and higher bins
     low = positives * first / (first + false)
     high = positives * true / np.maximum(true + false - negatives, 1)
     return float(low.sum() / true[0]), float(high.sum() / true[0])
 
 
 def best_dice_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
-    """The least and the greatest ⌈Dice⌉ that the pooled voxels can have, whatever their order in a bin.
+    """The least and the greatest ⌈Dice⌉ of the pooled voxels over all orders within bins.
 
-    The least is that of `best_dice` over all thresholds, since every bin's edge is a threshold. The greatest has all
+    The least is that of `best_dice` over all thresholds, since every bin's edge is a threshold. The greatest ranks all
     anomalous voxels of a bin above all normal ones.
     """
     _, negatives, positives = histogram.pooled()
@@ -92,8 +92,8 @@ def best_dice_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
 def best_dice(histogram: ScoreHistogram, thresholds: np.ndarray | None = None) -> tuple[float, float]:
     """⌈Dice⌉ of the pooled voxels and the threshold that attains it; both NaN without an anomalous voxel.
 
-    A voxel is called anomalous if its score is at least the threshold. All thresholds are tried, or only `thresholds`
-    (n,), each rounded up to the next bin. Of equal Dice the highest threshold is reported.
+    A voxel is classified as anomalous if its score is at least the threshold. The maximum is over all thresholds, or
+    over `thresholds` (n,), each rounded up to the next bin. Ties go to the highest threshold.
     """
     edges, negatives, positives = histogram.pooled()
     if not positives.any():
@@ -113,10 +113,10 @@ def auroc(histogram: ScoreHistogram) -> float:
 
 
 def ranked(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Average precision and greatest Dice over all thresholds of voxels (n,), exactly; NaN without an anomalous one.
+    """Exact average precision and greatest Dice over all thresholds of voxels (n,); NaN without an anomalous one.
 
-    AP as scikit-learn defines it. Only scores of anomalous voxels need be tried as thresholds: from any other one the
-    next higher of them loses normal voxels alone.
+    AP as in scikit-learn. Only scores of anomalous voxels are tried as thresholds: raising any other threshold to the
+    next of them removes only normal voxels.
     """
     positives, negatives = scores[labels], np.sort(scores[~labels])
     if not positives.size:

@@ -1,4 +1,4 @@
-"""Thresholds that need no label: the scores that a known share of a healthy brain's voxels reaches."""
+"""Operating points without labels: thresholds that a known fraction of healthy brain voxels reaches."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from harness.evaluation.bins import decode
 from harness.evaluation.histogram import ScoreHistogram
 
-RATES = (0.05, 0.02, 0.01, 0.005, 0.001, 0.0001)  # shares of healthy brain voxels at or above a threshold
+RATES = (0.05, 0.02, 0.01, 0.005, 0.001, 0.0001)  # fractions of healthy brain voxels at or above a threshold
 QUANTILE = 0.99  # of a brain's scores, see `summary`
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Thresholds and subject scores of healthy subjects that were unseen in training.
+    """Thresholds and subject scores of healthy subjects held out from training.
 
-    thresholds (rates,) float32 rise as `rates` fall; summaries (subjects,) float32 are each subject's `summary`.
+    thresholds (rates,) float32 rise as `rates` fall; summaries (subjects,) float32 are the subject scores.
     """
 
     rates: np.ndarray
@@ -53,11 +53,11 @@ class Calibrator:
 
 
 def thresholds_at(healthy: ScoreHistogram, rates: np.ndarray) -> np.ndarray:
-    """The lowest thresholds (rates,) float32 that at most these shares of the healthy voxels reach (score ≥ threshold).
+    """The lowest thresholds (rates,) float32 that at most these fractions of healthy voxels reach (score ≥ threshold).
 
-    Where more voxels than that share the highest score, as where a map saturates, the threshold is the next number
-    above it: then nothing like the healthy is called anomalous. Thresholds are above 0 for rates below 1. They are
-    those of the histogram's bins, so exact to a bin. Raises ValueError without a voxel.
+    If more voxels than that have the maximum score, as in a saturated map, the threshold is the next number above it,
+    so that no healthy voxel is classified as anomalous. Thresholds are above 0 for rates below 1. They are edges of the
+    histogram's bins, so exact to a bin. Raises ValueError without a voxel.
     """
     edges, counts, _ = healthy.pooled()
     if not edges.size:
@@ -70,20 +70,20 @@ def thresholds_at(healthy: ScoreHistogram, rates: np.ndarray) -> np.ndarray:
 
 
 def summary(scores: np.ndarray) -> float:
-    """A subject's score, from those of its brain voxels (n,): their 99th percentile; 0 without a voxel.
+    """Subject score: the 99th percentile of the scores of its brain voxels (n,); 0 without a voxel.
 
-    The highest of a million voxels is an extreme that one artefact or a saturated map decides; the 99th percentile
-    asks for about 1 % of a brain. So lesions much smaller than that hardly move it.
+    The maximum of a million voxels depends on a single artefact or on saturation; the 99th percentile depends on about
+    1 % of a brain, so that much smaller lesions hardly affect it.
     """
     return float(np.quantile(scores, QUANTILE)) if scores.size else 0.0
 
 
 def slice_peaks(score: np.ndarray, brain: np.ndarray) -> np.ndarray:
-    """The highest score (slices,) float32 of each axial slice with brain; `score` is 0 outside it."""
+    """Maximum score (slices,) float32 of each axial slice with brain; `score` is 0 outside the brain."""
     return score.max(axis=(1, 2))[brain.any(axis=(1, 2))].astype(np.float32)
 
 
 def _up(values: np.ndarray) -> np.ndarray:
-    """The smallest float32 that are not below float64 values, so that the same float32 scores reach them."""
+    """Float64 values rounded up to float32, so that the same float32 scores reach them."""
     rounded = values.astype(np.float32)
     return np.where(rounded < values, np.nextafter(rounded, np.float32(np.inf)), rounded)

@@ -1,7 +1,7 @@
-"""Named protocols, one entry each: how score map, label and brain become the voxels that are counted.
+"""Evaluation protocols: selection of the voxels to count from score map, label and brain mask.
 
-A protocol is one function that chooses voxels and, if it fixes thresholds, one that gives them; see `PROTOCOLS` below.
-Without numpy at the top: the workflow reads the names of protocols where it need not be installed.
+A protocol is one function that selects voxels and, if it fixes thresholds, one that returns them; see `PROTOCOLS`.
+Imports no numpy at the top: the workflow reads the names of protocols where it need not be installed.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ UPD_LABEL = 0.4  # resized labels are anomalous above
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """One score map of one subject, with all that a protocol chooses voxels by.
+    """One score map of one subject, with the inputs of a protocol's voxel selection.
 
-    score: (D, H, W) float32, finite and ≥ 0 in the brain; what it holds elsewhere does not count. An array, or a tensor
-    on any device: then voxels are chosen there, and are tensors, too.
+    score: (D, H, W) float32, finite and ≥ 0 in the brain; ignored elsewhere. An array, or a tensor on any device: then
+    the selected voxels are tensors on that device.
     label: (D, H, W), the data set's classes, anomalous where above 0. brain: (D, H, W) bool. Both are arrays.
     spacing: voxel size in mm along D, H and W (slice, row, column).
-    shared: what protocols made of label and brain; give the score maps of a subject the same dict to make it once.
+    shared: cache of values derived from label and brain; pass the same dict for all score maps of a subject.
     """
 
     subject: str
@@ -51,13 +51,13 @@ class Volume:
 
     @property
     def rng(self) -> np.random.Generator:
-        """A new generator seeded by the subject's name: all methods, seeds and score maps draw the same from it."""
+        """A new generator seeded by the subject's name: draws are the same for all methods, seeds and score maps."""
         import numpy as np
 
         return np.random.default_rng(int.from_bytes(hashlib.sha256(self.subject.encode()).digest(), "big"))
 
     def beside(self, array: np.ndarray) -> Values:
-        """An array as what the score map is: an array, or a tensor on its device."""
+        """An array converted to the type of the score map: an array, or a tensor on its device."""
         import numpy as np
 
         if isinstance(self.score, np.ndarray):
@@ -75,7 +75,7 @@ class Volume:
         return scores.where(inside, 0)  # type: ignore[union-attr, arg-type]
 
     def once(self, name: str, make: Callable[[], Value]) -> Value:
-        """What `make` returns, which must not depend on the score; made at the first call for this subject."""
+        """Cached result of `make`, which must not depend on the score; computed at the first call for this subject."""
         if name not in self.shared:
             self.shared[name] = make()
         return self.shared[name]  # type: ignore[return-value]
@@ -83,10 +83,10 @@ class Volume:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A way to evaluate score maps.
+    """A protocol for the evaluation of score maps.
 
-    `voxels(volume)` returns the scores (n,) float32 and labels (n,) bool to count. `thresholds(histogram)` gives the
-    thresholds (n,) that ⌈Dice⌉ is taken over, a voxel being called anomalous from there on; None means all.
+    `voxels(volume)` returns the scores (n,) float32 and labels (n,) bool to count. `thresholds(histogram)` returns the
+    thresholds (n,) for ⌈Dice⌉, with scores at or above them classified as anomalous; None means all thresholds.
     """
 
     name: str
@@ -96,7 +96,7 @@ class Protocol:
 
 
 def brain_voxels(volume: Volume) -> Pair:
-    """Scores and labels of every voxel of the brain, and of anomalous ones outside of it, which score 0: missed."""
+    """Scores and labels of every voxel of the brain, and of anomalous ones outside of it, with score 0 (missed)."""
     import numpy as np
 
     def truth() -> tuple[Values, Values, Values]:
@@ -112,8 +112,8 @@ def brain_voxels(volume: Volume) -> Pair:
 def upd_pixels(volume: Volume) -> Pair:
     """Every pixel, background included, of the axial slices with brain, at 128 x 128.
 
-    After UPD_study (Lagogiannis et al., IEEE TMI 43(1), 2024, and its code). Classes are resized as numbers and
-    anomalous above 0.4, as there: of a class 2, a fifth of a pixel is enough.
+    After UPD_study (Lagogiannis et al., IEEE TMI 43(1), 2024, and its code). As there, classes are resized as numbers
+    and anomalous above 0.4: for class 2 a fifth of a pixel suffices.
     """
     import numpy as np
 
@@ -130,16 +130,16 @@ def upd_pixels(volume: Volume) -> Pair:
 
 
 def upd_thresholds(histogram: ScoreHistogram) -> np.ndarray:
-    """Evenly spaced from the smallest to the largest pooled score; anomalous is what lies above one of them."""
+    """Thresholds evenly spaced from the smallest to the largest pooled score; scores above them are anomalous."""
     return _just_above(*histogram.range, UPD_THRESHOLDS)
 
 
 def official_voxels(volume: Volume) -> Pair:
-    """10,000 voxels at random of the brain's bounding box, or all if there are fewer (public code of DISYRE).
+    """10,000 random voxels of the brain's bounding box, or all if there are fewer (public code of DISYRE).
 
-    There they are drawn anew in every run and with replacement; here they are the same for every method and seed. A
-    volume whose drawn scores exceed 1 goes through a sigmoid, as in torchmetrics, with which that code counts: it takes
-    such scores for logits. Volumes of one test set may then lie on two scales.
+    That code draws them anew in every run and with replacement; here they are the same for every method and seed. The
+    scores of a volume with any drawn score above 1 pass through a sigmoid: torchmetrics, which that code uses, treats
+    them as logits. Volumes of one test set may then have two scales.
     """
     import numpy as np
 
@@ -161,7 +161,7 @@ def official_voxels(volume: Volume) -> Pair:
 
 
 def _probabilities(scores: Values) -> Values:
-    """Scores (n,), or their sigmoid where any of them is above 1; by the same code for arrays and tensors."""
+    """Scores (n,), or their sigmoid if any of them is above 1; by the same code for arrays and tensors."""
     import numpy as np
     from scipy.special import expit
 
@@ -175,14 +175,14 @@ def _probabilities(scores: Values) -> Values:
 
 
 def official_thresholds(histogram: ScoreHistogram) -> np.ndarray:
-    """Evenly spaced from the smallest pooled score to 1, the largest label, however large the scores are."""
+    """Thresholds evenly spaced from the smallest pooled score to 1, the largest label, even for larger scores."""
     return _just_above(histogram.range[0], 1.0, OFFICIAL_THRESHOLDS)
 
 
 def _just_above(first: float, last: float, number: int) -> np.ndarray:
-    """Even thresholds (number,) float64, raised by one float each: what is at least that is above the even one.
+    """Evenly spaced thresholds (number,) float64, each raised to the next float, so that ≥ is equivalent to >.
 
-    It matters at the first, the score of all the background: not all voxels are above it, but all at least that.
+    This matters for the first, the score of all background: all voxels are at or above it, but not all above it.
     """
     import numpy as np
 

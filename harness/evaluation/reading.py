@@ -1,4 +1,4 @@
-"""Packed subjects one after the other, the next one read in a thread while a network works on the present one."""
+"""Reader of packed subjects in sequence, which prefetches the next one in a thread."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Subject:
 
 
 def subjects(store: Store, modality: str, rows: Sequence[int], device: torch.device) -> Iterator[Subject]:
-    """The subjects of these rows, in order. At most two are in memory."""
+    """Iterate over the subjects of these rows, in order, with at most two in memory."""
     images, labels = store.images(modality), store.labels()
 
     def read(row: int) -> tuple[torch.Tensor, np.ndarray | None]:
-        # Copies, not views: what a memory map has not read yet would be read in the other thread.
+        # Copies, not views: a memory map would defer the reading to the other thread.
         image = torch.from_numpy(np.array(images[row], np.float32))
         if device.type == "cuda":
             image = image.pin_memory()

@@ -1,4 +1,4 @@
-"""Per-region overlap: shares of lesions by score, beside normal voxels, as AUPRO needs them."""
+"""Per-region overlap (AUPRO): fractions of lesions and normal voxels by score."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import numpy as np
 
 from harness.evaluation.bins import NOTHING, Bins, encode
 
-KEPT = 2**12  # bins are merged until a bin holds about this share of all lesions or of all normal voxels
-LIMIT = 0.3  # share of normal voxels up to which the curve is integrated, as for MVTec AD
+KEPT = 2**12  # bins are merged until each holds about 1 / KEPT of all lesions or of all normal voxels
+LIMIT = 0.3  # fraction of normal voxels up to which the curve is integrated, as for MVTec AD
 
 
 class Regions:
-    """Normal voxels, and lesions of weight 1 each, of all subjects, by score."""
+    """Histogram by score of normal voxels, and of lesions with weight 1 each, of all subjects."""
 
     def __init__(self) -> None:
         self.grid = Bins(*NOTHING)
         self.counts = np.zeros((2, self.grid.size))  # normal voxels, lesions
 
     def add(self, normal: np.ndarray, anomalous: np.ndarray, shares: np.ndarray) -> None:
-        """Count scores ≥ 0 of normal voxels (n,) and anomalous ones (m,), float32, the latter by their share (m,).
+        """Count scores ≥ 0 of normal voxels (n,) and anomalous ones (m,), float32, the latter weighted by shares (m,).
 
-        The shares of the voxels of one lesion add up to 1.
+        shares: fraction of its lesion that each voxel makes up; they sum to 1 over a lesion.
         """
         codes = [encode(np.ascontiguousarray(scores, np.float32).view(np.uint32)) for scores in (normal, anomalous)]
         positive = np.concatenate([part[part > 0] for part in codes])
@@ -33,7 +33,7 @@ class Regions:
             row += np.bincount(self.grid.bins(part), weights, self.grid.size)
 
     def occupied(self) -> tuple[np.ndarray, np.ndarray]:
-        """Normal voxels and lesions (bins,) float64, scores rising, in some thousands of bins.
+        """Normal voxels and lesions (bins,) float64, scores ascending, in some thousands of bins.
 
         Neighbouring bins are merged, which changes the area under the curve by 1 / KEPT at most.
         """
@@ -46,10 +46,11 @@ class Regions:
 
 
 def aupro(normal: np.ndarray, lesions: np.ndarray, limit: float = LIMIT) -> float | None:
-    """Area under the per-region overlap curve up to a share `limit` of normal voxels, divided by it; chance is limit/2.
+    """Area under the per-region overlap curve up to a fraction `limit` of normal voxels, divided by `limit`.
 
-    normal, lesions: (bins,) scores rising, as `occupied` returns them. Per-region overlap is the mean over lesions of
-    the share of a lesion at or above a threshold (Bergmann et al., CVPR 2019, as in anomalib). None without either.
+    Chance is limit / 2. normal, lesions: (bins,) scores ascending, as returned by `occupied`. Per-region overlap is the
+    mean over lesions of the fraction of a lesion at or above a threshold (Bergmann et al., CVPR 2019, as in anomalib).
+    None without normal voxels or without lesions.
     """
     if not normal.sum() or not lesions.sum():
         return None
@@ -59,7 +60,7 @@ def aupro(normal: np.ndarray, lesions: np.ndarray, limit: float = LIMIT) -> floa
 
 
 def _at(limit: float, x: np.ndarray, y: np.ndarray) -> float:
-    """The height of a rising curve at `limit`, straight between its points; the upper end of a step there."""
+    """Linear interpolation of a rising curve at `limit`; the upper end of a step there."""
     after = int(np.searchsorted(x, limit, side="right"))
     if after == len(x):
         return float(y[-1])

@@ -1,4 +1,4 @@
-"""The tidy table: every number of every run, one row per (method, seed, task, score, protocol, metric)."""
+"""Tidy table of every number of every run, one row per (method, seed, task, score, protocol, metric)."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ KEY = ["experiment", "task", "method", "score", "seed", "protocol", "metric"]  #
 
 
 def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """The rows of results.csv for files of histograms, in an order that does not depend on that of the files.
+    """The rows of results.csv for files of histograms, in an order independent of that of the files.
 
-    Columns as in `COLUMNS`; low and high bound the 95 % bootstrap interval over subjects (`resamples` draws) and are
-    NaN where there is none. A metric that is undefined has no row; a score map without an anomalous voxel has none at
-    all and a line on standard error. Findings beside a file of histograms add the rows of `detection.detection`, of
-    score "final" and protocol "full", since they count every voxel of the brain. Raises HarnessError for a file that is
-    no file of histograms, lacks a fact or repeats a run, and for findings of another run.
+    Columns as in `COLUMNS`; low and high bound the 95 % bootstrap interval over subjects (`resamples` draws), NaN if
+    unavailable. An undefined metric has no row; a score map without an anomalous voxel has no rows and a warning on
+    standard error. Findings beside a file of histograms add the rows of `detection.detection`, of score "final" and
+    protocol "full", since they count every voxel of the brain. Raises HarnessError for a file that is no file of
+    histograms, lacks metadata or repeats a run, and for findings of another run.
     """
     rows: list[dict[str, Any]] = []
     origin: dict[tuple[Any, ...], str] = {}
@@ -71,7 +71,7 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
 def numbers(
     histogram: ScoreHistogram, protocol: str = "full", resamples: int = 1000, seed: int = 0
 ) -> list[dict[str, Any]]:
-    """All metrics of a histogram as dicts with metric, value, low and high; those undefined are left out."""
+    """All defined metrics of a histogram as dicts with metric, value, low and high."""
     fixed = PROTOCOLS[protocol].thresholds
     thresholds = None if fixed is None else fixed(histogram)
     dice, threshold = best_dice(histogram, thresholds)
@@ -90,7 +90,7 @@ def numbers(
 
 
 def _found(path: Path, meta: dict[str, Any], resamples: int, seed: int) -> list[dict[str, Any]]:
-    """The rows of a file of findings that lies beside histograms with the facts `meta`."""
+    """The rows of a file of findings beside histograms with the metadata `meta`."""
     found, own = findings.load(path)
     for key in META:
         if own.get(key) != meta[key]:
@@ -110,7 +110,7 @@ def _found(path: Path, meta: dict[str, Any], resamples: int, seed: int) -> list[
 
 
 def _check(path: str, meta: dict[str, Any], origin: dict[tuple[Any, ...], str]) -> None:
-    """Raise HarnessError unless the facts are complete, the protocol known and the run new."""
+    """Raise HarnessError unless the metadata are complete, the protocol known and the run new."""
     missing = [key for key in [*META, "protocol", "left_out"] if key not in meta]
     if missing:
         raise HarnessError(f"{path}: no {missing[0]} given; run the evaluation again")
@@ -134,12 +134,12 @@ def _order(column: pd.Series) -> pd.Series:
 
 
 def _metric_place(metric: str) -> int:
-    """Place of a metric among others, the same for all rates and sizes of lesions."""
+    """Position of a metric among others, the same for all rates and lesion sizes."""
     stem = re.split("[@/]", metric)[0]
     return METRIC_ORDER.index(stem) if stem in METRIC_ORDER else len(METRIC_ORDER)
 
 
 def _natural(name: str) -> list[tuple[int, float, str]]:
-    """Key that puts "t=9" before "t=25" and "@0.005" before "@0.01"."""
+    """Natural sort key: "t=9" before "t=25" and "@0.005" before "@0.01"."""
     parts = re.split(r"(\d+(?:\.\d+)?)", name)
     return [(1, float(part), "") if part[0].isdecimal() else (0, 0.0, part) for part in parts if part]

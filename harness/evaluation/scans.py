@@ -1,4 +1,4 @@
-"""A trained run on new scans, one or a folder of them: anomaly maps, and masks above a threshold, on their voxels."""
+"""Scoring of new scans with a trained run: anomaly maps, and masks above a threshold, in native space."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from harness.methods.seeds import Streams
 from harness.settings import upgraded
 from harness.training.memory import enough_memory
 
-RECORD = "maps.json"  # in a folder of maps: the run, map and threshold that made them
+RECORD = "maps.json"  # in a folder of maps: their run, map name and threshold
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """A trained method, as `run.load` gives it, and the map that is wanted of it.
+    """A trained method, as returned by `run.load`, and the requested map.
 
-    name: which of the method's maps; threshold: a mask of the voxels that reach it stands beside each map.
+    name: of the method's map; threshold: if given, a mask of the voxels that reach it is written beside each map.
     """
 
     method: Method
@@ -39,9 +39,9 @@ class Scorer:
     threshold: float | None = None
 
     def score(self, image: Path, t1: Path | None, out: Path) -> list[Path]:
-        """Preprocess a scan as the training data were, score it and write the map to `out`; returns what was written.
+        """Preprocess a scan like the training data, score it and write the map to `out`; returns the written paths.
 
-        Raises HarnessError for a scan that cannot be used, and a map that the method has not.
+        Raises HarnessError for a scan that cannot be used, and for a map that the method lacks.
         """
         if not out.name.endswith((".nii", ".nii.gz")):
             raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
@@ -61,7 +61,7 @@ class Scorer:
         """Score each NIfTI file of a folder into a file of the same name; maps newer than their scans are kept.
 
         t1: folder of T1-weighted scans of the same names. Prints a line for each scan that cannot be used, and returns
-        how many there were. Raises HarnessError where `out` holds maps of another run.
+        their number. Raises HarnessError where `out` holds maps of another run.
         """
         scans = nifti_files(images)
         beside = nifti_files(t1) if t1 is not None else {}
@@ -82,8 +82,8 @@ class Scorer:
         return lost
 
     def _map(self, volume: np.ndarray, stream: str) -> np.ndarray:
-        """The map (D, H, W) float32 of a prepared scan; random methods draw from the stream of its name."""
-        # Packed volumes are float16; a scan is rounded like them.
+        """The map (D, H, W) float32 of a prepared scan; random methods use the random stream of its name."""
+        # Packed volumes are float16; a scan is rounded likewise.
         tensor = torch.from_numpy(np.ascontiguousarray(volume.astype(np.float16), dtype=np.float32)).to(self.device)
         rng = Streams(self.about["seed"], self.device).child(stream)
         method = self.about["method"]
@@ -97,7 +97,7 @@ class Scorer:
         return maps[self.name].cpu().numpy()
 
     def _claim(self, out: Path) -> None:
-        """Note in a folder the run, map and threshold of its maps. Raises HarnessError if it holds those of others."""
+        """Record in a folder the run, map and threshold of its maps. Raises HarnessError if it holds others."""
         keys = ("method", "seed", "modality", "weights")
         record = {key: self.about.get(key) for key in keys} | {"map": self.name, "threshold": self.threshold}
         path = out / RECORD
@@ -114,5 +114,5 @@ class Scorer:
 
 
 def mask_path(out: Path) -> Path:
-    """Where the mask of a map lies: in `masks` beside it, under its name, so that `evaluate` finds maps alone."""
+    """Path of a map's mask: in `masks` beside it, under the same name, so that `evaluate` finds only maps."""
     return out.parent / "masks" / out.name

@@ -1,4 +1,4 @@
-"""Scores of one volume as numpy arrays: checked, and turned into the bins of a histogram's grid."""
+"""Scores of one volume as numpy arrays: validation, and conversion to the bins of a histogram."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 from harness.errors import HarnessError
 from harness.evaluation.bins import HALF, INFINITE, NOTHING, Bins, encode
 
-CHUNK = 2**15  # voxels treated at once, so that temporary arrays stay in the cache
+CHUNK = 2**15  # voxels processed at once, so that temporary arrays stay in the cache
 
 
 class ArrayScores:
-    """Scores (n,) float32, at least 0, in main memory, and which of them are anomalous, `labels` (n,) bool.
+    """Scores (n,) float32, at least 0, in main memory, and `labels` (n,) bool, True for anomalous voxels.
 
-    `name` begins the HarnessError that is raised if a score is negative or not finite.
+    Raises HarnessError, beginning with `name`, if a score is negative or not finite.
     """
 
     def __init__(self, name: str, scores: np.ndarray, labels: np.ndarray) -> None:
@@ -30,13 +30,13 @@ class ArrayScores:
             self.bits = (scores + np.float32(0)).view(np.uint32)  # -0 becomes 0
             highest = int(self.bits.max())
         self.lowest, self.highest = self._extremes(highest)
-        self._low = self.highest < HALF  # most residuals: then the bits are the codes
+        self._low = self.highest < HALF  # true for most residuals: then the bits are the codes
 
     def __len__(self) -> int:
         return self.bits.size
 
     def counts(self, grid: Bins) -> np.ndarray:
-        """How many scores fall into each bin of the grid, (bins,) uint32."""
+        """Number of scores in each bin of the grid, (bins,) uint32."""
         counts = np.zeros(grid.size, np.uint32)  # half as wide as the pool's: more of it stays in the cache
         for chunk in self._chunks(self.bits):
             np.add.at(counts, self._bins(chunk, grid), np.uint32(1))

@@ -15,11 +15,12 @@ Sides = tuple[float, float, float]
 
 
 def surface_agreement(called: np.ndarray, drawn: np.ndarray, sides: Sides, worst: float) -> tuple[float, float]:
-    """HD95 in mm and surface Dice of two masks (D, H, W) bool, `drawn` with a voxel, of voxels of `sides` mm.
+    """HD95 in mm and surface Dice of two masks (D, H, W) bool, `drawn` non-empty, with voxels of `sides` mm.
 
-    HD95: the greater of the 95th percentiles of the distances from either surface to the other. Surface Dice: the share
-    of both surfaces that lies within TOLERANCE of the other one (Nikolov et al., arXiv:1809.04430). A surface is the
-    voxels of a mask with a face outside of it, as in MONAI. Where nothing is called, HD95 is `worst` and the other 0.
+    HD95: the greater of the 95th percentiles of the distances from either surface to the other. Surface Dice: the
+    fraction of both surfaces within TOLERANCE of the other one (Nikolov et al., arXiv:1809.04430). A surface consists
+    of the voxels of a mask with a face outside of it, as in MONAI. For an empty `called`, HD95 is `worst` and the
+    surface Dice 0.
     """
     if not called.any():
         return worst, 0.0
@@ -31,11 +32,11 @@ def surface_agreement(called: np.ndarray, drawn: np.ndarray, sides: Sides, worst
 
 
 def diagonal(mask: np.ndarray, sides: Sides) -> float:
-    """Length in mm of the diagonal of the box around a mask (D, H, W) bool: no two of its voxels lie further apart."""
+    """Diagonal in mm of the bounding box of a mask (D, H, W) bool: the maximum distance of its voxels."""
     extent = [side.stop - side.start for side in bounding_box(mask)]
     return float(np.linalg.norm(np.multiply(extent, sides)))
 
 
 def _surface(mask: np.ndarray, sides: Sides) -> np.ndarray:
-    """Places (n, 3) in mm of the voxels of a mask with a face outside of it."""
+    """Positions (n, 3) in mm of the voxels of a mask with a face outside of it."""
     return np.argwhere(mask & ~binary_erosion(mask)) * sides

@@ -1,4 +1,4 @@
-"""Scores of one volume as tensors: checked, and counted on their device into the same bins as numpy arrays."""
+"""Scores of one volume as tensors: validation, and counting on their device in the same bins as numpy arrays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.evaluation.scores import check_scores
 
 
 class TensorScores:
-    """`ArrayScores` for tensors (n,) on any device; only counts and the bins of anomalous voxels leave it."""
+    """`ArrayScores` for tensors (n,) on any device; only counts and the bins of anomalous voxels are transferred."""
 
     def __init__(self, name: str, scores: Tensor, labels: Tensor | np.ndarray) -> None:
         scores = scores.float()
@@ -26,7 +26,7 @@ class TensorScores:
         self.codes = encode(scores + 0)  # -0 becomes 0
         above = torch.where(self.codes > 0, self.codes, NOTHING[0]).min()
         low, high = torch.aminmax(scores)
-        # One transfer for all that the host must know. A NaN is neither at least 0 nor below infinity.
+        # One transfer for all values that the host needs. A NaN is neither at least 0 nor below infinity.
         fine = (low >= 0) & (high < torch.inf)
         fine, lowest, highest = torch.stack([fine.long(), above, self.codes.max()]).tolist()
         if not fine:
@@ -38,7 +38,7 @@ class TensorScores:
         return len(self.codes)
 
     def counts(self, grid: Bins) -> np.ndarray:
-        """How many scores fall into each bin of the grid, (bins,) int64."""
+        """Number of scores in each bin of the grid, (bins,) int64."""
         return torch.bincount(self._bins(self.codes, grid), minlength=grid.size).cpu().numpy()
 
     def bins(self, grid: Bins) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Resizing axial slices to the squares that UPD_study evaluates: 128 x 128 pixels of a field of 240 mm."""
+"""Resizing of axial slices to UPD_study's evaluation grid: 128 x 128 pixels of a field of view of 240 mm."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ def resize(volume: Tensor, spacing: tuple[float, float, float]) -> Tensor: ...
 def resize(volume: np.ndarray | Tensor, spacing: tuple[float, float, float]) -> np.ndarray | Tensor:
     """Slices (D, H, W) of any type, voxels of `spacing` (slice, row, column) mm, as squares (D, 128, 128) float32.
 
-    The field is centred on the image; what the image does not fill is 0. Interpolation is linear; where pixels are
-    larger than voxels, slices are first smoothed with a Gaussian of (ratio - 1) / 2 voxels, the rule of scikit-image's
-    `resize`, which UPD_study uses. Slices of 128 x 128 are taken as they are, since that is how UPD_study's own
-    preprocessing leaves them. Tensors are resized on their device, with another rounding than arrays.
+    The field of view is centred on the image and 0 outside of it. Interpolation is linear; where pixels are larger than
+    voxels, slices are first smoothed with a Gaussian of (ratio - 1) / 2 voxels, the rule of scikit-image's `resize`,
+    which UPD_study uses. Slices of 128 x 128 are returned unchanged, as UPD_study's own preprocessing produces them.
+    Tensors are resized on their device, with different rounding from arrays.
     """
     slices: Any = np.ascontiguousarray(volume, np.float32) if isinstance(volume, np.ndarray) else volume.float()
     if slices.shape[1:] == (SIDE, SIDE):
@@ -39,12 +39,12 @@ def resize(volume: np.ndarray | Tensor, spacing: tuple[float, float, float]) -> 
 
 @lru_cache(maxsize=8)
 def weights(voxels: int, spacing: float) -> np.ndarray:
-    """How much each voxel of a line (mm apart: `spacing`) contributes to each pixel, (128, voxels) float32, ≥ 0."""
+    """Contribution of each voxel of a line (`spacing` mm apart) to each pixel, (128, voxels) float32, ≥ 0."""
     ratio = FIELD / SIDE / spacing
     sigma = max(ratio - 1, 0) / 2
     reach = int(TRUNCATE * sigma + 0.5)
     places = (np.arange(SIDE) - (SIDE - 1) / 2) * ratio + (voxels - 1) / 2  # of pixel centres, in voxels
-    # Smoothing and interpolating at once: the kernel is a hat convolved with the Gaussian on whole voxels.
+    # Smoothing and interpolation in one step: the kernel is a hat convolved with the Gaussian on whole voxels.
     shifts = np.arange(-reach, reach + 1)
     gaussian = np.exp(-0.5 * (shifts / sigma) ** 2) if reach else np.ones(1)
     gaussian /= gaussian.sum()
@@ -55,6 +55,6 @@ def weights(voxels: int, spacing: float) -> np.ndarray:
 
 
 def voxel_size(affine: np.ndarray) -> tuple[float, float, float]:
-    """Voxel size in mm along (D, H, W) of an array whose `affine` (4, 4) leads from voxel (x, y, z) = (W, H, D)."""
+    """Voxel size in mm along (D, H, W) of an array with an `affine` (4, 4) from voxel (x, y, z) = (W, H, D)."""
     x, y, z = np.linalg.norm(np.asarray(affine, float)[:3, :3], axis=0)
     return float(z), float(y), float(x)

@@ -20,7 +20,7 @@ LEFT = 0.95  # a run whose validation loss never fell below this fraction of its
 
 @dataclass(frozen=True)
 class Curve:
-    """One phase of one run. Arrays (n,): steps, training loss (mean since the last row), validation loss; NaN: missing."""
+    """One phase of one run. Arrays (n,), NaN if missing: steps, mean training loss since last row, validation loss."""
 
     method: str
     title: str

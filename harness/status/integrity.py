@@ -22,7 +22,7 @@ class Damage:
 
 
 def check(folder: Path) -> Iterator[Damage]:
-    """Damaged files of an experiment's folder, such as results/demo. Reads every array, volume, weight and count once."""
+    """Damages in an experiment's folder, such as results/demo. Reads every array, volume, weight and count once."""
     for record in sorted(folder.glob("data/*/registered/*/subject.json")):
         yield from _subject(record)
     for record in sorted(folder.glob("data/*/packed/index.json")):

@@ -61,7 +61,7 @@ class SliceSampler:
         patch: int | None = None,
         resize: bool = False,
     ) -> tuple[Tensor, Tensor]:
-        """Draw `count` slices: float32 (count, 1, h, w) on the device and, on the host, the subjects' indices in `rows`.
+        """Draw `count` slices: float32 (count, 1, h, w) on the device, and on the host the subjects' indices in `rows`.
 
         Subjects are uniform, or uniform over all except `exclude[i]`; slices uniform between the first and the last
         non-empty one. `patch` defaults to its last value.

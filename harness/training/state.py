@@ -118,7 +118,7 @@ def aside(path: Path) -> Path:
 
 
 def _damage(path: Path) -> str | None:
-    """Damage of a file of torch.save, by the checksums of its parts, which torch writes but does not verify; or None."""
+    """Damage of a file of torch.save, by its parts' checksums, which torch writes but does not verify; or None."""
     try:
         with zipfile.ZipFile(path) as archive:
             part = archive.testzip()

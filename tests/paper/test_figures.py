@@ -315,7 +315,8 @@ def test_style_ignores_and_restores_the_users_settings() -> None:
 
 def test_verbs_import_neither_torch_nor_nibabel() -> None:
     code = (
-        "import sys; from harness.paper import registry, style; from harness.paper.writers import latex, markdown, tidy\n"
+        "import sys; from harness.paper import registry, style\n"
+        "from harness.paper.writers import latex, markdown, tidy\n"
         "[registry.load(kind, name) for kind in ('tables', 'figures') for name in registry.names(kind)]\n"
         "assert not {'torch', 'nibabel', 'ants', 'scipy'} & set(sys.modules)"
     )

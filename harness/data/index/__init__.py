@@ -1,1 +1,1 @@
-"""Rule `index`: the folder of a data set to a checked subject sheet."""
+"""Rule `index`: validated subject sheet of a data set's folder."""

@@ -1,4 +1,4 @@
-"""Data-set layouts, found by file name: `layouts/atlas.py` is the layout `atlas`."""
+"""Data-set layouts and their discovery by file name: `layouts/atlas.py` is the layout `atlas`."""
 
 from __future__ import annotations
 
@@ -18,34 +18,34 @@ LAYOUTS = Plugins("layout", "harness.data.index.layouts")
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one subject, relative to the root of the data set; None where the subject has no such file."""
+    """Files of one subject, relative to the root of the data set; None for missing ones."""
 
     subject: str
     t1: Path | None = None
     t2: Path | None = None
     mask: Path | None = None
-    #: the scan whose voxels the mask has, where that is neither the T1 nor the T2
+    #: the scan with the mask's voxel grid, if neither the T1 nor the T2
     drawn_on: Path | None = None
-    #: why the subject cannot be used, if that can be told from its files' names
+    #: reason why the subject cannot be used, if known from its file names
     problem: str = ""
-    #: kinds of scan of which there were several to choose from
+    #: kinds of scan with several candidates
     several: tuple[str, ...] = ()
     flair: Path | None = None
     t1c: Path | None = None
-    #: mask of the brain, on the voxels of the scan that is registered to the template: the first of NAMES there is
+    #: brain mask, on the grid of the scan that is registered to the template: the first available of NAMES
     brain: Path | None = None
 
     @property
     def scans(self) -> dict[str, Path]:
-        """The scans there are, by modality, in the order of NAMES."""
+        """Available scans, by modality, in the order of NAMES."""
         found = {name: getattr(self, name) for name in NAMES}
         return {name: path for name, path in found.items() if path is not None}
 
 
 class Layout:
-    """How one public data set names its files. A new layout is one file with `class Layout(layout.Layout)`."""
+    """File naming of one public data set. A new layout is one file with `class Layout(layout.Layout)`."""
 
-    #: the path that a scan is expected at below the root, for error messages
+    #: expected path of a scan below the root, for error messages
     expected: ClassVar[str]
     #: whether every subject must come with a mask of its lesions
     has_mask: ClassVar[bool] = False
@@ -58,28 +58,28 @@ class Layout:
         self.entities = dict(entities or {})
 
     def complete(self) -> list[str]:
-        """Names of all subjects of the release where they can be told beforehand, else an empty list."""
+        """Names of all subjects of the release if they are known in advance, else an empty list."""
         return []
 
     def subjects(self, root: Path) -> list[Files]:
-        """The subjects below `root`, sorted by name; an empty list where nothing fits the layout."""
+        """Subjects below `root`, sorted by name; an empty list if no file matches the layout."""
         raise NotImplementedError
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts names with numbers in them as numbers: run-2 before run-10."""
+    """Natural sort key of a name: run-2 before run-10."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
 def names() -> list[str]:
-    """The layouts there are, read from file names."""
+    """Names of the layouts, sorted."""
     return LAYOUTS.names()
 
 
 def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
-    """The layout called `name`, which takes scans with these BIDS entities where there are several.
+    """The layout called `name`, which selects scans by these BIDS entities where there are several.
 
-    Raises HarnessError if there is no such file, or if the layout has no entities.
+    Raises HarnessError for an unknown layout, or if the layout does not support entities.
     """
     layout: Layout = LAYOUTS.load(name).Layout(entities)
     if entities and not layout.has_entities:
@@ -88,7 +88,7 @@ def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
 
 
 def entities(pairs: Iterable[str]) -> dict[str, str]:
-    """Entities given as KEY=VALUE. Raises HarnessError for one that is not."""
+    """Parse entities of the form KEY=VALUE. Raises HarnessError for any other form."""
     found = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
@@ -101,8 +101,8 @@ def entities(pairs: Iterable[str]) -> dict[str, str]:
 def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
     """Every file below `root` relative to it, in sorted order; linked folders are followed, each at most once.
 
-    Folders called as in `skip`, and hidden ones, are not entered. Raises HarnessError for one that cannot be listed:
-    a study that went on without its subjects would not say so.
+    Skips hidden folders and those named in `skip`. Raises HarnessError for a folder that cannot be listed, since the
+    study would otherwise silently lack its subjects.
     """
 
     def refuse(error: OSError) -> None:
@@ -124,9 +124,9 @@ def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
 def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> list[Files]:
     """The subjects below `root`, sorted by name.
 
-    `kinds` gives for each of `t1`, `t2`, …, `mask` a regular expression that must match the whole file name, and whose
-    first group is the subject. Of `.nii` and `.nii.gz` in one folder the first in sorted order is taken; a subject with
-    the same scan in two folders has a problem.
+    `kinds` maps each of `t1`, `t2`, …, `mask` to a regular expression for the whole file name, whose first group is the
+    subject. Of `.nii` and `.nii.gz` in one folder the first in sorted order is used; a subject with the same scan in
+    two folders has a `problem`.
     """
     patterns = {kind: re.compile(pattern) for kind, pattern in kinds.items()}
     found: dict[str, dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""The releases that `resources/datasets.csv` knows, and what a folder lacks of what its release should hold."""
+"""Releases of data sets in `resources/datasets.csv`, and comparison of a folder with its release."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.errors import HarnessError
 
 DATASETS = Path(__file__).parents[3] / "resources" / "datasets.csv"
 KINDS = ("t1", "t2", "masks")
-NAMED = 8  # subjects that a line names at most
+NAMED = 8  # maximum number of subjects named in a line
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def releases(path: Path = DATASETS) -> dict[str, Release]:
 
 
 def find(name: str) -> Release:
-    """The release called `name`. Raises HarnessError naming those that are known."""
+    """The release called `name`. Raises HarnessError that lists the known releases for an unknown name."""
     known = releases()
     if name not in known:
         raise HarnessError(f"release {name!r}: unknown; resources/datasets.csv has {', '.join(known)}")
@@ -48,7 +48,7 @@ def find(name: str) -> Release:
 
 
 def compare(found: Sequence[Files], layout: Layout, release: Release | None) -> list[str]:
-    """Lines that say what was found against what the release holds, and name what is missing."""
+    """Lines that compare the numbers of files with those of the release, and list missing files."""
     counts = {
         "subjects": len(found),
         **{kind: sum(getattr(files, kind.rstrip("s")) is not None for files in found) for kind in KINDS},
@@ -64,7 +64,7 @@ def compare(found: Sequence[Files], layout: Layout, release: Release | None) -> 
         lines += _missing("subjects", sorted(set(layout.complete()) - {files.subject for files in found}))
     for kind in KINDS:
         without = [files.subject for files in found if getattr(files, kind.rstrip("s")) is None]
-        # A kind that nobody has is none that the data set could lack.
+        # A kind that no subject has is not reported as missing.
         if len(without) < len(found):
             lines += _missing(kind, without)
     return lines

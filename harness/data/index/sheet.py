@@ -1,4 +1,4 @@
-"""The subject sheet: one row per subject with its split and its files, checked when written and when read."""
+"""Subject sheet: one row per subject with its split and its files, validated when written and when read."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class Row:
     mask: str
     drawn_on: str
     problem: str
-    unmasked: str = ""  # "healthy": without a mask since there is no lesion
+    unmasked: str = ""  # "healthy": no mask because the subject has no lesion
     flair: str = ""
     t1c: str = ""
     brain: str = ""
 
     @property
     def reference(self) -> str:
-        """The modality whose scan is registered to the template, the first there is; "" without a scan."""
+        """Modality of the scan that is registered to the template, the first available; "" without a scan."""
         return next((name for name in NAMES if getattr(self, name)), "")
 
 
-#: what becomes of test subjects without a mask: they count as lost, are not in the sheet, or have no lesion
+#: treatment of test subjects without a mask: they count as lost, are left out of the sheet, or count as healthy
 UNMASKED = ("lost", "leave_out", "healthy")
 #: columns that sheets of earlier versions lack
 LATER = ("unmasked", "flair", "t1c", "brain")
@@ -48,18 +48,18 @@ LATER = ("unmasked", "flair", "t1c", "brain")
 
 @dataclass(frozen=True)
 class Sheet:
-    """The rows of a sheet and where it lies."""
+    """The rows of a sheet and its path."""
 
     path: Path
     rows: tuple[Row, ...]
 
     def file(self, row: Row, kind: str) -> Path | None:
-        """Path of the scan of a modality, `mask`, `drawn_on` or `brain`, valid in any working folder; None without."""
+        """Path of the scan of a modality, `mask`, `drawn_on` or `brain`, for any working folder; None if missing."""
         name = getattr(row, kind)
         return self.root(row) / name if name else None
 
     def root(self, row: Row) -> Path:
-        """The folder of the data set that the row belongs to, as an absolute path."""
+        """Absolute path of the folder of the row's data set."""
         return (self.path.parent.absolute() / row.root).resolve()
 
 
@@ -75,7 +75,7 @@ def index(
     exclude: Sequence[str] = (),
     unmasked: str = "lost",
 ) -> list[tuple[Files, str]]:
-    """The subjects that `layout` finds below `root`, each with its split, sorted by name.
+    """Subjects of `layout` below `root`, each with its split, sorted by name.
 
     `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
     "test" (the part `subset` of them; with `unmasked` "leave_out" only those with a mask). Raises HarnessError for a
@@ -87,7 +87,7 @@ def index(
         raise HarnessError(
             f"exclude: no subject {', '.join(unknown)} in {root}; its names look like {found[0].subject}"
         )
-    # A part is one of the whole release, whoever is excluded from it.
+    # The subset is determined on the whole release, before exclusions.
     chosen = splits.subset([files.subject for files in found], subset)
     kept = {files.subject: files for files in found if files.subject in chosen and files.subject not in exclude}
     if role == "test" and not any(files.mask for files in kept.values()):
@@ -104,7 +104,7 @@ def index(
 
 
 def find(layout: Layout, root: Path) -> list[Files]:
-    """The subjects that `layout` finds below `root`. Raises HarnessError if there are none."""
+    """Subjects of `layout` below `root`. Raises HarnessError without any."""
     if not (root.is_file() if layout.reads_file else root.is_dir()):
         kind = "file; give" if layout.reads_file else "folder; give the folder that holds"
         raise HarnessError(f"{root}: no such {kind} {layout.expected}")
@@ -118,7 +118,7 @@ def find(layout: Layout, root: Path) -> list[Files]:
 
 
 def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmasked: str = "lost") -> Sheet:
-    """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is noted relative to the sheet.
+    """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is stored relative to the sheet.
 
     unmasked: one of UNMASKED, for test subjects.
     """
@@ -147,7 +147,7 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmaske
 
 
 def read(path: Path) -> Sheet:
-    """Read and check a sheet. Raises HarnessError naming the line and the column that is wrong."""
+    """Read and validate a sheet. Raises HarnessError naming the line and the column of an error."""
     if not path.is_file():
         raise HarnessError(f"{path}: no such subject sheet; make it with `python -m harness index`")
     with path.open(newline="", encoding="utf-8") as stream:
@@ -165,7 +165,7 @@ def _noted(path: Path | None) -> str:
 
 
 def _check(path: Path, rows: Sequence[Row]) -> None:
-    """Raise HarnessError for a row that breaks the schema, a subject named twice, or a sheet without rows."""
+    """Raise HarnessError for a row that violates the schema, a duplicate subject, or a sheet without rows."""
     import jsonschema
     import yaml
 
@@ -179,7 +179,7 @@ def _check(path: Path, rows: Sequence[Row]) -> None:
         error = next(iter(validator.iter_errors(asdict(row))), None)
         if error is not None:
             raise HarnessError(f"{path}, line {line}, {'/'.join(map(str, error.path))}: {error.message}")
-        # File systems of macOS and Windows do not tell capitals from small letters.
+        # File systems of macOS and Windows are case-insensitive.
         if row.subject.casefold() in seen:
             raise HarnessError(
                 f"{path}, line {line}: subject {row.subject} stands there twice, capitals aside; name each once"

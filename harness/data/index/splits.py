@@ -1,4 +1,4 @@
-"""Who is trained on, held out or tested: by rule and seed, or by a list; and the named parts of a test set."""
+"""Splits: training and validation subjects by rule and seed or by a list, and named parts of a test set."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from harness.errors import HarnessError
 
 PARTS = ("train", "validation", "left out")
 
-#: named parts of a test set, as shares of its subjects sorted by name: UPD_study reports the first 90 %
+#: named parts of a test set, as fractions of its subjects sorted by name: UPD_study reports the first 90 %
 SUBSETS = {"all": 1.0, "upd": 0.9}
 
 
 def by_rule(subjects: Iterable[str], validation: int, seed: int) -> dict[str, str]:
     """{subject: "train" or "validation"} with exactly `validation` subjects held out.
 
-    The subjects with the smallest SHA-256 of "seed:name" are held out, so that the split depends on neither the order
-    of the files nor, but for single subjects, on which others there are. Raises HarnessError if none would be left.
+    The subjects with the smallest SHA-256 of "seed:name" are held out, so that the split is independent of the order of
+    the files and nearly independent of the other subjects. Raises HarnessError if no training subject would remain.
     """
     ranked = sorted(set(subjects), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
     if not 0 <= validation < len(ranked):
@@ -28,11 +28,11 @@ def by_rule(subjects: Iterable[str], validation: int, seed: int) -> dict[str, st
 
 
 def by_list(path: Path, subjects: Sequence[str]) -> dict[str, str]:
-    """{subject: "train", "validation" or "left out"}: as the list says, and train where it says nothing.
+    """{subject: "train", "validation" or "left out"} by the list; unlisted subjects are train.
 
     The list is a CSV with the columns `subject` and `split`; lines that begin with # are comments. Names that are not
-    among `subjects` are passed over, since a release may be held in part; raises HarnessError if none is, if a line is
-    wrong, or if nobody is left to train on.
+    among `subjects` are ignored, since a copy of a release may be incomplete. Raises HarnessError if no name is among
+    them, if a line is invalid, or if no training subject remains.
     """
     listed = read_list(path)
     if listed and not listed.keys() & set(subjects):
@@ -44,7 +44,7 @@ def by_list(path: Path, subjects: Sequence[str]) -> dict[str, str]:
 
 
 def read_list(path: Path) -> dict[str, str]:
-    """The subjects of a list with their splits. Raises HarnessError naming the line that is wrong."""
+    """The subjects of a list with their splits. Raises HarnessError naming an invalid line."""
     if not path.is_file():
         raise HarnessError(f"{path}: no such list of subjects")
     lines = path.read_text(encoding="utf-8").splitlines()
@@ -64,7 +64,7 @@ def read_list(path: Path) -> dict[str, str]:
 
 
 def subset(subjects: Sequence[str], name: str) -> list[str]:
-    """The named part of a test set: the first int(share * N) of its subjects sorted by name."""
+    """The named part of a test set: the first int(fraction * N) of its subjects sorted by name."""
     if name not in SUBSETS:
         raise HarnessError(f"subset: {name!r} is unknown; there are {', '.join(SUBSETS)}")
     return sorted(subjects)[: int(SUBSETS[name] * len(subjects))]

@@ -1,1 +1,1 @@
-"""Rule `preprocess`: scans of a subject sheet to brains on the grid of the template."""
+"""Rule `preprocess`: brain extraction and registration of a sheet's scans to the template grid."""

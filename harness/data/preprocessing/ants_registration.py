@@ -1,4 +1,4 @@
-"""Rigid and affine registration with ANTs, made repeatable: one thread, one seed, matrices in RAS millimetres."""
+"""Reproducible rigid and affine registration with ANTs: one thread, one seed, matrices in RAS millimetres."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import numpy as np
 
 from harness.data.grid import Grid
 
-# ITK sums its metric in the order in which threads finish: only one thread gives the same bytes every time.
-# It reads the variable when it is loaded, so this must come before the first import of ants.
+# ITK sums its metric in the order in which threads finish: only a single thread is reproducible.
+# It reads the variable when it is loaded, so this must precede the first import of ants.
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
-# The seed of the voxels it samples; ANTs takes it from here in every version of antspyx.
+# Seed of the voxel sampling, which every version of antspyx reads from here.
 os.environ["ANTS_RANDOM_SEED"] = "20240527"
 
 
@@ -42,7 +42,7 @@ def align(
 ) -> np.ndarray:
     """The matrix (4, 4) from millimetres of `fixed` to millimetres of `moving` that maximises mutual information.
 
-    `start` is the first guess; `mask` (X, Y, Z) on the grid of `fixed` is where the images are compared.
+    `start` is the initial matrix; `mask` (X, Y, Z) on the grid of `fixed` restricts the comparison.
     """
     import ants
 
@@ -67,13 +67,13 @@ def align(
                 aff_random_sampling_rate=stage.sampling,
                 singleprecision=False,
             )
-            # ANTs folds the first guess into its result.
+            # ANTs composes the initial transform into its result.
             matrix = _matrix(ants.read_transform(found["fwdtransforms"][0], precision="double"))
     return matrix
 
 
 def similarity(fixed: np.ndarray, moving: np.ndarray, where: np.ndarray, bins: int = 32) -> float:
-    """Normalised mutual information (H(a) + H(b)) / H(a, b) of two images inside `where` (Studholme 1999): 1…2."""
+    """Normalised mutual information (H(a) + H(b)) / H(a, b) of two images within `where` (Studholme 1999): 1…2."""
     counts = np.histogram2d(_levels(fixed[where], bins), _levels(moving[where], bins), bins=bins)[0]
     joint = counts / max(counts.sum(), 1)
     whole = _entropy(joint)
@@ -93,7 +93,7 @@ def _entropy(p: np.ndarray) -> float:
 def _image(volume: Volume) -> Any:
     import ants
 
-    # ANTs thinks of LPS; with all images and matrices in RAS it never notices.
+    # ANTs assumes LPS; using RAS for all images and matrices is consistent.
     affine = volume.grid.affine
     return ants.from_numpy(
         np.ascontiguousarray(volume.data, dtype=np.float32),

@@ -1,4 +1,4 @@
-"""Finding the brain: scans that are already extracted, where the head is, and the brain inside of a whole head."""
+"""Brain localisation: detection of extracted scans, head centre, and brain mask of a whole head."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from harness.data.grid import Grid
 from harness.data.preprocessing.scan import Scan
 from harness.modalities import MODALITIES
 
-#: ml, the brain volumes that are believed (with fluid spaces; in MNI space brains are large)
+#: ml, plausible range of brain volumes (with fluid spaces; in MNI space brains are large)
 PLAUSIBLE = (500.0, 2600.0)
 
-#: mm from the template's brain: no tissue is looked for farther outside, everything deeper inside is brain
+#: mm, signed distance from the template's brain: limit of the tissue search, and limit below which all is brain
 NEAR, DEEP = 6.0, -3.0
-#: mm: half the width below which a piece is cut off, half the width of the widest sulcus that is closed
+#: mm: radius of the opening that removes thin pieces, radius of the closing over sulci
 THIN, SULCUS = 4.0, 8.0
-#: mm, scales on which the surface is smoothed and on which illumination is uneven
+#: mm, Gaussian widths of the surface smoothing and of the bias-field estimate
 SMOOTH, LEVEL = 6.0, 20.0
 
 
 def extracted(scan: Scan) -> np.ndarray | None:
-    """The brain mask (I, J, K) of a scan that comes without its skull, or None if it is a whole head.
+    """Brain mask (I, J, K) of a skull-stripped scan, or None for a whole head.
 
-    At least 40 % of the voxels of such a scan have the one background value; the rest has the volume of a brain. What
-    it encloses is brain, even of that value: extractions leave cavities at 0.
+    At least 40 % of the voxels of a stripped scan have the background value; the rest has the volume of a brain.
+    Enclosed cavities belong to the brain even at this value, since extractions leave cavities at 0.
     """
     faces = np.concatenate([np.take(scan.data, (0, -1), axis=axis).ravel() for axis in range(3)])
     values, counts = np.unique(faces, return_counts=True)
@@ -56,7 +56,7 @@ def otsu(values: np.ndarray, classes: int = 2, bins: int = 128) -> list[float]:
 
 
 def head_centre(image: np.ndarray, grid: Grid, height: float = 150.0) -> np.ndarray:
-    """Centre (mm) of the uppermost `height` mm of the head in an upright image: a neck must not pull it down."""
+    """Centre (mm) of the uppermost `height` mm of the head in an image on a RAS grid, unaffected by the neck."""
     inside = image > otsu(image[image > image.min()])[0]
     inside = ndimage.binary_opening(inside, iterations=1)
     rows = inside.sum(axis=(0, 1)) * grid.spacing[0] * grid.spacing[1]
@@ -74,13 +74,13 @@ def distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
 
 
 def inside_head(image: np.ndarray, prior: np.ndarray, spacing: np.ndarray, modality: str = "t1") -> np.ndarray:
-    """The brain (bool) in a whole head, from the signed distance `prior` (mm) to the template's brain placed there.
+    """Brain mask (bool) of a whole head, from the signed distance `prior` (mm) to the registered template's brain.
 
-    Tissue near the template's brain is cut from the scalp by an opening and closed over sulci and fluid. How far its
-    surface lies from the template's is then smoothed along the surface, so that single leaks and gaps do not count,
-    and the template's brain is grown or shrunk by that much.
+    Tissue near the template's brain is separated from the scalp by an opening and closed over sulci and fluid. The
+    distance of its surface to the template's is smoothed along the surface, which suppresses single leaks and gaps, and
+    the template's brain is grown or shrunk by it.
     """
-    # On other than T1-weighted scans the fluid around the brain is bright: it has no ceiling, and is tissue already.
+    # On scans other than T1-weighted ones fluid around the brain is bright: no ceiling, and it counts as tissue.
     ceiling, margin = (1.4, 2.0) if MODALITIES[modality].fluid > 0 else (np.inf, 0.5)
     image = _levelled(image, prior, float(spacing[0]))
     dark, white = _tissue_range(image, prior)
@@ -90,7 +90,7 @@ def inside_head(image: np.ndarray, prior: np.ndarray, spacing: np.ndarray, modal
     pieces, count = ndimage.label(kernel)
     sizes = np.bincount(pieces[prior < DEEP], minlength=count + 1)
     sizes[0] = 0
-    # Fluid and dark lesions belong to the brain: everything deep in the template's brain does.
+    # All voxels deep in the template's brain belong to the brain, including fluid and dark lesions.
     grown = prior < DEEP
     if sizes.any():
         grown |= tissue & (distance(pieces == sizes.argmax(), spacing) < radius)
@@ -104,13 +104,13 @@ def inside_head(image: np.ndarray, prior: np.ndarray, spacing: np.ndarray, modal
 
 
 def _tissue_range(image: np.ndarray, prior: np.ndarray) -> tuple[float, float]:
-    """The grey value that parts fluid and bone from grey matter, and that of white matter."""
+    """Threshold between fluid or bone and grey matter, and the grey value of white matter."""
     white = float(np.quantile(image[prior < -10], 0.9))
     return otsu(np.minimum(image[prior < 4], 1.3 * white), classes=3)[0], white
 
 
 def _levelled(image: np.ndarray, prior: np.ndarray, spacing: float) -> np.ndarray:
-    """The image divided by the local mean of its brain tissue: receive coils see the cerebellum darker than the top."""
+    """Bias-corrected image: divided by the local mean of brain tissue, which receive coils darken in the cerebellum."""
     dark, white = _tissue_range(image, prior)
     tissue = (prior < 2) & (image > 0.8 * dark) & (image < 1.3 * white)
     weight = _blurred(tissue, LEVEL / spacing)

@@ -9,9 +9,9 @@ from pathlib import Path
 from nibabel.openers import ImageOpener
 
 GZIPPED = (".gz", ".mgz")
-HEAD = 256  # bytes that tell formats apart
+HEAD = 256  # bytes read to recognise formats
 DATALAD = "fetch it: datalad get, or git annex get"
-#: pattern of the first bytes, what such a file is, remedy
+#: pattern of the first bytes, description of the format, remedy
 KINDS = (
     (rb"version https://git-lfs", "is a pointer of Git LFS without its content", "fetch it: git lfs pull"),
     (rb"(?s).{0,128}(/annex/objects/|\.git/annex/)", "is a pointer of git-annex without its content", DATALAD),
@@ -43,7 +43,7 @@ def foreign(path: Path) -> tuple[str, str] | None:
 
 
 def read_to_the_end(path: Path) -> None:
-    """Read all of a compressed file: its checksum stands behind the image, where a reader of images never comes.
+    """Read all of a compressed file, to verify its checksum at the end, which image readers do not reach.
 
     Raises OSError, EOFError or zlib.error if it is damaged.
     """

@@ -1,4 +1,4 @@
-"""Grids in millimetres and resampling between them: linear for grey values, class by class for labels."""
+"""Geometry of grids in millimetres and resampling: linear for grey values, class by class for labels."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from harness.data.grid import Grid
 
 
 def upright(low: np.ndarray, high: np.ndarray, spacing: float) -> Grid:
-    """The grid of cubes of `spacing` mm along right, anterior and superior whose centres span `low` to `high` (mm)."""
+    """RAS grid of isotropic voxels of `spacing` mm whose centres span `low` to `high` (mm)."""
     shape = np.maximum(np.ceil((np.asarray(high) - low) / spacing - 1e-6).astype(int) + 1, 2)
     affine = np.diag([spacing, spacing, spacing, 1.0])
-    # The surplus of the last voxel is shared by both ends.
+    # The surplus length is split between both ends.
     affine[:3, 3] = low - ((shape - 1) * spacing - (np.asarray(high) - low)) / 2
     return Grid((int(shape[0]), int(shape[1]), int(shape[2])), affine)
 
@@ -31,7 +31,7 @@ def sample(
 
     `matrix` (4, 4) leads from millimetres of the grid to millimetres of the volume (default: the same space).
     Where the grid is coarser than the volume, the volume is first smoothed with a Gaussian of (ratio - 1) / 2 voxels
-    against aliasing (the rule of scikit-image's `resize`). order 1 is linear, 0 takes the nearest voxel as is.
+    against aliasing (the rule of scikit-image's `resize`). order 1 is linear, 0 nearest-neighbour without smoothing.
     """
     through = np.linalg.inv(affine) @ (np.eye(4) if matrix is None else matrix) @ grid.affine
     data, through = _cropped(np.asarray(data, dtype=np.float32), through, grid.shape)
@@ -51,11 +51,11 @@ def sample_labels(
 ) -> np.ndarray:
     """Labels (uint8) at the voxels of `grid`.
 
-    rule `above_0.4` resamples the label as a number and gives 1 where it is above 0.4 (UPD_study). With `classes`, each
-    class is resampled linearly to its share of every voxel. As many voxels as make up the volume of all classes, those
-    with most of any, get the class with the largest share: so the volume is kept, however small or ragged the lesion.
-    No class appears or vanishes: one too small to win a voxel keeps the one where its share is largest, as long as any
-    of it lies on the grid.
+    rule `above_0.4` resamples the label as a number and returns 1 where it is above 0.4 (UPD_study). With `classes`,
+    each class is resampled linearly to its fraction of every voxel. The voxels with the largest total fraction, as many
+    as make up the volume of all classes, get the class with the largest fraction: this preserves the volume even of
+    small or ragged lesions. No class appears or vanishes: one too small to win a voxel gets the voxel with its largest
+    fraction, if any of it lies on the grid.
     """
     if rule == "above_0.4":
         return (sample(data, affine, grid, matrix) > 0.4).astype(np.uint8)
@@ -73,7 +73,7 @@ def sample_labels(
         best = np.where(wins, share, best)
     for c, share in shares.items():
         if not (result == c).any():
-            # Not at the cost of another class that has this one voxel alone.
+            # Not at the cost of another class with only one voxel.
             alone = [other for other in classes if (result == other).sum() == 1]
             share = np.where(np.isin(result, alone), 0, share)
             if share.max() > 0:
@@ -90,7 +90,7 @@ def _volume_on(grid: Grid, labels: np.ndarray, affine: np.ndarray, matrix: np.nd
 
 
 def _cropped(data: np.ndarray, through: np.ndarray, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """The part of the volume that the grid reaches, with `through` adapted; margins for smoothing are kept."""
+    """The part of the volume that the grid covers, with margins for smoothing, and `through` adapted to it."""
     low, high = extent(shape, through)
     step = np.sqrt((through[:3, :3] ** 2).sum(axis=1))
     margin = np.ceil(1.5 * step).astype(int) + 2

@@ -1,5 +1,5 @@
-"""A first guess of where one brain lies in another scan: a coarse search over pose and size, far cheaper than
-registration and hard to mislead by a neck, a tilted head or a header that is centimetres off."""
+"""Initialisation of registration: a coarse search over pose and size, far cheaper than registration and robust against
+a neck, a tilted head or a header that is centimetres off."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from scipy import ndimage
 
 from harness.data.grid import Grid
 
-#: mm between the points that are compared, and how far around the brain they reach
+#: mm between sample points, and margin of the sampled region around the brain
 STEP, REACH = 8.0, 10.0
 BINS = 12
-#: usual size of a brain relative to the template's, and the price (nats) of another
+#: usual size of a brain relative to the template's, and penalty (nats) of deviations
 USUAL, PENALTY = 0.95, 1.0
 
-#: degrees, mm and relative size by which each number of a pose is first moved: three turns, three shifts, three sizes
+#: initial step of each pose parameter: three rotations (degrees), three shifts (mm), three relative sizes
 STEPS = (8.0, 8.0, 8.0, 6.0, 6.0, 6.0, 0.06, 0.06, 0.06)
 
 
@@ -42,8 +42,8 @@ SAME = Range(
 class Similarity:
     """Mutual information (nats) of a brain and a moving image, as a function of the matrix between their millimetres.
 
-    fixed: (X, Y, Z) and its brain `mask` on voxels of about STEP mm; moving: (X, Y, Z) on a finer upright grid.
-    surroundings: whether the fixed image shows what is around the brain; a template does not.
+    fixed: (X, Y, Z) and its brain `mask` on voxels of about STEP mm; moving: (X, Y, Z) on a finer RAS grid.
+    surroundings: whether the fixed image shows tissue around the brain; a template does not.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class Similarity:
 
 
 def guesses(similarity: Similarity, centres: list[np.ndarray], span: Range, count: int = 4) -> list[np.ndarray]:
-    """Up to `count` matrices (4, 4) from fixed to moving, the most likely first, climbed to from starts well apart.
+    """Up to `count` matrices (4, 4) from fixed to moving, best first, by hill climbing from well-separated starts.
 
-    `centres` (mm) are where the middle of the brain may be in the moving image.
+    `centres` (mm) are candidate positions of the brain's middle in the moving image.
     """
     starts = [
         (np.array([pitch, 0, 0, 0, forward, up, size, size, size]), centre)
@@ -91,19 +91,19 @@ def guesses(similarity: Similarity, centres: list[np.ndarray], span: Range, coun
             break
     free = 6 if span.rigid else 9
     climbed = [(*_climb(similarity, pose, centre, free), centre) for pose, centre in apart]
-    # Roll and turn are only found by climbing, so a start that looked poor may end as the best.
+    # Only climbing adjusts the other rotations, so a start with a poor score may end as the best.
     climbed.sort(key=lambda found: -found[0])
     return [_matrix(pose, similarity.middle, centre) for _, pose, centre in climbed]
 
 
 def _score(similarity: Similarity, pose: np.ndarray, centre: np.ndarray) -> float:
-    """Similarity less a penalty on sizes far from the usual: a neck is not a brain stretched to half its size again."""
+    """Similarity minus a penalty on unusual sizes, which prevents the brain from being stretched over a neck."""
     unusual = float((np.log(pose[6:9] / USUAL) ** 2).sum())
     return similarity(_matrix(pose, similarity.middle, centre)) - PENALTY * unusual
 
 
 def _climb(similarity: Similarity, pose: np.ndarray, centre: np.ndarray, free: int) -> tuple[float, np.ndarray]:
-    """Move one of the first `free` numbers of the pose at a time while that helps, with ever smaller steps."""
+    """Coordinate-wise hill climbing over the first `free` pose parameters, with decreasing steps."""
     best = _score(similarity, pose, centre)
     step = np.array(STEPS)
     for _ in range(3):
@@ -122,7 +122,7 @@ def _climb(similarity: Similarity, pose: np.ndarray, centre: np.ndarray, free: i
 
 
 def _matrix(pose: np.ndarray, middle: np.ndarray, centre: np.ndarray) -> np.ndarray:
-    """The matrix that sizes and turns around `middle` and brings it to `centre` plus the pose's shift."""
+    """The matrix that scales and rotates about `middle` and moves it to `centre` plus the pose's shift."""
     a, b, c = np.deg2rad(pose[:3])
     turn_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
     turn_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
@@ -134,5 +134,5 @@ def _matrix(pose: np.ndarray, middle: np.ndarray, centre: np.ndarray) -> np.ndar
 
 
 def _ranks(image: np.ndarray, sample: np.ndarray, bins: int) -> np.ndarray:
-    """Each value's bin 0…bins-1 among equally filled bins of `sample`."""
+    """Quantile bin 0…bins-1 of each value, with respect to `sample`."""
     return np.searchsorted(np.quantile(sample, np.arange(1, bins) / bins), image)

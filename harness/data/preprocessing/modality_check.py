@@ -1,10 +1,10 @@
-"""Whether a registered scan looks like what it is given as: T1- or T2-weighted, and not turned by its header.
+"""Modality check of a registered scan: its stated weighting, T1 or T2, and the orientation in its header.
 
-Fluid is dark on T1-weighted scans and bright on T2-weighted ones; a brain that lies otherwise than its header says is
-registered all the same, but resembles the template little.
+Fluid is dark on T1-weighted scans and bright on T2-weighted ones. A brain with a wrong orientation in its header is
+registered nevertheless, but resembles the template little.
 
-What counts is the sign of the correlation with the T1-weighted template, in both halves of the brain, since a stroke
-may take most of one. Ranges that were measured on voxels of 1, 2 and 4 mm:
+The criterion is the sign of the correlation with the T1-weighted template, in both halves of the brain, since a stroke
+may cover most of one. Ranges measured on voxels of 1, 2 and 4 mm:
 
     scans                                                             larger half       smaller half
     real T1, 19 (healthy, glioma, multiple sclerosis, stroke)         0.51 …  0.70      0.43 …  0.68
@@ -27,10 +27,10 @@ from harness.data.preprocessing.scan import BadScan
 from harness.data.preprocessing.template import Template
 from harness.modalities import MODALITIES
 
-#: mm: voxels on which the two are compared, and how deep they must lie. Nearer to the surface it is the brain mask that
-#: correlates, and fluid that one scan shows and the other does not.
+#: mm: voxel size of the comparison, and minimum depth. Nearer to the surface the brain mask dominates the correlation,
+#: as does fluid visible on only one of the two scans.
 SPACING, DEEP = 4.0, 10.0
-#: least correlation, by `Modality.fluid`: of a T1 in the larger half, and of a T2, negated, in the smaller one
+#: minimum correlation, by `Modality.fluid`: the larger half's of a T1, the smaller half's, negated, of a T2
 UPRIGHT = {1: 0.35, -1: 0.25}
 TURNED = (
     "does not lie as its header says, or is damaged (correlation {:.2f} with the template, a scan that is placed right "
@@ -42,7 +42,7 @@ REMEDY = "name each file for what it is, or exclude the subject"
 def correlations(image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid) -> tuple[float, float]:
     """Correlation of a registered image (X, Y, Z) with the T1-weighted template deep in the left and the right half.
 
-    Each -1…1; 0 for a half of which fewer than 50 voxels can be compared.
+    Each -1…1; 0 for a half with fewer than 50 comparable voxels.
     """
     target = template.at(SPACING)
     share = geometry.sample(inside, grid.affine, target.grid)
@@ -59,10 +59,10 @@ def correlations(image: np.ndarray, inside: np.ndarray, template: Template, grid
 
 
 def check(modality: str, image: np.ndarray, inside: np.ndarray, template: Template, grid: Grid, path: Path) -> None:
-    """Raise BadScan if a scan that is given as T1 looks T2-weighted, or the other way round, in both halves.
+    """Raise BadScan if a scan stated as T1 appears T2-weighted, or vice versa, in both halves.
 
-    So it is if neither half resembles the template as a scan of this contrast does that lies as its header says. A
-    modality whose contrast is neither, as that of FLAIR, is not checked.
+    Raises BadScan, too, if neither half resembles the template like a correctly oriented scan of this contrast. A
+    modality of neither contrast, such as FLAIR, is not checked.
     """
     kind = MODALITIES[modality]
     if not kind.fluid:

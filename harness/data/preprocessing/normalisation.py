@@ -1,4 +1,4 @@
-"""Scaling of grey values to [0, 1] by a named rule."""
+"""Intensity normalisation to [0, 1] by a named rule."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ FLOOR = 1e-3
 
 
 def scale(image: np.ndarray, brain: np.ndarray, rule: str, voxels: int) -> np.ndarray:
-    """`image` scaled to [FLOOR, 1] inside `brain` and 0 outside, float32.
+    """`image` scaled to [FLOOR, 1] in `brain` and 0 outside, float32.
 
-    voxels: number of voxels of the whole volume with its background, which `p98` counts in.
+    voxels: number of voxels of the whole volume with its background, which `p98` includes.
     Raises ValueError if the brain has no value above 0.
     """
     values = np.maximum(image[brain], 0)

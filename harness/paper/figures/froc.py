@@ -72,7 +72,7 @@ def make(sources: Sources) -> Figure:
 
 
 def points(results: Results, method: str, task: str) -> dict[float, np.ndarray]:
-    """False positives per subject and sensitivity (2, seeds), of seeds with both, by healthy rate in ascending order."""
+    """False positives per subject and sensitivity (2, seeds), of seeds with both, by ascending healthy rate."""
     rows = results.rows[(results.rows["method"] == method) & (results.rows["task"] == task)]
     found = {}
     for metric in dict.fromkeys(rows["metric"]):

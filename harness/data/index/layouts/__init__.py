@@ -1,1 +1,1 @@
-"""Layouts of raw data sets, one per file."""
+"""Layouts of raw data sets, one per module."""

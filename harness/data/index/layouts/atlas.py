@@ -1,4 +1,4 @@
-"""ATLAS R2.0: T1-weighted scans of people after a stroke, in MNI space, with the outline of the lesion."""
+"""ATLAS R2.0: T1-weighted scans of stroke patients, in MNI space, with lesion masks."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.data.index import layout
 class Layout(layout.Layout):
     """`sub-r###s###_ses-1_space-MNI152NLin2009aSym_T1w.nii.gz` and its `…_label-L_desc-T1lesion_mask.nii.gz`.
 
-    The encrypted archive of Liew et al. (2022) also has a folder `Testing` without masks; it is not looked into.
+    The encrypted archive of Liew et al. (2022) also has a folder `Testing` without masks, which is skipped.
     """
 
     expected = "ATLAS_2/Training/R*/sub-*/ses-1/anat/sub-*_space-MNI152NLin2009aSym_T1w.nii.gz"

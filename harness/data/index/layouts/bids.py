@@ -1,4 +1,4 @@
-"""Any BIDS data set, with outlines of lesions in its derivatives (OpenNeuro ds004884, ARC, and ds004889, SOOP)."""
+"""BIDS data sets with lesion masks in their derivatives (OpenNeuro ds004884, ARC, and ds004889, SOOP)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 from harness.data.index import layout
 
 SCAN = re.compile(r"sub-[^\W_]+(?:_[^\W_]+(?:-[^\W_]+)?)*_(?P<suffix>[^\W_]+)\.nii(?:\.gz)?", re.ASCII)
-#: the whole outline, as ARC and SOOP (`_desc-lesion_mask`), fMRIPrep (`_label-lesion_roi`), ISLES (`_msk`) and ivadomed
-#: (`_lesion-manual`) name it; not a part of it such as `desc-lesionAcute`
+#: names of whole-lesion masks in ARC and SOOP (`_desc-lesion_mask`), fMRIPrep (`_label-lesion_roi`), ISLES (`_msk`) and
+#: ivadomed (`_lesion-manual`); excludes partial ones such as `desc-lesionAcute`
 MASK = re.compile(
     r"sub-[^\W_]+_(?:.*_)?(?:(?:label|desc)-(?:T1|T2)?lesion(?:_[a-z]+-[A-Za-z0-9]+)*_(?:mask|roi|dseg)"
     r"|lesion-manual|lesion(?:_?mask|_roi|_msk)?|msk)\.nii(?:\.gz)?",
@@ -25,7 +25,7 @@ LOCALIZER = re.compile(r"localizer|scout|survey|^loc|loc$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Found:
-    """One file: its path below the root, the entities in its name, and how masks call such a scan."""
+    """One file: its path below the root, the entities in its name, and its kind of scan in mask names."""
 
     path: Path
     entities: dict[str, str]
@@ -37,7 +37,7 @@ class Found:
 
     @property
     def last(self) -> int:
-        """How many reasons there are to take any other scan first."""
+        """Number of reasons to prefer any other scan."""
         entities = self.entities
         return sum((
             "ce" in entities,
@@ -52,11 +52,11 @@ class Layout(layout.Layout):
     usually below `derivatives/`.
 
     The mask selects the scans: the T2 and the FLAIR of its session, and the T1 of the same or the nearest session.
-    Without a mask the first session with a T1 counts. Among several scans of a kind the entities in the mask's name
-    (`acq`, `rec`, `run`, …) select one, else the first counts; runs and sessions sort as numbers; scans with a contrast
-    agent, of phases, of another space and localizers come last. The mask's name states its scan (`space-TRACE`,
-    `_T2w_desc-lesion`).
-    `entities` go before all of that: scans that have them, as far as there are any, are the only ones.
+    Without a mask the first session with a T1 is used. Among several scans of a kind the entities in the mask's name
+    (`acq`, `rec`, `run`, …) select one, else the first is used; runs and sessions sort as numbers; scans with a
+    contrast agent, of phases, of another space and localizers come last. The mask's name states its scan
+    (`space-TRACE`, `_T2w_desc-lesion`).
+    `entities` take precedence: if any scans of a kind have them, only these are used.
     """
 
     has_entities = True
@@ -76,7 +76,7 @@ class Layout(layout.Layout):
         return [files for files in chosen if files.scans]
 
     def _wanted(self, scans: list[Found]) -> list[Found]:
-        """The scans of a subject without those of a kind that others with the wanted entities stand for."""
+        """The scans of a subject that match the requested entities best among those of their kind."""
 
         def misses(scan: Found) -> int:
             return sum(_value(scan.entities.get(key, "")) != _value(value) for key, value in self.entities.items())
@@ -86,9 +86,9 @@ class Layout(layout.Layout):
 
 
 def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files:
-    """The files of one subject, and the kinds of which there was a choice."""
+    """Files of one subject, and the kinds with several candidates."""
     kinds = {"", *(scan.kind for scan in scans)}
-    # A mask in the space of a template is no outline in the voxels of a scan.
+    # A mask in template space does not have the voxel grid of a scan.
     mask = min(masks, key=lambda found: (found.entities.get("space", "") not in kinds, _natural(found)), default=None)
     several = set()
 
@@ -114,7 +114,7 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
         t1, t2 = best("T1w", near), best("T2w", [mask.session])
         drawn_on = best(mask.kind, [mask.session])
         if drawn_on is None and t1 and t1.session != mask.session:
-            drawn_on = t2  # of the two visits only this scan can have the voxels of the mask
+            drawn_on = t2  # of the two visits only this scan can have the mask's voxel grid
     if drawn_on is t1:
         drawn_on = None
     visit = [mask.session] if mask else [t1.session] if t1 else sessions
@@ -135,7 +135,7 @@ def _unlike(mask: Found | None, scan: Found) -> int:
 
 
 def _apart(session: str, other: str) -> tuple[float, list[tuple[int, str]]]:
-    """How far one session is from another: by number where both have one, the same first."""
+    """Distance of one session from another: by number where both have one; the same session first."""
     if session == other:
         return -1.0, []
     numbers = [re.fullmatch(r"\D*(\d+)", name) for name in (session, other)]
@@ -144,23 +144,23 @@ def _apart(session: str, other: str) -> tuple[float, list[tuple[int, str]]]:
 
 
 def _natural(found: Found) -> list[tuple[int, str]]:
-    """Order by name, with numbers as numbers."""
+    """Natural sort key of a file."""
     return layout.natural(found.path.as_posix())
 
 
 def _drawn_on(name: str) -> str:
-    """The kind of scan that a mask's name says it was drawn on, or nothing."""
+    """The kind of scan that a mask's name states as its reference; "" without one."""
     match = re.search(r"_space-(\w+?)_|_(T1w|T2w|FLAIR)_(?:desc|label|lesion)", name)
     return (match[1] or match[2]) if match else ""
 
 
 def _kind(suffix: str, entities: dict[str, str]) -> str:
-    """How masks call a scan: by its suffix, or a diffusion image by its reconstruction (`rec-TRACE_dwi`)."""
+    """Kind of a scan in mask names: its suffix, or the reconstruction of a diffusion image (`rec-TRACE_dwi`)."""
     return entities.get("rec", suffix) if suffix == "dwi" else suffix
 
 
 def _value(value: str) -> str:
-    """The value of an entity, numbers without leading zeros: run-02 is run 2."""
+    """Value of an entity, with numbers stripped of leading zeros: run-02 is run 2."""
     return str(int(value)) if value.isdecimal() else value
 
 

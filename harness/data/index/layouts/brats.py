@@ -11,7 +11,7 @@ from harness.data.index import layout
 class Layout(layout.Layout):
     """`BraTS20_Training_###/BraTS20_Training_###_{t1,t2,flair,t1ce,seg}.nii` or `.nii.gz` (Bakas et al. 2018).
 
-    The mask of subject 355 is shipped as `W39_1998.09.19_Segm.nii`; any `*_Segm.nii` in a subject's folder is taken.
+    The mask of subject 355 is shipped as `W39_1998.09.19_Segm.nii`; any `*_Segm.nii` in a subject's folder is accepted.
     """
 
     expected = "MICCAI_BraTS2020_TrainingData/BraTS20_Training_*/BraTS20_Training_*_t1.nii.gz (or .nii)"

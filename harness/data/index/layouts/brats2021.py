@@ -13,7 +13,7 @@ class Layout(layout.Layout):
     """`BraTS2021_#####_{t1,t2,flair,t1ce,seg}.nii.gz` and `BraTS-GLI-#####-###-{t1n,t2w,t2f,t1c,seg}.nii.gz`, in
     folders by subject.
 
-    Other cohorts of BraTS 2023 (`BraTS-MEN-`, `BraTS-MET-`, …) are named alike.
+    Other cohorts of BraTS 2023 (`BraTS-MEN-`, `BraTS-MET-`, …) are named likewise.
     """
 
     expected = "BraTS2021_*/BraTS2021_*_t1.nii.gz or BraTS-GLI-*/BraTS-GLI-*-t1n.nii.gz"

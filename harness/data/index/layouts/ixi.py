@@ -8,9 +8,9 @@ from harness.data.index import layout
 
 
 class Layout(layout.Layout):
-    """`IXI###-HOSPITAL-####-T1.nii.gz` and `…-T2.nii.gz`, as the archives IXI-T1.tar and IXI-T2.tar hold them.
+    """`IXI###-HOSPITAL-####-T1.nii.gz` and `…-T2.nii.gz`, as in the archives IXI-T1.tar and IXI-T2.tar.
 
-    The archives unpack their files without a folder; any folder below the root will do. Some subjects lack one of both.
+    The archives contain no folders; files may be in any folder below the root. Some subjects lack one of the two scans.
     """
 
     expected = "IXI*-{Guys,HH,IOP}-*-T1.nii.gz and -T2.nii.gz"

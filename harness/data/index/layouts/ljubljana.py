@@ -1,4 +1,4 @@
-"""Ljubljana: multiple sclerosis, four scans on one grid, whole head, lesions agreed on by three raters."""
+"""Ljubljana: multiple sclerosis, four scans on one grid, whole head, consensus lesion masks of three raters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from harness.data.index import layout
 class Layout(layout.Layout):
     """`patient##/patient##_{T1W,T2W,FLAIR,T1WKS}.nii.gz` and `patient##_consensus_gt.nii.gz` (Lesjak et al. 2017).
 
-    Each patient's folder `raw` holds the scans on their own grids under the same names; it is not looked into.
+    Each patient's folder `raw` holds the scans on their own grids under the same names; it is skipped.
     """
 
     expected = "patient*/patient*_T1W.nii.gz, _T2W.nii.gz and _consensus_gt.nii.gz"

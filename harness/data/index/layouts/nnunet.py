@@ -1,4 +1,4 @@
-"""A raw data set of nnU-Net: a file per channel, labels beside them, and the channels' names in dataset.json."""
+"""Raw data sets of nnU-Net: a file per channel, label files, and channel names in dataset.json."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ KINDS = {
 
 class Layout(layout.Layout):
     """`imagesTr/NAME_CCCC.nii.gz` and `labelsTr/NAME.nii.gz`; `channel_names` of `dataset.json` (before version 2
-    `modality`) says which channel CCCC is T1, T2, FLAIR or T1 with contrast. Scans of `imagesTs` have no labels there
-    and are left out.
+    `modality`) defines which channel CCCC is T1, T2, FLAIR or T1 with contrast. Scans of `imagesTs` lack labels and are
+    left out.
     """
 
     expected = "imagesTr/NAME_0000.nii.gz, labelsTr/NAME.nii.gz and dataset.json that names the channels T1, T2, …"
@@ -45,7 +45,7 @@ class Layout(layout.Layout):
 def channels(path: Path) -> dict[str, str]:
     """Numbers of the channels by modality, four digits each.
 
-    Raises HarnessError if the file is no description of a data set, or names no channel that is known.
+    Raises HarnessError if the file is no description of a data set, or names no known channel.
     """
     try:
         about = read_json(path)

@@ -1,4 +1,4 @@
-"""Any scans at all: a CSV that names the files of each subject. The root of such a data set is the CSV itself."""
+"""Scans of any naming: a CSV that lists the files of each subject. The root of such a data set is the CSV itself."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ OTHERS = ", ".join(COLUMNS[2:])
 
 
 class Layout(layout.Layout):
-    """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; `mask`, `drawn_on` and `brain` where there are
-    such files; empty where one has none.
+    """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; optionally `mask`, `drawn_on` and `brain`; empty
+    for missing files.
 
-    Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan that a mask was drawn on, if its
-    voxels are those of none of these; `brain` a mask of the brain on the voxels of the T1, or of the first scan.
+    Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan that a mask was drawn on, if none
+    of the other scans has the mask's grid; `brain` is a brain mask on the grid of the T1, or of the first scan.
     """
 
     expected = f"a CSV with the columns subject, one of {', '.join(NAMES)} and, where there are such files, {OTHERS}"
@@ -49,7 +49,7 @@ class Layout(layout.Layout):
         return list(found.values())
 
     def _files(self, root: Path, line: int, record: dict[str, str]) -> layout.Files:
-        """One line. Raises HarnessError for a line with too many cells, without a name, or with a file not there."""
+        """Files of one line. Raises HarnessError for too many cells, a missing name, or a missing file."""
         if None in record:
             raise HarnessError(f"{root}, line {line}: more cells than columns; quote a path that has a comma")
         cells = {name: (record.get(name) or "").strip() for name in COLUMNS}
