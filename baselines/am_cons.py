@@ -39,8 +39,8 @@ class Params(TrainingParams):
     batch: int = 8  # slices
     width: int = 64  # channels of the first residual stage, doubled in each further one; ResNet-18
     latent: int = 32  # length of the latent code
-    kl_weight: float = 10.0  # of the KL divergence
-    entropy_weight: float = 0.1  # of the entropy of the attention
+    kl_weight: float = 10.0  # weight of the KL divergence
+    entropy_weight: float = 0.1  # weight of the entropy of the attention
     maximise: bool = True  # maximise the entropy of the attention; False: minimise it
     erosion: int = 6  # voxels, side of the square that erodes the brain mask of the entropy; 0: the whole image
     score_erosion: int = scoring(6)  # voxels, likewise for the score; 0 or 1: the whole brain

@@ -92,7 +92,7 @@ class Baseline(SquareReconstruction):
         return cast(VAE, self.context.required)
 
     def restored(self, images: Tensor, rng: Streams) -> Tensor:
-        """Images (N, 1, side, side) after gradient steps on `objective`, each by itself."""
+        """Images (N, 1, side, side) after gradient steps on `objective`, independent of each other."""
         p = self.params
         # The same draws for every slice: the result does not depend on the batch size.
         generator = rng.child("restoration")["latent"]

@@ -41,7 +41,7 @@ class Params(TrainingParams):
     width: int = 32  # channels of the first convolution, doubled in each further one; UPD_study, T2: 16
     bottleneck_channels: int = 64  # channels at the dense layers; T2: 16
     latent: int = 512  # length of the latent code
-    kl_weight: float = 1e-4  # of the KL divergence per latent dimension; T2: 1e-3
+    kl_weight: float = 1e-4  # weight of the KL divergence per latent dimension; T2: 1e-3
     sample: bool = scoring(False)  # score with a random latent code instead of its mean
     compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see harness/methods/scoring/similarity.py
 

@@ -39,7 +39,7 @@ def simulate(subjects: float, spacing: float) -> Budget:
 
 
 def preprocess(subjects: float, spacing: float) -> Budget:
-    """Budget of one chunk of `subjects`, processed in turn; raw heads of 1 mm dominate, whatever the packed voxel size.
+    """Budget of one chunk of `subjects`, processed in turn; raw heads of 1 mm dominate at any packed voxel size.
 
     Eight scans of ATLAS took 0.6 GB and 2 s each; T2-weighted ones, external brain extraction and slow disks take more.
     """

@@ -87,7 +87,7 @@ class Bins:
 def encode(bits: np.ndarray) -> np.ndarray:
     """Codes (n,) uint32 of the scores ≥ 0 and finite whose float32 bit patterns are `bits` (n,) uint32.
 
-    Equal scores have equal codes, a greater score a greater code, and 0 the code 0. No two scores share a code.
+    Codes increase strictly with the score, and 0 has the code 0.
     """
     # Branch-free: the part of the score within [½, 1] is subtracted and added back mirrored.
     within = np.minimum(np.maximum(bits, np.uint32(HALF)), np.uint32(ONE))

@@ -141,7 +141,7 @@ def _subjects(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
     if not len(ill) or not len(healthy):
         return
     interval = None
-    if resamples and len(ill) > 1 and len(healthy) > 1:  # each group is resampled by itself
+    if resamples and len(ill) > 1 and len(healthy) > 1:  # each group is resampled separately
         won = (ill[:, None] > healthy) + 0.5 * (ill[:, None] == healthy)
         drawn = resampling_weights(len(ill), resamples, seed) @ won
         interval = _interval((drawn * resampling_weights(len(healthy), resamples, seed + 1)).sum(axis=1) / won.size)

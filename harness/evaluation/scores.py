@@ -54,7 +54,7 @@ class ArrayScores:
         return grid.bins(bits if self._low else encode(bits))
 
     def _extremes(self, highest: int) -> tuple[int, int]:
-        """Codes of the smallest score above zero and of the largest, whose bits are known; NOTHING if all are 0."""
+        """Codes of the smallest score above zero and of the largest, with bits `highest`; NOTHING if all are 0."""
         if highest == 0:
             return NOTHING
         # Zero minus one wraps round to the largest integer.

@@ -9,7 +9,7 @@ may cover most of one. Ranges measured on voxels of 1, 2 and 4 mm:
     scans                                                             larger half       smaller half
     real T1, 19 (healthy, glioma, multiple sclerosis, stroke)         0.51 …  0.70      0.43 …  0.68
     real T2, 10, placed through their T1                             -0.66 … -0.33     -0.70 … -0.36
-    the same T2 given as T1, brain and pose found on them alone      -0.62 … -0.27     -0.66 … -0.33
+    the same T2 stated as T1, brain and pose estimated without T1    -0.62 … -0.27     -0.66 … -0.33
     simulated T1, 72 of the default cohort, strokes to 159 ml         0.46 …  0.78      0.17 …  0.75
     simulated T2, 60 of it                                           -0.73 … -0.24     -0.76 … -0.49
     T1 with a header of another orientation, 13 (5 real)             up to 0.28

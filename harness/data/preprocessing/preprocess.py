@@ -1,4 +1,4 @@
-"""Preprocessing of a subject sheet, subject by subject: resumable, and a bad file costs its subject alone."""
+"""Preprocessing of a subject sheet, subject by subject: resumable, and a bad file loses only its subject."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from harness.modalities import MODALITIES, NAMES
 
 
 def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
-    """Every n-th row from the i-th on, for a `name` like `2/8` or `2-of-8`. Raises HarnessError for another name."""
+    """Every n-th row from the i-th on, for a `name` i/n such as `2/8` or `2-of-8`. Raises HarnessError for others."""
     first, _, last = name.replace("-of-", "/").partition("/")
     if not (first.isdigit() and last.isdigit() and 1 <= int(first) <= int(last)):
         raise HarnessError(f"chunk: {name!r} is not like 2/8, the second of eight")
@@ -36,11 +36,11 @@ def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
 def preprocess(
     sheet: Sheet, rows: Iterable[Row], out: Path, chosen: Preprocessing, modalities: Sequence[str] = ("t1", "t2")
 ) -> Iterable[Outcome]:
-    """Register each subject into the folder `out`/SUBJECT and yield what became of it; done ones are not done again.
+    """Register each subject into the folder `out`/SUBJECT, or reuse earlier results, and yield its outcomes.
 
-    modalities: those wanted; T1-weighted scans, which others are registered through, are registered in any case.
+    modalities: those requested; T1-weighted scans, through which others are registered, are always included.
     """
-    # A template that cannot be read is a mistake of the user and must not pass for a bad subject.
+    # An unreadable template is a user error and must not count as a bad subject.
     templates.load(chosen.template)
     skull_stripping.check(chosen.brain)
     for row in rows:
@@ -53,7 +53,7 @@ def preprocess(
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     record = _subject(sheet, row, out / row.subject, chosen, modalities)
-        # ANTs and ITK report trouble with a scan by errors of any kind.
+        # ANTs and ITK raise exceptions of any type for a bad scan.
         except Exception as error:
             yield Outcome(row.subject, "lost", **_blame(error, getattr(row, row.reference or "mask"), sheet, row))
             continue
@@ -120,12 +120,12 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
 
 @dataclass(frozen=True)
 class Registered:
-    """A scan, its image on the packed grid, and how it was registered."""
+    """A scan, its image on the packed grid, and its registration."""
 
     path: Path
     scan: Scan
     image: np.ndarray  # in [0, 1], 0 outside the brain
-    inside: np.ndarray  # the brain, bool
+    inside: np.ndarray  # brain mask, bool
     matrix: np.ndarray  # (4, 4) from template to scan millimetres
     similarity: float | None  # normalised mutual information with the image that it was registered to
     lifted: float  # fraction of the brain's grey values that were below 0
@@ -134,7 +134,7 @@ class Registered:
 def _registered(
     name: str, path: Path, scan: Scan, place: Located, template: templates.Template, chosen: Preprocessing
 ) -> Registered:
-    """A scan brought to the packed grid. Raises BadScan where it is not of the modality `name`."""
+    """A scan resampled to the packed grid. Raises BadScan if it does not appear to be of the modality `name`."""
     image, inside = resample(place, template, chosen)
     modality_check.check(name, image, inside, template, template.packed(chosen), path)
     return Registered(path, scan, image, inside, place.matrix, place.similarity, lift(place)[0])
@@ -143,7 +143,7 @@ def _registered(
 def _reference(sheet: Sheet, row: Row) -> tuple[str, Path]:
     """The modality and the path of the scan that is registered to the template.
 
-    That is the T1-weighted one in a data set that has any, else the first of NAMES. Raises BadScan without it.
+    This is the T1-weighted one in a data set with any, else the first of NAMES. Raises BadScan without it.
     """
     first = "t1" if any(other.t1 for other in sheet.rows) else row.reference
     path = sheet.file(row, first) if first else None
@@ -156,9 +156,9 @@ def _reference(sheet: Sheet, row: Row) -> tuple[str, Path]:
 def _labels(
     path: Path, drawn_on: Path | None, registered: dict[str, Registered], first: Located, chosen: Preprocessing
 ) -> tuple[Scan, np.ndarray]:
-    """The labels, and the matrix from template to their millimetres: those of the scan whose voxels they have.
+    """The labels, and the matrix from template to their millimetres, by the scan with the same grid.
 
-    Raises OffGrid where that is neither `drawn_on` nor one of the registered scans, the reference first.
+    Raises OffGrid if neither `drawn_on` nor a registered scan, starting with the reference, has the mask's grid.
     """
     if drawn_on is not None:
         for one in registered.values():
@@ -177,12 +177,12 @@ def _labels(
 
 
 def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[str]) -> list[dict[str, str]]:
-    """What one should know of a subject that is kept: file and reason of each."""
+    """Notes on a subject that is kept: file and reason of each."""
     notes = []
     first = next(iter(record["template_to_scan"]))
     file = getattr(row, first)
-    # No lesion that can be seen is a finding like any other. AP pools the voxels of all subjects, to which healthy ones
-    # add negatives only; without them a set of patients would look easier than it is.
+    # An empty mask is a valid annotation. AP pools the voxels of all subjects, and healthy ones add only negatives:
+    # without them the task would appear easier than it is.
     if row.unmasked:
         notes.append({"file": file, "reason": "has no mask: kept as healthy, as the config has it"})
     elif record.get("lesion_voxels") == 0:
@@ -206,9 +206,9 @@ def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[
 
 
 def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str]:
-    """File (relative to the row's root) and reason of an error; `file` is to blame unless the error names another.
+    """File (relative to the row's root) and reason of an error; the file is `file` unless the error names another.
 
-    Raises HarnessError for an error that is no fault of the subject: full disks, too little memory.
+    Raises HarnessError for an error not caused by the subject: a full disk, too little memory.
     """
     if isinstance(error, HarnessError):
         raise error

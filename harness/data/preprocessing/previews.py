@@ -1,4 +1,4 @@
-"""Three slices through the brain, for looking: of the scan as it came, and of the volume as it is packed."""
+"""Previews for visual checks: three slices through the brain of the raw scan and of the packed volume."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from harness.data.preprocessing import geometry
 from harness.data.preprocessing.registration import Located
 from harness.data.preprocessing.scan import Scan
 
-#: mm, voxel size of the pictures of a scan as it came
+#: mm, voxel size of the previews of a raw scan
 SPACING = 2.0
 
 
 def before(scan: Scan, place: Located) -> dict[str, np.ndarray]:
-    """Slices of a scan as it came, on upright voxels of 2 mm through the middle of its brain.
+    """Slices of a raw scan, on a RAS grid of 2 mm through the middle of its brain.
 
-    {`axial`, `coronal`, `sagittal`: grey values (rows, columns) uint8; `brain_…`: the brain found, bool}; the first row
-    is at the bottom.
+    {`axial`, `coronal`, `sagittal`: grey values (rows, columns) uint8; `brain_…`: brain mask, bool}; the first row is
+    at the bottom.
     """
     grid = geometry.upright(*geometry.extent(scan.data.shape, scan.affine), SPACING)
     image = geometry.sample(scan.data, scan.affine, grid)
@@ -30,7 +30,7 @@ def before(scan: Scan, place: Located) -> dict[str, np.ndarray]:
 
 
 def middle(mask: np.ndarray) -> tuple[int, int, int]:
-    """The voxel (x, y, z) in the middle of a mask, or of the volume if it is empty."""
+    """The voxel (x, y, z) at the centroid of a mask, or in the middle of the volume if it is empty."""
     voxels = np.argwhere(mask)
     where = voxels.mean(axis=0) if len(voxels) else (np.array(mask.shape) - 1) / 2
     x, y, z = (round(float(value)) for value in where)
@@ -38,12 +38,12 @@ def middle(mask: np.ndarray) -> tuple[int, int, int]:
 
 
 def largest(mask: np.ndarray) -> tuple[int, int, int]:
-    """The voxel (x, y, z) whose three slices each hold as much of a mask as any slice of that direction."""
+    """The voxel (x, y, z) whose slice in each direction has the largest area of a mask."""
     x, y, z = (int(mask.sum(axis=axes).argmax()) for axes in ((1, 2), (0, 2), (0, 1)))
     return x, y, z
 
 
 def slices(volume: np.ndarray, voxel: tuple[int, int, int]) -> dict[str, np.ndarray]:
-    """The three slices of a volume (X, Y, Z) that meet in a voxel, (rows, columns); the first row is at the bottom."""
+    """The three slices of a volume (X, Y, Z) through a voxel, (rows, columns); the first row is at the bottom."""
     x, y, z = voxel
     return {"axial": volume[:, :, z].T, "coronal": volume[:, y, :].T, "sagittal": volume[x, :, :].T}

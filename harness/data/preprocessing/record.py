@@ -1,4 +1,4 @@
-"""The folder of a preprocessed subject: its volumes, and the record by which a later run knows them as its own."""
+"""Folder of a preprocessed subject: its volumes, and the record by which a later run can reuse them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.data.preprocessing.report import unwritten
 from harness.data.preprocessing.settings import Preprocessing
 from harness.files import atomic, read_json, sha256, write_arrays, write_json
 
-#: raised when the same settings and scans give another result, so that old results are not taken up again
+#: raised when a code change alters the result for the same settings and scans, so that old results are not reused
 REVISION = 7
 
 
@@ -26,7 +26,7 @@ def write(
     affine: np.ndarray,
     record: dict[str, Any],
 ) -> None:
-    """Write a subject's folder. Raises HarnessError where the disk does not take it: no fault of the subject."""
+    """Write a subject's folder. Raises HarnessError for a failed write, which is not caused by the subject."""
     import nibabel
 
     try:
@@ -42,11 +42,11 @@ def write(
 
 
 def identity(sheet: Sheet, row: Row, chosen: Preprocessing, modalities: Sequence[str]) -> dict[str, Any]:
-    """What a result depends on: the settings, this code's revision and the size and time of the files."""
+    """Inputs that determine a result: the settings, this code's revision and the size and time of the files."""
     stats = {}
     for kind in dict.fromkeys(("t1", row.reference or "t1", *modalities, "mask", "drawn_on", "brain")):
         path = sheet.file(row, kind)
-        # What is wrong with a file is said when it is read.
+        # Errors of a file are reported when it is read.
         with contextlib.suppress(OSError):
             if path is not None and path.is_file():
                 stats[kind] = path.stat()
@@ -62,7 +62,7 @@ def identity(sheet: Sheet, row: Row, chosen: Preprocessing, modalities: Sequence
 def known(
     sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]
 ) -> dict[str, Any] | None:
-    """The record of an earlier run with the same settings and files, if it is there and its volumes are whole."""
+    """The record of an earlier run with the same settings and files and intact volumes; None without one."""
     path = folder / "subject.json"
     if not path.is_file():
         return None
@@ -75,7 +75,7 @@ def known(
 
 
 def _whole(folder: Path, record: dict[str, Any]) -> bool:
-    """Whether the volumes of a record are there, as they were written."""
+    """Whether all volumes of a record exist and match their checksums."""
     try:
         return all(sha256(folder / f"{name}.nii.gz") == digest for name, digest in record["volumes"].items())
     except (OSError, KeyError, AttributeError):

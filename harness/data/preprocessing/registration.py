@@ -1,4 +1,4 @@
-"""Finding a scan's brain and its place in the template, and a T2-weighted scan's place on its own T1-weighted one."""
+"""Registration: affine from the template to a scan with its brain mask, and rigid from a T1- to a T2-weighted scan."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from harness.data.preprocessing.scan import BadScan, Scan
 from harness.data.preprocessing.settings import Preprocessing
 from harness.data.preprocessing.template import Template
 
-#: mm, voxel size at which a scan is first found
+#: mm, voxel size of the first alignment
 COARSE = 4.0
 AFFINE = (Stage("Affine", (30, 10), (2, 1), (1, 0)),)
 RIGID = (Stage("Rigid", (30, 10), (2, 1), (1, 0)),)
-#: mm, slices from which on a T2 is registered on finer voxels
+#: mm, slice thickness from which on a T2 is registered on finer voxels
 THICK = 4.0
-#: least overlap (Dice) with the template's brain; affine registration that worked reaches 0.88 and more
+#: minimum overlap (Dice) with the template's brain; successful affine registrations reach 0.88 and more
 OVERLAP = 0.8
 LOOK = "exclude it if it is damaged or shows no whole brain, else try another `brain` (HD-BET, SynthStrip, ROBEX)"
 
 
 @dataclass(frozen=True)
 class Located:
-    """A scan and where it is.
+    """A scan and its position in template space.
 
-    `scan` may be cropped to its brain; `inside` (I, J, K) in [0, 1] is the brain on the voxels of `scan`; `matrix`
-    (4, 4) leads from template to scan millimetres; `similarity` is the normalised mutual information reached, or None
-    where nothing was registered.
+    `scan` may be cropped to its brain; `inside` (I, J, K) in [0, 1] is the brain mask on the grid of `scan`; `matrix`
+    (4, 4) maps template to scan millimetres; `similarity` is the normalised mutual information reached, or None without
+    registration.
     """
 
     scan: Scan
@@ -43,7 +43,7 @@ class Located:
 def working_spacing(spacing: float) -> float:
     """Voxel size (mm) for the brain mask and the last registration, suited to packed voxels of `spacing` mm.
 
-    Never above 3 mm: coarse packed voxels are no reason for a coarse mask.
+    At most 3 mm, since coarse packed voxels do not justify a coarse mask.
     """
     return float(np.clip(1.5 * spacing, 2.0, 3.0))
 
@@ -51,9 +51,9 @@ def working_spacing(spacing: float) -> float:
 def locate(
     scan: Scan, template: Template, chosen: Preprocessing, modality: str = "t1", given: np.ndarray | None = None
 ) -> Located:
-    """Find the brain of a scan and its affine place in the template. Raises BadScan if the result cannot be true.
+    """Extract the brain of a scan and register it affinely to the template. Raises BadScan for implausible results.
 
-    given: the brain (I, J, K) bool, where it is known.
+    given: brain mask (I, J, K) bool, if known.
     """
     known = brain.extracted(scan) if given is None else given
     if known is None and chosen.brain == "none":
@@ -85,7 +85,7 @@ def locate(
 
 
 def _settled(scan: Scan, inside: np.ndarray, template: Template, matrix: np.ndarray, chosen: Preprocessing) -> Located:
-    """Register the extracted brain from `matrix` on. Raises BadScan where its volume or its overlap is off."""
+    """Register the extracted brain, starting from `matrix`. Raises BadScan for an implausible volume or overlap."""
     volume = float(inside.sum()) * scan.grid.voxel_ml
     if not brain.PLAUSIBLE[0] <= volume <= brain.PLAUSIBLE[1]:
         raise BadScan(scan.path, f"the brain found has {volume:.0f} ml; {LOOK}")
@@ -103,10 +103,10 @@ def _settled(scan: Scan, inside: np.ndarray, template: Template, matrix: np.ndar
 
 
 def follow(t2: Scan, t1: Located, spacing: float) -> Located:
-    """Place a T2-weighted scan by rigid registration to its T1-weighted one; it takes over the brain found there.
+    """Register a T2-weighted scan rigidly to its T1-weighted one, and transfer the brain mask of the latter.
 
-    Its header is believed where registration finds nothing clearly better, so that scans which are aligned already are
-    not shaken, but it need not be right. Raises BadScan if the two do not overlap.
+    The alignment by headers is kept unless registration is clearly better, so that aligned scans are not perturbed.
+    Raises BadScan if the two do not overlap.
     """
     known = brain.extracted(t2)
     if known is not None and _same_brain(t2, known, t1):
@@ -124,7 +124,7 @@ def follow(t2: Scan, t1: Located, spacing: float) -> Located:
 
 def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
     """The rigid matrix from T1 to T2 millimetres, and the similarity reached."""
-    # Thick slices tell little about the pose, and nothing on coarser voxels.
+    # Thick slices carry little information on the pose, and none on coarser voxels.
     fine = working_spacing(spacing) if t2.grid.spacing.max() < THICK else 2.0
     grid, moving_grid = (_upright(scan, fine) for scan in (t1.scan, t2))
     fixed = geometry.sample(t1.scan.data, t1.scan.affine, grid)
@@ -143,7 +143,7 @@ def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
 
 
 def _same_brain(t2: Scan, known: np.ndarray, t1: Located) -> bool:
-    """Whether an extracted T2 shows the very brain of its T1 where the headers say, as in BraTS: none to register."""
+    """Whether an extracted T2 and its T1 are aligned by their headers, as in BraTS, and need no registration."""
     other = geometry.sample(t1.inside, t1.scan.affine, t2.grid) > 0.5
     return 2 * float((other & known).sum()) > 0.98 * float(other.sum() + known.sum())
 
@@ -151,7 +151,7 @@ def _same_brain(t2: Scan, known: np.ndarray, t1: Located) -> bool:
 def _first_rigid(
     fixed: np.ndarray, inside: np.ndarray, grid: Grid, moving: np.ndarray, moving_grid: Grid
 ) -> np.ndarray:
-    """The best rigid guess around the alignment of the headers and around that of the heads; the former wins a draw."""
+    """Best rigid initialisation around the alignment of the headers and that of the heads; ties go to the headers."""
     sparse = geometry.upright(*geometry.extent(grid.shape, grid.affine), initialisation.STEP)
     values, share = (geometry.sample(volume, grid.affine, sparse) for volume in (fixed, inside))
     similarity = initialisation.Similarity(values, share > 0.5, sparse, moving, moving_grid, surroundings=True)
@@ -161,7 +161,7 @@ def _first_rigid(
 
 
 def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float, modality: str) -> np.ndarray:
-    """Soft brain mask (I, J, K) of a whole head, found on voxels of `spacing` mm around the template's brain."""
+    """Soft brain mask (I, J, K) of a whole head, computed on voxels of `spacing` mm around the template's brain."""
     low, high = geometry.extent(scan.data.shape, scan.affine)
     first, last = (edge + shift for edge, shift in zip(template.box, (-15.0, 15.0), strict=True))
     corners = np.array(np.meshgrid(*zip(first, last, strict=True), [1.0])).reshape(4, -1)
@@ -178,7 +178,7 @@ def _in_head(scan: Scan, template: Template, matrix: np.ndarray, spacing: float,
 
 
 def _align(template: Template, scan: Scan, start: np.ndarray, spacing: float) -> np.ndarray:
-    """The affine matrix from template to scan, registered from `start` on voxels of `spacing` mm."""
+    """The affine matrix from template to scan, by registration from `start` on voxels of `spacing` mm."""
     target, grid = template.at(spacing), _upright(scan, spacing)
     moving = Volume(geometry.sample(scan.data, scan.affine, grid), grid)
     where = ndimage.binary_dilation(target.mask)
@@ -190,7 +190,7 @@ def _upright(scan: Scan, spacing: float) -> Grid:
 
 
 def _cropped(scan: Scan, inside: np.ndarray, margin: int = 3) -> tuple[Scan, np.ndarray]:
-    """The box of the scan that holds its brain, with the brain as float32 on the same voxels."""
+    """The scan cropped to its brain, and the brain mask as float32 on the same grid."""
     voxels = np.argwhere(inside > 0)
     if not len(voxels):
         raise BadScan(scan.path, f"no brain was found in it; {LOOK}")

@@ -1,4 +1,4 @@
-"""The report of preprocessing: what became of each subject, and of which file for what reason."""
+"""Report of preprocessing: status of each subject, with file and reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = ("subject", "status", "file", "reason")
 class Outcome:
     """A line of a chunk's report. status: done, partial (the file is lost, the subject's T1 is not) or lost.
 
-    A subject that is done may have a reason too: something that one should know of it.
+    The reason of a done subject is a note.
     """
 
     subject: str
@@ -38,7 +38,7 @@ def write_report(path: Path, outcomes: Iterable[Outcome]) -> None:
 
 
 def read_report(path: Path) -> list[Outcome]:
-    """Read a report. Raises HarnessError if it is none."""
+    """Read a report. Raises HarnessError for a missing file or other columns."""
     if not path.is_file():
         raise HarnessError(f"{path}: no such report; make it with `python -m harness preprocess`")
     with path.open(newline="", encoding="utf-8") as stream:
@@ -49,7 +49,7 @@ def read_report(path: Path) -> list[Outcome]:
 
 
 def unwritten(path: Path, error: OSError) -> HarnessError:
-    """What is said of an output that could not be written: where, why, and that nothing is lost."""
+    """Error for an output that could not be written: path, reason, and remedy."""
     remedy = "make room" if error.errno in FULL else "mend that"
     return HarnessError(
         f"{path}: cannot be written ({error.strerror or error}); {remedy} and run again, what is done is kept"

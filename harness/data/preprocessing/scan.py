@@ -1,4 +1,4 @@
-"""Scans and the labels drawn on them, with every check that keeps a wrong one from going further."""
+"""Scans and their label masks, with validation of both."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from scipy import ndimage
 from harness.data.grid import Grid
 from harness.data.preprocessing.volume import BadScan, read_volume, states_orientation
 
-#: how far a label may be from a whole number: the rounding of a scaled file, not a share of a voxel
+#: tolerance of labels from whole numbers: rounding of a scaled file, not partial volume
 ROUNDING = 1e-3
 
 
 class OffGrid(BadScan):
-    """A mask that has not the voxels of the scan: it may have been drawn on another one."""
+    """A mask with another grid than the scan, possibly drawn on another one."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class Scan:
 
 
 def read_scan(path: Path) -> Scan:
-    """Read grey values; a background of NaN, as SPM writes it, becomes 0.
+    """Read grey values; a background of NaN, as written by SPM, becomes 0.
 
-    Raises BadScan for a file that `read_volume` refuses, and for values that are not finite or all the same.
+    Raises BadScan for a file that `read_volume` refuses, and for values that are not finite or all equal.
     """
     data, affine = read_volume(path)
     data = without_nan_background(data.astype(np.float32, copy=False))
@@ -54,10 +54,10 @@ def read_scan(path: Path) -> Scan:
 
 
 def read_labels(path: Path, like: Scan) -> Scan:
-    """Read whole-number labels 0…255, which may all be 0, from a mask with the voxels of `like`.
+    """Read whole-number labels 0…255, which may all be 0, from a mask with the grid of `like`.
 
-    They may be stored in another order of axes, or the other way round along one, if the header says so.
-    Raises OffGrid if it has other voxels, BadScan if it cannot be used at all.
+    Axes may be stored in another order or direction, according to the header.
+    Raises OffGrid for another grid, BadScan for an unusable mask.
     """
     data, affine = read_volume(path)
     turn = ornt_transform(io_orientation(affine), io_orientation(like.affine))
@@ -66,14 +66,14 @@ def read_labels(path: Path, like: Scan) -> Scan:
         raise OffGrid(path, f"mask has shape {data.shape}, the scan {like.data.shape}; give the mask in its voxels")
     corners = np.array(np.meshgrid(*[[0, n - 1] for n in data.shape], [1.0])).reshape(4, -1)
     shift = np.abs((affine - like.affine) @ corners)[:3].max()
-    # The same grid is often written with rounded numbers, never a voxel apart.
+    # Affines of the same grid often differ by rounding, but never by a voxel.
     if shift > like.grid.spacing.min():
         raise OffGrid(path, f"mask lies up to {shift:.1f} mm off the grid of the scan; correct the affine of either")
     return Scan(path, whole_numbers(path, without_nan_background(data)), like.affine)
 
 
 def whole_numbers(path: Path, data: np.ndarray) -> np.ndarray:
-    """Labels as uint8, same shape. Raises BadScan unless all are whole numbers from 0 to 255 but for rounding."""
+    """Labels as uint8, same shape. Raises BadScan unless all are whole numbers from 0 to 255, up to rounding."""
     whole = np.rint(data) if np.isfinite(data).all() else np.full(data.shape, -1)
     if whole.min() < 0 or whole.max() > 255 or np.abs(whole - data).max() > ROUNDING:
         raise BadScan(path, "mask holds other values than whole numbers from 0 to 255; give the labels themselves")
@@ -81,7 +81,7 @@ def whole_numbers(path: Path, data: np.ndarray) -> np.ndarray:
 
 
 def without_nan_background(data: np.ndarray) -> np.ndarray:
-    """Values (I, J, K), 0 for NaN that reach the border of the volume; enclosed ones stay, they are no background."""
+    """Values (I, J, K), 0 for NaN regions that touch the border of the volume; enclosed NaN, not background, stay."""
     missing = np.isnan(data) if data.dtype.kind == "f" else np.zeros((), bool)
     if not missing.any():
         return data

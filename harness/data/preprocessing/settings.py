@@ -1,11 +1,11 @@
-"""The settings of preprocessing, checked before anything runs, and the named protocols that set them all at once.
+"""Settings of preprocessing, validated before anything runs, and named protocols that set them all at once.
 
-The steps, in order, whatever the settings:
+The steps, in order, independent of the settings:
 
-1. The T1 is read and its brain found: by the template, by a named program, or by the scan's own empty background.
+1. The T1 is read and its brain extracted: by the template, by a named program, or by the scan's own empty background.
 2. The brain is registered to the template: 12 degrees of freedom, mutual information (`ants_registration`).
-3. The T2, and the scan that a mask was drawn on if it is neither, is registered rigidly to the T1 and moved with it.
-4. Scans are resampled linearly onto the packed grid in one go, labels by `labels`.
+3. The T2, and the scan that a mask was drawn on if it is neither, is registered rigidly to the T1 and follows it.
+4. Scans are resampled linearly to the packed grid in one step, labels by `labels`.
 5. Grey values of the brain are scaled to [0, 1] by `normalisation`; all else is 0.
 """
 
@@ -20,21 +20,21 @@ from harness.errors import HarnessError
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """The settings of preprocessing; everything that changes its output. Defaults: the protocol `disyre`."""
+    """All settings that change the output of preprocessing. Defaults: the protocol `disyre`."""
 
     RENAMED: ClassVar[dict[str, str]] = {"intensity": "normalisation", "p99_brain": "p99_5_brain"}
 
     template: str = "mni152"  # `mni152`, or the path of a skull-stripped T1 template such as SRI24 (UPD_study)
     spacing: float = 1.0  # mm, voxel size of the packed arrays; with `side` only from slice to slice
-    side: int = 0  # voxels; packed slices are the centre square of the template, this large; 0: the box of its brain
+    side: int = 0  # voxels, side of packed slices, the centre square of the template; 0: the box of its brain
     normalisation: Literal["p98", "max", "p99_5_brain"] = (
-        "p98"  # how grey values are scaled, see harness/data/preprocessing/normalisation.py
+        "p98"  # scaling of grey values, see harness/data/preprocessing/normalisation.py
     )
     brain: Literal["template", "none", "hd-bet", "synthstrip", "robex"] = (
-        "template"  # how the brain is found in whole heads; `none`: every scan is already extracted
+        "template"  # brain extraction of whole heads; `none`: every scan is already extracted
     )
     labels: Literal["classes", "above_0.4"] = (
-        "classes"  # each class by its largest share; or 1 where the interpolated label is above 0.4 (UPD_study)
+        "classes"  # class of the largest fraction; or 1 where the interpolated label is above 0.4 (UPD_study)
     )
 
     edges: Literal["shared", "plain"] = (
@@ -48,7 +48,7 @@ class Preprocessing:
             raise ValueError(f"side must be 0, or 16 to 512 voxels, not {self.side}")
 
 
-#: what `protocol: NAME` stands for; settings beside it still override
+#: settings of `protocol: NAME`; settings beside it override them
 PROTOCOLS: dict[str, dict[str, Any]] = {
     # Public code of Naval Marimont et al. 2024: 1 mm, slices scored by windows of 128 x 128, divided by the 98th
     # percentile of the volume. The paper itself refers to the preprocessing of UPD_study.
@@ -61,7 +61,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 
 
 def settings(values: dict[str, object]) -> Preprocessing:
-    """The settings that `values`, with an optional `protocol`, stand for.
+    """The settings defined by `values`, with an optional `protocol`.
 
     Raises HarnessError naming an unknown key or protocol, a wrong type or a value out of range.
     """
@@ -78,7 +78,7 @@ def settings(values: dict[str, object]) -> Preprocessing:
 
 
 def parse(text: str) -> Preprocessing:
-    """The settings in a JSON text. Raises HarnessError if it is no JSON or not what `settings` accepts."""
+    """The settings in a JSON text. Raises HarnessError if it is no JSON or if `settings` refuses it."""
     try:
         values = json.loads(text)
     except json.JSONDecodeError as error:

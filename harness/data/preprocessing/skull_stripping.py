@@ -1,4 +1,4 @@
-"""Brain extraction by programs that a laboratory may have installed: HD-BET, SynthStrip, ROBEX."""
+"""Brain extraction by external programs: HD-BET, SynthStrip, ROBEX."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import numpy as np
 from harness.data.preprocessing.scan import BadScan, Scan
 from harness.errors import HarnessError
 
-#: HD-BET writes the mask of `-o brain.nii.gz` there, and nowhere else
+#: name of HD-BET's mask for `-o brain.nii.gz`, which cannot be changed
 MASK = "brain_bet.nii.gz"
 
 
 @dataclass(frozen=True)
 class Stripper:
-    """A program: its name on the PATH, its arguments for a scan and the mask to write, and where to get it."""
+    """A program: its name on the PATH, its arguments for a scan and the mask to write, and its source."""
 
     program: str
     arguments: Callable[[Path, Path], list[str]]
@@ -29,7 +29,7 @@ class Stripper:
 
 
 STRIPPERS = {
-    # Isensee et al. 2019, version 2; without mirrored copies, which would be eight predictions instead of one.
+    # Isensee et al. 2019, version 2; without test-time mirroring, which would make eight predictions instead of one.
     "hd-bet": Stripper(
         "hd-bet",
         lambda scan, mask: [
@@ -44,7 +44,7 @@ STRIPPERS = {
         lambda scan, mask: ["-i", str(scan), "-m", str(mask)],
         "install FreeSurfer, or its script mri_synthstrip",
     ),
-    # Iglesias et al. 2011, version 1.2: scan, extracted scan, mask, and a seed without which no two runs are the same.
+    # Iglesias et al. 2011, version 1.2: scan, extracted scan, mask, and a seed, without which runs differ.
     "robex": Stripper(
         "runROBEX.sh",
         lambda scan, mask: [str(scan), str(mask.with_name("brain.nii.gz")), str(mask), "1"],
@@ -64,9 +64,9 @@ def check(name: str) -> None:
 
 
 def extract(name: str, scan: Scan) -> np.ndarray:
-    """The brain (I, J, K) bool that the named program finds in a scan.
+    """Brain mask (I, J, K) bool of a scan by the named program.
 
-    Raises BadScan with the program's last line if it fails on the scan, HarnessError if it cannot be started at all.
+    Raises BadScan with the program's last line if it fails on the scan, HarnessError if it cannot be started.
     """
     import nibabel
 

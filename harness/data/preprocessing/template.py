@@ -1,4 +1,4 @@
-"""The template: a brain without its skull that every scan is registered to, and the grid that all data sets share."""
+"""Template: the skull-stripped brain that every scan is registered to, and the common grid of all data sets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MARGIN = 4.0
 
 @dataclass(frozen=True)
 class Sampled:
-    """A template on a grid around its brain: `image` (X, Y, Z) float32, `share` of brain in each voxel, `mask` bool."""
+    """A template on a grid around its brain: `image` (X, Y, Z) float32, brain fraction `share`, `mask` bool."""
 
     grid: Grid
     image: np.ndarray
@@ -44,13 +44,13 @@ class Template:
         return low[:3], high[:3]
 
     def grid(self, spacing: float) -> Grid:
-        """The box around the template's brain in voxels of `spacing` mm: usual grid of packed arrays."""
+        """The box around the template's brain in voxels of `spacing` mm: the usual grid of packed arrays."""
         low, high = self.box
         margin = max(MARGIN, spacing)
         return geometry.upright(low - margin, high + margin, spacing)
 
     def at(self, spacing: float) -> Sampled:
-        """The template on `grid(spacing)`; kept, since every scan asks for the same few."""
+        """The template on `grid(spacing)`; cached, since every scan uses the same few."""
         return _sampled(self, spacing)
 
     def packed(self, chosen: Preprocessing) -> Grid:
@@ -68,7 +68,7 @@ class Template:
         return Grid(shape, affine)
 
     def voxels(self, grid: Grid) -> int:
-        """How many voxels as large as those of `grid` the whole template has, background included."""
+        """Number of voxels of `grid`'s size in the whole template, background included."""
         volume = abs(np.linalg.det(self.affine[:3, :3])) * self.image.size
         return round(volume / abs(np.linalg.det(grid.affine[:3, :3])))
 
@@ -83,7 +83,7 @@ def _sampled(template: Template, spacing: float) -> Sampled:
 
 @functools.lru_cache(maxsize=2)
 def load(name: str) -> Template:
-    """The template `mni152` (ICBM 152 nonlinear symmetric 2009a, as nilearn bundles it) or a NIfTI file by its path.
+    """The template `mni152` (ICBM 152 nonlinear symmetric 2009a, bundled with nilearn) or a NIfTI file by its path.
 
     Raises HarnessError if the file cannot be read or still has its skull (fewer than 1 in 3 voxels are background).
     """

@@ -1,4 +1,4 @@
-"""One scan on the template's grid, as it is packed, and the way back into its own space."""
+"""Resampling of a scan to the packed template grid, and of maps back to native space."""
 
 from __future__ import annotations
 
@@ -17,36 +17,36 @@ from harness.data.preprocessing.settings import Preprocessing
 from harness.data.preprocessing.template import Template
 from harness.errors import HarnessError
 
-#: share of the largest grey value above which an interpolated voxel is brain, with `edges: plain`; UPD_study
+#: fraction of the maximum grey value above which an interpolated voxel is brain, with `edges: plain`; UPD_study
 RIM = 1e-4
-#: share of a brain below 0 from which on its grey values are shifted: interpolation leaves less, z-scores half
+#: fraction of brain voxels below 0 above which grey values are shifted: less after interpolation, half for z-scores
 BELOW = 0.02
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a scan lies on the template's grid.
+    """Position of a scan relative to the template's grid.
 
-    `native` are its own voxels, `grid` those of the template, `matrix` (4, 4) leads from template to scan millimetres.
+    `native` is its own grid, `grid` that of the template, `matrix` (4, 4) maps template to scan millimetres.
     """
 
     native: Grid
     grid: Grid
     matrix: np.ndarray
-    path: Path | None = None  # of the scan, whose header a map takes over
+    path: Path | None = None  # of the scan, whose header maps inherit
 
     def to_native(self, volume: np.ndarray) -> Any:
-        """A map (D, H, W) as packed, interpolated linearly on the voxels of the scan: an image of nibabel."""
+        """A packed map (D, H, W), interpolated linearly to the grid of the scan, as an image of nibabel."""
         data = geometry.sample(
             np.asarray(volume, np.float32).transpose(2, 1, 0), self.grid.affine, self.native, np.linalg.inv(self.matrix)
         )
         return self.on_native(data.astype(np.float32))
 
     def on_native(self, data: np.ndarray) -> Any:
-        """Values on the voxels of the scan, in their order, as an image of nibabel.
+        """Values on the grid of the scan as an image of nibabel.
 
-        It has the header of a NIfTI scan, so that every program shows it where it shows the scan, whichever of sform
-        and qform that is.
+        It has the header of a NIfTI scan, so that programs display it aligned with the scan, whether they use sform or
+        qform.
         """
         import nibabel
 
@@ -61,10 +61,10 @@ class Placement:
 def resample(place: Located, template: Template, chosen: Preprocessing) -> tuple[np.ndarray, np.ndarray]:
     """Scaled grey values (float32) and brain (bool), each (X, Y, Z) on the template's grid.
 
-    Edges `shared`: a voxel is brain where at least half of it is, and has the mean grey value of that part, so that
+    Edges `shared`: a voxel is brain if at least half of it is, and has the mean grey value of that part, so that
     neither skull nor background leaks in. `plain`: grey values are interpolated with the zeros around the brain, and
-    brain is all above RIM of the largest, as in UPD_study; partial volume makes a dark rim. Values below 0, as of a
-    z-scored brain, are lifted (`lift`). Raises BadScan if no brain is left.
+    all voxels above RIM times the maximum are brain, as in UPD_study; partial volume makes a dark rim. Values below 0,
+    as of a z-scored brain, are lifted (`lift`). Raises BadScan if no brain is left.
     """
     grid = template.packed(chosen)
     scan = place.scan
@@ -82,9 +82,9 @@ def resample(place: Located, template: Template, chosen: Preprocessing) -> tuple
 
 
 def lift(place: Located) -> tuple[float, float]:
-    """The share of a brain's voxels below 0, and the grey value that counts as 0.
+    """The fraction of a brain's voxels below 0, and the grey value that counts as 0.
 
-    That is 0 itself, or, if the share exceeds BELOW, the value that one brain voxel in a thousand does not reach.
+    The latter is 0 itself, or, if the fraction exceeds BELOW, the 0.1th percentile of the brain.
     """
     values = place.scan.data[place.inside >= 0.5]
     below = float(np.mean(values < 0)) if values.size else 0.0
@@ -94,10 +94,10 @@ def lift(place: Located) -> tuple[float, float]:
 def prepare_scan(
     path: Path, chosen: Preprocessing, modality: str, t1: Path | None = None
 ) -> tuple[np.ndarray, Placement]:
-    """A single scan as it would be packed, (D, H, W) float32 in [0, 1], and its placement.
+    """A single scan preprocessed as for packing, (D, H, W) float32 in [0, 1], and its placement.
 
-    A scan of another modality is placed through its T1-weighted one where `t1` is given, else straight on the template.
-    Raises HarnessError for a file that cannot be used.
+    A scan of another modality is registered through its T1-weighted one if `t1` is given, else directly to the
+    template. Raises HarnessError for an unusable file.
     """
     template = templates.load(chosen.template)
     try:

@@ -1,4 +1,4 @@
-"""The one reader of volumes: every file ends as an array with its affine, or in one line with reason and remedy."""
+"""Reader of all volumes, which returns an array with its affine, or raises a one-line error with reason and remedy."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from harness.data.preprocessing.formats import DATALAD, foreign, read_to_the_end
 
 GZIP = b"\x1f\x8b"
-#: more voxels than any scan of a head has: 0.2 mm in every direction
+#: maximum plausible number of voxels of a head scan: 0.2 mm in every direction
 MOST_VOXELS = 2**31
 
 
 class BadScan(Exception):
-    """A file that cannot be used: costs its subject, never the run. Carries the file, and reason and remedy as text."""
+    """An unusable file, which loses its subject but never the run; has the file, and reason and remedy as text."""
 
     def __init__(self, file: Path, reason: str) -> None:
         super().__init__(f"{file}: {reason}")
@@ -27,7 +27,7 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Values (I, J, K) of any real type, as stored, and the affine (4, 4) to scanner millimetres (RAS).
 
     Raises BadScan for a file that is missing, empty, damaged anywhere, of another format, not one volume of real
-    numbers, or of no place in space.
+    numbers, or without a valid affine.
     """
     import nibabel
 
@@ -41,7 +41,7 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise
     except PermissionError as error:
         raise BadScan(path, "may not be read; give yourself the right to (chmod u+r)") from error
-    # nibabel, gzip and zlib each have their own errors for files that are cut short or no images at all.
+    # nibabel, gzip and zlib raise exceptions of their own for files that are truncated or no images.
     except Exception as error:
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise BadScan(path, f"cannot be read ({what}); copy or download it again") from error
@@ -49,7 +49,7 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def states_orientation(path: Path) -> bool:
-    """Whether the header of a readable volume says which way it lies: NIfTI with a qform or sform, or MGH."""
+    """Whether the header of a readable volume states its orientation: NIfTI with a qform or sform, or MGH."""
     import nibabel
 
     header: Any = nibabel.load(path).header
@@ -59,7 +59,7 @@ def states_orientation(path: Path) -> bool:
 
 
 def _check_file(path: Path) -> None:
-    """Raise BadScan for a file that is not there, empty, or compressed other than its name says."""
+    """Raise BadScan for a missing or empty file, or one whose compression contradicts its name."""
     if not path.is_file():
         if path.is_symlink() and ".git/annex" in path.readlink().as_posix():
             raise BadScan(path, f"is a link of git-annex without its content; {DATALAD}")
@@ -81,7 +81,7 @@ def _check_file(path: Path) -> None:
 
 
 def _check_header(path: Path, image: Any) -> tuple[int, ...]:
-    """The shape (I, J, K) that a header states. Raises BadScan for one that is of no head scan."""
+    """The shape (I, J, K) stated by a header. Raises BadScan if implausible for a head scan."""
     shape = tuple(image.shape)
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -106,9 +106,9 @@ def _check_header(path: Path, image: Any) -> tuple[int, ...]:
 
 
 def _pixdim(path: Path, image: Any) -> np.ndarray | None:
-    """The voxel sizes as they stand in a NIfTI header, (3,); None where the affine comes from sform, not from them.
+    """The voxel sizes stored in a NIfTI header, (3,); None if the affine comes from sform instead.
 
-    nibabel puts 1 mm for 0 and drops signs when it loads, so they are read once more.
+    nibabel replaces 0 by 1 mm and drops signs when loading, so the header is read again.
     """
     import nibabel
     from nibabel.openers import ImageOpener

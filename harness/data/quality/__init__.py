@@ -1,1 +1,1 @@
-"""Quality control of preprocessing: one table and one page per data set, which flag subjects and exclude none."""
+"""Quality control of preprocessing: one table and one page per data set, which flag but never exclude subjects."""

@@ -1,4 +1,4 @@
-"""Small charts as inline SVG: light, sharp at any size, and part of the page."""
+"""Small charts as inline SVG for the quality page."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ WIDTH, HEIGHT = 220, 56
 
 
 def distribution(values: Sequence[float], low: float, high: float) -> Markup:
-    """A histogram of the values of a cohort; dashed lines at the limits that lie within the range shown."""
+    """Histogram of the values of a cohort, with dashed lines at limits within the displayed range."""
     first, last = min(values), max(values)
-    # Values that are equal but for rounding make one bar.
+    # Values that are equal up to rounding make one bar.
     margin = max(0.05 * (last - first), 0.01 * max(abs(first), abs(last)), 1e-3)
     first, last = first - margin, last + margin
-    # A limit is worth showing where it would not squeeze the values together.
+    # Limits are displayed unless they would compress the values' range.
     for limit in (low, high):
         if np.isfinite(limit) and first - (last - first) < limit < last + (last - first):
             first, last = min(first, limit - margin), max(last, limit + margin)
@@ -44,7 +44,7 @@ def distribution(values: Sequence[float], low: float, high: float) -> Markup:
 
 
 def curve(shares: np.ndarray, mean: np.ndarray, top: float) -> Markup:
-    """A subject's histogram (filled) and the cohort's mean histogram (line); shares above `top` are cut."""
+    """A subject's histogram (filled) and the cohort's mean histogram (line); fractions above `top` are clipped."""
     return Markup(
         f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><path class="own" d="M0 {HEIGHT}'
         f'{_steps(shares, top)}V{HEIGHT}Z"/><path class="mean" d="M0 {HEIGHT}{_steps(mean, top)}"/></svg>'

@@ -1,4 +1,4 @@
-"""All subjects of a data set: measured one by one, compared with each other and flagged."""
+"""Quality of a cohort: measurement of every subject, comparison within the cohort, and flags."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STATUSES = {"done": "used", "partial": "partly lost", "lost": "lost"}
 
 @dataclass(frozen=True)
 class Subject:
-    """One subject of the sheet: status as reported, `notes` the lines of the report that say something.
+    """One subject of the sheet: status as reported, `notes` the lines of the report with a reason.
 
     Lost ones have neither values nor pictures (JPEG by caption).
     """
@@ -45,7 +45,7 @@ class Subject:
 
     @property
     def flagged(self) -> set[str]:
-        """The measures that are flagged."""
+        """Keys of the flagged measures."""
         return {flag.key for flag in self.flags}
 
 
@@ -61,12 +61,12 @@ class Cohort:
     means: Mapping[str, np.ndarray]
 
     def values(self, key: str) -> list[float]:
-        """What was measured, of those subjects that have the measure."""
+        """Values of a measure, of the subjects that have it."""
         return [subject.values[key] for subject in self.subjects if key in subject.values]
 
     @property
     def common(self) -> list[str]:
-        """Measures flagged in more than half of the subjects that have them (and of four): a matter of the settings."""
+        """Measures flagged in more than half of the subjects that have them (and of four), probably by the settings."""
         counts = Counter(flag.key for subject in self.subjects for flag in subject.flags)
         return [key for key in BY_KEY if counts[key] > max(len(self.values(key)), rules.LEAST - 1) / 2]
 
@@ -74,8 +74,7 @@ class Cohort:
 def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], threads: int = 1) -> Cohort:
     """Measure and flag every subject of the sheet.
 
-    Raises HarnessError for a subject that stands in no report, whose folder is missing, or that has other settings
-    than the rest.
+    Raises HarnessError for a subject without a report, without a folder, or with settings that differ from the rest.
     """
     reported: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -93,7 +92,7 @@ def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outco
     def measured(subject: Subject) -> Subject:
         return _measured(subject, registered / subject.name, records[subject.name], target)
 
-    # Most of the time goes into unpacking files, in which threads do not wait for each other.
+    # Decompression of files, which releases the GIL, takes most of the time.
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         done = dict(zip(records, pool.map(measured, [s for s in begun if s.status != "lost"]), strict=True))
     simulated = any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows)
@@ -101,7 +100,7 @@ def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outco
 
 
 def compared(dataset: str, simulated: bool, settings: Mapping[str, Any], subjects: Sequence[Subject]) -> Cohort:
-    """The cohort of measured subjects: distances between histograms are added and flags are set."""
+    """The cohort of measured subjects, with distances between histograms and flags."""
     means = {
         name: np.mean(shares, axis=0)
         for name in NAMES
@@ -138,7 +137,7 @@ def write(cohort: Cohort, path: Path) -> None:
 
 
 def _begun(row: Row, outcomes: Sequence[Outcome]) -> Subject:
-    """The subject as its report has it: lost if anything says so."""
+    """The subject by its report: lost if any line is."""
     said = {outcome.status for outcome in outcomes}
     status = next(status for status in ("lost", "partial", "done") if status in said)
     return Subject(row.subject, row.split, status, [outcome for outcome in outcomes if outcome.reason])
@@ -153,7 +152,7 @@ def _record(folder: Path) -> dict[str, Any]:
 
 
 def _settings(registered: Path, records: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The settings that all records share; none if there are no records."""
+    """The common settings of all records; an empty dict without records. Raises HarnessError if they differ."""
     settings: dict[str, Any] = next((record["settings"] for record in records.values()), {})
     for name, record in records.items():
         if record["settings"] != settings:

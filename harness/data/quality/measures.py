@@ -1,4 +1,4 @@
-"""The numbers of one registered subject, from its packed volumes and the record of its registration."""
+"""Quality measures of one registered subject, from its packed volumes and the record of its registration."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from harness.data.grid import Grid
 from harness.data.preprocessing import ants_registration
 from harness.modalities import NAMES
 
-#: bins of the histogram of grey values 0…1 inside the brain
+#: bins of the histogram of grey values 0…1 in the brain mask
 BINS = 32
-#: mm by which an image is moved to see whether it was better aligned before, and mm between the voxels compared
+#: mm by which an image is shifted for the reference of the alignment measure, and mm between compared voxels
 AWAY, STEP = 10.0, 2.0
 
 
 @dataclass(frozen=True)
 class Volumes:
-    """A subject as it is packed, arrays (X, Y, Z).
+    """Packed volumes of a subject, arrays (X, Y, Z).
 
     images: by modality, in [0, 1], above 0 in the brain; brain: bool; lesion: bool, or None without labels.
     """
@@ -32,7 +32,7 @@ class Volumes:
 
 
 def read(folder: Path) -> Volumes:
-    """Read a folder that `preprocess` wrote."""
+    """Read a folder written by `preprocess`."""
     import nibabel
 
     def load(name: str) -> np.ndarray | None:
@@ -47,9 +47,9 @@ def read(folder: Path) -> Volumes:
 
 
 def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dict[str, float]:
-    """The measures of harness/data/quality/rules.py of one subject, but for the distances between histograms.
+    """The measures of harness/data/quality/rules.py of one subject, except the distances between histograms.
 
-    record: its subject.json; target: the template's brain (X, Y, Z), bool. What cannot be measured has no entry.
+    record: its subject.json; target: the template's brain (X, Y, Z), bool. Undefined measures have no entry.
     """
     values = {f"nmi_reference_{name}": float(value) for name, value in record.get("similarity", {}).items()}
     brain_ml, packed_ml = float(record["brain_ml"]), float(volumes.brain.sum()) * volumes.grid.voxel_ml
@@ -74,16 +74,16 @@ def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dic
 
 
 def similarity(one: np.ndarray, other: np.ndarray) -> float:
-    """Normalised mutual information (1…2) of two images where both are above 0; 1 where they are nowhere."""
+    """Normalised mutual information (1…2) of two images where both are above 0; 1 without such voxels."""
     both = (one > 0) & (other > 0)
     return ants_registration.similarity(one, other, both) if both.any() else 1.0
 
 
 def alignment(one: np.ndarray, other: np.ndarray, spacing: np.ndarray) -> tuple[float, float]:
-    """The NMI of two images, and how many times its excess over 1 is that after moving one by AWAY mm.
+    """The NMI of two images, and the ratio of its excess over 1 to that after shifting one by AWAY mm.
 
-    The latter is the mean over six directions; about 1 means that the images are no better aligned than by chance. How
-    high an NMI can be depends on the noise, contrast and slice thickness of the images; their ratio hardly does.
+    The excess after shifting is a mean over six directions; a ratio of about 1 means no better alignment than by
+    chance. The attainable NMI depends on noise, contrast and slice thickness of the images; the ratio hardly does.
     spacing (3,) in mm; voxels STEP mm apart are compared.
     """
     sparse = tuple(slice(None, None, max(round(STEP / float(side)), 1)) for side in spacing)
@@ -98,7 +98,7 @@ def alignment(one: np.ndarray, other: np.ndarray, spacing: np.ndarray) -> tuple[
 
 
 def change(packed: float, before: float, expansion: float) -> float:
-    """By how many % a volume that the registration makes `expansion` times as large differs from `before`."""
+    """Change in % of a volume from `before` to `packed`, corrected for the registration's `expansion` factor."""
     return 100 * (packed / expansion / before - 1)
 
 
@@ -112,7 +112,7 @@ def border(mask: np.ndarray, spacing: np.ndarray) -> float:
 
 
 def histogram(image: np.ndarray) -> np.ndarray:
-    """The shares (BINS,) of the brain's voxels by grey value, 0…1; the image is above 0 in the brain."""
+    """Fractions (BINS,) of the brain's voxels by grey value, 0…1; the image is above 0 in the brain."""
     counts = np.histogram(image[image > 0], BINS, range=(0.0, 1.0))[0]
     return counts / max(counts.sum(), 1)
 

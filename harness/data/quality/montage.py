@@ -1,4 +1,4 @@
-"""Pictures of one subject: three slices side by side with the outlines of brain and lesion, as small JPEG files."""
+"""Montages of one subject: three slices side by side with the outlines of brain and lesion, as small JPEG files."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from scipy import ndimage
 from harness.data.preprocessing import previews
 from harness.data.quality.measures import Volumes
 
-#: Okabe and Ito 2008: told apart with the common colour-vision deficiencies
+#: Okabe and Ito 2008: distinguishable with the common colour-vision deficiencies
 BRAIN, LESION = (86, 180, 233), (230, 159, 0)
-#: mm per pixel; a brain is then some 120 pixels wide, enough for a glance
+#: mm per pixel; a brain is then some 120 pixels wide
 PIXEL = 1.5
-#: of JPEG, 0 to 95
+#: JPEG quality, 0 to 95
 QUALITY = 60
 #: pixels between the slices
 GAP = 4
@@ -36,7 +36,7 @@ class Plane:
 
 
 def before(path: Path) -> bytes | None:
-    """The scan as it came, from `before.npz`, with the brain found; None where there is no such file."""
+    """The raw scan with the outline of its brain mask, from `before.npz`; None without this file."""
     if not path.is_file():
         return None
     with np.load(path) as pictures:
@@ -76,7 +76,7 @@ def all_of(folder: Path, volumes: Volumes) -> Mapping[str, bytes]:
 
 
 def strip(planes: Sequence[Plane]) -> bytes:
-    """The planes side by side as JPEG, at PIXEL mm per pixel, the first row below."""
+    """The planes side by side as JPEG, at PIXEL mm per pixel, the first row at the bottom."""
     from PIL import Image
 
     drawn = [draw(plane) for plane in planes]
@@ -95,7 +95,7 @@ def strip(planes: Sequence[Plane]) -> bytes:
 
 
 def draw(plane: Plane) -> np.ndarray:
-    """A plane as RGB uint8 (rows, columns, 3) with its outlines, the first row of the plane below."""
+    """A plane as RGB uint8 (rows, columns, 3) with its outlines, the first row of the plane at the bottom."""
     rgb = np.repeat(_resized(plane.grey, plane.size)[..., None], 3, axis=2)
     for mask, colour in plane.outlines:
         inside = _resized(mask.astype(np.uint8) * 255, plane.size) > 127
@@ -112,7 +112,7 @@ def _resized(values: np.ndarray, size: tuple[float, float]) -> np.ndarray:
 
 
 def _content(mask: np.ndarray) -> tuple[slice, slice]:
-    """The box of a mask with a margin of two; all of it if the mask is empty."""
+    """Bounding box of a mask with a margin of two; the whole image for an empty mask."""
     if not mask.any():
         return slice(None), slice(None)
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))

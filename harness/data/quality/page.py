@@ -1,4 +1,4 @@
-"""The page of a data set: one self-contained HTML file with every picture inside, for a reviewer without a network."""
+"""Quality page of a data set: one self-contained HTML file with all pictures embedded, readable offline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEMPLATE = "page.html.j2"
 
 @dataclass(frozen=True)
 class Overview:
-    """What the top of the page says about one measure over the cohort."""
+    """Summary of one measure over the cohort, at the top of the page."""
 
     measure: Measure
     count: int
@@ -67,7 +67,7 @@ def write(cohort: Cohort, path: Path) -> None:
 
 
 def exclusion(cohort: Cohort) -> str:
-    """The lines of config that leave flagged subjects out, but for what is flagged in most; empty if there are none."""
+    """Config lines that exclude flagged subjects, except by measures flagged in most; empty without such subjects."""
     names = [subject.name for subject in cohort.subjects if subject.flagged - set(cohort.common)]
     if not names:
         return ""
@@ -75,7 +75,7 @@ def exclusion(cohort: Cohort) -> str:
 
 
 def _noted(cohort: Cohort) -> dict[str, list[str]]:
-    """What is said of subjects that are used, with their names: the same is often said of many."""
+    """Notes on subjects that are used, with the names of all subjects of each note."""
     noted: dict[str, list[str]] = {}
     for subject in cohort.subjects:
         for note in subject.notes:
@@ -113,6 +113,6 @@ def _css(colour: tuple[int, int, int]) -> str:
 
 
 def about(cohort: Cohort) -> dict[str, Any]:
-    """How many subjects are used, partly lost, lost and flagged, for a line on the terminal."""
+    """Numbers of subjects that are used, partly lost, lost and flagged, for a line on the terminal."""
     counts = {word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()}
     return {**counts, "flagged": sum(bool(s.flags) for s in cohort.subjects)}

@@ -1,4 +1,4 @@
-"""What is measured of every subject, and the robust rules that flag a subject as worth a look."""
+"""Quality measures of every subject, and robust rules that flag subjects for inspection."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 
 from harness.modalities import MODALITIES, NAMES
 
-#: robust standard deviations (1.4826 x MAD, the median absolute deviation) from the median beyond which a value is far
+#: robust standard deviations (1.4826 x MAD, the median absolute deviation) from the median beyond which values are far
 REACH = 4.0
 MAD = 1.4826
-#: subjects that a cohort must have before its median says anything
+#: minimum number of subjects for limits relative to the cohort
 LEAST = 5
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A number per subject and what makes it suspect.
+    """A number per subject and its rules for flags.
 
-    A value is flagged below `low` or above `high`, and where it lies on the `side` of the cohort's median by more than
-    REACH robust standard deviations and by more than `floor`, so that a cohort of near-twins flags no trifles. With
-    `needs` = (key, least) a value only counts where the measure `key` is at least so large.
+    A value is flagged below `low` or above `high`, and where it deviates from the cohort's median on `side` by more
+    than REACH robust standard deviations and by more than `floor`, so that a homogeneous cohort does not flag trivial
+    deviations. With `needs` = (key, least) a value is only flagged if the measure `key` is at least `least`.
     """
 
     key: str
@@ -46,7 +46,7 @@ class Measure:
         return f"{self.number(value)} {self.unit}".rstrip()
 
     def rule(self) -> str:
-        """When a value is flagged, in words; empty for a measure that is only shown."""
+        """The rules in words; empty for a measure without any."""
         parts = []
         if np.isfinite(self.low):
             parts.append(f"below {self.text(self.low)}")
@@ -167,7 +167,7 @@ BY_KEY = {measure.key: measure for measure in MEASURES}
 
 @dataclass(frozen=True)
 class Flag:
-    """One reason to look at a subject: the measure's key, `low` or `high`, and the reason in words."""
+    """One flag of a subject: the measure's key, `low` or `high`, and the reason in words."""
 
     key: str
     side: str
@@ -176,7 +176,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Limits:
-    """What the values of a cohort may be: `low` and `high` of both rules together, and the cohort's own median."""
+    """Limits of a cohort's values: `low` and `high` of both rules combined, and the cohort's median."""
 
     low: float
     high: float
@@ -184,7 +184,7 @@ class Limits:
 
 
 def limits(measure: Measure, cohort: Sequence[float]) -> Limits:
-    """The limits of a measure for the values of a cohort (one per subject that has it)."""
+    """Limits of a measure for the values of a cohort (one per subject that has it)."""
     low, high = -np.inf, np.inf
     median = float(np.median(cohort)) if len(cohort) else float("nan")
     if len(cohort) >= LEAST:
@@ -195,7 +195,7 @@ def limits(measure: Measure, cohort: Sequence[float]) -> Limits:
 
 
 def flags(values: Mapping[str, float], cohort: Mapping[str, Limits]) -> list[Flag]:
-    """The flags of one subject with the measured `values`, given the limits of its cohort."""
+    """Flags of one subject with the measured `values`, given the limits of its cohort."""
     found = []
     for measure in MEASURES:
         value = values.get(measure.key)

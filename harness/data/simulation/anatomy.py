@@ -1,4 +1,4 @@
-"""The anatomy of one subject: an affine and a diffeomorphic change of the template, ventricle size and sulcal width."""
+"""Anatomy of one subject: affine and diffeomorphic deformation of the template, ventricle size and sulcal width."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from harness.data.simulation.fields import LOWER, Array, Maps, grid, smooth_nois
 COARSE = 5.0
 # Standard deviation (mm) of the displacement at each smoothness (sigma of the Gaussian kernel, mm): lobes, gyri, folds.
 SCALES = ((28.0, 3.0), (13.0, 2.2), (7.0, 1.2))
-# How strongly an individual's folds leave the average, in log-fractions, their smoothness in mm, and the power that
+# Deviation of an individual's folds from the average, in log-fractions, their smoothness in mm, and the power that
 # sharpens the fractions.
 FOLDING, FOLD_SIGMA, SHARPNESS = 1.1, 2.8, 2.0
 
 
 @dataclass(frozen=True)
 class Variability:
-    """How far a subject's head differs from the template after positioning (standard deviations)."""
+    """Deviations of a subject's head from the template after positioning (standard deviations)."""
 
     rotation: float  # degrees
     translation: float  # mm
@@ -81,12 +81,12 @@ def rotation(angles: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[n
 
 @dataclass(frozen=True)
 class Anatomy:
-    """Where each point of a subject lies in the template, and how wide its sulci are."""
+    """Mapping of a subject's points to the template, and width of its sulci."""
 
     affine: npt.NDArray[np.float64]  # subject mm → template mm
     warp: Maps  # displacement in mm, applied after the affine
-    sulci: float  # gain of the fluid fraction: 1 leaves the template's
-    folds: Maps  # two random fields of unit variance: how white matter and fluid gain on grey matter
+    sulci: float  # gain of the fluid fraction: 1 keeps the template's
+    folds: Maps  # two random fields of unit variance: log-gains of white matter and fluid relative to grey matter
 
     def posed(self, points: Array) -> Array:
         """Points (3, ...) in the pose of the template, but with the subject's shape."""
@@ -101,10 +101,10 @@ class Anatomy:
     def individual(self, white: Array, grey: Array, inside: Array, posed: Array) -> tuple[Array, Array, Array]:
         """Fractions of white matter, grey matter and fluid of this subject from those of the average of many.
 
-        The template's fractions are averages over 152 people, so they are sharp where people agree and grey where
-        their folds differ. An individual is drawn from them: a correlated random field shifts the log-fractions
-        (strongly where they are undecided, not at all where they are 0 or 1), and a power sharpens them to those of a
-        single brain. The three sum to `inside`, the fraction of the voxel within the cranial cavity.
+        The template's fractions are averages over 152 people: sharp where people agree and intermediate where their
+        folds differ. An individual is sampled from them: a correlated random field shifts the log-fractions (strongly
+        where they are intermediate, not at all where they are 0 or 1), and a power sharpens them to those of a single
+        brain. The three sum to `inside`, the fraction of the voxel within the cranial cavity.
         """
         fluid = np.clip(inside - white - grey, 0, 1) * np.float32(self.sulci)
         shift = np.exp(np.float32(FOLDING) * self.folds(posed))
@@ -115,7 +115,7 @@ class Anatomy:
 
 
 def random_anatomy(rng: np.random.Generator, age: float, variability: Variability) -> Anatomy:
-    """Draw the anatomy of a subject of `age` years: ventricles and sulci widen with age, and by chance."""
+    """Draw the anatomy of a subject of `age` years: ventricles and sulci widen with age, plus random variation."""
     affine = random_affine(rng, variability)
     velocity = np.zeros_like(grid(COARSE))
     for sigma, amount in SCALES:
@@ -131,11 +131,11 @@ def random_anatomy(rng: np.random.Generator, age: float, variability: Variabilit
 
 
 def push(anatomy: Anatomy, centre: tuple[float, float, float], radius: float, amount: float) -> Maps:
-    """Displacement (mm, in the pose of the template) that finds each point where it lay before a lesion moved it.
+    """Displacement (mm, in the pose of the template) from each point to its position before the lesion's mass effect.
 
     Around a lesion of `radius` mm tissue moves away from `centre` (`amount` > 0: the mass effect of a tumour, as a
-    fraction of the distance) or towards it (`amount` < 0: the shrinkage after an infarct). The flow dies out over two
-    radii and at the skull, which does not give way.
+    fraction of the distance) or towards it (`amount` < 0: the shrinkage after an infarct). The flow decays over two
+    radii and at the rigid skull.
     """
     points = grid(COARSE)
     offset = points - np.array(centre, dtype=np.float32).reshape(3, 1, 1, 1)
@@ -152,14 +152,14 @@ def sphere_radius(volume: float) -> float:
 
 @functools.cache
 def _brain_weight() -> Array:
-    """1 inside the brain, falling to 0.25 at the inner skull and beyond, on the grid of velocities."""
+    """Weight 1 in the brain, falling to 0.25 at the inner skull and beyond, on the grid of velocities."""
     cavity = template.surfaces()(grid(COARSE))[template.CAVITY]
     return np.clip(cavity / 12, 0.25, 1).astype(np.float32)
 
 
 @functools.cache
 def _towards_ventricles() -> Array:
-    """Unit velocity that widens the ventricles: everywhere uphill in a blurred map of them, 1 mm at its steepest."""
+    """Unit velocity that widens the ventricles: the gradient of their blurred map, scaled to a maximum of 1 mm."""
     ventricle = template.ventricle()
     blurred = ndimage.gaussian_filter(ventricle.values, (0, *[5.0 / ventricle.spacing] * 3))
     field = Maps(blurred, ventricle.origin, ventricle.spacing)(grid(COARSE))[0]

@@ -1,4 +1,4 @@
-"""Writing a simulated cohort in the layout of its data set, resumable by subject, with the truth in a manifest."""
+"""Writer of a simulated cohort in the layout of its data set, resumable by subject, with a ground-truth manifest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.data.simulation.subjects import MAKERS
 from harness.errors import HarnessError
 from harness.files import atomic, read_json, write_json
 
-# Raise when a change of the simulation changes its images: existing cohorts are then made anew.
+# Raise when a code change alters the images: existing cohorts are then simulated again.
 REVISION = 1
 MARKER = "SIMULATED"
 RECORDS = ".simulated"
@@ -20,7 +20,7 @@ RECORDS = ".simulated"
 
 @dataclass(frozen=True)
 class Settings:
-    """What the files of a cohort depend on, apart from how many subjects it has."""
+    """Settings that determine the files of a cohort, apart from its number of subjects."""
 
     dataset: str
     seed: int
@@ -29,7 +29,7 @@ class Settings:
 
 
 def subject_name(dataset: str, index: int) -> str:
-    """The name of subject `index` (from 0) as the data set writes it."""
+    """Name of subject `index` (from 0) in the style of the data set."""
     if dataset == "camcan":
         return f"sub-CC{800001 + index}"
     if dataset == "atlas":
@@ -57,7 +57,7 @@ def scan_path(dataset: str, subject: str, scan: str) -> Path:
 
 
 def make_subject(root: Path, settings: Settings, subject: str) -> bool:
-    """Write the scans of one subject; False if they were there already, made with the same settings."""
+    """Write the scans of one subject; returns False if they already exist with the same settings."""
     record = root / RECORDS / f"{subject}.json"
     if record.exists():
         known = read_json(record)
@@ -79,8 +79,8 @@ def make_cohort(
 ) -> None:
     """Make `root` hold a cohort of `subjects`, or part i of n of it (`chunk`), with its marker and its manifest.
 
-    Subjects made with the same settings are left alone; simulated subjects beyond the cohort are removed. Raises
-    HarnessError if `root` holds scans that were not simulated.
+    Subjects made with the same settings are kept; simulated subjects beyond the cohort are removed. Raises HarnessError
+    if `root` holds scans that were not simulated.
     """
     from tqdm import tqdm
 
@@ -104,9 +104,9 @@ def make_cohort(
 
 
 def remove_subject(root: Path, record: Path) -> None:
-    """Remove the files that `record` lists, the folders that this leaves empty, and the record.
+    """Remove the files that `record` lists, folders that become empty, and the record.
 
-    Raises HarnessError, before it removes any, for a file outside of the cohort's folder.
+    Raises HarnessError, before any removal, for a file outside of the cohort's folder.
     """
     names = read_json(record)["files"]
     for name in names:
@@ -123,7 +123,7 @@ def remove_subject(root: Path, record: Path) -> None:
 
 
 def write_marker(root: Path, settings: Settings, command: str) -> None:
-    """Write the file that says, to people and to `index`, that nothing here was measured."""
+    """Write the file that marks the cohort as simulated, for people and for `index`."""
     from harness import __version__
 
     lines = [
@@ -139,10 +139,10 @@ def write_marker(root: Path, settings: Settings, command: str) -> None:
 
 
 def write_manifest(root: Path, settings: Settings) -> None:
-    """Write `manifest.csv`: one row per subject made with these settings, with the truth about it."""
+    """Write `manifest.csv`: one row per subject made with these settings, with its ground truth."""
     import pandas as pd
 
-    # Chunks of a cohort may end at the same moment: the last to hold the lock sees all records.
+    # Chunks of a cohort may end at the same time: the last to hold the lock reads all records.
     with (root / RECORDS / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         records = {path.stem: read_json(path) for path in sorted((root / RECORDS).glob("*.json"))}

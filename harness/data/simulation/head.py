@@ -1,4 +1,4 @@
-"""Tissue fractions of every voxel of a whole head: brain, fluid, skull, scalp, and a plain face and neck."""
+"""Tissue fractions of every voxel of a whole head: brain, fluid, skull, scalp, and a simplified face and neck."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ OUTSIDE = ("bone", "marrow", "fat", "muscle")
 
 @dataclass(frozen=True)
 class Shell:
-    """Thickness in mm of the layers around one brain and the noise that makes them uneven."""
+    """Thickness in mm of the layers around one brain, and the noise that varies it."""
 
     gap: float  # fluid between brain and skull
     skull: float
@@ -31,7 +31,7 @@ def random_shell(rng: np.random.Generator) -> Shell:
 
 @dataclass
 class Mixture:
-    """Tissue fractions of a grid of voxels; over all tissues they sum to at most 1, the rest is air."""
+    """Tissue fractions of a grid of voxels, with a sum of at most 1; the rest is air."""
 
     fractions: dict[str, Array]
     detail: Array  # relative T1 detail of the template
@@ -40,7 +40,7 @@ class Mixture:
     posed: Array  # (3, ...) coordinates in the pose of the template, mm
 
     def replace(self, tissue: str, amount: Array) -> None:
-        """Turn `amount` (0 to 1) of what lies within the skull into `tissue`, all others giving way in proportion."""
+        """Replace a fraction `amount` (0 to 1) of all tissues within the skull by `tissue`, in proportion."""
         keep = 1 - amount
         within = [name for name in self.fractions if name not in OUTSIDE]
         lost = sum(self.fractions[name] for name in within) * amount
@@ -52,8 +52,8 @@ class Mixture:
 def mix(anatomy: Anatomy, shell: Shell | None, points: Array, spacing: float, push: Maps | None = None) -> Mixture:
     """Sample a subject at `points` (3, ...) mm for voxels of (nominally) `spacing` mm.
 
-    Without a `shell` only the brain is made (for skull-stripped scans). `push` is a displacement (mm, in the pose of
-    the template) by which a mass has moved the tissue around it.
+    Without a `shell` only the brain is simulated (for skull-stripped scans). `push` is the displacement (mm, in the
+    pose of the template) of a mass effect.
     """
     posed = anatomy.posed(points)
     source = anatomy.to_template(posed if push is None else posed + push(posed))

@@ -75,14 +75,14 @@ class SpoiledGradientEcho:
     flip: float
 
     def signal(self, tissue: Tissue) -> float:
-        """The Ernst equation; T2 stands in for T2*, whose effect is small at these echo times."""
+        """The Ernst equation, with T2 instead of T2*, whose effect is small at these echo times."""
         angle, e1 = np.deg2rad(self.flip), np.exp(-self.tr / tissue.t1)
         return float(tissue.pd * np.sin(angle) * (1 - e1) / (1 - np.cos(angle) * e1) * np.exp(-self.te / tissue.t2))
 
 
 @dataclass(frozen=True)
 class SpinEcho:
-    """Spin echo (T1- or T2-weighted), with an inversion `ti` ms before it where given (FLAIR); times in ms."""
+    """Spin echo (T1- or T2-weighted), after an inversion `ti` ms before it if given (FLAIR); times in ms."""
 
     tr: float
     te: float
@@ -113,7 +113,7 @@ def _then(*steps: tuple[float, float]) -> tuple[float, float]:
 
 
 def vary(rng: np.random.Generator, spread: float = 0.04) -> dict[str, Tissue]:
-    """The tissues of one subject: relaxation times scattered by `spread` (relative), densities by a third of it."""
+    """Tissues of one subject: relaxation times varied by `spread` (relative), densities by a third of it."""
     out = {}
     for name, tissue in TISSUES.items():
         f1, f2, fp = np.exp(rng.normal(0, spread, 3) * (1, 1, 1 / 3))
@@ -122,14 +122,14 @@ def vary(rng: np.random.Generator, spread: float = 0.04) -> dict[str, Tissue]:
 
 
 def with_gadolinium(tissue: Tissue, millimolar: float) -> Tissue:
-    """`tissue` with a contrast agent of relaxivities 4.5 (T1) and 5.5 (T2) per s and mmol/l, usual for chelates."""
+    """`tissue` with a contrast agent of relaxivities 4.5 (T1) and 5.5 (T2) per s and mmol/l, typical of chelates."""
     t1 = 1 / (1 / tissue.t1 + 4.5e-3 * millimolar)
     t2 = 1 / (1 / tissue.t2 + 5.5e-3 * millimolar)
     return replace(tissue, t1=t1, t2=t2)
 
 
 def bias_field(rng: np.random.Generator, points: Array, amount: float) -> Array:
-    """A positive factor of median 1 at `points` (3, ...): a smooth coil profile, its logarithm spread by `amount`."""
+    """Positive factor of median 1 at `points` (3, ...): a smooth coil profile; amount: SD of its logarithm."""
     coarse = smooth_noise(rng, 45.0, 12.0)
     return np.exp(np.float32(amount) * coarse(points)[0])
 

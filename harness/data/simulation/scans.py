@@ -1,4 +1,4 @@
-"""Scan grids with their own orientation and voxel size, and NIfTI files whose bytes depend on their content alone."""
+"""Scan grids of any orientation and voxel size, and reproducible NIfTI files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.files import atomic
 def oriented(
     codes: str, extent: tuple[float, float, float], zooms: tuple[float, float, float], centre: npt.ArrayLike
 ) -> Grid:
-    """A grid whose axes point as `codes` say ("LAS", "PSR", …).
+    """A grid with axes in the directions `codes` ("LAS", "PSR", …).
 
     `extent` and `zooms` (mm) are given along right, anterior, superior; `centre` is the middle of the field of view.
     """
@@ -36,7 +36,7 @@ def oriented(
 def boxed(origin: npt.ArrayLike, signs: tuple[int, int, int], shape: tuple[int, int, int], spacing: float) -> Grid:
     """The grid of a template of 1 mm (`origin` of its first voxel, axis `signs`) with voxels of `spacing` mm instead.
 
-    The field of view stays, up to rounding; at 1 mm the grid is the template's own.
+    The field of view is kept, up to rounding; at 1 mm the grid is the template's own.
     """
     size = tuple(max(round(n / spacing), 8) for n in shape)
     affine = np.diag([*(s * spacing for s in signs), 1.0])
@@ -45,7 +45,7 @@ def boxed(origin: npt.ArrayLike, signs: tuple[int, int, int], shape: tuple[int, 
 
 
 def quantise(image: Array, white: float, level: float) -> npt.NDArray[np.int16]:
-    """Grey values as a scanner stores them: 12 bits, white matter (`white`) at about `level`."""
+    """Grey values quantised as by a scanner: 12 bits, white matter (`white`) at about `level`."""
     return np.clip(np.rint(image * (level / white)), 0, 4095).astype(np.int16)
 
 

@@ -1,4 +1,4 @@
-"""Independent random streams: one per (seed, data set, subject, purpose), so that no draw ever shifts another."""
+"""Independent random streams: one per (seed, data set, subject, purpose), so that draws do not affect each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Streams:
-    """Random generators of one subject, by purpose: adding a subject or a purpose leaves all others as they were."""
+    """Random generators of one subject, by purpose: adding a subject or a purpose does not change any other."""
 
     def __init__(self, seed: int, dataset: str, subject: str) -> None:
         self.seed = seed

@@ -11,7 +11,7 @@ from harness.data.simulation.anatomy import Anatomy, push, sphere_radius
 from harness.data.simulation.fields import Maps, smooth_noise
 from harness.data.simulation.head import Mixture
 
-# Middle of the regions (mm, MNI152, right side) in which infarcts arise, the scatter around it, and how often:
+# Centre of the regions (mm, MNI152, right side) of infarcts, the scatter around it, and the frequency:
 # territories of the middle, posterior and anterior cerebral artery, deep perforators, cerebellum and pons.
 REGIONS: dict[str, tuple[tuple[float, float, float], tuple[float, float, float], float]] = {
     "mca": ((51.0, -12.0, 18.0), (6.0, 24.0, 18.0), 0.45),
@@ -28,7 +28,7 @@ CORTICAL = (18.0, 1.1)
 
 @dataclass(frozen=True)
 class Stroke:
-    """One infarct before it is put into a head."""
+    """Parameters of one infarct."""
 
     region: str
     centre: tuple[float, float, float]  # mm in the pose of the template
@@ -49,7 +49,7 @@ def random_stroke(rng: np.random.Generator) -> Stroke:
 
 
 def shrinkage(stroke: Stroke, anatomy: Anatomy, rng: np.random.Generator) -> Maps | None:
-    """How the brain around a large old infarct is drawn towards it (widening the ventricle): None for small ones."""
+    """Displacement of tissue towards a large old infarct (widening the ventricle); None for small ones."""
     if stroke.volume < 8:
         return None
     return push(anatomy, stroke.centre, sphere_radius(stroke.volume), -float(rng.uniform(0.1, 0.35)))
@@ -58,7 +58,7 @@ def shrinkage(stroke: Stroke, anatomy: Anatomy, rng: np.random.Generator) -> Map
 def insert(
     mixture: Mixture, stroke: Stroke, rng: np.random.Generator, voxel: float, spacing: float
 ) -> npt.NDArray[np.uint8]:
-    """Put `stroke` into `mixture` (voxels of `voxel` ml) and return its mask (uint8)."""
+    """Insert `stroke` into `mixture` (voxels of `voxel` ml) and return its mask (uint8)."""
     x = mixture.posed[0]
     centre = np.array(stroke.centre, dtype=np.float32)
     side = np.sign(centre[0])
@@ -76,7 +76,7 @@ def insert(
     score = distance + np.float32(0.3) * rough + np.float32(0.1) * fine
     fractions = mixture.fractions
     tissue = fractions["white"] + fractions["grey"]
-    # One hemisphere, brain tissue only: neither ventricles nor wide fluid spaces, but the sulci between lost gyri.
+    # One hemisphere and brain tissue only: without ventricles and wide fluid spaces, but with sulci between lost gyri.
     allowed = (x * side > 0.5) & (mixture.brain > 0.5) & (tissue > 0.25) & (mixture.ventricle < 0.3)
     score = np.where(allowed, score, np.float32(np.inf))
     wanted = max(round(stroke.volume / voxel), 4)

@@ -1,4 +1,4 @@
-"""One simulated subject of each data set: its anatomy, its scans in memory, and the truth about its lesion."""
+"""One simulated subject of each data set: its anatomy, its scans in memory, and the ground truth of its lesion."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Scan:
 
 @dataclass
 class Subject:
-    """Scans by the last part of their file name, and what is true of the subject."""
+    """Scans by the last part of their file name, and the subject's ground truth."""
 
     scans: dict[str, Scan] = field(default_factory=dict)
     truth: dict[str, object] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a scan is made from tissue fractions."""
+    """Simulation of a scan from tissue fractions."""
 
     sequence: Sequence
     bias: float  # spread of the logarithm of the coil profile
@@ -73,7 +73,7 @@ def _acquire(
 
 
 def camcan(streams: Streams, spacing: float) -> Subject:
-    """A healthy adult of 18 to 88 years in scanner space: T1w (MPRAGE) and T2w on grids of their own."""
+    """A healthy adult of 18 to 88 years in scanner space: T1w (MPRAGE) and T2w on different grids."""
     rng = streams("subject")
     age = float(rng.uniform(18, 88))
     anatomy = random_anatomy(streams("anatomy"), age, NATIVE)
@@ -129,7 +129,7 @@ def brats(streams: Streams, spacing: float) -> Subject:
     tissues = vary(streams("tissues"))
     tumour = tumours.random_tumour(streams("lesion"))
     push = tumours.mass_effect(tumour, anatomy)
-    # The middle of the MNI152 brain comes to lie where SRI24 has it.
+    # The shift aligns the middle of the MNI152 brain with that of SRI24.
     mixture = mix(anatomy, None, grid.points((120, -136, -72)), spacing, push)
     labels = tumours.insert(mixture, tumour, streams("shape"), grid.voxel_ml, grid.mean_spacing)
     subject = Subject(truth={"age": round(age, 1), "lesion": "glioma", "lesion_ml": _ml(labels > 0, grid)})

@@ -1,4 +1,4 @@
-"""Tissue maps in MNI152 space, made from the template that nilearn ships (ICBM 152 nonlinear symmetric 2009a)."""
+"""Tissue maps in MNI152 space, from the template bundled with nilearn (ICBM 152 nonlinear symmetric 2009a)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _load() -> tuple[dict[str, Array], np.ndarray]:
         image = nib.Nifti1Image.from_filename(folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz")
         maps[name] = np.asarray(image.dataobj).astype(np.float32) / np.float32(255)
     assert image.affine is not None
-    # The empty margin is left out, except below, where the brain stem is cut off by the border and continues.
+    # The empty margin is cropped, except below, where the brain stem is cut off by the border.
     low, high = zip(*((used.min() - 6, used.max() + 7) for used in np.nonzero(maps["t1"] > 0.05)), strict=True)
     box = tuple(slice(max(a, 0), b) for a, b in zip((*low[:2], 0), high, strict=True))
     corner = image.affine[:3, 3] + [part.start for part in box]
@@ -42,7 +42,7 @@ def _prepared() -> tuple[Array, np.ndarray]:
     white, grey, t1 = maps["wm"], maps["gm"], maps["t1"]
     brain = ndimage.binary_fill_holes(ndimage.binary_opening(t1 > 0.08))
     assert brain is not None
-    # Outside the brain the maps ring by some grey values from their resampling.
+    # Outside the brain the maps have ringing artefacts of some grey values.
     white, grey = white * brain, grey * brain
     fluid = np.clip(brain - white - grey, 0, 1).astype(np.float32)
     inner = ndimage.gaussian_filter(brain.astype(np.float32), 2.0) > 0.85
@@ -65,16 +65,16 @@ def _prepared() -> tuple[Array, np.ndarray]:
 def tissues(spacing: float) -> Maps:
     """White and grey matter fractions, brain mask, T1 detail and ventricles (5, X, Y, Z) for voxels of `spacing` mm.
 
-    Fractions and masks lie in [0, 1]. Detail is the relative difference between the template's T1 and the best
-    mixture of its three tissues: what the maps do not hold (nuclei, tracts, cortical layers), clipped to ±0.12.
+    Fractions and masks lie in [0, 1]. Detail is the relative difference between the template's T1 and the best mixture
+    of its three tissues: structures missing in the maps (nuclei, tracts, cortical layers), clipped to ±0.12.
     """
     return Maps(*_reduce(*_prepared(), spacing))
 
 
 def _reduce(stack: Array, origin: np.ndarray, spacing: float) -> tuple[Array, np.ndarray, float]:
-    """Blur to voxels of `spacing` mm and keep every second, third, … millimetre where nothing is lost by it."""
+    """Blur to voxels of `spacing` mm and keep every second, third, … millimetre where this is lossless."""
     if spacing > 1:
-        # A Gaussian with the variance of a box of that width, less the millimetre that the maps have already.
+        # A Gaussian with the variance of a box of that width, minus that of the maps' own 1 mm voxels.
         stack = np.stack([ndimage.gaussian_filter(m, np.sqrt((spacing**2 - 1) / 12)) for m in stack])
     step = max(1, int(spacing / 1.5))
     return np.ascontiguousarray(stack[:, ::step, ::step, ::step]), origin, float(step)
@@ -93,11 +93,11 @@ def surfaces(spacing: float = 2.5) -> Maps:
     points = grid(spacing)
     brain = Maps(maps["t1"][None], origin, 1.0)(points)[0] > 0.12
     x, y, z = points
-    brain &= z < 100  # below the template its last slice, the medulla, continues as a spinal cord
-    # The skull spans the sulci: a closing of the brain by 9 mm.
+    brain &= z < 100  # below the template its last slice, the medulla, is extended as a spinal cord
+    # The inner skull: a closing of the brain by 9 mm, which spans the sulci.
     closed = _inward(_inward(~brain, spacing) <= 9, spacing) > 9
     cavity = _signed_distance(closed | brain, spacing)
-    # A plain face and neck: an ellipsoid in front of and below the brain, and a cylinder around the spine.
+    # A simplified face and neck: an ellipsoid in front of and below the brain, and a cylinder around the spine.
     face = 1 - np.sqrt((x / 62) ** 2 + ((y - 32) / 68) ** 2 + ((z + 62) / 82) ** 2)
     neck = 1 - np.sqrt((x / 58) ** 2 + ((y + 38) / 62) ** 2)
     body = (face > 0) | ((neck > 0) & (z < -40)) | (cavity > -13)
@@ -108,7 +108,7 @@ def surfaces(spacing: float = 2.5) -> Maps:
 
 
 def _inward(inside: np.ndarray, spacing: float) -> Array:
-    """Distance in mm of the points inside to the outside, 0 outside. The box counts as continuing downwards."""
+    """Distance in mm of inside points to the outside, 0 outside. The lowest slice is extended downwards."""
     padded = np.pad(inside, ((0, 0), (0, 0), (8, 0)), mode="edge")
     distance: Array = (ndimage.distance_transform_edt(padded)[:, :, 8:] * spacing).astype(np.float32)
     return distance

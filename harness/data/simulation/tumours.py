@@ -1,4 +1,4 @@
-"""Gliomas: oedema along the white matter, a solid enhancing rim, a necrotic core, and the push of their mass."""
+"""Gliomas: oedema along the white matter, a solid enhancing rim, a necrotic core, and their mass effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NECROTIC, OEDEMA, ENHANCING = 1, 2, 4
 
 @dataclass(frozen=True)
 class Tumour:
-    """One glioma before it is put into a brain."""
+    """Parameters of one glioma."""
 
     centre: tuple[float, float, float]  # mm in the pose of the template
     core: float  # ml, necrotic and enhancing
@@ -26,7 +26,7 @@ class Tumour:
 
 
 def random_tumour(rng: np.random.Generator) -> Tumour:
-    """Draw place and size: hemispheric, in the white matter, whole tumour around 75 ml."""
+    """Draw position and size: hemispheric, in the white matter, whole tumour around 75 ml."""
     side = 1 if rng.random() < 0.5 else -1
     centre = (side * rng.uniform(20, 42), rng.uniform(-62, 42), rng.uniform(-8, 40))
     whole = float(np.clip(75 * np.exp(rng.normal(0, 0.5)), 15, 200))
@@ -35,14 +35,14 @@ def random_tumour(rng: np.random.Generator) -> Tumour:
 
 
 def mass_effect(tumour: Tumour, anatomy: Anatomy) -> Maps:
-    """How the core pushes the brain aside: see `anatomy.push`."""
+    """Displacement of the brain by the core: see `anatomy.push`."""
     return push(anatomy, tumour.centre, sphere_radius(tumour.core), tumour.mass)
 
 
 def insert(
     mixture: Mixture, tumour: Tumour, rng: np.random.Generator, voxel: float, spacing: float
 ) -> npt.NDArray[np.uint8]:
-    """Put `tumour` into `mixture` (voxels of `voxel` ml) and return the labels 0, 1, 2, 4 (uint8)."""
+    """Insert `tumour` into `mixture` (voxels of `voxel` ml) and return the labels 0, 1, 2, 4 (uint8)."""
     offset = mixture.posed - np.array(tumour.centre, dtype=np.float32).reshape(3, 1, 1, 1)
     distance = np.sqrt((offset**2).sum(axis=0))
     coarse, middle, fine = smooth_noise(rng, 14.0, 4.0), smooth_noise(rng, 8.0, 4.0), smooth_noise(rng, 4.5, 4.0)
@@ -72,7 +72,7 @@ def insert(
 
 
 def _depth(score: Array, voxels: float) -> Array:
-    """How far below the value that `voxels` voxels stay under each score lies; −inf where the score is infinite."""
+    """Depth of each score below the threshold that `voxels` voxels stay under, clipped to ±1,000."""
     finite = np.isfinite(score) | (score == -np.inf)
     wanted = min(max(round(voxels), 4), int(finite.sum()) - 1)
     threshold = np.partition(score.ravel(), wanted)[wanted]

@@ -1,4 +1,4 @@
-"""Output layer of a network in float32, whatever the number format of the others.
+"""Output layer of a network in float32, independent of the number format of the others.
 
 Residuals are differences of almost equal numbers, of which bfloat16 keeps two or three digits.
 """
