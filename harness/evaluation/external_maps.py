@@ -19,7 +19,7 @@ from harness.evaluation.labels import EVERY, LabelValues
 from harness.evaluation.map_files import all_in, nifti_files, read_matching, read_scores
 from harness.evaluation.metrics import average_precision_bounds, best_dice_bounds
 from harness.evaluation.operating_points import Calibration, Calibrator
-from harness.evaluation.protocols import Volume
+from harness.evaluation.protocols import Truth
 from harness.evaluation.protocols import protocol as named
 from harness.evaluation.results import numbers
 from harness.evaluation.scores import check_scores
@@ -134,7 +134,8 @@ def evaluate(
         inside = values.counted(found_labels, _inside(masks, stem, path, score, affine))
         spacing = voxel_size(affine)
         histogram.name = str(path)
-        histogram.add(stem, *how.voxels(Volume(stem, score, classes, inside, spacing)))
+        region = how.region(Truth(stem, classes, inside, spacing))
+        histogram.add(stem, region.scores(score), region.labels)
         sizes.append(float(np.prod(spacing)))
         collector = collector or Collector(spacing, calibration)
         collector.add(stem, np.where(inside, score, np.float32(0)), classes > 0, inside)

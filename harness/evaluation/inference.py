@@ -17,7 +17,7 @@ from harness.evaluation.collecting import Collector
 from harness.evaluation.histogram import ScoreHistogram, save
 from harness.evaluation.labels import EVERY, LabelValues
 from harness.evaluation.operating_points import Calibration, Calibrator
-from harness.evaluation.protocols import Volume
+from harness.evaluation.protocols import Truth
 from harness.evaluation.protocols import protocol as named
 from harness.evaluation.reading import Subject, subjects
 from harness.evaluation.upd_resize import voxel_size
@@ -105,12 +105,13 @@ def score_test_set(
         truth = classes > 0
         brain = values.counted(labelled, (subject.volume > 0).cpu().numpy())
         maps = score_volume(method, subject.volume, rng, meta["method"])
-        shared: dict[str, object] = {}
+        known = Truth(subject.name, classes, brain, spacing, device if subject.volume.is_cuda else None)
+        regions = {protocol.name: protocol.region(known) for protocol in chosen}
         for key, scores in maps.items():
-            scored = Volume(subject.name, countable(scores), classes, brain, spacing, shared)
-            for protocol in chosen:
-                counted = protocol.voxels(scored)
-                histograms[protocol.name].setdefault(key, ScoreHistogram(key)).add(subject.name, *counted)
+            counted = countable(scores)
+            for name, region in regions.items():
+                histogram = histograms[name].setdefault(key, ScoreHistogram(key))
+                histogram.add(subject.name, region.scores(counted), region.labels)
         final = maps["final"].cpu().numpy()
         collector.add(subject.name, np.where(brain, final, 0) if values.ignored else final, truth, brain)
         if subject.row in shown:

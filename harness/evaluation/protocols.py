@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     import numpy as np
+    import torch
     from torch import Tensor
 
     from harness.evaluation.histogram import ScoreHistogram
 
     Values = np.ndarray | Tensor
-    Pair = tuple[Values, Values]
     Thresholds = Callable[[ScoreHistogram], np.ndarray]
-
-Value = TypeVar("Value")
 
 OFFICIAL_VOXELS = 10_000  # drawn of each volume
 OFFICIAL_THRESHOLDS = 200
@@ -32,84 +30,74 @@ UPD_LABEL = 0.4  # resized labels are anomalous above
 
 
 @dataclass(frozen=True, eq=False)
-class Volume:
-    """One score map of one subject, with the inputs of a protocol's voxel selection.
+class Truth:
+    """Label and brain of one subject, the inputs of a protocol's voxel selection.
 
-    score: (D, H, W) float32, finite and ≥ 0 in the brain; ignored elsewhere. An array, or a tensor on any device: then
-    the selected voxels are tensors on that device.
     label: (D, H, W), the data set's classes, anomalous where above 0. brain: (D, H, W) bool. Both are arrays.
     spacing: voxel size in mm along D, H and W (slice, row, column).
-    shared: cache of values derived from label and brain; pass the same dict for all score maps of a subject.
+    device: of score maps that are tensors, which are counted there; None for arrays.
     """
 
     subject: str
-    score: Values
     label: np.ndarray
     brain: np.ndarray
     spacing: tuple[float, float, float]
-    shared: dict[str, object] = field(default_factory=dict, repr=False)
+    device: torch.device | None = None
 
     @property
     def rng(self) -> np.random.Generator:
-        """A new generator seeded by the subject's name: draws are the same for all methods, seeds and score maps."""
+        """A new generator seeded by the subject's name: all methods, seeds and score maps draw the same from it."""
         import numpy as np
 
         return np.random.default_rng(int.from_bytes(hashlib.sha256(self.subject.encode()).digest(), "big"))
 
     def beside(self, array: np.ndarray) -> Values:
-        """An array converted to the type of the score map: an array, or a tensor on its device."""
-        import numpy as np
-
-        if isinstance(self.score, np.ndarray):
+        """An array as the score maps are: an array, or a tensor on their device."""
+        if self.device is None:
             return array
         import torch
 
-        return torch.from_numpy(array).to(self.score.device)
+        return torch.from_numpy(array).to(self.device)
 
-    def within(self, scores: Values, inside: Values) -> Values:
-        """Scores of any shape where `inside` (bool, same shape) is true, 0 elsewhere."""
-        import numpy as np
 
-        if isinstance(self.score, np.ndarray):
-            return np.where(inside, scores, np.float32(0)).astype(np.float32, copy=False)
-        return scores.where(inside, 0)  # type: ignore[union-attr, arg-type]
+@dataclass(frozen=True, eq=False)
+class Region:
+    """The n voxels of a subject that a protocol counts: selected once, read from every score map.
 
-    def once(self, name: str, make: Callable[[], Value]) -> Value:
-        """Cached result of `make`, which must not depend on the score; computed at the first call for this subject."""
-        if name not in self.shared:
-            self.shared[name] = make()
-        return self.shared[name]  # type: ignore[return-value]
+    labels: (n,) bool. scores: maps a score map (D, H, W) float32, finite and ≥ 0 in the brain, to the scores (n,); the
+    map's values outside the brain do not count.
+    """
+
+    labels: Values
+    scores: Callable[[Values], Values]
 
 
 @dataclass(frozen=True)
 class Protocol:
     """A protocol for the evaluation of score maps.
 
-    `voxels(volume)` returns the scores (n,) float32 and labels (n,) bool to count. `thresholds(histogram)` returns the
-    thresholds (n,) for ⌈Dice⌉, with scores at or above them classified as anomalous; None means all thresholds.
+    `region(truth)` selects the voxels to count. `thresholds(histogram)` returns the thresholds (n,) of ⌈Dice⌉; a voxel
+    counts as anomalous at or above one. None stands for all thresholds.
     """
 
     name: str
     description: str
-    voxels: Callable[[Volume], Pair]
+    region: Callable[[Truth], Region]
     thresholds: Thresholds | None = None
 
 
-def brain_voxels(volume: Volume) -> Pair:
-    """Scores and labels of every voxel of the brain, and of anomalous ones outside of it, with score 0 (missed)."""
+def brain_voxels(truth: Truth) -> Region:
+    """Every voxel of the brain, and anomalous ones outside of it, with score 0 (missed)."""
     import numpy as np
 
-    def truth() -> tuple[Values, Values, Values]:
-        anomalous = volume.label.reshape(-1) > 0
-        brain = volume.brain.reshape(-1).astype(bool)
-        places = np.flatnonzero(brain | anomalous)
-        return volume.beside(places), volume.beside(brain[places]), volume.beside(anomalous[places])
-
-    places, brain, label = volume.once("full", truth)
-    return volume.within(volume.score.reshape(-1)[places], brain), label
+    anomalous = truth.label.reshape(-1) > 0
+    brain = truth.brain.reshape(-1).astype(bool)
+    chosen = np.flatnonzero(brain | anomalous)
+    places, inside = truth.beside(chosen), truth.beside(brain[chosen])
+    return Region(truth.beside(anomalous[chosen]), lambda score: _within(score.reshape(-1)[places], inside))
 
 
-def upd_pixels(volume: Volume) -> Pair:
+def upd_pixels(truth: Truth) -> Region:
     """Every pixel, background included, of the axial slices with brain, at 128 x 128.
 
     After UPD_study (Lagogiannis et al., IEEE TMI 43(1), 2024, and its code). As there, classes are resized as numbers
@@ -119,14 +107,11 @@ def upd_pixels(volume: Volume) -> Pair:
 
     from harness.evaluation.upd_resize import resize
 
-    def truth() -> tuple[Values, Values, Values]:
-        kept = np.flatnonzero(volume.brain.any(axis=(1, 2)))
-        classes = np.where(volume.label > 0, volume.label, 0)[kept]
-        label = (resize(classes, volume.spacing) > UPD_LABEL).ravel()
-        return volume.beside(kept), volume.beside(volume.brain[kept].astype(bool)), volume.beside(label)
-
-    kept, brain, label = volume.once("upd", truth)
-    return resize(volume.within(volume.score[kept], brain), volume.spacing).reshape(-1), label
+    chosen = np.flatnonzero(truth.brain.any(axis=(1, 2)))
+    classes = np.where(truth.label > 0, truth.label, 0)[chosen]
+    labels = (resize(classes, truth.spacing) > UPD_LABEL).ravel()
+    slices, inside = truth.beside(chosen), truth.beside(truth.brain[chosen].astype(bool))
+    return Region(truth.beside(labels), lambda score: resize(_within(score[slices], inside), truth.spacing).reshape(-1))
 
 
 def upd_thresholds(histogram: ScoreHistogram) -> np.ndarray:
@@ -134,7 +119,7 @@ def upd_thresholds(histogram: ScoreHistogram) -> np.ndarray:
     return _just_above(*histogram.range, UPD_THRESHOLDS)
 
 
-def official_voxels(volume: Volume) -> Pair:
+def official_voxels(truth: Truth) -> Region:
     """10,000 random voxels of the brain's bounding box, or all if there are fewer (public code of DISYRE).
 
     That code draws them anew in every run and with replacement; here they are the same for every method and seed. The
@@ -145,19 +130,26 @@ def official_voxels(volume: Volume) -> Pair:
 
     from harness.evaluation.lesions import bounding_box
 
-    def draw() -> tuple[Values, Values, Values]:
-        box = bounding_box(volume.brain)
-        sides = [side.stop - side.start for side in box]
-        number = int(np.prod(sides))
-        chosen = volume.rng.choice(number, min(OFFICIAL_VOXELS, number), replace=False)
-        places = tuple(place + side.start for place, side in zip(np.unravel_index(chosen, sides), box, strict=True))
-        flat = np.ravel_multi_index(places, volume.brain.shape)
-        inside, label = volume.brain[places].astype(bool), volume.label[places] > 0
-        return volume.beside(flat), volume.beside(inside), volume.beside(label)
+    box = bounding_box(truth.brain)
+    sides = [side.stop - side.start for side in box]
+    number = int(np.prod(sides))
+    drawn = truth.rng.choice(number, min(OFFICIAL_VOXELS, number), replace=False)
+    at = tuple(place + side.start for place, side in zip(np.unravel_index(drawn, sides), box, strict=True))
+    places = truth.beside(np.ravel_multi_index(at, truth.brain.shape))
+    inside = truth.beside(truth.brain[at].astype(bool))
+    return Region(
+        truth.beside(truth.label[at] > 0),
+        lambda score: _probabilities(_within(score.reshape(-1)[places], inside)),
+    )
 
-    places, inside, label = volume.once("official", draw)
-    scores = volume.within(volume.score.reshape(-1)[places], inside)
-    return _probabilities(scores), label
+
+def _within(scores: Values, inside: Values) -> Values:
+    """Scores of any shape where `inside` (bool, same shape) is true, 0 elsewhere."""
+    import numpy as np
+
+    if isinstance(scores, np.ndarray):
+        return np.where(inside, scores, np.float32(0)).astype(np.float32, copy=False)
+    return scores.where(inside, 0)  # type: ignore[arg-type]
 
 
 def _probabilities(scores: Values) -> Values:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 
 import nibabel
 import numpy as np
@@ -19,7 +18,7 @@ from harness.evaluation.external_maps import evaluate_maps
 from harness.evaluation.histogram import ScoreHistogram, load
 from harness.evaluation.inference import score_test_set
 from harness.evaluation.metrics import best_dice
-from harness.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Volume, protocol
+from harness.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
 from harness.evaluation.results import numbers
 from harness.evaluation.upd_resize import FIELD, SIDE, resize, voxel_size
 from harness.files import write_json
@@ -72,12 +71,19 @@ def dice_above(scores: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -
 def histogram_of(name: str, volumes) -> ScoreHistogram:
     histogram = ScoreHistogram()
     for volume in volumes:
-        histogram.add(volume.subject, *protocol(name).voxels(volume))
+        histogram.add(volume[0], *counted(name, *volume))
     return histogram
 
 
-def volumes_of(subjects, spacing=SPACING) -> list[Volume]:
-    return [Volume(f"sub-{number}", *arrays, spacing) for number, arrays in enumerate(subjects)]
+def counted(protocol_name: str, subject: str, score, label, brain, spacing):
+    """Scores and labels (n,) that a protocol counts of one score map."""
+    device = score.device if isinstance(score, torch.Tensor) else None
+    region = protocol(protocol_name).region(Truth(subject, label, brain, spacing, device))
+    return region.scores(score), region.labels
+
+
+def volumes_of(subjects, spacing=SPACING) -> list[tuple]:
+    return [(f"sub-{number}", *arrays, spacing) for number, arrays in enumerate(subjects)]
 
 
 def values(histogram: ScoreHistogram, name: str) -> dict[str, float]:
@@ -109,7 +115,7 @@ def test_full_and_official_against_scikit_learn(subjects):
 
     histogram = histogram_of("official", volumes_of(subjects))
     assert histogram.voxels == 3 * OFFICIAL_VOXELS
-    chosen = [protocol("official").voxels(volume) for volume in volumes_of(subjects)]
+    chosen = [counted("official", *volume) for volume in volumes_of(subjects)]
     scores, labels = (np.concatenate(parts).astype(float) for parts in zip(*chosen, strict=True))
     found = values(histogram, "official")
     assert found["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
@@ -125,13 +131,14 @@ def test_official_is_what_torchmetrics_counts():
     for name, offset, gain in (("a", 0.4, 0.4), ("b", 0.2, 1.2), ("c", 0.0, 3.0)):
         label = rng.random((10, 20, 20)) < 0.1
         score = (0.1 * rng.random(label.shape) + offset * ~label + gain * label).astype(np.float32)
-        volumes.append(Volume(name, score, label.astype(np.uint8), np.ones(label.shape, bool), SPACING))
-    pairs = [protocol("official").voxels(volume) for volume in volumes]
+        volumes.append((name, score, label.astype(np.uint8), np.ones(label.shape, bool), SPACING))
+    pairs = [counted("official", *volume) for volume in volumes]
     for volume, (scores, _) in zip(volumes, pairs, strict=True):
-        drawn = np.sort(volume.score.ravel())
+        name, score, *rest = volume
+        drawn = np.sort(score.ravel())
         expected = drawn if drawn[-1] <= 1 else 1 / (1 + np.exp(-drawn))
         np.testing.assert_allclose(np.sort(scores), expected, rtol=1e-6)
-        as_tensor = protocol("official").voxels(replace(volume, score=torch.from_numpy(volume.score), shared={}))[0]
+        as_tensor = counted("official", name, torch.from_numpy(score), *rest)[0]
         np.testing.assert_allclose(as_tensor, scores, rtol=1e-6)
     assert pairs[0][0].max() < 0.6  # as it was
     assert pairs[1][0].min() >= 0.5  # the sigmoid of 0.2 and more
@@ -142,7 +149,7 @@ def test_official_is_what_torchmetrics_counts():
     assert found["ap"] == pytest.approx(
         0.68976, abs=1e-4
     )  # by torchmetrics 1.9.0, BinaryAveragePrecision, volume by volume
-    raw = average_precision_score(labels, np.concatenate([volume.score.ravel() for volume in volumes]))
+    raw = average_precision_score(labels, np.concatenate([score.ravel() for _, score, *_ in volumes]))
     assert abs(found["ap"] - raw) > 0.05
 
 
@@ -150,7 +157,7 @@ def test_anomalous_voxels_outside_of_the_brain_are_missed(subjects):
     score, label, brain = subjects[0]
     outside = label.copy()
     outside[~brain & (np.random.default_rng(0).random(brain.shape) < 0.02)] = 1
-    scores, labels = protocol("full").voxels(Volume("a", score + 1, outside, brain, SPACING))
+    scores, labels = counted("full", "a", score + 1, outside, brain, SPACING)
     assert len(scores) == np.count_nonzero(brain | (outside > 0))
     assert labels.sum() == np.count_nonzero(outside)
     np.testing.assert_array_equal(np.sort(scores[labels])[: np.count_nonzero(outside[~brain])], 0)
@@ -166,7 +173,7 @@ def test_grids_of_thresholds_underestimate_dice_of_heavy_tails(subjects):
 def test_a_threshold_is_exceeded_not_reached():
     score = np.zeros((1, 1, 4), np.float32)
     score[0, 0] = [0, 0.25, 0.5, 1]  # on the grid of 200 thresholds from 0 to 1 only 0 and 1 are met exactly
-    volume = Volume("a", score, np.array([[[0, 0, 0, 1]]]), np.ones((1, 1, 4), bool), SPACING)
+    volume = ("a", score, np.array([[[0, 0, 0, 1]]]), np.ones((1, 1, 4), bool), SPACING)
     histogram = histogram_of("official", [volume])
     assert values(histogram, "official")["dice"] == 1
     thresholds = PROTOCOLS["official"].thresholds(histogram)
@@ -210,8 +217,7 @@ def test_classes_count_as_numbers():
     line[0, :, 127] = 1  # its centre is 7.5 mm from the image's, four pixels
     score, brain = np.ones(line.shape, np.float32), np.ones(line.shape, bool)
     for value, wanted in ((1, []), (4, [67, 68])):
-        volume = Volume("a", score, line * np.uint8(value), brain, (1.0, 1.0, 1.0))
-        labels = protocol("upd").voxels(volume)[1].reshape(SIDE, SIDE)
+        labels = counted("upd", "a", score, line * np.uint8(value), brain, (1.0, 1.0, 1.0))[1].reshape(SIDE, SIDE)
         assert np.flatnonzero(labels[64]).tolist() == wanted
 
 
@@ -222,7 +228,7 @@ def test_squares_are_not_resampled(spacing):
     label = (rng.random(score.shape) < 0.1).astype(np.uint8)
     brain = rng.random(score.shape) < 0.5
     brain[2] = False
-    scores, labels = protocol("upd").voxels(Volume("a", score, label, brain, (1.0, spacing, spacing)))
+    scores, labels = counted("upd", "a", score, label, brain, (1.0, spacing, spacing))
     kept = [0, 1, 3]
     np.testing.assert_array_equal(scores.reshape(3, SIDE, SIDE), (score * brain)[kept])
     np.testing.assert_array_equal(labels.reshape(3, SIDE, SIDE), label[kept] > 0)
@@ -231,14 +237,13 @@ def test_squares_are_not_resampled(spacing):
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_score_maps_of_a_subject_share_labels_and_a_brain_may_be_empty(name, subjects):
     score, label, brain = subjects[0]
-    shared: dict[str, object] = {}
-    first = protocol(name).voxels(Volume("a", score, label, brain, SPACING, shared))
-    second = protocol(name).voxels(Volume("a", 2 * score, label, brain, SPACING, shared))
-    np.testing.assert_array_equal(second[1], first[1])
-    np.testing.assert_allclose(second[0], 2 * first[0], rtol=1e-6)
-    assert first[0].dtype == np.float32
-    assert first[1].dtype == bool
-    nothing = protocol(name).voxels(Volume("a", score, 0 * label, np.zeros(SHAPE, bool), SPACING))
+    region = protocol(name).region(Truth("a", label, brain, SPACING))
+    first, second = region.scores(score), region.scores(2 * score)
+    np.testing.assert_allclose(second, 2 * first, rtol=1e-6)
+    assert first.dtype == np.float32
+    assert region.labels.dtype == bool
+    assert region.labels.shape == first.shape
+    nothing = counted(name, "a", score, 0 * label, np.zeros(SHAPE, bool), SPACING)
     assert [part.shape for part in nothing] == [(0,), (0,)]
 
 
@@ -252,7 +257,7 @@ def test_official_draws_from_the_box_of_the_brain_by_the_subjects_name():
     label[5:9] = 3
 
     def drawn(name, values=score, truth=label, inside=brain):
-        return protocol("official").voxels(Volume(name, values, truth, inside, SPACING))
+        return counted("official", name, values, truth, inside, SPACING)
 
     scores, labels = drawn("sub-1")
     np.testing.assert_array_equal(drawn("sub-1")[0], scores)
@@ -344,7 +349,7 @@ def test_interval_is_that_of_dice_over_the_protocols_thresholds(subjects):
 
     rng = np.random.default_rng(0)
     draws = rng.multinomial(6, np.full(6, 1 / 6), size=200)
-    pairs = [protocol("upd").voxels(volume) for volume in volumes_of(tailed)]
+    pairs = [counted("upd", *volume) for volume in volumes_of(tailed)]
     above = np.array([[((s > t) & y).sum() for t in np.nextafter(thresholds, -1)] for s, y in pairs])
     flagged = np.array([[(s > t).sum() for t in np.nextafter(thresholds, -1)] for s, _ in pairs])
     wanted = np.array([y.sum() for _, y in pairs])

@@ -111,26 +111,21 @@ def test_an_undefined_metric_has_no_row():
 
 
 def test_a_protocol_is_one_entry_with_its_own_voxels_and_thresholds(monkeypatch):
+    def ten(truth: protocols.Truth) -> protocols.Region:
+        chosen = truth.rng.choice(truth.brain.size, 10, replace=False)
+        return protocols.Region(truth.label.ravel()[chosen] > 0, lambda score: score.ravel()[chosen])
+
     grid = protocols.Protocol(
         "grid",
         "ten voxels at random with background, three thresholds",
-        lambda volume: (
-            (chosen := volume.rng.choice(volume.score.size, 10, replace=False)) is None or volume.score.ravel()[chosen],
-            volume.label.ravel()[chosen] > 0,
-        ),
+        ten,
         lambda histogram: np.array([0.0, 0.5, 1.0]),
     )
     monkeypatch.setitem(protocols.PROTOCOLS, "grid", grid)
-    volume = protocols.Volume(
-        "a",
-        np.linspace(0, 0.9, 27, dtype=np.float32).reshape(3, 3, 3),
-        np.arange(27).reshape(3, 3, 3) > 10,
-        np.zeros((3, 3, 3), bool),
-        (1.0, 1.0, 1.0),
-    )
-    scores, labels = protocols.protocol("grid").voxels(volume)
+    label = np.arange(27).reshape(3, 3, 3) > 10
+    region = protocols.protocol("grid").region(protocols.Truth("a", label, np.zeros((3, 3, 3), bool), (1.0, 1.0, 1.0)))
     histogram = ScoreHistogram()
-    histogram.add("a", scores, labels)
+    histogram.add("a", region.scores(np.linspace(0, 0.9, 27, dtype=np.float32).reshape(3, 3, 3)), region.labels)
     assert histogram.voxels == 10
     threshold = next(row["value"] for row in numbers(histogram, "grid") if row["metric"] == "dice_threshold")
     assert threshold in (0.0, 0.5, 1.0)
@@ -142,8 +137,8 @@ def test_full_protocol_counts_the_brain_and_what_is_missed_outside():
     label = rng.integers(0, 5, (4, 5, 6)).astype(np.uint8)
     brain = rng.random((4, 5, 6)) < 0.5
     score[0, 0, 0], brain[0, 0, 0] = np.nan, False  # outside the brain nothing matters
-    volume = protocols.Volume("a", score, label, brain, (1.0, 1.0, 1.0))
-    scores, labels = protocols.PROTOCOLS["full"].voxels(volume)
+    region = protocols.PROTOCOLS["full"].region(protocols.Truth("a", label, brain, (1.0, 1.0, 1.0)))
+    scores, labels = region.scores(score), region.labels
     assert scores.dtype == np.float32
     assert labels.dtype == bool
     counted = brain | (label > 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from harness.evaluation import tensors
 from harness.evaluation.bins import HALF, INFINITE, ONE, encode
 from harness.evaluation.histogram import ScoreHistogram
 from harness.evaluation.metrics import average_precision
-from harness.evaluation.protocols import PROTOCOLS, Volume, protocol
+from harness.evaluation.protocols import PROTOCOLS, Truth, protocol
 
 SCORE = st.one_of(
     st.floats(0, float(np.float32(3e38)), width=32),
@@ -93,14 +95,13 @@ def test_protocols_choose_the_same_voxels_of_tensors(name):
     brain[0] = False
     score = np.where(brain, rng.gamma(1, 0.1, shape), np.nan).astype(np.float32)
     label = (4 * (rng.random(shape) < 0.1)).astype(np.uint8)
-    shared: dict[str, object] = {}
-    of_arrays = protocol(name).voxels(Volume("a", score, label, brain, (2.0, 2.0, 2.0)))
-    for _ in range(2):  # the second map of a subject takes what is shared
-        volume = Volume("a", torch.from_numpy(score), label, brain, (2.0, 2.0, 2.0), shared)
-        scores, labels = protocol(name).voxels(volume)
-        assert isinstance(scores, torch.Tensor)
-        np.testing.assert_array_equal(labels.numpy(), of_arrays[1])
-        if name == "upd":  # a product of matrices, rounded otherwise
-            np.testing.assert_allclose(scores.numpy(), of_arrays[0], rtol=1e-5, atol=1e-7)
-        else:
-            np.testing.assert_array_equal(scores.numpy(), of_arrays[0])
+    truth = Truth("a", label, brain, (2.0, 2.0, 2.0))
+    of_arrays = protocol(name).region(truth)
+    of_tensors = protocol(name).region(replace(truth, device=torch.device("cpu")))
+    np.testing.assert_array_equal(of_tensors.labels.numpy(), of_arrays.labels)
+    scores = of_tensors.scores(torch.from_numpy(score))
+    assert isinstance(scores, torch.Tensor)
+    if name == "upd":  # a product of matrices, rounded otherwise
+        np.testing.assert_allclose(scores.numpy(), of_arrays.scores(score), rtol=1e-5, atol=1e-7)
+    else:
+        np.testing.assert_array_equal(scores.numpy(), of_arrays.scores(score))
