@@ -197,7 +197,7 @@ class Experiment:
 
     def _check_choices(self) -> None:
         from harness.evaluation.protocols import PROTOCOLS
-        from harness.paper import registry as paper
+        from harness.paper import catalogue as paper
 
         for key, chosen, known in (
             ("evaluation.protocols", self.protocols, list(PROTOCOLS)),
@@ -225,14 +225,14 @@ class Experiment:
     @property
     def tables(self) -> list[str]:
         """Names of the tables to render; by default all."""
-        from harness.paper import registry as paper
+        from harness.paper import catalogue as paper
 
         return self.config["paper"].get("tables", paper.names("tables", self.methods, self.protocols))
 
     @property
     def figures(self) -> list[str]:
         """Names of the figures to render; by default all."""
-        from harness.paper import registry as paper
+        from harness.paper import catalogue as paper
 
         return self.config["paper"].get("figures", paper.names("figures", self.methods))
 

@@ -14,7 +14,7 @@ import types
 from dataclasses import dataclass
 from typing import Any
 
-from harness import settings
+from harness import validation
 from harness.errors import HarnessError
 from harness.methods.params import NoParams
 from harness.modalities import NAMES
@@ -128,7 +128,7 @@ def params(name: str, overrides: dict[str, Any], modality: str, where: str = "pa
     cls = params_class(name)
     declared = (getattr(cls, "MODALITY", {}).get(modality, {}), describe(name).params)
     values = {**declared[0], **declared[1], **of_modality(overrides, modality, f"{where}.{name}")}
-    return settings.build(cls, values, f"{where}.{name}")
+    return validation.build(cls, values, f"{where}.{name}")
 
 
 def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[str, Any]:

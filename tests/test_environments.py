@@ -12,7 +12,7 @@ import pytest
 import yaml
 from packaging.version import Version
 
-from harness.paper import registry as paper
+from harness.paper import catalogue as paper
 
 ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
@@ -62,7 +62,7 @@ def test_every_stage_has_an_environment():
     [
         (
             "evaluation",
-            "harness.evaluation.results, harness.evaluation.comparisons, harness.evaluation.detection_metrics",
+            "harness.evaluation.tidy_results, harness.evaluation.comparisons, harness.evaluation.detection_metrics",
         ),
         (
             "paper",

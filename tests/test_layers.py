@@ -10,7 +10,7 @@ import pytest
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
     ("errors", "modalities", "placement", "budget"),
-    ("files", "device_lock", "folder_lock", "plugins", "settings"),
+    ("files", "device_lock", "folder_lock", "plugins", "validation"),
     ("config_files", "device", "precision"),
     ("data", "methods"),
     ("registry",),

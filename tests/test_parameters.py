@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from harness import parameters, registry, settings
+from harness import parameters, registry, validation
 from harness.errors import HarnessError
 
 SCHEMA = "workflow/schemas/config.schema.json"
@@ -89,4 +89,4 @@ def test_former_names_are_refused_with_the_present_one(method, values, message):
 
 def test_stored_values_of_an_earlier_version_come_under_present_names():
     cls = registry.params_class("disyre")
-    assert settings.upgraded(cls, {"step": 20, "steps": 3}) == {"step_size": 20, "steps": 3}
+    assert validation.upgraded(cls, {"step": 20, "steps": 3}) == {"step_size": 20, "steps": 3}

@@ -33,11 +33,11 @@ def command(
     seed: int | None,
 ) -> None:
     """Draw the figure NAME (figure1, curves, …) from the files of an experiment."""
+    from harness.paper import catalogue, style
     from harness.paper import published as paper
-    from harness.paper import registry, style
     from harness.paper.inputs import Sources
 
-    module = registry.load("figures", name)
+    module = catalogue.load("figures", name)
     sources = Sources(results, examples, synthesis, published or paper.PATH, protocol, method, seed, histories)
     with style.style():
         for path in style.save(module.make(sources), out, name):

@@ -42,7 +42,7 @@ def command(
     """
     from harness import device as devices
     from harness.errors import HarnessError
-    from harness.evaluation.scans import Scorer
+    from harness.evaluation.scan_scoring import Scorer
     from harness.training import run
 
     if image.is_dir() and t1 is not None and not t1.is_dir():

@@ -25,11 +25,11 @@ def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool)
     import time
 
     from harness.errors import HarnessError
-    from harness.status import plan, scan, text
+    from harness.status import plan, survey, text
 
     given = plan.of_configs(*configs) if configs else None
     if not folders:
-        folders = (Path("results") / given.experiment,) if given else tuple(scan.experiments(Path("results")))
+        folders = (Path("results") / given.experiment,) if given else tuple(survey.experiments(Path("results")))
     if not folders:
         raise HarnessError("results: no experiment yet; start one with snakemake --cores all, or name a folder")
     now, found = time.time(), []
@@ -38,7 +38,7 @@ def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool)
             raise HarnessError(f"{folder}: no such folder; name that of an experiment, such as results/demo")
         if given and given.experiment != folder.resolve().name:
             raise HarnessError(f"--configfile: names the experiment {given.experiment}, not {folder}; leave one out")
-        found.append(scan.scan(folder, given or plan.find(folder.resolve().name), now))
+        found.append(survey.scan(folder, given or plan.find(folder.resolve().name), now))
     if as_json:
         click.echo(json.dumps([text.plain(status) for status in found], indent=2, ensure_ascii=False))
     else:

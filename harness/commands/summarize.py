@@ -23,7 +23,7 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
     """
     from harness.errors import HarnessError
     from harness.evaluation import comparisons
-    from harness.evaluation.results import tidy
+    from harness.evaluation.tidy_results import tidy
     from harness.files import atomic
 
     paths = list(histograms)

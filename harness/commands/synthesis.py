@@ -26,7 +26,7 @@ def command(data: Path, modality: str, settings: str, examples: int, seed: int, 
     from harness.data.store import Store
     from harness.evaluation.illustration import illustrate
     from harness.methods.params import AnomalyParams
-    from harness.settings import build
+    from harness.validation import build
 
     known = {field.name for field in fields(AnomalyParams)}
     values = {key: value for key, value in json.loads(settings).get("params", {}).items() if key in known}

@@ -26,12 +26,12 @@ def command(
 ) -> None:
     """Write the table NAME (table1, table2, …) from the results of an experiment, beside the paper's numbers."""
     from harness.files import atomic
+    from harness.paper import catalogue
     from harness.paper import published as paper
-    from harness.paper import registry
     from harness.paper.inputs import Sources
     from harness.paper.writers import latex, markdown, tidy
 
-    module = registry.load("tables", name)
+    module = catalogue.load("tables", name)
     sources = Sources(
         results,
         published_csv=published or paper.PATH,

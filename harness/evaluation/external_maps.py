@@ -21,8 +21,8 @@ from harness.evaluation.metrics import average_precision_bounds, best_dice_bound
 from harness.evaluation.operating_points import Calibration, Calibrator
 from harness.evaluation.protocols import Truth
 from harness.evaluation.protocols import protocol as named
-from harness.evaluation.results import numbers
 from harness.evaluation.scores import check_scores
+from harness.evaluation.tidy_results import numbers
 from harness.evaluation.upd_resize import voxel_size
 
 ALIKE = 0.01  # largest relative difference of voxel volumes between subjects for lesion metrics

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from harness.status.logs import Failure
-from harness.status.scan import Stage, Status, Training
+from harness.status.survey import Stage, Status, Training
 
 WIDTH = 100
 BAR = 16

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from harness import registry, settings
+from harness import registry, validation
 from harness.errors import HarnessError
 from harness.files import atomic, full_disk_named, read_json, sha256, write_json
 from harness.methods.base import Context, Method
@@ -20,7 +20,7 @@ from harness.methods.params import mark, training_key
 def build(name: str, params: dict[str, Any], context: Context) -> Method:
     """Build a method from its name and the values of its `Params`."""
     module = registry.load(name)
-    return module.Baseline(settings.build(module.Params, params, f"params.{name}"), context)
+    return module.Baseline(validation.build(module.Params, params, f"params.{name}"), context)
 
 
 def save_weights(method: Method, folder: Path) -> None:
@@ -115,7 +115,7 @@ def load(
     except ValueError as error:
         raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
     _check_weights(folder, about)
-    about["params"] = settings.upgraded(registry.load(about["method"]).Params, about["params"])
+    about["params"] = validation.upgraded(registry.load(about["method"]).Params, about["params"])
     name = name or about["method"]
     if registry.base(name) != registry.base(about["method"]):
         raise HarnessError(f"{folder}: a run of {about['method']}, not of {name}; name a run of that or of a variant")
@@ -131,7 +131,7 @@ def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str,
     """A run's hyper-parameters, updated by a variant and overrides. Raises HarnessError if weights depend on them."""
     own = registry.describe(name).params if name != about["method"] else {}
     cls, params = registry.load(name).Params, {**about["params"], **own, **overrides}
-    wanted, had = (training_key(settings.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
+    wanted, had = (training_key(validation.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
     other = [key for key in wanted if wanted[key] != had.get(key)]
     if other:
         raise HarnessError(f"{folder}: was trained with other {', '.join(other)} than {name} asks for; train this anew")

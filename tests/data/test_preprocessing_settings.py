@@ -6,7 +6,7 @@ import pytest
 
 from harness.data.preprocessing.settings import PROTOCOLS, Preprocessing, parse, settings
 from harness.errors import HarnessError
-from harness.settings import upgraded
+from harness.validation import upgraded
 
 
 @pytest.mark.parametrize(

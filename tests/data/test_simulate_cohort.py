@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from harness.commands.simulate import command
 from harness.data.simulation.cohort import RECORDS, Settings, make_cohort, scan_path, subject_index, subject_name
 from harness.data.simulation.scans import boxed, oriented
-from harness.data.simulation.streams import Streams
+from harness.data.simulation.streams import SubjectStreams
 from harness.data.simulation.subjects import MAKERS
 from harness.errors import HarnessError
 from harness.files import read_json, write_json
@@ -71,14 +71,14 @@ def test_same_seed_same_bytes_and_other_subjects_leave_them_alone(
 def test_subjects_and_seeds_differ(cohort: Path) -> None:
     first, second = (image(cohort, "atlas", i, "T1w").get_fdata() for i in range(2))
     assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.99
-    other = MAKERS["atlas"](Streams(8, "atlas", subject_name("atlas", 0)), SPACING).scans["T1w"].voxels
+    other = MAKERS["atlas"](SubjectStreams(8, "atlas", subject_name("atlas", 0)), SPACING).scans["T1w"].voxels
     assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.99
 
 
 def test_streams_are_independent_of_the_order_of_use() -> None:
-    streams = Streams(1, "camcan", "a")
+    streams = SubjectStreams(1, "camcan", "a")
     assert streams("x").random() == streams("x").random()
-    assert len({Streams(s, d, n)(p).random() for s in (1, 2) for d in "ab" for n in "cd" for p in "ef"}) == 16
+    assert len({SubjectStreams(s, d, n)(p).random() for s in (1, 2) for d in "ab" for n in "cd" for p in "ef"}) == 16
 
 
 @pytest.mark.parametrize("index", range(2))

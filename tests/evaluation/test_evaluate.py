@@ -17,8 +17,8 @@ from harness.evaluation.collecting import Collector
 from harness.evaluation.detection_metrics import detection
 from harness.evaluation.external_maps import evaluate_maps
 from harness.evaluation.operating_points import Calibrator
-from harness.evaluation.results import tidy
-from harness.paper import registry
+from harness.evaluation.tidy_results import tidy
+from harness.paper import catalogue
 from harness.paper.inputs import Sources
 from harness.paper.writers import markdown
 
@@ -209,7 +209,7 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
         runs.append(out / "full.npz")
     table = tidy(runs, resamples=0)
     table.to_csv(tmp_path / "results.csv", index=False)
-    made = registry.load("tables", "table2").make(Sources(tmp_path / "results.csv"))
+    made = catalogue.load("tables", "table2").make(Sources(tmp_path / "results.csv"))
     text = markdown.render(made)
     assert "| Mine " in text
     assert "simulated cohort" in text

@@ -21,7 +21,7 @@ from harness.evaluation import comparisons
 from harness.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
 from harness.evaluation.inference import score_test_set
 from harness.evaluation.operating_points import RATES
-from harness.evaluation.results import COLUMNS, META, METRIC_ORDER, tidy
+from harness.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from harness.files import read_json, write_json
 from harness.methods.base import Context, Method
 from harness.training import run
@@ -156,9 +156,9 @@ def test_rows_are_in_order_of_metric_rate_and_size(histograms):
 
 
 def test_unknown_metrics_sort_last(histograms, monkeypatch):
-    from harness.evaluation import results
+    from harness.evaluation import tidy_results
 
-    monkeypatch.setattr(results, "detection", lambda *_: [{"metric": "aaa@0.1", "value": 1.0}])
+    monkeypatch.setattr(tidy_results, "detection", lambda *_: [{"metric": "aaa@0.1", "value": 1.0}])
     assert tidy([histograms], resamples=0)["metric"].iloc[-1] == "aaa@0.1"
 
 

@@ -19,7 +19,7 @@ from harness.evaluation.histogram import ScoreHistogram, load
 from harness.evaluation.inference import score_test_set
 from harness.evaluation.metrics import best_dice
 from harness.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
-from harness.evaluation.results import numbers
+from harness.evaluation.tidy_results import numbers
 from harness.evaluation.upd_resize import FIELD, SIDE, resize, voxel_size
 from harness.files import write_json
 

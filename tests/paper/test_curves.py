@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from harness.commands.figure import command as figure_command
 from harness.commands.table import command as table_command
 from harness.errors import HarnessError
-from harness.paper import registry, style
+from harness.paper import catalogue, style
 from harness.paper.figures import curves as module
 from harness.paper.histories import Histories
 from harness.paper.inputs import Sources
@@ -49,7 +49,7 @@ def marks(axes: Axes) -> list[str]:
 
 
 def warnings_of(results: Path, histories: Path | None) -> list[str]:
-    made = registry.load("tables", "table2").make(Sources(results, histories_csv=histories))
+    made = catalogue.load("tables", "table2").make(Sources(results, histories_csv=histories))
     return [note for note in made.notes if note.startswith("Warning")]
 
 
@@ -209,7 +209,7 @@ def test_a_study_without_training_says_so(make_histories: Make, tmp_path: Path) 
 def test_table2_warns_of_a_flat_run_in_every_format(make_results: Make, make_histories: Make, tmp_path: Path) -> None:
     results = make_results(tmp_path / "results.csv")
     histories = make_histories(tmp_path / "histories.csv", flat=FLAT)
-    made = registry.load("tables", "table2").make(Sources(results, histories_csv=histories))
+    made = catalogue.load("tables", "table2").make(Sources(results, histories_csv=histories))
     text = (
         "DISYRE on T1, seed 4: the validation loss never fell below 95 % of its value before the first step "
         "(lowest: 98 %); this run may have learned little (see the figure curves)."

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from harness.evaluation.operating_points import RATES
-from harness.paper import registry, style
+from harness.paper import catalogue, style
 from harness.paper.inputs import Sources
 from harness.paper.results import SIMULATED, Results
 from harness.paper.table import Table
@@ -50,11 +50,11 @@ def house_style() -> Iterator[None]:
 
 
 def table(path: Path, **options) -> Table:
-    return registry.load("tables", "detection").make(Sources(path, **options))
+    return catalogue.load("tables", "detection").make(Sources(path, **options))
 
 
 def figure(path: Path):
-    return registry.load("figures", "froc").make(Sources(path))
+    return catalogue.load("figures", "froc").make(Sources(path))
 
 
 def test_table_has_means_over_seeds_controls_last(results_csv):
@@ -100,7 +100,7 @@ def test_table_prints_in_every_format(results_csv):
 
 
 def test_single_subjects_have_a_table_with_headings_of_its_own(results_csv):
-    made = registry.load("tables", "subjects").make(Sources(results_csv))
+    made = catalogue.load("tables", "subjects").make(Sources(results_csv))
     row = next(row for row in made.rows if row.method == "dae")
     at = {(c.task, c.metric): cell.mean for c, cell in zip(made.columns, row.ours, strict=True)}
     assert at["ATLAS", "subject_hd95_healthy1"] == pytest.approx(80 * 0.515)
@@ -114,7 +114,7 @@ def test_single_subjects_have_a_table_with_headings_of_its_own(results_csv):
 
 
 def test_other_tables_keep_their_line_of_chance(results_csv):
-    made = registry.load("tables", "table2").make(Sources(results_csv))
+    made = catalogue.load("tables", "table2").make(Sources(results_csv))
     assert markdown.render(made).count("| Chance AP") == 1
     assert latex.render(made).count("Chance AP &") == 1
     assert "resizebox" not in latex.render(made)
@@ -191,7 +191,7 @@ def test_froc_says_where_nothing_was_computed(make_results: Make, tmp_path):
 
 
 def test_froc_of_one_seed_has_no_bars_and_pairs_seeds(make_results: Make, tmp_path):
-    froc = registry.load("figures", "froc")
+    froc = catalogue.load("figures", "froc")
     one = figure(make_results(tmp_path / "one.csv", seeds=[2], edit=with_detection))
     assert all(bar.lines[2] == () for axes in one.axes for bar in axes.containers)
 

@@ -17,7 +17,7 @@ from matplotlib.image import imread
 
 from harness import plugins
 from harness.errors import HarnessError
-from harness.paper import registry, style, tiles
+from harness.paper import catalogue, style, tiles
 from harness.paper.inputs import Sources
 from harness.paper.results import SIMULATED
 
@@ -45,7 +45,7 @@ def experiment(
 
 
 def draw(name: str, **sources) -> Figure:
-    return registry.load("figures", name).make(Sources(**sources))
+    return catalogue.load("figures", name).make(Sources(**sources))
 
 
 def texts(figure: Figure) -> list[str]:
@@ -292,7 +292,7 @@ def test_unknown_figure_lists_those_that_exist() -> None:
         match=r"^figure 'figure0' is unknown: no file harness/paper/figures/figure0\.py; "
         r"there are curves, figure1, figure2, figure3, froc$",
     ):
-        registry.load("figures", "figure0")
+        catalogue.load("figures", "figure0")
 
 
 def test_adding_a_figure_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,9 +300,9 @@ def test_adding_a_figure_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     figures.mkdir(parents=True)
     (figures / "mine.py").write_text('"""A figure."""\nREQUIRES = "dae"\n')
     monkeypatch.setattr(plugins, "ROOT", tmp_path)
-    assert registry.names("figures") == ["mine"]
-    assert registry.names("figures", methods=["disyre"]) == []
-    assert registry.names("figures", methods=["dae"]) == ["mine"]
+    assert catalogue.names("figures") == ["mine"]
+    assert catalogue.names("figures", methods=["disyre"]) == []
+    assert catalogue.names("figures", methods=["dae"]) == ["mine"]
 
 
 def test_style_ignores_and_restores_the_users_settings() -> None:
@@ -315,9 +315,9 @@ def test_style_ignores_and_restores_the_users_settings() -> None:
 
 def test_verbs_import_neither_torch_nor_nibabel() -> None:
     code = (
-        "import sys; from harness.paper import registry, style\n"
+        "import sys; from harness.paper import catalogue, style\n"
         "from harness.paper.writers import latex, markdown, tidy\n"
-        "[registry.load(kind, name) for kind in ('tables', 'figures') for name in registry.names(kind)]\n"
+        "[catalogue.load(kind, name) for kind in ('tables', 'figures') for name in catalogue.names(kind)]\n"
         "assert not {'torch', 'nibabel', 'ants', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])

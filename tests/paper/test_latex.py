@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.paper import registry
+from harness.paper import catalogue
 from harness.paper.inputs import Sources
 from harness.paper.writers import latex
 from tests.paper.test_detection import with_detection
@@ -46,11 +46,11 @@ def compiled(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("simulated", [True, False])
-@pytest.mark.parametrize("name", registry.names("tables"))
+@pytest.mark.parametrize("name", catalogue.names("tables"))
 def test_tables_compile_and_fit(name: str, simulated: bool, make_results: Make, tmp_path: Path) -> None:
     edit = three_protocols if name == "protocols" else with_detection
     path = make_results(tmp_path / "results.csv", simulated=simulated, edit=edit)
-    log = compiled(tmp_path, latex.render(registry.load("tables", name).make(Sources(path))))
+    log = compiled(tmp_path, latex.render(catalogue.load("tables", name).make(Sources(path))))
     assert not re.findall(r"Overfull \\hbox.*", log)
     assert "undefined" not in log.lower()
 

@@ -16,7 +16,7 @@ from harness.commands.table import command
 from harness.config import Experiment
 from harness.config_files import read
 from harness.errors import HarnessError
-from harness.paper import registry
+from harness.paper import catalogue
 from harness.paper.inputs import Sources
 from harness.paper.results import Results
 from harness.paper.table import Table
@@ -42,7 +42,7 @@ def path(make_results: Make, tmp_path_factory) -> Path:
 
 
 def made(path: Path) -> Table:
-    return registry.load("tables", "protocols").make(Sources(path))
+    return catalogue.load("tables", "protocols").make(Sources(path))
 
 
 def rows(table: Table) -> list[dict[str, str]]:
@@ -140,10 +140,10 @@ def test_formats_are_regular(path: Path) -> None:
 
 
 def test_rendered_by_default_only_where_protocols_can_be_compared() -> None:
-    assert "protocols" in registry.names("tables")
-    assert "protocols" not in registry.names("tables", ["disyre"], ["full"])
-    assert registry.names("tables", ["disyre"], ["full", "upd"]) == registry.names("tables")
-    assert "protocols" in registry.names("tables", ["dae"], ["full", "upd"])
+    assert "protocols" in catalogue.names("tables")
+    assert "protocols" not in catalogue.names("tables", ["disyre"], ["full"])
+    assert catalogue.names("tables", ["disyre"], ["full", "upd"]) == catalogue.names("tables")
+    assert "protocols" in catalogue.names("tables", ["dae"], ["full", "upd"])
 
 
 @pytest.mark.parametrize("protocol", ["full", "official"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.paper import registry
+from harness.paper import catalogue
 from harness.paper.inputs import Sources
 from harness.paper.published import Published, made_by, quoted
 from harness.paper.tables.table2 import order
@@ -19,7 +19,7 @@ def with_variants(monkeypatch):
 
 def rows(tmp_path, methods):
     path = conftest.write_results(tmp_path / "results.csv", methods, simulated=False)
-    return {row.method: row for row in registry.load("tables", "table2").make(Sources(path)).rows}
+    return {row.method: row for row in catalogue.load("tables", "table2").make(Sources(path)).rows}
 
 
 def test_numbers_stand_on_the_line_of_the_variant(with_variants, tmp_path):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from harness.commands.table import command
 from harness.errors import HarnessError
-from harness.paper import registry
+from harness.paper import catalogue
 from harness.paper.inputs import Sources
 from harness.paper.results import SIMULATED, Results
 from harness.paper.summary import Summary
@@ -27,7 +27,7 @@ Make = Callable[..., Path]
 
 
 def table(name: str, path: Path) -> Table:
-    return registry.load("tables", name).make(Sources(path))
+    return catalogue.load("tables", name).make(Sources(path))
 
 
 def rendered(made: Table) -> dict[str, str]:
@@ -266,14 +266,14 @@ def test_tables_without_disyre_show_the_paper_alone(make_results: Make, tmp_path
 
 
 def test_table1_is_about_a_method_with_steps_even_if_another_is_illustrated(default: Path) -> None:
-    made = registry.load("tables", "table1").make(Sources(default, method="dae"))
+    made = catalogue.load("tables", "table1").make(Sources(default, method="dae"))
     assert made.caption.startswith("DISYRE")
     assert all(cell is not None for row in made.rows for cell in row.ours)
 
 
 def test_another_protocol_is_named(make_results: Make, tmp_path: Path) -> None:
     path = make_results(tmp_path / "results.csv", edit=lambda frame: frame.assign(protocol="128px"))
-    made = registry.load("tables", "table2").make(Sources(path, protocol="128px"))
+    made = catalogue.load("tables", "table2").make(Sources(path, protocol="128px"))
     assert "Evaluation protocol: 128px." in markdown.render(made)
 
 
@@ -350,7 +350,7 @@ def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> 
         match=r"^table 'table9' is unknown: no file harness/paper/tables/table9\.py; "
         r"there are detection, protocols, subjects, table1, table2$",
     ):
-        registry.load("tables", "table9")
+        catalogue.load("tables", "table9")
 
 
 def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
@@ -373,6 +373,6 @@ def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
 
 
 def test_registry_reads_requirements_without_importing(tmp_path: Path) -> None:
-    assert registry.names("tables") == ["detection", "protocols", "subjects", "table1", "table2"]
-    assert registry.names("figures", methods=["dae"]) == ["curves", "figure3", "froc"]
-    assert registry.names("figures", methods=["dae", "disyre"]) == registry.names("figures")
+    assert catalogue.names("tables") == ["detection", "protocols", "subjects", "table1", "table2"]
+    assert catalogue.names("figures", methods=["dae"]) == ["curves", "figure3", "froc"]
+    assert catalogue.names("figures", methods=["dae", "disyre"]) == catalogue.names("figures")

@@ -65,7 +65,7 @@ def settings(values: dict[str, object]) -> Preprocessing:
 
     Raises HarnessError naming an unknown key or protocol, a wrong type or a value out of range.
     """
-    from harness.settings import build
+    from harness.validation import build
 
     if not isinstance(values, dict):
         raise HarnessError(f"preprocessing: {values!r} is not a mapping of settings")

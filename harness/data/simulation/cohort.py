@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from harness.data.simulation.scans import write
-from harness.data.simulation.streams import Streams
+from harness.data.simulation.streams import SubjectStreams
 from harness.data.simulation.subjects import MAKERS
 from harness.errors import HarnessError
 from harness.files import atomic, read_json, write_json
@@ -64,7 +64,7 @@ def make_subject(root: Path, settings: Settings, subject: str) -> bool:
         if known["settings"] == asdict(settings) and all((root / f).exists() for f in known["files"]):
             return False
         record.unlink()
-    made = MAKERS[settings.dataset](Streams(settings.seed, settings.dataset, subject), settings.spacing)
+    made = MAKERS[settings.dataset](SubjectStreams(settings.seed, settings.dataset, subject), settings.spacing)
     files = []
     for name, scan in made.scans.items():
         path = scan_path(settings.dataset, subject, name)

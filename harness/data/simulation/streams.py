@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 
 
-class Streams:
+class SubjectStreams:
     """Random generators of one subject, by purpose: adding a subject or a purpose does not change any other."""
 
     def __init__(self, seed: int, dataset: str, subject: str) -> None:

@@ -24,13 +24,13 @@ from harness.data.simulation.physics import (
     with_gadolinium,
 )
 from harness.data.simulation.scans import boxed, oriented, quantise
-from harness.data.simulation.streams import Streams
+from harness.data.simulation.streams import SubjectStreams
 
 ORIENTATIONS = ("RAS", "LAS", "LPS", "PSR", "ASR", "PIR", "RPS", "LSA")
 
 
 @dataclass
-class Scan:
+class SimulatedScan:
     """Voxels on a grid, and the NIfTI code of its space."""
 
     voxels: npt.NDArray[np.generic]
@@ -39,15 +39,15 @@ class Scan:
 
 
 @dataclass
-class Subject:
+class SimulatedSubject:
     """Scans by the last part of their file name, and the subject's ground truth."""
 
-    scans: dict[str, Scan] = field(default_factory=dict)
+    scans: dict[str, SimulatedScan] = field(default_factory=dict)
     truth: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Protocol:
+class Acquisition:
     """Simulation of a scan from tissue fractions."""
 
     sequence: Sequence
@@ -58,21 +58,26 @@ class Protocol:
 
 
 def _acquire(
-    streams: Streams, name: str, protocol: Protocol, mixture: Mixture, grid: Grid, tissues: dict[str, Tissue]
-) -> Scan:
+    streams: SubjectStreams,
+    name: str,
+    acquisition: Acquisition,
+    mixture: Mixture,
+    grid: Grid,
+    tissues: dict[str, Tissue],
+) -> SimulatedScan:
     """Turn tissue fractions into the stored grey values of scan `name`."""
     rng = streams(f"scan {name}")
-    signals = {tissue: protocol.sequence.signal(values) for tissue, values in tissues.items()}
+    signals = {tissue: acquisition.sequence.signal(values) for tissue, values in tissues.items()}
     white = signals["white"]
-    image = render(mixture, signals, protocol.detail)
-    image *= bias_field(rng, mixture.posed, protocol.bias)
+    image = render(mixture, signals, acquisition.detail)
+    image *= bias_field(rng, mixture.posed, acquisition.bias)
     image = rician(rng, image, white / rng.uniform(25, 50))
-    if protocol.stripped:
+    if acquisition.stripped:
         image = image * (mixture.brain > 0.5)
-    return Scan(quantise(image, white, rng.uniform(250, 900)), grid, protocol.form)
+    return SimulatedScan(quantise(image, white, rng.uniform(250, 900)), grid, acquisition.form)
 
 
-def camcan(streams: Streams, spacing: float) -> Subject:
+def camcan(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     """A healthy adult of 18 to 88 years in scanner space: T1w (MPRAGE) and T2w on different grids."""
     rng = streams("subject")
     age = float(rng.uniform(18, 88))
@@ -81,9 +86,9 @@ def camcan(streams: Streams, spacing: float) -> Subject:
     tissues = vary(streams("tissues"))
     t1 = Mprage(2250 * rng.uniform(0.95, 1.05), 3.0, 900 * rng.uniform(0.95, 1.05), 9 * rng.uniform(0.9, 1.1))
     t2 = SpinEcho(3500 * rng.uniform(0.85, 1.25), 92 * rng.uniform(0.9, 1.12))
-    protocols = {"T1w": Protocol(t1, 0.13), "T2w": Protocol(t2, 0.13, -0.7)}
-    subject = Subject(truth={"age": round(age, 1), "lesion": "none", "lesion_ml": 0.0})
-    for name, protocol in protocols.items():
+    acquisitions = {"T1w": Acquisition(t1, 0.13), "T2w": Acquisition(t2, 0.13, -0.7)}
+    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": "none", "lesion_ml": 0.0})
+    for name, acquisition in acquisitions.items():
         place = streams(f"grid {name}")
         zooms = tuple(float(spacing * f) for f in place.uniform((0.94, 0.94, 0.94), (1.08, 1.04, 1.04)))
         centre = np.array([0.0, -12.0, -14.0]) + place.normal(0, 3, 3)
@@ -94,11 +99,11 @@ def camcan(streams: Streams, spacing: float) -> Subject:
         moved = place.normal(0, 0.7, 3) if name == "T2w" else np.zeros(3)
         grid = Grid(grid.shape, tilt @ grid.affine)
         mixture = mix(anatomy, shell, grid.points(moved), spacing)
-        subject.scans[name] = _acquire(streams, name, protocol, mixture, grid, tissues)
+        subject.scans[name] = _acquire(streams, name, acquisition, mixture, grid, tissues)
     return subject
 
 
-def atlas(streams: Streams, spacing: float) -> Subject:
+def atlas(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     """A patient with a chronic stroke: T1w with skull in MNI152NLin2009aSym space, and the mask of the lesion."""
     rng = streams("subject")
     age = float(np.clip(rng.normal(62, 12), 25, 90))
@@ -114,13 +119,13 @@ def atlas(streams: Streams, spacing: float) -> Subject:
     pull = strokes.shrinkage(lesion, anatomy, streams("shrinkage"))
     mixture = mix(anatomy, random_shell(streams("shell")), grid.points(), spacing, pull)
     mask = strokes.insert(mixture, lesion, streams("shape"), grid.voxel_ml, grid.mean_spacing)
-    subject = Subject(truth={"age": round(age, 1), "lesion": lesion.region, "lesion_ml": _ml(mask > 0, grid)})
-    subject.scans["T1w"] = _acquire(streams, "T1w", Protocol(sequence, 0.12, form=4), mixture, grid, tissues)
-    subject.scans["label-L_desc-T1lesion_mask"] = Scan(mask, grid, 4)
+    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": lesion.region, "lesion_ml": _ml(mask > 0, grid)})
+    subject.scans["T1w"] = _acquire(streams, "T1w", Acquisition(sequence, 0.12, form=4), mixture, grid, tissues)
+    subject.scans["label-L_desc-T1lesion_mask"] = SimulatedScan(mask, grid, 4)
     return subject
 
 
-def brats(streams: Streams, spacing: float) -> Subject:
+def brats(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     """A patient with a glioma: skull-stripped T1, T1 with contrast agent, T2, FLAIR and labels on the SRI24 grid."""
     rng = streams("subject")
     age = float(np.clip(rng.normal(60, 12), 20, 85))
@@ -132,7 +137,7 @@ def brats(streams: Streams, spacing: float) -> Subject:
     # The shift aligns the middle of the MNI152 brain with that of SRI24.
     mixture = mix(anatomy, None, grid.points((120, -136, -72)), spacing, push)
     labels = tumours.insert(mixture, tumour, streams("shape"), grid.voxel_ml, grid.mean_spacing)
-    subject = Subject(truth={"age": round(age, 1), "lesion": "glioma", "lesion_ml": _ml(labels > 0, grid)})
+    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": "glioma", "lesion_ml": _ml(labels > 0, grid)})
     t1: Sequence
     if rng.random() < 0.35:
         t1 = SpinEcho(rng.uniform(420, 600), rng.uniform(8, 14))
@@ -148,9 +153,9 @@ def brats(streams: Streams, spacing: float) -> Subject:
         ("flair", flair, -0.3, tissues),
     ]
     for name, sequence, detail, values in plan:
-        protocol = Protocol(sequence, 0.07, detail, form=2, stripped=True)
-        subject.scans[name] = _acquire(streams, name, protocol, mixture, grid, values)
-    subject.scans["seg"] = Scan(labels, grid, 2)
+        acquisition = Acquisition(sequence, 0.07, detail, form=2, stripped=True)
+        subject.scans[name] = _acquire(streams, name, acquisition, mixture, grid, values)
+    subject.scans["seg"] = SimulatedScan(labels, grid, 2)
     return subject
 
 
@@ -158,4 +163,8 @@ def _ml(mask: npt.NDArray[np.bool_], grid: Grid) -> float:
     return round(float(mask.sum()) * grid.voxel_ml, 3)
 
 
-MAKERS: dict[str, Callable[[Streams, float], Subject]] = {"camcan": camcan, "atlas": atlas, "brats": brats}
+MAKERS: dict[str, Callable[[SubjectStreams, float], SimulatedSubject]] = {
+    "camcan": camcan,
+    "atlas": atlas,
+    "brats": brats,
+}

@@ -13,7 +13,7 @@ from harness.errors import HarnessError
 from harness.evaluation import protocols
 from harness.evaluation.histogram import ScoreHistogram, save
 from harness.evaluation.metrics import best_dice
-from harness.evaluation.results import COLUMNS, numbers, tidy
+from harness.evaluation.tidy_results import COLUMNS, numbers, tidy
 
 META = {
     "experiment": "demo",

@@ -19,8 +19,8 @@ from harness.evaluation.map_files import nifti_files
 from harness.files import atomic, read_json, write_json
 from harness.methods.base import Method
 from harness.methods.seeds import Streams
-from harness.settings import upgraded
 from harness.training.memory import enough_memory
+from harness.validation import upgraded
 
 RECORD = "maps.json"  # in a folder of maps: their run, map name and threshold
 

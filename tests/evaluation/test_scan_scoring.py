@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from harness.commands.score import command
 from harness.errors import HarnessError
 from harness.evaluation.map_files import nifti_files
-from harness.evaluation.scans import RECORD, Scorer, mask_path
+from harness.evaluation.scan_scoring import RECORD, Scorer, mask_path
 from harness.files import read_json, write_json
 from harness.methods.base import Context
 from harness.training import run
