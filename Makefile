@@ -1,8 +1,8 @@
-# Installs into .venv, runs the study and its checks; `make` alone prints what there is.
+# Installs into .venv, runs the study and its checks; `make` alone lists all targets.
 
 VENV := .venv
 BIN := $(VENV)/bin
-# As in workflow/rules/common.smk: tensors stay with the process, which spares page faults.
+# As in workflow/rules/common.smk: the process retains the memory of tensors, which avoids page faults.
 ALLOCATION := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1073741824
 
 .PHONY: help demo test nightly lint style types format setup clean
@@ -44,8 +44,8 @@ clean: ## delete the results of the demo
 
 # PYTHON=… interpreter to install with, a name or a path; otherwise the first on PATH that fits
 #
-# antspyx, scipy and torch have wheels for these versions; pyproject.toml says the same. `python3` goes before the newest,
-# since an active environment means that one; a .venv that is there keeps its version.
+# antspyx, scipy and torch have wheels for these versions; pyproject.toml has the same bounds. `python3` precedes the
+# newest version, since an active environment sets it; an existing .venv keeps its version.
 VERSIONS := 3.11 3.12 3.13
 OLD := 2.% 3.0 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 3.9 3.10
 version = $(shell $(1) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
@@ -60,7 +60,7 @@ stale = $(if $(wildcard $(VENV)),$(if $(filter $(call version,$(python)),$(insta
 
 # TORCH=…  cpu: torch without CUDA, which spares a machine without an NVIDIA GPU a download of 2.7 GB
 #
-# Only on Linux are there two builds; the one without CUDA has `+cpu` behind its version.
+# Only Linux has two builds; the one without CUDA has `+cpu` behind its version.
 plain_torch := $(addsuffix +cpu,$(shell grep '^torch==' requirements.lock))
 torch_cpu := --extra-index-url https://download.pytorch.org/whl/cpu '$(plain_torch)'
 torch = $(if $(filter-out cpu,$(TORCH)),$(error TORCH=$(TORCH): there is cpu; leave TORCH out for torch with CUDA),$(if $(TORCH),$(if $(filter Linux,$(shell uname -s)),$(torch_cpu))))

@@ -2,11 +2,11 @@
 
 from snakemake.utils import min_version
 
-# Older releases of Snakemake 9 start more jobs at once than there are cores.
+# Older releases of Snakemake 9 start more jobs at once than the number of cores.
 min_version("9.18")
 
 
-# A config file that names an experiment stands alone; any other is laid over the default experiment.
+# A config file with the key `experiment` stands alone; any other overrides the default experiment.
 if "experiment" not in config:
 
     configfile: "config.yaml"
@@ -23,7 +23,7 @@ include: "workflow/rules/paper.smk"
 report: "workflow/report/study.rst"
 
 
-# Two runs at once would make the same files twice, each removing what the other has finished.
+# Two simultaneous runs would write the same files, and remove each other's finished ones.
 onstart:
     hold_results()
 
@@ -33,6 +33,7 @@ rule all:
         expand("<results>/paper/{table}.md", table=experiment.tables),
         expand("<results>/paper/{figure}.pdf", figure=experiment.figures),
         "<results>/evaluation/results.csv",
-        # By name: outputs of a failed job are removed, and a table that is older than nothing would count as up to date.
+        "<results>/report.html",
+        # By name: outputs of a failed job are removed, and without inputs a table would count as up to date.
         rules.summarize.input,
         expand("<data>/{dataset}/quality/quality.html", dataset=experiment.datasets),

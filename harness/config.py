@@ -83,6 +83,10 @@ class Experiment:
         """Modalities of a data set to register: always T1 and T2, so that fewer tasks repeat no preprocessing."""
         return [name for name in NAMES if name in ("t1", "t2", *self.modalities_of(dataset))]
 
+    def as_json(self) -> str:
+        """The whole config, defaults too, as sorted JSON."""
+        return json.dumps(self.config, sort_keys=True)
+
     def params(self, method: str, modality: str) -> dict[str, Any]:
         """All hyper-parameters of a method on a modality."""
         return asdict(self._params(method, modality))

@@ -18,7 +18,7 @@ LAYERS = (
     ("evaluation",),
     ("paper",),
     ("config", "benchmark"),
-    ("status", "parameters"),
+    ("status", "parameters", "report"),
     ("commands",),
     ("cli",),
     ("__main__",),

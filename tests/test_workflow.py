@@ -104,6 +104,9 @@ def test_a_killed_run_goes_on_to_tables_and_figures(finished):
         text = (finished / "paper" / name).read_text()
         assert "nan" not in text.lower().split()
         assert "simulated" in text.lower()
+    page = (finished / "report.html").read_text(encoding="utf-8")
+    assert page.count("data:image/png;base64,") == len(list((finished / "paper").glob("*.png")))
+    assert page.count('<section class="paper-table">') == len(list((finished / "paper").glob("*.html"))) > 1
     for name in ("curves", "figure1", "figure2", "figure3"):
         assert (finished / "paper" / f"{name}.png").stat().st_size > 10_000
         assert (finished / "paper" / f"{name}.pdf").read_bytes().startswith(b"%PDF")

@@ -11,7 +11,7 @@ import click
 @click.argument("name")
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="The tidy table, results.csv.")
 @click.option("--histories", type=click.Path(path_type=Path), help="histories.csv, for table2's warnings of training.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.csv, NAME.md, NAME.tex.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.csv, .md, .html and .tex.")
 @click.option("--published", type=click.Path(path_type=Path), help="Published numbers.  [default: resources/paper.csv]")
 @click.option("--protocol", default="full", help="Evaluation protocol whose rows are used.")
 @click.option("--method", default="disyre", help="Method that Table 1 is about.")
@@ -29,7 +29,7 @@ def command(
     from harness.paper import catalogue
     from harness.paper import published as paper
     from harness.paper.inputs import Sources
-    from harness.paper.writers import latex, markdown, tidy
+    from harness.paper.writers import html, latex, markdown, tidy
 
     module = catalogue.load("tables", name)
     sources = Sources(
@@ -40,7 +40,7 @@ def command(
         histories_csv=histories,
     )
     made = module.make(sources)
-    for suffix, writer in (("csv", tidy), ("md", markdown), ("tex", latex)):
+    for suffix, writer in (("csv", tidy), ("md", markdown), ("html", html), ("tex", latex)):
         with atomic(out / f"{name}.{suffix}") as partial:
             partial.write_text(writer.render(made), encoding="utf-8")
         click.echo(out / f"{name}.{suffix}")

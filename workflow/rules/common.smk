@@ -1,4 +1,4 @@
-# What every stage shares: the checked config, where things lie, and the environment of the commands.
+# Shared by all stages: the checked config, the folders, and the environment of the commands.
 
 import os
 import shlex
@@ -26,7 +26,7 @@ except HarnessError as error:
 
 
 def hold_results():
-    """Keep other runs of this experiment out until this one ends; see `nolock` in profiles/default."""
+    """Exclude other runs of this experiment until this one ends; see `nolock` in profiles/default."""
     try:
         folder_lock.hold(RESULTS)
     except HarnessError as error:
@@ -34,7 +34,7 @@ def hold_results():
 
 
 def literal(text):
-    """Text that Snakemake formats or searches for wildcards and that must come out as it is."""
+    """Text with braces escaped, so that Snakemake's formatting and wildcards leave it unchanged."""
     return str(text).replace("{", "{{").replace("}", "}}")
 
 
@@ -54,29 +54,29 @@ SIMULATED = experiment.simulated.get("subjects", {})
 ENVS = literal(Path(workflow.basedir) / "envs")
 DEVICE = experiment.config["device"]
 
-# glibc returns every larger tensor to the system at once; on a CPU each training step then waits for page faults. Blocks
-# below 32 MiB stay with the process instead (benchmarks/allocation.py).
+# glibc returns the memory of every larger tensor to the system at once; on a CPU each training step then waits for page
+# faults. Here the process retains blocks below 32 MiB (benchmarks/allocation.py).
 ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 2**30}
 
-# Packages of a job come from the environments of envs/ (`--use-conda`), from a container, or from the environment that
-# Snakemake runs in. Only in the last case does the interpreter of Snakemake go before all others.
+# Packages of a job come from the environments of envs/ (`--use-conda`), from a container, or from the environment of
+# Snakemake. Only in the last case does Snakemake's interpreter precede all others on PATH.
 DEPLOYED = workflow.deployment_settings.deployment_method & {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
 
 
 def wants_gpu():
-    """Whether a job that trains or scores asks for a GPU."""
-    # A dry run names no executor, but only clusters have a number of jobs beside that of cores.
+    """Whether a training or scoring job requests a GPU."""
+    # A dry run has no executor, but only clusters have a number of jobs beside that of cores.
     planned = workflow.dryrun and workflow.resource_settings.nodes is not None
     return placement.wants_gpu(DEVICE, planned or workflow.non_local_exec or workflow.remote_exec)
 
 
 def gpus(wildcards):
-    """GPUs of a job that trains or scores; a function, since the executor is not known when this file is read."""
+    """GPUs of a training or scoring job; a function, since the executor is unknown when this file is parsed."""
     return int(wants_gpu())
 
 
 def assignments():
-    """Shell assignments by which a command finds the library, the interpreter and the device."""
+    """Shell assignments of a command: paths of library and interpreter, memory allocation and device."""
     folders = {"PYTHONPATH": workflow.basedir, "PATH": Path(sys.executable).parent}
     if DEPLOYED:
         del folders["PATH"]
@@ -86,15 +86,15 @@ def assignments():
     return " ".join([*found, f"HARNESS_DEVICE={shlex.quote(device)}"])
 
 
-# The device goes by the environment, since it must never retrain anything. Setting a prefix replaces Snakemake's strict
-# mode, so it is restated.
+# An environment variable sets the device, since a change of it must never retrain anything. A prefix replaces
+# Snakemake's strict mode, which is therefore restated.
 shell.prefix(literal(f"export {assignments()}; set -euo pipefail; "))
 
 
 def source(path):
-    """A file of this project as an input, relative to the working directory, so that a moved project reruns nothing.
+    """An input file of this project, relative to the working directory, so that a moved project reruns nothing.
 
-    Braces in the folder's name would be taken for wildcards in an absolute path.
+    In an absolute path, Snakemake would parse braces of the folder's name as wildcards.
     """
     return os.path.relpath(Path(workflow.basedir) / path)
 
@@ -105,7 +105,7 @@ def sources(folder):
 
 
 def revision(path):
-    """The REVISION of a file of the library: raised by an update, it reruns the jobs of the rule that names it."""
+    """The REVISION of a library file; an update that raises it reruns the jobs of its rule."""
     return literals(Path(workflow.basedir) / path)["REVISION"]
 
 
@@ -117,14 +117,14 @@ wildcard_constraints:
 
 
 def stage_threads(stage):
-    """Threads of one job of a stage; a scheduling matter that reruns nothing."""
+    """Threads of one job of a stage; a change reruns nothing."""
     return experiment.config["threads"].get(stage, 1)
 
 
 def raw_files(wildcards):
-    """Lists that a subject sheet is made from: of simulated scans, of one's own scans, of subjects held out.
+    """Input files of a subject sheet: manifest of simulated scans, CSV of layout `sheet`, list of held-out subjects.
 
-    Scans of a release are not watched, since a release never changes: `--forcerun index` after it did.
+    Scans of a release are no inputs, since a release never changes; otherwise use `--forcerun index`.
     """
     about = experiment.datasets[wildcards.dataset]
     if wildcards.dataset in SIMULATED:
@@ -168,14 +168,14 @@ def index_options(wildcards):
 
 
 def label_options(dataset):
-    """Options of `test` that say which labels of a data set are lesion and which are ignored."""
+    """Options of `test`: lesion labels and ignored labels of a data set."""
     about = experiment.datasets[dataset]
     lists = {key: about[key] for key in ("lesion", "ignored") if key in about}
     return " ".join(f"--{key} {','.join(map(str, values))}" for key, values in lists.items())
 
 
 def run_folder(method, modality, seed):
-    """Where a training run lies."""
+    """Folder of a training run."""
     return f"{RESULTS}/training/{method}/{modality}/seed-{seed}"
 
 
@@ -203,7 +203,7 @@ def test_data(wildcards):
 
 
 def illustrated_examples(wildcards):
-    """Example slices of the method that the figures show, for the first seed."""
+    """Example slices of the illustrated method, for the first seed."""
     method, seed = experiment.illustrated, experiment.seeds[0]
     return [f"{RESULTS}/evaluation/{method}/{task.name}/seed-{seed}/examples.npz" for task in experiment.tasks]
 

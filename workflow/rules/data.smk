@@ -1,11 +1,11 @@
-# Data: raw MRI (made here if simulated) -> subject sheets -> registered volumes -> packed arrays.
+# Data: raw or simulated MRI -> subject sheets -> registered volumes -> packed arrays.
 
 
 scattergather:
     chunk=experiment.chunks,
 
 
-# Manifests vanish when their job starts anew; scans that are already there are kept and only completed.
+# A restarted job removes its manifest, but keeps and completes existing scans.
 rule simulate:
     output:
         "<data>/raw/{dataset}/manifest.csv",

@@ -1,4 +1,4 @@
-# Paper: tables and figures, from tidy results and histories and a few example arrays. Each has its own rule for its caption.
+# Paper: tables and figures, from tidy results, histories and example arrays. Each has a separate rule, for its caption.
 
 # Folders of all runs, in the order of the config; variants may share one.
 RUNS = list(
@@ -40,7 +40,10 @@ for name in experiment.tables:
             module=source(f"harness/paper/tables/{name}.py"),
         output:
             csv=f"<results>/paper/{name}.csv",
-            md=report(f"<results>/paper/{name}.md", caption=caption(name), category="Tables"),
+            md=f"<results>/paper/{name}.md",
+            html=report(
+                f"<results>/paper/{name}.html", caption=caption(name), category="Tables", labels={"table": name}
+            ),
             tex=f"<results>/paper/{name}.tex",
         log:
             f"<logs>/paper/{name}.log",
@@ -72,7 +75,9 @@ for name in experiment.figures:
             module=source(f"harness/paper/figures/{name}.py"),
         output:
             pdf=f"<results>/paper/{name}.pdf",
-            png=report(f"<results>/paper/{name}.png", caption=caption(name), category="Figures"),
+            png=report(
+                f"<results>/paper/{name}.png", caption=caption(name), category="Figures", labels={"figure": name}
+            ),
         log:
             f"<logs>/paper/{name}.log",
         localrule: True
@@ -89,3 +94,26 @@ for name in experiment.figures:
             "python -m harness figure {params.name} --results {input.results} --examples {params.examples}"
             " --synthesis {input.synthesis} --published {input.published:q} --method {params.method} --seed {params.seed}"
             " --histories {input.histories} --protocol {params.protocol} --out {params.out} > {log} 2>&1"
+
+
+rule report:
+    input:
+        tables=expand("<results>/paper/{table}.html", table=experiment.tables),
+        figures=expand("<results>/paper/{figure}.png", figure=experiment.figures),
+        results="<results>/evaluation/results.csv",
+        comparisons="<results>/evaluation/comparisons.csv",
+        quality=expand("<data>/{dataset}/quality/quality.csv", dataset=experiment.datasets),
+        references=source("resources/references.bib"),
+        modules=sources("harness/report"),
+    output:
+        "<results>/report.html",
+    log:
+        "<logs>/report.log",
+    localrule: True
+    conda:
+        f"{ENVS}/paper.yaml"
+    params:
+        folder=RESULTS,
+        config=experiment.as_json(),
+    shell:
+        "python -m harness report {params.folder} --config {params.config:q} --out {output} > {log} 2>&1"

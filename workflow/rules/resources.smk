@@ -1,4 +1,4 @@
-# What a job may use: memory, time and GPUs, for clusters and for `--resources mem_mb=…`. Numbers: harness/budget.py.
+# Resources of jobs: memory, time and GPUs, for clusters and for `--resources mem_mb=…`. Numbers: harness/budget.py.
 
 from harness.data.preprocessing.settings import settings as preprocessing_of
 
@@ -6,7 +6,7 @@ SPACING = preprocessing_of(experiment.config["preprocessing"]).spacing
 
 
 def memory(budget):
-    """Memory of a job in MB from its budget; twice as much at each retry, for jobs that were killed for memory."""
+    """Memory of a job in MB from its budget; twice as much at each retry, for jobs killed for lack of memory."""
     return lambda wildcards, attempt: budget(wildcards).megabytes * 2 ** (attempt - 1)
 
 
@@ -16,7 +16,7 @@ def minutes(budget):
 
 
 def subjects_of(dataset):
-    """Subjects of a data set: those that are simulated, or as many as the largest release has."""
+    """Number of subjects of a data set: that of the simulated cohort, or of the largest release."""
     return SIMULATED.get(dataset, budgets.SUBJECTS)
 
 

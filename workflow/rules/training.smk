@@ -1,4 +1,4 @@
-# Training: method x modality x seed, each one run. What retrains is in `settings`; threads and device are not.
+# Training: one run for each method x modality x seed. A change of `settings` retrains; of threads or device never.
 
 
 rule train:
@@ -20,7 +20,7 @@ rule train:
     resources:
         gpu=gpus,
         mem_mb=memory(train_budget),
-        # Not longer at a retry: a training goes on from its saved state.
+        # Not longer at a retry: a training resumes from its saved state.
         runtime=lambda wildcards: train_budget(wildcards).minutes,
     params:
         settings=lambda wildcards: experiment.training_settings(wildcards.method, wildcards.modality),

@@ -34,7 +34,7 @@ def render(table: Table) -> str:
     parts = []
     if table.banner:
         parts.append(f"> **Note: {table.banner}.**")
-    parts.append(f"**{_title(table.name)}.** {escape(table.caption)}")
+    parts.append(f"**{title(table.name)}.** {escape(table.caption)}")
     parts.append(_align(head, lines))
     parts.append("\n".join(f"- {escape(note)}" for note in table.notes))
     return "\n\n".join(parts) + "\n"
@@ -45,7 +45,8 @@ def escape(text: str) -> str:
     return re.sub(r"([\\|*_`<>])", r"\\\1", text)
 
 
-def _title(name: str) -> str:
+def title(name: str) -> str:
+    """A table or figure as it is called: "Table 2" of table2."""
     return re.sub(r"(\d+)$", r" \1", name).capitalize()
 
 

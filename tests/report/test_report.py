@@ -1,0 +1,145 @@
+"""The report of a study: complete, correct in its signs and counts, and readable without a network."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from harness import registry
+from harness.commands import report
+from harness.config_files import read
+from harness.errors import HarnessError
+from harness.files import write_json
+from harness.paper import catalogue
+from harness.paper.inputs import Sources
+from harness.paper.writers import html
+from harness.report import methods_section
+from harness.report.study import Study
+from tests.paper.conftest import write_comparisons, write_results
+
+PREPROCESSING = {"template": "mni152", "spacing": 4.0, "normalisation": "p99_5_brain"}
+PIXEL = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c626001000000ffff03000006000557"
+    "bfabd40000000049454e44ae426082"
+)
+
+
+@pytest.fixture
+def study(tmp_path, root) -> Study:
+    """A finished study of three methods, whose files are made up."""
+    config = read(root / "config.yaml") | {"methods": ["disyre", "dae", "random"], "seeds": [1, 2]}
+    for folder in ("evaluation", "paper"):
+        (tmp_path / folder).mkdir()
+    results = write_results(tmp_path / "evaluation" / "results.csv", ["disyre", "dae", "random"], seeds=(1, 2))
+    write_comparisons(tmp_path / "evaluation", [("disyre", "dae"), ("disyre", "random")], low=-0.3, high=-0.05)
+    table = catalogue.load("tables", "table2").make(Sources(results))
+    (tmp_path / "paper" / "table2.html").write_text(html.render(table), encoding="utf-8")
+    (tmp_path / "paper" / "figure2.png").write_bytes(PIXEL)
+    lost = {"subject": "sub-9", "file": "t1.nii.gz", "reason": "is <b>no</b> scan", "modalities": ["t1"]}
+    for name, splits in (
+        ("camcan", ["train"] * 40 + ["validation"] * 8),
+        ("atlas", ["test"] * 12),
+        ("brats", ["test"]),
+    ):
+        write_json(
+            tmp_path / "data" / name / "packed" / "index.json",
+            {
+                "simulated": True,
+                "modalities": ["t1", "t2"],
+                "spacing": 4.0,
+                "preprocessing": PREPROCESSING,
+                "subjects": [{"subject": f"{name}-{k}", "split": split} for k, split in enumerate(splits)],
+                "left_out": [lost] if name == "atlas" else [],
+            },
+        )
+    quality = tmp_path / "data" / "atlas" / "quality" / "quality.csv"
+    quality.parent.mkdir()
+    quality.write_text("subject,flags\na,\nb,lesion_change\n", encoding="utf-8")
+    for method in ("disyre", "dae"):
+        for seed in (1, 2):
+            facts = {"title": registry.describe(method).title, "modality": "t1", "seed": seed, "revision": 2}
+            facts |= {"subjects": 40, "seconds": 3.5, "precision": "float32", "device": "a CPU"}
+            write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", facts)
+    return Study(tmp_path, config)
+
+
+@pytest.fixture
+def page(study, root) -> str:
+    config = root / "config.yaml"
+    done = CliRunner().invoke(report.command, [str(study.folder), "--config", str(config)], catch_exceptions=False)
+    assert done.exit_code == 0
+    return (study.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_one_file_without_a_network(page):
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
+    assert page.count("data:image/png;base64,") == 1
+    assert page.count('<section class="paper-table">') == 1
+    assert "@import" not in page
+
+
+def test_numbers_of_the_table_are_those_of_the_results(study, page):
+    for method in ("disyre", "dae"):
+        number = study.first.get(method, "ATLAS", "final", "ap")
+        assert f'data-value="{number.mean:.6g}">' in page
+        assert number.text() in page
+
+
+def test_differences_are_those_of_the_illustrated_method(study):
+    assert study.illustrated == "disyre"
+    rows = {row["other"]: row for row in study.differences}
+    assert set(rows) == {"DAE", "Random"}
+    # Stored as dae minus disyre, and as disyre minus random.
+    assert rows["DAE"]["difference"] == pytest.approx(0.1)
+    assert (rows["DAE"]["low"], rows["DAE"]["high"]) == (0.05, 0.3)
+    assert rows["Random"]["difference"] == pytest.approx(0.1)
+    assert (rows["Random"]["low"], rows["Random"]["high"]) == (-0.3, -0.05)
+
+
+def test_cohorts_and_what_was_left_out(study, page):
+    camcan, atlas, brats = study.cohorts
+    assert camcan.subjects == {"train": 40, "validation": 8}
+    assert (camcan.flagged, atlas.flagged) == (None, 1)
+    assert brats.subjects == {"test": 1}
+    assert "is &lt;b&gt;no&lt;/b&gt; scan" in page  # never as markup
+    assert "Simulated cohort" in page
+
+
+def test_the_section_of_methods_says_what_ran(study):
+    text = methods_section.paragraph(study)
+    assert "training on 40 healthy subjects of camcan, 8 more held out for validation" in text
+    assert "atlas (12 subjects) and brats (1 subject)" in text
+    assert "DISYRE [disyre] and DAE [dae], trained with 2 seeds on a CPU" in text
+    assert "99.5th percentile of the brain" in text
+    assert "Random" not in text
+
+
+def test_references_are_those_of_methods_data_and_tools(study):
+    cited = re.findall(r"@\w+\{([\w-]+),", methods_section.bibtex(study))
+    assert set(cited) == {"disyre", "dae", "camcan", "atlas", "brats", "ants", "mni152"}
+
+
+def test_every_method_but_controls_has_a_reference():
+    known = methods_section.entries()
+    missing = [name for name in registry.names() if registry.describe(name).family != registry.CONTROL]
+    assert not [name for name in missing if name not in known]
+    for key, entry in known.items():
+        assert entry.count("{") == entry.count("}"), key
+        assert "title = " in entry
+        assert "year = " in entry
+
+
+def test_a_folder_without_a_study_is_named(tmp_path: Path, root):
+    with pytest.raises(HarnessError, match=r"results\.csv: no such file"):
+        CliRunner().invoke(
+            report.command, [str(tmp_path), "--config", str(root / "config.yaml")], catch_exceptions=False
+        )
+
+
+def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
+    cells = re.findall(r"<td([^>]*)>([^<]*\d[^<]*)</td>", page.split("<section")[1].split("<tfoot>")[0])
+    assert cells
+    assert all("data-value" in attributes for attributes, text in cells if "±" in text)
