@@ -1,4 +1,4 @@
-"""`python -m harness VERB …`: the command line of the library."""
+"""`python -m harness COMMAND …`: the command line of the library."""
 
 from harness.cli import main
 

@@ -1,4 +1,4 @@
-"""Command line: one verb per file in `harness/commands/`, found by file name and imported only when called."""
+"""Command line: one command per file in `harness/commands/`, found by file name and imported only when called."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Commands(click.Group):
         return COMMANDS.load(cmd_name).command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb. Raises HarnessError for a truncated file or an interrupt, not just click's "Aborted!"."""
+        """Run the command. Raises HarnessError for a truncated file or an interrupt, not just click's "Aborted!"."""
         try:
             return super().invoke(ctx)
         except EOFError as error:
@@ -45,7 +45,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
 @click.version_option(__version__)
 def harness() -> None:
-    """Unsupervised anomaly detection in brain MRI: each step of the study is one verb."""
+    """Unsupervised anomaly detection in brain MRI: each step of the study is one command."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Verb `bench`: rates of drawing batches, training, scoring and evaluation on this device, as JSON."""
+"""Command `bench`: rates of drawing batches, training, scoring and evaluation on this device, as JSON."""
 
 from __future__ import annotations
 

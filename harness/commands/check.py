@@ -1,4 +1,4 @@
-"""Verb `check`: integrity check of the files of a finished study."""
+"""Command `check`: integrity check of the files of a finished study."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `cost`: training times of an experiment."""
+"""Command `cost`: training times of an experiment."""
 
 from __future__ import annotations
 

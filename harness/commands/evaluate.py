@@ -1,4 +1,4 @@
-"""Verb `evaluate`: metrics of score maps of any program, as JSON, and as rows beside the harness's own."""
+"""Command `evaluate`: metrics of score maps of any program, as JSON, and as rows beside the harness's own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `figure`: draw one figure of the paper as PNG and PDF."""
+"""Command `figure`: draw one figure of the paper as PNG and PDF."""
 
 from __future__ import annotations
 

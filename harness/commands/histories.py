@@ -1,4 +1,4 @@
-"""Verb `histories`: training histories of many runs as one tidy table."""
+"""Command `histories`: training histories of many runs as one tidy table."""
 
 from __future__ import annotations
 

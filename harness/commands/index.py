@@ -1,4 +1,4 @@
-"""Verb `index`: scan of a data set's folder into a validated subject sheet."""
+"""Command `index`: scan of a data set's folder into a validated subject sheet."""
 
 from __future__ import annotations
 

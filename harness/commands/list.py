@@ -1,4 +1,4 @@
-"""Verb `list`: available methods."""
+"""Command `list`: available methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `pack`: registered subjects of a data set as one array per modality."""
+"""Command `pack`: registered subjects of a data set as one array per modality."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `parameters`: hyper-parameters of every method."""
+"""Command `parameters`: hyper-parameters of every method."""
 
 from __future__ import annotations
 

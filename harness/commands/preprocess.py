@@ -1,4 +1,4 @@
-"""Verb `preprocess`: registration of a sheet's subjects to the template."""
+"""Command `preprocess`: registration of a sheet's subjects to the template."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `quality`: table and HTML page of preprocessing quality, subject by subject."""
+"""Command `quality`: table and HTML page of preprocessing quality, subject by subject."""
 
 from __future__ import annotations
 

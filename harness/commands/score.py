@@ -1,4 +1,4 @@
-"""Verb `score`: anomaly maps of new scans by a trained run, in the scans' native space."""
+"""Command `score`: anomaly maps of new scans by a trained run, in the scans' native space."""
 
 from __future__ import annotations
 

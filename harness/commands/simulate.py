@@ -1,4 +1,4 @@
-"""Verb `simulate`: simulated cohorts in the file layout of CamCAN, ATLAS v2.0 or BraTS 2020."""
+"""Command `simulate`: simulated cohorts in the file layout of CamCAN, ATLAS v2.0 or BraTS 2020."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `status`: progress of an experiment, and time left of its trainings."""
+"""Command `status`: progress of an experiment, and time left of its trainings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `summarize`: tidy table of results from files of score histograms."""
+"""Command `summarize`: tidy table of results from files of score histograms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `synthesis`: example synthetic anomalies and their gradual corruption, for Figure 1."""
+"""Command `synthesis`: example synthetic anomalies and their gradual corruption, for Figure 1."""
 
 from __future__ import annotations
 

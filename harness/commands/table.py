@@ -1,4 +1,4 @@
-"""Verb `table`: write one table of the paper as CSV, Markdown and LaTeX."""
+"""Command `table`: write one table of the paper as CSV, Markdown and LaTeX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verb `test`: scores of a test set by a trained run."""
+"""Command `test`: scores of a test set by a trained run."""
 
 from __future__ import annotations
 

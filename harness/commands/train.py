@@ -1,4 +1,4 @@
-"""Verb `train`: training of one method on one modality with one seed."""
+"""Command `train`: training of one method on one modality with one seed."""
 
 from __future__ import annotations
 

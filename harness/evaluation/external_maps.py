@@ -44,7 +44,7 @@ class Evaluation:
     outside: int  # anomalous voxels outside of the brain masks, which count as missed
 
     def summary(self, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
-        """Content printed by the verb `evaluate`; see `evaluate_maps`."""
+        """Content printed by the command `evaluate`; see `evaluate_maps`."""
         histogram = self.histogram
         rows = {row["metric"]: row for row in numbers(histogram, self.protocol, resamples, seed)}
         out: dict[str, Any] = {}

@@ -24,7 +24,8 @@ from harness.evaluation.upd_resize import voxel_size
 from harness.files import write_arrays
 from harness.methods.base import Method, final_of
 from harness.methods.seeds import Streams
-from harness.training.loop import compile_networks, precision
+from harness.precision import precision
+from harness.training.loop import compile_networks
 
 #: raised when a change alters the counts or findings of the same maps: all runs are scored again
 REVISION = 3

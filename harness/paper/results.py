@@ -11,7 +11,6 @@ import pandas as pd
 from harness.errors import HarnessError
 from harness.evaluation.columns import COLUMNS, NUMBERS
 from harness.paper.summary import Summary, summarise
-from harness.registry import CONTROL as CONTROL
 
 KEY = ["method", "seed", "task", "score", "metric"]
 SIMULATED = "simulated cohort – not comparable with the paper"

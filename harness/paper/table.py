@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from harness.paper.comparisons import ALPHA, Comparisons
 from harness.paper.published import Published, quoted
-from harness.paper.results import CONTROL, SIMULATED, Results
+from harness.paper.results import SIMULATED, Results
 from harness.paper.summary import Summary
+from harness.registry import CONTROL
 
 METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}  # headings; tables of other metrics have their own
 BOLD = (

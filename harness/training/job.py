@@ -1,4 +1,4 @@
-"""Training job of the verb `train`: from packed data to a finished run folder."""
+"""Training job of the command `train`: from packed data to a finished run folder."""
 
 from __future__ import annotations
 

@@ -18,15 +18,13 @@ from harness.errors import HarnessError
 from harness.files import atomic, full_disk_named
 from harness.methods.base import Batch, Method, Phase
 from harness.methods.seeds import Streams
-from harness.precision import Precision, precision
+from harness.precision import Precision
 from harness.training import memory as memories
 from harness.training import state as states
 from harness.training.histories import ROW
 from harness.training.progress import Progress
 from harness.training.sampler import SliceSampler
 from harness.training.state import Training
-
-__all__ = ["LoopConfig", "Precision", "compile_networks", "precision", "prepare", "step", "train"]
 
 
 @dataclass(frozen=True)

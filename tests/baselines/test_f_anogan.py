@@ -16,7 +16,8 @@ from harness.errors import HarnessError
 from harness.methods.base import Batch, Context
 from harness.methods.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
 from harness.methods.seeds import Streams
-from harness.training.loop import Precision, step
+from harness.precision import Precision
+from harness.training.loop import step
 from harness.training.sampler import SliceSampler
 
 UPD = registry.describe("f_anogan-upd").params

@@ -14,7 +14,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from harness.paper import style
 from harness.paper.inputs import Sources
-from harness.paper.results import CONTROL, Results
+from harness.paper.results import Results
+from harness.registry import CONTROL
 
 PROTOCOL = "full"  # findings count every voxel of the brain, under any protocol
 SENSITIVITY = r"sensitivity@([\d.e-]+)"  # of lesions of every size

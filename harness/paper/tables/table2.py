@@ -5,8 +5,8 @@ from __future__ import annotations
 from harness.paper import table
 from harness.paper.inputs import Sources
 from harness.paper.published import QUOTED
-from harness.paper.results import CONTROL
 from harness.paper.table import Table
+from harness.registry import CONTROL
 
 METRICS = ("ap", "dice")
 
