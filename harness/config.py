@@ -84,8 +84,9 @@ class Experiment:
         return [name for name in NAMES if name in ("t1", "t2", *self.modalities_of(dataset))]
 
     def as_json(self) -> str:
-        """The whole config, defaults too, as sorted JSON."""
-        return json.dumps(self.config, sort_keys=True)
+        """The config, defaults too, as sorted JSON: all that may change a result, so neither threads nor device."""
+        deciding = {key: value for key, value in self.config.items() if key not in ("threads", "device")}
+        return json.dumps(deciding, sort_keys=True)
 
     def params(self, method: str, modality: str) -> dict[str, Any]:
         """All hyper-parameters of a method on a modality."""

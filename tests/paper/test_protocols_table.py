@@ -151,7 +151,9 @@ def test_verb_writes_it_whatever_protocol_other_tables_show(path: Path, tmp_path
     arguments = ["protocols", "--results", str(path), "--protocol", protocol, "--out", str(tmp_path)]
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.exit_code == 0
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["protocols.csv", "protocols.md", "protocols.tex"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        f"protocols.{suffix}" for suffix in ("csv", "html", "md", "tex")
+    ]
 
 
 def test_results_of_all_protocols_are_read_once_and_checked(path: Path, make_results: Make, tmp_path: Path) -> None:

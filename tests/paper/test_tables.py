@@ -338,10 +338,12 @@ def test_markdown_escape_can_be_undone(text: str) -> None:
     assert not re.search(r"(?<!\\)(\\\\)*[|*_`<>]", markdown.escape(text))
 
 
-def test_verb_writes_three_files(default: Path, tmp_path: Path) -> None:
+def test_command_writes_four_files(default: Path, tmp_path: Path) -> None:
     result = CliRunner().invoke(command, ["table1", "--results", str(default), "--out", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["table1.csv", "table1.md", "table1.tex"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        f"table1.{suffix}" for suffix in ("csv", "html", "md", "tex")
+    ]
 
 
 def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> None:
