@@ -106,13 +106,14 @@ def score_test_set(
         truth = classes > 0
         brain = values.counted(labelled, (subject.volume > 0).cpu().numpy())
         maps = score_volume(method, subject.volume, rng, meta["method"])
-        known = Truth(subject.name, classes, brain, spacing, device if subject.volume.is_cuda else None)
-        regions = {protocol.name: protocol.region(known) for protocol in chosen}
-        for key, scores in maps.items():
-            counted = countable(scores)
-            for name, region in regions.items():
-                histogram = histograms[name].setdefault(key, ScoreHistogram(key))
-                histogram.add(subject.name, region.scores(counted), region.labels)
+        counted = {key: countable(scores) for key, scores in maps.items()}
+        on = counted["final"].device if isinstance(counted["final"], torch.Tensor) else None
+        known = Truth(subject.name, classes, brain, spacing, on)
+        for protocol in chosen:
+            region = protocol.region(known)
+            for key, scores in counted.items():
+                histogram = histograms[protocol.name].setdefault(key, ScoreHistogram(key))
+                histogram.add(subject.name, region.scores(scores), region.labels)
         final = maps["final"].cpu().numpy()
         collector.add(subject.name, np.where(brain, final, 0) if values.ignored else final, truth, brain)
         if subject.row in shown:
