@@ -16,6 +16,7 @@ from harness.data.index.layout import Files
 from harness.data.preprocessing import preprocess
 from harness.data.preprocessing.report import Outcome
 from harness.data.quality import cohort
+from harness.files import read_json
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, nifti, off, posed, scanned
 from tests.data.test_masks import GRIDS, SHIFTS
 
@@ -57,7 +58,7 @@ def volume(folder: Path, name: str) -> np.ndarray:
 def test_all_modalities_lie_where_the_t1_does(raw, tmp_path):
     outcomes, folder = registered(raw, tmp_path, *ALL, mask="flair-mask.nii.gz")
     assert outcomes == [Outcome("a", "done")]
-    record = preprocess.read_json(folder / "subject.json")
+    record = read_json(folder / "subject.json")
     assert list(record["template_to_scan"]) == list(ALL)
     for kind in ALL:
         truth = (SHIFTS[kind] if kind in SHIFTS else posed(2, 3, (3, 3, -4), 1.0)) @ POSE
@@ -98,7 +99,7 @@ def test_packed_arrays_are_those_that_were_wanted(raw, tmp_path):
 def test_a_data_set_without_t1_is_registered_by_its_first_scan(raw, tmp_path, kinds):
     outcomes, folder = registered(raw, tmp_path, *kinds)
     assert [outcome.status for outcome in outcomes] == ["done"]
-    record = preprocess.read_json(folder / "subject.json")
+    record = read_json(folder / "subject.json")
     assert list(record["template_to_scan"]) == list(kinds)
     assert not (folder / "t1.nii.gz").exists()
     assert dice(volume(folder, "brain") > 0, mni().at(4.0).mask) > 0.8
@@ -153,7 +154,7 @@ def test_a_given_brain_is_taken(tmp_path):
     nifti(tmp_path / "brain.nii.gz", known.astype(np.uint8), NATIVE.affine)
     outcomes, folder = registered(tmp_path, tmp_path / "out", t1="head.nii.gz", brain="brain.nii.gz")
     assert outcomes == [Outcome("a", "done")]
-    record = preprocess.read_json(folder / "subject.json")
+    record = read_json(folder / "subject.json")
     voxel_ml = abs(float(np.linalg.det(NATIVE.affine[:3, :3]))) / 1000
     assert record["brain_ml"] == pytest.approx(known.sum() * voxel_ml, rel=1e-3)
     nifti(tmp_path / "brain.nii.gz", known[2:].astype(np.uint8), NATIVE.affine)

@@ -61,7 +61,7 @@ def test_the_brain_in_a_head_is_found_without_its_skull(head_scan):
     box = geometry.sample(truth, NATIVE.affine, found.scan.grid, order=0) > 0.5
     assert dice(found.inside > 0.5, box) > 0.94
     # Bone is a ring of 6.5 mm: brain must not reach the fat behind it.
-    assert (brain.distance(box, found.scan.spacing)[found.inside > 0.5] < 9).all()
+    assert (brain.distance(box, found.scan.grid.spacing)[found.inside > 0.5] < 9).all()
 
 
 def test_registration_is_the_same_every_time(extracted_scan):
@@ -142,5 +142,5 @@ def test_real_lesion_keeps_its_volume(mri_mini):
     assert dice(resample(place, mni(), FAST)[1], mni().at(4.0).mask) > 0.93
     for spacing in (2.0, 3.0):
         found = geometry.sample_labels(labels.data, labels.affine, mni().grid(spacing), place.matrix)
-        volume = (labels.data > 0).sum() * scan.spacing.prod() / np.linalg.det(place.matrix[:3, :3])
+        volume = (labels.data > 0).sum() * scan.grid.spacing.prod() / np.linalg.det(place.matrix[:3, :3])
         assert found.sum() * spacing**3 == pytest.approx(volume, rel=0.03)

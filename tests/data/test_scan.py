@@ -13,7 +13,7 @@ from tests.data.conftest import nifti, random_volume
 def test_one_volume_with_a_fourth_axis_is_read(tmp_path):
     scan = read_scan(nifti(tmp_path / "scan.nii", random_volume((12, 13, 14, 1))))
     assert scan.data.shape == (12, 13, 14)
-    np.testing.assert_allclose(scan.spacing, 2)
+    np.testing.assert_allclose(scan.grid.spacing, 2)
 
 
 def test_labels_must_lie_on_the_grid_of_the_scan(tmp_path):
