@@ -81,7 +81,7 @@ class Study:
         return [found[name] for name in dict.fromkeys([*order, *found]) if name in found]
 
     @cached_property
-    def differences(self) -> list[dict[str, Any]]:
+    def differences(self) -> list[dict[Any, Any]]:
         """AP of the illustrated method minus that of every other one, by task, with interval and corrected p-value."""
         rows = pd.read_csv(self.folder / "evaluation" / "comparisons.csv")
         rows = rows[(rows["metric"] == "ap") & (rows["score"] == "final") & (rows["protocol"] == self.first.protocol)]

@@ -113,7 +113,7 @@ rule report:
     conda:
         f"{ENVS}/paper.yaml"
     params:
-        folder=RESULTS,
+        folder=subpath(output[0], parent=True),
         config=experiment.as_json(),
     shell:
         "python -m harness report {params.folder} --config {params.config:q} --out {output} > {log} 2>&1"
