@@ -67,7 +67,7 @@ def test_every_stage_has_an_environment():
         (
             "paper",
             ", ".join(
-                ["harness.paper.inputs, harness.paper.writers.tidy"]
+                ["harness.paper.inputs, harness.paper.writers.tidy, harness.report.page"]
                 + [f"harness.paper.{kind}.{name}" for kind in ("tables", "figures") for name in paper.names(kind)]
             ),
         ),
