@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -27,6 +28,8 @@ class Params(CorruptionParams):
 
     As in the first paper, a larger t means more corruption.
     """
+
+    RENAMED: ClassVar[dict[str, str]] = {**CorruptionParams.RENAMED, "step": "step_size"}
 
     texture: float = 1.0  # probability that the foreign patch is blended in
     bias: float = 1.0  # probability that grey values are shifted

@@ -18,6 +18,7 @@ from harness import registry
 from harness.config_files import SCHEMA
 from harness.methods import params as families
 from harness.modalities import NAMES
+from harness.plugins import syntax_tree
 
 TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 MEANING = "Changing a parameter marked *scoring* scores runs again; changing another trains them again."
@@ -138,9 +139,8 @@ def _comments(cls: type) -> dict[str, str]:
     source = path.read_text(encoding="utf-8")
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     by_line = {token.start[0]: token.string.removeprefix("# ") for token in tokens if token.type == tokenize.COMMENT}
-    body = next(
-        node.body for node in ast.parse(source).body if isinstance(node, ast.ClassDef) and node.name == cls.__name__
-    )
+    classes = (node for node in syntax_tree(path).body if isinstance(node, ast.ClassDef))
+    body = next(node.body for node in classes if node.name == cls.__name__)
     fields = [node for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
     return {node.target.id: by_line[node.end_lineno] for node in fields if node.end_lineno in by_line}  # type: ignore[union-attr]
 

@@ -21,14 +21,15 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
     names = getattr(cls, "RENAMED", {})
     checked = {}
     for key, value in values.items():
-        for old, kind in ((key, "parameter"), (value, "value")):
-            if isinstance(old, str) and old in names:
-                raise HarnessError(f"{where}.{key}: the {kind} {old} is renamed to {names[old]}")
+        if key not in known and key in names:
+            raise HarnessError(f"{where}.{key}: the parameter {key} is renamed to {names[key]}")
         if key not in known:
             raise HarnessError(f"{where}.{key}: no such parameter; there are {', '.join(known)}")
         try:
             checked[key] = _conform(value, hints[key])
         except TypeError:
+            if isinstance(value, str) and value in names:
+                raise HarnessError(f"{where}.{key}: the value {value} is renamed to {names[value]}") from None
             wanted = str(hints[key]).replace("typing.", "").replace("<class '", "").replace("'>", "")
             raise HarnessError(f"{where}.{key}: {value!r} is not of type {wanted}") from None
     try:
@@ -39,7 +40,8 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
 
 def upgraded(cls: type, values: dict[str, Any]) -> dict[str, Any]:
     """Values stored by an earlier version, with former names of parameters and values replaced."""
-    names = getattr(cls, "RENAMED", {})
+    known = {field.name for field in dataclasses.fields(cls)}
+    names = {old: new for old, new in getattr(cls, "RENAMED", {}).items() if old not in known}
     return {names.get(key, key): names.get(v, v) if isinstance(v, str) else v for key, v in values.items()}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
-    ("errors", "modalities", "placement", "budget"),
+    ("errors", "modalities", "placement", "budget", "templates"),
     ("files", "device_lock", "folder_lock", "plugins", "validation"),
     ("config_files", "device", "precision"),
     ("data", "methods"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import pytest
 import yaml
@@ -12,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from harness import parameters, registry, validation
 from harness.errors import HarnessError
+from harness.methods.params import AnomalyParams
 
 SCHEMA = "workflow/schemas/config.schema.json"
 
@@ -85,6 +87,19 @@ def test_comments_come_from_the_class_that_declares_and_from_those_above_it():
 def test_former_names_are_refused_with_the_present_one(method, values, message):
     with pytest.raises(HarnessError, match=message):
         registry.params(method, values, "t1")
+
+
+def test_a_field_of_a_former_name_is_no_mistake():
+    """A baseline of somebody else may build on a family and call a parameter as it likes."""
+
+    @dataclass(frozen=True)
+    class Mine(AnomalyParams):
+        intensity: float = 0.5
+
+    assert validation.build(Mine, {"intensity": 0.25}, "params.mine").intensity == 0.25
+    assert validation.upgraded(Mine, {"intensity": 0.25}) == {"intensity": 0.25}
+    with pytest.raises(HarnessError, match=r"params\.mood22\.step: no such parameter"):
+        registry.params("mood22", {"step": 25}, "t1")
 
 
 def test_stored_values_of_an_earlier_version_come_under_present_names():

@@ -90,11 +90,7 @@ class AnomalyParams(UNetParams):
     the softening is a Gaussian of continuous width, which that code casts to whole numbers.
     """
 
-    RENAMED: ClassVar[dict[str, str]] = {
-        "intensity": "p_intensity",
-        "step": "step_size",
-        "steps_compared": "step_sizes",
-    }
+    RENAMED: ClassVar[dict[str, str]] = {"intensity": "p_intensity"}
 
     shapes: tuple[str, ...] = ("square", "sphere", "blob")  # drawn with equal probability
     size: tuple[float, float] = (10.0, 44.0)  # mm, sides of squares and diameters of spheres

@@ -15,34 +15,38 @@ NORMALISATION = {
     "p98": "the 98th percentile of the volume with its background",
     "max": "the maximum of the volume",
     "p99_5_brain": "the 99.5th percentile of the brain",
-}
+}  # a test compares the rules with those of preprocessing
 
 
 def paragraph(study: Study) -> str:
     """Data, preprocessing, training and evaluation of a study in a few sentences: plain text with [key] citations."""
     training, tests = study.cohorts[0], study.cohorts[1:]
     made = training.preprocessing
-    runs = study.runs
-    seeds = sorted({run["seed"] for run in runs})
+    seeds = study.config["seeds"]
+    spread = "mean and sample standard deviation over seeds" if len(seeds) > 1 else "of one seed"
+    resampled = sorted({row["resampled"] for row in study.differences})
     sentences = [
         _data(training, tests, study.simulated),
-        f"T1-weighted scans were registered to {_template(made)} with an affine transform [ants], other scans rigidly "
-        "to the T1-weighted scan of their subject.",
-        f"Volumes were resampled to {made['spacing']:g} mm and their grey values divided by "
-        f"{NORMALISATION.get(made['normalisation'], made['normalisation'])}.",
+        "One scan of every subject, T1-weighted where the data set has such scans, was registered to "
+        f"{_template(made)} with an affine transform [ants], its other scans rigidly to that one.",
+        f"{_grid(made)}, and grey values were divided by {NORMALISATION[made['normalisation']]}.",
         f"Methods were {_list([f'{about.title} [{registry.base(about.name)}]' for about in _cited(study)])}, trained "
-        f"with {_count(len(seeds), 'seed')} on {_list(sorted({run['device'] for run in runs}))}.",
+        f"with {_count(len(seeds), 'seed')} on {_list(sorted({run['device'] for run in study.runs}))}.",
         f"Score maps were evaluated on {_list(_tasks(study))} under the protocol{'s' * (len(study.results) > 1)} "
         f"{_list(list(study.results))}: voxel-wise average precision (AP) and the best Dice over thresholds (⌈Dice⌉), "
-        "mean and standard deviation over seeds.",
-        "Methods were compared by a bootstrap over subjects and seeds with Holm's correction.",
+        f"{spread}.",
+        *(
+            [f"Methods were compared by a bootstrap over {_list(resampled)} with Holm's correction."]
+            if resampled
+            else []
+        ),
     ]
     return " ".join(sentences)
 
 
 def bibtex(study: Study) -> str:
-    """BibTeX entries of the methods, data sets and tools of a study."""
-    layouts = [entry["layout"] for entry in study.config["datasets"].values()]
+    """BibTeX entries of the methods, tools and real data sets of a study; simulated ones hold nobody's data."""
+    layouts = [study.config["datasets"][cohort.name]["layout"] for cohort in study.cohorts if not cohort.simulated]
     keys = [*(registry.base(about.name) for about in study.methods), *layouts, "ants"]
     keys += ["upd"] * any("upd" in about.name for about in study.methods)
     keys += ["mni152"] * (study.cohorts[0].preprocessing["template"] == "mni152")
@@ -67,6 +71,14 @@ def _data(training: Cohort, tests: list[Cohort], simulated: bool) -> str:
     kind = "Simulated scans were used: training" if simulated else "Training"
     healthy = _count(training.subjects.get("train", 0), "healthy subject")
     return f"{kind} on {healthy} of {training.name}{split}; test on {sets}."
+
+
+def _grid(settings: dict[str, Any]) -> str:
+    if settings["side"]:
+        return (
+            f"Slices {settings['spacing']:g} mm apart were resampled to {settings['side']} x {settings['side']} pixels"
+        )
+    return f"Volumes were resampled to {settings['spacing']:g} mm"
 
 
 def _template(settings: dict[str, Any]) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness import __version__
@@ -22,20 +21,14 @@ from harness.paper.writers.markdown import title
 from harness.plugins import syntax_tree
 from harness.report import methods_section
 from harness.report.study import FIGURES, TABLES, Study
+from harness.templates import template
 
-TEMPLATE = "page.html.j2"
+TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 def write(study: Study, path: Path) -> None:
     """Write the report of a study at `path`. Raises HarnessError where a result of it is missing."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template(TEMPLATE).render(
+    page = template(TEMPLATE).render(
         study=study,
         name=study.config["experiment"],
         banner=SIMULATED if study.simulated else "",

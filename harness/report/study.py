@@ -47,8 +47,11 @@ class Study:
 
     @property
     def first(self) -> Results:
-        """Results of the first protocol, which tables and figures show."""
-        return next(iter(self.results.values()))
+        """Results of the config's first protocol, which tables and figures show."""
+        protocol = self.config.get("evaluation", {}).get("protocols", ["full"])[0]
+        if protocol not in self.results:
+            raise HarnessError(f"{self.folder}: no result under protocol {protocol!r}; give the config of this study")
+        return self.results[protocol]
 
     @property
     def simulated(self) -> bool:
@@ -63,11 +66,19 @@ class Study:
 
     @cached_property
     def runs(self) -> list[dict[str, Any]]:
-        """`run.json` of every training, by path. Raises HarnessError without any."""
-        runs = [read_json(path) for path in sorted((self.folder / "training").glob("*/*/*/run.json"))]
-        if not runs:
-            raise HarnessError(f"{self.folder}: no finished training; name the folder of a study, such as results/demo")
-        return runs
+        """`run.json` of every training that histories.csv lists: folders of methods that were dropped may remain.
+
+        Raises HarnessError for a missing file.
+        """
+        path = self.folder / "training" / "histories.csv"
+        if not path.is_file():
+            raise HarnessError(f"{path}: no such file; name the folder of a finished study, such as results/demo")
+        with path.open(newline="", encoding="utf-8") as stream:
+            listed = dict.fromkeys((row["method"], row["modality"], row["seed"]) for row in csv.DictReader(stream))
+        return [
+            read_json(path.parent / method / modality / f"seed-{seed}" / "run.json")
+            for method, modality, seed in listed
+        ]
 
     @cached_property
     def methods(self) -> list[registry.Description]:
@@ -85,14 +96,14 @@ class Study:
         """AP of the illustrated method minus that of every other one, by task, with interval and corrected p-value."""
         rows = pd.read_csv(self.folder / "evaluation" / "comparisons.csv")
         rows = rows[(rows["metric"] == "ap") & (rows["score"] == "final") & (rows["protocol"] == self.first.protocol)]
-        own, titles = self.illustrated, {name: title for name, title, _ in self.first.methods}
+        own = self.illustrated
         found = []
         for row in rows[(rows["method"] == own) | (rows["other"] == own)].to_dict("records"):
             low, high, difference = row["low"], row["high"], row["difference"]
             other = row["other"]
             if other == own:
                 other, low, high, difference = row["method"], -high, -low, -difference
-            found.append({**row, "other": titles.get(other, other), "difference": difference, "low": low, "high": high})
+            found.append({**row, "other": self.first.title(other), "difference": difference, "low": low, "high": high})
         return found
 
     @property

@@ -1,4 +1,4 @@
-"""Masks drawn on the T1, on the T2, or on a further scan, all end up in the same place; labels by UPD_study's rule."""
+"""Masks on the voxels of the T1, the T2, or a further scan end up in the same place; labels by UPD_study's rule."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GRIDS = {
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory) -> Path:
-    """Three scans of one extracted brain, and a lesion of 15 mm drawn on each."""
+    """Three scans of one extracted brain, and a lesion of 15 mm delineated on each."""
     folder = tmp_path_factory.mktemp("masks")
     x, y, z = (np.indices(mni().image.shape).T @ mni().affine[:3, :3].T + mni().affine[:3, 3]).T
     lesion = (np.hypot(np.hypot(x - 28, y + 20), z - 18) < 15).astype(np.float32)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 from harness import registry
 from harness.commands import report
 from harness.config_files import read
+from harness.data.preprocessing.normalisation import RULES
 from harness.errors import HarnessError
-from harness.files import write_json
+from harness.files import read_json, write_json
 from harness.paper import catalogue
 from harness.paper.inputs import Sources
 from harness.paper.writers import html
@@ -20,7 +22,7 @@ from harness.report import methods_section
 from harness.report.study import Study
 from tests.paper.conftest import write_comparisons, write_results
 
-PREPROCESSING = {"template": "mni152", "spacing": 4.0, "normalisation": "p99_5_brain"}
+PREPROCESSING = {"template": "mni152", "spacing": 4.0, "side": 0, "normalisation": "p99_5_brain"}
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c626001000000ffff03000006000557"
     "bfabd40000000049454e44ae426082"
@@ -58,8 +60,12 @@ def study(tmp_path, root) -> Study:
     quality = tmp_path / "data" / "atlas" / "quality" / "quality.csv"
     quality.parent.mkdir()
     quality.write_text("subject,flags\na,\nb,lesion_change\n", encoding="utf-8")
-    for method in ("disyre", "dae"):
-        for seed in (1, 2):
+    histories = tmp_path / "training" / "histories.csv"
+    histories.parent.mkdir()
+    listed = [f"{method},t1,{seed}\n" for method in ("disyre", "dae") for seed in (1, 2)]
+    histories.write_text("".join(["method,modality,seed\n", *listed, *listed]), encoding="utf-8")
+    for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
+        for seed in (1, 2, 3):
             facts = {"title": registry.describe(method).title, "modality": "t1", "seed": seed, "revision": 2}
             facts |= {"subjects": 40, "seconds": 3.5, "precision": "float32", "device": "a CPU"}
             write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", facts)
@@ -115,11 +121,51 @@ def test_the_section_of_methods_says_what_ran(study):
     assert "DISYRE [disyre] and DAE [dae], trained with 2 seeds on a CPU" in text
     assert "99.5th percentile of the brain" in text
     assert "Random" not in text
+    assert "mean and sample standard deviation over seeds" in text
+    assert "a bootstrap over subjects and seeds" in text
+    alone = methods_section.paragraph(Study(study.folder, study.config | {"seeds": [1]}))
+    assert "deviation" not in alone
+    assert "with 1 seed on" in alone
+
+
+def test_every_rule_of_normalisation_has_words():
+    assert methods_section.NORMALISATION.keys() == RULES.keys()
+
+
+def test_runs_are_those_of_the_study_and_not_of_every_folder(study, page):
+    assert [(run["title"], run["seed"]) for run in study.runs] == [("DISYRE", 1), ("DISYRE", 2), ("DAE", 1), ("DAE", 2)]
+    assert "<b>4</b>trainings" in page
+
+
+def test_the_first_protocol_of_the_config_is_shown(study):
+    path = study.folder / "evaluation" / "results.csv"
+    rows = pd.read_csv(path)
+    pd.concat([rows, rows.assign(protocol="upd", value=rows["value"] / 2)]).to_csv(path, index=False)
+    chosen = Study(study.folder, study.config | {"evaluation": {"protocols": ["upd", "full"]}})
+    assert chosen.first.protocol == "upd"
+    with pytest.raises(HarnessError, match="no result under protocol 'official'"):
+        _ = Study(study.folder, study.config | {"evaluation": {"protocols": ["official"]}}).first
+
+
+def test_differences_without_a_test_have_a_dash(study, root):
+    path = study.folder / "evaluation" / "comparisons.csv"
+    rows = pd.read_csv(path).assign(low=float("nan"), high=float("nan"), p_holm=float("nan"))
+    rows.to_csv(path, index=False)
+    CliRunner().invoke(report.command, [str(study.folder), "--config", str(root / "config.yaml")])
+    text = (study.folder / "report.html").read_text(encoding="utf-8")
+    differences = text.split('id="differences"')[1].split("</table>")[0]
+    assert "nan" not in differences
+    assert differences.count("–") == 4
 
 
 def test_references_are_those_of_methods_data_and_tools(study):
     cited = re.findall(r"@\w+\{([\w-]+),", methods_section.bibtex(study))
-    assert set(cited) == {"disyre", "dae", "camcan", "atlas", "brats", "ants", "mni152"}
+    assert set(cited) == {"disyre", "dae", "ants", "mni152"}  # simulated cohorts are nobody's data
+    for folder in (study.folder / "data").iterdir():
+        index = read_json(folder / "packed" / "index.json")
+        write_json(folder / "packed" / "index.json", index | {"simulated": False})
+    real = re.findall(r"@\w+\{([\w-]+),", methods_section.bibtex(Study(study.folder, study.config)))
+    assert set(real) - set(cited) == {"camcan", "atlas", "brats"}
 
 
 def test_every_method_but_controls_has_a_reference():

@@ -102,6 +102,7 @@ rule report:
         figures=expand("<results>/paper/{figure}.png", figure=experiment.figures),
         results="<results>/evaluation/results.csv",
         comparisons="<results>/evaluation/comparisons.csv",
+        histories="<results>/training/histories.csv",
         quality=expand("<data>/{dataset}/quality/quality.csv", dataset=experiment.datasets),
         references=source("resources/references.bib"),
         modules=sources("harness/report"),

@@ -17,7 +17,7 @@ ROUNDING = 1e-3
 
 
 class OffGrid(BadScan):
-    """A mask with another grid than the scan, possibly drawn on another one."""
+    """A mask on another grid than the scan's, possibly that of another scan."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ The steps, in order, independent of the settings:
 
 1. The T1 is read and its brain extracted: by the template, by a named program, or by the scan's own empty background.
 2. The brain is registered to the template: 12 degrees of freedom, mutual information (`ants_registration`).
-3. The T2, and the scan that a mask was drawn on if it is neither, is registered rigidly to the T1 and follows it.
+3. The T2, and a further scan on whose voxels a mask is delineated, is registered rigidly to the T1 and follows it.
 4. Scans are resampled linearly to the packed grid in one step, labels by `labels`.
 5. Grey values of the brain are scaled to [0, 1] by `normalisation`; all else is 0.
 """

@@ -16,8 +16,9 @@ from harness.data.quality import charts, montage, rules
 from harness.data.quality.cohort import STATUSES, Cohort, Subject
 from harness.data.quality.rules import BY_KEY, MEASURES, Measure
 from harness.files import atomic
+from harness.templates import template
 
-TEMPLATE = "page.html.j2"
+TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 
 @dataclass(frozen=True)
@@ -33,17 +34,8 @@ class Overview:
 
 def write(cohort: Cohort, path: Path) -> None:
     """Write the page at `path`."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     overviews = [overview for measure in MEASURES if (overview := _overview(cohort, measure))]
-    parts = environment.get_template(TEMPLATE).generate(
+    parts = template(TEMPLATE).generate(
         cohort=cohort,
         counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
         splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in _parts(cohort)},

@@ -19,8 +19,9 @@ class Layout(layout.Layout):
     """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; optionally `mask`, `drawn_on` and `brain`; empty
     for missing files.
 
-    Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan that a mask was drawn on, if none
-    of the other scans has the mask's grid; `brain` is a brain mask on the grid of the T1, or of the first scan.
+    Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan on whose voxels the mask was
+    delineated, if none of the other scans has the mask's grid; `brain` is a brain mask on the grid of the T1, or of
+    the first scan.
     """
 
     expected = f"a CSV with the columns subject, one of {', '.join(NAMES)} and, where there are such files, {OTHERS}"
