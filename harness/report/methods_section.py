@@ -35,12 +35,9 @@ def paragraph(study: Study) -> str:
         f"Score maps were evaluated on {_list(_tasks(study))} under the protocol{'s' * (len(study.results) > 1)} "
         f"{_list(list(study.results))}: voxel-wise average precision (AP) and the best Dice over thresholds (⌈Dice⌉), "
         f"{spread}.",
-        *(
-            [f"Methods were compared by a bootstrap over {_list(resampled)} with Holm's correction."]
-            if resampled
-            else []
-        ),
     ]
+    if resampled:
+        sentences.append(f"Methods were compared by a bootstrap over {_list(resampled)} with Holm's correction.")
     return " ".join(sentences)
 
 
