@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
-from harness.methods.networks.bottleneck import kl_divergence, square_side, to_square
-from harness.methods.networks.output import OutputConv2d
-from harness.methods.params import TrainingParams, scoring
-from harness.methods.seeds import Streams
+from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
+from uadbench.methods.networks.bottleneck import kl_divergence, square_side, to_square
+from uadbench.methods.networks.output import OutputConv2d
+from uadbench.methods.params import TrainingParams, scoring
+from uadbench.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "AMCons"

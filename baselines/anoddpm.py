@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from uadbench.baselines.ddpm import Params as DDPMParams
 
-from baselines import ddpm
-from baselines.ddpm import Params as DDPMParams
-from harness.methods.anomalies.simplex import simplex_noise
+from uadbench.baselines import ddpm
+from uadbench.methods.anomalies.simplex import simplex_noise
 
 REVISION = 2
 TITLE = "AnoDDPM"

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.methods.anomalies.noise import coarse_noise
-from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
-from harness.methods.networks.output import OutputConv2d
-from harness.methods.params import TrainingParams, added, check_field, scoring
-from harness.methods.scoring.ssim import dissimilarity_map
-from harness.methods.seeds import Streams
+from uadbench.methods.anomalies.noise import coarse_noise
+from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
+from uadbench.methods.networks.output import OutputConv2d
+from uadbench.methods.params import TrainingParams, added, check_field, scoring
+from uadbench.methods.scoring.ssim import dissimilarity_map
+from uadbench.methods.seeds import Streams
 
 REVISION = 3
 TITLE = "DAE"

@@ -9,11 +9,11 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from harness.methods.anomalies.draws import Draws
-from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
-from harness.methods.networks.unet import apply_unet, unet
-from harness.methods.params import UNetParams, scoring
-from harness.methods.seeds import Streams
+from uadbench.methods.anomalies.draws import Draws
+from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
+from uadbench.methods.networks.unet import apply_unet, unet
+from uadbench.methods.params import UNetParams, scoring
+from uadbench.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "DDPM"

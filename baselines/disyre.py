@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from harness.methods.anomalies.corruption import alpha_schedule, restoration_times
-from harness.methods.base import Context
-from harness.methods.params import CorruptionParams, added, curve, scoring
-from harness.methods.restoration import RestoringMethod
-from harness.methods.seeds import Streams
-from harness.methods.slices import Maps
+from uadbench.methods.anomalies.corruption import alpha_schedule, restoration_times
+from uadbench.methods.base import Context
+from uadbench.methods.params import CorruptionParams, added, curve, scoring
+from uadbench.methods.restoration import RestoringMethod
+from uadbench.methods.seeds import Streams
+from uadbench.methods.slices import Maps
 
 REVISION = 2
 TITLE = "DISYRE"

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from harness.methods.anomalies.corruption import Anomaly, restoration_times, synthesise
-from harness.methods.anomalies.draws import Draws
-from harness.methods.anomalies.intensity import intensity_bias, matched
-from harness.methods.base import Batch
-from harness.methods.params import CorruptionParams, scoring
-from harness.methods.restoration import Corrupted, RestoringMethod
-from harness.methods.seeds import Streams
+from uadbench.methods.anomalies.corruption import Anomaly, restoration_times, synthesise
+from uadbench.methods.anomalies.draws import Draws
+from uadbench.methods.anomalies.intensity import intensity_bias, matched
+from uadbench.methods.base import Batch
+from uadbench.methods.params import CorruptionParams, scoring
+from uadbench.methods.restoration import Corrupted, RestoringMethod
+from uadbench.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "DISYRE v2"

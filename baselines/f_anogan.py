@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.methods.base import Batch, Context, Phase, Update
-from harness.methods.networks.bottleneck import halvings, square_side, to_square
-from harness.methods.networks.wgan import Critic, encoder, generator, gradient_penalty
-from harness.methods.params import TrainingParams, scoring
-from harness.methods.reconstruction import SquareReconstruction
-from harness.methods.seeds import Streams
+from uadbench.methods.base import Batch, Context, Phase, Update
+from uadbench.methods.networks.bottleneck import halvings, square_side, to_square
+from uadbench.methods.networks.wgan import Critic, encoder, generator, gradient_penalty
+from uadbench.methods.params import TrainingParams, scoring
+from uadbench.methods.reconstruction import SquareReconstruction
+from uadbench.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "f-AnoGAN"
@@ -58,12 +58,12 @@ class Params(TrainingParams):
     latent: int = 128  # length of the latent code
     critic_updates: int = 5  # per generator update; the first shares its batch, each further one draws its own
     kernel: int = 3  # voxels, side of the second convolution of down-sampling blocks
-    enlarging: Literal["nearest", "shuffled"] = "nearest"  # generator upsampling; harness/methods/networks/wgan.py
+    enlarging: Literal["nearest", "shuffled"] = "nearest"  # generator upsampling; uadbench/methods/networks/wgan.py
     symmetric: bool = True  # images in [-1, 1] with tanh output; else in [0, 1] with sigmoid output
     generator_frozen: bool = True  # evaluation mode while the encoder trains; else batch statistics are updated
     penalty: float = 10.0  # weight of the gradient penalty; Gulrajani et al. 2017
     kappa: float = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
-    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see harness/methods/scoring/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see methods/scoring/similarity.py
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
-from harness.methods.networks.backbones import Backbone
-from harness.methods.networks.output import OutputConv2d
-from harness.methods.params import BackboneParams
-from harness.methods.scoring.ssim import dissimilarity_map
-from harness.methods.seeds import Streams
+from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
+from uadbench.methods.networks.backbones import Backbone
+from uadbench.methods.networks.output import OutputConv2d
+from uadbench.methods.params import BackboneParams
+from uadbench.methods.scoring.ssim import dissimilarity_map
+from uadbench.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "FAE"

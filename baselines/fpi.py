@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.methods.interpolation import PatchInterpolation
-from harness.methods.params import InterpolationParams
+from uadbench.methods.interpolation import PatchInterpolation
+from uadbench.methods.params import InterpolationParams
 
 REVISION = 3
 TITLE = "FPI"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from harness.methods.base import SliceMethod
-from harness.methods.seeds import Streams
+from uadbench.methods.base import SliceMethod
+from uadbench.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "Intensity"

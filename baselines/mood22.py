@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn import functional as F
 
-from harness.methods.base import Batch
-from harness.methods.networks.unet import apply_unet
-from harness.methods.params import CorruptionParams
-from harness.methods.restoration import SyntheticAnomalyMethod
-from harness.methods.seeds import Streams
+from uadbench.methods.base import Batch
+from uadbench.methods.networks.unet import apply_unet
+from uadbench.methods.params import CorruptionParams
+from uadbench.methods.restoration import SyntheticAnomalyMethod
+from uadbench.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "MOOD22"

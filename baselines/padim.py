@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from harness.methods.anomalies.filters import smoothed
-from harness.methods.base import Batch, Context, Phase, SliceMethod, Update
-from harness.methods.networks.backbones import Backbone
-from harness.methods.networks.bottleneck import to_square
-from harness.methods.params import BackboneParams, scoring
-from harness.methods.seeds import Streams
+from uadbench.methods.anomalies.filters import smoothed
+from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
+from uadbench.methods.networks.backbones import Backbone
+from uadbench.methods.networks.bottleneck import to_square
+from uadbench.methods.params import BackboneParams, scoring
+from uadbench.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "PaDiM"

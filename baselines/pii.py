@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from harness.methods.anomalies import poisson
-from harness.methods.interpolation import PatchInterpolation
-from harness.methods.params import InterpolationParams
+from uadbench.methods.anomalies import poisson
+from uadbench.methods.interpolation import PatchInterpolation
+from uadbench.methods.params import InterpolationParams
 
 REVISION = 3
 TITLE = "PII"

@@ -7,13 +7,13 @@ from typing import ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
+from uadbench.baselines.vae import Baseline as VAE
 
-from baselines.vae import Baseline as VAE
-from harness.methods.base import Context
-from harness.methods.networks.bottleneck import kl_divergence
-from harness.methods.params import scoring
-from harness.methods.reconstruction import SquareReconstruction
-from harness.methods.seeds import Streams
+from uadbench.methods.base import Context
+from uadbench.methods.networks.bottleneck import kl_divergence
+from uadbench.methods.params import scoring
+from uadbench.methods.reconstruction import SquareReconstruction
+from uadbench.methods.seeds import Streams
 
 REVISION = 2
 TITLE = "r-VAE"
@@ -64,7 +64,7 @@ class Params:
     variation: Literal["absolute", "squares"] = scoring("absolute")  # differences of neighbours in the total variation
     masked: bool = scoring(True)  # restrict changes to the brain
     averaged: int = scoring(1)  # divisor of gradient steps: slices that a mean gradient averages over
-    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see harness/methods/scoring/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see methods/scoring/similarity.py
     score_batch: int = scoring(64)  # slices at once; bounds memory, does not change results
 
     def __post_init__(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from harness.methods.base import Method
-from harness.methods.seeds import Streams
+from uadbench.methods.base import Method
+from uadbench.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "Random"

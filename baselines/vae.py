@@ -10,12 +10,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from harness.methods.base import Batch, Context, Phase, Update
-from harness.methods.networks.bottleneck import halvings, kl_divergence, square_side, to_square
-from harness.methods.networks.output import OutputConv2d
-from harness.methods.params import TrainingParams, scoring
-from harness.methods.reconstruction import SquareReconstruction
-from harness.methods.seeds import Streams
+from uadbench.methods.base import Batch, Context, Phase, Update
+from uadbench.methods.networks.bottleneck import halvings, kl_divergence, square_side, to_square
+from uadbench.methods.networks.output import OutputConv2d
+from uadbench.methods.params import TrainingParams, scoring
+from uadbench.methods.reconstruction import SquareReconstruction
+from uadbench.methods.seeds import Streams
 
 REVISION = 1
 TITLE = "VAE"
@@ -43,7 +43,7 @@ class Params(TrainingParams):
     latent: int = 512  # length of the latent code
     kl_weight: float = 1e-4  # weight of the KL divergence per latent dimension; T2: 1e-3
     sample: bool = scoring(False)  # score with a random latent code instead of its mean
-    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see harness/methods/scoring/similarity.py
+    compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see methods/scoring/similarity.py
 
 
 class Baseline(SquareReconstruction):

@@ -23,8 +23,8 @@ def measure(steps: int) -> None:
     sys.path.insert(0, str(ROOT))
     import torch
 
-    from harness.methods.networks.unet import apply_unet, unet
-    from harness.methods.params import UNetParams
+    from uadbench.methods.networks.unet import apply_unet, unet
+    from uadbench.methods.params import UNetParams
 
     torch.set_num_threads(1)
     params = UNetParams(widths=(16, 32, 64), layers=1, groups=8, attention_from=9, unshuffle=2, residual=True)

@@ -15,8 +15,8 @@ from scipy.ndimage import gaussian_filter
 from torch import nn
 from torch.nn import functional as F
 
-from harness.methods.seeds import Streams
 from tests.parity.cases import CASES, Change, Pyramid
+from uadbench.methods.seeds import Streams
 
 #: names of our tensors to theirs
 BLOCK = [(r"norm(\d)", r"bn\1"), (r"shortcut\.weight", "skip.skip_conv.weight")]

@@ -31,10 +31,10 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from harness.data.grid import Grid
-from harness.data.preprocessing import ants_registration, brain, geometry, initialisation, registration, template
-from harness.data.preprocessing.scan import Scan, read_scan
-from harness.data.preprocessing.settings import Preprocessing
+from uadbench.data.grid import Grid
+from uadbench.data.preprocessing import ants_registration, brain, geometry, initialisation, registration, template
+from uadbench.data.preprocessing.scan import Scan, read_scan
+from uadbench.data.preprocessing.settings import Preprocessing
 
 WORKER = Path(__file__).with_name("dipy_affine.py")
 CHOSEN = Preprocessing(spacing=1.0)

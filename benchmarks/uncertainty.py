@@ -18,10 +18,10 @@ import numpy as np
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from harness.evaluation.bootstrap import bootstrap
-from harness.evaluation.comparisons import compare
-from harness.evaluation.histogram import ScoreHistogram, save
-from harness.evaluation.metrics import average_precision
+from uadbench.evaluation.bootstrap import bootstrap
+from uadbench.evaluation.comparisons import compare
+from uadbench.evaluation.histogram import ScoreHistogram, save
+from uadbench.evaluation.metrics import average_precision
 
 VOXELS = 500  # of a subject
 SIZES = (0.02, 1.0)  # median share of anomalous voxels, and the deviation of its logarithm over subjects

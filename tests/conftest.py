@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from scipy.ndimage import gaussian_filter
 
-from harness.files import write_json
+from uadbench.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 

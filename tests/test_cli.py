@@ -8,14 +8,14 @@ import os
 import click
 import pytest
 
-from harness import cli
-from harness.errors import HarnessError
-from harness.files import atomic
+from uadbench import cli
+from uadbench.errors import HarnessError
+from uadbench.files import atomic
 
 
 @pytest.fixture
 def run(monkeypatch):
-    """Runs `python -m harness verb`, whose only work is to raise an exception; returns what `main` exits with."""
+    """Runs `python -m uadbench verb`, whose only work is to raise an exception; returns what `main` exits with."""
 
     def start(error: BaseException) -> str | int | None:
         @click.command()
@@ -23,7 +23,7 @@ def run(monkeypatch):
             raise error
 
         monkeypatch.setattr(cli.Commands, "get_command", lambda self, ctx, name: command)
-        monkeypatch.setattr("sys.argv", ["harness", "verb"])
+        monkeypatch.setattr("sys.argv", ["uadbench", "verb"])
         with pytest.raises(SystemExit) as end:
             cli.main()
         return end.value.code
@@ -61,7 +61,7 @@ def test_errors_of_the_program_keep_their_traceback(monkeypatch):
     def fail(**_):
         raise FileNotFoundError(errno.ENOENT, "No such file", "e")
 
-    monkeypatch.setattr(cli, "harness", fail)
+    monkeypatch.setattr(cli, "uadbench", fail)
     with pytest.raises(FileNotFoundError):
         cli.main()
 

@@ -66,5 +66,5 @@ def test_jobs_run_in_the_environment_of_their_stage(conda, tmp_path):
     assert done.returncode == 0, done.stderr[-6000:]
     assert (work / target).is_file()
     marks = [line.split()[:4] for line in (conda / "marks").read_text().splitlines()]
-    assert marks == [["disyre-data", "-m", "harness", verb] for verb in ("simulate", "index")]
+    assert marks == [["disyre-data", "-m", "uadbench", verb] for verb in ("simulate", "index")]
     assert len(re.findall(r"Finished jobid: \d+ ", done.stderr)) == len(marks)

@@ -13,13 +13,13 @@ from typing import get_args, get_type_hints
 import pytest
 import yaml
 
-from harness import registry
-from harness.config import Experiment
-from harness.config_files import read
-from harness.data.preprocessing.normalisation import RULES
-from harness.data.preprocessing.settings import Preprocessing
-from harness.errors import HarnessError
-from harness.modalities import NAMES
+from uadbench import registry
+from uadbench.config import Experiment
+from uadbench.config_files import read
+from uadbench.data.preprocessing.normalisation import RULES
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.errors import HarnessError
+from uadbench.modalities import NAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -176,15 +176,15 @@ def test_fewer_tasks_register_no_less(default):
 
 
 def test_every_modality_can_be_named():
-    schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
+    schema = yaml.safe_load((ROOT / "uadbench" / "schemas" / "config.schema.yaml").read_text())
     assert schema["properties"]["tasks"]["items"]["properties"]["modality"]["enum"] == list(NAMES)
-    columns = yaml.safe_load((ROOT / "workflow" / "schemas" / "subject.schema.yaml").read_text())["properties"]
+    columns = yaml.safe_load((ROOT / "uadbench" / "schemas" / "subject.schema.yaml").read_text())["properties"]
     assert set(NAMES) <= columns.keys()
 
 
 def test_config_needs_no_heavy_library():
     code = (
-        "import sys; from harness.config import Experiment; from harness.config_files import read;"
+        "import sys; from uadbench.config import Experiment; from uadbench.config_files import read;"
         "Experiment(read('config.yaml'));"
         "print([m for m in ('torch', 'numpy', 'scipy', 'pandas', 'nibabel', 'matplotlib') if m in sys.modules])"
     )

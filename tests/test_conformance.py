@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 import torch
 
-from harness import registry
-from harness.data.store import Store
-from harness.evaluation.inference import score_volume
-from harness.methods.seeds import Streams
-from harness.training import loop, run
-from harness.training.job import train_run
-from harness.training.loop import LoopConfig
+from uadbench import registry
+from uadbench.data.store import Store
+from uadbench.evaluation.inference import score_volume
+from uadbench.methods.seeds import Streams
+from uadbench.training import loop, run
+from uadbench.training.job import train_run
+from uadbench.training.loop import LoopConfig
 
 CPU = torch.device("cpu")
 QUICK = LoopConfig(history=2, validation=1)

@@ -12,13 +12,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from harness import device, device_lock
-from harness.errors import HarnessError
+from uadbench import device, device_lock
+from uadbench.errors import HarnessError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = """
 import sys, time
-from harness import device_lock
+from uadbench import device_lock
 print(*device_lock.take(sys.argv[1:]), flush=True)
 time.sleep(60)
 """
@@ -100,21 +100,21 @@ def test_most_free_memory_goes_first_and_a_second_question_has_the_same_answer(f
 
 
 def test_folders_of_others_are_left_alone(folder):
-    mine = folder / f"disyre-harness-{os.getuid()}"
+    mine = folder / f"uadbench-{os.getuid()}"
     target = folder / "somewhere"
     target.mkdir()
     mine.symlink_to(target)
     with pytest.raises(HarnessError, match="is not a folder of yours"):
         device_lock.take("ab")
     assert not list(target.iterdir())
-    (folder / f"disyre-harness-{os.getuid() + 1}").write_text("of another user")
+    (folder / f"uadbench-{os.getuid() + 1}").write_text("of another user")
     mine.unlink()
     assert device_lock.take("ab") == (0, 0)
     assert mine.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_somebody_else_made_under_our_name_is_refused(folder, monkeypatch):
-    (folder / "disyre-harness-4711").mkdir()
+    (folder / "uadbench-4711").mkdir()
     monkeypatch.setattr(os, "getuid", lambda: 4711)
     with pytest.raises(HarnessError, match="is not a folder of yours"):
         device_lock.take("ab")

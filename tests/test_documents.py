@@ -9,16 +9,16 @@ from pathlib import Path
 
 from click.testing import CliRunner
 
-from harness import registry
-from harness.cli import harness
-from harness.config import Experiment
-from harness.config_files import read
+from uadbench import registry
+from uadbench.cli import uadbench
+from uadbench.config import Experiment
+from uadbench.config_files import read
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_table_of_methods_is_what_list_prints():
-    printed = CliRunner().invoke(harness, ["list", "--markdown"], catch_exceptions=False).output
+    printed = CliRunner().invoke(uadbench, ["list", "--markdown"], catch_exceptions=False).output
     assert printed in (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from packaging.version import Version
 
-from harness.paper import catalogue as paper
+from uadbench.paper import catalogue as paper
 
 ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
@@ -62,13 +62,13 @@ def test_every_stage_has_an_environment():
     [
         (
             "evaluation",
-            "harness.evaluation.tidy_results, harness.evaluation.comparisons, harness.evaluation.detection_metrics",
+            "uadbench.evaluation.tidy_results, uadbench.evaluation.comparisons, uadbench.evaluation.detection_metrics",
         ),
         (
             "paper",
             ", ".join(
-                ["harness.paper.inputs, harness.paper.writers.tidy, harness.report.page"]
-                + [f"harness.paper.{kind}.{name}" for kind in ("tables", "figures") for name in paper.names(kind)]
+                ["uadbench.paper.inputs, uadbench.paper.writers.tidy, uadbench.report.page"]
+                + [f"uadbench.paper.{kind}.{name}" for kind in ("tables", "figures") for name in paper.names(kind)]
             ),
         ),
     ],

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.files import atomic, write_json
+from uadbench.files import atomic, write_json
 
 KILLED = """
 import os, signal, sys
-from harness.files import atomic
+from uadbench.files import atomic
 with atomic(sys.argv[1]) as partial:
     partial.mkdir() if sys.argv[1].endswith("folder") else partial.touch()
     os.kill(os.getpid(), signal.SIGKILL)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from harness import folder_lock
-from harness.errors import HarnessError
+from uadbench import folder_lock
+from uadbench.errors import HarnessError
 
 ROOT = Path(__file__).resolve().parent.parent
-HOLD = "import sys; from harness import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
+HOLD = "import sys; from uadbench import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_run_is_held_while_it_is_trained(holder, tmp_path):
 
 
 def test_a_training_holds_its_run(tiny_cohort, holder, tmp_path):
-    from harness.training.job import train_run
+    from uadbench.training.job import train_run
 
     with pytest.raises(HarnessError, match="trains this run"):
         train_run("random", {}, "t1", 1, tiny_cohort, tmp_path / "demo", torch.device("cpu"))

@@ -44,21 +44,21 @@ def layer(module: str) -> str:
 
 def upward(source: str, imported: set[str]) -> list[str]:
     """Imports of the layer `source` that are not below it, its own aside."""
-    others = {layer(name) for name in imported if name.startswith("harness.")} - {source, "__init__", "__version__"}
+    others = {layer(name) for name in imported if name.startswith("uadbench.")} - {source, "__init__", "__version__"}
     return sorted(name for name in others if LEVELS[name] >= LEVELS[source])
 
 
 def test_every_part_of_the_library_has_a_layer(root):
     parts = {
-        path.stem for path in (root / "harness").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+        path.stem for path in (root / "uadbench").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
     assert parts - {"__init__"} == set(LEVELS)
 
 
 def test_no_import_runs_upwards(root):
     wrong = {}
-    for path in sorted((root / "harness").rglob("*.py")):
-        source = path.relative_to(root / "harness").parts[0].removesuffix(".py")
+    for path in sorted((root / "uadbench").rglob("*.py")):
+        source = path.relative_to(root / "uadbench").parts[0].removesuffix(".py")
         above = upward(source, imports(path)) if source != "__init__" else []
         if above:
             wrong[str(path.relative_to(root))] = above
@@ -67,21 +67,21 @@ def test_no_import_runs_upwards(root):
 
 def test_baselines_stand_on_methods_alone(root):
     for path in sorted((root / "baselines").glob("*.py")):
-        own = {name for name in imports(path) if name.startswith("harness.")}
+        own = {name for name in imports(path) if name.startswith("uadbench.")}
         assert {layer(name) for name in own} <= {"methods"}, path.name
 
 
 def test_a_library_needs_no_baseline(root):
-    for path in (root / "harness").rglob("*.py"):
+    for path in (root / "uadbench").rglob("*.py"):
         assert not any(name.startswith("baselines") for name in imports(path)), path.name
 
 
 @pytest.mark.parametrize(
     ("source", "imported", "above"),
     [
-        ("methods", {"harness.training.loop.step"}, ["training"]),
-        ("data", {"harness.methods.seeds.Streams"}, ["methods"]),
-        ("training", {"harness.methods.base.Method", "harness.files.atomic", "torch.nn"}, []),
+        ("methods", {"uadbench.training.loop.step"}, ["training"]),
+        ("data", {"uadbench.methods.seeds.Streams"}, ["methods"]),
+        ("training", {"uadbench.methods.base.Method", "uadbench.files.atomic", "torch.nn"}, []),
     ],
 )
 def test_an_import_that_runs_upwards_is_found(source, imported, above):

@@ -11,16 +11,16 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from harness import parameters, registry, validation
-from harness.errors import HarnessError
-from harness.methods.params import AnomalyParams
+from uadbench import parameters, registry, validation
+from uadbench.errors import HarnessError
+from uadbench.methods.params import AnomalyParams
 
-SCHEMA = "workflow/schemas/config.schema.json"
+SCHEMA = "uadbench/schemas/config.schema.json"
 
 
 @pytest.mark.parametrize(("path", "option"), [("docs/parameters.md", []), (SCHEMA, ["--schema"])])
 def test_generated_files_are_those_of_the_code(root, path, option):
-    command = [sys.executable, "-m", "harness", "parameters", *option]
+    command = [sys.executable, "-m", "uadbench", "parameters", *option]
     done = subprocess.run(command, cwd=root, check=True, capture_output=True, encoding="utf-8")
     assert (root / path).read_text(encoding="utf-8") == done.stdout, f"python {' '.join(command[1:])} > {path}"
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from harness.data.index import layout, release, sheet, splits
+from uadbench.data.index import layout, release, sheet, splits
+from uadbench.packaged import RESOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,7 +27,7 @@ def trees(tmp_path_factory) -> dict[str, Path]:
     """Roots of made-up releases with as many subjects as the real ones."""
     top = tmp_path_factory.mktemp("releases")
     roots = {name: top / name for name in ("camcan", "atlas", "brats", "ixi", "arc", "ljubljana")}
-    held_out = list(splits.read_list(ROOT / "resources" / "splits" / "camcan.csv"))
+    held_out = list(splits.read_list(RESOURCES / "splits" / "camcan.csv"))
     for subject in [*held_out, *(f"sub-CC9{n:05d}" for n in range(653 - len(held_out)))]:
         anat = roots["camcan"] / "cc700/mri/pipeline/release004/BIDS_20190411/anat" / subject / "anat"
         for kind in ("T1w", "T2w"):
@@ -69,7 +70,7 @@ def test_a_whole_release_is_complete(trees, name):
 
 
 def test_camcan_gives_the_splits_of_the_paper(trees):
-    rows = sheet.index(layout.load("camcan"), trees["camcan"], listed=ROOT / "resources" / "splits" / "camcan.csv")
+    rows = sheet.index(layout.load("camcan"), trees["camcan"], listed=RESOURCES / "splits" / "camcan.csv")
     parts = [part for _, part in rows]
     assert (parts.count("train"), parts.count("validation"), len(parts)) == (602, 50, 652)
 

@@ -128,9 +128,7 @@ def test_a_second_run_has_nothing_to_do(project, finished):
 def test_a_second_run_at_the_same_time_is_refused(project, finished):
     """It would make the same files, and remove those that the first has finished."""
     before = (finished / "paper" / "table2.md").stat().st_mtime_ns
-    code = (
-        "import sys; from harness import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
-    )
+    code = "import sys; from uadbench import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code, str(finished)], cwd=project, **pipes) as holder:
         holder.stdout.readline()
@@ -185,7 +183,7 @@ def test_a_trained_method_scores_a_new_scan(project, finished, tmp_path):
     scan = next((finished / "data" / "raw" / "atlas").rglob("*T1w.nii.gz"))
     out = tmp_path / "map.nii.gz"
     verb = ["score", "--run", str(finished / "training" / "disyre" / "t1" / "seed-1"), "--image", str(scan)]
-    subprocess.run([sys.executable, "-m", "harness", *verb, "--out", str(out)], cwd=project, check=True)
+    subprocess.run([sys.executable, "-m", "uadbench", *verb, "--out", str(out)], cwd=project, check=True)
     image, scored = nibabel.load(scan), nibabel.load(out)
     assert scored.shape == image.shape
     np.testing.assert_allclose(scored.affine, image.affine, atol=1e-4)

@@ -8,10 +8,10 @@ import torch
 from scipy import ndimage
 from scipy.stats import entropy as reference
 
-from baselines import am_cons
-from harness import registry
-from harness.methods.base import Batch, Context
-from harness.methods.seeds import Streams
+from uadbench import registry
+from uadbench.baselines import am_cons
+from uadbench.methods.base import Batch, Context
+from uadbench.methods.seeds import Streams
 
 
 def small(name: str = "am_cons", **values) -> am_cons.Baseline:

@@ -7,14 +7,14 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from baselines import dae
-from harness import registry
-from harness.data.store import Store
-from harness.methods.anomalies.noise import coarse_noise
-from harness.methods.base import Context
-from harness.methods.seeds import Streams
-from harness.training import run
-from harness.training.sampler import SliceSampler
+from uadbench import registry
+from uadbench.baselines import dae
+from uadbench.data.store import Store
+from uadbench.methods.anomalies.noise import coarse_noise
+from uadbench.methods.base import Context
+from uadbench.methods.seeds import Streams
+from uadbench.training import run
+from uadbench.training.sampler import SliceSampler
 
 
 def method(name: str):

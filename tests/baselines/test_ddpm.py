@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from baselines import anoddpm, ddpm
-from harness import registry
-from harness.methods.base import Context
-from harness.methods.seeds import Streams
+from uadbench import registry
+from uadbench.baselines import anoddpm, ddpm
+from uadbench.methods.base import Context
+from uadbench.methods.seeds import Streams
 
 
 def small(name: str, **values):

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry
-from harness.methods.anomalies.corruption import alpha_schedule
-from harness.methods.anomalies.shapes import random_masks
-from harness.methods.base import Context
-from harness.methods.networks.unet import unet
-from harness.methods.optimisers import adamw_cosine
-from harness.methods.params import UNetParams, scoring_key, training_key
-from harness.methods.seeds import Streams
-from harness.training import run
+from uadbench import registry
+from uadbench.methods.anomalies.corruption import alpha_schedule
+from uadbench.methods.anomalies.shapes import random_masks
+from uadbench.methods.base import Context
+from uadbench.methods.networks.unet import unet
+from uadbench.methods.optimisers import adamw_cosine
+from uadbench.methods.params import UNetParams, scoring_key, training_key
+from uadbench.methods.seeds import Streams
+from uadbench.training import run
 
 
 def method(name: str = "disyre", **overrides):

@@ -7,14 +7,14 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from baselines import disyre_v2
-from harness import registry
-from harness.data.store import Store
-from harness.methods.anomalies.intensity import intensity_bias, matched
-from harness.methods.base import Context
-from harness.methods.seeds import Streams
-from harness.training import run
-from harness.training.sampler import SliceSampler
+from uadbench import registry
+from uadbench.baselines import disyre_v2
+from uadbench.data.store import Store
+from uadbench.methods.anomalies.intensity import intensity_bias, matched
+from uadbench.methods.base import Context
+from uadbench.methods.seeds import Streams
+from uadbench.training import run
+from uadbench.training.sampler import SliceSampler
 
 LEVELS = (0.0057, 0.383, 0.612, 0.769, 0.939)
 

@@ -9,16 +9,16 @@ import torch
 from torch import nn
 from torch.autograd.functional import jacobian
 
-from baselines import f_anogan
-from harness import registry
-from harness.data.store import Store
-from harness.errors import HarnessError
-from harness.methods.base import Batch, Context
-from harness.methods.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
-from harness.methods.seeds import Streams
-from harness.precision import Precision
-from harness.training.loop import step
-from harness.training.sampler import SliceSampler
+from uadbench import registry
+from uadbench.baselines import f_anogan
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.methods.base import Batch, Context
+from uadbench.methods.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
+from uadbench.methods.seeds import Streams
+from uadbench.precision import Precision
+from uadbench.training.loop import step
+from uadbench.training.sampler import SliceSampler
 
 UPD = registry.describe("f_anogan-upd").params
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter, zoom
+from uadbench.baselines.fae import FeatureAutoencoder
 
-from baselines.fae import FeatureAutoencoder
-from harness import registry
-from harness.methods.base import Context
-from harness.training import run
+from uadbench import registry
+from uadbench.methods.base import Context
+from uadbench.training import run
 
 
 @pytest.fixture

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry
-from harness.data.store import Store
-from harness.methods.base import Context
-from harness.methods.interpolation import square_masks, weight_label
-from harness.methods.networks.wide_resnet import WideResNetAutoencoder
-from harness.methods.seeds import Streams
-from harness.training import run
-from harness.training.sampler import SliceSampler
+from uadbench import registry
+from uadbench.data.store import Store
+from uadbench.methods.base import Context
+from uadbench.methods.interpolation import square_masks, weight_label
+from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
+from uadbench.methods.seeds import Streams
+from uadbench.training import run
+from uadbench.training.sampler import SliceSampler
 
 
 def generator(seed: int = 0) -> torch.Generator:

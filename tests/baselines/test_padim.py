@@ -7,15 +7,15 @@ import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
 
-from harness import registry
-from harness.data.store import Store
-from harness.errors import HarnessError
-from harness.methods.base import Context
-from harness.methods.seeds import Streams
-from harness.training import run
-from harness.training.job import train_run
-from harness.training.loop import LoopConfig
-from harness.training.sampler import SliceSampler
+from uadbench import registry
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.methods.base import Context
+from uadbench.methods.seeds import Streams
+from uadbench.training import run
+from uadbench.training.job import train_run
+from uadbench.training.loop import LoopConfig
+from uadbench.training.sampler import SliceSampler
 
 CPU = torch.device("cpu")
 SMALL = {**registry.describe("padim").small, "smoothing": 0.0}

@@ -8,15 +8,15 @@ import torch
 from scipy.ndimage import uniform_filter
 from sklearn.neighbors import NearestNeighbors
 
-from harness import registry
-from harness.data.store import Store
-from harness.methods.base import Context
-from harness.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
-from harness.methods.seeds import Streams
-from harness.training import run
-from harness.training.job import train_run
-from harness.training.loop import LoopConfig
-from harness.training.sampler import SliceSampler
+from uadbench import registry
+from uadbench.data.store import Store
+from uadbench.methods.base import Context
+from uadbench.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
+from uadbench.methods.seeds import Streams
+from uadbench.training import run
+from uadbench.training.job import train_run
+from uadbench.training.loop import LoopConfig
+from uadbench.training.sampler import SliceSampler
 
 
 def vectors(count: int, channels: int, seed: int = 0) -> np.ndarray:

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from baselines import r_vae, vae
-from harness import registry
-from harness.errors import HarnessError
-from harness.methods.base import Context
-from harness.methods.seeds import Streams
-from harness.training.run import freeze
+from uadbench import registry
+from uadbench.baselines import r_vae, vae
+from uadbench.errors import HarnessError
+from uadbench.methods.base import Context
+from uadbench.methods.seeds import Streams
+from uadbench.training.run import freeze
 
 
 def restorer(**values) -> r_vae.Baseline:

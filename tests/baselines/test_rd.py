@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from uadbench.baselines.rd import Student
 
-from baselines.rd import Student
-from harness import registry
-from harness.methods.base import Context
-from harness.training import run
+from uadbench import registry
+from uadbench.methods.base import Context
+from uadbench.training import run
 
 
 @pytest.fixture

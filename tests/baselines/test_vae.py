@@ -7,10 +7,10 @@ import torch
 from torch.distributions import Normal
 from torch.distributions import kl_divergence as reference
 
-from baselines import vae
-from harness import registry
-from harness.methods.base import Context
-from harness.methods.seeds import Streams
+from uadbench import registry
+from uadbench.baselines import vae
+from uadbench.methods.base import Context
+from uadbench.methods.seeds import Streams
 
 
 def small(**values) -> vae.Baseline:

@@ -4,7 +4,7 @@
 #   tests/cluster/slurm.sh S/bin/snakemake .venv/bin/python
 # The first program is a Snakemake that has none of the study's packages, the second a Python that has all of them. It stands
 # in for conda: jobs get it by a stand-in that makes no environments. Only the node has `nvidia-smi`, and its two GPUs are
-# empty files. They have no CUDA, so HARNESS_DEVICE=cpu is exported and trainings run on the CPU of that node: what is shown
+# empty files. They have no CUDA, so UADBENCH_DEVICE=cpu is exported and trainings run on the CPU of that node: what is shown
 # is who is submitted where and with which GPU, not that a GPU computes. CI does not run this; it takes five minutes.
 set -euo pipefail
 
@@ -130,7 +130,7 @@ echo 'export PATH="$1/bin:$PATH"' > bin/activate
 chmod +x bin/conda
 
 cd study
-export PATH="$work/bin:$PATH" HARNESS_DEVICE=cpu OMP_NUM_THREADS=1
+export PATH="$work/bin:$PATH" UADBENCH_DEVICE=cpu OMP_NUM_THREADS=1
 if "$(dirname "$snakemake")/python" -c "import torch" 2> /dev/null; then
   echo "this Snakemake has torch beside it; a Snakemake-only environment is wanted" >&2
   exit 1

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from harness.data.grid import Grid
-from harness.data.index import sheet
-from harness.data.index.layout import Files
-from harness.data.preprocessing import brain, geometry, preprocess, registration, template
-from harness.data.preprocessing.scan import Scan, read_scan
-from harness.data.preprocessing.settings import Preprocessing
+from uadbench.data.grid import Grid
+from uadbench.data.index import sheet
+from uadbench.data.index.layout import Files
+from uadbench.data.preprocessing import brain, geometry, preprocess, registration, template
+from uadbench.data.preprocessing.scan import Scan, read_scan
+from uadbench.data.preprocessing.settings import Preprocessing
 
 SETTINGS = '{"spacing": 4, "normalisation": "p99_5_brain"}'
 FAST = Preprocessing(spacing=4.0, normalisation="p99_5_brain")

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness import cli
-from harness.data.index import sheet
-from harness.data.preprocessing import preprocess
-from harness.data.preprocessing.report import Outcome
-from harness.data.preprocessing.scan import Scan
 from tests.data.conftest import FAST, Cohort, nifti, outline, second
+from uadbench import cli
+from uadbench.data.index import sheet
+from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.report import Outcome
+from uadbench.data.preprocessing.scan import Scan
 
 
 def with_header(path: Path, scan: Scan, **fields: object) -> None:
@@ -274,7 +274,7 @@ def test_a_subject_listed_twice_is_lost_alone(sound, found_once, tmp_path):
         nifti(tmp_path / f"{subject}.nii.gz", sound.data, sound.affine)
     (tmp_path / "scans.csv").write_text("subject,t1\nx,a.nii.gz\ny,b.nii.gz\nx,c.nii.gz\n")
     arguments = ["index", "--dataset", "own", "--layout", "sheet", "--root", str(tmp_path / "scans.csv")]
-    said = CliRunner().invoke(cli.harness, [*arguments, "--out", str(tmp_path / "s.csv")], catch_exceptions=False)
+    said = CliRunner().invoke(cli.uadbench, [*arguments, "--out", str(tmp_path / "s.csv")], catch_exceptions=False)
     assert "own: x cannot be used: stands twice in scans.csv, again on line 4; name each one once" in said.output
     written = sheet.read(tmp_path / "s.csv")
     found = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.preprocessing.registration import Located
-from harness.data.preprocessing.scan import Scan
-from harness.data.preprocessing.settings import PROTOCOLS, Preprocessing
-from harness.data.preprocessing.template import Template
-from harness.data.preprocessing.transform import RIM, resample
+from uadbench.data.preprocessing.registration import Located
+from uadbench.data.preprocessing.scan import Scan
+from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing
+from uadbench.data.preprocessing.template import Template
+from uadbench.data.preprocessing.transform import RIM, resample
 
 
 def packed(edges: str) -> tuple[np.ndarray, np.ndarray]:

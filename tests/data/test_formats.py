@@ -7,8 +7,8 @@ import gzip
 import numpy as np
 import pytest
 
-from harness.data.preprocessing.scan import BadScan, read_labels, read_scan
 from tests.data.conftest import nifti, random_volume
+from uadbench.data.preprocessing.scan import BadScan, read_labels, read_scan
 
 FOREIGN = {
     "scan.nrrd": (b"NRRD0005\ntype: short\n\n", "is NRRD, no NIfTI image; convert"),

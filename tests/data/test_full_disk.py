@@ -10,12 +10,12 @@ from pathlib import Path
 import nibabel
 import pytest
 
-from harness import cli
-from harness.data.preprocessing import preprocess
-from harness.data.preprocessing.report import read_report, write_report
-from harness.data.store import Store
-from harness.errors import HarnessError
 from tests.data.conftest import FAST, SETTINGS, Cohort
+from uadbench import cli
+from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.report import read_report, write_report
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
 
 
 def test_a_mistake_that_is_nobodys_scan_stops_the_run(sound, found_once, tmp_path, monkeypatch):
@@ -33,7 +33,7 @@ def test_a_mistake_that_is_nobodys_scan_stops_the_run(sound, found_once, tmp_pat
 
 def run(monkeypatch, *arguments: object) -> str:
     """What the command line ends with, "" if all is well."""
-    monkeypatch.setattr(sys, "argv", ["harness", *map(str, arguments)])
+    monkeypatch.setattr(sys, "argv", ["uadbench", *map(str, arguments)])
     with pytest.raises(SystemExit) as caught:
         cli.main()
     return str(caught.value.code or "")

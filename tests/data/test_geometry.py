@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from harness.data.grid import Grid
-from harness.data.preprocessing import geometry
 from tests.data.conftest import posed
+from uadbench.data.grid import Grid
+from uadbench.data.preprocessing import geometry
 
 
 def test_upright_covers_what_is_asked():

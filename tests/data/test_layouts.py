@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.index import layout, sheet
-from harness.data.index.layouts import nnunet
-from harness.errors import HarnessError
+from uadbench.data.index import layout, sheet
+from uadbench.data.index.layouts import nnunet
+from uadbench.errors import HarnessError
 
 
 def touch(root: Path, *names: str) -> None:

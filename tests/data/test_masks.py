@@ -9,13 +9,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from harness.data.grid import Grid
-from harness.data.index import sheet
-from harness.data.index.layout import Files
-from harness.data.preprocessing import geometry, preprocess
-from harness.data.preprocessing.report import Outcome
-from harness.data.preprocessing.settings import settings
 from tests.data.conftest import FAST, NATIVE, POSE, dice, mni, nifti, posed, scanned
+from uadbench.data.grid import Grid
+from uadbench.data.index import sheet
+from uadbench.data.index.layout import Files
+from uadbench.data.preprocessing import geometry, preprocess
+from uadbench.data.preprocessing.report import Outcome
+from uadbench.data.preprocessing.settings import settings
 
 #: where the T2 and the FLAIR have the head, and their voxels: thick slices, other axes and sizes
 SHIFTS = {"t1": np.eye(4), "t2": posed(4, -3, (6, -5, 8), 1.0), "flair": posed(-5, 2, (-7, 6, 4), 1.0)}

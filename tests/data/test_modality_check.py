@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from harness.data.preprocessing import geometry, modality_check
-from harness.data.preprocessing.registration import follow, locate
-from harness.data.preprocessing.scan import BadScan, Scan, read_scan
-from harness.data.preprocessing.transform import resample
 from tests.data.conftest import FAST, mni
+from uadbench.data.preprocessing import geometry, modality_check
+from uadbench.data.preprocessing.registration import follow, locate
+from uadbench.data.preprocessing.scan import BadScan, Scan, read_scan
+from uadbench.data.preprocessing.transform import resample
 
 PATH = Path("scan.nii.gz")
 

@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import harness
-from harness.data.index import sheet
-from harness.data.index.layout import Files
-from harness.data.pack import pack
-from harness.data.preprocessing.report import Outcome, write_report
-from harness.data.preprocessing.settings import Preprocessing
-from harness.data.store import Store
-from harness.errors import HarnessError
-from harness.files import read_json, sha256, write_json
+from uadbench.cli import uadbench
+from uadbench.data.index import sheet
+from uadbench.data.index.layout import Files
+from uadbench.data.pack import pack
+from uadbench.data.preprocessing.report import Outcome, write_report
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.files import read_json, sha256, write_json
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[4.0, 0, 0, -70], [0, 4, 0, -100], [0, 0, 4, -60], [0, 0, 0, 1]])
@@ -179,7 +179,7 @@ def test_verb_takes_several_reports(cohort):
     arguments = ["pack", "--dataset", "mine", "--sheet", str(folder / "subjects.csv"), "--max-lost", "0.5"]
     arguments += ["--registered", str(folder / "registered"), "--out", str(folder / "packed")]
     arguments += ["--reports", str(folder / "1-of-2.csv"), str(folder / "2-of-2.csv")]
-    result = CliRunner().invoke(harness, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(uadbench, arguments, catch_exceptions=False)
     assert result.output == "mine: packed 3 t1, 2 t2 with masks, 2 left out\n"
 
 

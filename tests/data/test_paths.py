@@ -9,11 +9,11 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import harness
-from harness.data.index import layout, sheet
-from harness.data.store import Store
-from harness.errors import HarnessError
 from tests.data.conftest import SETTINGS, Cohort, nifti, random_volume
+from uadbench.cli import uadbench
+from uadbench.data.index import layout, sheet
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
 
 
 def test_folders_linked_in_a_circle_are_walked_once(tmp_path):
@@ -23,7 +23,7 @@ def test_folders_linked_in_a_circle_are_walked_once(tmp_path):
     (scan.parent / "again").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "itself").symlink_to("itself")
     arguments = ["index", "--dataset", "camcan", "--layout", "camcan", "--root", str(tmp_path)]
-    said = CliRunner().invoke(harness, [*arguments, "--out", str(tmp_path / "s.csv")], catch_exceptions=False)
+    said = CliRunner().invoke(uadbench, [*arguments, "--out", str(tmp_path / "s.csv")], catch_exceptions=False)
     assert said.output.startswith("camcan: 1 subjects")
     (row,) = sheet.read(tmp_path / "s.csv").rows
     assert (row.t1, row.problem) == ("sub-CC100001/anat/sub-CC100001_T1w.nii.gz", "")
@@ -61,7 +61,7 @@ def test_paths_may_have_spaces_and_any_letters(sound, tmp_path, root):
     ]
     environment = {**os.environ, "LC_ALL": "C", "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"}
     for verb in verbs:
-        command = [sys.executable, "-m", "harness", *map(str, verb)]
+        command = [sys.executable, "-m", "uadbench", *map(str, verb)]
         done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     store = Store.open(packed)

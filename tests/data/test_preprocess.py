@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
 
-from harness.data.index import sheet
-from harness.data.index.layout import Files
-from harness.data.preprocessing import preprocess
-from harness.data.preprocessing.report import read_report, write_report
-from harness.data.preprocessing.settings import Preprocessing
-from harness.errors import HarnessError
 from tests.data.conftest import FAST, NATIVE, mni, nifti
+from uadbench.data.index import sheet
+from uadbench.data.index.layout import Files
+from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.report import read_report, write_report
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.errors import HarnessError
 
 
 @pytest.fixture(scope="module")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.data.preprocessing.settings import PROTOCOLS, Preprocessing, parse, settings
-from harness.errors import HarnessError
-from harness.validation import upgraded
+from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing, parse, settings
+from uadbench.errors import HarnessError
+from uadbench.validation import upgraded
 
 
 @pytest.mark.parametrize(

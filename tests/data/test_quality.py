@@ -18,18 +18,18 @@ from click.testing import CliRunner
 from PIL import Image
 from scipy import ndimage
 
-from harness.cli import harness
-from harness.config_files import SCHEMA
-from harness.data.grid import Grid
-from harness.data.index import sheet
-from harness.data.index.layout import Files
-from harness.data.preprocessing import previews, template
-from harness.data.preprocessing.report import Outcome, write_report
-from harness.data.preprocessing.settings import Preprocessing
-from harness.data.quality import cohort, montage, page, rules
-from harness.data.quality.cohort import Subject
-from harness.errors import HarnessError
-from harness.files import write_arrays, write_json
+from uadbench.cli import uadbench
+from uadbench.config_files import SCHEMA
+from uadbench.data.grid import Grid
+from uadbench.data.index import sheet
+from uadbench.data.index.layout import Files
+from uadbench.data.preprocessing import previews, template
+from uadbench.data.preprocessing.report import Outcome, write_report
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.data.quality import cohort, montage, page, rules
+from uadbench.data.quality.cohort import Subject
+from uadbench.errors import HarnessError
+from uadbench.files import write_arrays, write_json
 
 VOXEL_ML = 0.064  # of 4 mm
 
@@ -127,7 +127,7 @@ def test_the_command_writes_a_table_and_a_page(four, tmp_path):
         write_report(tmp_path / f"{number}.csv", outcomes)
     options = ["--dataset", "mine", "--sheet", str(written.path), "--registered", str(folder), "--threads", "2"]
     reports = [str(tmp_path / f"{number}.csv") for number in (0, 1)]
-    result = CliRunner().invoke(harness, ["quality", *options, "--out", str(tmp_path / "out"), "--reports", *reports])
+    result = CliRunner().invoke(uadbench, ["quality", *options, "--out", str(tmp_path / "out"), "--reports", *reports])
     assert result.exit_code == 0, result.output
     assert "mine: 2 used, 1 partly lost, 1 lost, 1 flagged" in result.output
     rows = table(tmp_path / "out" / "quality.csv")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import ndimage, stats
 
-from harness.data.grid import Grid
-from harness.data.preprocessing import previews
-from harness.data.quality import charts, measures, montage, rules
+from uadbench.data.grid import Grid
+from uadbench.data.preprocessing import previews
+from uadbench.data.quality import charts, measures, montage, rules
 
 VOXEL_ML = 0.064  # of 4 mm
 

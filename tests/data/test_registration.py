@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.grid import Grid
-from harness.data.preprocessing import ants_registration, brain, geometry, initialisation
-from harness.data.preprocessing.registration import follow, locate
-from harness.data.preprocessing.scan import BadScan, Scan, read_labels, read_scan
-from harness.data.preprocessing.settings import Preprocessing
-from harness.data.preprocessing.transform import resample
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, off, posed, random_volume, scanned
+from uadbench.data.grid import Grid
+from uadbench.data.preprocessing import ants_registration, brain, geometry, initialisation
+from uadbench.data.preprocessing.registration import follow, locate
+from uadbench.data.preprocessing.scan import BadScan, Scan, read_labels, read_scan
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.data.preprocessing.transform import resample
 
 
 def test_otsu_parts_three_classes():

@@ -6,8 +6,8 @@ import nibabel
 import numpy as np
 import pytest
 
-from harness.data.preprocessing.scan import BadScan, read_labels, read_scan
 from tests.data.conftest import nifti, random_volume
+from uadbench.data.preprocessing.scan import BadScan, read_labels, read_scan
 
 
 def test_one_volume_with_a_fourth_axis_is_read(tmp_path):

@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.cli import harness
-from harness.data.index import layout, sheet, splits
-from harness.data.index.layout import Files
-from harness.errors import HarnessError
+from uadbench.cli import uadbench
+from uadbench.data.index import layout, sheet, splits
+from uadbench.data.index.layout import Files
+from uadbench.errors import HarnessError
 
 SUBJECTS = st.sets(st.from_regex(r"sub-CC[0-9]{6}", fullmatch=True), min_size=2, max_size=40)
 
@@ -144,7 +144,7 @@ def test_verb_prints_one_line(tmp_path):
     camcan(tmp_path / "raw")
     arguments = ["index", "--dataset", "mine", "--layout", "camcan", "--root", str(tmp_path / "raw")]
     arguments += ["--out", str(tmp_path / "subjects.csv"), "--validation", "2", "--exclude", "sub-CC100000"]
-    result = CliRunner().invoke(harness, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(uadbench, arguments, catch_exceptions=False)
     first, *others = result.output.splitlines()
     assert first == "mine: 4 subjects (2 train, 2 validation), 4 with t1"
     assert others[0] == "mine: subjects: 5 found, 653 in CamCAN (cc700) release004 BIDS_20190411: 648 too few"
@@ -173,7 +173,7 @@ def outlined(root: Path) -> Path:
 def test_patients_without_an_outline_are_a_choice(tmp_path, unmasked, subjects, marked, said):
     arguments = ["index", "--dataset", "x", "--layout", "bids", "--root", str(outlined(tmp_path / "raw")), "--role"]
     arguments += ["test", "--unmasked", unmasked, "--out", str(tmp_path / "subjects.csv")]
-    done = CliRunner().invoke(harness, arguments, catch_exceptions=False)
+    done = CliRunner().invoke(uadbench, arguments, catch_exceptions=False)
     rows = sheet.read(tmp_path / "subjects.csv").rows
     assert [row.subject for row in rows] == subjects
     assert [row.unmasked for row in rows] == marked
@@ -183,7 +183,7 @@ def test_patients_without_an_outline_are_a_choice(tmp_path, unmasked, subjects, 
 
 def test_unmasked_is_one_of_three(tmp_path):
     arguments = ["index", "--dataset", "x", "--layout", "bids", "--root", str(outlined(tmp_path / "raw"))]
-    done = CliRunner().invoke(harness, [*arguments, "--unmasked", "drop", "--out", str(tmp_path / "s.csv")])
+    done = CliRunner().invoke(uadbench, [*arguments, "--unmasked", "drop", "--out", str(tmp_path / "s.csv")])
     assert "lost, leave_out, healthy" in str(done.exception) + done.output
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harness.data.simulation import strokes, template, tumours
-from harness.data.simulation.anatomy import (
+from uadbench.data.simulation import strokes, template, tumours
+from uadbench.data.simulation.anatomy import (
     COARSE,
     NATIVE,
     REGISTERED,
@@ -17,8 +17,8 @@ from harness.data.simulation.anatomy import (
     random_anatomy,
     rotation,
 )
-from harness.data.simulation.fields import LOWER, Maps, grid, ramp, smooth_noise
-from harness.data.simulation.head import mix, random_shell
+from uadbench.data.simulation.fields import LOWER, Maps, grid, ramp, smooth_noise
+from uadbench.data.simulation.head import mix, random_shell
 
 SPACING = 6.0
 

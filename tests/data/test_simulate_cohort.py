@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from harness.commands.simulate import command
-from harness.data.simulation.cohort import RECORDS, Settings, make_cohort, scan_path, subject_index, subject_name
-from harness.data.simulation.scans import boxed, oriented
-from harness.data.simulation.streams import SubjectStreams
-from harness.data.simulation.subjects import MAKERS
-from harness.errors import HarnessError
-from harness.files import read_json, write_json
+from uadbench.commands.simulate import command
+from uadbench.data.simulation.cohort import RECORDS, Settings, make_cohort, scan_path, subject_index, subject_name
+from uadbench.data.simulation.scans import boxed, oriented
+from uadbench.data.simulation.streams import SubjectStreams
+from uadbench.data.simulation.subjects import MAKERS
+from uadbench.errors import HarnessError
+from uadbench.files import read_json, write_json
 
 SPACING = 6.0
 SCANS = {

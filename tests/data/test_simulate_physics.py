@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.data.simulation.fields import grid
-from harness.data.simulation.physics import (
+from uadbench.data.simulation.fields import grid
+from uadbench.data.simulation.physics import (
     TISSUES,
     Mprage,
     SpinEcho,

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import harness
-from harness.data.grid import Grid
-from harness.data.index import sheet
-from harness.data.index.layout import Files
-from harness.data.preprocessing import geometry, preprocess, skull_stripping
-from harness.data.preprocessing.registration import locate
-from harness.data.preprocessing.scan import BadScan, Scan
-from harness.data.preprocessing.settings import Preprocessing
-from harness.errors import HarnessError
 from tests.data.conftest import NATIVE, POSE, dice, mni, nifti, scanned
+from uadbench.cli import uadbench
+from uadbench.data.grid import Grid
+from uadbench.data.index import sheet
+from uadbench.data.index.layout import Files
+from uadbench.data.preprocessing import geometry, preprocess, skull_stripping
+from uadbench.data.preprocessing.registration import locate
+from uadbench.data.preprocessing.scan import BadScan, Scan
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.errors import HarnessError
 
 #: program, and the shell's words for the scan that it reads and the mask that it writes
 PROGRAMS = {
@@ -133,7 +133,7 @@ def test_a_missing_program_is_told_before_any_subject_is_touched(path, tmp_path,
     written = subjects(tmp_path, head_scan)
     arguments = ["preprocess", "--sheet", str(written.path), "--out", str(tmp_path / "out")]
     arguments += ["--report", str(tmp_path / "report.csv"), "--settings", f'{{"brain": "{name}"}}']
-    result = CliRunner().invoke(harness, arguments)
+    result = CliRunner().invoke(uadbench, arguments)
     assert isinstance(result.exception, HarnessError)
     assert f"{name}: no program {PROGRAMS[name][0]} on the PATH; " in str(result.exception)
     assert "\n" not in str(result.exception)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from harness.data.index import splits
-from harness.errors import HarnessError
+from uadbench.data.index import splits
+from uadbench.errors import HarnessError
 
 
 def test_camcan_is_split_as_in_the_paper(root):
     """602 subjects to train on and 50 held out, of a release of 653 with the listed ones among them."""
-    listed = splits.read_list(root / "resources" / "splits" / "camcan.csv")
+    listed = splits.read_list(root / "uadbench" / "resources" / "splits" / "camcan.csv")
     others = [f"sub-CC9{number:05d}" for number in range(653 - len(listed))]
-    parts = list(splits.by_list(root / "resources" / "splits" / "camcan.csv", [*listed, *others]).values())
+    parts = list(splits.by_list(root / "uadbench" / "resources" / "splits" / "camcan.csv", [*listed, *others]).values())
     assert [parts.count(part) for part in splits.PARTS] == [602, 50, 1]
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from harness.data.preprocessing import geometry, template
-from harness.data.preprocessing.settings import Preprocessing
-from harness.errors import HarnessError
 from tests.data.conftest import dice, mni, nifti, random_volume
+from uadbench.data.preprocessing import geometry, template
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.errors import HarnessError
 
 
 def test_template_grid_holds_the_brain_at_every_spacing():

@@ -6,13 +6,13 @@ import nibabel
 import numpy as np
 import pytest
 
-from harness.data.grid import Grid
-from harness.data.preprocessing import geometry
-from harness.data.preprocessing.registration import locate
-from harness.data.preprocessing.scan import Scan
-from harness.data.preprocessing.transform import Placement, lift, prepare_scan
-from harness.errors import HarnessError
 from tests.data.conftest import FAST, POSE, dice, mni, nifti
+from uadbench.data.grid import Grid
+from uadbench.data.preprocessing import geometry
+from uadbench.data.preprocessing.registration import locate
+from uadbench.data.preprocessing.scan import Scan
+from uadbench.data.preprocessing.transform import Placement, lift, prepare_scan
+from uadbench.errors import HarnessError
 
 
 @pytest.mark.parametrize("spacing", [2.0, 4.0])

@@ -6,15 +6,15 @@ import nibabel
 import numpy as np
 import pytest
 
-from harness.data import pack
-from harness.data.grid import Grid
-from harness.data.index import sheet
-from harness.data.index.layout import Files
-from harness.data.preprocessing import geometry, preprocess
-from harness.data.preprocessing.settings import settings
-from harness.data.preprocessing.template import Template
-from harness.data.store import Store
 from tests.data.conftest import mni, nifti
+from uadbench.data import pack
+from uadbench.data.grid import Grid
+from uadbench.data.index import sheet
+from uadbench.data.index.layout import Files
+from uadbench.data.preprocessing import geometry, preprocess
+from uadbench.data.preprocessing.settings import settings
+from uadbench.data.preprocessing.template import Template
+from uadbench.data.store import Store
 
 UPD = settings({"protocol": "upd"})
 

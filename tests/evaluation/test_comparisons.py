@@ -9,11 +9,11 @@ import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score
 
-from harness.evaluation import comparisons
-from harness.evaluation.bootstrap import resampling_weights
-from harness.evaluation.comparisons import COLUMNS, compare, holm
-from harness.evaluation.histogram import ScoreHistogram, load, save
-from harness.evaluation.metrics import average_precision
+from uadbench.evaluation import comparisons
+from uadbench.evaluation.bootstrap import resampling_weights
+from uadbench.evaluation.comparisons import COLUMNS, compare, holm
+from uadbench.evaluation.histogram import ScoreHistogram, load, save
+from uadbench.evaluation.metrics import average_precision
 
 VOXELS = 500
 DRAWN = 400  # as many as two metrics of one pair ask for

@@ -11,13 +11,13 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from harness.evaluation.bootstrap import resampling_weights
-from harness.evaluation.collecting import Collector
-from harness.evaluation.detection_metrics import detection, exact_auroc
-from harness.evaluation.findings import Findings
-from harness.evaluation.metrics import ranked
-from harness.evaluation.operating_points import RATES, Calibrator
-from harness.evaluation.surfaces import surface_agreement
+from uadbench.evaluation.bootstrap import resampling_weights
+from uadbench.evaluation.collecting import Collector
+from uadbench.evaluation.detection_metrics import detection, exact_auroc
+from uadbench.evaluation.findings import Findings
+from uadbench.evaluation.metrics import ranked
+from uadbench.evaluation.operating_points import RATES, Calibrator
+from uadbench.evaluation.surfaces import surface_agreement
 
 SHAPE = (8, 14, 12)
 SPACING = 4.0

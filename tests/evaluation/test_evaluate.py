@@ -11,16 +11,16 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from harness.commands.evaluate import command
-from harness.errors import HarnessError
-from harness.evaluation.collecting import Collector
-from harness.evaluation.detection_metrics import detection
-from harness.evaluation.external_maps import evaluate_maps
-from harness.evaluation.operating_points import Calibrator
-from harness.evaluation.tidy_results import tidy
-from harness.paper import catalogue
-from harness.paper.inputs import Sources
-from harness.paper.writers import markdown
+from uadbench.commands.evaluate import command
+from uadbench.errors import HarnessError
+from uadbench.evaluation.collecting import Collector
+from uadbench.evaluation.detection_metrics import detection
+from uadbench.evaluation.external_maps import evaluate_maps
+from uadbench.evaluation.operating_points import Calibrator
+from uadbench.evaluation.tidy_results import tidy
+from uadbench.paper import catalogue
+from uadbench.paper.inputs import Sources
+from uadbench.paper.writers import markdown
 
 AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 SHIFTED = AFFINE + np.array([[0, 0, 0, 0.01]] + [[0] * 4] * 3)  # by 10 µm

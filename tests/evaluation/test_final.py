@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness import registry
-from harness.data.store import Store
-from harness.errors import HarnessError
-from harness.evaluation.inference import final_map, score_volume
-from harness.methods.base import Context, Method
-from harness.methods.seeds import Streams, seed_everything
-from harness.training import run
+from uadbench import registry
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.evaluation.inference import final_map, score_volume
+from uadbench.methods.base import Context, Method
+from uadbench.methods.seeds import Streams, seed_everything
+from uadbench.training import run
 
 
 def built(name: str) -> Method:

@@ -13,19 +13,19 @@ import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
-from harness.commands import test as verb
-from harness.commands.summarize import command
-from harness.data.store import Store
-from harness.errors import HarnessError
-from harness.evaluation import comparisons
-from harness.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
-from harness.evaluation.inference import score_test_set
-from harness.evaluation.operating_points import RATES
-from harness.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
-from harness.files import read_json, write_json
-from harness.methods.base import Context, Method
-from harness.training import run
-from harness.training.job import train_run
+from uadbench.commands import test as verb
+from uadbench.commands.summarize import command
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.evaluation import comparisons
+from uadbench.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
+from uadbench.evaluation.inference import score_test_set
+from uadbench.evaluation.operating_points import RATES
+from uadbench.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
+from uadbench.files import read_json, write_json
+from uadbench.methods.base import Context, Method
+from uadbench.training import run
+from uadbench.training.job import train_run
 
 CPU = torch.device("cpu")
 FACTS = {
@@ -156,7 +156,7 @@ def test_rows_are_in_order_of_metric_rate_and_size(histograms):
 
 
 def test_unknown_metrics_sort_last(histograms, monkeypatch):
-    from harness.evaluation import tidy_results
+    from uadbench.evaluation import tidy_results
 
     monkeypatch.setattr(tidy_results, "detection", lambda *_: [{"metric": "aaa@0.1", "value": 1.0}])
     assert tidy([histograms], resamples=0)["metric"].iloc[-1] == "aaa@0.1"

@@ -11,17 +11,17 @@ import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
-from harness.commands.evaluate import command
-from harness.data.store import Store
-from harness.errors import HarnessError
-from harness.evaluation.findings import beside, load
-from harness.evaluation.histogram import load as load_histograms
-from harness.evaluation.inference import example_rows, score_test_set
-from harness.evaluation.labels import EVERY, LabelValues
-from harness.evaluation.lesions import detect
-from harness.evaluation.metrics import average_precision
-from harness.methods.base import Context
-from harness.training import run
+from uadbench.commands.evaluate import command
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.evaluation.findings import beside, load
+from uadbench.evaluation.histogram import load as load_histograms
+from uadbench.evaluation.inference import example_rows, score_test_set
+from uadbench.evaluation.labels import EVERY, LabelValues
+from uadbench.evaluation.lesions import detect
+from uadbench.evaluation.metrics import average_precision
+from uadbench.methods.base import Context
+from uadbench.training import run
 
 LABELS = np.array([0, 1, 2, 3, 4, 255], np.uint8)
 

@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from harness.evaluation import bins
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.metrics import (
+from uadbench.evaluation import bins
+from uadbench.evaluation.histogram import ScoreHistogram
+from uadbench.evaluation.metrics import (
     METRICS,
     auroc,
     average_precision,

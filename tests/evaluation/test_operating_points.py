@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.operating_points import RATES, Calibrator, slice_peaks, summary, thresholds_at
+from uadbench.evaluation.histogram import ScoreHistogram
+from uadbench.evaluation.operating_points import RATES, Calibrator, slice_peaks, summary, thresholds_at
 
 
 def histogram_of(scores: np.ndarray) -> ScoreHistogram:

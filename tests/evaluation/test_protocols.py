@@ -12,16 +12,16 @@ import torch
 from scipy import ndimage
 from sklearn.metrics import average_precision_score
 
-from harness.data.store import Store
-from harness.evaluation.bootstrap import bootstrap_all
-from harness.evaluation.external_maps import evaluate_maps
-from harness.evaluation.histogram import ScoreHistogram, load
-from harness.evaluation.inference import score_test_set
-from harness.evaluation.metrics import best_dice
-from harness.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
-from harness.evaluation.tidy_results import numbers
-from harness.evaluation.upd_resize import FIELD, SIDE
-from harness.files import write_json
+from uadbench.data.store import Store
+from uadbench.evaluation.bootstrap import bootstrap_all
+from uadbench.evaluation.external_maps import evaluate_maps
+from uadbench.evaluation.histogram import ScoreHistogram, load
+from uadbench.evaluation.inference import score_test_set
+from uadbench.evaluation.metrics import best_dice
+from uadbench.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
+from uadbench.evaluation.tidy_results import numbers
+from uadbench.evaluation.upd_resize import FIELD, SIDE
+from uadbench.files import write_json
 
 SPACING = (3.0, 1.0, 1.5)  # mm: slice, row, column
 SHAPE = (6, 200, 120)  # 200 x 180 mm
@@ -363,8 +363,6 @@ def test_range_is_of_the_scores_counted():
 
 
 def test_names_are_read_without_numpy(root):
-    code = (
-        "import sys; sys.modules['numpy'] = None; from harness.evaluation.protocols import PROTOCOLS; print(*PROTOCOLS)"
-    )
+    code = "import sys; sys.modules['numpy'] = None; from uadbench.evaluation.protocols import PROTOCOLS; print(*PROTOCOLS)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.split() == ["full", "upd", "official"]

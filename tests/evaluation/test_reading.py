@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry
-from harness.data.store import Store
-from harness.evaluation import inference
-from harness.evaluation.reading import subjects
-from harness.methods.base import Context
-from harness.methods.seeds import seed_everything
-from harness.training import run
+from uadbench import registry
+from uadbench.data.store import Store
+from uadbench.evaluation import inference
+from uadbench.evaluation.reading import subjects
+from uadbench.methods.base import Context
+from uadbench.methods.seeds import seed_everything
+from uadbench.training import run
 
 CPU = torch.device("cpu")
 

@@ -12,14 +12,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from harness.commands.score import command
-from harness.errors import HarnessError
-from harness.evaluation.map_files import nifti_files
-from harness.evaluation.scan_scoring import RECORD, Scorer, mask_path
-from harness.files import read_json, write_json
-from harness.methods.base import Context
-from harness.training import run
 from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
+from uadbench.commands.score import command
+from uadbench.errors import HarnessError
+from uadbench.evaluation.map_files import nifti_files
+from uadbench.evaluation.scan_scoring import RECORD, Scorer, mask_path
+from uadbench.files import read_json, write_json
+from uadbench.methods.base import Context
+from uadbench.training import run
 
 CPU = torch.device("cpu")
 

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from harness.errors import HarnessError
-from harness.evaluation import tensors
-from harness.evaluation.bins import HALF, INFINITE, ONE, encode
-from harness.evaluation.histogram import ScoreHistogram
-from harness.evaluation.metrics import average_precision
-from harness.evaluation.protocols import PROTOCOLS, Truth, protocol
+from uadbench.errors import HarnessError
+from uadbench.evaluation import tensors
+from uadbench.evaluation.bins import HALF, INFINITE, ONE, encode
+from uadbench.evaluation.histogram import ScoreHistogram
+from uadbench.evaluation.metrics import average_precision
+from uadbench.evaluation.protocols import PROTOCOLS, Truth, protocol
 
 SCORE = st.one_of(
     st.floats(0, float(np.float32(3e38)), width=32),

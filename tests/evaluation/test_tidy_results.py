@@ -8,12 +8,12 @@ import pytest
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
-from harness.commands.summarize import command
-from harness.errors import HarnessError
-from harness.evaluation import protocols
-from harness.evaluation.histogram import ScoreHistogram, save
-from harness.evaluation.metrics import best_dice
-from harness.evaluation.tidy_results import COLUMNS, numbers, tidy
+from uadbench.commands.summarize import command
+from uadbench.errors import HarnessError
+from uadbench.evaluation import protocols
+from uadbench.evaluation.histogram import ScoreHistogram, save
+from uadbench.evaluation.metrics import best_dice
+from uadbench.evaluation.tidy_results import COLUMNS, numbers, tidy
 
 META = {
     "experiment": "demo",

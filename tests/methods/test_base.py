@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import HarnessError
-from harness.methods.base import Context, Phase, SliceMethod, Update
-from harness.methods.seeds import Streams
-from harness.precision import Precision
-from harness.training.loop import step
-from harness.training.sampler import SliceSampler
+from uadbench.errors import HarnessError
+from uadbench.methods.base import Context, Phase, SliceMethod, Update
+from uadbench.methods.seeds import Streams
+from uadbench.precision import Precision
+from uadbench.training.loop import step
+from uadbench.training.sampler import SliceSampler
 
 CPU = torch.device("cpu")
 SHAPE = (3, 48, 40)  # slices larger than the patch of 16

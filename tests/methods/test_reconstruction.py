@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness.methods.base import Context
-from harness.methods.reconstruction import SquareReconstruction
-from harness.methods.seeds import Streams
+from uadbench.methods.base import Context
+from uadbench.methods.reconstruction import SquareReconstruction
+from uadbench.methods.seeds import Streams
 
 
 @dataclass(frozen=True)

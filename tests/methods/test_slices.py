@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.methods.slices import _starts, scaled, tiled
+from uadbench.methods.slices import _starts, scaled, tiled
 
 
 def volume(depth: int = 5, height: int = 45, width: int = 37) -> torch.Tensor:

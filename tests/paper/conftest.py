@@ -68,7 +68,7 @@ def write_comparisons(
     folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes: object
 ) -> Path:
     """Write comparisons.csv with significant differences on ATLAS by AP, of a better method and another."""
-    from harness.evaluation.comparisons import COLUMNS, NAME
+    from uadbench.evaluation.comparisons import COLUMNS, NAME
 
     facts = {"experiment": "demo", "simulated": True, "task": "ATLAS", "protocol": protocol, "score": "final"}
     facts |= {"metric": "ap", "low": 0.0, "high": 0.0, "p": 0.001, "p_holm": 0.01, "resampled": "subjects and seeds"}

@@ -15,14 +15,14 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from harness.commands.figure import command as figure_command
-from harness.commands.table import command as table_command
-from harness.errors import HarnessError
-from harness.paper import catalogue, style
-from harness.paper.figures import curves as module
-from harness.paper.histories import Histories
-from harness.paper.inputs import Sources
-from harness.paper.writers import latex, markdown, tidy
+from uadbench.commands.figure import command as figure_command
+from uadbench.commands.table import command as table_command
+from uadbench.errors import HarnessError
+from uadbench.paper import catalogue, style
+from uadbench.paper.figures import curves as module
+from uadbench.paper.histories import Histories
+from uadbench.paper.inputs import Sources
+from uadbench.paper.writers import latex, markdown, tidy
 
 Make = Callable[..., Path]
 FLAT = {("disyre", "t1", 4)}
@@ -282,7 +282,7 @@ def test_the_verbs_take_histories(make_results: Make, make_histories: Make, tmp_
 def test_mistakes_end_in_one_line(make_histories: Make, tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="--histories: not given"):
         module.make(Sources())
-    with pytest.raises(HarnessError, match="no such file; write it with `python -m harness histories`"):
+    with pytest.raises(HarnessError, match="no such file; write it with `python -m uadbench histories`"):
         draw(tmp_path / "none.csv")
     (tmp_path / "empty.csv").touch()
     with pytest.raises(HarnessError, match="no column 'method'"):

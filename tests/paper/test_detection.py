@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.evaluation.operating_points import RATES
-from harness.paper import catalogue, style
-from harness.paper.inputs import Sources
-from harness.paper.results import SIMULATED, Results
-from harness.paper.table import Table
-from harness.paper.writers import latex, markdown, tidy
+from uadbench.evaluation.operating_points import RATES
+from uadbench.paper import catalogue, style
+from uadbench.paper.inputs import Sources
+from uadbench.paper.results import SIMULATED, Results
+from uadbench.paper.table import Table
+from uadbench.paper.writers import latex, markdown, tidy
 
 Make = Callable[..., Path]
 LEVELS = {"disyre": 0.8, "dae": 0.5, "my_own": 0.4, "fae": 0.3, "intensity": 0.9, "random": 0.1}

@@ -15,11 +15,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from harness import plugins
-from harness.errors import HarnessError
-from harness.paper import catalogue, style, tiles
-from harness.paper.inputs import Sources
-from harness.paper.results import SIMULATED
+from uadbench.errors import HarnessError
+from uadbench.paper import catalogue, figures, style, tiles
+from uadbench.paper.inputs import Sources
+from uadbench.paper.results import SIMULATED
 
 Make = Callable[..., Path]
 FIGURES = ["curves", "figure1", "figure2", "figure3"]
@@ -111,7 +110,7 @@ def test_files_are_the_same_twice_and_have_true_type_fonts(
 
 def test_another_process_writes_the_same_bytes(experiment: dict[str, Path], tmp_path: Path) -> None:
     style.save(draw("figure2", **experiment), tmp_path / "here", "figure2")
-    command = [sys.executable, "-m", "harness", "figure", "figure2", "--results", str(experiment["results_csv"])]
+    command = [sys.executable, "-m", "uadbench", "figure", "figure2", "--results", str(experiment["results_csv"])]
     environment = os.environ | {"PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "0"}
     root = Path(__file__).resolve().parents[2]
     subprocess.run([*command, "--out", str(tmp_path / "there")], check=True, cwd=root, env=environment)
@@ -289,17 +288,15 @@ def test_unreadable_arrays(tmp_path: Path) -> None:
 def test_unknown_figure_lists_those_that_exist() -> None:
     with pytest.raises(
         HarnessError,
-        match=r"^figure 'figure0' is unknown: no file harness/paper/figures/figure0\.py; "
+        match=r"^figure 'figure0' is unknown: no file uadbench/paper/figures/figure0\.py; "
         r"there are curves, figure1, figure2, figure3, froc$",
     ):
         catalogue.load("figures", "figure0")
 
 
 def test_adding_a_figure_is_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    figures = tmp_path / "harness" / "paper" / "figures"
-    figures.mkdir(parents=True)
-    (figures / "mine.py").write_text('"""A figure."""\nREQUIRES = "dae"\n')
-    monkeypatch.setattr(plugins, "ROOT", tmp_path)
+    (tmp_path / "mine.py").write_text('"""A figure."""\nREQUIRES = "dae"\n')
+    monkeypatch.setattr(figures, "__path__", [str(tmp_path)])
     assert catalogue.names("figures") == ["mine"]
     assert catalogue.names("figures", methods=["disyre"]) == []
     assert catalogue.names("figures", methods=["dae"]) == ["mine"]
@@ -315,8 +312,8 @@ def test_style_ignores_and_restores_the_users_settings() -> None:
 
 def test_verbs_import_neither_torch_nor_nibabel() -> None:
     code = (
-        "import sys; from harness.paper import catalogue, style\n"
-        "from harness.paper.writers import latex, markdown, tidy\n"
+        "import sys; from uadbench.paper import catalogue, style\n"
+        "from uadbench.paper.writers import latex, markdown, tidy\n"
         "[catalogue.load(kind, name) for kind in ('tables', 'figures') for name in catalogue.names(kind)]\n"
         "assert not {'torch', 'nibabel', 'ants', 'scipy'} & set(sys.modules)"
     )

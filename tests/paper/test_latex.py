@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from harness.paper import catalogue
-from harness.paper.inputs import Sources
-from harness.paper.writers import latex
 from tests.paper.test_detection import with_detection
+from uadbench.paper import catalogue
+from uadbench.paper.inputs import Sources
+from uadbench.paper.writers import latex
 
 Make = Callable[..., Path]
 PAGE = r"""\documentclass[twocolumn,10pt]{article}

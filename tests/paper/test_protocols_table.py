@@ -12,15 +12,15 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from harness.commands.table import command
-from harness.config import Experiment
-from harness.config_files import read
-from harness.errors import HarnessError
-from harness.paper import catalogue
-from harness.paper.inputs import Sources
-from harness.paper.results import Results
-from harness.paper.table import Table
-from harness.paper.writers import latex, markdown, tidy
+from uadbench.commands.table import command
+from uadbench.config import Experiment
+from uadbench.config_files import read
+from uadbench.errors import HarnessError
+from uadbench.paper import catalogue
+from uadbench.paper.inputs import Sources
+from uadbench.paper.results import Results
+from uadbench.paper.table import Table
+from uadbench.paper.writers import latex, markdown, tidy
 
 Make = Callable[..., Path]
 SHIFT = {"official": 0.05, "full": 0.0, "upd": -0.05}  # alphabetical order of results.csv is not that of the table

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.errors import HarnessError
-from harness.paper.published import COLUMNS, Published
+from uadbench.errors import HarnessError
+from uadbench.paper.published import COLUMNS, Published
 
 TASKS = ("ATLAS", "BraTS-T1", "BraTS-T2")
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.paper import catalogue
-from harness.paper.inputs import Sources
-from harness.paper.published import Published, made_by, quoted
-from harness.paper.tables.table2 import order
 from tests.paper import conftest
+from uadbench.paper import catalogue
+from uadbench.paper.inputs import Sources
+from uadbench.paper.published import Published, made_by, quoted
+from uadbench.paper.tables.table2 import order
 
 
 @pytest.fixture

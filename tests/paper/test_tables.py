@@ -14,14 +14,14 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.commands.table import command
-from harness.errors import HarnessError
-from harness.paper import catalogue
-from harness.paper.inputs import Sources
-from harness.paper.results import SIMULATED, Results
-from harness.paper.summary import Summary
-from harness.paper.table import Table, chance_text
-from harness.paper.writers import latex, markdown, tidy
+from uadbench.commands.table import command
+from uadbench.errors import HarnessError
+from uadbench.paper import catalogue
+from uadbench.paper.inputs import Sources
+from uadbench.paper.results import SIMULATED, Results
+from uadbench.paper.summary import Summary
+from uadbench.paper.table import Table, chance_text
+from uadbench.paper.writers import latex, markdown, tidy
 
 Make = Callable[..., Path]
 
@@ -349,7 +349,7 @@ def test_command_writes_four_files(default: Path, tmp_path: Path) -> None:
 def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> None:
     with pytest.raises(
         HarnessError,
-        match=r"^table 'table9' is unknown: no file harness/paper/tables/table9\.py; "
+        match=r"^table 'table9' is unknown: no file uadbench/paper/tables/table9\.py; "
         r"there are detection, protocols, subjects, table1, table2$",
     ):
         catalogue.load("tables", "table9")

@@ -12,21 +12,21 @@ from unittest import mock
 import numpy as np
 import torch
 from torch import Tensor, nn
+from uadbench.baselines.am_cons import Block, Encoder
+from uadbench.baselines.dae import DenoisingUNet
+from uadbench.baselines.fae import FeatureAutoencoder
+from uadbench.baselines.rd import Student, distance_map
 
-from baselines.am_cons import Block, Encoder
-from baselines.dae import DenoisingUNet
-from baselines.fae import FeatureAutoencoder
-from baselines.rd import Student, distance_map
-from harness import registry
-from harness.methods.anomalies.filters import smoothed
-from harness.methods.base import Context
-from harness.methods.networks.efficientnet import EfficientNetLite
-from harness.methods.networks.output import OutputConv2d
-from harness.methods.networks.wgan import Critic, encoder, generator
-from harness.methods.networks.wide_resnet import WideResNetAutoencoder
-from harness.methods.scoring.similarity import anomaly_map
-from harness.methods.scoring.ssim import dissimilarity_map
-from harness.methods.seeds import Streams
+from uadbench import registry
+from uadbench.methods.anomalies.filters import smoothed
+from uadbench.methods.base import Context
+from uadbench.methods.networks.efficientnet import EfficientNetLite
+from uadbench.methods.networks.output import OutputConv2d
+from uadbench.methods.networks.wgan import Critic, encoder, generator
+from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
+from uadbench.methods.scoring.similarity import anomaly_map
+from uadbench.methods.scoring.ssim import dissimilarity_map
+from uadbench.methods.seeds import Streams
 
 RECORDS = Path(__file__).parent / "records"
 LITE = "efficientnet-lite-pytorch 0.1.0 (PyPI)"

@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from harness import registry
-from harness.commands import report
-from harness.config_files import read
-from harness.data.preprocessing.normalisation import RULES
-from harness.errors import HarnessError
-from harness.files import read_json, write_json
-from harness.paper import catalogue
-from harness.paper.inputs import Sources
-from harness.paper.writers import html
-from harness.report import methods_section
-from harness.report.study import Study
 from tests.paper.conftest import write_comparisons, write_results
+from uadbench import registry
+from uadbench.commands import report
+from uadbench.config_files import read
+from uadbench.data.preprocessing.normalisation import RULES
+from uadbench.errors import HarnessError
+from uadbench.files import read_json, write_json
+from uadbench.paper import catalogue
+from uadbench.paper.inputs import Sources
+from uadbench.paper.writers import html
+from uadbench.report import methods_section
+from uadbench.report.study import Study
 
 PREPROCESSING = {"template": "mni152", "spacing": 4.0, "side": 0, "normalisation": "p99_5_brain"}
 PIXEL = bytes.fromhex(

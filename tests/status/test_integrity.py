@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from harness import folder_lock
-from harness.commands.check import command
-from harness.errors import HarnessError
-from harness.files import sha256, write_arrays, write_json
-from harness.status import integrity
+from uadbench import folder_lock
+from uadbench.commands.check import command
+from uadbench.errors import HarnessError
+from uadbench.files import sha256, write_arrays, write_json
+from uadbench.status import integrity
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,11 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from harness.cli import harness
-from harness.errors import HarnessError
-from harness.files import write_json
-from harness.status import logs, text
-from harness.training.progress import Progress
+from uadbench.cli import uadbench
+from uadbench.errors import HarnessError
+from uadbench.files import write_json
+from uadbench.status import logs, text
+from uadbench.training.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = {
@@ -62,7 +62,7 @@ def study(tmp_path, monkeypatch) -> Path:
 
 
 def run(*options: str) -> str:
-    return CliRunner().invoke(harness, ["status", *options], catch_exceptions=False).output
+    return CliRunner().invoke(uadbench, ["status", *options], catch_exceptions=False).output
 
 
 def test_everything_is_counted_against_the_plan(study):
@@ -145,7 +145,7 @@ def test_nothing_to_show_is_said(tmp_path, monkeypatch):
 
 def test_lines_of_a_training_are_understood(monkeypatch, capsys):
     """The very class that trainings report with, before and after the first row of the history, and resumed."""
-    monkeypatch.setattr("harness.training.progress.QUIET_SECONDS", -1.0)
+    monkeypatch.setattr("uadbench.training.progress.QUIET_SECONDS", -1.0)
     progress = Progress("results/mine/training/dae/t1/seed-1", 4, 1)
     progress.advance()
     progress.loss({"loss": 0.5, "validation": None})
@@ -169,7 +169,7 @@ def test_durations(seconds, said):
 
 
 def test_it_imports_no_torch(study):
-    code = "import sys; from harness.cli import harness; harness(['status'], standalone_mode=False); "
+    code = "import sys; from uadbench.cli import uadbench; uadbench(['status'], standalone_mode=False); "
     done = subprocess.run(
         [sys.executable, "-c", code + "assert 'torch' not in sys.modules"],
         **{"env": {**os.environ, "PYTHONPATH": str(ROOT)}, "capture_output": True, "text": True},

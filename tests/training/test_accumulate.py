@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import nn
 
-from harness import registry
-from harness.errors import HarnessError
-from harness.methods.base import Context, Method, Phase, Update
-from harness.methods.params import TrainingParams
-from harness.methods.seeds import Streams
-from harness.precision import Precision
-from harness.training.job import train_run
-from harness.training.loop import LoopConfig, parts, step
-from harness.training.sampler import SliceSampler
+from uadbench import registry
+from uadbench.errors import HarnessError
+from uadbench.methods.base import Context, Method, Phase, Update
+from uadbench.methods.params import TrainingParams
+from uadbench.methods.seeds import Streams
+from uadbench.precision import Precision
+from uadbench.training.job import train_run
+from uadbench.training.loop import LoopConfig, parts, step
+from uadbench.training.sampler import SliceSampler
 
 CPU = torch.device("cpu")
 
@@ -74,7 +74,7 @@ def test_parts_are_the_slices_and_foreign_slices_in_order(sampler):
 
 
 def test_accumulated_training_resumes_to_the_same_bits(tiny_cohort, tmp_path, monkeypatch):
-    from harness.training import loop
+    from uadbench.training import loop
 
     settings = {**registry.describe("disyre").small, "accumulate": 2}
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from harness import benchmark, registry
-from harness.benchmark import measure
+from uadbench import benchmark, registry
+from uadbench.benchmark import measure
 
 CPU = torch.device("cpu")
 

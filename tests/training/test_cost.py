@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from click.testing import CliRunner
 
-from harness.cli import harness
-from harness.errors import HarnessError
-from harness.files import write_json
+from uadbench.cli import uadbench
+from uadbench.errors import HarnessError
+from uadbench.files import write_json
 
 
 def test_costs_are_means_and_sums(tmp_path):
@@ -19,7 +19,7 @@ def test_costs_are_means_and_sums(tmp_path):
         folder.mkdir(parents=True)
         facts = {"method": method, "modality": modality, "seconds": seconds, "device": "CPU"}
         write_json(folder / "run.json", facts)
-    said = CliRunner().invoke(harness, ["cost", str(tmp_path)], catch_exceptions=False).output.splitlines()
+    said = CliRunner().invoke(uadbench, ["cost", str(tmp_path)], catch_exceptions=False).output.splitlines()
     assert said == [
         "| method | trainings | T1, s | T2, s | together, min |",
         "|---|--:|--:|--:|--:|",
@@ -33,4 +33,4 @@ def test_costs_are_means_and_sums(tmp_path):
 
 def test_a_folder_without_trainings_is_named(tmp_path):
     with pytest.raises(HarnessError, match="no finished training"):
-        CliRunner().invoke(harness, ["cost", str(tmp_path)], catch_exceptions=False)
+        CliRunner().invoke(uadbench, ["cost", str(tmp_path)], catch_exceptions=False)

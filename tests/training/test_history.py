@@ -11,13 +11,13 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor, nn
 
-from harness.commands.histories import command
-from harness.errors import HarnessError
-from harness.files import write_json
-from harness.methods.base import Batch, Context, Method, Phase, Update
-from harness.methods.seeds import Streams
-from harness.training.loop import LoopConfig, train
-from harness.training.sampler import SliceSampler
+from uadbench.commands.histories import command
+from uadbench.errors import HarnessError
+from uadbench.files import write_json
+from uadbench.methods.base import Batch, Context, Method, Phase, Update
+from uadbench.methods.seeds import Streams
+from uadbench.training.loop import LoopConfig, train
+from uadbench.training.sampler import SliceSampler
 
 QUICK = LoopConfig(history=2, validation=2)
 

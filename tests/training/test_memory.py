@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from harness import registry
-from harness.errors import HarnessError
-from harness.methods.seeds import Streams
-from harness.training import memory as memories
-from harness.training import state as states
-from harness.training.job import train_run
-from harness.training.loop import LoopConfig
-from harness.training.sampler import SliceSampler
+from uadbench import registry
+from uadbench.errors import HarnessError
+from uadbench.methods.seeds import Streams
+from uadbench.training import memory as memories
+from uadbench.training import state as states
+from uadbench.training.job import train_run
+from uadbench.training.loop import LoopConfig
+from uadbench.training.sampler import SliceSampler
 
 CPU = torch.device("cpu")
 GIB = 2**30
@@ -95,7 +95,7 @@ def test_running_out_of_memory_is_one_line_with_a_remedy(error):
 
 def killed(tiny_cohort, out, monkeypatch):
     """A training of DISYRE that dies after three steps and leaves its state."""
-    from harness.training import loop
+    from uadbench.training import loop
 
     class Killed(Exception):
         pass

@@ -7,9 +7,9 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from harness import precision
-from harness.errors import HarnessError
-from harness.precision import Precision, chosen
+from uadbench import precision
+from uadbench.errors import HarnessError
+from uadbench.precision import Precision, chosen
 
 CUDA, CPU = torch.device("cuda:0"), torch.device("cpu")
 
@@ -42,9 +42,9 @@ def test_a_card_gets_the_best_format_that_it_has(card, capability, real, expecte
 
 def test_a_format_may_be_named_and_a_wrong_name_is_an_error(card, monkeypatch):
     card((8, 0), True)
-    monkeypatch.setenv("HARNESS_PRECISION", "float32")
+    monkeypatch.setenv("UADBENCH_PRECISION", "float32")
     assert chosen(CUDA) is torch.float32
-    monkeypatch.setenv("HARNESS_PRECISION", "half")
+    monkeypatch.setenv("UADBENCH_PRECISION", "half")
     with pytest.raises(HarnessError, match="float32, bfloat16, float16"):
         chosen(CPU)
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from harness import registry
-from harness.cli import harness
-from harness.data.store import Store
-from harness.errors import HarnessError
-from harness.evaluation.histogram import load
-from harness.evaluation.inference import score_volume
-from harness.methods.seeds import Streams
-from harness.training import run
-from harness.training.job import train_run
+from uadbench import registry
+from uadbench.cli import uadbench
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.evaluation.histogram import load
+from uadbench.evaluation.inference import score_volume
+from uadbench.methods.seeds import Streams
+from uadbench.training import run
+from uadbench.training.job import train_run
 
 CPU = torch.device("cpu")
 SHARED = {"vae": "vae-upd"}  # variants that compare image and reconstruction otherwise
@@ -56,7 +56,7 @@ def test_results_bear_the_name_of_the_variant(pair, tiny_cohort, tmp_path):
     folder, variant = pair[0], SHARED[run.load(pair[0])[1]["method"]]
     arguments = ["--run", folder, "--method", variant, "--data", tiny_cohort, "--task", "A", "--modality", "t1"]
     said = CliRunner().invoke(
-        harness, ["test", *map(str, arguments), "--device", "cpu", "--out", str(tmp_path)], catch_exceptions=False
+        uadbench, ["test", *map(str, arguments), "--device", "cpu", "--out", str(tmp_path)], catch_exceptions=False
     )
     assert said.exit_code == 0, said.output
     meta = load(tmp_path / "full.npz")[1]

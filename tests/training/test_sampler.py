@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from harness.errors import HarnessError
-from harness.methods.seeds import Streams
-from harness.methods.slices import fit, patch_shape
-from harness.training.sampler import SliceSampler
+from uadbench.errors import HarnessError
+from uadbench.methods.seeds import Streams
+from uadbench.methods.slices import fit, patch_shape
+from uadbench.training.sampler import SliceSampler
 
 
 @pytest.fixture

@@ -10,14 +10,14 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, workflow.basedir)
 
-from harness.config import Experiment
-from harness import registry as harness_registry
-from harness import budget as budgets
-from harness import folder_lock
-from harness import placement
-from harness.errors import HarnessError
-from harness.modalities import NAMES as MODALITIES
-from harness.plugins import literals
+from uadbench.config import Experiment
+from uadbench import registry
+from uadbench import budget as budgets
+from uadbench import folder_lock
+from uadbench import placement
+from uadbench.errors import HarnessError
+from uadbench.modalities import NAMES as MODALITIES
+from uadbench.plugins import literals
 
 try:
     experiment = Experiment(config)
@@ -83,7 +83,7 @@ def assignments():
     found = [f'{name}={shlex.quote(str(folder))}:"${name}"' for name, folder in folders.items()]
     found += [f"{name}=${{{name}:-{size}}}" for name, size in ALLOCATION.items()]
     device = placement.job_device(DEVICE, workflow.remote_exec and wants_gpu())
-    return " ".join([*found, f"HARNESS_DEVICE={shlex.quote(device)}"])
+    return " ".join([*found, f"UADBENCH_DEVICE={shlex.quote(device)}"])
 
 
 # An environment variable sets the device, since a change of it must never retrain anything. A prefix replaces
@@ -181,7 +181,7 @@ def run_folder(method, modality, seed):
 
 def required_run(wildcards):
     """`run.json` of the run that a method builds on, of the same modality and seed; nothing for most methods."""
-    parent = harness_registry.describe(wildcards.method).requires
+    parent = registry.describe(wildcards.method).requires
     modality = wildcards.get("modality") or task_modality(wildcards)
     return [f"{run_folder(parent, modality, wildcards.seed)}/run.json"] if parent else []
 

@@ -22,11 +22,11 @@ rule simulate:
         out=subpath(output[0], parent=True),
         layout=lambda wildcards: experiment.datasets[wildcards.dataset]["layout"],
         subjects=lambda wildcards: SIMULATED[wildcards.dataset],
-        revision=revision("harness/data/simulation/cohort.py"),
+        revision=revision("uadbench/data/simulation/cohort.py"),
         seed=experiment.simulated.get("seed"),
         spacing=experiment.simulated.get("spacing"),
     shell:
-        "python -m harness simulate {params.layout} --out {params.out} --subjects {params.subjects}"
+        "python -m uadbench simulate {params.layout} --out {params.out} --subjects {params.subjects}"
         " --seed {params.seed} --spacing {params.spacing} 2> {log}"
 
 
@@ -43,7 +43,7 @@ rule index:
     params:
         options=index_options,
     shell:
-        "python -m harness index --dataset {wildcards.dataset} {params.options:q} --out {output} > {log} 2>&1"
+        "python -m uadbench index --dataset {wildcards.dataset} {params.options:q} --out {output} > {log} 2>&1"
 
 
 rule preprocess:
@@ -67,9 +67,9 @@ rule preprocess:
         folder=subpath(output[0], ancestor=2),
         settings=experiment.preprocessing_settings(),
         modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
-        revision=revision("harness/data/preprocessing/record.py"),
+        revision=revision("uadbench/data/preprocessing/record.py"),
     shell:
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m harness preprocess --sheet {input.sheet}"
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m uadbench preprocess --sheet {input.sheet}"
         " --chunk {params.chunk} --modalities {params.modalities} --settings {params.settings:q} --out {params.folder}/registered"
         " --report {output} 2> {log}"
 
@@ -94,7 +94,7 @@ rule pack:
         packed=subpath(output[0], parent=True),
         max_lost=experiment.config["max_lost"],
     shell:
-        "python -m harness pack --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
+        "python -m uadbench pack --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
         " --reports {input.reports} --max-lost {params.max_lost} --out {params.packed} 2> {log}"
 
 
@@ -102,7 +102,7 @@ rule quality:
     input:
         sheet="<data>/{dataset}/subjects.csv",
         reports=gather.chunk("<data>/{dataset}/chunks/{scatteritem}.csv", allow_missing=True),
-        modules=sources("harness/data/quality"),
+        modules=sources("uadbench/data/quality"),
     output:
         csv="<data>/{dataset}/quality/quality.csv",
         html=report(
@@ -125,5 +125,5 @@ rule quality:
         folder=subpath(input.sheet, parent=True),
         out=subpath(output.csv, parent=True),
     shell:
-        "python -m harness quality --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
+        "python -m uadbench quality --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
         " --threads {threads} --out {params.out} --reports {input.reports} > {log} 2>&1"

@@ -35,14 +35,14 @@ rule test:
         healthy=subpath(input.healthy, parent=True),
         modality=task_modality,
         experiment=experiment.name,
-        revision=revision("harness/evaluation/inference.py"),
+        revision=revision("uadbench/evaluation/inference.py"),
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
         labels=lambda wildcards: label_options(experiment.task(wildcards.task).dataset),
         examples=experiment.config["evaluation"].get("examples", 4),
         out=subpath(output.examples, parent=True),
     shell:
-        "python -m harness test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
+        "python -m uadbench test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
         " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment}"
         " --settings {params.settings:q} {params.required} {params.protocols} {params.labels} --examples {params.examples} --out {params.out} > {log} 2>&1"
 
@@ -76,9 +76,9 @@ rule summarize:
         runtime=minutes(summarize_budget),
     params:
         resamples=experiment.config["evaluation"].get("resamples", 1000),
-        revision=revision("harness/evaluation/comparisons.py"),
+        revision=revision("uadbench/evaluation/comparisons.py"),
     shell:
-        "python -m harness summarize --resamples {params.resamples} --out {output.results} {input.histograms} > {log} 2>&1"
+        "python -m uadbench summarize --resamples {params.resamples} --out {output.results} {input.histograms} > {log} 2>&1"
 
 
 rule synthesis:
@@ -98,5 +98,5 @@ rule synthesis:
         modality=experiment.modalities[0],
         settings=experiment.training_settings(experiment.illustrated, experiment.modalities[0]),
     shell:
-        "python -m harness synthesis --data {params.data} --modality {params.modality} --settings {params.settings:q}"
+        "python -m uadbench synthesis --data {params.data} --modality {params.modality} --settings {params.settings:q}"
         " --out {output} > {log} 2>&1"

@@ -24,7 +24,7 @@ rule histories:
     params:
         runs=RUNS,
     shell:
-        "python -m harness histories --out {output} {params.runs} > {log} 2>&1"
+        "python -m uadbench histories --out {output} {params.runs} > {log} 2>&1"
 
 
 for name in experiment.tables:
@@ -36,8 +36,8 @@ for name in experiment.tables:
             results="<results>/evaluation/results.csv",
             histories="<results>/training/histories.csv",
             comparisons="<results>/evaluation/comparisons.csv",
-            published=source("resources/paper.csv"),
-            module=source(f"harness/paper/tables/{name}.py"),
+            published=source("uadbench/resources/paper.csv"),
+            module=source(f"uadbench/paper/tables/{name}.py"),
         output:
             csv=f"<results>/paper/{name}.csv",
             md=f"<results>/paper/{name}.md",
@@ -56,7 +56,7 @@ for name in experiment.tables:
             protocol=experiment.protocols[0],
             out=subpath(output[0], parent=True),
         shell:
-            "python -m harness table {params.name} --results {input.results} --published {input.published:q}"
+            "python -m uadbench table {params.name} --results {input.results} --published {input.published:q}"
             " --histories {input.histories} --method {params.method} --protocol {params.protocol}"
             " --out {params.out} > {log} 2>&1"
 
@@ -71,8 +71,8 @@ for name in experiment.figures:
             results="<results>/evaluation/results.csv",
             histories="<results>/training/histories.csv",
             synthesis="<results>/evaluation/synthesis.npz",
-            published=source("resources/paper.csv"),
-            module=source(f"harness/paper/figures/{name}.py"),
+            published=source("uadbench/resources/paper.csv"),
+            module=source(f"uadbench/paper/figures/{name}.py"),
         output:
             pdf=f"<results>/paper/{name}.pdf",
             png=report(
@@ -91,7 +91,7 @@ for name in experiment.figures:
             seed=experiment.seeds[0],
             out=subpath(output[0], parent=True),
         shell:
-            "python -m harness figure {params.name} --results {input.results} --examples {params.examples}"
+            "python -m uadbench figure {params.name} --results {input.results} --examples {params.examples}"
             " --synthesis {input.synthesis} --published {input.published:q} --method {params.method} --seed {params.seed}"
             " --histories {input.histories} --protocol {params.protocol} --out {params.out} > {log} 2>&1"
 
@@ -104,8 +104,8 @@ rule report:
         comparisons="<results>/evaluation/comparisons.csv",
         histories="<results>/training/histories.csv",
         quality=expand("<data>/{dataset}/quality/quality.csv", dataset=experiment.datasets),
-        references=source("resources/references.bib"),
-        modules=sources("harness/report"),
+        references=source("uadbench/resources/references.bib"),
+        modules=sources("uadbench/report"),
     output:
         "<results>/report.html",
     log:
@@ -117,4 +117,4 @@ rule report:
         folder=subpath(output[0], parent=True),
         config=experiment.as_json(),
     shell:
-        "python -m harness report {params.folder} --config {params.config:q} --out {output} > {log} 2>&1"
+        "python -m uadbench report {params.folder} --config {params.config:q} --out {output} > {log} 2>&1"

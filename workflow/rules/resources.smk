@@ -1,6 +1,6 @@
-# Resources of jobs: memory, time and GPUs, for clusters and for `--resources mem_mb=…`. Numbers: harness/budget.py.
+# Resources of jobs: memory, time and GPUs, for clusters and for `--resources mem_mb=…`. Numbers: uadbench/budget.py.
 
-from harness.data.preprocessing.settings import settings as preprocessing_of
+from uadbench.data.preprocessing.settings import settings as preprocessing_of
 
 SPACING = preprocessing_of(experiment.config["preprocessing"]).spacing
 

@@ -28,6 +28,6 @@ rule train:
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
         out=subpath(output.run, parent=True),
     shell:
-        "python -m harness train --method {wildcards.method} --modality {wildcards.modality} --seed {wildcards.seed}"
+        "python -m uadbench train --method {wildcards.method} --modality {wildcards.modality} --seed {wildcards.seed}"
         " --data {params.data} --settings {params.settings:q} {params.required}"
         " --out {params.out} > {log} 2>&1"

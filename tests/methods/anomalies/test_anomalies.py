@@ -10,17 +10,17 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from harness import registry
-from harness.methods.anomalies.augment import changed, cropped, recoloured, warped
-from harness.methods.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
-from harness.methods.anomalies.draws import Draws
-from harness.methods.anomalies.filters import gaussian_blur, interpolated
-from harness.methods.anomalies.foreign import foreign_patch
-from harness.methods.anomalies.noise import coarse_noise
-from harness.methods.anomalies.shapes import random_masks
-from harness.methods.base import Batch
-from harness.methods.params import AnomalyParams
-from harness.methods.seeds import Streams
+from uadbench import registry
+from uadbench.methods.anomalies.augment import changed, cropped, recoloured, warped
+from uadbench.methods.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
+from uadbench.methods.anomalies.draws import Draws
+from uadbench.methods.anomalies.filters import gaussian_blur, interpolated
+from uadbench.methods.anomalies.foreign import foreign_patch
+from uadbench.methods.anomalies.noise import coarse_noise
+from uadbench.methods.anomalies.shapes import random_masks
+from uadbench.methods.base import Batch
+from uadbench.methods.params import AnomalyParams
+from uadbench.methods.seeds import Streams
 
 
 def generator(seed: int = 0) -> torch.Generator:

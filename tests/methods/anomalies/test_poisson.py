@@ -9,7 +9,7 @@ from scipy import sparse
 from scipy.ndimage import gaussian_filter
 from scipy.sparse.linalg import spsolve
 
-from harness.methods.anomalies import poisson
+from uadbench.methods.anomalies import poisson
 
 NEIGHBOURS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 

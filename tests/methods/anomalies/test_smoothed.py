@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from harness.methods.anomalies.filters import smoothed
+from uadbench.methods.anomalies.filters import smoothed
 
 
 @pytest.mark.parametrize(("shape", "sigma"), [((40, 56), 4.0), ((7, 9), 4.0), ((33, 20), 1.0)])

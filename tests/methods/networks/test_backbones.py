@@ -8,15 +8,15 @@ import json
 import pytest
 import torch
 
-from harness import registry
-from harness.errors import HarnessError
-from harness.methods.networks import backbones
-from harness.methods.networks.efficientnet import EfficientNetLite, SameConv
-from harness.methods.networks.resnet import ResNet
-from harness.methods.params import BackboneParams, mark
-from harness.training import run
-from harness.training.job import train_run
-from harness.training.loop import LoopConfig
+from uadbench import registry
+from uadbench.errors import HarnessError
+from uadbench.methods.networks import backbones
+from uadbench.methods.networks.efficientnet import EfficientNetLite, SameConv
+from uadbench.methods.networks.resnet import ResNet
+from uadbench.methods.params import BackboneParams, mark
+from uadbench.training import run
+from uadbench.training.job import train_run
+from uadbench.training.loop import LoopConfig
 
 # Parameters of torchvision's networks as its documentation gives them, less those of the classifier (512 or 2048 x 1000
 # weights and 1000 biases), which are left out here.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from harness.methods.networks.bottleneck import halvings, square_side, to_square
-from harness.methods.slices import fit
+from uadbench.methods.networks.bottleneck import halvings, square_side, to_square
+from uadbench.methods.slices import fit
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from harness import registry
-from harness.methods.base import Context
-from harness.methods.networks import wgan
-from harness.methods.networks.output import OutputConv2d
-from harness.methods.networks.wide_resnet import WideResNetAutoencoder
-from harness.training import run
+from uadbench import registry
+from uadbench.methods.base import Context
+from uadbench.methods.networks import wgan
+from uadbench.methods.networks.output import OutputConv2d
+from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
+from uadbench.training import run
 
 
 def method(name: str) -> nn.Module:

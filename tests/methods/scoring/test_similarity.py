@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from harness.methods.scoring.similarity import anomaly_map
+from uadbench.methods.scoring.similarity import anomaly_map
 
 
 def pair(seed: int = 0, size: int = 14) -> tuple[np.ndarray, np.ndarray]:

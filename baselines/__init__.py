@@ -1,1 +1,0 @@
-"""Baselines: one method per file."""

@@ -1,0 +1,45 @@
+"""Baselines as one package: the files of the project's folder `baselines` and of folders of one's own.
+
+`uadbench.baselines.NAME` is the file NAME.py of the first of these folders that has it. An installed package holds the
+project's folder inside this one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from pathlib import Path
+
+from uadbench.errors import HarnessError
+
+VARIABLE = "UADBENCH_BASELINES"  # folders of one's own, separated as those of PATH; passed on to the jobs of a study
+INSTALLED = Path(__file__).resolve().parent / "installed"
+OURS = INSTALLED if INSTALLED.is_dir() else Path(__file__).resolve().parents[2] / "baselines"
+
+__path__ = [str(OURS)]
+
+
+def add(folder: Path | str) -> None:
+    """Find baselines in another folder, too, in this process and in those that it starts.
+
+    Raises HarnessError for a missing folder, and for a file whose name cannot be a method's or already is one.
+    """
+    folder = Path(folder).expanduser().resolve()
+    if not folder.is_dir():
+        raise HarnessError(f"baselines: no folder {folder}; name a folder that holds files NAME.py")
+    if str(folder) in __path__:
+        return
+    for path in sorted(folder.glob("[!_]*.py")):
+        if not re.fullmatch("[a-z0-9_]+", path.stem):
+            raise HarnessError(f"{path}: names of methods have small letters, digits and _ alone; rename the file")
+        taken = next((found for each in __path__ if (found := Path(each, path.name)).exists()), None)
+        if taken:
+            raise HarnessError(f"{path}: the method {path.stem} exists already in {taken.parent}; rename the file")
+    __path__.append(str(folder))
+    os.environ[VARIABLE] = os.pathsep.join(__path__[1:])
+    importlib.invalidate_caches()
+
+
+for _folder in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
+    add(_folder)

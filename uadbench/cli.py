@@ -1,0 +1,92 @@
+"""Command line: one command per file in `uadbench/commands/`, found by file name and imported only when called."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from uadbench import __version__, baselines
+from uadbench.errors import HarnessError
+from uadbench.files import FULL
+from uadbench.plugins import Plugins
+
+COMMANDS = Plugins("command", "uadbench.commands")
+#: parts of the list of commands; each file of `commands` names its SECTION and its place there (ORDER)
+SECTIONS = {
+    "own": "Scans and anomaly maps of one's own",
+    "methods": "Methods",
+    "studies": "Studies",
+    "steps": "Steps of a study, in their order; the workflow runs them",
+}
+#: errno of paths without write permission, or of the wrong kind (file or folder)
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
+
+
+class Commands(click.Group):
+    """A group whose commands are the files of `uadbench/commands`: `commands/bench.py` holds the function `command`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        places = {name: COMMANDS.literals(name) for name in COMMANDS.names()}
+        sections = list(SECTIONS)
+        return sorted(places, key=lambda name: (sections.index(places[name]["SECTION"]), places[name]["ORDER"]))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands of each section with the first sentences of their help texts, uncut."""
+        for section, title in SECTIONS.items():
+            listed = [name for name in self.list_commands(ctx) if COMMANDS.literals(name)["SECTION"] == section]
+            with formatter.section(title):
+                formatter.write_dl([(name, COMMANDS.load(name).command.get_short_help_str(500)) for name in listed])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS.names():
+            return None
+        return COMMANDS.load(cmd_name).command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. Raises HarnessError for a truncated file or an interrupt, not just click's "Aborted!"."""
+        try:
+            return super().invoke(ctx)
+        except EOFError as error:
+            raise HarnessError(
+                f"{ctx.invoked_subcommand}: a file that it reads ends too early ({error or 'no reason given'}); "
+                "see which of its inputs was cut short by a full disk or a broken copy, and make that again"
+            ) from error
+        except KeyboardInterrupt:
+            raise HarnessError(f"{ctx.invoked_subcommand}: interrupted; run it again to finish") from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.version_option(__version__)
+@click.option(
+    "--baselines",
+    "folders",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    envvar=baselines.VARIABLE,
+    show_envvar=True,
+    help="Folder with baselines of one's own, beside those of the project.",
+)
+def uadbench(folders: tuple[Path, ...]) -> None:
+    """Unsupervised anomaly detection in brain MRI: each step of the study is one command."""
+    for folder in folders:
+        baselines.add(folder)
+
+
+def main() -> None:
+    """Run the command line; a user error ends in one line on standard error and exit status 1."""
+    try:
+        uadbench(prog_name="uadbench")
+    except HarnessError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno in FULL:
+            remedy = "make room and run again, what is done is kept"
+        elif error.errno in CLOSED and error.filename:
+            remedy = "change its permissions, or name another place"
+        else:
+            raise
+        sys.exit(f"error: {error.filename or 'the output could not be written'}: {error.strerror}; {remedy}")

@@ -1,0 +1,38 @@
+"""Command `cost`: training times of an experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "studies"
+ORDER = 2
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def command(folder: Path) -> None:
+    """Print the mean duration of every method's trainings below FOLDER, such as results/demo, as a Markdown table.
+
+    A training that was interrupted counts from its last start.
+    """
+    import pandas as pd
+
+    from uadbench.errors import HarnessError
+    from uadbench.files import read_json
+
+    runs = [read_json(path) for path in sorted((folder / "training").glob("*/*/*/run.json"))]
+    if not runs:
+        raise HarnessError(f"{folder}: no finished training; name the folder of an experiment, such as results/demo")
+    frame = pd.DataFrame(runs)[["method", "modality", "seconds", "device"]]
+    means = frame.pivot_table(index="method", columns="modality", values="seconds", aggfunc="mean")
+    counts, total = frame["method"].value_counts(), frame.groupby("method")["seconds"].sum() / 60
+    heads = [f"{modality.upper()}, s" for modality in means.columns]
+    click.echo(f"| method | trainings | {' | '.join(heads)} | together, min |")
+    click.echo("|---" + "|--:" * (len(heads) + 2) + "|")
+    for method in total.sort_values(ascending=False).index:
+        cells = ["–" if pd.isna(value) else f"{value:.1f}" for value in means.loc[method]]
+        click.echo(f"| {method} | {counts[method]} | {' | '.join(cells)} | {total[method]:.1f} |")
+    click.echo(f"| all | {len(frame)} |{' |' * len(heads)} {total.sum():.1f} |\n")
+    click.echo(f"Device: {'; '.join(frame['device'].unique())}.")

@@ -1,0 +1,95 @@
+"""Command `evaluate`: metrics of score maps of any program, as JSON, and as rows beside the harness's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "own"
+ORDER = 2
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--maps", type=PATH, required=True, help="Folder of score maps, one NIfTI file a subject.")
+@click.option(
+    "--labels", type=PATH, required=True, help="Folder of labels of the same file names; anomalous where > 0."
+)
+@click.option("--brain", type=PATH, help="Folder of brain masks of the same file names; without it every voxel counts.")
+@click.option("--healthy", type=PATH, help="Folder of score maps of healthy subjects, which set thresholds.")
+@click.option("--healthy-brain", type=PATH, help="Folder of their brain masks.  [default: --brain]")
+@click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
+@click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
+@click.option("--protocol", default="full", help="Evaluation protocol: full, upd or official.")
+@click.option("--resamples", default=1000, type=click.IntRange(0), help="Bootstrap resamples of the subjects; 0: none.")
+@click.option("--seed", default=0, help="Seed of the resamples.")
+@click.option("--out", type=PATH, help="Also write the JSON to this file.")
+@click.option("--subjects", type=PATH, help="Also write a CSV file with a row for each subject.")
+@click.option("--save", type=PATH, help="Also write the folder of a run, which `summarize` reads; needs --method.")
+@click.option("--method", help="With --save: name of the method, in lower case.")
+@click.option("--title", help="With --save: its name in tables.  [default: --method]")
+@click.option("--family", default="S-S", help="With --save: IR, FM, AB, S-S or control.", show_default=True)
+@click.option("--task", default="ATLAS", help="With --save: the task, a column of tables.", show_default=True)
+@click.option("--modality", default="t1", help="With --save.", show_default=True)
+@click.option("--experiment", default="demo", help="With --save: the name in the config.", show_default=True)
+@click.option(
+    "--run-seed", default=1, help="With --save: the seed that the method was trained with.", show_default=True
+)
+@click.option("--simulated", is_flag=True, help="With --save: the scans are simulated.")
+def command(
+    maps: Path,
+    labels: Path,
+    brain: Path | None,
+    healthy: Path | None,
+    healthy_brain: Path | None,
+    lesion: str,
+    ignored: str,
+    protocol: str,
+    resamples: int,
+    seed: int,
+    out: Path | None,
+    subjects: Path | None,
+    save: Path | None,
+    method: str | None,
+    title: str | None,
+    family: str,
+    task: str,
+    modality: str,
+    experiment: str,
+    run_seed: int,
+    simulated: bool,
+) -> None:
+    """Print AP, best Dice and AUROC of all voxels pooled, with 95 % bootstrap intervals over subjects, as JSON.
+
+    Files are paired by name without .nii or .nii.gz: MAPS/a.nii.gz, LABELS/a.nii and BRAIN/a.nii.gz belong together.
+    Metrics of subjects, slices and lesions follow under "detection"; those at a threshold need --healthy.
+    """
+    import json
+
+    from uadbench.errors import HarnessError
+    from uadbench.evaluation import findings
+    from uadbench.evaluation.external_maps import evaluate
+    from uadbench.evaluation.labels import LabelValues
+    from uadbench.files import atomic, write_json
+
+    if save is not None and not method:
+        raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")
+    values = LabelValues.read(lesion, ignored)
+    found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values)
+    result = found.summary(resamples, seed)
+    if out is not None:
+        write_json(out, result)
+    if subjects is not None:
+        if found.findings is None:
+            raise HarnessError(
+                f"{subjects}: not written: {maps} has voxels of several sizes; resample them to one grid"
+            )
+        with atomic(subjects) as partial:
+            findings.by_subject(found.findings).to_csv(partial, index=False, float_format="%.9g")
+    if save is not None:
+        about = {"experiment": experiment, "simulated": simulated, "method": method, "title": title or method}
+        about |= {"family": family, "seed": run_seed, "task": task, "dataset": labels.resolve().name}
+        found.save(save, {**about, "modality": modality, "left_out": 0})
+    click.echo(json.dumps(result, indent=2))

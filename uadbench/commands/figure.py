@@ -1,0 +1,47 @@
+"""Command `figure`: draw one figure of the paper as PNG and PDF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "steps"
+ORDER = 12
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("name")
+@click.option("--results", type=PATH, help="The tidy table, results.csv.")
+@click.option("--examples", type=PATH, help="Folder with METHOD/TASK/seed-N/examples.npz (figure3).")
+@click.option("--synthesis", type=PATH, help="The arrays of figure1, synthesis.npz.")
+@click.option("--histories", type=PATH, help="The training histories of all runs, histories.csv (curves).")
+@click.option("--out", type=PATH, required=True, help="Folder for NAME.png and NAME.pdf.")
+@click.option("--published", type=PATH, help="Published numbers.  [default: uadbench/resources/paper.csv]")
+@click.option("--protocol", default="full", help="Evaluation protocol whose rows are used.")
+@click.option("--method", default="disyre", help="Method that the figure is about.")
+@click.option("--seed", type=int, help="Seed whose examples figure3 shows.  [default: the lowest]")
+def command(
+    name: str,
+    results: Path | None,
+    examples: Path | None,
+    synthesis: Path | None,
+    histories: Path | None,
+    out: Path,
+    published: Path | None,
+    protocol: str,
+    method: str,
+    seed: int | None,
+) -> None:
+    """Draw the figure NAME (figure1, curves, …) from the files of an experiment."""
+    from uadbench.paper import catalogue, style
+    from uadbench.paper import published as paper
+    from uadbench.paper.inputs import Sources
+
+    module = catalogue.load("figures", name)
+    sources = Sources(results, examples, synthesis, published or paper.PATH, protocol, method, seed, histories)
+    with style.style():
+        for path in style.save(module.make(sources), out, name):
+            click.echo(path)

@@ -1,0 +1,30 @@
+"""Command `histories`: training histories of many runs as one tidy table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "steps"
+ORDER = 8
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, type=PATH, required=True)
+@click.option("--out", type=PATH, required=True, help="The table, histories.csv.")
+def command(runs: tuple[Path, ...], out: Path) -> None:
+    """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV with a row per record."""
+    import csv
+
+    from uadbench.files import atomic
+    from uadbench.training.histories import COLUMNS, gather
+
+    rows = list(gather(runs))
+    with atomic(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    click.echo(out)

@@ -1,0 +1,90 @@
+"""Command `index`: scan of a data set's folder into a validated subject sheet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from uadbench.modalities import NAMES
+
+SECTION = "steps"
+ORDER = 2
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command(name="index")
+@click.option("--dataset", required=True, help="Name of the data set, for messages.")
+@click.option("--layout", required=True, help="How its files are named: camcan, atlas, brats, ixi, bids, sheet, …")
+@click.option("--root", required=True, type=PATH, help="Folder that holds the data set; for layout `sheet` the CSV.")
+@click.option("--out", required=True, type=PATH, help="Subject sheet to write (CSV).")
+@click.option("--release", help="Row of uadbench/resources/datasets.csv to compare with.  [default: as the layout]")
+@click.option("--role", type=click.Choice(["healthy", "test"]), default="healthy", help="Train and validate, or test.")
+@click.option("--validation", type=int, default=0, help="Number of healthy subjects held out.")
+@click.option("--split-seed", type=int, default=0, help="Seed of that choice.")
+@click.option("--split", type=PATH, help="List of the subjects held out or left out, instead of a number and a seed.")
+@click.option("--subset", default="all", help="Part of a test set: all, or upd for its first 90 % by name.")
+@click.option("--unmasked", default="lost", help="Test subjects without a mask: lost, leave_out or healthy.")
+@click.option("--entity", multiple=True, metavar="KEY=VALUE", help="BIDS entity of the scans to take (repeatable).")
+@click.option("--exclude", multiple=True, metavar="SUBJECT", help="Leave this subject out (repeatable).")
+def command(
+    dataset: str,
+    layout: str,
+    root: Path,
+    out: Path,
+    release: str | None,
+    role: str,
+    validation: int,
+    split_seed: int,
+    split: Path | None,
+    subset: str,
+    unmasked: str,
+    entity: tuple[str, ...],
+    exclude: tuple[str, ...],
+) -> None:
+    """Scan a folder into a validated subject sheet, and report files missing compared with the release."""
+    from uadbench.data.index import layout as layouts
+    from uadbench.data.index import release as releases
+    from uadbench.data.index import sheet
+    from uadbench.errors import HarnessError
+
+    if unmasked not in sheet.UNMASKED:
+        raise HarnessError(f"--unmasked: {unmasked!r} is unknown; there are {', '.join(sheet.UNMASKED)}")
+    kind = layouts.load(layout, layouts.entities(entity))
+    simulated = (root / "SIMULATED").exists()
+    known = releases.find(release) if release else None if simulated else releases.releases().get(layout)
+    found = sheet.index(
+        kind,
+        root,
+        role=role,
+        validation=validation,
+        seed=split_seed,
+        listed=split,
+        subset=subset,
+        exclude=exclude,
+        unmasked=unmasked,
+    )
+    written = sheet.write(out, root, found, unmasked)
+    parts = {part: sum(row.split == part for row in written.rows) for part in ("train", "validation", "test")}
+    files = {name: sum(bool(getattr(row, name)) for row in written.rows) for name in (*NAMES, "mask")}
+    click.echo(
+        f"{dataset}: {len(written.rows)} subjects ({', '.join(f'{n} {part}' for part, n in parts.items() if n)}), "
+        f"{', '.join(f'{n} with {name}' for name, n in files.items() if n)}"
+    )
+    whole = kind.subjects(root)
+    if role == "test" and unmasked != "lost":
+        without = sum(not files.mask for files in whole)
+        what = "are left out" if unmasked == "leave_out" else "count as healthy"
+        if without:
+            click.echo(f"{dataset}: {without} subjects of the release have no mask and {what}")
+    for scan in sorted({scan for subject, _ in found for scan in subject.several}):
+        names = [subject.subject for subject, _ in found if scan in subject.several]
+        click.echo(
+            f"{dataset}: {len(names)} subjects have several {scan}, for example {names[0]}; see {out} for the chosen"
+        )
+    for line in releases.compare(whole, kind, known):
+        click.echo(f"{dataset}: {line}")
+    for row in written.rows:
+        if row.problem:
+            click.echo(f"{dataset}: {row.subject} cannot be used: {row.problem}")

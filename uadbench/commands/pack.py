@@ -1,0 +1,44 @@
+"""Command `pack`: registered subjects of a data set as one array per modality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "steps"
+ORDER = 5
+
+
+@click.command(name="pack")
+@click.option("--dataset", required=True, help="name of the data set")
+@click.option("--sheet", required=True, type=click.Path(path_type=Path), help="subject sheet of `index`")
+@click.option("--registered", required=True, type=click.Path(path_type=Path), help="folder that `preprocess` wrote")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="folder for the packed arrays")
+@click.option("--max-lost", type=float, default=0.1, help="share of the subjects that may be unusable")
+@click.option(
+    "--reports", "first", multiple=True, type=click.Path(path_type=Path), help="report of `preprocess`, more may follow"
+)
+@click.argument("more", nargs=-1, type=click.Path(path_type=Path))
+def command(
+    dataset: str,
+    sheet: Path,
+    registered: Path,
+    out: Path,
+    max_lost: float,
+    first: tuple[Path, ...],
+    more: tuple[Path, ...],
+) -> None:
+    """Pack registered subjects into one float16 array per modality, with their labels and an index."""
+    from uadbench.data import pack as packing
+    from uadbench.data.index.sheet import read
+    from uadbench.data.preprocessing.report import read_report
+
+    reports = [*first, *more]
+    outcomes = [outcome for report in reports for outcome in read_report(report)]
+    index = packing.pack(dataset, read(sheet), registered, outcomes, out, max_lost)
+    counts = {m: sum(m in subject["modalities"] for subject in index["subjects"]) for m in index["modalities"]}
+    click.echo(
+        f"{dataset}: packed {', '.join(f'{count} {name}' for name, count in counts.items())}"
+        f"{' with masks' if index['has_mask'] else ''}, {len(index['left_out'])} left out"
+    )

@@ -1,0 +1,17 @@
+"""Command `parameters`: hyper-parameters of every method."""
+
+from __future__ import annotations
+
+import click
+
+SECTION = "methods"
+ORDER = 2
+
+
+@click.command()
+@click.option("--schema", is_flag=True, help="Print the JSON schema of a config, for editors.")
+def command(schema: bool) -> None:
+    """Print the reference of all hyper-parameters, docs/parameters.md; nothing is imported."""
+    from uadbench import parameters
+
+    click.echo(parameters.schema() if schema else parameters.markdown(), nl=False)

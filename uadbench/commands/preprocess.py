@@ -1,0 +1,46 @@
+"""Command `preprocess`: registration of a sheet's subjects to the template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "steps"
+ORDER = 3
+
+
+@click.command(name="preprocess")
+@click.option("--sheet", required=True, type=click.Path(path_type=Path), help="subject sheet of `index`")
+@click.option("--chunk", default="1/1", help="which part of the sheet: 2/8 is the second of eight")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="folder for the registered subjects")
+@click.option("--report", required=True, type=click.Path(path_type=Path), help="report to write (CSV)")
+@click.option("--modalities", default="t1,t2", help="what to register, with commas; T1 goes along, which others follow")
+@click.option("--settings", default="{}", help='settings as JSON, e.g. {"spacing": 1.0, "normalisation": "p98"}')
+def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, settings: str) -> None:
+    """Extract the brain, register it to the template, resample and scale: subject by subject, resumable."""
+    from tqdm import tqdm
+
+    from uadbench.data.index.sheet import read
+    from uadbench.data.preprocessing import preprocess as steps
+    from uadbench.data.preprocessing import report as reports
+    from uadbench.data.preprocessing.settings import parse
+    from uadbench.errors import HarnessError
+    from uadbench.modalities import NAMES
+
+    wanted = modalities.split(",")
+    for name in wanted:
+        if name not in NAMES:
+            raise HarnessError(f"--modalities: {name!r} is unknown; there are {', '.join(NAMES)}")
+    chosen = parse(settings)
+    subjects = read(sheet)
+    rows = steps.chunk(subjects.rows, chunk)
+    outcomes: list[reports.Outcome] = []
+    with tqdm(total=len(rows), desc=f"preprocess {chunk}", unit="subject", disable=None) as progress:
+        for row in rows:
+            outcomes += steps.preprocess(subjects, [row], out, chosen, wanted)
+            progress.update()
+    reports.write_report(report, outcomes)
+    for outcome in (outcome for outcome in outcomes if outcome.reason):
+        click.echo(f"{outcome.subject} {outcome.status}: {outcome.file}: {outcome.reason}")
+    click.echo(f"{sheet}, chunk {chunk}: {len(rows)} subjects, {sum(o.status == 'lost' for o in outcomes)} lost")

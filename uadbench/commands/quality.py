@@ -1,0 +1,44 @@
+"""Command `quality`: table and HTML page of preprocessing quality, subject by subject."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "steps"
+ORDER = 4
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command(name="quality")
+@click.option("--dataset", required=True, help="Name of the data set.")
+@click.option("--sheet", required=True, type=PATH, help="Subject sheet of `index`.")
+@click.option("--registered", required=True, type=PATH, help="Folder that `preprocess` wrote.")
+@click.option("--out", required=True, type=PATH, help="Folder for quality.csv and quality.html.")
+@click.option("--threads", type=int, default=1, help="Subjects measured at the same time.")
+@click.option("--reports", "first", multiple=True, type=PATH, help="Report of `preprocess`; more may follow.")
+@click.argument("more", nargs=-1, type=PATH)
+def command(
+    dataset: str,
+    sheet: Path,
+    registered: Path,
+    out: Path,
+    threads: int,
+    first: tuple[Path, ...],
+    more: tuple[Path, ...],
+) -> None:
+    """Measure every subject, flag outliers, and write a page with images before and after. Excludes no subject."""
+    from uadbench.data.index.sheet import read
+    from uadbench.data.preprocessing.report import read_report
+    from uadbench.data.quality import cohort, page
+
+    outcomes = [outcome for report in [*first, *more] for outcome in read_report(report)]
+    found = cohort.build(dataset, read(sheet), registered, outcomes, threads)
+    cohort.write(found, out / "quality.csv")
+    page.write(found, out / "quality.html")
+    click.echo(f"{dataset}: {', '.join(f'{count} {word}' for word, count in page.about(found).items())}")
+    for subject in found.subjects:
+        for flag in subject.flags:
+            click.echo(f"{subject.name}: {flag.reason}")

@@ -1,0 +1,32 @@
+"""Command `report`: one HTML file of a finished study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "steps"
+ORDER = 13
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@click.option("--config", required=True, help="The study's config as JSON, or the path of a config file.")
+@click.option("--out", type=PATH, help="The report.  [default: FOLDER/report.html]")
+def command(folder: Path, config: str, out: Path | None) -> None:
+    """Write tables, figures, data, runs and a section of methods of the study in FOLDER as one HTML file.
+
+    The file opens from disk, needs no network, and holds everything but the quality pages that it links to.
+    """
+    import json
+
+    from uadbench.config_files import read
+    from uadbench.report.page import write
+    from uadbench.report.study import Study
+
+    path = out or folder / "report.html"
+    write(Study(folder, json.loads(config) if config.lstrip().startswith("{") else read(config)), path)
+    click.echo(path)

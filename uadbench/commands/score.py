@@ -1,0 +1,63 @@
+"""Command `score`: anomaly maps of new scans by a trained run, in the scans' native space."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "own"
+ORDER = 1
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--run", "folder", type=PATH, required=True, help="Folder of a finished training run.")
+@click.option("--image", type=PATH, required=True, help="Scan to score, NIfTI, or a folder of them.")
+@click.option(
+    "--t1", type=PATH, help="T1-weighted scan of the same session, to place a T2-weighted one by, or a folder."
+)
+@click.option(
+    "--out", type=PATH, required=True, help="Anomaly map to write, NIfTI, on the voxels of the scan; or a folder."
+)
+@click.option("--map", "name", default="final", help="Which of the method's maps.")
+@click.option(
+    "--threshold", type=float, help="Also write masks of what reaches it, in a folder `masks` beside the maps."
+)
+@click.option("--required", type=PATH, help="Run of the method that this one builds on.")
+@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+def command(
+    folder: Path,
+    image: Path,
+    t1: Path | None,
+    out: Path,
+    name: str,
+    threshold: float | None,
+    required: Path | None,
+    device: str,
+) -> None:
+    """Preprocess scans like the run's training data, score them, and resample the maps to the scans' native space.
+
+    Each NIfTI file of a folder is scored into a file of the same name. Existing maps are kept; a scan that cannot be
+    used is reported and left out. results.csv lists thresholds that a known fraction of healthy brain voxels reaches:
+    `threshold@0.01` is that of 1 %.
+    """
+    from uadbench import device as devices
+    from uadbench.errors import HarnessError
+    from uadbench.evaluation.scan_scoring import Scorer
+    from uadbench.training import run
+
+    if image.is_dir() and t1 is not None and not t1.is_dir():
+        raise HarnessError(f"--t1 {t1}: not a folder as {image} is; give the folder of T1-weighted scans")
+    chosen = devices.choose(device)
+    method, about = run.load(folder, chosen, required=required)
+    scorer = Scorer(method, about, chosen, name, threshold)
+    if image.is_dir():
+        lost = scorer.score_folder(image, t1, out)
+        click.echo(out)
+        if lost:
+            raise HarnessError(f"{image}: {lost} of the scans could not be scored, see above")
+    else:
+        for path in scorer.score(image, t1, out):
+            click.echo(path)

@@ -1,0 +1,48 @@
+"""Command `status`: progress of an experiment, and time left of its trainings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "studies"
+ORDER = 1
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("folders", type=PATH, nargs=-1)
+@click.option(
+    "--configfile", "configs", type=PATH, multiple=True, help="Config whose plan is compared with; may be given again."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print everything that is known as JSON, times as UTC.")
+def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool) -> None:
+    """Show the progress of the experiments in FOLDERS, such as results/demo, and every training under way.
+
+    Without FOLDERS shows every experiment below results/. Reads files only: it may run beside the workflow, on another
+    machine, or after it. The plan is read from the config here that names the experiment.
+    """
+    import json
+    import time
+
+    from uadbench.errors import HarnessError
+    from uadbench.status import plan, survey, text
+
+    given = plan.of_configs(*configs) if configs else None
+    if not folders:
+        folders = (Path("results") / given.experiment,) if given else tuple(survey.experiments(Path("results")))
+    if not folders:
+        raise HarnessError("results: no experiment yet; start one with snakemake --cores all, or name a folder")
+    now, found = time.time(), []
+    for folder in folders:
+        if not folder.is_dir():
+            raise HarnessError(f"{folder}: no such folder; name that of an experiment, such as results/demo")
+        if given and given.experiment != folder.resolve().name:
+            raise HarnessError(f"--configfile: names the experiment {given.experiment}, not {folder}; leave one out")
+        found.append(survey.scan(folder, given or plan.find(folder.resolve().name), now))
+    if as_json:
+        click.echo(json.dumps([text.plain(status) for status in found], indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n\n".join(text.render(status, now) for status in found))

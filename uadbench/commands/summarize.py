@@ -1,0 +1,47 @@
+"""Command `summarize`: tidy table of results from files of score histograms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "steps"
+ORDER = 9
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("histograms", nargs=-1, type=PATH)
+@click.option("--list", "listing", type=PATH, help="Text file with further paths of histograms, one per line.")
+@click.option("--resamples", default=1000, help="Bootstrap resamples of the subjects; 0 leaves the intervals out.")
+@click.option("--seed", default=0, help="Seed of the resamples.")
+@click.option("--out", type=PATH, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
+def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, out: Path) -> None:
+    """Compute all metrics with 95 % bootstrap intervals over subjects from HISTOGRAMS (.npz) and write them as CSV.
+
+    Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
+    two methods on every task, with intervals and p-values from ten times as many resamples.
+    """
+    from uadbench.errors import HarnessError
+    from uadbench.evaluation import comparisons
+    from uadbench.evaluation.tidy_results import tidy
+    from uadbench.files import atomic
+
+    paths = list(histograms)
+    if listing is not None:
+        if not listing.is_file():
+            raise HarnessError(f"{listing}: no such file; give a text file with one path per line")
+        lines = listing.read_text(encoding="utf-8").splitlines()
+        paths += [Path(line.strip()) for line in lines if line.strip()]
+    if not paths:
+        raise HarnessError("summarize: no histograms given; name files or give --list FILE")
+    tables = {
+        out.with_name(comparisons.NAME): comparisons.compare(paths, resamples * comparisons.FINER, seed),
+        out: tidy(paths, resamples, seed),
+    }
+    for path, table in tables.items():
+        with atomic(path) as partial:
+            table.to_csv(partial, index=False, float_format="%.9g")
+        click.echo(path)

@@ -1,0 +1,37 @@
+"""Command `synthesis`: example synthetic anomalies and their gradual corruption, for Figure 1."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from uadbench.modalities import NAMES
+
+SECTION = "steps"
+ORDER = 11
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
+@click.option("--modality", type=click.Choice(NAMES), required=True)
+@click.option("--settings", default="{}", help="JSON of the hyper-parameters of DISYRE's anomalies.")
+@click.option("--examples", default=4, help="How many anomalies.")
+@click.option("--seed", default=0)
+@click.option("--out", type=PATH, required=True, help="The arrays of Figure 1, a file .npz.")
+def command(data: Path, modality: str, settings: str, examples: int, seed: int, out: Path) -> None:
+    """Draw synthetic anomalies as the training of DISYRE does, and corrupt images with them at several t."""
+    import json
+    from dataclasses import fields
+
+    from uadbench.data.store import Store
+    from uadbench.evaluation.illustration import illustrate
+    from uadbench.methods.params import AnomalyParams
+    from uadbench.validation import build
+
+    known = {field.name for field in fields(AnomalyParams)}
+    values = {key: value for key, value in json.loads(settings).get("params", {}).items() if key in known}
+    illustrate(Store.open(data), modality, build(AnomalyParams, values, "params"), examples, seed, out)
+    click.echo(out)

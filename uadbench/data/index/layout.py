@@ -1,0 +1,142 @@
+"""Data-set layouts and their discovery by file name: `layouts/atlas.py` is the layout `atlas`."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from uadbench.errors import HarnessError
+from uadbench.modalities import NAMES
+from uadbench.plugins import Plugins
+
+LAYOUTS = Plugins("layout", "uadbench.data.index.layouts")
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of one subject, relative to the root of the data set; None for missing ones."""
+
+    subject: str
+    t1: Path | None = None
+    t2: Path | None = None
+    mask: Path | None = None
+    #: the scan with the mask's voxel grid, if neither the T1 nor the T2
+    drawn_on: Path | None = None
+    #: reason why the subject cannot be used, if known from its file names
+    problem: str = ""
+    #: kinds of scan with several candidates
+    several: tuple[str, ...] = ()
+    flair: Path | None = None
+    t1c: Path | None = None
+    #: brain mask, on the grid of the scan that is registered to the template: the first available of NAMES
+    brain: Path | None = None
+
+    @property
+    def scans(self) -> dict[str, Path]:
+        """Available scans, by modality, in the order of NAMES."""
+        found = {name: getattr(self, name) for name in NAMES}
+        return {name: path for name, path in found.items() if path is not None}
+
+
+class Layout:
+    """File naming of one public data set. A new layout is one file with `class Layout(layout.Layout)`."""
+
+    #: expected path of a scan below the root, for error messages
+    expected: ClassVar[str]
+    #: whether every subject must come with a mask of its lesions
+    has_mask: ClassVar[bool] = False
+    #: whether scans can be chosen by BIDS entities
+    has_entities: ClassVar[bool] = False
+    #: whether the root of a data set is a file, not a folder
+    reads_file: ClassVar[bool] = False
+
+    def __init__(self, entities: Mapping[str, str] | None = None) -> None:
+        self.entities = dict(entities or {})
+
+    def complete(self) -> list[str]:
+        """Names of all subjects of the release if they are known in advance, else an empty list."""
+        return []
+
+    def subjects(self, root: Path) -> list[Files]:
+        """Subjects below `root`, sorted by name; an empty list if no file matches the layout."""
+        raise NotImplementedError
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Natural sort key of a name: run-2 before run-10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
+
+
+def names() -> list[str]:
+    """Names of the layouts, sorted."""
+    return LAYOUTS.names()
+
+
+def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
+    """The layout called `name`, which selects scans by these BIDS entities where there are several.
+
+    Raises HarnessError for an unknown layout, or if the layout does not support entities.
+    """
+    layout: Layout = LAYOUTS.load(name).Layout(entities)
+    if entities and not layout.has_entities:
+        raise HarnessError(f"layout {name!r}: its names have no entities to choose by; leave `entities` out")
+    return layout
+
+
+def entities(pairs: Iterable[str]) -> dict[str, str]:
+    """Parse entities of the form KEY=VALUE. Raises HarnessError for any other form."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not (re.fullmatch("[a-z]+", key) and equals and re.fullmatch("[A-Za-z0-9]+", value)):
+            raise HarnessError(f"--entity: {pair!r} is not like run=2 or acq=highres")
+        found[key] = value
+    return found
+
+
+def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
+    """Every file below `root` relative to it, in sorted order; linked folders are followed, each at most once.
+
+    Skips hidden folders and those named in `skip`. Raises HarnessError for a folder that cannot be listed, since the
+    study would otherwise silently lack its subjects.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise HarnessError(
+            f"{error.filename}: cannot be listed ({error.strerror}); give read access, or move it out of the data set"
+        ) from error
+
+    seen: set[str] = set()
+    for folder, subfolders, files in os.walk(root, onerror=refuse, followlinks=True):
+        subfolders[:] = sorted(name for name in subfolders if name not in skip and not name.startswith("."))
+        real = os.path.realpath(folder)
+        if real in seen:
+            subfolders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(folder, name).relative_to(root) for name in sorted(files) if not name.startswith("."))
+
+
+def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> list[Files]:
+    """The subjects below `root`, sorted by name.
+
+    `kinds` maps each of `t1`, `t2`, …, `mask` to a regular expression for the whole file name, whose first group is the
+    subject. Of `.nii` and `.nii.gz` in one folder the first in sorted order is used; a subject with the same scan in
+    two folders has a `problem`.
+    """
+    patterns = {kind: re.compile(pattern) for kind, pattern in kinds.items()}
+    found: dict[str, dict[str, Any]] = {}
+    problems: dict[str, str] = {}
+    for path in walk(root, skip):
+        for kind, pattern in patterns.items():
+            match = pattern.fullmatch(path.name)
+            if match is None:
+                continue
+            first = found.setdefault(match.group(1), {}).setdefault(kind, path)
+            if first.parent != path.parent:
+                problems[match.group(1)] = f"the same scan lies at {first} and {path}; keep one of them"
+    return [Files(subject, **files, problem=problems.get(subject, "")) for subject, files in sorted(found.items())]

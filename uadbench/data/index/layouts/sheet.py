@@ -1,0 +1,65 @@
+"""Scans of any naming: a CSV that lists the files of each subject. The root of such a data set is the CSV itself."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from uadbench.data.index import layout
+from uadbench.errors import HarnessError
+from uadbench.modalities import NAMES
+
+COLUMNS = ("subject", *NAMES, "mask", "drawn_on", "brain")
+OTHERS = ", ".join(COLUMNS[2:])
+
+
+class Layout(layout.Layout):
+    """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; optionally `mask`, `drawn_on` and `brain`; empty
+    for missing files.
+
+    Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan on whose voxels the mask was
+    delineated, if none of the other scans has the mask's grid; `brain` is a brain mask on the grid of the T1, or of
+    the first scan.
+    """
+
+    expected = f"a CSV with the columns subject, one of {', '.join(NAMES)} and, where there are such files, {OTHERS}"
+    reads_file = True
+
+    def subjects(self, root: Path) -> list[layout.Files]:
+        try:
+            with root.open(newline="", encoding="utf-8-sig") as stream:
+                reader = csv.DictReader(stream, skipinitialspace=True)
+                names = list(reader.fieldnames or [])
+                records = list(reader)
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise HarnessError(f"{root}: is no CSV in UTF-8 ({error}); save it as such") from None
+        unknown = [name for name in names if name not in COLUMNS]
+        if unknown or "subject" not in names or not set(NAMES) & set(names):
+            raise HarnessError(
+                f"{root}: columns are {', '.join(map(repr, names)) or 'missing'}; there must be subject "
+                f"and a scan ({', '.join(NAMES)}), there may be {OTHERS}, and no others"
+            )
+        found: dict[str, layout.Files] = {}
+        for line, record in enumerate(records, start=2):
+            files = self._files(root, line, record)
+            if files.subject in found:
+                files = replace(files, problem=f"stands twice in {root.name}, again on line {line}; name each one once")
+            found[files.subject] = files
+        return list(found.values())
+
+    def _files(self, root: Path, line: int, record: dict[str, str]) -> layout.Files:
+        """Files of one line. Raises HarnessError for too many cells, a missing name, or a missing file."""
+        if None in record:
+            raise HarnessError(f"{root}, line {line}: more cells than columns; quote a path that has a comma")
+        cells = {name: (record.get(name) or "").strip() for name in COLUMNS}
+        if not cells["subject"]:
+            raise HarnessError(f"{root}, line {line}: no subject; give each a name of its own")
+        paths: dict[str, Any] = {}
+        for name in COLUMNS[1:]:
+            if cells[name]:
+                paths[name] = Path(cells[name]).expanduser()
+                if not (root.parent / paths[name]).is_file():
+                    raise HarnessError(f"{root}, line {line}, {name}: no file {root.parent / paths[name]}")
+        return layout.Files(cells["subject"], **paths)

@@ -1,0 +1,83 @@
+"""Releases of data sets in `uadbench/resources/datasets.csv`, and comparison of a folder with its release."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from uadbench.data.index.layout import Files, Layout
+from uadbench.errors import HarnessError
+from uadbench.packaged import RESOURCES
+
+DATASETS = RESOURCES / "datasets.csv"
+KINDS = ("t1", "t2", "masks")
+NAMED = 8  # maximum number of subjects named in a line
+
+
+@dataclass(frozen=True)
+class Release:
+    """A published data set; a count that its source does not state is None."""
+
+    release: str
+    title: str
+    layout: str
+    version: str
+    subjects: int | None
+    t1: int | None
+    t2: int | None
+    masks: int | None
+    licence: str
+    access: str
+    source: str
+    reference: str
+
+
+def releases(path: Path = DATASETS) -> dict[str, Release]:
+    """The known releases by name."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        return {record["release"]: _release(record) for record in csv.DictReader(stream)}
+
+
+def find(name: str) -> Release:
+    """The release called `name`. Raises HarnessError that lists the known releases for an unknown name."""
+    known = releases()
+    if name not in known:
+        raise HarnessError(f"release {name!r}: unknown; uadbench/resources/datasets.csv has {', '.join(known)}")
+    return known[name]
+
+
+def compare(found: Sequence[Files], layout: Layout, release: Release | None) -> list[str]:
+    """Lines that compare the numbers of files with those of the release, and list missing files."""
+    counts = {
+        "subjects": len(found),
+        **{kind: sum(getattr(files, kind.rstrip("s")) is not None for files in found) for kind in KINDS},
+    }
+    lines = []
+    if release is not None:
+        for kind, count in counts.items():
+            held = getattr(release, kind)
+            if held:  # 0: a kind that the release does not have
+                less = f"{abs(held - count)} {'too few' if count < held else 'more'}"
+                verdict = "complete" if count == held else less
+                lines.append(f"{kind}: {count} found, {held} in {release.title} {release.version}: {verdict}")
+        lines += _missing("subjects", sorted(set(layout.complete()) - {files.subject for files in found}))
+    for kind in KINDS:
+        without = [files.subject for files in found if getattr(files, kind.rstrip("s")) is None]
+        # A kind that no subject has is not reported as missing.
+        if len(without) < len(found):
+            lines += _missing(kind, without)
+    return lines
+
+
+def _missing(kind: str, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return [f"{kind} missing: {', '.join(names[:NAMED])}{more}"]
+
+
+def _release(record: dict[str, str]) -> Release:
+    counts = {kind: int(record[kind]) if record[kind] else None for kind in ("subjects", *KINDS)}
+    return Release(**{**record, **counts})  # type: ignore[arg-type]

@@ -1,0 +1,188 @@
+"""Subject sheet: one row per subject with its split and its files, validated when written and when read."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from uadbench.data.index import splits
+from uadbench.data.index.layout import Files, Layout
+from uadbench.errors import HarnessError
+from uadbench.files import atomic
+from uadbench.modalities import NAMES
+from uadbench.packaged import SCHEMAS
+
+SCHEMA = SCHEMAS / "subject.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One subject. `root` is absolute, or relative to the folder of the sheet; the files are relative to `root`."""
+
+    subject: str
+    split: str
+    root: str
+    t1: str
+    t2: str
+    mask: str
+    drawn_on: str
+    problem: str
+    unmasked: str = ""  # "healthy": no mask because the subject has no lesion
+    flair: str = ""
+    t1c: str = ""
+    brain: str = ""
+
+    @property
+    def reference(self) -> str:
+        """Modality of the scan that is registered to the template, the first available; "" without a scan."""
+        return next((name for name in NAMES if getattr(self, name)), "")
+
+
+#: treatment of test subjects without a mask: they count as lost, are left out of the sheet, or count as healthy
+UNMASKED = ("lost", "leave_out", "healthy")
+#: columns that sheets of earlier versions lack
+LATER = ("unmasked", "flair", "t1c", "brain")
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The rows of a sheet and its path."""
+
+    path: Path
+    rows: tuple[Row, ...]
+
+    def file(self, row: Row, kind: str) -> Path | None:
+        """Path of the scan of a modality, `mask`, `drawn_on` or `brain`, for any working folder; None if missing."""
+        name = getattr(row, kind)
+        return self.root(row) / name if name else None
+
+    def root(self, row: Row) -> Path:
+        """Absolute path of the folder of the row's data set."""
+        return (self.path.parent.absolute() / row.root).resolve()
+
+
+def index(
+    layout: Layout,
+    root: Path,
+    *,
+    role: str = "healthy",
+    validation: int = 0,
+    seed: int = 0,
+    listed: Path | None = None,
+    subset: str = "all",
+    exclude: Sequence[str] = (),
+    unmasked: str = "lost",
+) -> list[tuple[Files, str]]:
+    """Subjects of `layout` below `root`, each with its split, sorted by name.
+
+    `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
+    "test" (the part `subset` of them; with `unmasked` "leave_out" only those with a mask). Raises HarnessError for a
+    folder without subjects, an unknown name in `exclude`, and a test set without masks.
+    """
+    found = find(layout, root)
+    unknown = sorted(set(exclude) - {files.subject for files in found})
+    if unknown:
+        raise HarnessError(
+            f"exclude: no subject {', '.join(unknown)} in {root}; its names look like {found[0].subject}"
+        )
+    # The subset is determined on the whole release, before exclusions.
+    chosen = splits.subset([files.subject for files in found], subset)
+    kept = {files.subject: files for files in found if files.subject in chosen and files.subject not in exclude}
+    if role == "test" and not any(files.mask for files in kept.values()):
+        raise HarnessError(f"{root}: {len(kept)} subjects but not one mask; a test set needs them: {layout.expected}")
+    if role == "test":
+        if unmasked == "leave_out":
+            kept = {name: files for name, files in kept.items() if files.mask}
+        parts = dict.fromkeys(kept, "test")
+    elif listed is not None:
+        parts = splits.by_list(listed, list(kept))
+    else:
+        parts = splits.by_rule(kept, validation, seed)
+    return [(kept[name], parts[name]) for name in sorted(kept) if parts[name] != "left out"]
+
+
+def find(layout: Layout, root: Path) -> list[Files]:
+    """Subjects of `layout` below `root`. Raises HarnessError without any."""
+    if not (root.is_file() if layout.reads_file else root.is_dir()):
+        kind = "file; give" if layout.reads_file else "folder; give the folder that holds"
+        raise HarnessError(f"{root}: no such {kind} {layout.expected}")
+    found = layout.subjects(root)
+    if not found:
+        where = "in" if layout.reads_file else "below"
+        raise HarnessError(f"{root}: holds no scan; expected {layout.expected} {where} it")
+    if layout.has_mask and not any(files.mask for files in found):
+        raise HarnessError(f"{root}: {len(found)} scans but not one mask; unpack the masks of the data set beside them")
+    return found
+
+
+def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmasked: str = "lost") -> Sheet:
+    """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is stored relative to the sheet.
+
+    unmasked: one of UNMASKED, for test subjects.
+    """
+    folder = root.parent if root.is_file() else root
+    noted = folder if folder.is_absolute() else Path(os.path.relpath(folder, path.parent))
+    rows = tuple(
+        Row(
+            subject=files.subject,
+            split=part,
+            root=noted.as_posix(),
+            **{name: _noted(getattr(files, name)) for name in NAMES},
+            mask=_noted(files.mask),
+            drawn_on=_noted(files.drawn_on),
+            problem=files.problem,
+            unmasked="healthy" if unmasked == "healthy" and part == "test" and not files.mask else "",
+            brain=_noted(files.brain),
+        )
+        for files, part in subjects
+    )
+    _check(path, rows)
+    with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, [field.name for field in fields(Row)], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(asdict(row) for row in rows)
+    return Sheet(path, rows)
+
+
+def read(path: Path) -> Sheet:
+    """Read and validate a sheet. Raises HarnessError naming the line and the column of an error."""
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such subject sheet; make it with `python -m uadbench index`")
+    with path.open(newline="", encoding="utf-8") as stream:
+        reader = csv.DictReader(stream)
+        wanted = [field.name for field in fields(Row)]
+        if sorted({*(reader.fieldnames or []), *LATER}) != sorted(wanted):
+            raise HarnessError(f"{path}: columns are {reader.fieldnames}; they must be {', '.join(wanted)}")
+        rows = tuple(Row(**{name: record.get(name) or "" for name in wanted}) for record in reader)
+    _check(path, rows)
+    return Sheet(path, rows)
+
+
+def _noted(path: Path | None) -> str:
+    return path.as_posix() if path else ""
+
+
+def _check(path: Path, rows: Sequence[Row]) -> None:
+    """Raise HarnessError for a row that violates the schema, a duplicate subject, or a sheet without rows."""
+    import jsonschema
+    import yaml
+
+    if not rows:
+        raise HarnessError(
+            f"{path}: the sheet has no subjects; run `python -m uadbench index` on a folder that has some"
+        )
+    validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
+    seen: set[str] = set()
+    for line, row in enumerate(rows, start=2):
+        error = next(iter(validator.iter_errors(asdict(row))), None)
+        if error is not None:
+            raise HarnessError(f"{path}, line {line}, {'/'.join(map(str, error.path))}: {error.message}")
+        # File systems of macOS and Windows are case-insensitive.
+        if row.subject.casefold() in seen:
+            raise HarnessError(
+                f"{path}, line {line}: subject {row.subject} stands there twice, capitals aside; name each once"
+            )
+        seen.add(row.subject.casefold())

@@ -1,0 +1,86 @@
+"""Settings of preprocessing, validated before anything runs, and named protocols that set them all at once.
+
+The steps, in order, independent of the settings:
+
+1. The T1 is read and its brain extracted: by the template, by a named program, or by the scan's own empty background.
+2. The brain is registered to the template: 12 degrees of freedom, mutual information (`ants_registration`).
+3. The T2, and a further scan on whose voxels a mask is delineated, is registered rigidly to the T1 and follows it.
+4. Scans are resampled linearly to the packed grid in one step, labels by `labels`.
+5. Grey values of the brain are scaled to [0, 1] by `normalisation`; all else is 0.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from uadbench.errors import HarnessError
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """All settings that change the output of preprocessing. Defaults: the protocol `disyre`."""
+
+    RENAMED: ClassVar[dict[str, str]] = {"intensity": "normalisation", "p99_brain": "p99_5_brain"}
+
+    template: str = "mni152"  # `mni152`, or the path of a skull-stripped T1 template such as SRI24 (UPD_study)
+    spacing: float = 1.0  # mm, voxel size of the packed arrays; with `side` only from slice to slice
+    side: int = 0  # voxels, side of packed slices, the centre square of the template; 0: the box of its brain
+    normalisation: Literal["p98", "max", "p99_5_brain"] = (
+        "p98"  # scaling of grey values, see uadbench/data/preprocessing/normalisation.py
+    )
+    brain: Literal["template", "none", "hd-bet", "synthstrip", "robex"] = (
+        "template"  # brain extraction of whole heads; `none`: every scan is already extracted
+    )
+    labels: Literal["classes", "above_0.4"] = (
+        "classes"  # class of the largest fraction; or 1 where the interpolated label is above 0.4 (UPD_study)
+    )
+
+    edges: Literal["shared", "plain"] = (
+        "shared"  # of the brain, see uadbench/data/preprocessing/transform.py; plain: UPD_study
+    )
+
+    def __post_init__(self) -> None:
+        if not 0.5 <= self.spacing <= 10:
+            raise ValueError(f"spacing must be 0.5 to 10 mm, not {self.spacing}")
+        if self.side and not 16 <= self.side <= 512:
+            raise ValueError(f"side must be 0, or 16 to 512 voxels, not {self.side}")
+
+
+#: settings of `protocol: NAME`; settings beside it override them
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    # Public code of Naval Marimont et al. 2024: 1 mm, slices scored by windows of 128 x 128, divided by the 98th
+    # percentile of the volume. The paper itself refers to the preprocessing of UPD_study.
+    "disyre": {"spacing": 1.0, "side": 0, "normalisation": "p98", "labels": "classes"},
+    # UPD_study (Lagogiannis et al. 2024): slices of 1 mm, cropped to a square and resized to 128 x 128, divided by the
+    # maximum, labels above 0.4, and the rim of the brain that interpolation leaves. Its template is SRI24
+    # (`template: PATH`), its brain extraction ROBEX (`brain: robex`).
+    "upd": {"spacing": 1.0, "side": 128, "normalisation": "max", "labels": "above_0.4", "edges": "plain"},
+}
+
+
+def settings(values: dict[str, object]) -> Preprocessing:
+    """The settings defined by `values`, with an optional `protocol`.
+
+    Raises HarnessError naming an unknown key or protocol, a wrong type or a value out of range.
+    """
+    from uadbench.validation import build
+
+    if not isinstance(values, dict):
+        raise HarnessError(f"preprocessing: {values!r} is not a mapping of settings")
+    own = dict(values)
+    name = own.pop("protocol", "disyre")
+    if name not in PROTOCOLS:
+        raise HarnessError(f"preprocessing.protocol: {name!r} is unknown; there are {', '.join(PROTOCOLS)}")
+    made: Preprocessing = build(Preprocessing, {**PROTOCOLS[str(name)], **own}, "preprocessing")
+    return made
+
+
+def parse(text: str) -> Preprocessing:
+    """The settings in a JSON text. Raises HarnessError if it is no JSON or if `settings` refuses it."""
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise HarnessError(f'preprocessing: {text!r} is no JSON ({error}); give e.g. {{"spacing": 1.0}}') from error
+    return settings(values)

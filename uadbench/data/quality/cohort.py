@@ -1,0 +1,184 @@
+"""Quality of a cohort: measurement of every subject, comparison within the cohort, and flags."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uadbench.data.index.sheet import Row, Sheet
+from uadbench.data.preprocessing import geometry
+from uadbench.data.preprocessing import template as templates
+from uadbench.data.preprocessing.report import Outcome
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.data.quality import measures, montage, rules
+from uadbench.data.quality.rules import BY_KEY, MEASURES, Flag, Limits
+from uadbench.errors import HarnessError
+from uadbench.files import atomic, read_json
+from uadbench.modalities import NAMES
+
+#: statuses of a subject as `preprocess` reports them, in words
+STATUSES = {"done": "used", "partial": "partly lost", "lost": "lost"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One subject of the sheet: status as reported, `notes` the lines of the report with a reason.
+
+    Lost ones have neither values nor pictures (JPEG by caption).
+    """
+
+    name: str
+    split: str
+    status: str
+    notes: Sequence[Outcome] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
+    histograms: Mapping[str, np.ndarray] = field(default_factory=dict)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    flags: Sequence[Flag] = ()
+
+    @property
+    def flagged(self) -> set[str]:
+        """Keys of the flagged measures."""
+        return {flag.key for flag in self.flags}
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The subjects of a data set, the limits of each measure, and the mean histogram of each modality."""
+
+    dataset: str
+    simulated: bool
+    settings: Mapping[str, Any]
+    subjects: Sequence[Subject]
+    limits: Mapping[str, Limits]
+    means: Mapping[str, np.ndarray]
+
+    def values(self, key: str) -> list[float]:
+        """Values of a measure, of the subjects that have it."""
+        return [subject.values[key] for subject in self.subjects if key in subject.values]
+
+    @property
+    def common(self) -> list[str]:
+        """Measures flagged in more than half of the subjects that have them (and of four), probably by the settings."""
+        counts = Counter(flag.key for subject in self.subjects for flag in subject.flags)
+        return [key for key in BY_KEY if counts[key] > max(len(self.values(key)), rules.LEAST - 1) / 2]
+
+
+def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], threads: int = 1) -> Cohort:
+    """Measure and flag every subject of the sheet.
+
+    Raises HarnessError for a subject without a report, without a folder, or with settings that differ from the rest.
+    """
+    reported: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        reported.setdefault(outcome.subject, []).append(outcome)
+    missing = [row.subject for row in sheet.rows if row.subject not in reported]
+    if missing:
+        raise HarnessError(
+            f"{dataset}: {len(missing)} subjects stand in no report, {missing[0]} first; preprocess them"
+        )
+    begun = [_begun(row, reported[row.subject]) for row in sheet.rows]
+    records = {subject.name: _record(registered / subject.name) for subject in begun if subject.status != "lost"}
+    settings = _settings(registered, records)
+    target = _brain(registered, settings) if records else np.zeros((0, 0, 0), bool)
+
+    def measured(subject: Subject) -> Subject:
+        return _measured(subject, registered / subject.name, records[subject.name], target)
+
+    # Decompression of files, which releases the GIL, takes most of the time.
+    with ThreadPoolExecutor(max(threads, 1)) as pool:
+        done = dict(zip(records, pool.map(measured, [s for s in begun if s.status != "lost"]), strict=True))
+    simulated = any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows)
+    return compared(dataset, simulated, settings, [done.get(subject.name, subject) for subject in begun])
+
+
+def compared(dataset: str, simulated: bool, settings: Mapping[str, Any], subjects: Sequence[Subject]) -> Cohort:
+    """The cohort of measured subjects, with distances between histograms and flags."""
+    means = {
+        name: np.mean(shares, axis=0)
+        for name in NAMES
+        if (shares := [subject.histograms[name] for subject in subjects if name in subject.histograms])
+    }
+    subjects = [
+        replace(
+            subject,
+            values={
+                **subject.values,
+                **{f"histogram_{m}": measures.distance(h, means[m]) for m, h in subject.histograms.items()},
+            },
+        )
+        for subject in subjects
+    ]
+    limits = {
+        measure.key: rules.limits(measure, [s.values[measure.key] for s in subjects if measure.key in s.values])
+        for measure in MEASURES
+    }
+    flagged = [replace(subject, flags=rules.flags(subject.values, limits)) for subject in subjects]
+    return Cohort(dataset, simulated, settings, flagged, limits, means)
+
+
+def write(cohort: Cohort, path: Path) -> None:
+    """Write quality.csv: one row per subject of the sheet, lost ones with file and reason and without numbers."""
+    with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["subject", "split", "status", "file", "reason", *BY_KEY, "flags"])
+        for subject in cohort.subjects:
+            numbers = [f"{subject.values[key]:.6g}" if key in subject.values else "" for key in BY_KEY]
+            files, reasons = ("; ".join(getattr(note, part) for note in subject.notes) for part in ("file", "reason"))
+            flags = "; ".join(f"{flag.key} {flag.side}" for flag in subject.flags)
+            writer.writerow([subject.name, subject.split, subject.status, files, reasons, *numbers, flags])
+
+
+def _begun(row: Row, outcomes: Sequence[Outcome]) -> Subject:
+    """The subject by its report: lost if any line is."""
+    said = {outcome.status for outcome in outcomes}
+    status = next(status for status in ("lost", "partial", "done") if status in said)
+    return Subject(row.subject, row.split, status, [outcome for outcome in outcomes if outcome.reason])
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    path = folder / "subject.json"
+    if not path.is_file():
+        raise HarnessError(f"{path}: a report says that this subject is done, but it is not there; preprocess it again")
+    record: dict[str, Any] = read_json(path)
+    return record
+
+
+def _settings(registered: Path, records: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """The common settings of all records; an empty dict without records. Raises HarnessError if they differ."""
+    settings: dict[str, Any] = next((record["settings"] for record in records.values()), {})
+    for name, record in records.items():
+        if record["settings"] != settings:
+            raise HarnessError(f"{registered / name}: has other settings than the rest; preprocess it again")
+    return settings
+
+
+def _brain(registered: Path, settings: Mapping[str, Any]) -> np.ndarray:
+    """The template's brain (X, Y, Z), bool, on the grid of the packed arrays."""
+    try:
+        chosen = Preprocessing(**settings)
+    except TypeError as error:
+        raise HarnessError(
+            f"{registered}: was made with other settings than there are now; preprocess again"
+        ) from error
+    template = templates.load(chosen.template)
+    return geometry.sample(template.mask, template.affine, template.packed(chosen)) > 0.5
+
+
+def _measured(subject: Subject, folder: Path, record: dict[str, Any], target: np.ndarray) -> Subject:
+    volumes = measures.read(folder)
+    if volumes.brain.shape != target.shape:
+        raise HarnessError(f"{folder}: its volumes are not on the grid of its settings; preprocess it again")
+    return replace(
+        subject,
+        values=measures.measure(volumes, record, target),
+        histograms={name: measures.histogram(image) for name, image in volumes.images.items()},
+        pictures=montage.all_of(folder, volumes),
+    )

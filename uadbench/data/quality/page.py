@@ -1,0 +1,110 @@
+"""Quality page of a data set: one self-contained HTML file with all pictures embedded, readable offline."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from uadbench.data.quality import charts, montage, rules
+from uadbench.data.quality.cohort import STATUSES, Cohort, Subject
+from uadbench.data.quality.rules import BY_KEY, MEASURES, Measure
+from uadbench.files import atomic
+from uadbench.templates import template
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Summary of one measure over the cohort, at the top of the page."""
+
+    measure: Measure
+    count: int
+    spread: str
+    flagged: Sequence[str]
+    chart: Markup
+
+
+def write(cohort: Cohort, path: Path) -> None:
+    """Write the page at `path`."""
+    overviews = [overview for measure in MEASURES if (overview := _overview(cohort, measure))]
+    parts = template(TEMPLATE).generate(
+        cohort=cohort,
+        counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
+        splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in _parts(cohort)},
+        statuses=STATUSES,
+        lost=[(subject, note) for subject in cohort.subjects for note in subject.notes if note.status != "done"],
+        noted=_noted(cohort),
+        flagged=[subject for subject in cohort.subjects if subject.flags],
+        overviews=overviews,
+        exclude=exclusion(cohort),
+        common=[BY_KEY[key].title for key in cohort.common],
+        settings=json.dumps(cohort.settings, indent=1, sort_keys=True),
+        rules=rules,
+        colours={"brain": _css(montage.BRAIN), "lesion": _css(montage.LESION)},
+        facts=lambda subject: [(m, subject.values[m.key]) for m in MEASURES if m.key in subject.values],
+        ranges={overview.measure.key: overview.spread for overview in overviews},
+        curves=lambda subject: _curves(cohort, subject),
+        picture=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
+    )
+    with atomic(path) as partial, partial.open("w", encoding="utf-8") as file:
+        file.writelines(parts)
+
+
+def exclusion(cohort: Cohort) -> str:
+    """Config lines that exclude flagged subjects, except by measures flagged in most; empty without such subjects."""
+    names = [subject.name for subject in cohort.subjects if subject.flagged - set(cohort.common)]
+    if not names:
+        return ""
+    return yaml.safe_dump({"datasets": {cohort.dataset: {"exclude": names}}}, default_flow_style=None, width=100)
+
+
+def _noted(cohort: Cohort) -> dict[str, list[str]]:
+    """Notes on subjects that are used, with the names of all subjects of each note."""
+    noted: dict[str, list[str]] = {}
+    for subject in cohort.subjects:
+        for note in subject.notes:
+            if note.status == "done":
+                noted.setdefault(note.reason, []).append(subject.name)
+    return noted
+
+
+def _parts(cohort: Cohort) -> list[str]:
+    return list(dict.fromkeys(subject.split for subject in cohort.subjects))
+
+
+def _overview(cohort: Cohort, measure: Measure) -> Overview | None:
+    values = cohort.values(measure.key)
+    if not values:
+        return None
+    limits = cohort.limits[measure.key]
+    spread = f"{measure.text(limits.median)} ({measure.number(min(values))} to {measure.number(max(values))})"
+    flagged = [s.name for s in cohort.subjects if any(flag.key == measure.key for flag in s.flags)]
+    return Overview(measure, len(values), spread, flagged, charts.distribution(values, limits.low, limits.high))
+
+
+def _curves(cohort: Cohort, subject: Subject) -> list[tuple[str, Markup]]:
+    """The subject's histogram of each modality beside the cohort's mean, by name."""
+    # The last bin holds all saturated voxels and would dwarf the others.
+    tops = {name: 2 * float(mean[:-1].max()) for name, mean in cohort.means.items()}
+    return [
+        (name.upper(), charts.curve(shares, cohort.means[name], tops[name]))
+        for name, shares in subject.histograms.items()
+    ]
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*colour)
+
+
+def about(cohort: Cohort) -> dict[str, Any]:
+    """Numbers of subjects that are used, partly lost, lost and flagged, for a line on the terminal."""
+    counts = {word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()}
+    return {**counts, "flagged": sum(bool(s.flags) for s in cohort.subjects)}

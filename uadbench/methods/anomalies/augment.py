@@ -1,0 +1,111 @@
+"""Augmentation of healthy slices, batched on the device; the background stays 0.
+
+Kinds, ranges and probabilities are those of the public DISYRE code (snavalm/disyre), which applies them before the
+corruption, so that the network's target is the augmented image. Slices are warped whole and cropped afterwards: warping
+a crop would fill the region beyond its border with black wedges.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from uadbench.methods.anomalies.draws import Draws
+from uadbench.methods.anomalies.filters import gaussian_blur, interpolated
+
+
+def warped(
+    images: Tensor, generator: torch.Generator, spacing: float = 1.0, mirror: float = 0.5, geometry: float = 0.1
+) -> Tensor:
+    """Images (N, 1, H, W) mirrored along either axis, rotated, scaled and elastically shifted; `spacing` in mm.
+
+    Each transform applies to an image with its probability: mirroring of either axis (`mirror`); rotation up to 15
+    degrees, scaling .75-1.25, elastic shifts of some mm (`geometry`). Values from outside of an image are 0.
+    """
+    draws = Draws(len(images), generator)
+    for axis in (-2, -1):
+        images = torch.where(_wide(draws.chance(mirror)), images.flip(axis), images)
+    zero = torch.zeros(len(images), device=images.device)
+    angle = torch.where(draws.chance(geometry), draws.uniform(-math.pi / 12, math.pi / 12), zero)
+    scale = torch.where(draws.chance(geometry), draws.uniform(0.75, 1.25), zero + 1)
+    shift = torch.where(draws.chance(geometry), draws.uniform(1.0, 4.0) / spacing, zero)
+    size = (images.shape[-2], images.shape[-1])
+    field = torch.randn((len(images), 2, 5, 5), generator=generator, device=images.device)
+
+    def warp(part: Tensor, at: Any) -> Tensor:
+        return _warp(part, angle[at], scale[at], interpolated(field[at], size) * _wide(shift[at]))
+
+    return changed(images, (angle != 0) | (scale != 1) | (shift != 0), warp)
+
+
+def cropped(images: Tensor, patch: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """A random crop (N, 1, h, w) of each image (N, 1, H, W): `patch` (h, w), or the image where that is smaller."""
+    count, _, height, width = images.shape
+    draws = Draws(count, generator)
+    h, w = min(patch[0], height), min(patch[1], width)
+    rows = draws.choice(height - h + 1)[:, None] + torch.arange(h, device=images.device)
+    columns = draws.choice(width - w + 1)[:, None] + torch.arange(w, device=images.device)
+    which = torch.arange(count, device=images.device)[:, None, None]
+    return images[which, 0, rows[:, :, None], columns[:, None, :]][:, None]
+
+
+def recoloured(images: Tensor, generator: torch.Generator, spacing: float = 1.0, probability: float = 0.15) -> Tensor:
+    """Images (N, 1, H, W) in [0, 1] with augmented grey values; the background stays 0, all else above it.
+
+    Each transform applies with `probability`: brightness x .9-1.1, gamma .5-2, plain and inverted, noise up to .05;
+    blur of .5-1.5 mm (`spacing` in mm) with half of it, since the public code blurs one channel in two.
+    """
+    foreground = images > 0
+    draws = Draws(len(images), generator)
+    hit, brightness = draws.chance(probability), _wide(draws.uniform(0.9, 1.1))
+    images = changed(images, hit, lambda part, at: (part * brightness[at]).clamp(0, 1))
+    hit, gamma = draws.chance(probability), _wide(_gamma(draws))
+    images = changed(images, hit, lambda part, at: part.clamp_min(1e-6) ** gamma[at])
+    hit, inverted = draws.chance(probability), _wide(_gamma(draws))
+    images = changed(images, hit, lambda part, at: 1 - (1 - part).clamp_min(1e-6) ** inverted[at])
+    hit, deviation = draws.chance(probability), _wide(draws.uniform(0.0, 0.05))
+    images = changed(images, hit, lambda part, at: part + deviation[at] * _noise(part, generator))
+    hit, sigma = draws.chance(probability / 2), draws.uniform(0.5, 1.5) / spacing
+    images = changed(images, hit, lambda part, at: gaussian_blur(part, sigma[at], 1.5 / spacing))
+    return images.clamp(1e-3, 1) * foreground
+
+
+def changed(images: Tensor, hit: Tensor, change: Callable[[Tensor, Any], Tensor]) -> Tensor:
+    """Images (N, 1, H, W), those selected by `hit` (N,) replaced by `change(part, at)`; `at` indexes the batch.
+
+    A CPU computes only these. A GPU computes all, since reading `hit` would wait for its queue.
+    """
+    if images.device.type != "cpu":
+        return torch.where(_wide(hit), change(images, slice(None)), images)
+    at = torch.nonzero(hit).flatten()
+    return images.index_copy(0, at, change(images[at], at)) if len(at) else images
+
+
+def _wide(values: Tensor) -> Tensor:
+    """Values (N,) as (N, 1, 1, 1)."""
+    return values[:, None, None, None]
+
+
+def _noise(images: Tensor, generator: torch.Generator) -> Tensor:
+    return torch.randn(images.shape, generator=generator, device=images.device)
+
+
+def _gamma(draws: Draws) -> Tensor:
+    """Exponents between .5 and 2, as often below 1 as above."""
+    return torch.where(draws.chance(0.5), draws.uniform(0.5, 1.0), draws.uniform(1.0, 2.0))
+
+
+def _warp(images: Tensor, angle: Tensor, scale: Tensor, moved: Tensor) -> Tensor:
+    """Images turned by angle (N,) and enlarged by scale (N,) around their middle, then moved by (N, 2, H, W) voxels."""
+    height, width = images.shape[-2:]
+    y = torch.arange(height, device=images.device, dtype=images.dtype)[None, :, None] - (height - 1) / 2
+    x = torch.arange(width, device=images.device, dtype=images.dtype)[None, None, :] - (width - 1) / 2
+    cosine, sine = (angle.cos() / scale)[:, None, None], (angle.sin() / scale)[:, None, None]
+    rows, columns = cosine * y + sine * x + moved[:, 0], cosine * x - sine * y + moved[:, 1]
+    grid = torch.stack([columns * 2 / max(width - 1, 1), rows * 2 / max(height - 1, 1)], -1)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=True)

@@ -1,0 +1,108 @@
+"""Synthetic corruption of DISYRE and MOOD22: a foreign patch blended in under a soft mask, and its schedule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from uadbench.methods.anomalies.augment import cropped, recoloured, warped
+from uadbench.methods.anomalies.foreign import foreign_patch
+from uadbench.methods.anomalies.shapes import random_masks
+from uadbench.methods.base import Batch
+from uadbench.methods.params import AnomalyParams
+from uadbench.methods.slices import patch_shape
+
+INSET = 32.0  # mm, half a side of the crops that the public DISYRE code (snavalm/disyre) takes foreign patches from
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """Healthy images, masks and foreign patches, each float32 (N, 1, H, W) in [0, 1]."""
+
+    healthy: Tensor
+    mask: Tensor
+    foreign: Tensor
+
+    def at(self, alpha: Tensor) -> Tensor:
+        """x = (1 - alpha m) x0 + alpha m x_fp for alpha (N,) in [0, 1] (Naval Marimont et al. 2024, eq. 1)."""
+        weight = alpha[:, None, None, None] * self.mask
+        return (1 - weight) * self.healthy + weight * self.foreign
+
+    def over(self, below: Anomaly) -> Anomaly:
+        """This anomaly blended over another of the same images, as one mask and one foreign patch.
+
+        At alpha = 1 the result is the image blended with `below` first and with this one after it.
+        """
+        mask = 1 - (1 - self.mask) * (1 - below.mask)
+        added = (1 - self.mask) * below.mask * below.foreign + self.mask * self.foreign
+        return Anomaly(self.healthy, mask, torch.where(mask > 0, added / mask.clamp_min(1e-12), 0).clamp(0, 1))
+
+
+def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
+    """Draw `params.anomalies` anomalies for every image of a batch of whole slices, cropped to the patch.
+
+    Foreign patches come from any position of a slice of another subject; all patches of an image from the same slice.
+    """
+    own, others = batch.rng["augmentation"], batch.rng["foreign augmentation"]
+    whole = warped(batch.images, own, spacing, params.mirror, params.geometry)
+    patch = patch_shape(params.patch, *whole.shape[-2:])
+    healthy = recoloured(cropped(whole, patch, own), own, spacing, params.p_intensity)
+    foreign = warped(batch.foreign, others, spacing, params.mirror, params.geometry)
+    anomaly = _anomaly(healthy, foreign, batch, params, spacing)
+    for _ in range(params.anomalies - 1):
+        anomaly = _anomaly(healthy, foreign, batch, params, spacing).over(anomaly)
+    return anomaly
+
+
+def _anomaly(healthy: Tensor, foreign: Tensor, batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
+    """One anomaly for every image: a mask at a random position in its brain, filled from a random foreign position."""
+
+    def voxels(lengths: tuple[float, float]) -> tuple[float, float]:
+        return lengths[0] / spacing, lengths[1] / spacing
+
+    mask, centres = random_masks(
+        healthy > 0,
+        batch.rng["anomalies"],
+        shapes=params.shapes,
+        size=voxels(params.size),
+        blob=voxels(params.blob),
+        soften=params.soften,
+        softness=voxels(params.softness),
+        whole=1 / spacing if params.whole_softness else None,
+        margin=params.margin / spacing,
+    )
+    size = (healthy.shape[-2], healthy.shape[-1])
+    moved = foreign_patch(foreign, centres, size, INSET / spacing, batch.rng["places"])
+    patch = recoloured(moved, batch.rng["foreign augmentation"], spacing, params.p_intensity)
+    return Anomaly(healthy, mask * (patch > 0) if params.tissue_only else mask, patch)
+
+
+def alpha_schedule(
+    steps: int,
+    first: float = 1e-3,
+    last: float = 0.2,
+    curve: Literal["rising", "falling", "flipped"] = "rising",
+) -> Tensor:
+    """Interpolation factors alpha_t, float32 (steps + 1,), alpha_0 = 0.
+
+    rising: alpha_t = 1 - k_t, nearly 1 at last, with k_t = sqrt(prod_{s <= t} (1 - beta_s)) and beta linear from
+    `first` to `last`: DDPM's schedule (Ho et al. 2020) shortened to 100 steps, for which its betas grow tenfold (Naval
+    Marimont et al. 2024, section 2). The public code (snavalm/disyre) has two other curves: falling, alpha_t = k_t, by
+    which it trains, so that a large t means little corruption; and flipped, k_{steps + 1 - t}, by which it restores.
+    """
+    beta = torch.linspace(first, last, steps, dtype=torch.float64)
+    kept = torch.cumprod(1 - beta, 0).sqrt()
+    values = {"rising": 1 - kept, "falling": kept, "flipped": kept.flip(0)}[curve]
+    return torch.cat([torch.zeros(1, dtype=torch.float64), values]).float()
+
+
+def restoration_times(total: int, step: int) -> list[int]:
+    """Times at which a multi-step restoration evaluates its network: total, total - step, … while above 0.
+
+    The intended reading of Algorithm 1 of Naval Marimont et al. 2024: its line 7 tests a variable that line 9 sets.
+    """
+    return [total - step * i for i in range(math.ceil(total / step))]

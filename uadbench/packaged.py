@@ -1,0 +1,6 @@
+"""Folders of the package that hold no code: published numbers, releases and lists (resources), and schemas."""
+
+from pathlib import Path
+
+RESOURCES = Path(__file__).resolve().parent / "resources"
+SCHEMAS = Path(__file__).resolve().parent / "schemas"

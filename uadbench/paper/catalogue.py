@@ -1,0 +1,33 @@
+"""Registry of the paper's tables and figures by file name: `figures/figure2.py` is the figure `figure2`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from types import ModuleType
+
+from uadbench.plugins import Plugins
+
+KINDS = {"tables": Plugins("table", "uadbench.paper.tables"), "figures": Plugins("figure", "uadbench.paper.figures")}
+
+
+def names(kind: str, methods: Iterable[str] | None = None, protocols: Collection[str] = ()) -> list[str]:
+    """Names of all tables or figures (`kind` is "tables" or "figures"), without importing them.
+
+    With `methods`, only those that an experiment with these methods and evaluation protocols can fill: a file may
+    declare `REQUIRES = "disyre"`, or `MIN_PROTOCOLS = 2` if it compares protocols.
+    """
+    files = KINDS[kind]
+    if methods is None:
+        return files.names()
+    declared = {name: files.literals(name) for name in files.names()}
+    present = {None, *methods}
+    return [
+        name
+        for name, literals in declared.items()
+        if literals.get("REQUIRES") in present and literals.get("MIN_PROTOCOLS", 0) <= len(protocols)
+    ]
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """Import a table or figure. Raises HarnessError that lists the known names for an unknown one."""
+    return KINDS[kind].load(name)

@@ -1,0 +1,52 @@
+"""Figure 1: components of a synthetic anomaly, and the forward process that corrupts an image step by step."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from uadbench.paper import style, tiles
+from uadbench.paper.inputs import Sources
+
+REQUIRES = "disyre"
+INPUTS = {"x0": "healthy image $x_0$", "mask": "shape mask $m$", "foreign": "foreign patch $x_{fp}$"}
+EXAMPLE = 0  # index of the example in the file
+WINDOW = (0.0, 1.0)  # grey values, of images and of the mask
+GAP, TITLE = 0.05, 0.22  # inches
+MOST = 6  # time steps, spread evenly over those in the file
+ROOM = 0.5  # inches for the labels of the axes of the schedule
+
+
+def make(sources: Sources) -> Figure:
+    """Draw x_0, m and x_fp above x_t for several t (Naval Marimont et al. 2024, Figure 1 and eq. 1)."""
+    data = tiles.read(sources.given("synthesis", "--synthesis"), [*INPUTS, "t", "xt", "alpha"])
+    simulated = bool(data.get("simulated", False)) or (sources.results_csv is not None and sources.results.simulated)
+    chosen = np.unique(np.linspace(0, len(data["t"]) - 1, min(MOST, len(data["t"]))).round().astype(int))
+    data |= {"t": data["t"][chosen], "alpha": data["alpha"][chosen], "xt": data["xt"][:, chosen]}
+    brain = data["x0"][EXAMPLE]
+    middle, half = tiles.centre(brain, 1.0), tiles.frame([(brain, 1.0)], margin=2.0)
+    width = (style.PAGE + GAP) / max(5, len(chosen)) - GAP
+    height = width * half[1] / half[0]
+    figure = style.new(style.PAGE, 2 * (TITLE + height) + 0.08, simulated, "Grey values of images and mask: 0 to 1.")
+
+    def left(k: int) -> float:
+        return k * (width + GAP)
+
+    for k, (key, title) in enumerate(INPUTS.items()):
+        axes = style.box(figure, left(k), TITLE, width, height)
+        tiles.show(axes, data[key][EXAMPLE], 1.0, WINDOW, middle, half)
+        axes.set_title(title, pad=3)
+    _schedule(figure, data, left(len(INPUTS)) + ROOM, style.PAGE - 0.05, height)
+    for k, (t, alpha) in enumerate(zip(data["t"], data["alpha"], strict=True)):
+        axes = style.box(figure, left(k), 2 * TITLE + height, width, height)
+        tiles.show(axes, data["xt"][EXAMPLE, k], 1.0, WINDOW, middle, half)
+        axes.set_title(rf"$x_t$,  $t={t:g}$,  $\alpha_t={alpha:.2f}$", pad=3)
+    return figure
+
+
+def _schedule(figure: Figure, data: tiles.Arrays, left: float, right: float, height: float) -> None:
+    """Plot the factors α_t of the images below, in the free space beside the inputs."""
+    axes = style.box(figure, left, TITLE, right - left, height - 0.4)
+    axes.plot(data["t"], data["alpha"], "o-", color=style.BLUE, clip_on=False)
+    axes.set(xlabel="time step $t$", ylabel=r"factor $\alpha_t$", ylim=(0, 1), yticks=[0, 0.5, 1], xticks=data["t"])
+    axes.set_title("schedule", pad=3)

@@ -1,0 +1,86 @@
+"""The numbers that Naval Marimont et al. 2024 print in Tables 1 and 2, read from `uadbench/resources/paper.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from uadbench.errors import HarnessError
+from uadbench.packaged import RESOURCES
+from uadbench.paper.summary import Summary
+
+PATH = RESOURCES / "paper.csv"
+OWN = ("disyre", "mood22")  # rows computed by the authors of the paper
+QUOTED = "upd"  # variant and protocol of all other rows: UPD_study
+COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mean", "std"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """Published values, one row of `rows` per number; columns as in `COLUMNS`, `std` is NaN where none is printed.
+
+    shown: whether they are displayed beside ours; False beside a simulated cohort, since they are of real scans. The
+    selection and order of the paper's tables apply in any case.
+    """
+
+    rows: pd.DataFrame
+    shown: bool = True
+
+    @classmethod
+    def read(cls, path: str | Path = PATH) -> Published:
+        """Read the file. Raises HarnessError if it is absent or lacks a column."""
+        if not Path(path).is_file():
+            raise HarnessError(f"{path}: no such file; give the table of published numbers with --published")
+        rows = pd.read_csv(path, keep_default_na=False, na_values={"mean": [""], "std": [""]})
+        missing = [column for column in COLUMNS if column not in rows.columns]
+        if missing:
+            raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
+        return cls(rows)
+
+    def get(self, table: str, method: str, task: str, score: str, metric: str) -> Summary | None:
+        """The number printed in `table` ("table1" or "table2"); None if the paper prints none, or if not `shown`."""
+        return self._numbers.get((table, method, task, score, metric)) if self.shown else None
+
+    def columns(self, table: str) -> set[tuple[str, str]]:
+        """(task, metric) of the shown numbers of `table`."""
+        rows = self.rows[self.rows["table"] == table]
+        return set(zip(rows["task"], rows["metric"], strict=True)) if self.shown else set()
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[str, ...], Summary]:
+        names = (self.rows[column] for column in ("table", "method", "task", "score", "metric", "mean", "std"))
+        return {
+            tuple(key): Summary(mean=float(mean), std=None if pd.isna(std) else float(std))
+            for *key, mean, std in zip(*names, strict=True)
+        }
+
+    def scores(self, table: str, method: str) -> list[str]:
+        """Names of the scores that `table` prints for `method`, in printed order."""
+        rows = self.rows[(self.rows["table"] == table) & (self.rows["method"] == method)]
+        return list(dict.fromkeys(rows["score"]))
+
+    def methods(self, table: str) -> list[tuple[str, str, str]]:
+        """(method, title, family) of the methods of `table`, in printed order."""
+        rows = self.rows[self.rows["table"] == table][["method", "title", "family"]].drop_duplicates()
+        return [(str(m), str(t), str(f)) for m, t, f in rows.itertuples(index=False)]
+
+
+def made_by(method: str) -> str:
+    """The protocol closest to that of the paper's row of a method, or of its variant, in Table 2."""
+    return "official" if method.partition("-")[0] in OWN else QUOTED
+
+
+def quoted(method: str, ran: Collection[str]) -> str:
+    """The method whose printed row of Table 2 belongs beside a method of this run; ran: all methods of this run.
+
+    Eight rows are quoted from UPD_study: their numbers belong beside the variant NAME-upd where that was run, else
+    beside NAME, the method as published by its authors.
+    """
+    base, _, variant = method.partition("-")
+    if variant == QUOTED:
+        return base
+    return "" if f"{method}-{QUOTED}" in ran else method

@@ -1,0 +1,123 @@
+"""Tidy table of results: reading, validation and summary over seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from uadbench.errors import HarnessError
+from uadbench.evaluation.columns import COLUMNS, NUMBERS
+from uadbench.paper.summary import Summary, summarise
+
+KEY = ["method", "seed", "task", "score", "metric"]
+SIMULATED = "simulated cohort – not comparable with the paper"
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows of results.csv of one protocol; all orders (tasks, methods) are those of first appearance."""
+
+    rows: pd.DataFrame
+    path: str
+    protocol: str = "full"
+
+    @classmethod
+    def read(cls, path: str | Path, protocol: str = "full") -> Results:
+        """Read results.csv. Raises HarnessError if it is absent, empty, lacks a column or holds a value twice."""
+        found = cls.read_all(path)
+        if protocol not in found:
+            raise HarnessError(f"{path}: no row has the protocol {protocol!r}; protocols there: {', '.join(found)}")
+        return found[protocol]
+
+    @classmethod
+    def read_all(cls, path: str | Path) -> dict[str, Results]:
+        """Read results.csv, by protocol in the order of first appearance. Raises HarnessError like `read`."""
+        if not Path(path).is_file():
+            raise HarnessError(f"{path}: no such file; write it with `python -m uadbench summarize`")
+        try:
+            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        except pd.errors.EmptyDataError:
+            rows = pd.DataFrame()
+        missing = [column for column in COLUMNS if column not in rows.columns]
+        if missing:
+            raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
+        if rows.empty:
+            raise HarnessError(f"{path}: holds no result; write it with `python -m uadbench summarize`")
+        try:
+            for column in NUMBERS:
+                rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
+            rows["seed"] = rows["seed"].astype(int)
+        except ValueError as error:
+            raise HarnessError(f"{path}: a number is malformed ({error}); write the file again") from error
+        rows["simulated"] = rows["simulated"].str.lower().isin(["true", "1", "yes"])
+        twice = rows[rows.duplicated([*KEY, "protocol"])]
+        if not twice.empty:
+            which = ", ".join(f"{key}={twice.iloc[0][key]}" for key in KEY)
+            raise HarnessError(f"{path}: {which} occurs twice; keep one experiment in the file")
+        parts = rows.groupby("protocol", sort=False)
+        return {str(protocol): cls(part.reset_index(drop=True), str(path), str(protocol)) for protocol, part in parts}
+
+    @property
+    def simulated(self) -> bool:
+        """True if any row comes from a simulated cohort."""
+        return bool(self.rows["simulated"].any())
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(dict.fromkeys(self.rows["task"]))
+
+    @property
+    def methods(self) -> list[tuple[str, str, str]]:
+        """(method, title, family) of each method; the title defaults to the name."""
+        first = self.rows.drop_duplicates("method")
+        return [(m, t or m, f) for m, t, f in zip(first["method"], first["title"], first["family"], strict=True)]
+
+    def title(self, method: str) -> str:
+        return {name: title for name, title, _ in self.methods}.get(method, method)
+
+    def scores(self, method: str) -> list[str]:
+        return list(dict.fromkeys(self.rows.loc[self.rows["method"] == method, "score"]))
+
+    def values(self, method: str, task: str, score: str, metric: str) -> pd.DataFrame:
+        """The rows of one number, one per seed, by seed."""
+        return self.rows.loc[self._numbers.get((method, task, score, metric), [])].sort_values("seed")
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[str, str, str, str], list[int]]:
+        """Labels of the rows of each number."""
+        found: dict[tuple[str, str, str, str], list[int]] = {}
+        names = (self.rows[column] for column in ("method", "task", "score", "metric"))
+        for label, *key in zip(self.rows.index, *names, strict=True):
+            found.setdefault((key[0], key[1], key[2], key[3]), []).append(label)
+        return found
+
+    def get(self, method: str, task: str, score: str, metric: str) -> Summary | None:
+        """One number over seeds, or None if results.csv does not hold it."""
+        rows = self.values(method, task, score, metric)
+        return summarise(*(rows[column].to_numpy() for column in ("seed", "value", "low", "high")))
+
+    def chance(self, task: str) -> float | None:
+        """Chance level of AP: the fraction of anomalous voxels among those evaluated."""
+        rows = self.rows[(self.rows["task"] == task) & (self.rows["voxels"] > 0)].dropna(subset=["positives"])
+        if rows.empty:
+            return None
+        # Methods may differ in the subjects they could score; the set with most subjects represents the task.
+        row = rows.sort_values("subjects", kind="stable").iloc[-1]
+        return float(row["positives"] / row["voxels"])
+
+    def subjects(self, task: str, method: str | None = None) -> tuple[str, str]:
+        """Numbers of subjects (used, left out) of a task, or of one method on it; a range if rows differ."""
+        rows = self.rows[self.rows["task"] == task]
+        if method is not None:
+            rows = rows[rows["method"] == method]
+        return _range(rows["subjects"]), _range(rows["left_out"])
+
+
+def _range(numbers: pd.Series) -> str:
+    whole = sorted({int(number) for number in numbers.dropna()})
+    if not whole:
+        return ""
+    return str(whole[0]) if len(whole) == 1 else f"{whole[0]}–{whole[-1]}"

@@ -1,0 +1,116 @@
+"""Style of figures: sizes of an IEEE page, one typeface, colour-blind-safe colours, reproducible files."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from uadbench.files import atomic
+from uadbench.paper.results import SIMULATED
+
+COLUMN = 3.5  # inches, one column of an IEEE page
+PAGE = 7.16  # inches, both columns
+LINE = 0.135  # inches, one line of the notes below a figure
+PER_INCH = 20.5  # characters per inch at the font size of notes
+DPI = 300
+# Okabe and Ito 2008, distinguishable with the common colour-vision deficiencies.
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+)  # fmt: skip
+GREY = "#595959"
+RED = "#FF0000"  # outline of the annotation, as in Figure 3 of the paper
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "STIXGeneral",  # Times-like, comes with matplotlib
+    "mathtext.fontset": "stix",
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "lines.markersize": 3.5,
+    "image.cmap": "gray",
+    "image.interpolation": "nearest",
+    "pdf.fonttype": 42,  # TrueType, which publishers' checks accept
+    "svg.fonttype": "none",
+    "savefig.dpi": DPI,
+    "figure.dpi": 100,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Apply the settings above, without the user's own matplotlibrc."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(cast(Any, SETTINGS))  # matplotlib's stub wants literal keys
+        yield
+
+
+def new(width: float, body: float, simulated: bool, note: str = "", constrained: bool = False) -> Figure:
+    """A figure of `width` inches with `body` inches for its content above the notes.
+
+    The notes are `note`, wrapped, and a warning for a simulated cohort. With `constrained` matplotlib arranges the
+    content within the body; otherwise axes are placed with `box`.
+    """
+    wrapped = [part for line in note.splitlines() for part in textwrap.wrap(line, round(width * PER_INCH))]
+    lines = [(text, GREY, "normal") for text in wrapped] + [(SIMULATED, VERMILLION, "bold")] * simulated
+    height = body + LINE * len(lines)
+    figure = Figure(figsize=(width, height))
+    FigureCanvasAgg(figure)
+    top = body
+    for text, colour, weight in lines:
+        y = 1 - (top + 0.02) / height
+        figure.text(0.5, y, text, ha="center", va="top", fontsize=7, color=colour, weight=weight)
+        top += LINE
+    if constrained:
+        rect = (0, 1 - body / height, 1, body / height)
+        figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.03, h_pad=0.03))
+    return figure
+
+
+def box(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes at a position in inches from the figure's upper left corner."""
+    across, down = figure.get_size_inches()
+    return figure.add_axes((left / across, 1 - (top + height) / down, width / across, height / down))
+
+
+def picture(axes: Axes) -> None:
+    """Prepare axes for an image: no ticks, no frame, black background, equal physical aspect."""
+    axes.set(xticks=[], yticks=[], facecolor="black", aspect="equal")
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+
+
+def save(figure: Figure, folder: Path, name: str) -> list[Path]:
+    """Write NAME.png (300 dpi) and NAME.pdf (vector, embedded fonts); the same figure gives the same bytes."""
+    metadata: dict[str, dict[str, str | None]] = {
+        "png": {"Software": None},
+        "pdf": {"Creator": "uadbench", "Producer": None, "CreationDate": None, "Title": name},
+    }
+    written = []
+    for suffix, entries in metadata.items():
+        path = folder / f"{name}.{suffix}"
+        with atomic(path) as partial:
+            figure.savefig(partial, dpi=DPI, metadata=entries)
+        written.append(path)
+    return written

@@ -1,0 +1,183 @@
+"""Tables independent of file format: columns, rows with our and the paper's numbers, chance level and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from uadbench.paper.comparisons import ALPHA, Comparisons
+from uadbench.paper.published import Published, quoted
+from uadbench.paper.results import SIMULATED, Results
+from uadbench.paper.summary import Summary
+from uadbench.registry import CONTROL
+
+METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}  # headings; tables of other metrics have their own
+BOLD = (
+    "Bold: significantly better than every other method of this run but controls (bootstrap over subjects and seeds, "
+    f"p < {ALPHA:g} after Holm's correction)."
+)
+PRINTED = 2  # digits of the paper's numbers
+PAPER = "Naval Marimont et al., ISBI 2024"
+Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None for other metrics
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric of one task; paper: whether the paper has any number for it."""
+
+    task: str
+    metric: str
+    paper: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: our numbers and the paper's, one entry per column, None where missing."""
+
+    section: str
+    label: str
+    method: str
+    title: str
+    family: str
+    score: str
+    ours: tuple[Summary | None, ...]
+    paper: tuple[Summary | None, ...]
+    ranked: bool = True  # False: never in bold (controls)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Content of a table for the writers of CSV, Markdown and LaTeX."""
+
+    name: str
+    caption: str
+    heads: tuple[str, str]  # headings of the section and the label
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    chance: Chance  # printed below all rows
+    notes: tuple[str, ...]
+    results: Results
+    best: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) in bold
+    section_chance: Mapping[str, Chance] = field(default_factory=dict)  # printed below the rows of each section
+    headings: Mapping[str, str] = field(default_factory=lambda: METRICS)  # headings of its metrics
+    warned: Mapping[tuple[str, str], str] = field(default_factory=dict)  # warnings by (method, task), for the CSV
+
+    def chance_at(self, row: Row) -> Chance:
+        """Chance levels for the comparison of a row."""
+        return self.section_chance.get(row.section, self.chance)
+
+    def chance_below(self, i: int) -> Chance | None:
+        """Chance levels to print right below row `i` if it is the last of its section; else None."""
+        last = i + 1 == len(self.rows) or self.rows[i + 1].section != self.rows[i].section
+        return self.section_chance.get(self.rows[i].section) if last else None
+
+    @property
+    def chance_last(self) -> Chance | None:
+        """Chance levels to print below all rows, or None."""
+        return None if self.section_chance or all(value is None for value in self.chance) else self.chance
+
+    @property
+    def banner(self) -> str | None:
+        return SIMULATED if self.results.simulated else None
+
+
+def columns(results: Results, published: Published, table: str, metrics: Iterable[str]) -> tuple[Column, ...]:
+    """One column per task and metric, tasks in the order of results.csv."""
+    printed = published.columns(table)
+    return tuple(Column(t, m, (t, m) in printed) for t in results.tasks for m in metrics)
+
+
+def method_row(
+    entry: tuple[str, str, str],
+    cols: tuple[Column, ...],
+    results: Results,
+    published: Published | None = None,
+    section: str | None = None,
+) -> Row:
+    """The line of one method, (method, title, family), by its final score: ours, and the paper's Table 2 if given.
+
+    section: defaults to its family; controls are not ranked.
+    """
+    method, title, family = entry
+    name = quoted(method, {ran for ran, _, _ in results.methods})
+    return Row(
+        section=family if section is None else section,
+        label=title,
+        method=method,
+        title=title,
+        family=family,
+        score="final",
+        ours=tuple(results.get(method, c.task, "final", c.metric) for c in cols),
+        paper=tuple(published.get("table2", name, c.task, "final", c.metric) if published else None for c in cols),
+        ranked=family != CONTROL,
+    )
+
+
+def chance(results: Results, cols: tuple[Column, ...]) -> Chance:
+    """Chance level of the AP columns; None for other metrics."""
+    return tuple(results.chance(column.task) if column.metric == "ap" else None for column in cols)
+
+
+def best(
+    rows: tuple[Row, ...], cols: tuple[Column, ...], group: Iterable[int], tests: Comparisons, protocol: str
+) -> frozenset[tuple[int, int]]:
+    """(row, column) of the method of a group of rows that is significantly better than every other one.
+
+    tests: of the differences of final scores under `protocol`. Unranked rows, columns of an untested metric, and
+    columns with one method have no best entry.
+    """
+    marked = set()
+    for j, column in enumerate(cols):
+        ranked = [i for i in group if rows[i].ranked and rows[i].ours[j] is not None]
+        for i in ranked:
+            others = [rows[other].method for other in ranked if other != i]
+            key = (protocol, column.task, column.metric, rows[i].method)
+            if others and all(tests.is_better(*key, other) for other in others):
+                marked.add((i, j))
+    return frozenset(marked)
+
+
+def chance_text(value: float) -> str:
+    """A chance level with at least three decimals and two significant digits."""
+    digits = 3
+    while digits < 8 and 0 < value < 10 ** (1 - digits):
+        digits += 1
+    return f"{value:.{digits}f}"
+
+
+def notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
+    """Notes below every table: seeds, subjects, chance, and the markup of our numbers and the paper's."""
+    protocol = [f"Evaluation protocol: {results.protocol}."] if results.protocol != "full" else []
+    return [*protocol, *shared_notes(results, rows)]
+
+
+def shared_notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
+    """The notes that do not depend on the protocol."""
+    counts = {task: results.subjects(task) for task in results.tasks}
+    subjects = ", ".join(f"{task} {used} ({left_out})" for task, (used, left_out) in counts.items())
+    differ = any("–" in text for pair in counts.values() for text in pair)
+    return [
+        seeds_note(rows),
+        f"Subjects evaluated (left out): {subjects}." + " A range: methods differ in it." * differ,
+        "Chance AP: share of anomalous voxels among the voxels evaluated.",
+        f"Italics: as printed by {PAPER}. Dash: not run here, or not in the paper."
+        if any(number for row in rows for number in row.paper)
+        else "Dash: not run here.",
+    ]
+
+
+def seeds_note(rows: tuple[Row, ...]) -> str:
+    """Note on the number of seeds behind the numbers of `rows`."""
+    counts: dict[int, list[str]] = {}
+    for row in rows:
+        for summary in row.ours:
+            if summary is not None:
+                counts.setdefault(len(summary.seeds), []).append(row.label)
+    if not counts:
+        return "No method of this table was run."
+    spread = "Mean ± sample standard deviation (n − 1) over"
+    if len(counts) == 1:
+        (count,) = counts
+        return "One seed, hence no standard deviation." if count == 1 else f"{spread} {count} seeds."
+    parts = [f"{count} for {', '.join(dict.fromkeys(counts[count]))}" for count in sorted(counts, reverse=True)]
+    return f"{spread} seeds, where there is more than one: {'; '.join(parts)}."

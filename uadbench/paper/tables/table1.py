@@ -1,0 +1,73 @@
+"""Table 1: AP of the single-step and of the multi-step restoration as a function of t and of the step size."""
+
+from __future__ import annotations
+
+import re
+
+from uadbench.paper import table
+from uadbench.paper.inputs import STEPWISE, Sources
+from uadbench.paper.table import Row, Table
+
+REQUIRES = "disyre"
+SECTIONS = {  # printed name, name of the number, pattern of the score's name
+    "single": ("single-step", "t", r"single/t=(\d+)"),
+    "multi": ("multi-step", "step_size", r"multi/step=(\d+)"),
+}
+
+
+def make(sources: Sources) -> Table:
+    """Build the table for `sources.stepwise` (Naval Marimont et al. 2024, Table 1)."""
+    results, published, method = sources.results, sources.published, sources.stepwise
+    cols = table.columns(results, published, "table1", ["ap"])
+    printed = published.scores("table1", method)
+    family = {name: family for name, _, family in results.methods}.get(method, "")
+    rows: list[Row] = []
+    for key, (section, symbol, pattern) in SECTIONS.items():
+        scores = wanted(key, pattern, printed, results.scores(method))
+        for score in scores:
+            rows.append(
+                Row(
+                    section=section,
+                    label=f"{symbol} = {_number(pattern, score)}",
+                    method=method,
+                    title=results.title(method),
+                    family=family,
+                    score=score,
+                    ours=tuple(results.get(method, column.task, score, "ap") for column in cols),
+                    paper=tuple(published.get("table1", method, column.task, score, "ap") for column in cols),
+                )
+            )
+    done = tuple(rows)
+    return Table(
+        name="table1",
+        caption=(
+            f"{results.title(method)}: AP of single-step restorations, AS = |x − P(x, t)|, as a function of the t that "
+            "the model is conditioned on (upper section), and of multi-step restorations as a function of step_size "
+            "(lower section)."
+        ),
+        heads=("Restoration", ""),
+        columns=cols,
+        rows=done,
+        chance=table.chance(results, cols),
+        notes=tuple(table.notes(results, done)),
+        results=results,
+    )
+
+
+def wanted(key: str, pattern: str, printed: list[str], present: list[str]) -> list[str]:
+    """Scores of one section: for single steps those in the paper, for step sizes all computed ones.
+
+    A run without any of the paper's t shows its own; without a run of the method only the paper's scores are listed.
+    """
+    printed = [score for score in printed if re.fullmatch(pattern, score)]
+    if not any(score.startswith(STEPWISE) for score in present):
+        return printed
+    computed = sorted((s for s in present if re.fullmatch(pattern, s)), key=lambda score: _number(pattern, score))
+    both = [score for score in computed if score in printed]
+    return both if key == "single" and both else computed
+
+
+def _number(pattern: str, score: str) -> int:
+    match = re.fullmatch(pattern, score)
+    assert match is not None
+    return int(match[1])

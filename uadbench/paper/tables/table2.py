@@ -1,0 +1,64 @@
+"""Table 2: AP and best possible Dice of every method on every task, by family, with controls below."""
+
+from __future__ import annotations
+
+from uadbench.paper import table
+from uadbench.paper.inputs import Sources
+from uadbench.paper.published import QUOTED
+from uadbench.paper.table import Table
+from uadbench.registry import CONTROL
+
+METRICS = ("ap", "dice")
+
+
+def make(sources: Sources) -> Table:
+    """Build the table (Naval Marimont et al. 2024, Table 2): methods of the paper and of this run."""
+    results, published = sources.results, sources.published
+    cols = table.columns(results, published, "table2", METRICS)
+    entries = order(published.methods("table2"), results.methods, absent=published.shown)
+    done = tuple(table.method_row(entry, cols, results, published) for entry in entries)
+    notes = table.notes(results, done)
+    notes.append(table.BOLD)
+    if "ATLAS" in results.tasks and published.shown:
+        notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
+    warnings = sources.histories.warnings(results) if sources.histories_csv else []
+    notes = [f"Warning: {warning.text}" for warning in warnings] + notes
+    return Table(
+        name="table2",
+        caption=(
+            "Localisation results of image-reconstruction (IR), feature-modelling (FM), attention-based (AB) and "
+            "self-supervised (S-S) methods and of controls: average precision (AP) and best possible Dice (⌈Dice⌉)."
+        ),
+        heads=("", "Method"),
+        columns=cols,
+        rows=done,
+        chance=table.chance(results, cols),
+        notes=tuple(notes),
+        results=results,
+        best=table.best(done, cols, range(len(done)), sources.comparisons, results.protocol),
+        warned={
+            cell: " ".join(warning.text for warning in warnings if cell in warning.cells)
+            for cell in {cell for warning in warnings for cell in warning.cells}
+        },
+    )
+
+
+def order(
+    paper: list[tuple[str, str, str]], ours: list[tuple[str, str, str]], absent: bool = False
+) -> list[tuple[str, str, str]]:
+    """(method, title, family) of every row: in the order of the paper, then methods that it lacks, controls last.
+
+    absent: whether methods of the paper that were not run have a row.
+    UPD_study's variant of a method follows it, or replaces it if the method itself was not run.
+    """
+    ran = {entry[0]: entry for entry in ours}
+    merged = []
+    for entry in paper:
+        variant = ran.get(f"{entry[0]}-{QUOTED}")
+        if entry[0] in ran or (absent and variant is None):
+            merged.append(ran.get(entry[0], entry))
+        if variant is not None:
+            merged.append(variant)
+    merged += [entry for entry in ours if entry not in merged]
+    families = [*dict.fromkeys(family for _, _, family in merged if family != CONTROL), CONTROL]
+    return sorted(merged, key=lambda entry: families.index(entry[2]))

@@ -1,0 +1,110 @@
+"""HTML writer of tables: a page of its own, sortable by a click on a heading, whose section a report embeds."""
+
+from __future__ import annotations
+
+from html import escape
+
+from uadbench.paper.summary import Summary
+from uadbench.paper.table import PRINTED, Chance, Table, chance_text
+
+DASH = "–"
+STYLE = """
+.paper-table { font: 14px/1.45 system-ui, sans-serif; color: #1b1f24; overflow-x: auto; }
+.paper-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.paper-table th, .paper-table td { padding: .25rem .7rem; border-bottom: 1px solid #d5dae0; text-align: right; }
+.paper-table td { white-space: nowrap; }
+.paper-table th:nth-child(-n+2), .paper-table td:nth-child(-n+2) { text-align: left; }
+.paper-table thead tr:last-child th { cursor: pointer; border-bottom: 2px solid #59626c; }
+.paper-table thead tr:first-child th { border-bottom: none; text-align: center; }
+.paper-table th[aria-sort=ascending]::after { content: " ▲"; }
+.paper-table th[aria-sort=descending]::after { content: " ▼"; }
+.paper-table .paper { color: #59626c; font-style: italic; } .paper-table tr.chance td { color: #59626c; }
+.paper-table .banner { background: #fff3e6; border: 1px solid #b34700; padding: .3rem .7rem; font-weight: 600; }
+.paper-table ul { color: #59626c; font-size: 12.5px; padding-left: 1.2rem; }
+""".strip()
+SCRIPT = """
+for (const table of document.querySelectorAll(".paper-table table")) {
+  const body = table.tBodies[0];
+  const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
+  heads.forEach((head, column) => head.addEventListener("click", () => {
+    const falling = head.getAttribute("aria-sort") !== "descending";
+    heads.forEach(other => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+    const key = row => row.cells[column].dataset.value ?? row.cells[column].textContent;
+    const order = (a, b) => {
+      const [x, y] = [key(a), key(b)], [m, n] = [parseFloat(x), parseFloat(y)];
+      if (isNaN(m) || isNaN(n)) return isNaN(m) && isNaN(n) ? x.localeCompare(y) : isNaN(m) ? 1 : -1;
+      return falling ? n - m : m - n;
+    };
+    [...body.rows].sort(order).forEach(row => body.append(row));
+  }));
+}
+""".strip()
+
+
+def render(table: Table) -> str:
+    """The HTML page of a table: our numbers, the paper's in italics to their right."""
+    return "\n".join(
+        [
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8" />',
+            f"<title>{escape(table.name)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>",
+            section(table),
+            f"<script>\n{SCRIPT}\n</script>\n</body>\n</html>\n",
+        ]
+    )
+
+
+def section(table: Table) -> str:
+    """The `<section>` of a table, without style and script."""
+    rows = []
+    for i, row in enumerate(table.rows):
+        cells = [f"<td>{escape(row.section)}</td>", f"<td>{escape(row.label)}</td>"]
+        for j, column in enumerate(table.columns):
+            cells.append(_cell(row.ours[j], bold=(i, j) in table.best))
+            if column.paper:
+                cells.append(_cell(row.paper[j], PRINTED, "paper"))
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+        if below := table.chance_below(i):
+            rows.append(_chance(table, below, row.section))
+    lines = [
+        '<section class="paper-table">',
+        *([f'<p class="banner">{escape(table.banner)}</p>'] if table.banner else []),
+        f"<p>{escape(table.caption)}</p>",
+        f"<table>\n<thead>\n{_head(table)}\n</thead>\n<tbody>",
+        *rows,
+        "</tbody>",
+        *([f"<tfoot>\n{_chance(table, last)}\n</tfoot>"] if (last := table.chance_last) else []),
+        "</table>",
+        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in table.notes)}</ul>",
+        "</section>",
+    ]
+    return "\n".join(lines)
+
+
+def _head(table: Table) -> str:
+    spans: dict[str, int] = {}
+    metrics = [f"<th>{escape(text)}</th>" for text in table.heads]
+    for column in table.columns:
+        spans[column.task] = spans.get(column.task, 0) + 1 + column.paper
+        metrics.append(f"<th>{escape(table.headings[column.metric])}</th>")
+        if column.paper:
+            metrics.append('<th class="paper">paper</th>')
+    tasks = "".join(f'<th colspan="{width}">{escape(task)}</th>' for task, width in spans.items())
+    return f'<tr><th colspan="2"></th>{tasks}</tr>\n<tr>{"".join(metrics)}</tr>'
+
+
+def _cell(number: Summary | None, digits: int | None = None, kind: str = "", bold: bool = False) -> str:
+    attribute = f' class="{kind}"' if kind else ""
+    if number is None:
+        return f"<td{attribute}>{DASH}</td>"
+    mean, *spread = number.text(digits).split(" ", 1)
+    text = " ".join([f"<b>{mean}</b>" if bold else mean, *spread])
+    return f'<td{attribute} data-value="{number.mean:.6g}">{text}</td>'
+
+
+def _chance(table: Table, chance: Chance, section: str = "") -> str:
+    cells = [f"<td>{escape(section)}</td><td>Chance AP</td>"]
+    for column, value in zip(table.columns, chance, strict=True):
+        text = "" if value is None else chance_text(value)
+        cells.append(f"<td>{text}</td>" + "<td></td>" * column.paper)
+    return f'<tr class="chance">{"".join(cells)}</tr>'

@@ -1,0 +1,133 @@
+"""LaTeX writer of tables with booktabs rules, for `\\input` in a two-column paper."""
+
+from __future__ import annotations
+
+import re
+
+from uadbench.paper.summary import Summary
+from uadbench.paper.table import PRINTED, Chance, Row, Table, chance_text
+
+DASH = "--"
+FITTING = 12  # columns of numbers that fit a two-column page; wider tables are scaled down
+SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"$<$",
+    ">": r"$>$",
+    "|": r"$|$",
+    "±": r"$\pm$",
+    "−": r"$-$",
+    "–": "--",
+    "—": "---",
+    "×": r"$\times$",
+    "⌈": r"$\lceil$",
+    "⌉": r"$\rceil$",
+    "α": r"$\alpha$",
+    "β": r"$\beta$",
+    **{character: "\\" + character for character in "&%$#_{}"},
+}
+
+
+def render(table: Table) -> str:
+    """The LaTeX text: a `table*` whose grey italic columns are the paper's numbers."""
+    mark = f"\\textbf{{{escape(table.banner[0].upper() + table.banner[1:])}.}} " if table.banner else ""
+    spec = "ll" + "".join("lr" if column.paper else "l" for column in table.columns)
+    wide = len(spec) - 2 > FITTING
+    lines = [
+        f"% needs \\usepackage{{booktabs,xcolor{',graphicx' if wide else ''}}}",
+        "\\begin{table*}[t]",
+        "\\centering",
+        f"\\caption{{{mark}{escape(table.caption)}}}",
+        f"\\label{{tab:{table.name}}}",
+        "\\def\\sd#1{\\,{\\scriptsize$\\pm$#1}}% standard deviation over seeds",
+        "\\def\\paper#1{\\textcolor{gray}{\\textit{#1}}}% as printed in the paper",
+        "\\footnotesize",
+        "\\setlength{\\tabcolsep}{2.5pt}",
+        *(["\\resizebox{\\textwidth}{!}{%"] if wide else []),
+        f"\\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
+        "\\toprule",
+        *_head(table),
+        "\\midrule",
+        *_body(table),
+        *(("\\midrule", _chance(table, last)) if (last := table.chance_last) else ()),
+        "\\bottomrule",
+        "\\end{tabular}" + "}" * wide,
+        "",
+        "\\smallskip",
+        "\\begin{minipage}{\\textwidth}\\scriptsize\\raggedright",
+        *(f"{escape(note)}" for note in table.notes),
+        "\\end{minipage}",
+        "\\end{table*}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text with LaTeX's special characters escaped and the symbols used here replaced."""
+    return re.sub("|".join(map(re.escape, SPECIAL)), lambda match: SPECIAL[match[0]], text)
+
+
+def _head(table: Table) -> list[str]:
+    """Two lines: the tasks, each over its columns with a rule below, and the metrics."""
+    spans: list[tuple[str, int]] = []
+    metrics = [escape(table.heads[0]), escape(table.heads[1])]
+    for column in table.columns:
+        width = 2 if column.paper else 1
+        if spans and spans[-1][0] == column.task:
+            spans[-1] = (column.task, spans[-1][1] + width)
+        else:
+            spans.append((column.task, width))
+        metrics.append(escape(table.headings[column.metric]))
+        if column.paper:
+            metrics.append(_printed("paper"))
+    tasks = ["", ""]
+    rules = []
+    start = 3
+    for task, width in spans:
+        tasks.append(f"\\multicolumn{{{width}}}{{c}}{{\\textbf{{{escape(task)}}}}}")
+        rules.append(f"\\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    return [" & ".join(tasks) + " \\\\", " ".join(rules), " & ".join(metrics) + " \\\\"]
+
+
+def _body(table: Table) -> list[str]:
+    lines: list[str] = []
+    section: str | None = None
+    for i, row in enumerate(table.rows):
+        if section is not None and row.section != section:
+            lines.append("\\midrule")
+        name = "" if row.section == section else f"\\textbf{{{escape(row.section)}}}"
+        section = row.section
+        lines.append(" & ".join([name, escape(row.label), *_cells(table, i, row)]) + " \\\\")
+        if below := table.chance_below(i):
+            lines.append(_chance(table, below))
+    return lines
+
+
+def _cells(table: Table, i: int, row: Row) -> list[str]:
+    cells = []
+    for j, column in enumerate(table.columns):
+        cells.append(_number(row.ours[j], (i, j) in table.best))
+        if column.paper:
+            cells.append(_printed(_number(row.paper[j], False, PRINTED)))
+    return cells
+
+
+def _chance(table: Table, chance: Chance) -> str:
+    cells = ["", "Chance AP"]
+    for column, value in zip(table.columns, chance, strict=True):
+        cells += ["" if value is None else chance_text(value)] + [""] * column.paper
+    return " & ".join(cells) + " \\\\"
+
+
+def _number(summary: Summary | None, bold: bool, digits: int | None = None) -> str:
+    if summary is None:
+        return DASH
+    mean, *spread = summary.text(digits).split(" ± ")
+    text = f"\\textbf{{{mean}}}" if bold else mean
+    return text + (f"\\sd{{{spread[0]}}}" if spread else "")
+
+
+def _printed(text: str) -> str:
+    return f"\\paper{{{text}}}"

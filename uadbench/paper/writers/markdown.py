@@ -1,0 +1,79 @@
+"""Markdown writer of tables, for a terminal, a repository or a report."""
+
+from __future__ import annotations
+
+import re
+
+from uadbench.paper.summary import Summary
+from uadbench.paper.table import PRINTED, Chance, Table, chance_text
+
+DASH = "–"
+
+
+def render(table: Table) -> str:
+    """The Markdown text: our numbers, the paper's in italics in the column to their right."""
+    head = [escape(text) for text in table.heads]
+    for column in table.columns:
+        head.append(f"{escape(column.task)} {table.headings[column.metric]}")
+        if column.paper:
+            head.append("*paper*")
+    lines = []
+    section = None
+    for i, row in enumerate(table.rows):
+        cells = ["" if row.section == section else f"**{escape(row.section)}**", escape(row.label)]
+        section = row.section
+        for j, column in enumerate(table.columns):
+            cells.append(_ours(row.ours[j], (i, j) in table.best))
+            if column.paper:
+                cells.append(_paper(row.paper[j]))
+        lines.append(cells)
+        if below := table.chance_below(i):
+            lines.append(_chance(table, below))
+    if last := table.chance_last:
+        lines.append(_chance(table, last))
+    parts = []
+    if table.banner:
+        parts.append(f"> **Note: {table.banner}.**")
+    parts.append(f"**{title(table.name)}.** {escape(table.caption)}")
+    parts.append(_align(head, lines))
+    parts.append("\n".join(f"- {escape(note)}" for note in table.notes))
+    return "\n\n".join(parts) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text with Markdown's special characters escaped."""
+    return re.sub(r"([\\|*_`<>])", r"\\\1", text)
+
+
+def title(name: str) -> str:
+    """A table or figure as it is called: "Table 2" of table2."""
+    return re.sub(r"(\d+)$", r" \1", name).capitalize()
+
+
+def _chance(table: Table, chance: Chance) -> list[str]:
+    cells = ["", "Chance AP"]
+    for column, value in zip(table.columns, chance, strict=True):
+        cells += ["" if value is None else chance_text(value)] + [""] * column.paper
+    return cells
+
+
+def _ours(summary: Summary | None, bold: bool) -> str:
+    if summary is None:
+        return DASH
+    mean, *spread = summary.text().split(" ", 1)
+    return " ".join([f"**{mean}**" if bold else mean, *spread])
+
+
+def _paper(summary: Summary | None) -> str:
+    return DASH if summary is None else f"*{summary.text(PRINTED)}*"
+
+
+def _align(head: list[str], lines: list[list[str]]) -> str:
+    widths = [max(3, *(len(line[k]) for line in [head, *lines])) for k in range(len(head))]
+
+    def line(cells: list[str]) -> str:
+        padded = [c.ljust(w) if k < 2 else c.rjust(w) for k, (c, w) in enumerate(zip(cells, widths, strict=True))]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = "|" + "|".join("-" * (w + 2) if k < 2 else "-" * (w + 1) + ":" for k, w in enumerate(widths)) + "|"
+    return "\n".join([line(head), rule, *map(line, lines)])

@@ -1,0 +1,79 @@
+"""CSV writer of tables: one row per number, ours and the paper's side by side, empty where missing."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from uadbench.paper.summary import Summary
+from uadbench.paper.table import Table
+
+HEAD = [
+    "table",
+    "section",
+    "method",
+    "title",
+    "family",
+    "task",
+    "score",
+    "metric",
+    "mean",
+    "std",
+    "low_one_seed",
+    "high_one_seed",
+    "seeds",
+    "best",
+    "paper_mean",
+    "paper_std",
+    "chance",
+    "subjects",
+    "left_out",
+    "simulated",
+    "note",
+]
+
+
+def render(table: Table) -> str:
+    """The CSV text.
+
+    `low_one_seed` and `high_one_seed` bound the 95 % bootstrap interval over subjects of one seed's number, averaged
+    over seeds: not an interval of the mean, whose spread over seeds is `std`.
+    """
+    out = io.StringIO()
+    writer = csv.DictWriter(out, HEAD, lineterminator="\n")
+    writer.writeheader()
+    for i, row in enumerate(table.rows):
+        for j, column in enumerate(table.columns):
+            ours, paper, chance = row.ours[j], row.paper[j], table.chance_at(row)[j]
+            if ours is None and paper is None:
+                continue
+            used, left_out = table.results.subjects(column.task, row.method)
+            writer.writerow(
+                {
+                    "table": table.name,
+                    "section": row.section,
+                    "method": row.method,
+                    "title": row.title,
+                    "family": row.family,
+                    "task": column.task,
+                    "score": row.score,
+                    "metric": column.metric,
+                    "seeds": "" if ours is None else len(ours.seeds),
+                    "best": "" if ours is None else str((i, j) in table.best).lower(),
+                    "paper_mean": "" if paper is None else f"{paper.mean:g}",
+                    "paper_std": "" if paper is None or paper.std is None else f"{paper.std:g}",
+                    "chance": "" if chance is None else f"{chance:.6g}",
+                    "subjects": used,
+                    "left_out": left_out,
+                    "simulated": str(table.results.simulated).lower(),
+                    "note": "; ".join(filter(None, [table.banner, table.warned.get((row.method, column.task))])),
+                    **_numbers(ours),
+                }
+            )
+    return out.getvalue()
+
+
+def _numbers(summary: Summary | None) -> dict[str, str]:
+    names = {"mean": "mean", "std": "std", "low_one_seed": "low", "high_one_seed": "high"}
+    values = {name: getattr(summary, attribute, None) for name, attribute in names.items()}
+    return {name: "" if value is None else f"{value:.6g}" for name, value in values.items()}

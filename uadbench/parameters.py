@@ -1,0 +1,163 @@
+"""Hyper-parameter reference, as Markdown and as JSON schema, read from the baselines' files without torch."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import functools
+import io
+import json
+import tokenize
+import types
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import yaml
+
+from uadbench import registry
+from uadbench.config_files import SCHEMA
+from uadbench.methods import params as families
+from uadbench.modalities import NAMES
+from uadbench.plugins import syntax_tree
+
+TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
+MEANING = "Changing a parameter marked *scoring* scores runs again; changing another trains them again."
+
+
+@dataclasses.dataclass(frozen=True)
+class Parameter:
+    """A hyper-parameter of a method."""
+
+    name: str
+    default: Any
+    hint: Any  # its type
+    description: str  # unit, range and source: the comment on its line
+    scoring: bool  # whether only scoring reads it
+    defaults: dict[str, Any]  # differing defaults, by modality
+
+
+def parameters(method: str) -> list[Parameter]:
+    """The hyper-parameters of a baseline or a variant, in the order of their declaration."""
+    cls = registry.params_class(method)
+    hints, own = get_type_hints(cls), registry.describe(method).params
+    found = []
+    for field in dataclasses.fields(cls):
+        differing = {
+            modality: values[field.name]
+            for modality, values in getattr(cls, "MODALITY", {}).items()
+            if field.name in values and field.name not in own
+        }
+        found.append(
+            Parameter(
+                field.name,
+                own.get(field.name, field.default),
+                hints[field.name],
+                "; ".join(
+                    dict.fromkeys(text for cls_ in reversed(cls.__mro__) if (text := _comments(cls_).get(field.name)))
+                ),
+                bool(field.metadata.get("scoring")),
+                differing,
+            )
+        )
+    return found
+
+
+def markdown() -> str:
+    """The page docs/parameters.md: a table for each baseline, and one line for each of its variants."""
+    lines = [
+        "# Hyper-parameters",
+        "",
+        "Set them under `params` in a config, by method: `params: {dae: {steps: 1000, t2: {steps: 300}}}`. Values",
+        f"under a modality ({', '.join(NAMES)}) apply to it alone. {MEANING}",
+        "A variant has the values that the config gives its baseline where it sets none itself.",
+        "`python -m uadbench parameters` writes this page from the files of [baselines/](../baselines).",
+    ]
+    for name in registry.names():
+        about = registry.describe(name)
+        lines += ["", f"## {about.title}", "", f"`{name}`: {about.summary}" if about.summary else f"`{name}`"]
+        listed = parameters(name)
+        if listed:
+            lines += ["", "| parameter | default | meaning |", "|---|---|---|"]
+            lines += [f"| `{p.name}` | {_default(p)} | {_meaning(p)} |" for p in listed]
+        else:
+            lines += ["", "It has none."]
+        for variant in about.variants:
+            values = registry.describe(f"{name}-{variant}").params
+            set_to = ", ".join(f"`{key}: {_value(value)}`" for key, value in values.items()) or "the same"
+            lines += ["", f"Variant `{name}-{variant}`: {set_to}."]
+    return "\n".join(lines) + "\n"
+
+
+def schema() -> str:
+    """JSON schema of a config with every hyper-parameter, for editors; the workflow checks more than that."""
+    whole = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
+    whole["$defs"] = {
+        name: {
+            p.name: {**_type_schema(p.hint), "description": f"{_meaning(p)} (default: {_default(p)})".strip()}
+            for p in parameters(name)
+        }
+        for name in registry.names()
+    }
+    whole["$defs"] = {name: {"type": "object", "properties": listed} for name, listed in whole["$defs"].items()}
+    whole["properties"]["params"] |= {"properties": {name: _method_schema(name) for name in registry.every()}}
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def _method_schema(name: str) -> dict[str, Any]:
+    """Schema of a method's parameters, repeated under each modality."""
+    own = {"$ref": f"#/$defs/{registry.base(name)}"}
+    alone = {**own, "unevaluatedProperties": False}
+    return {"allOf": [own], "properties": dict.fromkeys(NAMES, alone), "unevaluatedProperties": False}
+
+
+def _type_schema(hint: Any) -> dict[str, Any]:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return {"anyOf": [_type_schema(option) for option in arguments]}
+    if origin is Literal:
+        return {"enum": list(arguments)}
+    if origin is tuple:
+        if arguments[1:] == (Ellipsis,):
+            return {"type": "array", "items": _type_schema(arguments[0])}
+        length = len(arguments)
+        return {
+            "type": "array",
+            "prefixItems": [_type_schema(a) for a in arguments],
+            "minItems": length,
+            "maxItems": length,
+        }
+    return {"type": "null" if hint is type(None) else TYPES[hint]}
+
+
+@functools.cache
+def _comments(cls: type) -> dict[str, str]:
+    """Comments on the lines of a class's own fields, by the name of the field."""
+    if not dataclasses.is_dataclass(cls):
+        return {}
+    own = cls.__module__.removeprefix(registry.PARAMS_MODULE)
+    path = Path(families.__file__) if cls.__module__ == families.__name__ else registry.BASELINES.path(own)
+    source = path.read_text(encoding="utf-8")
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    by_line = {token.start[0]: token.string.removeprefix("# ") for token in tokens if token.type == tokenize.COMMENT}
+    classes = (node for node in syntax_tree(path).body if isinstance(node, ast.ClassDef))
+    body = next(node.body for node in classes if node.name == cls.__name__)
+    fields = [node for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)]
+    return {node.target.id: by_line[node.end_lineno] for node in fields if node.end_lineno in by_line}  # type: ignore[union-attr]
+
+
+def _meaning(parameter: Parameter) -> str:
+    text = parameter.description.replace("|", "\\|")
+    return f"{text} *scoring*".strip() if parameter.scoring else text
+
+
+def _default(parameter: Parameter) -> str:
+    others = [f"{modality.upper()}: {_value(value)}" for modality, value in parameter.defaults.items()]
+    return "; ".join([_value(parameter.default), *others])
+
+
+def _value(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False).strip('"')
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,78 @@
+"""Plugins found by file name: baselines, layouts, tables, figures and commands, each one file of its folder.
+
+A file is imported when it is used; the literals at its top level are read without importing it.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from uadbench.errors import HarnessError
+
+
+@dataclass(frozen=True)
+class Plugins:
+    """The files of a package, except those whose names begin with an underscore."""
+
+    kind: str  # singular noun for messages
+    package: str  # dotted name
+    place: str = ""  # folder named in messages where it is not that of the package
+
+    def files(self) -> dict[str, Path]:
+        """The files by name, sorted. A package may have several folders: see `uadbench.baselines`."""
+        folders = map(Path, importlib.import_module(self.package).__path__)
+        found = {path.stem: path for folder in folders for path in folder.glob("[!_]*.py")}
+        return dict(sorted(found.items()))
+
+    def names(self) -> list[str]:
+        """Names of the files, sorted."""
+        return list(self.files())
+
+    def path(self, name: str) -> Path:
+        """The file of a name. Raises HarnessError that lists the known names for an unknown one."""
+        files = self.files()
+        if name not in files:
+            file = f"{self.place or self.package.replace('.', '/')}/{name}.py"
+            raise HarnessError(f"{self.kind} {name!r} is unknown: no file {file}; there are {', '.join(files)}")
+        return files[name]
+
+    def load(self, name: str) -> ModuleType:
+        """Import the file of a name. Raises HarnessError as `path` does."""
+        self.path(name)
+        return importlib.import_module(f"{self.package}.{name}")
+
+    def literals(self, name: str) -> dict[str, Any]:
+        """The literals that the file of a name assigns to names in capitals. Raises HarnessError as `path` does."""
+        return literals(self.path(name))
+
+
+def literals(path: Path) -> dict[str, Any]:
+    """The literals that a Python file assigns to names in capitals at its top level."""
+    found: dict[str, Any] = {}
+    for node in syntax_tree(path).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                continue
+    return found
+
+
+def syntax_tree(path: Path) -> ast.Module:
+    """The syntax tree of a Python file. Raises HarnessError with the line of a syntax error."""
+    return _parsed(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _parsed(path: Path, _changed: int) -> ast.Module:
+    """The syntax tree of a file, parsed once per modification: a dry run reads each baseline hundreds of times."""
+    try:
+        return ast.parse(path.read_text(encoding="utf-8"))
+    except SyntaxError as error:
+        raise HarnessError(f"{path}: line {error.lineno} is not valid Python: {error.msg}") from None

@@ -1,0 +1,65 @@
+"""The page of a report: one HTML file with its figures and tables inside, readable without a network."""
+
+from __future__ import annotations
+
+import ast
+import base64
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from markupsafe import Markup
+
+from uadbench import __version__
+from uadbench.files import atomic
+from uadbench.paper.catalogue import KINDS
+from uadbench.paper.comparisons import ALPHA
+from uadbench.paper.results import SIMULATED
+from uadbench.paper.writers.html import SCRIPT, STYLE
+from uadbench.paper.writers.markdown import title
+from uadbench.plugins import syntax_tree
+from uadbench.report import methods_section
+from uadbench.report.study import FIGURES, TABLES, Study
+from uadbench.templates import template
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
+
+def write(study: Study, path: Path) -> None:
+    """Write the report of a study at `path`. Raises HarnessError where a result of it is missing."""
+    page = template(TEMPLATE).render(
+        study=study,
+        name=study.config["experiment"],
+        banner=SIMULATED if study.simulated else "",
+        version=__version__,
+        tables=[(title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
+        figures=[(_embedded(figure), _caption(figure.stem)) for figure in study.files(".png", FIGURES)],
+        style=Markup(STYLE),
+        script=Markup(SCRIPT),
+        paragraph=methods_section.paragraph(study),
+        bibtex=methods_section.bibtex(study),
+        config=yaml.safe_dump(study.config, sort_keys=False, default_flow_style=None, width=110),
+        alpha=ALPHA,
+        settings=lambda values: yaml.safe_dump(values, default_flow_style=True, width=10_000).strip().strip("{}"),
+    )
+    with atomic(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+
+
+def _section(path: Path) -> Markup:
+    """The section of a table's page, whose values are escaped."""
+    found = re.search(r"<section.*</section>", path.read_text(encoding="utf-8"), re.DOTALL)
+    return Markup(found[0] if found else "")
+
+
+def _embedded(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
+
+
+def _caption(name: str) -> str:
+    """First line of the docstring of a figure's module."""
+    figures: Any = KINDS["figures"]
+    if name not in figures.names():
+        return name
+    return (ast.get_docstring(syntax_tree(figures.path(name))) or name).partition("\n")[0]

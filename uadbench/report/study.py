@@ -1,0 +1,137 @@
+"""Content of a report, read from the folder of a finished study."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from uadbench import registry
+from uadbench.errors import HarnessError
+from uadbench.files import read_json
+from uadbench.paper.results import Results
+
+TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
+FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """A data set of the study."""
+
+    name: str
+    simulated: bool
+    subjects: dict[str, int]  # by split
+    modalities: list[str]
+    spacing: float  # mm
+    preprocessing: dict[str, Any]
+    left_out: list[dict[str, Any]]  # subject, file, reason, modalities
+    flagged: int | None  # subjects that quality control flags; None without its table
+
+
+@dataclass(frozen=True)
+class Study:
+    """The folder results/EXPERIMENT of a finished study, and the config that it was made with."""
+
+    folder: Path
+    config: dict[str, Any]
+
+    @cached_property
+    def results(self) -> dict[str, Results]:
+        """Results by evaluation protocol."""
+        return Results.read_all(self.folder / "evaluation" / "results.csv")
+
+    @property
+    def first(self) -> Results:
+        """Results of the config's first protocol, which tables and figures show."""
+        protocol = self.config.get("evaluation", {}).get("protocols", ["full"])[0]
+        if protocol not in self.results:
+            raise HarnessError(f"{self.folder}: no result under protocol {protocol!r}; give the config of this study")
+        return self.results[protocol]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any scan is simulated."""
+        return any(results.simulated for results in self.results.values())
+
+    @cached_property
+    def cohorts(self) -> list[Cohort]:
+        """Data sets that were used, the training set first."""
+        used = dict.fromkeys([self.config["train"], *(task["dataset"] for task in self.config["tasks"])])
+        return [self._cohort(name) for name in used]
+
+    @cached_property
+    def runs(self) -> list[dict[str, Any]]:
+        """`run.json` of every training that histories.csv lists: folders of methods that were dropped may remain.
+
+        Raises HarnessError for a missing file.
+        """
+        path = self.folder / "training" / "histories.csv"
+        if not path.is_file():
+            raise HarnessError(f"{path}: no such file; name the folder of a finished study, such as results/demo")
+        with path.open(newline="", encoding="utf-8") as stream:
+            listed = dict.fromkeys((row["method"], row["modality"], row["seed"]) for row in csv.DictReader(stream))
+        return [
+            read_json(path.parent / method / modality / f"seed-{seed}" / "run.json")
+            for method, modality, seed in listed
+        ]
+
+    @cached_property
+    def methods(self) -> list[registry.Description]:
+        """Methods with results, in the order of the config; those of other programs have no description."""
+        known = set(registry.every())
+        return [registry.describe(name) for name, _, _ in self.first.methods if name in known]
+
+    def files(self, suffix: str, order: tuple[str, ...]) -> list[Path]:
+        """Tables or figures of the study with this suffix, those of `order` first."""
+        found = {path.stem: path for path in sorted((self.folder / "paper").glob(f"*{suffix}"))}
+        return [found[name] for name in dict.fromkeys([*order, *found]) if name in found]
+
+    @cached_property
+    def differences(self) -> list[dict[Any, Any]]:
+        """AP of the illustrated method minus that of every other one, by task, with interval and corrected p-value."""
+        rows = pd.read_csv(self.folder / "evaluation" / "comparisons.csv")
+        rows = rows[(rows["metric"] == "ap") & (rows["score"] == "final") & (rows["protocol"] == self.first.protocol)]
+        own = self.illustrated
+        found = []
+        for row in rows[(rows["method"] == own) | (rows["other"] == own)].to_dict("records"):
+            low, high, difference = row["low"], row["high"], row["difference"]
+            other = row["other"]
+            if other == own:
+                other, low, high, difference = row["method"], -high, -low, -difference
+            found.append({**row, "other": self.first.title(other), "difference": difference, "low": low, "high": high})
+        return found
+
+    @property
+    def illustrated(self) -> str:
+        """The method that figures show."""
+        chosen = self.config.get("paper", {}).get("illustrated", "disyre")
+        return chosen if chosen in self.config["methods"] else self.config["methods"][0]
+
+    def _cohort(self, name: str) -> Cohort:
+        folder = self.folder / "data" / name
+        index = read_json(folder / "packed" / "index.json")
+        splits: dict[str, int] = {}
+        for subject in index["subjects"]:
+            splits[subject["split"]] = splits.get(subject["split"], 0) + 1
+        return Cohort(
+            name=name,
+            simulated=index["simulated"],
+            subjects=splits,
+            modalities=index["modalities"],
+            spacing=index["spacing"],
+            preprocessing=index["preprocessing"],
+            left_out=index["left_out"],
+            flagged=_flagged(folder / "quality" / "quality.csv"),
+        )
+
+
+def _flagged(path: Path) -> int | None:
+    if not path.is_file():
+        return None
+    with path.open(newline="", encoding="utf-8") as stream:
+        return sum(bool(row.get("flags")) for row in csv.DictReader(stream))

@@ -1,0 +1,222 @@
+"""Progress of an experiment, read from the files in its folder."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from uadbench.files import read_json
+from uadbench.status import logs
+from uadbench.status.plan import Job, Plan
+
+#: seconds without file changes after which a training counts as stopped; it logs a line every 30 s
+SILENCE = 300.0
+RUN_LOG = re.compile(r"(?P<method>.+)-(?P<modality>[^-]+)-seed-(?P<seed>\d+)")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the study, with the number of its existing outputs."""
+
+    name: str
+    done: int
+    planned: int | None  # None if known from neither a config nor the folder
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training, by its folder and its log."""
+
+    method: str
+    modality: str
+    seed: int
+    state: str  # finished, running, stopped or failed
+    last_seen: float  # seconds since 1970
+    step: int | None = None
+    steps: int | None = None
+    loss: float | None = None
+    validation: float | None = None
+    seconds: float | None = None  # duration of the whole training: measured if finished, else estimated
+    seconds_left: float | None = None  # of a running training
+
+    @property
+    def job(self) -> Job:
+        """Its key in a plan."""
+        return self.method, self.modality, self.seed
+
+
+@dataclass(frozen=True)
+class Status:
+    """Progress of an experiment."""
+
+    folder: str
+    configs: tuple[str, ...]  # source of the plan; empty without one
+    stages: list[Stage]
+    trainings: list[Training]
+    not_begun: int | None
+    not_planned: int
+    failures: list[logs.Failure]
+    last_change: float | None  # seconds since 1970
+    seconds_left: float | None = None  # until the last planned training ends, at the current number of parallel runs
+    unknown: list[str] = field(default_factory=list)  # waiting methods without any timing: not in seconds_left
+
+
+def experiments(results: Path) -> list[Path]:
+    """The folders of experiments below `results`."""
+    return sorted(path.parent for path in results.glob("*/logs") if path.is_dir())
+
+
+def scan(folder: Path, plan: Plan | None = None, now: float | None = None) -> Status:
+    """Read the folder of an experiment, such as `results/demo`; `now` is in seconds since 1970."""
+    now = time.time() if now is None else now
+    failures = [failure for log in sorted(folder.glob("logs/**/*.log")) if (failure := logs.failure(folder, log))]
+    failed = {failure.log for failure in failures}
+    trainings = [_training(folder, job, failed, now) for job in _begun(folder)]
+    begun = {training.job for training in trainings}
+    left, unknown = _time_left(trainings, plan.trainings - begun if plan else frozenset())
+    written = [path.stat().st_mtime for path in _signs(folder)]
+    return Status(
+        folder=folder.as_posix(),
+        configs=plan.configs if plan else (),
+        stages=_stages(folder, plan, {training.job for training in trainings if training.state == "finished"}),
+        trainings=trainings,
+        not_begun=len(plan.trainings - begun) if plan else None,
+        not_planned=len(begun - plan.trainings) if plan else 0,
+        failures=failures,
+        last_change=max(written, default=None),
+        seconds_left=left if plan else None,
+        unknown=unknown,
+    )
+
+
+def _stages(folder: Path, plan: Plan | None, finished: set[Job]) -> list[Stage]:
+    """The stages in the order of the study, counted against the plan if given."""
+    data, evaluation = folder / "data", folder / "evaluation"
+    packed = {path.parent.parent.name for path in data.glob("*/packed/index.json")}
+    scored = {_job(path.parent) for path in evaluation.glob("*/*/seed-*/findings.npz")}
+    rendered = {path.name for pattern in ("*.md", "*.pdf") for path in (folder / "paper").glob(pattern)}
+    return [
+        _subjects(data, packed),
+        _stage("data sets packed", packed, plan.datasets if plan else None),
+        _stage("trainings finished", finished, plan.trainings if plan else None),
+        _stage("test sets scored", scored, plan.tests if plan else None),
+        _stage("tables and figures", rendered, plan.rendered if plan else None),
+    ]
+
+
+def _stage(name: str, done: set[Any], planned: Iterable[Any] | None) -> Stage:
+    if planned is None:
+        return Stage(name, len(done), None)
+    wanted = set(planned)
+    return Stage(name, len(done & wanted), len(wanted))
+
+
+def _subjects(data: Path, packed: set[str]) -> Stage:
+    """Subjects with finished preprocessing; all of a packed data set, including lost ones."""
+    done = planned = 0
+    for sheet in data.glob("*/subjects.csv"):
+        rows = max(0, len(sheet.read_bytes().splitlines()) - 1)
+        planned += rows
+        registered = sum(1 for _ in (sheet.parent / "registered").glob("*/subject.json"))
+        done += rows if sheet.parent.name in packed else min(rows, registered)
+    return Stage("subjects preprocessed", done, planned or None)
+
+
+def _begun(folder: Path) -> list[Job]:
+    """Trainings that have a folder or a log."""
+    jobs = {_job(path) for path in folder.glob("training/*/*/seed-*") if path.is_dir()}
+    for log in folder.glob("logs/train/*.log"):
+        if name := RUN_LOG.fullmatch(log.stem):
+            jobs.add((name["method"], name["modality"], int(name["seed"])))
+    return sorted(jobs)
+
+
+def _job(folder: Path) -> Job:
+    """The job of a folder METHOD/MODALITY/seed-N or METHOD/TASK/seed-N."""
+    number = folder.name.removeprefix("seed-")
+    return folder.parent.parent.name, folder.parent.name, int(number) if number.isdecimal() else -1
+
+
+def _training(folder: Path, job: Job, failed: set[str], now: float) -> Training:
+    method, modality, seed = job
+    run = folder / "training" / method / modality / f"seed-{seed}"
+    log = folder / "logs" / "train" / f"{method}-{modality}-seed-{seed}.log"
+    if (run / "run.json").is_file():
+        about = _record(run / "run.json")
+        last = about.get("final") or {}
+        return Training(
+            *job,
+            state="finished",
+            last_seen=(run / "run.json").stat().st_mtime,
+            loss=last.get("loss"),
+            validation=last.get("validation"),
+            seconds=about.get("seconds"),
+        )
+    seen = max((path.stat().st_mtime for path in (run / "state.pt", log, run) if path.exists()), default=0.0)
+    state = "failed" if log.as_posix() in failed else "running" if now - seen < SILENCE else "stopped"
+    matches = [match for line in logs.tail(log) if (match := logs.STEP.search(line))]
+    if not matches:
+        return Training(*job, state=state, last_seen=seen)
+    found = matches[-1].groupdict()
+    step, steps, rate = int(found["step"]), int(found["steps"]), float(found["rate"] or 0)
+    left = None
+    if state == "running" and found["left"]:
+        left = max(0.0, float(found["left"]) - (now - log.stat().st_mtime))
+    return Training(
+        *job,
+        state=state,
+        last_seen=seen,
+        step=step,
+        steps=steps,
+        loss=float(found["loss"]) if found["loss"] else None,
+        validation=float(found["validation"]) if found["validation"] else None,
+        seconds=steps / rate if rate else None,
+        seconds_left=left,
+    )
+
+
+def _time_left(trainings: list[Training], waiting: Iterable[Job]) -> tuple[float | None, list[str]]:
+    """Seconds until all trainings are finished, and the waiting methods of unknown duration.
+
+    Waiting trainings are expected to take the mean of their method and modality, or else of their method, at the
+    current number of parallel runs.
+    """
+    running = [training for training in trainings if training.state == "running"]
+    if not running:
+        return None, []
+    total = longest = 0.0
+    unknown = set()
+    waiting = [*waiting, *(training.job for training in trainings if training.state in ("stopped", "failed"))]
+    for training in running:
+        if training.seconds_left is None:
+            waiting.append(training.job)
+        else:
+            total += training.seconds_left
+            longest = max(longest, training.seconds_left)
+    for method, modality, _ in waiting:
+        timed = [t for t in trainings if t.method == method and t.seconds is not None]
+        durations = [t.seconds for t in timed if t.modality == modality] or [t.seconds for t in timed]
+        if durations:
+            total += sum(filter(None, durations)) / len(durations)
+        else:
+            unknown.add(method)
+    return max(longest, total / len(running)), sorted(unknown)
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """A run's record; empty if unreadable, since `status` must not fail where a job does."""
+    try:
+        content = read_json(path)
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _signs(folder: Path) -> list[Path]:
+    """Files whose modification times show activity."""
+    patterns = ("logs/**/*.log", "training/*/*/seed-*/*", "data/*/registered/*/subject.json", "paper/*")
+    return [path for pattern in patterns for path in folder.glob(pattern) if path.exists()]

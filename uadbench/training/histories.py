@@ -1,0 +1,57 @@
+"""Training histories of many runs as one tidy table, so that figures and tables need no run folders."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from uadbench.errors import HarnessError
+from uadbench.files import read_json
+
+RUN = ("method", "title", "modality", "seed", "simulated")  # from run.json
+ROW = ("phase", "step", "loss", "validation", "learning_rate", "seconds")  # from history.csv
+COLUMNS = (*RUN, *ROW)
+
+
+def gather(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    """Rows of `history.csv` of every run, each with the metadata `RUN`; a run without training yields no rows.
+
+    Raises HarnessError for a folder that holds no finished run, or the same run twice.
+    """
+    seen: dict[tuple[Any, ...], Path] = {}
+    for folder in folders:
+        about = _about(folder)
+        key = (about["method"], about["modality"], about["seed"])
+        if key in seen:
+            raise HarnessError(f"{folder}: the same method, modality and seed as {seen[key]}; give one of them")
+        seen[key] = folder
+        for row in _rows(folder / "history.csv"):
+            yield about | row
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    try:
+        about = read_json(folder / "run.json")
+    except (FileNotFoundError, NotADirectoryError):
+        raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
+    except ValueError as error:
+        raise HarnessError(f"{folder}/run.json: not valid JSON ({error}); train this run again") from None
+    missing = [key for key in RUN if key not in about]
+    if missing:
+        raise HarnessError(f"{folder}/run.json: no {missing[0]}; train this run again")
+    return {key: about[key] for key in RUN}
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            rows, head = list(reader), reader.fieldnames or ()
+    except FileNotFoundError:
+        raise HarnessError(f"{path}: no such file; train this run again") from None
+    missing = [column for column in ROW if column not in head]
+    if missing:
+        raise HarnessError(f"{path}: no column {missing[0]!r}; train this run again")
+    return [{column: row[column] for column in ROW} for row in rows]

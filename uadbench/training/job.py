@@ -1,0 +1,95 @@
+"""Training job of the command `train`: from packed data to a finished run folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from uadbench import __version__, device, folder_lock, registry
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.methods.base import Context
+from uadbench.methods.seeds import seed_everything
+from uadbench.precision import Precision
+from uadbench.training import run
+from uadbench.training.loop import LoopConfig, train
+from uadbench.training.memory import enough_memory
+from uadbench.training.sampler import SliceSampler
+from uadbench.training.state import aside
+
+REMEDY = "in its params set accumulate: 2 (the same batch in two parts, half the memory) or a smaller batch"
+
+
+def train_run(
+    method: str,
+    overrides: dict[str, Any],
+    modality: str,
+    seed: int,
+    data: Path,
+    out: Path,
+    chosen: torch.device,
+    required: Path | None = None,
+    config: LoopConfig | None = None,
+) -> None:
+    """Train a method on the training subjects of a packed cohort and write its run to `out`.
+
+    Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, too little memory, or if
+    another process trains this run, such as one left behind by a killed workflow.
+    """
+    with folder_lock.held(out):
+        params = asdict(registry.params(method, overrides, modality))
+        store = Store.open(data)
+        training, validation = (store.rows(modality, split) for split in ("train", "validation"))
+        if not len(training):
+            raise HarnessError(f"{data}: no training subject has {modality}; check the subject sheet and the reports")
+        seed_everything(seed)
+        # Like `use_deterministic_algorithms`, but without the import of the compiler, which takes seconds.
+        torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
+        context = Context(modality, store.spacing, _parent(method, required, chosen))
+        facts = run.facts(method, params, context, seed)
+        facts |= {
+            "dataset": store.index["dataset"],
+            "simulated": store.simulated,
+            "preprocessing": store.index["preprocessing"],
+            "subjects": len(training),
+            "validation_subjects": len(validation),
+        }
+        started = time.monotonic()
+        images = store.images(modality)
+        with enough_memory(f"training {method} on {chosen}", REMEDY):
+            built = run.build(method, params, context)
+            held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
+            sampler = SliceSampler(images, training, chosen)
+            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), config)
+        facts |= {
+            "seconds": round(time.monotonic() - started, 1),
+            "device": device.describe(chosen),
+            "precision": Precision(chosen, built.float16).name,
+            "harness": __version__,
+            "final": history[-1] if history else None,
+        }
+        run.write(out, built, facts)
+        state = out / "state.pt"
+        for path in (state, aside(state)):
+            path.unlink(missing_ok=True)
+
+
+def _parent(method: str, required: Path | None, chosen: torch.device) -> Any:
+    wanted = registry.describe(method).requires
+    if wanted is None:
+        return None
+    if required is None:
+        raise HarnessError(f"{method} builds on {wanted}; name a finished run of it with --required")
+    return run.load(required, chosen)[0]
+
+
+def _fingerprint(facts: dict[str, Any], store: Store) -> str:
+    """Hash of the settings and data that must match for a training to resume from a saved state."""
+    content = json.dumps([facts, store.index], sort_keys=True, default=str)
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,0 +1,222 @@
+"""Training loop of every method: phases, updates, validation, history, and a state to resume from."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from uadbench.errors import HarnessError
+from uadbench.files import atomic, full_disk_named
+from uadbench.methods.base import Batch, Method, Phase
+from uadbench.methods.seeds import Streams
+from uadbench.precision import Precision
+from uadbench.training import memory as memories
+from uadbench.training import state as states
+from uadbench.training.histories import ROW
+from uadbench.training.progress import Progress
+from uadbench.training.sampler import SliceSampler
+from uadbench.training.state import Training
+
+
+@dataclass(frozen=True)
+class LoopConfig:
+    """Settings of the loop, which do not affect the weights."""
+
+    history: int = 50  # steps between rows of the history
+    validation: int = 4  # batches of every validation
+    save: float = 60.0  # seconds between saved states
+    compile: bool = True  # compile networks, on CUDA only
+
+
+def train(
+    method: Method,
+    training: SliceSampler,
+    validation: SliceSampler | None,
+    seed: int,
+    folder: Path,
+    fingerprint: str,
+    config: LoopConfig | None = None,
+    memory: memories.Memory | None = None,
+) -> list[dict[str, Any]]:
+    """Train a method through all its phases and write `folder/history.csv`; returns its rows.
+
+    A phase begins with a row of step 0, the validation loss before any step, unless its loss need not fall: adversarial
+    phases and those without an optimiser have no such row.
+    Every `config.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
+    resumes from it, on a CPU bit-identical to an uninterrupted training.
+    memory: of the device; affects where data lie but no result; default: the device's own.
+    Raises HarnessError if the loss is no longer finite.
+    """
+    config = config or LoopConfig()
+    device = training.device
+    memory = memory or memories.of(device)
+    phases = prepare(method, device, config.compile)
+    run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
+    states.resume(folder / "state.pt", run, fingerprint)
+    position, saved = run.position, time.monotonic()
+    with Progress(folder.as_posix(), sum(p.steps for p in phases), _done(run)) as progress:
+        for index in range(position.phase, len(phases)):
+            phase, position.phase = phases[index], index
+            memories.stream((training, validation), memory)
+            if validation and position.step == 0 and _learning_rate(phase) is not None and not phase.adversarial:
+                _row(run, phase, validation, config)
+            measured = min(position.step + memories.MEASURED, phase.steps)
+            while position.step < phase.steps:
+                started = time.monotonic()
+                position.total = position.total + step(method, phase, training, run.streams, run.precision)
+                position.step += 1
+                position.seconds += time.monotonic() - started
+                if position.step == measured:
+                    memories.place((training, validation), memory)
+                if position.step % config.history == 0 or position.step == phase.steps:
+                    progress.loss(_row(run, phase, validation, config))
+                progress.advance()
+                if time.monotonic() - saved > config.save:
+                    states.save(folder / "state.pt", run, fingerprint)
+                    saved = time.monotonic()
+            position.step = 0
+    _write_history(folder / "history.csv", position.history)
+    return position.history
+
+
+def prepare(method: Method, device: torch.device, compile: bool = True) -> list[Phase]:
+    """Move a method to a device for training, with networks compiled on CUDA; returns its phases."""
+    method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if compile:
+        compile_networks(method, device)
+    return list(method.phases())
+
+
+def compile_networks(method: Method, device: torch.device) -> None:
+    """Compile the networks of a method on CUDA only, where it pays off."""
+    for network in method.children() if device.type == "cuda" else ():
+        network.compile()
+
+
+def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, precise: Precision) -> Any:
+    """Make every update of a phase, on one batch except for fresh ones; returns the last update's loss, on the device.
+
+    With `accumulate` in the method's hyper-parameters each update adds up the gradients of the batch's parts before it
+    clips and steps once. Updates without an optimiser get the whole batch, since they store no activations.
+    """
+    method.train()
+
+    def draw() -> Batch:
+        return sampler.batch(phase.batch, streams, phase.patch, method.slices == "scaled")
+
+    batch = draw()
+    divided = parts(batch, _accumulate(method))
+    loss: Any = torch.zeros(())
+    for update in phase.updates:
+        if update.fresh:
+            batch = draw()
+            divided = parts(batch, _accumulate(method))
+        if update.optimizer is None:
+            with torch.no_grad(), precise.autocast():
+                loss = update.loss(batch)
+            continue
+        update.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        for part in divided:
+            with precise.autocast():
+                loss = update.loss(part)
+            if len(divided) > 1:
+                loss = loss * (len(part.images) / phase.batch)
+            precise.backward(loss)
+            losses.append(loss.detach())
+        loss = sum(losses[1:], losses[0])
+        if precise.step(update.optimizer, update.clip) and update.scheduler is not None:
+            update.scheduler.step()
+    # A float on a CPU, so that the sum is the same in a resumed run; on CUDA this would stall the queue.
+    return loss.item() if sampler.device.type == "cpu" else loss.detach()
+
+
+def parts(batch: Batch, count: int) -> list[Batch]:
+    """A batch in `count` parts of nearly equal length: the same slices and foreign slices, in order.
+
+    A method makes all other draws part by part from the same streams.
+    """
+    if count == 1:
+        return [batch]
+
+    def foreign(start: int, stop: int) -> Callable[[], Tensor]:
+        return lambda: batch.foreign[start:stop]
+
+    images, subjects = batch.images.tensor_split(count), batch.subjects.tensor_split(count)
+    ends = [sum(len(part) for part in images[: i + 1]) for i in range(count)]
+    return [
+        replace(batch, images=image, subjects=subject, draw_foreign=foreign(end - len(image), end))
+        for image, subject, end in zip(images, subjects, ends, strict=True)
+    ]
+
+
+def _accumulate(method: Method) -> int:
+    return getattr(method.params, "accumulate", 1)
+
+
+def _row(run: Training, phase: Phase, validation: SliceSampler | None, config: LoopConfig) -> dict[str, Any]:
+    """Append a row to the history: mean loss since the last (None before any step), validation loss, learning rate."""
+    position = run.position
+    rows = [row for row in position.history if row["phase"] == phase.name]
+    steps = position.step - (rows[-1]["step"] if rows else 0)
+    loss = float(position.total) / steps if steps else None
+    position.total = 0.0
+    if loss is not None and not math.isfinite(loss):
+        raise HarnessError(
+            f"{phase.name}: the loss became {loss} before step {position.step}; "
+            "lower learning_rate in params of this method, or look for broken images in the report of preprocessing"
+        )
+    row = {
+        "phase": phase.name,
+        "step": position.step,
+        "loss": loss,
+        "validation": _validate(run, phase, validation, config.validation) if validation else None,
+        "learning_rate": _learning_rate(phase),
+        "seconds": round(position.seconds, 3),
+    }
+    position.history.append(row)
+    return row
+
+
+def _learning_rate(phase: Phase) -> float | None:
+    """Learning rate of the last update with an optimiser; None for a phase without one."""
+    optimizer = next((u.optimizer for u in phase.updates[::-1] if u.optimizer), None)
+    return optimizer.param_groups[0]["lr"] if optimizer else None
+
+
+def _validate(run: Training, phase: Phase, sampler: SliceSampler, batches: int) -> float:
+    """Mean loss on held-out subjects, on the same batches and anomalies every time."""
+    method, loss = run.method, phase.validation or phase.updates[-1].loss
+    streams = Streams("validation", sampler.device)
+    method.eval()
+
+    def one() -> Tensor:
+        batch = sampler.batch(phase.batch, streams, phase.patch, method.slices == "scaled")
+        divided = parts(batch, _accumulate(method))
+        if len(divided) == 1:
+            return loss(batch)
+        return torch.stack([loss(part) * (len(part.images) / phase.batch) for part in divided]).sum()
+
+    with torch.random.fork_rng(devices=[]), torch.no_grad(), run.precision.autocast():
+        values = [one() for _ in range(batches)]
+    return float(torch.stack([value.float() for value in values]).mean())
+
+
+def _done(run: Training) -> int:
+    return sum(phase.steps for phase in run.phases[: run.position.phase]) + run.position.step
+
+
+def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
+    with full_disk_named(path), atomic(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ROW, lineterminator=os.linesep)
+        writer.writeheader()
+        writer.writerows(rows)

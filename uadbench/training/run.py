@@ -1,0 +1,143 @@
+"""Folder of a trained run: `run.json` (metadata), `weights/` (networks) and `history.csv` (training history)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from uadbench import registry, validation
+from uadbench.errors import HarnessError
+from uadbench.files import atomic, full_disk_named, read_json, sha256, write_json
+from uadbench.methods.base import Context, Method
+from uadbench.methods.params import mark, training_key
+
+
+def build(name: str, params: dict[str, Any], context: Context) -> Method:
+    """Build a method from its name and the values of its `Params`."""
+    module = registry.load(name)
+    return module.Baseline(validation.build(module.Params, params, f"params.{name}"), context)
+
+
+def save_weights(method: Method, folder: Path) -> None:
+    """Save each network of a method under its attribute name, diffusers models in the format of diffusers."""
+    with full_disk_named(folder), atomic(folder) as partial:
+        partial.mkdir()
+        for name, module in method.named_children():
+            save = getattr(module, "save_pretrained", None)
+            if save is not None:
+                save(partial / name, safe_serialization=True)
+            else:
+                state = {key: value.contiguous() for key, value in module.state_dict().items()}
+                save_file(state, partial / f"{name}.safetensors")
+
+
+def load_weights(method: Method, folder: Path) -> None:
+    """Load weights of `save_weights`. Raises HarnessError for missing, other, or additional weights."""
+    for name, module in method.named_children():
+        try:
+            if (folder / name).is_dir():
+                state = load_file(folder / name / "diffusion_pytorch_model.safetensors")
+            else:
+                state = load_file(folder / f"{name}.safetensors")
+            # Compared here: torch ignores weights of a sub-module that is None, such as an attention left out.
+            other = sorted(state.keys() ^ module.state_dict().keys())
+            if other:
+                raise RuntimeError(f"{len(other)} missing or unexpected, the first: {other[0]}")
+            module.load_state_dict(state)
+        except (FileNotFoundError, RuntimeError) as error:
+            reason = str(error).splitlines()[0]
+            raise HarnessError(f"{folder}: weights of {name} do not fit ({reason}); train this run again") from None
+
+
+def write(folder: Path, method: Method, facts: dict[str, Any]) -> None:
+    """Write weights and then `run.json`, whose presence marks the run as complete."""
+    save_weights(method, folder / "weights")
+    write_json(folder / "run.json", {**facts, "weights": _digests(folder / "weights")})
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of the files of saved weights, by their path in the folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def _check_weights(folder: Path, about: dict[str, Any]) -> None:
+    """Raise HarnessError where weights differ from their checksums in `run.json`, which older runs lack.
+
+    Ignores further files: Snakemake and file managers leave theirs in folders.
+    """
+    for name, digest in about.get("weights", {}).items():
+        path = folder / "weights" / name
+        if not path.is_file() or sha256(path) != digest:
+            raise HarnessError(
+                f"{path}: missing or damaged, its checksum is not that of {folder / 'run.json'}; copy the run again, "
+                "or remove its folder and train it again"
+            )
+
+
+def facts(name: str, params: dict[str, Any], context: Context, seed: int) -> dict[str, Any]:
+    """Metadata that identify a run and suffice to rebuild its method."""
+    about = registry.describe(name)
+    return {
+        "method": name,
+        "title": about.title + mark(params),
+        "family": about.family,
+        "revision": about.revision,
+        "seed": seed,
+        "modality": context.modality,
+        "spacing": context.spacing,
+        "params": params,
+    }
+
+
+def load(
+    folder: Path,
+    device: torch.device | str = "cpu",
+    overrides: dict[str, Any] | None = None,
+    required: Path | None = None,
+    name: str | None = None,
+) -> tuple[Method, dict[str, Any]]:
+    """Load a trained method in evaluation mode and its `run.json`, with the title of the scored method.
+
+    overrides: hyper-parameters of scoring that differ from those of training; required: the run it builds on; name: the
+    scored variant of the run's method.
+    Raises HarnessError where the folder holds no complete run, or one of another method.
+    """
+    try:
+        about = read_json(folder / "run.json")
+    except FileNotFoundError:
+        raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
+    except ValueError as error:
+        raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
+    _check_weights(folder, about)
+    about["params"] = validation.upgraded(registry.load(about["method"]).Params, about["params"])
+    name = name or about["method"]
+    if registry.base(name) != registry.base(about["method"]):
+        raise HarnessError(f"{folder}: a run of {about['method']}, not of {name}; name a run of that or of a variant")
+    parent = load(required, device)[0] if required else None
+    context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)
+    method = build(name, _scored(folder, about, name, overrides or {}), context)
+    load_weights(method, folder / "weights")
+    about |= {"method": name, "title": registry.describe(name).title + mark(asdict(method.params))}
+    return freeze(method).to(device), about  # type: ignore[return-value]
+
+
+def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str, Any]) -> dict[str, Any]:
+    """A run's hyper-parameters, updated by a variant and overrides. Raises HarnessError if weights depend on them."""
+    own = registry.describe(name).params if name != about["method"] else {}
+    cls, params = registry.load(name).Params, {**about["params"], **own, **overrides}
+    wanted, had = (training_key(validation.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
+    other = [key for key in wanted if wanted[key] != had.get(key)]
+    if other:
+        raise HarnessError(f"{folder}: was trained with other {', '.join(other)} than {name} asks for; train this anew")
+    return params
+
+
+def freeze(module: nn.Module) -> Any:
+    """Set a module to evaluation mode and disable its gradients."""
+    return module.eval().requires_grad_(False)
