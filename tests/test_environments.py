@@ -21,9 +21,9 @@ LOCK = {
     name.lower().replace("_", "-"): Version(version)
     for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
 }
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOWER = dict(
-    dependency.split(">=")
-    for dependency in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    dependency.split(">=") for dependency in PROJECT["dependencies"] + PROJECT["optional-dependencies"]["workflow"]
 )
 
 

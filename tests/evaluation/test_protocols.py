@@ -363,6 +363,7 @@ def test_range_is_of_the_scores_counted():
 
 
 def test_names_are_read_without_numpy(root):
-    code = "import sys; sys.modules['numpy'] = None; from uadbench.evaluation.protocols import PROTOCOLS; print(*PROTOCOLS)"
+    code = "from uadbench.evaluation.protocols import PROTOCOLS; print(*PROTOCOLS)"
+    code = f"import sys; sys.modules['numpy'] = None; {code}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root)
     assert done.stdout.split() == ["full", "upd", "official"]
