@@ -9,16 +9,17 @@ import pytest
 
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
-    ("errors", "modalities", "packaged", "placement", "budget", "templates"),
-    ("baselines", "files", "device_lock", "folder_lock", "plugins", "validation"),
-    ("config_files", "device", "precision"),
+    ("errors", "modalities", "packaged", "placement", "provenance", "budget", "templates"),
+    ("baselines", "files", "device_lock", "folder_lock", "plugins", "tracking", "validation"),
+    ("config_files", "device", "precision", "viewer"),
     ("data", "methods"),
     ("registry",),
     ("training",),
     ("evaluation",),
     ("paper",),
-    ("config", "benchmark"),
+    ("config", "benchmark", "conformance"),
     ("status", "parameters", "report"),
+    ("sharing",),
     ("commands",),
     ("cli",),
     ("__main__",),

@@ -1,0 +1,115 @@
+"""The page of one scan: scan, restoration, score maps and a delineated lesion in one self-contained HTML file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from markupsafe import Markup
+
+from uadbench.files import atomic
+from uadbench.templates import template
+from uadbench.viewer import scripts, volumes
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+LIMIT = 12_000_000  # voxels of a volume; finer ones are thinned out
+QUANTILE = 0.99  # of the scores above 0: the first threshold where none is given
+ENCODING = {
+    "scan": volumes.grey_values,
+    "restoration": volumes.grey_values,
+    "score": volumes.scores,
+    "truth": volumes.labels,
+}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A volume (X, Y, Z) with its title and an explanation; scores are finite and at least 0.
+
+    threshold: of a score, the first one of its slider.
+    """
+
+    kind: Literal["scan", "restoration", "score", "truth"]
+    title: str
+    text: str
+    values: np.ndarray
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """Title, one sentence, a warning or "", and layers on one grid with affine (4, 4) from voxel to mm, RAS.
+
+    There are one scan and one or more scores; restoration and truth are optional.
+    """
+
+    title: str
+    summary: str
+    banner: str
+    affine: np.ndarray
+    layers: Sequence[Layer]
+
+
+def write(page: Page, path: Path) -> None:
+    """Write the page at `path`. Raises ValueError for layers of different shapes, or without a scan or a score."""
+    kinds = [layer.kind for layer in page.layers]
+    if (
+        kinds.count("scan") != 1
+        or not kinds.count("score")
+        or max(kinds.count("truth"), kinds.count("restoration")) > 1
+    ):
+        raise ValueError(f"a page shows one scan, scores, and at most one restoration and truth, not {kinds}")
+    shapes = {layer.values.shape for layer in page.layers}
+    if len(shapes) > 1:
+        raise ValueError(f"layers of a page have one shape, not {sorted(shapes)}")
+    step = volumes.stride(shapes.pop(), LIMIT)
+    affine = volumes.thinned(page.affine, np.zeros(3), step)
+    layers = [_entry(layer, _name(layer, page.layers), affine, step) for layer in page.layers]
+    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in ENCODING}
+    for layer in layers:
+        by_kind[layer["layer"].kind].append(layer)
+    facts = {
+        "layers": [layer["id"] for layer in layers],
+        "scores": [layer["id"] for layer in by_kind["score"]],
+        "brain": max(1, *(int(np.count_nonzero(layer["quantised"].values)) for layer in by_kind["score"])),
+    }
+    text = template(TEMPLATE).render(
+        page=page,
+        layers=layers,
+        scores=by_kind["score"],
+        restoration=next(iter(by_kind["restoration"]), None),
+        truth=next(iter(by_kind["truth"]), None),
+        stride=step,
+        facts=Markup(json.dumps(facts).replace("<", "\\u003c")),
+        style=scripts.own("style.css"),
+        niivue=scripts.niivue(),
+        script=scripts.own("volume.js", "planes.js", "page.js"),
+    )
+    with atomic(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def _name(layer: Layer, layers: Sequence[Layer]) -> str:
+    """Identifier of a layer in the page: its kind, for scores with a number."""
+    same = [other for other in layers if other.kind == layer.kind]
+    return f"score-{[other is layer for other in same].index(True)}" if layer.kind == "score" else layer.kind
+
+
+def _entry(layer: Layer, name: str, affine: np.ndarray, step: int) -> dict[str, Any]:
+    quantised = ENCODING[layer.kind](layer.values[::step, ::step, ::step])
+    entry = {"id": name, "layer": layer, "quantised": quantised}
+    if layer.kind == "score":
+        entry["high"] = quantised.low + volumes.LEVELS * quantised.step
+        entry["threshold"] = _threshold(layer)
+    return entry | {"content": volumes.embedded(volumes.nifti(quantised, affine))}
+
+
+def _threshold(layer: Layer) -> float:
+    if layer.threshold is not None:
+        return layer.threshold
+    above = layer.values[layer.values > 0]
+    return float(np.quantile(above, QUANTILE)) if above.size else 0.0
