@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # As in workflow/rules/common.smk: the process retains the memory of tensors, which avoids page faults.
 ALLOCATION := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1073741824
 
-.PHONY: help demo test nightly lint style types format setup clean
+.PHONY: help demo test nightly lint style types site format setup clean
 
 help: ## print this list
 	@echo "make TARGET [PYTHON=…] [TORCH=cpu]"
@@ -31,6 +31,9 @@ style: setup ## check style and workflow
 
 types: setup ## check types
 	$(BIN)/mypy
+
+site: setup ## build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 
 format: setup ## format code and workflow
 	$(BIN)/ruff check --fix .
