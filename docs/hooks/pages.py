@@ -70,8 +70,8 @@ def config_page() -> str:
     parts = [
         "# Config",
         schema["description"],
-        "The build of this page reads `uadbench/schemas/config.schema.yaml`. The same schema checks a config before any "
-        "job starts. The first line of `config.yaml` names it for editors, which then complete and check keys.",
+        "The build of this page reads `uadbench/schemas/config.schema.yaml`. The same schema checks a config before "
+        "any job starts. The first line of `config.yaml` names it for editors, which then complete and check keys.",
     ]
     for key, below in schema["properties"].items():
         needed = ", required" if key in schema["required"] else ""
