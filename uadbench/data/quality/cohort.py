@@ -17,8 +17,11 @@ from uadbench.data.preprocessing import geometry
 from uadbench.data.preprocessing import template as templates
 from uadbench.data.preprocessing.report import Outcome
 from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.data.preprocessing.template import Template
 from uadbench.data.quality import measures, montage, rules
+from uadbench.data.quality.montage import Picture
 from uadbench.data.quality.rules import BY_KEY, MEASURES, Flag, Limits
+from uadbench.data.quality.scenes import Scene
 from uadbench.errors import HarnessError
 from uadbench.files import atomic, read_json
 from uadbench.modalities import NAMES
@@ -31,7 +34,7 @@ STATUSES = {"done": "used", "partial": "partly lost", "lost": "lost"}
 class Subject:
     """One subject of the sheet: status as reported, `notes` the lines of the report with a reason.
 
-    Lost ones have neither values nor pictures (JPEG by caption).
+    Lost ones have neither values nor pictures (by caption).
     """
 
     name: str
@@ -40,7 +43,7 @@ class Subject:
     notes: Sequence[Outcome] = ()
     values: Mapping[str, float] = field(default_factory=dict)
     histograms: Mapping[str, np.ndarray] = field(default_factory=dict)
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    pictures: Mapping[str, Picture] = field(default_factory=dict)
     flags: Sequence[Flag] = ()
 
     @property
@@ -51,7 +54,11 @@ class Subject:
 
 @dataclass(frozen=True)
 class Cohort:
-    """The subjects of a data set, the limits of each measure, and the mean histogram of each modality."""
+    """The subjects of a data set, the limits of each measure, and the mean histogram of each modality.
+
+    template: its picture, for comparison with the subjects'; None where all subjects are lost. excluded: subjects that
+    the config excludes already, in no sheet.
+    """
 
     dataset: str
     simulated: bool
@@ -59,6 +66,8 @@ class Cohort:
     subjects: Sequence[Subject]
     limits: Mapping[str, Limits]
     means: Mapping[str, np.ndarray]
+    template: Picture | None = None
+    excluded: Sequence[str] = ()
 
     def values(self, key: str) -> list[float]:
         """Values of a measure, of the subjects that have it."""
@@ -69,6 +78,11 @@ class Cohort:
         """Measures flagged in more than half of the subjects that have them (and of four), probably by the settings."""
         counts = Counter(flag.key for subject in self.subjects for flag in subject.flags)
         return [key for key in BY_KEY if counts[key] > max(len(self.values(key)), rules.LEAST - 1) / 2]
+
+    @property
+    def proposed(self) -> list[str]:
+        """Flagged subjects, except those that only common measures flag."""
+        return [subject.name for subject in self.subjects if subject.flagged - set(self.common)]
 
 
 def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], threads: int = 1) -> Cohort:
@@ -87,16 +101,19 @@ def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outco
     begun = [_begun(row, reported[row.subject]) for row in sheet.rows]
     records = {subject.name: _record(registered / subject.name) for subject in begun if subject.status != "lost"}
     settings = _settings(registered, records)
-    target = _brain(registered, settings) if records else np.zeros((0, 0, 0), bool)
+    seen = _seen(registered, settings) if records else None
+    sources = {row.subject: sheet.file(row, row.reference) if row.reference else None for row in sheet.rows}
 
     def measured(subject: Subject) -> Subject:
-        return _measured(subject, registered / subject.name, records[subject.name], target)
+        assert seen is not None
+        return _measured(subject, registered / subject.name, records[subject.name], sources[subject.name], seen)
 
     # Decompression of files, which releases the GIL, takes most of the time.
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         done = dict(zip(records, pool.map(measured, [s for s in begun if s.status != "lost"]), strict=True))
     simulated = any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows)
-    return compared(dataset, simulated, settings, [done.get(subject.name, subject) for subject in begun])
+    found = compared(dataset, simulated, settings, [done.get(subject.name, subject) for subject in begun])
+    return replace(found, template=montage.of_template(seen.template, seen.scene) if seen else None)
 
 
 def compared(dataset: str, simulated: bool, settings: Mapping[str, Any], subjects: Sequence[Subject]) -> Cohort:
@@ -160,8 +177,16 @@ def _settings(registered: Path, records: Mapping[str, dict[str, Any]]) -> dict[s
     return settings
 
 
-def _brain(registered: Path, settings: Mapping[str, Any]) -> np.ndarray:
-    """The template's brain (X, Y, Z), bool, on the grid of the packed arrays."""
+@dataclass(frozen=True)
+class Seen:
+    """The template, its brain (X, Y, Z), bool, on the grid of the packed arrays, and the slices that all show."""
+
+    template: Template
+    brain: np.ndarray
+    scene: Scene
+
+
+def _seen(registered: Path, settings: Mapping[str, Any]) -> Seen:
     try:
         chosen = Preprocessing(**settings)
     except TypeError as error:
@@ -169,16 +194,17 @@ def _brain(registered: Path, settings: Mapping[str, Any]) -> np.ndarray:
             f"{registered}: was made with other settings than there are now; preprocess again"
         ) from error
     template = templates.load(chosen.template)
-    return geometry.sample(template.mask, template.affine, template.packed(chosen)) > 0.5
+    brain = geometry.sample(template.mask, template.affine, template.packed(chosen)) > 0.5
+    return Seen(template, brain, montage.middle(template))
 
 
-def _measured(subject: Subject, folder: Path, record: dict[str, Any], target: np.ndarray) -> Subject:
+def _measured(subject: Subject, folder: Path, record: dict[str, Any], source: Path | None, seen: Seen) -> Subject:
     volumes = measures.read(folder)
-    if volumes.brain.shape != target.shape:
+    if volumes.brain.shape != seen.brain.shape:
         raise HarnessError(f"{folder}: its volumes are not on the grid of its settings; preprocess it again")
     return replace(
         subject,
-        values=measures.measure(volumes, record, target),
+        values=measures.measure(volumes, record, seen.brain),
         histograms={name: measures.histogram(image) for name, image in volumes.images.items()},
-        pictures=montage.all_of(folder, volumes),
+        pictures=montage.all_of(folder, volumes, record, source, seen.template, seen.scene),
     )

@@ -1,26 +1,30 @@
-"""Montages of one subject: three slices side by side with the outlines of brain and lesion, as small JPEG files."""
+"""Pictures of one subject: three slices side by side as small JPEG files, with outlines that the page draws."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
 
 from uadbench.data.preprocessing import previews
+from uadbench.data.preprocessing.scan import read_scan
+from uadbench.data.preprocessing.template import Template
+from uadbench.data.preprocessing.volume import BadScan
+from uadbench.data.quality import outlines, scenes
 from uadbench.data.quality.measures import Volumes
+from uadbench.data.quality.scenes import PIXEL, Scene
 
 #: Okabe and Ito 2008: distinguishable with the common colour-vision deficiencies
-BRAIN, LESION = (86, 180, 233), (230, 159, 0)
-#: mm per pixel; a brain is then some 120 pixels wide
-PIXEL = 1.5
+BRAIN, LESION, TEMPLATE = (86, 180, 233), (230, 159, 0), (204, 121, 167)
 #: JPEG quality, 0 to 95
-QUALITY = 60
-#: pixels between the slices
-GAP = 4
+QUALITY = 70
+#: scenes in the order of the page: the scan's own space, the middle of the template's brain, the largest part of a lesion
+OWN, MIDDLE, LARGEST = "own", "middle", "lesion"
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,76 @@ class Plane:
     outlines: Sequence[tuple[np.ndarray, tuple[int, int, int]]]
 
 
-def before(path: Path) -> bytes | None:
+@dataclass(frozen=True)
+class Picture:
+    """A JPEG, its width and height in pixels, and outlines (SVG path data, see `outlines.path`) by name.
+
+    Pictures of the same scene show the same places at the same scale; those of the scene OWN contain their outlines.
+    """
+
+    jpeg: bytes
+    size: tuple[int, int]
+    scene: str
+    outlines: Mapping[str, str] = field(default_factory=dict)
+
+
+def middle(template: Template) -> Scene:
+    """The slices through the middle of the template's brain, the same for all subjects."""
+    voxel = previews.middle(template.mask)
+    return scenes.through(MIDDLE, template, (template.affine @ (*voxel, 1.0))[:3])
+
+
+def of_template(template: Template, scene: Scene) -> Picture:
+    """The template in a scene, with the outline of its brain."""
+    top = max(float(np.quantile(template.image[template.mask], 0.995)), 1e-9)
+    mask = [plane > 0.5 for plane in scene.cut(template.mask, template.affine)]
+    drawn = {"template": outlines.path(scenes.beside(mask))}
+    return _picture([plane / top for plane in scene.cut(template.image, template.affine)], scene, drawn)
+
+
+def all_of(
+    folder: Path, volumes: Volumes, record: Mapping[str, Any], source: Path | None, template: Template, scene: Scene
+) -> Mapping[str, Picture]:
+    """Every picture of a subject by its caption, in the order of the page.
+
+    folder: written by `preprocess`; source: the scan that was registered to the template; scene: see `middle`. Where
+    the scan can no longer be read, its preview in its own space takes the place of its picture in the scene.
+    """
+    first = next(iter(volumes.images))
+    came = before(volumes, first, record, source, scene) or own_space(folder / "before.npz")
+    pictures = {f"{first.upper()} as it came": came} if came else {}
+    for name in volumes.images:
+        pictures[f"{name.upper()} packed"] = after(volumes, name, scene)
+    if volumes.lesion is not None and volumes.lesion.any():
+        voxel = previews.largest(volumes.lesion)
+        largest = scenes.through(LARGEST, template, (volumes.grid.affine @ (*voxel, 1.0))[:3])
+        for name in volumes.images:
+            pictures[f"{name.upper()} packed, where the lesion is largest"] = after(volumes, name, largest)
+    return pictures
+
+
+def before(
+    volumes: Volumes, modality: str, record: Mapping[str, Any], source: Path | None, scene: Scene
+) -> Picture | None:
+    """The scan as it came, on the slices of a scene by its registration; None if it cannot be read."""
+    if source is None or modality not in record["template_to_scan"]:
+        return None
+    try:
+        scan = read_scan(source)
+    except BadScan:
+        return None
+    planes = scene.cut(scan.data, scan.affine, np.array(record["template_to_scan"][modality]))
+    packed = scene.cut(volumes.images[modality], volumes.grid.affine)
+    brain = scene.cut_mask(volumes.brain, volumes.grid)
+    return _picture(_alike(planes, packed, brain), scene, _outlined(volumes, scene))
+
+
+def after(volumes: Volumes, modality: str, scene: Scene) -> Picture:
+    """The packed image of a modality in a scene, with the outlines of brain and lesion."""
+    return _picture(scene.cut(volumes.images[modality], volumes.grid.affine), scene, _outlined(volumes, scene))
+
+
+def own_space(path: Path) -> Picture | None:
     """The raw scan with the outline of its brain mask, from `before.npz`; None without this file."""
     if not path.is_file():
         return None
@@ -45,51 +118,45 @@ def before(path: Path) -> bytes | None:
             grey, brain = pictures[name], pictures[f"brain_{name}"]
             box = _content((grey > 24) | brain)
             planes.append(Plane(grey[box], (previews.SPACING, previews.SPACING), [(brain[box], BRAIN)]))
-    return strip(planes)
+    canvas = scenes.beside([draw(plane)[::-1] for plane in planes])
+    return Picture(_jpeg(canvas), (canvas.shape[1], canvas.shape[0]), OWN)
 
 
-def after(volumes: Volumes, modality: str, voxel: tuple[int, int, int]) -> bytes:
-    """The packed image of a modality in the three slices through `voxel`, with the outlines of brain and lesion."""
-    image = volumes.images[modality]
-    greys = {
-        name: (np.clip(plane, 0, 1) * 255).astype(np.uint8) for name, plane in previews.slices(image, voxel).items()
+def _outlined(volumes: Volumes, scene: Scene) -> dict[str, str]:
+    masks = {"brain": volumes.brain, "lesion": volumes.lesion}
+    drawn = {
+        name: outlines.path(scenes.beside(scene.cut_mask(mask, volumes.grid)))
+        for name, mask in masks.items()
+        if mask is not None
     }
-    outlined = [(volumes.brain, BRAIN), *([(volumes.lesion, LESION)] if volumes.lesion is not None else [])]
-    masks = [(previews.slices(mask, voxel), colour) for mask, colour in outlined]
-    x, y, z = (float(value) for value in volumes.grid.spacing)
-    sizes = {"axial": (y, x), "coronal": (z, x), "sagittal": (z, y)}
-    return strip([Plane(greys[name], sizes[name], [(cut[name], colour) for cut, colour in masks]) for name in greys])
+    return {name: path for name, path in drawn.items() if path}
 
 
-def all_of(folder: Path, volumes: Volumes) -> Mapping[str, bytes]:
-    """Every picture of a subject by its caption, in the order to show them."""
-    first = before(folder / "before.npz")
-    pictures = {f"{next(iter(volumes.images)).upper()} as it came": first} if first else {}
-    centre = previews.middle(volumes.brain)
-    for name in volumes.images:
-        pictures[f"{name.upper()} packed"] = after(volumes, name, centre)
-    if volumes.lesion is not None and volumes.lesion.any():
-        largest = previews.largest(volumes.lesion)
-        for name in volumes.images:
-            pictures[f"{name.upper()} packed, where the lesion is largest"] = after(volumes, name, largest)
-    return pictures
+def _alike(planes: Sequence[np.ndarray], packed: Sequence[np.ndarray], brain: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """The raw slices, scaled to the grey values that the packed ones have in the brain."""
+    inside = np.concatenate([plane.ravel() for plane in brain])
+    values, wanted = (np.concatenate([plane.ravel() for plane in part]) for part in (planes, packed))
+    low = wanted_low = 0.0
+    high, wanted_high = float(values.max()), 1.0
+    if inside.any():
+        high, wanted_high = (float(np.quantile(part[inside], 0.9)) for part in (values, wanted))
+        if (lowest := float(np.quantile(values[inside], 0.1))) < 0:  # not a scan's scale, such as z-scores
+            low, wanted_low = lowest, float(np.quantile(wanted[inside], 0.1))
+    factor = (wanted_high - wanted_low) / (high - low) if high > low else 0.0
+    return [(plane - low) * factor + wanted_low for plane in planes]
 
 
-def strip(planes: Sequence[Plane]) -> bytes:
-    """The planes side by side as JPEG, at PIXEL mm per pixel, the first row at the bottom."""
+def _picture(planes: Sequence[np.ndarray], scene: Scene, drawn: Mapping[str, str]) -> Picture:
+    """The slices, grey values 0…1, as a picture."""
+    canvas = scenes.beside([(np.clip(plane, 0, 1) * 255).astype(np.uint8) for plane in planes])
+    return Picture(_jpeg(canvas), (canvas.shape[1], canvas.shape[0]), scene.name, drawn)
+
+
+def _jpeg(canvas: np.ndarray) -> bytes:
     from PIL import Image
 
-    drawn = [draw(plane) for plane in planes]
-    height = max(picture.shape[0] for picture in drawn)
-    width = sum(picture.shape[1] for picture in drawn) + GAP * (len(drawn) - 1)
-    canvas = np.zeros((height, width, 3), np.uint8)
-    left = 0
-    for picture in drawn:
-        top = (height - picture.shape[0]) // 2
-        canvas[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
-        left += picture.shape[1] + GAP
     stream = io.BytesIO()
-    # Colour at full resolution: the outlines are one pixel wide.
+    # Colour at full resolution: drawn outlines are one pixel wide.
     Image.fromarray(canvas).save(stream, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
     return stream.getvalue()
 

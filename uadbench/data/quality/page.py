@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from uadbench.data.quality import charts, montage, rules
+from uadbench.data.quality import charts, montage, outlines, rules
 from uadbench.data.quality.cohort import STATUSES, Cohort, Subject
+from uadbench.data.quality.montage import Picture
 from uadbench.data.quality.rules import BY_KEY, MEASURES, Measure
 from uadbench.files import atomic
 from uadbench.templates import template
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
+#: pictures of these scenes share one stage each, where one replaces another in place
+STAGES = (montage.OWN, montage.MIDDLE, montage.LARGEST)
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,12 @@ def write(cohort: Cohort, path: Path) -> None:
         common=[BY_KEY[key].title for key in cohort.common],
         settings=json.dumps(cohort.settings, indent=1, sort_keys=True),
         rules=rules,
-        colours={"brain": _css(montage.BRAIN), "lesion": _css(montage.LESION)},
+        data=_data(cohort),
+        tokens=_token,
+        proposed=set(cohort.proposed),
+        stages=_stages,
+        units=outlines.UNITS,
+        colours={"brain": _css(montage.BRAIN), "lesion": _css(montage.LESION), "template": _css(montage.TEMPLATE)},
         facts=lambda subject: [(m, subject.values[m.key]) for m in MEASURES if m.key in subject.values],
         ranges={overview.measure.key: overview.spread for overview in overviews},
         curves=lambda subject: _curves(cohort, subject),
@@ -59,11 +68,44 @@ def write(cohort: Cohort, path: Path) -> None:
 
 
 def exclusion(cohort: Cohort) -> str:
-    """Config lines that exclude flagged subjects, except by measures flagged in most; empty without such subjects."""
-    names = [subject.name for subject in cohort.subjects if subject.flagged - set(cohort.common)]
-    if not names:
-        return ""
-    return yaml.safe_dump({"datasets": {cohort.dataset: {"exclude": names}}}, default_flow_style=None, width=100)
+    """Config lines that exclude flagged subjects, except by measures flagged in most; empty without such subjects.
+
+    Subjects that the config excludes already come first, since a list of the config replaces another.
+    """
+    return _lines(cohort.dataset, [*cohort.excluded, *cohort.proposed]) if cohort.proposed else ""
+
+
+def _lines(dataset: str, names: Sequence[str]) -> str:
+    """Lines of the config that exclude subjects of a data set; the page writes the same ones."""
+    head = f"datasets:\n  {_token(dataset)}:\n    exclude:\n"
+    return head + "".join(f"      - {_token(name)}\n" for name in names)
+
+
+def _token(text: str) -> str:
+    """A string as a scalar of YAML on one line, quoted where needed."""
+    return yaml.safe_dump([text], default_flow_style=False, allow_unicode=True, width=math.inf)[2:].rstrip("\n")
+
+
+def _data(cohort: Cohort) -> Markup:
+    """What the scripts of the page need besides the subjects, as JSON without characters of markup."""
+    values = {
+        "dataset": cohort.dataset,
+        # Simulated scans bear the names of real ones.
+        "key": f"uadbench quality {cohort.dataset}{' simulated' if cohort.simulated else ''}",
+        "head": _lines(cohort.dataset, []),
+        "excluded": [{"name": name, "token": _token(name)} for name in cohort.excluded],
+    }
+    # ASCII escapes keep the text harmless inside of a script element, in HTML as in XML.
+    return Markup(json.dumps(values).translate({ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}))
+
+
+def _stages(subject: Subject) -> list[tuple[str, list[tuple[str, Picture]]]]:
+    """The pictures of a subject with their captions, by scene."""
+    return [
+        (scene, shown)
+        for scene in STAGES
+        if (shown := [(name, picture) for name, picture in subject.pictures.items() if picture.scene == scene])
+    ]
 
 
 def _noted(cohort: Cohort) -> dict[str, list[str]]:
