@@ -7,14 +7,27 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from click.testing import CliRunner
 
 from uadbench import registry
-from uadbench.cli import uadbench
+from uadbench.cli import COMMANDS, uadbench
 from uadbench.config import Experiment
 from uadbench.config_files import read
 
 ROOT = Path(__file__).resolve().parent.parent
+WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def calls(page: Path) -> list[str]:
+    """Calls of the command line in a document, in its blocks of commands and in its text, without `uadbench`."""
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    blocks = re.findall(r"```bash\n(.*?)```", text, re.DOTALL)
+    spans = re.findall(r"`(uadbench\s[^`]+)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
+    spans = [" ".join(span.split()) for span in spans]
+    lines = [line.partition("#")[0] for line in "\n".join([*blocks, *spans]).splitlines()]
+    found = re.findall(r"(?:^|\s)uadbench (?:--baselines \S+ )?([a-z].*)", "\n".join(lines), re.MULTILINE)
+    return [re.split(r"[|;&]", call)[0].strip() for call in found]
 
 
 def test_the_table_of_methods_is_what_list_prints():
@@ -31,8 +44,24 @@ def test_every_method_has_a_paragraph():
         assert about.summary, f"baselines/{name}.py: its docstring should begin with NAME: what it does"
 
 
+def test_the_readme_names_every_method():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    listed = text.split("| family |")[1].split("\n\n")[0]
+    for name in registry.names():
+        assert re.search(rf"\b{re.escape(registry.describe(name).title)}\b", listed), name
+
+
+@pytest.mark.parametrize("page", [page for page in WRITTEN if calls(page)], ids=lambda page: page.stem)
+def test_every_command_in_a_document_exists(page):
+    for call in calls(page):
+        name, *words = call.split()
+        assert name in COMMANDS.names(), call
+        known = {option for param in COMMANDS.load(name).command.params for option in param.opts} | {"--help"}
+        assert {word for word in words if word.startswith("--")} <= known, call
+
+
 def test_links_between_documents_lead_somewhere():
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for page in WRITTEN:
         for part in page.read_text(encoding="utf-8").split("](")[1:]:
             target = part.split(")")[0].split("#")[0]
             if target and "://" not in target:
