@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from uadbench import registry
+from uadbench import baselines, registry, tracking
 from uadbench.config_files import check_characters, check_schema
 from uadbench.data.preprocessing import settings as preprocessing
 from uadbench.errors import HarnessError
@@ -25,6 +25,7 @@ DEFAULTS = {
     "paper": {},
     "device": "auto",
     "threads": {},
+    "tracking": "none",
 }
 
 
@@ -44,6 +45,8 @@ class Experiment:
         check_characters(config, "config")
         check_schema(config)
         self.config = {**DEFAULTS, **{key: value for key, value in config.items() if value is not None}}
+        if own := _filled_in(self.config, "baselines").get("baselines"):
+            baselines.add(own)
         self.name: str = self.config["experiment"]
         self.tasks = [Task(**task) for task in self.config["tasks"]]
         self.methods: list[str] = self.config["methods"]
@@ -57,6 +60,7 @@ class Experiment:
         self._check_methods()
         self._check_preprocessing()
         self._check_choices()
+        tracking.check(self.config["tracking"])
 
     @cached_property
     def datasets(self) -> dict[str, dict[str, Any]]:
@@ -84,8 +88,9 @@ class Experiment:
         return [name for name in NAMES if name in ("t1", "t2", *self.modalities_of(dataset))]
 
     def as_json(self) -> str:
-        """The config, defaults too, as sorted JSON: all that may change a result, so neither threads nor device."""
-        deciding = {key: value for key, value in self.config.items() if key not in ("threads", "device")}
+        """The config, defaults too, as sorted JSON, without keys that change no result."""
+        other = ("threads", "device", "baselines", "tracking")
+        deciding = {key: value for key, value in self.config.items() if key not in other}
         return json.dumps(deciding, sort_keys=True)
 
     def params(self, method: str, modality: str) -> dict[str, Any]:

@@ -22,9 +22,24 @@ PATH = click.Path(path_type=Path)
 @click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option(
+    "--tensorboard",
+    type=PATH,
+    envvar="UADBENCH_TENSORBOARD",
+    show_envvar=True,
+    help="Folder for event files of TensorBoard; changes no weight.",
+)
 @click.option("--out", type=PATH, required=True, help="Folder of the run.")
 def command(
-    method: str, modality: str, seed: int, data: Path, settings: str, required: Path | None, device: str, out: Path
+    method: str,
+    modality: str,
+    seed: int,
+    data: Path,
+    settings: str,
+    required: Path | None,
+    device: str,
+    tensorboard: Path | None,
+    out: Path,
 ) -> None:
     """Train METHOD and write its run: weights, history, and run.json with the metadata needed to use it.
 
@@ -37,5 +52,5 @@ def command(
 
     chosen = devices.choose(device)
     overrides = json.loads(settings).get("params", {})
-    train_run(method, overrides, modality, seed, data, out, chosen, required)
+    train_run(method, overrides, modality, seed, data, out, chosen, required, tensorboard=tensorboard)
     click.echo(out)

@@ -11,13 +11,14 @@ from typing import Any
 
 import torch
 
-from uadbench import __version__, device, folder_lock, registry
+from uadbench import __version__, device, folder_lock, provenance, registry
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.precision import Precision
 from uadbench.training import run
+from uadbench.training.event_files import EventFiles
 from uadbench.training.loop import LoopConfig, train
 from uadbench.training.memory import enough_memory
 from uadbench.training.sampler import SliceSampler
@@ -36,11 +37,13 @@ def train_run(
     chosen: torch.device,
     required: Path | None = None,
     config: LoopConfig | None = None,
+    tensorboard: Path | None = None,
 ) -> None:
     """Train a method on the training subjects of a packed cohort and write its run to `out`.
 
+    tensorboard: folder of event files, which lie in METHOD/MODALITY/seed-N below it; default: none are written.
     Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, too little memory, or if
-    another process trains this run, such as one left behind by a killed workflow.
+    another process trains this run, such as one left behind by a killed workflow, or if tensorboard is not installed.
     """
     with folder_lock.held(out):
         params = asdict(registry.params(method, overrides, modality))
@@ -60,19 +63,22 @@ def train_run(
             "subjects": len(training),
             "validation_subjects": len(validation),
         }
+        events = EventFiles(tensorboard / method / modality / f"seed-{seed}", facts) if tensorboard else None
+        environment = provenance.environment()
         started = time.monotonic()
         images = store.images(modality)
         with enough_memory(f"training {method} on {chosen}", REMEDY):
             built = run.build(method, params, context)
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
-            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), config)
+            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), config, events=events)
         facts |= {
             "seconds": round(time.monotonic() - started, 1),
             "device": device.describe(chosen),
             "precision": Precision(chosen, built.float16).name,
             "harness": __version__,
             "final": history[-1] if history else None,
+            "environment": environment | {"finished": provenance.now()},
         }
         run.write(out, built, facts)
         state = out / "state.pt"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,13 +13,13 @@ import torch
 from torch import Tensor
 
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, full_disk_named
 from uadbench.methods.base import Batch, Method, Phase
 from uadbench.methods.seeds import Streams
 from uadbench.precision import Precision
 from uadbench.training import memory as memories
 from uadbench.training import state as states
-from uadbench.training.histories import ROW
+from uadbench.training.event_files import EventFiles
+from uadbench.training.history_file import HistoryFile
 from uadbench.training.progress import Progress
 from uadbench.training.sampler import SliceSampler
 from uadbench.training.state import Training
@@ -34,6 +32,7 @@ class LoopConfig:
     history: int = 50  # steps between rows of the history
     validation: int = 4  # batches of every validation
     save: float = 60.0  # seconds between saved states
+    write: float = 10.0  # seconds between versions of history.csv while it grows
     compile: bool = True  # compile networks, on CUDA only
 
 
@@ -46,14 +45,16 @@ def train(
     fingerprint: str,
     config: LoopConfig | None = None,
     memory: memories.Memory | None = None,
+    events: EventFiles | None = None,
 ) -> list[dict[str, Any]]:
-    """Train a method through all its phases and write `folder/history.csv`; returns its rows.
+    """Train a method through all its phases and write `folder/history.csv` as it goes on; returns its rows.
 
     A phase begins with a row of step 0, the validation loss before any step, unless its loss need not fall: adversarial
     phases and those without an optimiser have no such row.
     Every `config.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
     resumes from it, on a CPU bit-identical to an uninterrupted training.
     memory: of the device; affects where data lie but no result; default: the device's own.
+    events: TensorBoard's event files of this training, which affect no result.
     Raises HarnessError if the loss is no longer finite.
     """
     config = config or LoopConfig()
@@ -63,12 +64,25 @@ def train(
     run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
     states.resume(folder / "state.pt", run, fingerprint)
     position, saved = run.position, time.monotonic()
-    with Progress(folder.as_posix(), sum(p.steps for p in phases), _done(run)) as progress:
+    if events:
+        events.start(phases, position.history, position.seconds)
+
+    def record(phase: Phase) -> dict[str, Any]:
+        row = _row(run, phase, validation, config)
+        file.update()
+        if events:
+            events.add(row)
+        return row
+
+    with (
+        HistoryFile(folder / "history.csv", position.history, config.write) as file,
+        Progress(folder.as_posix(), sum(p.steps for p in phases), _done(run)) as progress,
+    ):
         for index in range(position.phase, len(phases)):
             phase, position.phase = phases[index], index
             memories.stream((training, validation), memory)
             if validation and position.step == 0 and _learning_rate(phase) is not None and not phase.adversarial:
-                _row(run, phase, validation, config)
+                record(phase)
             measured = min(position.step + memories.MEASURED, phase.steps)
             while position.step < phase.steps:
                 started = time.monotonic()
@@ -78,13 +92,14 @@ def train(
                 if position.step == measured:
                     memories.place((training, validation), memory)
                 if position.step % config.history == 0 or position.step == phase.steps:
-                    progress.loss(_row(run, phase, validation, config))
+                    progress.loss(record(phase))
                 progress.advance()
                 if time.monotonic() - saved > config.save:
                     states.save(folder / "state.pt", run, fingerprint)
                     saved = time.monotonic()
             position.step = 0
-    _write_history(folder / "history.csv", position.history)
+    if events:
+        events.close()
     return position.history
 
 
@@ -213,10 +228,3 @@ def _validate(run: Training, phase: Phase, sampler: SliceSampler, batches: int) 
 
 def _done(run: Training) -> int:
     return sum(phase.steps for phase in run.phases[: run.position.phase]) + run.position.step
-
-
-def _write_history(path: Path, rows: list[dict[str, Any]]) -> None:
-    with full_disk_named(path), atomic(path) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, ROW, lineterminator=os.linesep)
-        writer.writeheader()
-        writer.writerows(rows)

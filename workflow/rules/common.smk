@@ -83,10 +83,13 @@ def assignments():
     found = [f'{name}={shlex.quote(str(folder))}:"${name}"' for name, folder in folders.items()]
     found += [f"{name}=${{{name}:-{size}}}" for name, size in ALLOCATION.items()]
     device = placement.job_device(DEVICE, workflow.remote_exec and wants_gpu())
-    return " ".join([*found, f"UADBENCH_DEVICE={shlex.quote(device)}"])
+    found.append(f"UADBENCH_DEVICE={shlex.quote(device)}")
+    if experiment.config["tracking"] == "tensorboard":
+        found.append(f"UADBENCH_TENSORBOARD={RESULTS}/tensorboard")
+    return " ".join(found)
 
 
-# An environment variable sets the device, since a change of it must never retrain anything. A prefix replaces
+# Environment variables set device and tracking, since a change of them must never retrain anything. A prefix replaces
 # Snakemake's strict mode, which is therefore restated.
 shell.prefix(literal(f"export {assignments()}; set -euo pipefail; "))
 
