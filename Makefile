@@ -33,7 +33,7 @@ types: setup ## check types
 	$(BIN)/mypy
 
 site: setup ## build the documentation into site/
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 format: setup ## format code and workflow
 	$(BIN)/ruff check --fix .

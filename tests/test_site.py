@@ -29,8 +29,8 @@ def hook(name: str) -> ModuleType:
 
 
 def build(folder: Path, **variables: str) -> Path:
-    """The site as `make site` builds it, in another folder."""
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    """The site as `make site` builds it, in another folder. With --quiet the build would not be strict."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     bare = {key: value for key, value in os.environ.items() if not key.startswith("UADBENCH_")}
     bare |= {"NO_MKDOCS_2_WARNING": "1", "PYTHONDONTWRITEBYTECODE": "1", **variables}
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=bare)
