@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import xml.etree.ElementTree as ET
 
+import nibabel
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import ndimage, stats
 
 from uadbench.data.grid import Grid
-from uadbench.data.preprocessing import previews
-from uadbench.data.quality import charts, measures, montage, rules
+from uadbench.data.preprocessing import geometry, previews
+from uadbench.data.preprocessing.template import Template
+from uadbench.data.quality import charts, measures, montage, outlines, rules, scenes
 
 VOXEL_ML = 0.064  # of 4 mm
 
@@ -184,6 +188,65 @@ def test_outlines_lie_on_the_border_of_the_mask():
     )
     coloured = (drawn == montage.LESION).all(axis=2)[::-1]
     np.testing.assert_array_equal(coloured, mask & ~ndimage.binary_erosion(mask))
+
+
+def test_an_outline_runs_around_parts_and_holes():
+    assert outlines.path(np.zeros((4, 4), bool)) == ""
+    one = np.zeros((4, 4), bool)
+    one[1, 2] = True
+    assert outlines.path(one) == "M5 2l1 1l-1 1l-1 -1z"  # around the pixel's centre (2.5, 1.5), two units per pixel
+    mask = np.ones((5, 6), bool)  # up to the border of the picture
+    mask[2, 2:4] = False
+    mask[0, 0] = False
+    assert outlines.path(mask).count("M") == outlines.path(mask).count("z") == 2
+    corners = np.zeros((4, 4), bool)
+    corners[0, 0] = corners[1, 1] = True  # touch in a corner alone
+    ends = [part.count("l") for part in outlines.path(corners).split("z")[:-1]]
+    assert sum(ends) == 8
+
+
+def smooth_template() -> Template:
+    """A template of 2 mm voxels with a smooth pattern in a ball."""
+    image = textured(5).astype(np.float32)
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -47
+    return Template("test", image, image > 0, affine)
+
+
+def test_a_scene_shows_a_scan_where_its_registration_carries_it(tmp_path):
+    """The raw scan, turned, stretched and moved, lies on its packed image; without its matrix it does not."""
+    template = smooth_template()
+    grid = template.grid(2.0)
+    matrix = np.array([[0.9, -0.3, 0, 8.0], [0.3, 0.9, 0, -5], [0, 0, 1.1, 3], [0, 0, 0, 1]])
+    packed = geometry.sample(template.image, template.affine, grid)
+    scan_grid = Grid((70, 72, 74), np.array([[2.0, 0, 0, -70], [0, 2, 0, -72], [0, 0, 2, -74], [0, 0, 0, 1]]))
+    scan = 500 * geometry.sample(template.image, template.affine, scan_grid, np.linalg.inv(matrix))
+    nibabel.save(nibabel.Nifti1Image(scan, scan_grid.affine), tmp_path / "t1.nii.gz")
+    volumes = measures.Volumes({"t1": packed}, packed > 0, None, grid)
+    scene = montage.middle(template)
+
+    def difference(transform: np.ndarray) -> float:
+        record = {"template_to_scan": {"t1": transform.tolist()}}
+        came = montage.before(volumes, "t1", record, tmp_path / "t1.nii.gz", scene)
+        assert came is not None
+        one, other = (
+            np.asarray(Image.open(io.BytesIO(picture.jpeg))).astype(float)
+            for picture in (came, montage.after(volumes, "t1", scene))
+        )
+        return float(np.abs(one - other).mean())
+
+    assert difference(matrix) < 8
+    assert difference(np.eye(4)) > 20
+    assert montage.before(volumes, "t1", {"template_to_scan": {"t1": matrix}}, tmp_path / "gone.nii", scene) is None
+
+
+def test_slices_lie_beside_one_another_with_the_top_of_the_head_above():
+    low, high = np.zeros((2, 3), np.uint8), np.ones((4, 2), np.uint8)
+    low[1, 0] = 7
+    canvas = scenes.beside([low, high])
+    assert canvas.shape == (4, 3 + scenes.GAP + 2)
+    assert canvas[1, 0] == 7
+    assert (canvas[:, -2:] == 1).all()
 
 
 def test_a_distribution_shows_every_value_and_the_limits_near_them():

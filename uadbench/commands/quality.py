@@ -18,6 +18,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--registered", required=True, type=PATH, help="Folder that `preprocess` wrote.")
 @click.option("--out", required=True, type=PATH, help="Folder for quality.csv and quality.html.")
 @click.option("--threads", type=int, default=1, help="Subjects measured at the same time.")
+@click.option("--excluded", multiple=True, metavar="SUBJECT", help="Subject that the config excludes (repeatable).")
 @click.option("--reports", "first", multiple=True, type=PATH, help="Report of `preprocess`; more may follow.")
 @click.argument("more", nargs=-1, type=PATH)
 def command(
@@ -26,6 +27,7 @@ def command(
     registered: Path,
     out: Path,
     threads: int,
+    excluded: tuple[str, ...],
     first: tuple[Path, ...],
     more: tuple[Path, ...],
 ) -> None:
@@ -35,7 +37,7 @@ def command(
     from uadbench.data.quality import cohort, page
 
     outcomes = [outcome for report in [*first, *more] for outcome in read_report(report)]
-    found = cohort.build(dataset, read(sheet), registered, outcomes, threads)
+    found = cohort.build(dataset, read(sheet), registered, outcomes, threads, excluded)
     cohort.write(found, out / "quality.csv")
     page.write(found, out / "quality.html")
     click.echo(f"{dataset}: {', '.join(f'{count} {word}' for word, count in page.about(found).items())}")

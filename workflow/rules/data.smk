@@ -124,6 +124,9 @@ rule quality:
     params:
         folder=subpath(input.sheet, parent=True),
         out=subpath(output.csv, parent=True),
+        excluded=lambda wildcards: [
+            f"--excluded={name}" for name in experiment.datasets[wildcards.dataset].get("exclude", [])
+        ],
     shell:
         "python -m uadbench quality --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
-        " --threads {threads} --out {params.out} --reports {input.reports} > {log} 2>&1"
+        " --threads {threads} {params.excluded:q} --out {params.out} --reports {input.reports} > {log} 2>&1"

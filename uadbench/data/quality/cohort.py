@@ -85,8 +85,15 @@ class Cohort:
         return [subject.name for subject in self.subjects if subject.flagged - set(self.common)]
 
 
-def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], threads: int = 1) -> Cohort:
-    """Measure and flag every subject of the sheet.
+def build(
+    dataset: str,
+    sheet: Sheet,
+    registered: Path,
+    outcomes: Iterable[Outcome],
+    threads: int = 1,
+    excluded: Sequence[str] = (),
+) -> Cohort:
+    """Measure and flag every subject of the sheet; `excluded` are subjects that the config excludes already.
 
     Raises HarnessError for a subject without a report, without a folder, or with settings that differ from the rest.
     """
@@ -112,11 +119,17 @@ def build(dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outco
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         done = dict(zip(records, pool.map(measured, [s for s in begun if s.status != "lost"]), strict=True))
     simulated = any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows)
-    found = compared(dataset, simulated, settings, [done.get(subject.name, subject) for subject in begun])
+    found = compared(dataset, simulated, settings, [done.get(subject.name, subject) for subject in begun], excluded)
     return replace(found, template=montage.of_template(seen.template, seen.scene) if seen else None)
 
 
-def compared(dataset: str, simulated: bool, settings: Mapping[str, Any], subjects: Sequence[Subject]) -> Cohort:
+def compared(
+    dataset: str,
+    simulated: bool,
+    settings: Mapping[str, Any],
+    subjects: Sequence[Subject],
+    excluded: Sequence[str] = (),
+) -> Cohort:
     """The cohort of measured subjects, with distances between histograms and flags."""
     means = {
         name: np.mean(shares, axis=0)
@@ -138,7 +151,7 @@ def compared(dataset: str, simulated: bool, settings: Mapping[str, Any], subject
         for measure in MEASURES
     }
     flagged = [replace(subject, flags=rules.flags(subject.values, limits)) for subject in subjects]
-    return Cohort(dataset, simulated, settings, flagged, limits, means)
+    return Cohort(dataset, simulated, settings, flagged, limits, means, excluded=tuple(excluded))
 
 
 def write(cohort: Cohort, path: Path) -> None:

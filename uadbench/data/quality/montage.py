@@ -23,7 +23,7 @@ from uadbench.data.quality.scenes import PIXEL, Scene
 BRAIN, LESION, TEMPLATE = (86, 180, 233), (230, 159, 0), (204, 121, 167)
 #: JPEG quality, 0 to 95
 QUALITY = 70
-#: scenes in the order of the page: the scan's own space, the middle of the template's brain, the largest part of a lesion
+#: scenes: the scan's own space, the middle of the template's brain, the largest part of a lesion
 OWN, MIDDLE, LARGEST = "own", "middle", "lesion"
 
 
