@@ -68,8 +68,8 @@ plain_torch := $(addsuffix +cpu,$(shell grep '^torch==' requirements.lock))
 torch_cpu := --extra-index-url https://download.pytorch.org/whl/cpu '$(plain_torch)'
 torch = $(if $(filter-out cpu,$(TORCH)),$(error TORCH=$(TORCH): there is cpu; leave TORCH out for torch with CUDA),$(if $(TORCH),$(if $(filter Linux,$(shell uname -s)),$(torch_cpu))))
 
-# Exactly the versions of the lock file; the package itself runs from this folder.
+# Exactly the versions of the lock file, and the command `uadbench`, which runs the files of this folder.
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(python) -m venv $(stale) $(VENV)
-	$(BIN)/python -m pip install --requirement requirements.lock $(torch)
+	$(BIN)/python -m pip install --requirement requirements.lock $(torch) --editable .
 	touch $@

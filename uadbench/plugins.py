@@ -26,8 +26,9 @@ class Plugins:
 
     def files(self) -> dict[str, Path]:
         """The files by name, sorted. A package may have several folders: see `uadbench.baselines`."""
-        folders = map(Path, importlib.import_module(self.package).__path__)
-        found = {path.stem: path for folder in folders for path in folder.glob("[!_]*.py")}
+        folders = list(map(Path, importlib.import_module(self.package).__path__))
+        # The first folder takes precedence, as in imports.
+        found = {path.stem: path for folder in reversed(folders) for path in folder.glob("[!_]*.py")}
         return dict(sorted(found.items()))
 
     def names(self) -> list[str]:

@@ -31,14 +31,33 @@ def add(folder: Path | str) -> None:
     if str(folder) in __path__:
         return
     for path in sorted(folder.glob("[!_]*.py")):
-        if not re.fullmatch("[a-z0-9_]+", path.stem):
-            raise HarnessError(f"{path}: names of methods have small letters, digits and _ alone; rename the file")
-        taken = next((found for each in __path__ if (found := Path(each, path.name)).exists()), None)
-        if taken:
-            raise HarnessError(f"{path}: the method {path.stem} exists already in {taken.parent}; rename the file")
+        _check_name(path)
     __path__.append(str(folder))
     os.environ[VARIABLE] = os.pathsep.join(__path__[1:])
     importlib.invalidate_caches()
+
+
+def _check_name(path: Path) -> None:
+    if not re.fullmatch("[a-z0-9_]+", path.stem):
+        raise HarnessError(f"{path}: names of methods have small letters, digits and _ alone; rename the file")
+    taken = next((found for each in __path__ if (found := Path(each, path.name)).exists()), None)
+    if taken:
+        raise HarnessError(f"{path}: the method {path.stem} exists already in {taken.parent}; rename the file")
+
+
+def add_file(path: Path | str) -> str:
+    """Find the baseline of one file, whatever else its folder holds; returns its name.
+
+    Raises HarnessError for a missing file, and as `add` does.
+    """
+    path = Path(path).expanduser().resolve()
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such file; name a file NAME.py, or a method")
+    if str(path.parent) not in __path__:
+        _check_name(path)
+        __path__.append(str(path.parent))
+        importlib.invalidate_caches()
+    return path.stem
 
 
 for _folder in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):

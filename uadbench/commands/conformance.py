@@ -1,0 +1,47 @@
+"""Command `conformance`: checks of a baseline."""
+
+from __future__ import annotations
+
+import click
+
+SECTION = "methods"
+ORDER = 3
+
+
+@click.command()
+@click.argument("baselines", metavar="NAME|FILE...", nargs=-1, required=True)
+def command(baselines: tuple[str, ...]) -> None:
+    """Check that baselines train, resume and score as the study requires, on a small cohort; takes seconds to minutes.
+
+    Each is the name of a method, or a file outside of the project, such as my_baseline.py. The variants of a file are
+    checked, too.
+    """
+    import tempfile
+    import traceback
+    from pathlib import Path
+
+    from uadbench import registry
+    from uadbench.baselines import add_file
+    from uadbench.conformance.suite import CHECKS, Candidate, Violation
+    from uadbench.errors import HarnessError
+
+    failed = []
+    for entry in baselines:
+        name = add_file(entry) if entry.endswith(".py") else entry
+        for method in [name, *(f"{name}-{variant}" for variant in registry.describe(name).variants)]:
+            with tempfile.TemporaryDirectory() as folder:
+                candidate = Candidate(method, Path(folder))
+                for title, check in CHECKS.items():
+                    try:
+                        check(candidate)
+                        click.echo(f"{method}: {title}: passed")
+                    except (Violation, HarnessError) as error:
+                        failed.append(f"{method}: {title}")
+                        click.echo(f"{method}: {title}: FAILED: {error}")
+                    except Exception as error:  # of the baseline's code: its line is the remedy
+                        failed.append(f"{method}: {title}")
+                        frame = traceback.extract_tb(error.__traceback__)[-1]
+                        where = f"{frame.filename}, line {frame.lineno}"
+                        click.echo(f"{method}: {title}: FAILED: {type(error).__name__} in {where}: {error}")
+    if failed:
+        raise HarnessError(f"{len(failed)} of the checks failed, see above; the first: {failed[0]}")

@@ -1,0 +1,209 @@
+"""Checks of a baseline: declarations, training, resumption after a kill, score maps and restoration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from uadbench import registry
+from uadbench.conformance import cohort
+from uadbench.data.store import Store
+from uadbench.evaluation.inference import score_volume
+from uadbench.methods.base import Method
+from uadbench.methods.seeds import Streams
+from uadbench.training import run
+from uadbench.training.job import train_run
+from uadbench.training.loop import LoopConfig
+
+CPU = torch.device("cpu")
+LONGEST = 200  # lines of a baseline's file
+HISTORY = ["phase", "step", "loss", "validation", "learning_rate"]
+
+
+class Violation(Exception):
+    """A check that a baseline does not pass, with the reason and where possible the remedy."""
+
+
+def require(condition: object, reason: str) -> None:
+    """Raise Violation with `reason` unless the condition holds."""
+    if not condition:
+        raise Violation(reason)
+
+
+class Candidate:
+    """A baseline under test, trained with its SMALL parameters into subfolders of `folder`, each run once."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder
+        self.about = registry.describe(name)
+
+    @cached_property
+    def cohort(self) -> Path:
+        packed = self.folder / "packed"
+        return packed if packed.is_dir() else cohort.write(packed)
+
+    @cached_property
+    def volume(self) -> torch.Tensor:
+        """A test subject (D, H, W)."""
+        store = Store.open(self.cohort)
+        return torch.from_numpy(np.array(store.images("t1")[store.rows("t1", "test")[0]])).float()
+
+    def required(self, seed: int) -> Path | None:
+        """The run that this baseline builds on."""
+        return Candidate(self.about.requires, self.folder).trained(seed) if self.about.requires else None
+
+    def trained(self, seed: int, copy: str = "", save: float = 60.0) -> Path:
+        """Folder of the run with a seed; `copy` names a further one, `save` is the interval of states in seconds."""
+        out = self.folder / f"{self.name}-{seed}{copy}"
+        if not (out / "run.json").exists():
+            config = LoopConfig(history=2, validation=1, save=save)
+            train_run(self.name, self.about.small, "t1", seed, self.cohort, out, CPU, self.required(seed), config)
+        return out
+
+    def history(self, seed: int = 1, copy: str = "") -> pd.DataFrame:
+        return pd.read_csv(self.trained(seed, copy) / "history.csv")
+
+    def weights(self, seed: int, copy: str = "") -> dict[str, bytes]:
+        """Bytes of the saved networks by file."""
+        out = self.trained(seed, copy)
+        return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.safetensors")}
+
+    def loaded(self) -> Method:
+        return run.load(self.trained(1), CPU, required=self.required(1))[0]
+
+    def scores(self, volume: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Score maps of a volume by the loaded run of seed 1."""
+        return score_volume(self.loaded(), volume, Streams(1), self.name)
+
+
+def declarations(candidate: Candidate) -> None:
+    about = candidate.about
+    require(about.title, "TITLE is empty")
+    require(about.paper, "no PAPER; name the publication of the method")
+    require(about.revision >= 1, "REVISION must be 1 or more")
+    for modality in ("t1", "t2"):
+        params = registry.params(candidate.name, {}, modality)
+        require(
+            not hasattr(params, "steps") or "steps" in about.small,
+            'no SMALL; add sizes that train in a second or two, such as SMALL = {"steps": 8, "batch": 4, "patch": 32}',
+        )
+
+
+def short_documented_file(candidate: Candidate) -> None:
+    text = registry.BASELINES.path(registry.base(candidate.name)).read_text(encoding="utf-8")
+    require(text.startswith('"""'), "the file must begin with a docstring, NAME: summary")
+    require(text.count("\n") <= LONGEST, f"the file has more than {LONGEST} lines; move parts to uadbench/methods")
+
+
+def finite_losses(candidate: Candidate) -> None:
+    history = candidate.history()
+    trains = "steps" in candidate.about.small
+    require(trains == bool(len(history)), 'SMALL has "steps" exactly where the method trains')
+    require(history.loss.notna().equals(history.step > 0), "a training loss is missing or not finite")
+    require(history.validation.notna().all(), "a validation loss is missing or not finite")
+
+
+def reproducible_weights(candidate: Candidate) -> None:
+    same = candidate.weights(1) == candidate.weights(1, copy="-again")
+    require(same, "two trainings with one seed give different weights; draw random numbers from batch.rng alone")
+
+
+def weights_of_the_seed(candidate: Candidate) -> None:
+    if candidate.weights(1):
+        require(candidate.weights(2) != candidate.weights(1), "two seeds give the same weights")
+
+
+def exact_resumption(candidate: Candidate) -> None:
+    """A training killed half-way and resumed ends with the same bits."""
+    from uadbench.training import loop
+
+    steps = int((candidate.history().step > 0).sum()) * 2
+    if not steps:
+        return
+    advance = loop.Progress.advance
+
+    class Killed(Exception):
+        pass
+
+    def killed(progress: loop.Progress) -> None:
+        progress.done += 1
+        if progress.done == steps // 2 + 1:
+            raise Killed
+
+    try:
+        loop.Progress.advance = killed  # type: ignore[method-assign]
+        candidate.trained(1, copy="-killed", save=0)
+    except Killed:
+        pass
+    else:
+        raise Violation("the training has fewer steps than its history says")
+    finally:
+        loop.Progress.advance = advance  # type: ignore[method-assign]
+    out = candidate.folder / f"{candidate.name}-1-killed"
+    require((out / "state.pt").is_file(), "a killed training leaves no state.pt")
+    require(not (out / "run.json").exists(), "a killed training counts as finished")
+    same = candidate.weights(1, copy="-killed") == candidate.weights(1)
+    require(same, "a resumed training gives other weights; keep state in networks, optimisers and batch.rng alone")
+    resumed, whole = (candidate.history(1, copy)[HISTORY] for copy in ("-killed", ""))
+    require(resumed.equals(whole), "a resumed training has another history")
+    require(not (out / "state.pt").exists(), "a finished training leaves its state.pt")
+
+
+def valid_score_maps(candidate: Candidate) -> None:
+    volume = candidate.volume
+    maps = candidate.scores(volume)
+    require("final" in maps, "no score map `final`")
+    for key, values in maps.items():
+        require(values.shape == volume.shape, f"map {key}: shape {tuple(values.shape)}, not {tuple(volume.shape)}")
+        require(torch.isfinite(values).all(), f"map {key}: values that are not finite")
+        require((values >= 0).all(), f"map {key}: negative values")
+        require((values[volume == 0] == 0).all(), f"map {key}: values above 0 outside the brain")
+    require(maps["final"].max() > 0, "map final is 0 everywhere")
+
+
+def reproducible_scores(candidate: Candidate) -> None:
+    one, two = (candidate.scores(candidate.volume) for _ in range(2))
+    require(one.keys() == two.keys(), "two scorings of one run give different maps")
+    for key in one:
+        require(torch.equal(one[key], two[key]), f"map {key}: two scorings differ; draw random numbers from rng alone")
+
+
+def volumes_of_any_shape(candidate: Candidate) -> None:
+    volume = candidate.volume.clone()
+    candidate.scores(volume)
+    require(torch.equal(volume, candidate.volume), "scoring changes the volume in place")
+    larger = torch.nn.functional.pad(volume, (9, 4, 3, 8, 1, 0))
+    require(candidate.scores(larger)["final"].shape == larger.shape, "a larger volume gets a map of another shape")
+
+
+def valid_restoration(candidate: Candidate) -> None:
+    with torch.no_grad():
+        restored = candidate.loaded().restore(candidate.volume, Streams(0))
+    if restored is not None:
+        require(restored.shape == candidate.volume.shape, "the restoration has another shape than the volume")
+        inside = bool(((restored >= 0) & (restored <= 1)).all())  # False where not finite
+        require(inside, "the restoration has values outside 0 to 1")
+        require(not restored[candidate.volume == 0].any(), "the restoration has values outside the brain")
+
+
+CHECKS: dict[str, Callable[[Candidate], None]] = {
+    check.__name__.replace("_", " "): check
+    for check in (
+        declarations,
+        short_documented_file,
+        finite_losses,
+        reproducible_weights,
+        weights_of_the_seed,
+        exact_resumption,
+        valid_score_maps,
+        reproducible_scores,
+        volumes_of_any_shape,
+        valid_restoration,
+    )
+}
