@@ -15,7 +15,7 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--run", "folder", type=PATH, required=True, help="Folder of a finished training run.")
+@click.option("--run", "given", required=True, help="Folder of a finished run, or hf://OWNER/NAME[@REVISION].")
 @click.option("--method", help="The run's method or a variant of it that is scored otherwise; default: as trained.")
 @click.option("--data", type=PATH, required=True, help="Packed test set, a folder made by `pack`.")
 @click.option("--task", required=True, help="Name of the task in tables.")
@@ -37,7 +37,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
 def command(
-    folder: Path,
+    given: str,
     method: str | None,
     data: Path,
     task: str,
@@ -63,11 +63,13 @@ def command(
     from uadbench.data.store import Store
     from uadbench.evaluation.inference import ready, score_test_set
     from uadbench.evaluation.labels import LabelValues
+    from uadbench.sharing.download import locate
     from uadbench.training import run
     from uadbench.training.memory import enough_memory
 
     values = LabelValues.read(lesion, ignored)
     chosen = devices.choose(device)
+    folder, required = locate(given, required)
     trained, about = run.load(folder, chosen, json.loads(settings).get("params"), required, method)
     store = Store.open(data)
     meta = {

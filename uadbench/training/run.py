@@ -119,12 +119,25 @@ def load(
     name = name or about["method"]
     if registry.base(name) != registry.base(about["method"]):
         raise HarnessError(f"{folder}: a run of {about['method']}, not of {name}; name a run of that or of a variant")
-    parent = load(required, device)[0] if required else None
+    parent = _required(folder, name, required, device)
     context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)
     method = build(name, _scored(folder, about, name, overrides or {}), context)
     load_weights(method, folder / "weights")
     about |= {"method": name, "title": registry.describe(name).title + mark(asdict(method.params))}
     return freeze(method).to(device), about  # type: ignore[return-value]
+
+
+def _required(folder: Path, name: str, required: Path | None, device: torch.device | str) -> Method | None:
+    """The method that a run builds on. Raises HarnessError where its run is not given, or is one of another method."""
+    wanted = registry.describe(name).requires
+    if required is None:
+        if wanted is not None:
+            raise HarnessError(f"{folder}: {name} builds on a run of {wanted}; name it with --required")
+        return None
+    parent, about = load(required, device)
+    if wanted is not None and registry.base(about["method"]) != wanted:
+        raise HarnessError(f"{required}: a run of {about['method']}, but {name} builds on one of {wanted}; name that")
+    return parent
 
 
 def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str, Any]) -> dict[str, Any]:

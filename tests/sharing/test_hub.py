@@ -1,0 +1,346 @@
+"""A run shared through a stand-in of the hub gives the maps of its folder; whatever goes wrong is one clear line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from huggingface_hub import constants
+
+from tests.sharing.hub import TOKEN
+from uadbench import registry
+from uadbench.cli import uadbench
+from uadbench.errors import HarnessError
+from uadbench.files import read_json
+from uadbench.sharing import contents, download
+from uadbench.sharing.upload import upload
+
+
+def call(*words: object) -> str:
+    """Output of a command in this process; HarnessError as `main` sees it."""
+    done = CliRunner().invoke(uadbench, list(map(str, words)))
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def fails(*words: object) -> str:
+    """The one line in which a command ends."""
+    with pytest.raises(HarnessError) as error:
+        call(*words)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def score(run: object, scan: Path, out: Path, *more: object) -> bytes:
+    call("score", "--run", run, "--image", scan, "--out", out, "--device", "cpu", *more)
+    return out.read_bytes()
+
+
+@pytest.fixture
+def shared(hub, run) -> str:
+    """The address of a shared run."""
+    call("share", run, "--repo", "lab/vae")
+    return "hf://lab/vae"
+
+
+@pytest.mark.parametrize("method", ["vae", "r_vae", "ddpm"])
+def test_a_shared_run_gives_the_maps_of_its_folder(hub, study, scan, tmp_path, method):
+    folder = study / "training" / method / "t1" / "seed-3"
+    printed = call("share", folder, "--repo", "lab/run", "--private")
+    assert "score --run hf://lab/run" in printed
+    assert hub.repos["lab/run"].private
+    more = ["--required", study / "training" / "vae" / "t1" / "seed-3"] if method == "r_vae" else []
+    expected = score(folder, scan, tmp_path / "folder.nii.gz", *more)
+    assert score("hf://lab/run", scan, tmp_path / "hub.nii.gz") == expected
+    # Offline, from the cache alone.
+    hub.stop()
+    assert score("hf://lab/run", scan, tmp_path / "again.nii.gz") == expected
+
+
+def test_both_commands_in_processes_of_their_own(hub, study, scan, tmp_path, root):
+    """As users run them, with settings in the environment alone."""
+    folder = study / "training" / "vae" / "t1" / "seed-3"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
+    environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
+
+    def process(*words: object, **more: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, "-m", "uadbench", *map(str, words)]
+        return subprocess.run(command, cwd=root, env=environment | more, capture_output=True, text=True)
+
+    done = process("share", folder, "--repo", "lab/vae", HF_TOKEN=TOKEN)
+    assert done.returncode == 0, done.stderr
+    given = ["--image", scan, "--device", "cpu", "--out"]
+    for run, out in (("hf://lab/vae", "hub.nii.gz"), (folder, "folder.nii.gz")):
+        done = process("score", "--run", run, *given, tmp_path / out)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "hub.nii.gz").read_bytes() == (tmp_path / "folder.nii.gz").read_bytes()
+    done = process("score", "--run", "hf://lab/other", *given, tmp_path / "no.nii.gz")
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith("error: hf://lab/other: no such repository")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_branch_and_a_commit_are_addresses(hub, run, scan, tmp_path, study):
+    call("share", run, "--repo", "lab/vae", "--revision", "draft")
+    held = hub.repos["lab/vae"]
+    assert "run.json" not in held.files("main")[1]
+    expected = score(run, scan, tmp_path / "folder.nii.gz")
+    for revision in ("draft", held.branches["draft"]):
+        assert score(f"hf://lab/vae@{revision}", scan, tmp_path / "hub.nii.gz") == expected
+    assert "not a run of uadbench (no run.json)" in fails(
+        "score", "--run", "hf://lab/vae", "--image", scan, "--out", tmp_path / "no.nii.gz"
+    )
+
+
+def test_only_files_that_scoring_needs_are_downloaded(hub, shared):
+    hub.put("lab/vae", "weights/pickle.bin", b"\x80\x04")
+    hub.put("lab/vae", "weights/extra.safetensors", b"0" * 100)
+    hub.put("lab/vae", "setup.py", b"raise SystemExit")
+    hub.asked.clear()
+    folder = download.locate(shared)[0]
+    recorded = {f"weights/{name}" for name in read_json(folder / "run.json")["weights"]}
+    assert hub.downloads() == {"run.json"} | recorded
+    assert {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} == hub.downloads()
+
+
+def test_sharing_again_replaces_what_was_there(hub, study, run):
+    call("share", study / "training" / "r_vae" / "t1" / "seed-3", "--repo", "lab/run")
+    assert any(path.startswith("required/") for path in hub.repos["lab/run"].files("main")[1])
+    call("share", run, "--repo", "lab/run")
+    held = hub.repos["lab/run"].files("main")[1]
+    assert not any(path.startswith("required/") for path in held)
+    assert json.loads(held["run.json"][0])["method"] == "vae"
+
+
+def test_test_accepts_a_shared_run(shared, cohort, tmp_path):
+    given = ["--data", cohort, "--task", "A", "--modality", "t1", "--device", "cpu", "--examples", 1]
+    call("test", "--run", shared, *given, "--out", tmp_path / "hub")
+    assert (tmp_path / "hub" / "full.npz").is_file()
+
+
+# Addresses and access
+
+
+def locating(address: str) -> str:
+    with pytest.raises(HarnessError) as error:
+        download.locate(address)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_an_address_that_is_none():
+    for text in ("hf://lab", "hf://lab/run/more", "hf://lab/../run", "hf:lab/run", "hf://lab/run@"):
+        assert "write hf://OWNER/NAME" in locating(text), text
+    assert download.Address.parse("hf://lab/run@v1.0/a") == download.Address("lab/run", "v1.0/a")
+    assert download.Address.parse(str(Path("hf://lab/run"))) == download.Address("lab/run")
+
+
+def test_a_repository_that_is_missing_or_private(hub, shared, monkeypatch):
+    assert "hf://lab/other: no such repository, or a private one" in locating("hf://lab/other")
+    assert "no such branch, tag or commit" in locating("hf://lab/vae@v9")
+    hub.repos["lab/vae"].private = True
+    monkeypatch.delenv("HF_TOKEN")
+    assert "log in with `hf auth login` or HF_TOKEN" in locating(shared)
+
+
+def test_without_a_network_and_without_a_copy(hub, shared, monkeypatch):
+    hub.status = 503
+    assert "the hub cannot be reached, and the cache has no copy of this run" in locating(shared)
+    hub.status = None
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "the hub cannot be reached, and the cache has no copy of this run" in locating(shared)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    folder = download.locate(shared)[0]
+    hub.status = 503
+    assert download.locate(shared)[0] == folder
+
+
+def test_a_copy_that_is_not_whole(hub, shared):
+    folder = download.locate(shared)[0]
+    hub.status = 503
+    next((folder / "weights").glob("*.safetensors")).unlink()
+    assert "connect" in locating(shared)
+
+
+# Repositories that are not what they say
+
+
+def changed(hub, **values) -> None:
+    about = json.loads(hub.repos["lab/vae"].files("main")[1]["run.json"][0])
+    hub.put("lab/vae", "run.json", json.dumps(about | values).encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"{", "run.json is no JSON"),
+        (b"[1]", "run.json is no mapping"),
+        (b'{"method": "vae"}', "run.json has no valid 'revision'"),
+        (b"[" * 200_000, "run.json is no JSON"),
+        (b" " * (contents.RECORD_LIMIT + 1), "run.json has more than"),
+    ],
+)
+def test_a_repository_that_is_no_run(hub, shared, content, reason):
+    hub.put("lab/vae", "run.json", content)
+    assert f"hf://lab/vae: not a run of uadbench ({reason}" in locating(shared)
+
+
+def test_a_record_without_checksums(hub, shared):
+    changed(hub, weights=None)
+    assert "run.json has no valid 'weights'" in locating(shared)
+
+
+def test_a_method_that_is_unknown_here(hub, shared):
+    changed(hub, method="../../etc/passwd", harness="9.1")
+    assert "of the method '../../etc/passwd', which is unknown here (uadbench 9.1 made the run)" in locating(shared)
+
+
+def test_a_method_of_another_revision(hub, shared):
+    here = registry.describe("vae").revision
+    changed(hub, revision=here + 1)
+    said = locating(shared)
+    assert f"trained with revision {here + 1} of vae, here is revision {here}" in said
+    assert not any("weights" in path for path in hub.downloads())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../evil.safetensors",
+        "/etc/evil.safetensors",
+        "a/b/c.safetensors",
+        "x.bin",
+        "*.safetensors",
+        ".a.safetensors",
+        "",
+    ],
+)
+def test_names_of_weights_that_lead_elsewhere(hub, shared, name):
+    changed(hub, weights={name: "0" * 64})
+    assert "which no run has; do not use it" in locating(shared)
+    assert hub.downloads() == {"run.json"}
+
+
+def test_weights_that_differ_from_their_checksum(hub, shared, run):
+    name = next(name for name in read_json(run / "run.json")["weights"])
+    hub.put("lab/vae", f"weights/{name}", b"other weights")
+    assert f"weights/{name} is damaged, its checksum is not that of run.json" in locating(shared)
+
+
+def test_weights_that_are_missing(hub, shared):
+    changed(hub, weights={"gone.safetensors": "0" * 64})
+    assert "weights/gone.safetensors is missing; ask for the run to be shared again" in locating(shared)
+
+
+def test_weights_that_are_huge_are_not_downloaded(hub, shared, run):
+    for name in read_json(run / "run.json")["weights"]:
+        hub.sizes[f"weights/{name}"] = contents.WEIGHTS_LIMIT
+        break
+    hub.sizes["run.json"] = 2000
+    changed(hub, weights=read_json(run / "run.json")["weights"] | {"more.safetensors": "0" * 64})
+    hub.put("lab/vae", "more.safetensors", b"")
+    hub.sizes[f"weights/{name}"] += 1
+    assert "weights of more than 8 GiB; not downloaded" in locating(shared)
+    assert hub.downloads() == {"run.json"}
+
+
+def test_a_huge_record_is_not_downloaded(hub, shared):
+    hub.sizes["run.json"] = contents.RECORD_LIMIT + 1
+    assert "run.json has more than" in locating(shared)
+    assert not hub.downloads()
+
+
+def test_a_run_without_the_run_that_it_builds_on(hub, study):
+    call("share", study / "training" / "r_vae" / "t1" / "seed-3", "--repo", "lab/run")
+    held = hub.repos["lab/run"]
+    files = {path: file for path, file in held.files("main")[1].items() if not path.startswith("required/")}
+    held.commit("main", files)
+    assert "builds on a run of vae, which is not in it" in locating("hf://lab/run")
+
+
+# Uploads
+
+
+def test_sharing_without_a_token(hub, run, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    assert "lab/vae: no token of the hub; log in with `hf auth login`" in fails("share", run, "--repo", "lab/vae")
+
+
+def test_sharing_with_a_token_that_is_refused(hub, run, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_other")
+    assert "log in with `hf auth login`" in fails("share", run, "--repo", "lab/vae")
+
+
+def test_sharing_without_a_network(hub, run, monkeypatch):
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert "HF_HUB_OFFLINE forbids the network" in fails("share", run, "--repo", "lab/vae")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    hub.stop()
+    assert "lab/vae: the hub cannot be reached" in fails("share", run, "--repo", "lab/vae")
+
+
+def test_a_repository_of_other_files_is_left_alone(hub, run):
+    call("share", run, "--repo", "lab/vae")
+    held = hub.repos["lab/vae"]
+    held.commit("main", {"model.bin": (b"1", False)})
+    assert "lab/vae: holds files that are no run of uadbench" in fails("share", run, "--repo", "lab/vae")
+    assert set(held.files("main")[1]) == {"model.bin"}
+
+
+def test_private_weights_do_not_go_to_a_public_repository(hub, run):
+    call("share", run, "--repo", "lab/vae")
+    before = dict(hub.repos["lab/vae"].branches)
+    assert "exists and is public" in fails("share", run, "--repo", "lab/vae", "--private")
+    assert hub.repos["lab/vae"].branches == before
+
+
+def test_metadata_that_the_hub_refuses(hub, run, tmp_path):
+    call("share", run, "--out", tmp_path / "packed")
+    (tmp_path / "packed" / "README.md").write_text("---\nlicense: [1]\n---\n")
+    with pytest.raises(HarnessError, match=r"lab/vae: Invalid metadata in README\.md"):
+        upload(tmp_path / "packed", "lab/vae")
+
+
+def test_names_of_repositories(run):
+    for name in ("vae", "a/b/c", "https://host/a/b"):
+        assert "give the name of a repository" in fails("share", run, "--repo", name)
+
+
+def test_either_a_repository_or_a_folder(run, tmp_path):
+    assert "give either --repo OWNER/NAME or --out DIR" in fails("share", run)
+    assert "are for --repo" in fails("share", run, "--out", tmp_path / "x", "--private")
+
+
+def test_a_shared_folder_needs_no_hub(study, scan, tmp_path):
+    folder = study / "training" / "r_vae" / "t1" / "seed-3"
+    call("share", folder, "--out", tmp_path / "packed")
+    required = study / "training" / "vae" / "t1" / "seed-3"
+    expected = score(folder, scan, tmp_path / "a.nii.gz", "--required", required)
+    moved = tmp_path / "elsewhere"
+    shutil.move(tmp_path / "packed", moved)
+    assert score(moved, scan, tmp_path / "b.nii.gz") == expected
+    assert "builds on a run of vae; name it with --required" in fails(
+        "score", "--run", folder, "--image", scan, "--out", tmp_path / "c.nii.gz", "--device", "cpu"
+    )
+    other = study / "training" / "ddpm" / "t1" / "seed-3"
+    assert "but r_vae builds on one of vae" in fails(
+        "score",
+        "--run",
+        folder,
+        "--image",
+        scan,
+        "--out",
+        tmp_path / "c.nii.gz",
+        "--device",
+        "cpu",
+        "--required",
+        other,
+    )

@@ -1,0 +1,69 @@
+"""Command `share`: a trained run, passed on through the Hugging Face hub or as a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+SECTION = "own"
+ORDER = 4
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("folder", type=PATH)
+@click.option("--repo", help="Repository of the hub, OWNER/NAME; created where it is missing.")
+@click.option("--out", type=PATH, help="New folder to pack into, without a network.")
+@click.option("--private", is_flag=True, help="With --repo: create a private repository.")
+@click.option("--revision", help="With --repo: branch to upload to; created where it is missing.  [default: main]")
+@click.option("--required", type=PATH, help="Run that this one builds on.  [default: that of the same study]")
+@click.option("--release", help="Release of the training data, a name in uadbench/resources/datasets.csv.")
+@click.option("--licence", help="Licence of the weights, as the hub writes it.  [default: that of the training data]")
+@click.option("--i-may-share", "may_share", is_flag=True, help="The data's agreement permits passing on these weights.")
+def command(
+    folder: Path,
+    repo: str | None,
+    out: Path | None,
+    private: bool,
+    revision: str | None,
+    required: Path | None,
+    release: str | None,
+    licence: str | None,
+    may_share: bool,
+) -> None:
+    """Pack the trained run in FOLDER with a model card and upload it, or write it to a folder.
+
+    The card states method, training data and their licence, hyper-parameters, training, and the results of the study
+    that the run lies in. Weights trained on data without an open licence need --i-may-share. The token is that of
+    `hf auth login`, or HF_TOKEN. `score --run hf://OWNER/NAME` uses the run.
+    """
+    import tempfile
+
+    from uadbench.errors import HarnessError
+    from uadbench.sharing.packing import pack
+    from uadbench.sharing.upload import check_name, upload
+
+    if (repo is None) == (out is None):
+        raise HarnessError("share: give either --repo OWNER/NAME or --out DIR")
+    if out is not None:
+        if private or revision:
+            raise HarnessError("share: --private and --revision are for --repo; leave them out with --out")
+        warn(pack(folder, out, required, release, licence, may_share))
+        click.echo(out)
+        return
+    assert repo is not None
+    branch = f"@{revision}" if revision else ""
+    check_name(repo)
+    with tempfile.TemporaryDirectory() as temporary:
+        packed = Path(temporary) / "run"
+        warn(pack(folder, packed, required, release, licence, may_share, repo))
+        click.echo(upload(packed, repo, private, revision))
+    click.echo(f"uadbench score --run hf://{repo}{branch} --image scan.nii.gz --out map.nii.gz")
+
+
+def warn(lines: list[str]) -> None:
+    """Print warnings on standard error."""
+    for line in lines:
+        click.echo(f"warning: {line}", err=True)

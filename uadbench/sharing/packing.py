@@ -1,0 +1,144 @@
+"""Packing of a run: a folder with record, history, weights, model card, and the run that it requires."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from uadbench import registry
+from uadbench.errors import HarnessError
+from uadbench.files import atomic, read_json, sha256, write_json
+from uadbench.sharing.card import Card
+from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method
+from uadbench.sharing.contents import record as read_record
+from uadbench.sharing.licences import Origin, permitted
+
+FILE = re.compile(r"[/\\]|\.(pth?|nii|gz|safetensors)$")  # in a value that is the path of a file
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run on this machine, whose weights are as `run.json` records them.
+
+    files: paths of local files that scoring needs besides, by their setting in `run.json`, such as `params.weights`.
+    """
+
+    folder: Path
+    about: dict[str, Any]
+    files: dict[str, Path]
+
+    @classmethod
+    def open(cls, folder: Path) -> Run:
+        """Raises HarnessError where the folder holds no run, one of another revision, or damaged weights."""
+        path = folder / RECORD
+        if not path.is_file():
+            raise HarnessError(f"{folder}: no {RECORD}; name the folder of a finished training run")
+        if "weights" not in _read(path):
+            raise HarnessError(f"{path}: no checksums of weights, an older version made it; train the run again")
+        about = read_record(path, str(folder))
+        check_method(about, str(folder))
+        for name, digest in about["weights"].items():
+            weights = folder / WEIGHTS / name
+            if not weights.is_file() or sha256(weights) != digest:
+                raise HarnessError(f"{weights}: missing or damaged, its checksum is not that of {path}; train it again")
+        return cls(folder, about, _local_files(about))
+
+    @property
+    def requires(self) -> str | None:
+        """Method of the run that this one builds on."""
+        return registry.describe(self.about["method"]).requires
+
+    @property
+    def size(self) -> int:
+        """Bytes of the weights."""
+        return sum((self.folder / WEIGHTS / name).stat().st_size for name in self.about["weights"])
+
+    def copy(self, folder: Path) -> None:
+        """Copy record, history and the recorded weights. Paths of this machine are cut to names of files."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / WEIGHTS).mkdir()
+        for name in self.about["weights"]:
+            target = folder / WEIGHTS / name
+            target.parent.mkdir(exist_ok=True)
+            shutil.copyfile(self.folder / WEIGHTS / name, target)
+        if (self.folder / HISTORY).is_file():
+            shutil.copyfile(self.folder / HISTORY, folder / HISTORY)
+        about = {**self.about}
+        for key, path in self.files.items():
+            part, name = key.split(".")
+            about[part] = {**about[part], name: path.name}
+        write_json(folder / RECORD, about)
+
+
+def pack(
+    folder: Path,
+    out: Path,
+    required: Path | None = None,
+    release: str | None = None,
+    licence: str | None = None,
+    may_share: bool = False,
+    repo: str = "OWNER/NAME",
+) -> list[str]:
+    """Pack the run of a folder, and the one that it requires, into the folder `out`; returns warnings.
+
+    required: that run; by default the one of the same modality and seed in the same study. release: of the training
+    data, in datasets.csv; licence: identifier of the weights' licence, by default that of the data.
+    Raises HarnessError for an incomplete run, a folder that holds something, and data whose licence is not open.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise HarnessError(f"{out}: exists already; name a new folder")
+    run = Run.open(folder)
+    parent = _parent(run, required)
+    runs = [run] if parent is None else [run, parent]
+    if sum(each.size for each in runs) > WEIGHTS_LIMIT:
+        raise HarnessError(f"{folder}: weights of more than {WEIGHTS_LIMIT / 2**30:g} GiB; `score` refuses them")
+    origins = [Origin.of(each.about, release) for each in runs]
+    warnings = permitted(origins, may_share)
+    files = {key: path for each in runs for key, path in each.files.items()}
+    warnings += [f"{key}: the file {path.name} is not packed; whoever scores needs it" for key, path in files.items()]
+    card = Card(run.folder, run.about, parent.about if parent else None, origins, licence, repo, files)
+    warnings += card.warnings
+    with atomic(out) as partial:
+        run.copy(partial)
+        if parent is not None:
+            parent.copy(partial / REQUIRED)
+        (partial / CARD).write_text(card.text(), encoding="utf-8")
+    return warnings
+
+
+def _parent(run: Run, required: Path | None) -> Run | None:
+    """The run that another requires. Raises HarnessError where it is missing or of another method or modality."""
+    wanted = run.requires
+    if wanted is None:
+        return None
+    modality, seed = run.about["modality"], run.about["seed"]
+    study = run.folder.resolve().parents[2] if len(run.folder.resolve().parents) > 2 else run.folder
+    for folder in (required, run.folder / REQUIRED, study / wanted / modality / f"seed-{seed}"):
+        if folder is not None and (folder == required or (folder / RECORD).is_file()):
+            parent = Run.open(folder)
+            if registry.base(parent.about["method"]) != wanted or parent.about["modality"] != modality:
+                raise HarnessError(f"{folder}: not a run of {wanted} on {modality}; name one with --required")
+            return parent
+    raise HarnessError(f"{run.folder}: {run.about['method']} builds on a run of {wanted}; name it with --required")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        about = read_json(path)
+    except ValueError as error:
+        raise HarnessError(f"{path}: no JSON ({error}); copy the run again, or train it again") from None
+    return about if isinstance(about, dict) else {}
+
+
+def _local_files(about: dict[str, Any]) -> dict[str, Path]:
+    """Hyper-parameters and settings of preprocessing that are paths of files."""
+    parts = {part: about.get(part) or {} for part in ("params", "preprocessing")}
+    return {
+        f"{part}.{key}": Path(value)
+        for part, values in parts.items()
+        for key, value in values.items()
+        if isinstance(value, str) and FILE.search(value)
+    }
