@@ -13,7 +13,7 @@ PATH = click.Path(path_type=Path)
 
 
 @click.command()
-@click.option("--run", "folder", type=PATH, required=True, help="Folder of a finished training run.")
+@click.option("--run", "given", required=True, help="Folder of a finished run, or hf://OWNER/NAME[@REVISION].")
 @click.option("--image", type=PATH, required=True, help="Scan to score, NIfTI, or a folder of them.")
 @click.option(
     "--t1", type=PATH, help="T1-weighted scan of the same session, to place a T2-weighted one by, or a folder."
@@ -28,7 +28,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 def command(
-    folder: Path,
+    given: str,
     image: Path,
     t1: Path | None,
     out: Path,
@@ -46,11 +46,13 @@ def command(
     from uadbench import device as devices
     from uadbench.errors import HarnessError
     from uadbench.evaluation.scan_scoring import Scorer
+    from uadbench.sharing.download import locate
     from uadbench.training import run
 
     if image.is_dir() and t1 is not None and not t1.is_dir():
         raise HarnessError(f"--t1 {t1}: not a folder as {image} is; give the folder of T1-weighted scans")
     chosen = devices.choose(device)
+    folder, required = locate(given, required)
     method, about = run.load(folder, chosen, required=required)
     scorer = Scorer(method, about, chosen, name, threshold)
     if image.is_dir():
