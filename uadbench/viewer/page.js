@@ -31,7 +31,7 @@
     const threshold = (id) => {
       const level = +find(`threshold-${id}`).value;
       planes.range(volumes[id], level, volumes[id].high);
-      const reached = counts[id].reduce((sum, count, byte) => sum + (byte * volumes[id].step >= level ? count : 0), 0);
+      const reached = counts[id].reduce((sum, count, byte) => sum + (volumes[id].reaches(byte, level) ? count : 0), 0);
       find(`level-${id}`).textContent = find(`low-${id}`).textContent = uad.text(level);
       find(`share-${id}`).textContent = `${uad.text(Math.min(100, (100 * reached) / facts.brain))} %`;
     };

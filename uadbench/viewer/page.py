@@ -20,7 +20,7 @@ LIMIT = 12_000_000  # voxels of a volume; finer ones are thinned out
 QUANTILE = 0.99  # of the scores above 0: the first threshold where none is given
 ENCODING = {
     "scan": volumes.grey_values,
-    "restoration": volumes.grey_values,
+    "restoration": volumes.restored,
     "score": volumes.scores,
     "truth": volumes.labels,
 }
@@ -30,7 +30,7 @@ ENCODING = {
 class Layer:
     """A volume (X, Y, Z) with its title and an explanation; scores are finite and at least 0.
 
-    threshold: of a score, the first one of its slider.
+    Restorations are in [0, 1]. threshold: of a score, the first one of its slider.
     """
 
     kind: Literal["scan", "restoration", "score", "truth"]
@@ -79,6 +79,7 @@ def write(page: Page, path: Path) -> None:
     }
     text = template(TEMPLATE).render(
         page=page,
+        policy=scripts.POLICY,
         layers=layers,
         scores=by_kind["score"],
         restoration=next(iter(by_kind["restoration"]), None),
@@ -104,6 +105,7 @@ def _entry(layer: Layer, name: str, affine: np.ndarray, step: int) -> dict[str, 
     entry = {"id": name, "layer": layer, "quantised": quantised}
     if layer.kind == "score":
         entry["high"] = quantised.low + volumes.LEVELS * quantised.step
+        entry["end"] = entry["high"] + quantised.step  # a threshold that no score reaches
         entry["threshold"] = _threshold(layer)
     return entry | {"content": volumes.embedded(volumes.nifti(quantised, affine))}
 

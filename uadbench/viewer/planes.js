@@ -63,7 +63,7 @@ uad.Planes = class {
   range(volume, from, to) {
     const image = this.layers.get(volume.id);
     // NiiVue colours values above its minimum, a mask those that reach the threshold.
-    image.cal_min = from - 1e-6 * Math.max(1e-6, Math.abs(volume.high));
+    image.cal_min = volume.cut(from);
     image.cal_max = Math.max(to, from + volume.step);
     this.viewer.updateGLVolume();
   }

@@ -13,6 +13,11 @@ from uadbench.viewer.volumes import embedded
 FOLDER = Path(__file__).resolve().parent
 NIIVUE = RESOURCES / "niivue" / "niivue.umd.js"
 
+#: forbids every request to a network: what a page needs, it holds
+POLICY = (
+    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src data:"
+)
+
 
 def own(*names: str) -> Markup:
     """The files NAME of this folder, one after another, as they stand in a `<script>` or `<style>`."""

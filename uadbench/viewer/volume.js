@@ -63,6 +63,15 @@ uad.Volume = class {
     return x + this.shape[0] * (y + this.shape[1] * z);
   }
 
+  // Whether the value of a byte is at or above a threshold, but for rounding of single precision.
+  reaches(byte, threshold) {
+    return this.low + this.step * byte >= this.cut(threshold);
+  }
+
+  cut(threshold) {
+    return threshold - 1e-5 * this.high;
+  }
+
   // The value at a position in mm; null outside of the volume.
   value(mm) {
     const voxel = this.voxel(mm);

@@ -43,6 +43,11 @@ def grey_values(values: np.ndarray) -> Quantised:
     return quantised(values, low, high if high > low else low + 1)
 
 
+def restored(values: np.ndarray) -> Quantised:
+    """Grey values after preprocessing, in 255 equal steps from 0 to 1."""
+    return quantised(values, 0.0, 1.0)
+
+
 def quantised(values: np.ndarray, low: float, high: float) -> Quantised:
     """Values between `low` and `high` in 255 equal steps; those beyond are clipped."""
     step = (high - low) / LEVELS
@@ -72,7 +77,10 @@ def thinned(affine: np.ndarray, start: np.ndarray, step: int) -> np.ndarray:
 
 
 def nifti(volume: Quantised, affine: np.ndarray) -> bytes:
-    """A gzip-compressed NIfTI file of a volume (X, Y, Z), with affine (4, 4) from voxel to mm; the same bytes each time."""
+    """A volume (X, Y, Z) as gzip-compressed NIfTI with affine (4, 4) from voxel to mm; the same bytes each time.
+
+    Raises ValueError for another number of axes.
+    """
     import nibabel
 
     if volume.bytes.ndim != 3:

@@ -1,0 +1,142 @@
+"""Pages in a real browser: known pixels, working controls, no error and no network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.viewer.browser import needed, visit
+from uadbench.viewer.page import Layer, Page, write
+from uadbench.viewer.scripts import POLICY
+
+pytestmark = needed
+SHAPE = (40, 44, 36)
+AFFINE = np.array([[4.0, 0, 0, -78], [0, 4, 0, -86], [0, 0, 4, -70], [0, 0, 0, 1]])
+TOP = 0.9  # score of the cube
+
+
+def cube() -> np.ndarray:
+    found = np.zeros(SHAPE, bool)
+    found[24:32, 20:28, 14:22] = True
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Path:
+    """A dark brain with a bright cube, its score 0.9 and 0.05 elsewhere; the restoration has no cube."""
+    axes = np.meshgrid(*(np.linspace(-1, 1, side) for side in SHAPE), indexing="ij")
+    brain = sum(axis**2 for axis in axes) < 0.8
+    scan, score = 300.0 * brain, 0.05 * brain
+    scan[cube()], score[cube()] = 1020.0, TOP
+    layers = [
+        Layer("scan", "Scan", "grey values", scan),
+        Layer("restoration", "Restoration", "healthy", 0.3 * brain),
+        Layer("score", "Anomaly score", "score", score, 0.5),
+        Layer("truth", "Delineated lesion", "truth", cube()),
+    ]
+    path = tmp_path_factory.mktemp("viewer") / "page.html"
+    write(Page("Cube: </script><b>Method</b>", "A cube.", "Simulated.", AFFINE, layers), path)
+    return path
+
+
+def canvas(picture: np.ndarray) -> np.ndarray:
+    """Pixels (n, 3) int of the rows that are black at their left end: those of the planes."""
+    black = (picture[:, 30:40] < 30).all((1, 2))
+    assert black.sum() > 300
+    return picture[black, 20:-20].reshape(-1, 3).astype(int)
+
+
+def overlaid(picture: np.ndarray) -> int:
+    """Number of pixels in a colour of the score, orange to yellow."""
+    r, _, b = canvas(picture).T
+    return int((r - b > 40).sum())
+
+
+def bright(picture: np.ndarray) -> int:
+    """Number of nearly white pixels, without letters."""
+    return int((canvas(picture).min(1) > 240).sum())
+
+
+def outlined(picture: np.ndarray) -> int:
+    """Number of pixels in the colour of the truth's outline."""
+    return int((np.abs(canvas(picture) - [86, 180, 233]).max(1) < 25).sum())
+
+
+def silent(seen) -> None:
+    assert seen.console == []
+    assert seen.requests == []
+
+
+def move(element: str, value: float | str, event: str = "input") -> str:
+    find = f"const e = document.getElementById('{element}')"
+    return f"{{{find}; e.value = '{value}'; e.dispatchEvent(new Event('{event}'));}}"
+
+
+HIDE = "{const e = document.getElementById('truth-shown'); e.checked = false; e.dispatchEvent(new Event('change'));}"
+
+
+def test_the_score_is_coloured_where_it_reaches_the_threshold(page):
+    below = visit(page)
+    silent(below)
+    assert overlaid(below.picture) > 5000
+    assert outlined(below.picture) > 300
+    above = visit(page, move("threshold-score-0", TOP + 0.05) + HIDE)
+    silent(above)
+    assert overlaid(above.picture) == 0
+    assert outlined(above.picture) == 0
+    assert bright(above.picture) > 5000  # the cube of the scan
+
+
+def test_the_restoration_replaces_the_scan(page):
+    seen = visit(page, move("threshold-score-0", TOP + 0.05) + HIDE + move("base", "restoration", "change"))
+    silent(seen)
+    assert bright(seen.picture) == 0
+
+
+def test_values_at_the_crosshair(page):
+    """The crosshair starts in the lesion; then it moves to a voxel of the brain, and to one outside of it."""
+    check = (
+        "const at = (id) => document.getElementById('at-' + id).textContent;"
+        "const state = () => ['position', 'scan', 'score-0', 'truth'].map(at).join('; ');"
+        "const states = [state()];"
+        "for (const mm of [[2, 2, 34], [-78, -86, -70]]) { uadPlanes.go(mm); states.push(state()); }"
+        "throw new Error(states.join(' | '));"
+    )
+    (line,) = visit(page, check).console
+    # By the affine: voxels (27, 23, 14), (20, 22, 26) and (0, 0, 0); 14/255 of the maximum is nearest to 0.05.
+    states = ["30.0, 6.0, -14.0; 1020; 0.9; 1", "2.0, 2.0, 34.0; 300; 0.0494; 0", "-78.0, -86.0, -70.0; 0; 0; 0"]
+    assert " | ".join(states) in line
+
+
+def test_a_narrow_window_shows_all_planes(page):
+    seen = visit(page, size=(700, 1500))
+    silent(seen)
+    assert overlaid(seen.picture) > 3000
+
+
+def test_a_browser_without_webgl_is_told_so(page, tmp_path):
+    broken = tmp_path / "page.html"
+    text = page.read_text(encoding="utf-8")
+    broken.write_text(
+        text.replace("<head>", "<head><script>HTMLCanvasElement.prototype.getContext = () => null;</script>"),
+        encoding="utf-8",
+    )
+    seen = visit(broken)
+    assert any("cannot start: this browser offers no WebGL 2" in line for line in seen.console)
+
+
+def test_a_request_of_a_page_is_seen(tmp_path):
+    """The check itself: an image from a network, and a page whose policy forbids it."""
+    page = tmp_path / "page.html"
+    image = '<img src="http://127.0.0.1:9/a.png" />'
+    page.write_text(f'<!DOCTYPE html><html><body data-ready="yes">{image}</body></html>', encoding="utf-8")
+    assert visit(page).requests == ["http://127.0.0.1:9/a.png"]
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
+    page.write_text(
+        f'<!DOCTYPE html><html><head>{policy}</head><body data-ready="yes">{image}</body></html>', encoding="utf-8"
+    )
+    seen = visit(page)
+    assert seen.requests == []
+    assert any("Content Security Policy" in line for line in seen.console)
