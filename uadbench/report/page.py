@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from uadbench import __version__
+from uadbench import __version__, provenance
 from uadbench.files import atomic
 from uadbench.paper.catalogue import KINDS
 from uadbench.paper.comparisons import ALPHA
@@ -19,7 +19,7 @@ from uadbench.paper.results import SIMULATED
 from uadbench.paper.writers.html import SCRIPT, STYLE
 from uadbench.paper.writers.markdown import title
 from uadbench.plugins import syntax_tree
-from uadbench.report import methods_section
+from uadbench.report import methods_section, sizes, trainings
 from uadbench.report.study import FIGURES, TABLES, Study
 from uadbench.templates import template
 
@@ -28,19 +28,29 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 def write(study: Study, path: Path) -> None:
     """Write the report of a study at `path`. Raises HarnessError where a result of it is missing."""
+    banner = SIMULATED if study.simulated else ""
+    trained = trainings.trainings(study)
     page = template(TEMPLATE).render(
         study=study,
         name=study.config["experiment"],
-        banner=SIMULATED if study.simulated else "",
+        banner=banner,
         version=__version__,
-        tables=[(title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
-        figures=[(_embedded(figure), _caption(figure.stem)) for figure in study.files(".png", FIGURES)],
+        tables=[(table.stem, title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
+        figures=[(figure.stem, _embedded(figure), _caption(figure.stem)) for figure in study.files(".png", FIGURES)],
         style=Markup(STYLE),
         script=Markup(SCRIPT),
         paragraph=methods_section.paragraph(study),
         bibtex=methods_section.bibtex(study),
         config=yaml.safe_dump(study.config, sort_keys=False, default_flow_style=None, width=110),
         alpha=ALPHA,
+        trained=trained,
+        software=trainings.software(trained),
+        period=trainings.period(trained),
+        here=provenance.environment(),
+        size_tables=sizes.tables(study),
+        size_title=sizes.title,
+        size_rate=sizes.RATE,
+        number=lambda value, text: "–" if value is None else text % value,
         settings=lambda values: yaml.safe_dump(values, default_flow_style=True, width=10_000).strip().strip("{}"),
     )
     with atomic(path) as partial:

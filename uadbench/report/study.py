@@ -30,6 +30,7 @@ class Cohort:
     spacing: float  # mm
     preprocessing: dict[str, Any]
     left_out: list[dict[str, Any]]  # subject, file, reason, modalities
+    arrays: dict[str, str]  # SHA-256 by name; empty where the pack records none
     flagged: int | None  # subjects that quality control flags; None without its table
 
 
@@ -76,7 +77,7 @@ class Study:
         with path.open(newline="", encoding="utf-8") as stream:
             listed = dict.fromkeys((row["method"], row["modality"], row["seed"]) for row in csv.DictReader(stream))
         return [
-            read_json(path.parent / method / modality / f"seed-{seed}" / "run.json")
+            {"method": method, **read_json(path.parent / method / modality / f"seed-{seed}" / "run.json")}
             for method, modality, seed in listed
         ]
 
@@ -126,6 +127,7 @@ class Study:
             spacing=index["spacing"],
             preprocessing=index["preprocessing"],
             left_out=index["left_out"],
+            arrays=index.get("arrays", {}),
             flagged=_flagged(folder / "quality" / "quality.csv"),
         )
 

@@ -1,0 +1,124 @@
+"""Trainings of a study in numbers: steps, speed and validation losses, and the software that they ran with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from uadbench.modalities import MODALITIES
+from uadbench.report.study import Study
+
+UNRECORDED = "not recorded"
+
+
+@dataclass(frozen=True)
+class Training:
+    """One run: its `run.json`, and numbers from its history; None where the history or the record lacks them."""
+
+    about: dict[str, Any]
+    steps: int | None  # of all phases
+    images_per_second: float | None  # drawn slices by the time of the steps, without validation
+    validation: float | None  # loss of the last phase at its end
+    best: float | None  # smallest validation loss of the last phase
+    best_step: int | None
+
+    @property
+    def label(self) -> str:
+        """The run in words, such as "DAE, T1, seed 2"."""
+        title = MODALITIES[self.about["modality"]].title
+        return f"{self.about['title']}, {title}, seed {self.about['seed']}"
+
+    @property
+    def commit(self) -> str:
+        """First digits of the commit, with + where the code differed from it."""
+        environment = self.about.get("environment", {})
+        if not environment.get("commit"):
+            return UNRECORDED
+        return str(environment["commit"])[:10] + "+" * bool(environment.get("modified"))
+
+    @property
+    def finished(self) -> str:
+        """Date and time of the end in UTC."""
+        return str(self.about.get("environment", {}).get("finished", UNRECORDED)).removesuffix("+00:00")
+
+
+@dataclass(frozen=True)
+class Property:
+    """A recorded property, with the labels of the runs by value; the value of most runs comes first."""
+
+    name: str
+    values: list[tuple[str, list[str]]]
+
+    @property
+    def same(self) -> bool:
+        """Whether all runs agree."""
+        return len(self.values) < 2
+
+
+def trainings(study: Study) -> list[Training]:
+    """All runs of the study with their numbers, in the order of `Study.runs`."""
+    runs, rows = study.runs, _histories(study.folder / "training" / "histories.csv")
+    return [_training(run, rows) for run in runs]
+
+
+def software(trained: list[Training]) -> list[Property]:
+    """Commit, versions, precision and device of the runs, each with the runs that have it."""
+    found: dict[str, dict[str, list[str]]] = {}
+    records = [dict(_recorded(training.about)) for training in trained]
+    for name in dict.fromkeys(name for record in records for name in record):
+        for training, record in zip(trained, records, strict=True):
+            found.setdefault(name, {}).setdefault(record.get(name, UNRECORDED), []).append(training.label)
+    by_count = {
+        name: sorted(values.items(), key=lambda item: (-len(item[1]), item[0])) for name, values in found.items()
+    }
+    return [Property(name, values) for name, values in by_count.items()]
+
+
+def period(trained: list[Training]) -> tuple[str, str] | None:
+    """Start of the first and end of the last run, in UTC; None without a record."""
+    records = [run.about["environment"] for run in trained if "environment" in run.about]
+    if not records:
+        return None
+    first, last = min(record["started"] for record in records), max(record["finished"] for record in records)
+    return first.removesuffix("+00:00"), last.removesuffix("+00:00")
+
+
+def _recorded(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    environment = about.get("environment", {})
+    yield "uadbench", str(about.get("harness", UNRECORDED))
+    yield "commit", environment.get("commit") or UNRECORDED
+    modified = environment.get("modified")
+    yield "code differs from the commit", UNRECORDED if modified is None else "yes" if modified else "no"
+    yield "Python", environment.get("python", UNRECORDED)
+    yield from environment.get("packages", {}).items()
+    yield "precision", about["precision"]
+    yield "device", about["device"]
+
+
+def _histories(path: Path) -> pd.DataFrame:
+    """Rows of histories.csv; columns that it lacks are empty."""
+    rows = pd.read_csv(path, dtype={"method": str, "modality": str, "seed": int})
+    return rows.reindex(columns=["method", "modality", "seed", "phase", "step", "validation", "seconds"])
+
+
+def _training(run: dict[str, Any], rows: pd.DataFrame) -> Training:
+    own = rows[
+        (rows["modality"] == run["modality"]) & (rows["seed"] == run["seed"]) & (rows["method"] == run["method"])
+    ]
+    own = own.dropna(subset=["step"])
+    if own.empty:
+        return Training(run, None, None, None, None, None)
+    phases = [part for _, part in own.groupby("phase", sort=False)]
+    steps = int(sum(part["step"].max() for part in phases))
+    batch, seconds = run.get("params", {}).get("batch"), own["seconds"].max()
+    speed = steps * batch / seconds if batch and seconds > 0 else None
+    losses = phases[-1].dropna(subset=["validation"])
+    if losses.empty:
+        return Training(run, steps, speed, None, None, None)
+    best = losses.loc[losses["validation"].idxmin()]
+    last = float(losses["validation"].iloc[-1])
+    return Training(run, steps, speed, last, float(best["validation"]), int(best["step"]))
