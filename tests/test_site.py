@@ -208,6 +208,18 @@ def test_a_flowchart_becomes_a_picture():
         assert (int(x), int(to)) == (by_name[first][0] + diagrams.WIDTH, by_name[last][0])
 
 
+@pytest.mark.parametrize("study", ["demo", "all-methods"])
+def test_the_page_of_a_reference_study_has_its_tables_and_figures(site, study):
+    folder = ROOT / "docs" / "reference" / study
+    page = Page(site / "reference" / study / "index.html")
+    assert {path.name for path in folder.glob("*.png")} <= set(page.loaded)
+    assert {path.name for path in folder.glob("*.csv")} <= set(page.links)
+    words = " ".join(" ".join(page.words).split())
+    for path in folder.glob("*.md"):
+        cells = re.findall(r"\| *(\d\.\d\d ± \d\.\d\d) *\|", path.read_text(encoding="utf-8"))
+        assert set(cells) <= set(re.findall(r"\d\.\d\d ± \d\.\d\d", words)), path.name
+
+
 @pytest.mark.parametrize(("text", "message"), [("flowchart LR\n", "no arrow"), ("a --> b\nb --> a\n", "a circle")])
 def test_a_flowchart_that_cannot_be_drawn_stops_the_build(text, message):
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""Pages of the site that its build writes: overview, changelog, and the references of config and command line."""
+"""Pages of the site that its build writes: overview, changelog, config, command line; tables of reference studies."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from mkdocs.structure.files import File
 from uadbench.cli import COMMANDS, SECTIONS, uadbench
 
 ROOT = Path(__file__).resolve().parents[2]
+#: files of a reference study in the order of its page; others are not shown
+TABLES = ("table2", "table1", "detection", "subjects", "cost")
+FIGURES = ("figure3", "figure2", "figure1", "froc", "curves")
 
 
 def text(path: str) -> str:
@@ -123,6 +126,24 @@ def command_line_page() -> str:
                 options(command, context),
             ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def reference(folder: Path) -> str:
+    """Tables and figures of a reference study, a folder of docs/reference, as sections behind its README."""
+    tables = [path for name in TABLES for path in folder.glob(f"{name}.md")]
+    figures = [path for name in FIGURES for path in folder.glob(f"{name}.png")]
+    parts = ["## Tables", *(path.read_text(encoding="utf-8") for path in tables)] if tables else []
+    if figures:
+        parts += ["## Figures", *(f"![{path.stem}]({path.name})" for path in figures)]
+    if data := sorted(folder.glob("*.csv")):
+        parts += ["## Data", "\n".join(f"* [{path.name}]({path.name})" for path in data)]
+    return "\n\n".join(parts)
+
+
+def on_page_markdown(markdown: str, *, page, config, files) -> str:
+    if re.fullmatch(r"reference/[^/]+/README\.md", page.file.src_uri):
+        markdown = f"{markdown}\n\n{reference(ROOT / 'docs' / Path(page.file.src_uri).parent)}\n"
+    return markdown.replace("\\<", "&lt;")  # an escape that this converter of Markdown does not know
 
 
 def on_files(files, *, config):
