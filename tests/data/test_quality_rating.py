@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -11,6 +12,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -327,6 +329,26 @@ def test_before_and_after_alternate_in_one_place(rated, browser):
     assert browser.run(visible) == "inline"
     browser.press("o")
     assert browser.run(visible) == "none"
+
+
+def test_outlines_leave_the_picture_below_visible(browser, request, tmp_path):
+    template = Picture(picture(120).jpeg, (60, 20), MIDDLE, {"template": "M2 2l116 0l0 36l-116 0z"})
+    found = replace(cohort.compared(dataset(request), False, {}, [subject("sub-01")]), template=template)
+    page.write(found, tmp_path / "page.html")
+    browser.open(tmp_path / "page.html")
+    browser.press("n")
+    browser.run("document.querySelector('.outline[value=template]').click()")
+    for key, grey in (("2", 200), ("1", 50), ("3", 120)):
+        browser.press(key)
+        box = browser.run("(({x, y, width, height}) => ({x, y, width, height}))(" + VIEW + ".getBoundingClientRect())")
+        clip = {**box, "y": box["y"] + browser.run("scrollY"), "scale": 1}
+        png = base64.b64decode(browser.call("Page.captureScreenshot", clip=clip)["data"])
+        shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+        assert np.abs(np.median(shown, axis=(0, 1)) - grey).max() < 4
+        assert ((shown[..., 0] > shown[..., 1] + 40) & (shown[..., 2] > shown[..., 1] + 20)).any()  # the outline
+
+
+VIEW = "current.querySelector('.view')"
 
 
 def changes(browser: Browser) -> int:

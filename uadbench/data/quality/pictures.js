@@ -41,7 +41,8 @@ function addTemplate(stage) {
   const copy = original.cloneNode(true);
   copy.removeAttribute("id");
   copy.querySelectorAll("[id]").forEach((element) => element.removeAttribute("id"));
-  stage.querySelector(".view").append(copy);
+  const view = stage.querySelector(".view");
+  view.insertBefore(copy, view.querySelector("svg")); // below the outlines
 }
 
 function button(text, title, action, kind) {
