@@ -1,0 +1,214 @@
+"""A packed run: its files, its model card, and the licence of the data that its weights saw."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.paper.conftest import METHODS, write_results
+from uadbench.data.index.release import releases
+from uadbench.errors import HarnessError
+from uadbench.files import read_json, write_json
+from uadbench.sharing.licences import HUB, Origin, strictest
+from uadbench.sharing.packing import pack
+
+REAL = {"simulated": False}
+
+
+def changed(run: Path, **values) -> Path:
+    write_json(run / "run.json", read_json(run / "run.json") | values)
+    return run
+
+
+def card(folder: Path) -> tuple[dict, dict[str, str]]:
+    """Metadata and sections, by title, of a packed run's card."""
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    _, metadata, body = text.split("---\n", 2)
+    parts = re.split(r"^## (.*)$", body, flags=re.MULTILINE)
+    return yaml.safe_load(metadata), dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_files_of_a_packed_run(run, tmp_path):
+    (run / "weights" / "notes.txt").write_text("private")
+    (run / "state.pt").write_text("pickle")
+    assert pack(run, tmp_path / "out") == []
+    recorded = read_json(run / "run.json")["weights"]
+    made = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*") if path.is_file()}
+    assert made == {"README.md", "run.json", "history.csv"} | {f"weights/{name}" for name in recorded}
+    assert read_json(tmp_path / "out" / "run.json") == read_json(run / "run.json")
+
+
+def test_the_card_says_what_the_run_is(run, tmp_path):
+    pack(run, tmp_path / "out", repo="lab/vae")
+    metadata, sections = card(tmp_path / "out")
+    assert metadata["license"] == "apache-2.0"
+    assert metadata["library_name"] == "uadbench"
+    assert {"vae", "t1", "simulated-data", "brain-mri"} <= set(metadata["tags"])
+    about = read_json(run / "run.json")
+    assert f"`baselines/vae.py`, revision {about['revision']}" in sections["Method"]
+    assert "--run hf://lab/vae --image scan.nii.gz --out map.nii.gz" in sections["Scoring a scan"]
+    assert "Data set: tiny (simulated)" in sections["Training data"]
+    assert "Healthy subjects: 4, and 2 held out" in sections["Training data"]
+    assert "normalisation `p99_5_brain`" in sections["Training data"]
+    assert "| steps | 8 |" in sections["Training"]
+    assert f"| device | {about['device']} |" in sections["Training"]
+    for name, value in about["params"].items():
+        assert f"| `{name}` | `{value}` |" in sections["Hyper-parameters"]
+    assert "Evaluation" not in sections
+    assert "not for diagnosis" in sections["Intended use and limits"].replace("\n", " ")
+    assert "@article{vae," in sections["Citation"]
+    assert "@article{camcan" not in sections["Citation"]
+
+
+def test_results_of_the_study_and_of_this_seed_alone(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, "vae", ("VAE", "IR", 0.3))
+    folder = tmp_path / "demo" / "evaluation"
+    folder.mkdir()
+    results = write_results(folder / "results.csv", ["vae", "dae"], seeds=(1, 3))
+    pack(run, tmp_path / "out")
+    text = card(tmp_path / "out")[1]["Evaluation"]
+    import pandas as pd
+
+    rows = pd.read_csv(results)
+    own = rows[(rows["method"] == "vae") & (rows["seed"] == 3) & (rows["modality"] == "t1")]
+    assert set(own["task"]) == {"ATLAS", "BraTS-T1"}
+    for _, row in own[own["metric"] == "ap"].iterrows():
+        assert f"| {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}) |" in text
+    for _, row in own[own["metric"] == "dice"].iterrows():
+        assert f"| {row['value']:.3f} |" in text
+    assert "BraTS-T2" not in text  # another modality
+    assert "| simulated |" in text
+    os.utime(results, (0, 0))
+    (warning,) = pack(run, tmp_path / "older")
+    assert "older than the run" in warning
+    assert "Evaluation" not in card(tmp_path / "older")[1]
+
+
+def test_the_run_that_another_builds_on_comes_along(study, tmp_path):
+    pack(study / "training" / "r_vae" / "t1" / "seed-3", tmp_path / "out")
+    inner = tmp_path / "out" / "required"
+    assert read_json(inner / "run.json")["method"] == "vae"
+    assert list((inner / "weights").glob("*.safetensors"))
+    sections = card(tmp_path / "out")[1]
+    assert "It builds on a run of VAE" in sections["Method"]
+    assert "none, the method has no training of its own" in sections["Training"]
+    assert {"@article{r_vae,", "@article{vae,"} <= set(sections["Citation"].split())
+    pack(tmp_path / "out", tmp_path / "again")  # a packed run is a run
+    assert (tmp_path / "again" / "required" / "run.json").is_file()
+
+
+def test_a_required_run_that_is_missing_or_another(study, tmp_path):
+    import shutil
+
+    alone = tmp_path / "alone"
+    shutil.copytree(study / "training" / "r_vae" / "t1" / "seed-3", alone)
+    with pytest.raises(HarnessError, match="r_vae builds on a run of vae; name it with --required"):
+        pack(alone, tmp_path / "out")
+    with pytest.raises(HarnessError, match="not a run of vae on t1"):
+        pack(alone, tmp_path / "out", required=study / "training" / "ddpm" / "t1" / "seed-3")
+    assert not (tmp_path / "out").exists()
+
+
+# Licences
+
+
+@pytest.mark.parametrize("name", ["camcan", "atlas", "brats", "mine"])
+def test_data_under_an_agreement_need_a_statement(run, tmp_path, name):
+    changed(run, dataset=name, **REAL)
+    with pytest.raises(HarnessError, match=r"^training data: .*--i-may-share$") as error:
+        pack(run, tmp_path / "out")
+    assert ("--release" in str(error.value)) == (name == "mine")
+    assert not (tmp_path / "out").exists()
+    (warning,) = pack(run, tmp_path / "out", may_share=True)
+    assert "you state that you may pass on weights" in warning
+    metadata, sections = card(tmp_path / "out")
+    assert metadata["license"] == "other"
+    assert metadata["license_name"]
+    assert "stated the right to pass on weights" in sections["Training data"]
+    if name != "mine":
+        assert metadata["license_link"] == releases()[name].source
+        assert f"@article{{{name}," in sections["Citation"]
+
+
+@pytest.mark.parametrize(
+    ("name", "licence"),
+    [("ixi", "cc-by-sa-3.0"), ("ljubljana", "cc-by-4.0"), ("arc", "apache-2.0"), ("soop", "apache-2.0")],
+)
+def test_open_data_pass_on_their_licence(run, tmp_path, name, licence):
+    assert pack(changed(run, dataset=name, **REAL), tmp_path / "out") == []
+    metadata, sections = card(tmp_path / "out")
+    assert metadata["license"] == licence
+    assert f"Licence of the data: {releases()[name].licence}" in sections["Training data"]
+
+
+def test_a_release_is_named_and_a_licence_is_chosen(run, tmp_path):
+    changed(run, dataset="healthy", **REAL)
+    assert pack(run, tmp_path / "out", release="ixi", licence="cc-by-nc-sa-4.0") == []
+    assert card(tmp_path / "out")[0]["license"] == "cc-by-nc-sa-4.0"
+    with pytest.raises(HarnessError, match="release 'nope': unknown"):
+        pack(run, tmp_path / "no", release="nope")
+    with pytest.raises(HarnessError, match="no identifier of the hub"):
+        pack(run, tmp_path / "no", release="ixi", licence="Creative Commons")
+
+
+def test_simulated_data_with_the_name_of_a_release_are_nobodys(run, tmp_path):
+    assert pack(changed(run, dataset="camcan"), tmp_path / "out") == []
+    assert card(tmp_path / "out")[0]["license"] == "apache-2.0"
+
+
+def test_every_release_is_either_open_or_needs_a_statement():
+    restricted = {name for name in releases() if Origin.of({"dataset": name}).restricted}
+    assert restricted == {"camcan", "atlas", "brats"}
+    assert {releases()[name].licence for name in releases() if name not in restricted} == set(HUB)
+    origins = {name: Origin.of({"dataset": name}) for name in releases()}
+    assert strictest([origins["arc"], origins["ljubljana"], origins["ixi"]]) == origins["ixi"]
+    assert strictest([origins["ixi"], origins["camcan"]]) == origins["camcan"]
+
+
+# What is not packed
+
+
+def test_paths_of_this_machine_are_cut(run, tmp_path):
+    template = tmp_path / "private" / "T1_brain.nii"
+    template.parent.mkdir()
+    template.write_bytes(b"template")
+    about = read_json(run / "run.json")
+    changed(run, preprocessing={**about["preprocessing"], "template": str(template)})
+    (warning,) = pack(run, tmp_path / "out")
+    assert warning == "preprocessing.template: the file T1_brain.nii is not packed; whoever scores needs it"
+    for name in ("run.json", "README.md"):
+        assert "private" not in (tmp_path / "out" / name).read_text(encoding="utf-8")
+    assert read_json(tmp_path / "out" / "run.json")["preprocessing"]["template"] == "T1_brain.nii"
+    assert "`T1_brain.nii` | preprocessing.template | `" in card(tmp_path / "out")[1]["Scoring a scan"]
+
+
+def test_damaged_and_unfinished_runs_are_not_shared(run, tmp_path):
+    weights = next((run / "weights").glob("*.safetensors"))
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(HarnessError, match="missing or damaged, its checksum is not that of"):
+        pack(run, tmp_path / "out")
+    changed(run, revision=99)
+    with pytest.raises(HarnessError, match="trained with revision 99 of vae"):
+        pack(run, tmp_path / "out")
+    (run / "run.json").unlink()
+    with pytest.raises(HarnessError, match=r"no run\.json; name the folder of a finished training run"):
+        pack(run, tmp_path / "out")
+
+
+def test_runs_without_checksums_are_not_shared(run, tmp_path):
+    about = read_json(run / "run.json")
+    del about["weights"]
+    write_json(run / "run.json", about)
+    with pytest.raises(HarnessError, match="no checksums of weights"):
+        pack(run, tmp_path / "out")
+
+
+def test_a_folder_that_holds_something_is_left_alone(run, tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.tex").touch()
+    with pytest.raises(HarnessError, match="exists already"):
+        pack(run, tmp_path / "out")
