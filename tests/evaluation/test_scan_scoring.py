@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import os
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -144,3 +147,69 @@ def test_folders_go_together(scans, trained, tmp_path):
     given = ["--run", str(trained), "--image", str(scans), "--t1", str(scans / "a.nii.gz"), "--out", str(tmp_path)]
     result = CliRunner().invoke(command, given)
     assert "give the folder of T1-weighted scans" in str(result.exception)
+
+
+def embedded(page: Path, name: str) -> nibabel.Nifti1Image:
+    """A volume in a page of the viewer."""
+    text = page.read_text(encoding="utf-8").split(f'id="{name}">')[1].split("</script>")[0]
+    return nibabel.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(text)))
+
+
+def test_a_page_shows_scan_map_restoration_and_lesion(scans, trained, tmp_path):
+    lesion = nifti(tmp_path / "lesion.nii.gz", (values(scans / "a.nii.gz") > 700).astype(np.uint8), NATIVE.affine)
+    shown = scorer(trained, threshold=0.6, html=True)
+    shown.method.restore = lambda volume, rng: 0.5 * volume  # the control has none
+    written = shown.score(scans / "a.nii.gz", None, tmp_path / "one.nii.gz", lesion)
+    page = tmp_path / "one.html"
+    assert written == [tmp_path / "one.nii.gz", mask_path(tmp_path / "one.nii.gz"), page]
+    found = embedded(page, "score-0")
+    assert np.abs(found.get_fdata() - values(written[0])).max() <= values(written[0]).max() / 509
+    np.testing.assert_allclose(found.affine, NATIVE.affine, atol=1e-4)
+    assert np.array_equal(embedded(page, "truth").get_fdata() > 0, values(lesion) > 0)
+    halved = embedded(page, "restoration").get_fdata()
+    assert 0.4 < halved.max() <= 0.51
+    assert np.corrcoef(halved.ravel(), values(scans / "a.nii.gz").ravel())[0, 1] > 0.9
+    text = page.read_text(encoding="utf-8")
+    assert 'value="0.6"' in text
+    assert "trained on simulated scans" in text
+    assert "T1-weighted scan a.nii.gz" in text
+
+
+def test_pages_of_a_folder(scans, trained, tmp_path):
+    truths, out = tmp_path / "truths", tmp_path / "maps"
+    truths.mkdir()
+    nifti(truths / "b.nii.gz", (values(scans / "b.nii.gz") > 0).astype(np.uint8), NATIVE.affine)
+    given = ["--run", str(trained), "--image", str(scans), "--out", str(out), "--device", "cpu"]
+    done = CliRunner().invoke(command, [*given, "--html", "--truth", str(truths)], catch_exceptions=False)
+    assert done.exit_code == 0
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in out.glob("*.html")}
+    assert sorted(pages) == ["a", "b"]
+    assert ['id="truth"' in pages[name] for name in "ab"] == [False, True]
+    assert all('id="restoration"' not in text for text in pages.values())
+    kept = (out / "a.html").stat().st_mtime_ns
+    (out / "b.html").unlink()
+    CliRunner().invoke(command, [*given, "--html", "--truth", str(truths)], catch_exceptions=False)
+    assert (out / "a.html").stat().st_mtime_ns == kept
+    assert (out / "b.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--truth", "a.nii.gz"], "add --html"),
+        (["--html", "--truth", "a.nii.gz"], "give the folder of delineated lesions"),
+        (["--html", "--truth", "."], "no .nii or .nii.gz file|no file with the name of a scan"),
+    ],
+)
+def test_lesions_that_no_page_can_show(scans, trained, tmp_path, options, message):
+    options = [str(tmp_path) if option == "." else option for option in options]
+    given = ["--run", str(trained), "--image", str(scans), "--out", str(tmp_path / "maps"), "--device", "cpu"]
+    result = CliRunner().invoke(command, [*given, *options])
+    assert isinstance(result.exception, HarnessError)
+    assert re.search(message, str(result.exception))
+
+
+def test_a_lesion_on_other_voxels_is_named(scans, trained, tmp_path):
+    other = nifti(tmp_path / "other.nii.gz", np.ones((4, 5, 6), np.uint8), NATIVE.affine)
+    with pytest.raises(HarnessError, match=r"other\.nii\.gz: mask has shape"):
+        scorer(trained, html=True).score(scans / "a.nii.gz", None, tmp_path / "one.nii.gz", other)

@@ -25,6 +25,12 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--threshold", type=float, help="Also write masks of what reaches it, in a folder `masks` beside the maps."
 )
+@click.option(
+    "--html", is_flag=True, help="Also write a page beside each map, X.html for X.nii.gz: a viewer for the browser."
+)
+@click.option(
+    "--truth", type=PATH, help="Mask of a delineated lesion on the scan's voxels for the page, or a folder of them."
+)
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 def command(
@@ -34,6 +40,8 @@ def command(
     out: Path,
     name: str,
     threshold: float | None,
+    html: bool,
+    truth: Path | None,
     required: Path | None,
     device: str,
 ) -> None:
@@ -41,7 +49,8 @@ def command(
 
     Each NIfTI file of a folder is scored into a file of the same name. Existing maps are kept; a scan that cannot be
     used is reported and left out. results.csv lists thresholds that a known fraction of healthy brain voxels reaches:
-    `threshold@0.01` is that of 1 %.
+    `threshold@0.01` is that of 1 %. A page of `--html` shows scan, map, lesion and the method's restoration in three
+    planes; it opens from disk and needs no network.
     """
     from uadbench import device as devices
     from uadbench.errors import HarnessError
@@ -51,15 +60,20 @@ def command(
 
     if image.is_dir() and t1 is not None and not t1.is_dir():
         raise HarnessError(f"--t1 {t1}: not a folder as {image} is; give the folder of T1-weighted scans")
+    if truth is not None and not html:
+        raise HarnessError(f"--truth {truth}: only pages show it; add --html")
+    if truth is not None and image.is_dir() != truth.is_dir():
+        kind = "folder" if image.is_dir() else "file"
+        raise HarnessError(f"--truth {truth}: not a {kind} as {image} is; give the {kind} of delineated lesions")
     chosen = devices.choose(device)
     folder, required = locate(given, required)
     method, about = run.load(folder, chosen, required=required)
-    scorer = Scorer(method, about, chosen, name, threshold)
+    scorer = Scorer(method, about, chosen, name, threshold, html)
     if image.is_dir():
-        lost = scorer.score_folder(image, t1, out)
+        lost = scorer.score_folder(image, t1, out, truth)
         click.echo(out)
         if lost:
             raise HarnessError(f"{image}: {lost} of the scans could not be scored, see above")
     else:
-        for path in scorer.score(image, t1, out):
+        for path in scorer.score(image, t1, out, truth):
             click.echo(path)

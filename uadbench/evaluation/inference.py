@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
-from uadbench.evaluation import findings
+from uadbench.evaluation import example_volumes, findings
 from uadbench.evaluation.collecting import Collector
 from uadbench.evaluation.histogram import ScoreHistogram, save
 from uadbench.evaluation.labels import EVERY, LabelValues
@@ -56,6 +56,13 @@ def final_map(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> 
     return _checked({"final": final}, volume, name)["final"]
 
 
+def restoration(method: Method, volume: torch.Tensor, rng: Streams) -> torch.Tensor | None:
+    """The method's restoration (D, H, W) float32 of a volume, 0 outside the brain; None without one."""
+    with torch.no_grad(), precision(volume.device):
+        restored = method.restore(volume, rng)
+    return None if restored is None else restored.float() * (volume > 0)
+
+
 def _checked(maps: dict[str, torch.Tensor], volume: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
     final_of(maps, f"baselines.{name}")
     for key, values in maps.items():
@@ -79,12 +86,14 @@ def score_test_set(
     device: torch.device,
     healthy: Store | None = None,
     values: LabelValues = EVERY,
+    volumes: bool = False,
 ) -> None:
     """Score every subject of a packed test set and write `out/PROTOCOL.npz`, `out/findings.npz` and `out/examples.npz`.
 
     meta: metadata of the run and the task for the tidy results. Random methods have one random stream per subject.
     healthy: the packed training cohort, whose validation subjects set the thresholds of `findings`; without validation
     subjects, findings have no thresholds. values: labels that are lesion, and labels of voxels to ignore.
+    volumes: whether `out/volumes.npz`, the volumes of the first example subject, is written too.
     """
     rows = store.rows(modality, "test")
     labels = store.labels()
@@ -93,7 +102,8 @@ def score_test_set(
     chosen = [named(protocol) for protocol in protocols]
     histograms: dict[str, dict[str, ScoreHistogram]] = {protocol: {} for protocol in protocols}
     spacing = voxel_size(store.affine)
-    shown = set(example_rows(labels, rows, examples, values))
+    ordered = example_rows(labels, rows, examples, values)
+    shown = set(ordered)
     slices: list[dict[str, Any]] = []
     streams = Streams(meta["seed"], device)
     calibration = None if healthy is None else score_healthy(method, healthy, modality, meta, device)
@@ -116,6 +126,10 @@ def score_test_set(
                 histogram.add(subject.name, region.scores(scores), region.labels)
         final = maps["final"].cpu().numpy()
         collector.add(subject.name, np.where(brain, final, 0) if values.ignored else final, truth, brain)
+        if volumes and subject.row == ordered[0]:
+            arrays = (subject.volume.cpu().numpy(), final, truth)
+            reached = None if calibration is None else (calibration.rates, calibration.thresholds)
+            first = example_volumes.make(subject.name, store.simulated, arrays, store.affine, reached)
         if subject.row in shown:
             slices.append(_example(method, subject, rng, maps["final"], truth))
     out.mkdir(parents=True, exist_ok=True)
@@ -123,6 +137,8 @@ def score_test_set(
         save(out / f"{name}.npz", counted_maps, {**meta, "protocol": name})
     findings.save(out / findings.NAME, collector.finish(), meta)
     _write_examples(out / "examples.npz", slices, store.spacing, method.restoration())
+    if volumes:
+        example_volumes.save(out / example_volumes.NAME, first)
 
 
 def score_healthy(

@@ -1,4 +1,4 @@
-"""Scoring of new scans with a trained run: anomaly maps, and masks above a threshold, in native space."""
+"""Scoring of new scans with a trained run: anomaly maps, masks above a threshold, and viewer pages, in native space."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tqdm import tqdm
 from uadbench.data.preprocessing.settings import Preprocessing, settings
 from uadbench.data.preprocessing.transform import prepare_scan
 from uadbench.errors import HarnessError
-from uadbench.evaluation.inference import final_map, score_volume
+from uadbench.evaluation.inference import final_map, restoration, score_volume
 from uadbench.evaluation.map_files import nifti_files
+from uadbench.evaluation.scan_pages import Scored, page_path, write_page
 from uadbench.files import atomic, read_json, write_json
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
@@ -30,6 +31,7 @@ class Scorer:
     """A trained method, as returned by `run.load`, and the requested map.
 
     name: of the method's map; threshold: if given, a mask of the voxels that reach it is written beside each map.
+    html: whether a page that shows the scan and its map is written beside each map.
     """
 
     method: Method
@@ -37,17 +39,20 @@ class Scorer:
     device: torch.device
     name: str = "final"
     threshold: float | None = None
+    html: bool = False
 
-    def score(self, image: Path, t1: Path | None, out: Path) -> list[Path]:
+    def score(self, image: Path, t1: Path | None, out: Path, truth: Path | None = None) -> list[Path]:
         """Preprocess a scan like the training data, score it and write the map to `out`; returns the written paths.
 
-        Raises HarnessError for a scan that cannot be used, and for a map that the method lacks.
+        truth: delineated lesion on the voxels of the scan, which the page shows.
+        Raises HarnessError for a scan or a lesion that cannot be used, and for a map that the method lacks.
         """
         if not out.name.endswith((".nii", ".nii.gz")):
             raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
         chosen = settings(upgraded(Preprocessing, self.about["preprocessing"]))
         volume, placement = prepare_scan(image, chosen, self.about["modality"], t1)
-        scored = placement.to_native(self._map(volume, image.name))
+        tensor, rng = self._input(volume, image.name)
+        scored = placement.to_native(self._map(tensor, rng))
         images = {out: scored}
         if self.threshold is not None:
             called = np.asarray(scored.dataobj) >= self.threshold
@@ -55,37 +60,57 @@ class Scorer:
         for path, made in images.items():
             with atomic(path) as partial:
                 made.to_filename(partial)
-        return list(images)
+        if not self.html:
+            return list(images)
+        restored = self._restoration(tensor, rng)
+        native = None if restored is None else placement.to_native(restored)
+        page = page_path(out)
+        write_page(Scored(image, scored, native, truth, self.name, self.threshold), self.about, self.method, page)
+        return [*images, page]
 
-    def score_folder(self, images: Path, t1: Path | None, out: Path) -> int:
+    def score_folder(self, images: Path, t1: Path | None, out: Path, truth: Path | None = None) -> int:
         """Score each NIfTI file of a folder into a file of the same name; maps newer than their scans are kept.
 
-        t1: folder of T1-weighted scans of the same names. Prints a line for each scan that cannot be used, and returns
-        their number. Raises HarnessError where `out` holds maps of another run.
+        t1: folder of T1-weighted scans of the same names; truth: folder of delineated lesions, of some of the scans.
+        Prints a line for each scan that cannot be used, and returns their number. Raises HarnessError where `out`
+        holds maps of another run, and for lesions of none of the scans.
         """
         scans = nifti_files(images)
         beside = nifti_files(t1) if t1 is not None else {}
+        lesions = nifti_files(truth) if truth is not None else {}
+        if truth is not None and not lesions.keys() & scans.keys():
+            raise HarnessError(f"{truth}: holds no file with the name of a scan in {images}; rename the files")
         self._claim(out)
         lost = 0
         for stem, path in tqdm(scans.items(), f"score {images}", unit="scan", disable=None):
             made = out / f"{stem}.nii.gz"
             wanted = [made] if self.threshold is None else [made, mask_path(made)]
+            wanted += [page_path(made)] * self.html
             if all(file.is_file() and file.stat().st_mtime >= path.stat().st_mtime for file in wanted):
                 continue
             try:
                 if t1 is not None and stem not in beside:
                     raise HarnessError(f"{path}: no T1-weighted scan of this name in {t1}; add it")
-                self.score(path, beside.get(stem), made)
+                self.score(path, beside.get(stem), made, lesions.get(stem))
             except HarnessError as error:
                 lost += 1
                 tqdm.write(f"left out: {error}", file=sys.stderr)
         return lost
 
-    def _map(self, volume: np.ndarray, stream: str) -> np.ndarray:
-        """The map (D, H, W) float32 of a prepared scan; random methods use the random stream of its name."""
+    def _input(self, volume: np.ndarray, stream: str) -> tuple[torch.Tensor, Streams]:
+        """A prepared scan (D, H, W) on the device, and the random stream of its name for random methods."""
         # Packed volumes are float16; a scan is rounded likewise.
         tensor = torch.from_numpy(np.ascontiguousarray(volume.astype(np.float16), dtype=np.float32)).to(self.device)
-        rng = Streams(self.about["seed"], self.device).child(stream)
+        return tensor, Streams(self.about["seed"], self.device).child(stream)
+
+    def _restoration(self, tensor: torch.Tensor, rng: Streams) -> np.ndarray | None:
+        """The method's restoration (D, H, W) float32 in [0, 1], 0 outside the brain; None without one."""
+        with enough_memory(f"restoring with {self.about['method']} on {self.device}", "use --device cpu"):
+            restored = restoration(self.method, tensor, rng)
+        return None if restored is None else restored.cpu().numpy()
+
+    def _map(self, tensor: torch.Tensor, rng: Streams) -> np.ndarray:
+        """The map (D, H, W) float32 of a prepared scan."""
         method = self.about["method"]
         with enough_memory(f"scoring with {method} on {self.device}", "use --device cpu"):
             if self.name == "final":  # for most methods a fraction of the work

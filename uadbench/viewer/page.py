@@ -20,7 +20,7 @@ LIMIT = 12_000_000  # voxels of a volume; finer ones are thinned out
 QUANTILE = 0.99  # of the scores above 0: the first threshold where none is given
 ENCODING = {
     "scan": volumes.grey_values,
-    "restoration": volumes.restored,
+    "restoration": volumes.normalised,
     "score": volumes.scores,
     "truth": volumes.labels,
 }

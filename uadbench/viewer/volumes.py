@@ -43,7 +43,7 @@ def grey_values(values: np.ndarray) -> Quantised:
     return quantised(values, low, high if high > low else low + 1)
 
 
-def restored(values: np.ndarray) -> Quantised:
+def normalised(values: np.ndarray) -> Quantised:
     """Grey values after preprocessing, in 255 equal steps from 0 to 1."""
     return quantised(values, 0.0, 1.0)
 
