@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from uadbench.evaluation.detection_metrics import SIZES
+from uadbench.paper.published import Published
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 from uadbench.paper.tables.detection import PROTOCOL
+from uadbench.paper.tables.table2 import order
 from uadbench.report.study import Study
 
 RATE = 0.01  # of the healthy subjects' brain voxels at or above the threshold, as in the detection table
@@ -47,7 +49,7 @@ def _table(results: Results, task: str) -> SizeTable:
             lesions[part] = int(numbers.max())
     subjects = tuple(part for part in SIZES if (rows["metric"] == f"subject_ap/{part}").any())
     listed = []
-    for method, name, _ in results.methods:
+    for method, name, _ in order(Published.read().methods("table2"), results.methods):
         found = [results.get(method, task, "final", f"sensitivity@{RATE:g}/{part}") for part in lesions]
         precision = [results.get(method, task, "final", f"subject_ap/{part}") for part in subjects]
         if any(found) or any(precision):

@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from uadbench.modalities import MODALITIES
 from uadbench.report.study import Study
 
 UNRECORDED = "not recorded"
@@ -29,8 +28,7 @@ class Training:
     @property
     def label(self) -> str:
         """The run in words, such as "DAE, T1, seed 2"."""
-        title = MODALITIES[self.about["modality"]].title
-        return f"{self.about['title']}, {title}, seed {self.about['seed']}"
+        return f"{self.about['title']}, {self.about['modality'].upper()}, seed {self.about['seed']}"
 
     @property
     def commit(self) -> str:
