@@ -65,12 +65,16 @@ function prepare(stage) {
   stage.dataset.shown = shown;
   stage.dataset.other = shown > 0 ? 0 : Math.min(1, figures.length - 1);
   if (figures.length > 1) {
-    const buttons = names.map((name, i) => button(name.split(",")[0], `Key ${i + 1}`, () => (stop(stage), show(stage, i)), "layer"));
-    const swapping = button("⇄ Swap", "Key b, or a click on the picture: the two pictures that were visible last", () => (stop(stage), swap(stage)), "swap");
+    const change = (action) => () => (stop(stage), action());
+    const buttons = names.map((name, i) =>
+      button(name.split(",")[0], `Key ${i + 1}`, change(() => show(stage, i)), "layer"),
+    );
+    const pair = "Key b, or a click on the picture: the two pictures that were visible last";
+    const swapping = button("⇄ Swap", pair, change(() => swap(stage)), "swap");
     swapping.removeAttribute("aria-pressed");
     const alternating = button("Flicker", "Key f: alternates the same two pictures", () => flicker(stage), "flicker");
     stage.querySelector(".layers").append(...buttons, swapping, alternating);
-    stage.querySelector(".view").addEventListener("click", () => (stop(stage), swap(stage)));
+    stage.querySelector(".view").addEventListener("click", change(() => swap(stage)));
   }
   show(stage, shown);
 }

@@ -1,4 +1,4 @@
-// Ratings of the quality page: decisions of the reader, kept in the browser, and the config lines that follow from them.
+// Ratings of the quality page: decisions of the reader, kept in the browser, and the config lines of the excluded.
 const subjects = [...document.querySelectorAll(".subject")];
 const data = JSON.parse(document.querySelector("#page-data").textContent);
 const find = (selector) => document.querySelector(selector);
@@ -34,7 +34,8 @@ function save() {
 
 function oneLine(text) {
   // A comment of YAML ends with its line and holds printable characters alone.
-  return text.replace(/[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]+/gu, " ").trim();
+  const others = /[^\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\u{10000}-\u{10ffff}]+/gu;
+  return text.replace(others, " ").trim();
 }
 
 function lines() {
@@ -173,7 +174,8 @@ document.addEventListener("keydown", (event) => {
   if (event.target.matches("input[type=text], select")) return;
   const stage = current?.querySelector(".stage:has(button)");
   const digit = Number(event.key) - 1;
-  const action = keys[event.key] ?? (stage && layersOf(stage)[digit] && (() => (stop(stage), show(stage, digit))));
+  const chosen = stage && layersOf(stage)[digit];
+  const action = keys[event.key] ?? (chosen && (() => (stop(stage), show(stage, digit))));
   if (!action) return;
   event.preventDefault();
   action();
@@ -185,7 +187,8 @@ for (const subject of subjects) {
   for (const choice of subject.querySelectorAll(".decision")) {
     choice.addEventListener("change", () => rate(subject, { decision: choice.value }));
   }
-  subject.querySelector(".reason").addEventListener("input", (event) => rate(subject, { reason: oneLine(event.target.value) }));
+  const field = subject.querySelector(".reason");
+  field.addEventListener("input", () => rate(subject, { reason: oneLine(field.value) }));
 }
 find(".filter").addEventListener("change", () => {
   current?.classList.remove("current");
