@@ -34,6 +34,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
 @click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
 @click.option("--examples", default=4, help="Example subjects kept for Figure 3.")
+@click.option("--volumes", is_flag=True, help="Also keep the volumes of the first one for the report's viewer.")
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
 def command(
@@ -50,6 +51,7 @@ def command(
     lesion: str,
     ignored: str,
     examples: int,
+    volumes: bool,
     device: str,
     out: Path,
 ) -> None:
@@ -84,6 +86,16 @@ def command(
     cohort = None if healthy is None else Store.open(healthy)
     with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
         score_test_set(
-            ready(trained, chosen), store, modality, meta, list(protocols), examples, out, chosen, cohort, values
+            ready(trained, chosen),
+            store,
+            modality,
+            meta,
+            list(protocols),
+            examples,
+            out,
+            chosen,
+            cohort,
+            values,
+            volumes,
         )
     click.echo(out)

@@ -19,7 +19,7 @@ from uadbench.paper.results import SIMULATED
 from uadbench.paper.writers.html import SCRIPT, STYLE
 from uadbench.paper.writers.markdown import title
 from uadbench.plugins import syntax_tree
-from uadbench.report import methods_section, sizes, trainings
+from uadbench.report import examples, methods_section, sizes, trainings
 from uadbench.report.study import FIGURES, TABLES, Study
 from uadbench.templates import template
 
@@ -37,6 +37,7 @@ def write(study: Study, path: Path) -> None:
         version=__version__,
         tables=[(table.stem, title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
         figures=[(figure.stem, _embedded(figure), _caption(figure.stem)) for figure in study.files(".png", FIGURES)],
+        examples=examples.section(study),
         style=Markup(STYLE),
         script=Markup(SCRIPT),
         paragraph=methods_section.paragraph(study),

@@ -68,8 +68,8 @@ def stride(shape: tuple[int, ...], limit: int) -> int:
     return step
 
 
-def thinned(affine: np.ndarray, start: np.ndarray, step: int) -> np.ndarray:
-    """Affine (4, 4) of every `step`-th voxel from voxel `start` (3,) on."""
+def thinned(affine: np.ndarray, start: np.ndarray, step: int | tuple[int, ...]) -> np.ndarray:
+    """Affine (4, 4) of every `step`-th voxel, along all axes or each of three, from voxel `start` (3,) on."""
     moved = np.array(affine, float)
     moved[:3, 3] = (affine @ [*start, 1.0])[:3]
     moved[:3, :3] = affine[:3, :3] * step

@@ -15,6 +15,7 @@ rule test:
         ),
         findings="<results>/evaluation/{method}/{task}/seed-{seed}/findings.npz",
         examples="<results>/evaluation/{method}/{task}/seed-{seed}/examples.npz",
+        volumes="<results>/evaluation/{method}/{task}/seed-{seed}/volumes.npz",
     log:
         "<logs>/test/{method}-{task}-seed-{seed}.log",
     benchmark:
@@ -44,7 +45,7 @@ rule test:
     shell:
         "python -m uadbench test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
         " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment}"
-        " --settings {params.settings:q} {params.required} {params.protocols} {params.labels} --examples {params.examples} --out {params.out} > {log} 2>&1"
+        " --settings {params.settings:q} {params.required} {params.protocols} {params.labels} --examples {params.examples} --volumes --out {params.out} > {log} 2>&1"
 
 
 rule summarize:

@@ -104,6 +104,12 @@ rule report:
         comparisons="<results>/evaluation/comparisons.csv",
         histories="<results>/training/histories.csv",
         quality=expand("<data>/{dataset}/quality/quality.csv", dataset=experiment.datasets),
+        volumes=expand(
+            "<results>/evaluation/{method}/{task}/seed-{seed}/volumes.npz",
+            method=experiment.methods,
+            task=[task.name for task in experiment.tasks],
+            seed=experiment.seeds[0],
+        ),
         references=source("uadbench/resources/references.bib"),
         modules=sources("uadbench/report"),
     output:

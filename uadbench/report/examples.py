@@ -1,0 +1,137 @@
+"""Section "Example subjects" of a report: final maps of all methods on one subject of each task, for the viewer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from uadbench.evaluation.example_volumes import NAME, Example, load
+from uadbench.modalities import MODALITIES
+from uadbench.report.study import Study
+from uadbench.viewer import scripts, volumes
+
+BUDGET = 9_000_000  # characters of all volumes; beyond, voxels are thinned out
+
+#: every n-th voxel along x, y and z, in turn until the volumes fit: first slices, then whole planes
+STEPS = [(step, step, step * thick) for step in range(1, 40) for thick in (1, 2)]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A task, its subject, and examples by method: those with the same scan."""
+
+    name: str
+    modality: str
+    examples: dict[str, Example]
+
+    @property
+    def first(self) -> Example:
+        return next(iter(self.examples.values()))
+
+    @property
+    def subject(self) -> str:
+        return self.first.subject
+
+
+@dataclass(frozen=True)
+class Section:
+    """Content of the section; volumes: identifier and base64 of each."""
+
+    seed: int
+    tasks: list[Task]
+    missing: list[str]  # method and task without volumes
+    coarse: str  # size of the voxels in mm where not every packed voxel is shown, else ""
+    volumes: list[tuple[str, str]]
+    facts: Markup
+
+    @property
+    def simulated(self) -> bool:
+        return any(task.first.simulated for task in self.tasks)
+
+    @property
+    def niivue(self) -> str:
+        return scripts.niivue()
+
+    @property
+    def style(self) -> Markup:
+        return scripts.own("style.css")
+
+    @property
+    def script(self) -> Markup:
+        return scripts.own("volume.js", "planes.js", "panel.js", "compare.js")
+
+
+def section(study: Study) -> Section | None:
+    """The section of a study; None where no run of the first seed has volumes, as in older results.
+
+    Raises HarnessError for a damaged file.
+    """
+    seed = study.config["seeds"][0]
+    tasks, missing = [], []
+    for about in study.config["tasks"]:
+        found = {}
+        for name, title, _ in study.first.methods:
+            path = study.folder / "evaluation" / name / about["name"] / f"seed-{seed}" / NAME
+            if path.is_file():
+                found[name] = load(path)
+            elif path.parent.is_dir():
+                missing.append(f"{title} on {about['name']}")
+        same = {name: one for name, one in found.items() if _same(one, next(iter(found.values())))}
+        missing += [f"{study.first.title(name)} on {about['name']}" for name in found if name not in same]
+        if same:
+            tasks.append(Task(about["name"], MODALITIES[about["modality"]].title, same))
+    if not tasks:
+        return None
+    steps = iter(STEPS)
+    step = next(steps)
+    contents = _contents(tasks, step)
+    while sum(len(content) for _, content in contents) > BUDGET:
+        step = next(steps)
+        contents = _contents(tasks, step)
+    whole = max(step) == 1 and all(task.first.stride == 1 for task in tasks)
+    sizes = np.sqrt((volumes.thinned(tasks[0].first.affine, np.zeros(3), step)[:3, :3] ** 2).sum(axis=0))
+    coarse = "" if whole else " × ".join(f"{size:.3g}" for size in sizes)
+    return Section(seed, tasks, missing, coarse, contents, _facts(study, tasks))
+
+
+def _same(one: Example, other: Example) -> bool:
+    """Whether two methods saw the same scan of the same subject."""
+    return one.subject == other.subject and np.array_equal(one.image.bytes, other.image.bytes)
+
+
+def _contents(tasks: list[Task], step: tuple[int, int, int]) -> list[tuple[str, str]]:
+    """Identifier and base64 of the volumes of all tasks, every `step`-th voxel along each axis."""
+    contents = []
+    for number, task in enumerate(tasks):
+        layers = {"scan": task.first.image, "truth": volumes.labels(task.first.label)}
+        layers |= {name: one.score for name, one in task.examples.items()}
+        for key, layer in layers.items():
+            thinned = volumes.Quantised(layer.bytes[:: step[0], :: step[1], :: step[2]], layer.low, layer.step)
+            affine = volumes.thinned(task.first.affine, np.zeros(3), step)
+            contents.append((_id(number, key), volumes.embedded(volumes.nifti(thinned, affine))))
+    return contents
+
+
+def _facts(study: Study, tasks: list[Task]) -> Markup:
+    rates = next((one.rates for task in tasks for one in task.examples.values() if one.rates.size), np.zeros(0))
+    listed: list[dict[str, Any]] = []
+    for number, task in enumerate(tasks):
+        methods = [
+            {
+                "id": _id(number, name),
+                "title": study.first.title(name),
+                "thresholds": [float(value) for value in one.thresholds] if np.array_equal(one.rates, rates) else [],
+            }
+            for name, one in task.examples.items()
+        ]
+        listed.append({"scan": _id(number, "scan"), "truth": _id(number, "truth"), "methods": methods})
+    facts = {"rates": rates.tolist(), "first": study.first.title(study.illustrated), "tasks": listed}
+    return Markup(json.dumps(facts).replace("<", "\\u003c"))
+
+
+def _id(task: int, key: str) -> str:
+    return f"ex-volume-{task}-{key}"
