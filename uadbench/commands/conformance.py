@@ -20,14 +20,14 @@ def command(baselines: tuple[str, ...]) -> None:
     import traceback
     from pathlib import Path
 
+    from uadbench import baselines as folders
     from uadbench import registry
-    from uadbench.baselines import add_file
     from uadbench.conformance.suite import CHECKS, Candidate, Violation
     from uadbench.errors import HarnessError
 
     failed = []
     for entry in baselines:
-        name = add_file(entry) if entry.endswith(".py") else entry
+        name = folders.add_file(entry) if entry.endswith(".py") else entry
         for method in [name, *(f"{name}-{variant}" for variant in registry.describe(name).variants)]:
             with tempfile.TemporaryDirectory() as folder:
                 candidate = Candidate(method, Path(folder))
