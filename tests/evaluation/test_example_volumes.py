@@ -1,0 +1,99 @@
+"""Volumes of the example subject: true values and places, and nothing else of a test set changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from uadbench.commands import test as verb
+from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.evaluation import example_volumes, findings
+from uadbench.evaluation.inference import example_rows
+from uadbench.training.job import train_run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def scored(tiny_cohort, tmp_path_factory) -> dict[str, Path]:
+    """Results of the control `intensity`, without and with volumes."""
+    folder = tmp_path_factory.mktemp("scored")
+    train_run("intensity", {}, "t1", 1, tiny_cohort, folder / "run", CPU)
+    given = ["--run", str(folder / "run"), "--data", str(tiny_cohort), "--task", "A", "--modality", "t1"]
+    given += ["--healthy", str(tiny_cohort), "--device", "cpu", "--examples", "2"]
+    for name, options in (("without", []), ("with", ["--volumes"])):
+        done = CliRunner().invoke(verb.command, [*given, *options, "--out", str(folder / name)], catch_exceptions=False)
+        assert done.exit_code == 0
+    return {name: folder / name for name in ("without", "with")}
+
+
+def test_other_files_do_not_change(scored):
+    before, after = ({path.name: path for path in folder.iterdir()} for folder in scored.values())
+    assert after.keys() - before.keys() == {example_volumes.NAME}
+    for name, path in before.items():
+        with np.load(path) as one, np.load(after[name]) as other:
+            assert one.files == other.files
+            assert all(one[key].tobytes() == other[key].tobytes() for key in one.files)
+
+
+def test_the_first_example_subject_in_its_place(scored, tiny_cohort):
+    store = Store.open(tiny_cohort)
+    found = example_volumes.load(scored["with"] / example_volumes.NAME)
+    row = example_rows(store.labels(), store.rows("t1", "test"), 2)[0]
+    assert found.subject == store.subjects[row]
+    assert found.simulated
+    image = np.asarray(store.images("t1")[row], np.float32).transpose(2, 1, 0)
+    label = store.labels()[row].transpose(2, 1, 0) > 0
+    place = np.linalg.inv(store.affine) @ found.affine  # from voxel to packed voxel
+    assert found.stride == 1
+    x, y, z = np.rint(place[:3, 3]).astype(int)
+    box = tuple(slice(low, low + side) for low, side in zip((x, y, z), found.label.shape, strict=True))
+    assert np.abs(found.image.values - image[box]).max() <= 0.5 / 255 + 1e-6
+    np.testing.assert_array_equal(found.label, label[box])
+    assert image.sum() == pytest.approx(image[box].sum())
+    with np.load(scored["with"] / "examples.npz") as slices:
+        final = slices["score"][slices["subject"].tolist().index(found.subject)]
+    z = int(label.sum((0, 1)).argmax())
+    assert np.abs(found.score.values[:, :, z - box[2].start] - final.T[box[:2]]).max() <= found.score.step / 2 + 1e-6
+
+
+def test_thresholds_are_those_of_the_findings(scored):
+    found = example_volumes.load(scored["with"] / example_volumes.NAME)
+    known, _ = findings.load(scored["with"] / findings.NAME)
+    np.testing.assert_array_equal(found.thresholds, known.thresholds)
+    np.testing.assert_array_equal(found.rates, known.rates)
+
+
+def test_large_volumes_are_cropped_and_thinned(monkeypatch, tmp_path):
+    monkeypatch.setattr(example_volumes, "LIMIT", 1000)
+    image = np.zeros((40, 50, 60), np.float32)  # D, H, W
+    image[10:30, 15:35, 20:45] = 0.5
+    label = np.zeros(image.shape, bool)
+    label[20:24, 20:24, 30:34] = True
+    affine = np.array([[1.0, 0, 0, -30], [0, 1, 0, -25], [0, 0, 2, -40], [0, 0, 0, 1]])
+    made = example_volumes.make("a", False, (image, 3 * image, label), affine, None)
+    example_volumes.save(tmp_path / "volumes.npz", made)
+    found = example_volumes.load(tmp_path / "volumes.npz")
+    assert found.image.bytes.size <= 1000
+    assert found.stride > 1
+    assert (found.rates.size, found.thresholds.size, found.simulated) == (0, 0, False)
+    where = np.argwhere(found.label)
+    places = (found.affine @ np.c_[where, np.ones(len(where))].T)[:3].T
+    assert len(where)
+    assert ((places >= [0, -5, 0]) & (places <= [3, -2, 6])).all()  # voxels 30…33, 20…23 and 20…23 in mm
+    assert found.score.values.max() == pytest.approx(1.5)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "volumes.npz"
+    path.write_bytes(b"no zip")
+    with pytest.raises(HarnessError, match=r"volumes\.npz: no example volumes"):
+        example_volumes.load(path)
+    np.savez(path, image=np.zeros(3))
+    with pytest.raises(HarnessError, match="score the test set again"):
+        example_volumes.load(path)

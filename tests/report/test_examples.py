@@ -1,0 +1,162 @@
+"""The report's section of example subjects: all methods that kept volumes, small, and linked in a browser."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from tests.report.test_report import study  # noqa: F401
+from tests.viewer.browser import needed, visit
+from uadbench.errors import HarnessError
+from uadbench.evaluation import example_volumes
+from uadbench.report import examples, page
+
+SIDES = (14, 18, 16)  # D, H, W
+RATES = np.array([0.05, 0.01])
+THRESHOLDS = {"disyre": [0.2, 0.5], "dae": [20.0, 50.0]}
+
+
+def example(method: str, subject: str = "atlas-3") -> example_volumes.Example:
+    """A brain with a cube of score 0.8 times the method's unit; 0.1 elsewhere."""
+    brain = np.zeros(SIDES, bool)
+    brain[2:-2, 2:-2, 2:-2] = True
+    cube = np.zeros(SIDES, bool)
+    cube[5:9, 6:10, 4:8] = True
+    unit = THRESHOLDS[method][1] * 2
+    arrays = (np.where(cube, 1.0, 0.4) * brain, np.where(cube, 0.8, 0.1) * brain * unit, cube)
+    affine = np.diag([4.0, 4, 4, 1])
+    return example_volumes.make(subject, True, arrays, affine, (RATES, np.array(THRESHOLDS[method])))
+
+
+def path(folder: Path, method: str, task: str = "ATLAS") -> Path:
+    return folder / "evaluation" / method / task / "seed-1" / example_volumes.NAME
+
+
+@pytest.fixture
+def kept(study):  # noqa: F811
+    """The study, with volumes of two methods on one task; the third has results without volumes."""
+    for method in THRESHOLDS:
+        example_volumes.save(path(study.folder, method), example(method))
+    path(study.folder, "random").parent.mkdir(parents=True)
+    return study
+
+
+def written(study) -> str:  # noqa: F811
+    page.write(study, study.folder / "report.html")
+    return (study.folder / "report.html").read_text(encoding="utf-8")
+
+
+def test_older_results_without_volumes_are_reported(study):  # noqa: F811
+    text = written(study)
+    assert "Example subjects" not in text
+    assert "niivue" not in text
+
+
+def test_the_section_holds_the_maps_of_all_methods(kept):
+    text = written(kept)
+    assert 'href="#examples"' in text
+    facts = json.loads(re.search(r'id="ex-facts">(.*?)</script>', text)[1])
+    (task,) = facts["tasks"]
+    assert facts["rates"] == RATES.tolist()
+    assert [(m["title"], m["thresholds"]) for m in task["methods"]] == [
+        ("DISYRE", THRESHOLDS["disyre"]),
+        ("DAE", THRESHOLDS["dae"]),
+    ]
+    content = re.search(rf'id="{task["methods"][1]["id"]}">(.*?)</script>', text)[1]
+    image = nibabel.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(content)))
+    assert image.get_fdata().max() == pytest.approx(80)
+    np.testing.assert_allclose(image.affine, example("dae").affine)
+    assert "Without volumes, scored before they were kept: Random on ATLAS." in text
+    assert "The subjects are simulated" in text
+    assert "ATLAS: atlas-3, T1-weighted" in text
+    assert not re.findall(r'(?:src|href)="(?:https?:)?//', text)
+
+
+def test_maps_of_another_scan_are_not_shown_beside(kept):
+    example_volumes.save(path(kept.folder, "dae"), replace(example("dae"), subject="atlas-4"))
+    section = examples.section(kept)
+    assert list(section.tasks[0].examples) == ["disyre"]
+    assert "DAE on ATLAS" in section.missing
+
+
+def test_large_volumes_are_thinned_until_they_fit(kept, monkeypatch):
+    whole = examples.section(kept)
+    assert whole.coarse == ""
+    size = sum(len(content) for _, content in whole.volumes)
+    monkeypatch.setattr(examples, "BUDGET", size - 1)
+    fitting = examples.section(kept)
+    assert sum(len(content) for _, content in fitting.volumes) < size
+    assert fitting.coarse == "4 × 4 × 8"
+
+
+def test_a_damaged_file_is_named(kept):
+    path(kept.folder, "dae").write_bytes(b"")
+    with pytest.raises(HarnessError, match=r"volumes\.npz: no example volumes"):
+        written(kept)
+
+
+ALONE = "<style>body > *:not(#examples-viewer) { display: none; }</style></head>"
+
+
+@pytest.fixture
+def alone(kept, tmp_path_factory) -> Path:
+    """The report with this section alone in view, so that its viewer starts."""
+    target = tmp_path_factory.mktemp("report") / "report.html"
+    target.write_text(written(kept).replace("</head>", ALONE, 1), encoding="utf-8")
+    return target
+
+
+@needed
+def test_panels_show_every_method_at_one_threshold(alone):
+    seen = visit(alone, size=(1400, 1200))
+    assert (seen.console, seen.requests) == ([], [])
+    r, _, b = seen.picture.astype(int).transpose(2, 0, 1)
+    coloured = (r - b > 60)[700:]  # the panels, below the planes
+    assert coloured.sum() > 3000
+    columns = np.flatnonzero(coloured.sum(0) > 20)
+    assert (np.diff(columns) > 40).sum() == 1  # two methods, and the scan has no colour
+
+
+@needed
+def test_a_click_moves_the_crosshair_of_all(alone):
+    act = """
+    const panels = () => [...document.querySelectorAll("#ex-panels .panel")];
+    const notes = () => panels().map((panel) => panel.children[2].textContent.replace("\\n", " "));
+    const states = [notes()];
+    const canvas = panels()[2].children[0], box = canvas.getBoundingClientRect();
+    const place = { clientX: box.left + 0.9 * box.width, clientY: box.top + 2 };
+    canvas.dispatchEvent(new MouseEvent("click", { bubbles: true, ...place }));
+    await new Promise((done) => setTimeout(done, 1000));
+    const { mm, planes } = uadComparison;
+    const there = planes.viewer.frac2mm(planes.viewer.scene.crosshairPos);
+    const off = Math.hypot(...mm.map((value, k) => value - there[k]));
+    const kind = document.getElementById("ex-kind");
+    states.push(notes(), [document.getElementById("ex-method").selectedOptions[0].textContent, off < 2]);
+    kind.value = "brain";
+    kind.dispatchEvent(new Event("change"));
+    return [...states, notes()];
+    """
+    found = visit(alone, act, size=(1400, 1200))
+    assert found.console == []
+    before, after, planes, brain = found.value
+    # The cube is 64 of 10 x 14 x 12 voxels of brain; 1 % of this brain are 16 voxels, fewer than the cube has.
+    assert before == [
+        "grey value 1 at the crosshair",
+        "3.81 % reach 0.5 at the crosshair 0.8",
+        "3.81 % reach 50 at the crosshair 80",
+    ]
+    assert after == [
+        "grey value 0 at the crosshair",
+        "3.81 % reach 0.5 at the crosshair 0",
+        "3.81 % reach 50 at the crosshair 0",
+    ]
+    assert planes == ["DAE", True]
+    assert [note.partition(" reach")[0] for note in brain[1:]] == ["0 %", "0 %"]
