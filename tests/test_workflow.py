@@ -150,6 +150,16 @@ def test_measurements_and_limits_rerun_nothing(project, finished):
     assert "Nothing to be done" in run(project, "config.yaml", "threads.yaml", "--dry-run")
 
 
+def test_tracking_reruns_nothing_and_follows_a_training(project, finished):
+    pytest.importorskip("tensorboard")
+    (project / "tracking.yaml").write_text(yaml.safe_dump({"tracking": "tensorboard"}))
+    assert "Nothing to be done" in run(project, "config.yaml", "tracking.yaml", "--dry-run")
+    (project / "tracked.yaml").write_text(yaml.safe_dump({"seeds": [2], "methods": ["disyre"]}))
+    run(project, "config.yaml", "tracking.yaml", "tracked.yaml", "--until", "train")
+    folders = {path.parent.relative_to(finished / "tensorboard") for path in finished.rglob("*.tfevents.*")}
+    assert folders == {Path("disyre", modality, "seed-2") for modality in ("t1", "t2")}
+
+
 def documented(page: Path) -> list[str]:
     """The blocks of commands of a document, but for those that a comment before them marks as not to be run here."""
     blocks = re.findall(r"(<!-- not run by the tests.*?-->\n+)?```bash\n(.*?)```", page.read_text("utf-8"), re.DOTALL)

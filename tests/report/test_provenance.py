@@ -196,6 +196,8 @@ def test_commit_and_changes_are_those_of_the_checkout(tmp_path):
     (project / "baselines" / "mine.py").write_text("2\n")  # new, not yet added
     assert provenance.commit(project) == {"commit": head, "modified": True}
     (project / "site-packages" / "uadbench").mkdir(parents=True)
+    (project / "site-packages" / "uadbench" / "a.py").write_text("1\n")
+    git(project, "add", ".")
     assert provenance.commit(project / "site-packages") == nothing  # a package in another project's repository
 
 

@@ -11,8 +11,10 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from click.testing import CliRunner
 
 from uadbench import registry, tracking
+from uadbench.commands.train import command
 from uadbench.config import Experiment
 from uadbench.config_files import read
 from uadbench.errors import HarnessError
@@ -230,6 +232,16 @@ def test_a_missing_tensorboard_is_found_before_any_job(tiny_cohort, tmp_path, mo
     with pytest.raises(HarnessError, match="tensorboard is not installed"):
         train(tiny_cohort, tmp_path / "run", tmp_path / "events")
     assert not (tmp_path / "run" / "history.csv").exists()
+
+
+def test_the_environment_variable_of_the_workflow_chooses_the_folder(tiny_cohort, tmp_path):
+    pytest.importorskip("tensorboard")
+    options = ["--method", "random", "--modality", "t1", "--seed", "1", "--device", "cpu"]
+    options += ["--data", str(tiny_cohort), "--out", str(tmp_path / "run")]
+    CliRunner().invoke(command, options, env={tracking.VARIABLE: str(tmp_path / "events")}, catch_exceptions=False)
+    assert list((tmp_path / "events" / "random" / "t1" / "seed-1").glob("*tfevents*"))
+    workflow = (Path(__file__).parents[2] / "workflow" / "rules" / "common.smk").read_text(encoding="utf-8")
+    assert f"{tracking.VARIABLE}={{RESULTS}}/tensorboard" in workflow
 
 
 def test_tracking_is_no_setting_of_a_result(root):
