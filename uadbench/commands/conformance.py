@@ -32,6 +32,8 @@ def command(baselines: tuple[str, ...]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 candidate = Candidate(method, Path(folder))
                 for title, check in CHECKS.items():
+                    if f"{method}: declarations" in failed:
+                        break  # without SMALL, trainings would take hours
                     try:
                         check(candidate)
                         click.echo(f"{method}: {title}: passed")

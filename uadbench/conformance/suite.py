@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -126,7 +127,6 @@ def exact_resumption(candidate: Candidate) -> None:
     steps = int((candidate.history().step > 0).sum()) * 2
     if not steps:
         return
-    advance = loop.Progress.advance
 
     class Killed(Exception):
         pass
@@ -137,14 +137,12 @@ def exact_resumption(candidate: Candidate) -> None:
             raise Killed
 
     try:
-        loop.Progress.advance = killed  # type: ignore[method-assign]
-        candidate.trained(1, copy="-killed", save=0)
+        with patch.object(loop.Progress, "advance", killed):
+            candidate.trained(1, copy="-killed", save=0)
     except Killed:
         pass
     else:
         raise Violation("the training has fewer steps than its history says")
-    finally:
-        loop.Progress.advance = advance  # type: ignore[method-assign]
     out = candidate.folder / f"{candidate.name}-1-killed"
     require((out / "state.pt").is_file(), "a killed training leaves no state.pt")
     require(not (out / "run.json").exists(), "a killed training counts as finished")
