@@ -84,9 +84,15 @@ def load(path: Path) -> Example:
     try:
         with np.load(path, allow_pickle=False) as file:
             data: dict[str, Any] = dict(file)
-        scaled = {key: Quantised(data[key], *map(float, data[f"{key}_scale"])) for key in ("image", "score")}
-        facts = {"subject": str(data["subject"]), "simulated": bool(data["simulated"]), "stride": int(data["stride"])}
-        arrays = {key: data[key] for key in ("affine", "label", "rates", "thresholds")}
+        scaled: dict[str, Any] = {
+            key: Quantised(data[key], *map(float, data[f"{key}_scale"])) for key in ("image", "score")
+        }
+        facts: dict[str, Any] = {
+            "subject": str(data["subject"]),
+            "simulated": bool(data["simulated"]),
+            "stride": int(data["stride"]),
+        }
+        arrays: dict[str, Any] = {key: data[key] for key in ("affine", "label", "rates", "thresholds")}
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise HarnessError(f"{path}: no example volumes ({error}); score the test set again") from error
     return Example(**facts, **arrays, **scaled)

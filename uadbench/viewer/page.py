@@ -102,7 +102,7 @@ def _name(layer: Layer, layers: Sequence[Layer]) -> str:
 
 def _entry(layer: Layer, name: str, affine: np.ndarray, step: int) -> dict[str, Any]:
     quantised = ENCODING[layer.kind](layer.values[::step, ::step, ::step])
-    entry = {"id": name, "layer": layer, "quantised": quantised}
+    entry: dict[str, Any] = {"id": name, "layer": layer, "quantised": quantised}
     if layer.kind == "score":
         entry["high"] = quantised.low + volumes.LEVELS * quantised.step
         entry["end"] = entry["high"] + quantised.step  # a threshold that no score reaches
