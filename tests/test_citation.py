@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 
@@ -19,6 +20,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 
 def test_one_version():
     assert {CITATION["version"], ZENODO["version"], PROJECT["version"]} == {uadbench.__version__}
+
+
+def test_a_date_of_release_needs_a_release():
+    (latest,) = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)[:1]
+    assert ("date-released" in CITATION) == (latest != "Unreleased")
 
 
 def test_one_title_licence_and_description():
