@@ -7,10 +7,12 @@ import os
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from uadbench import cli
 from uadbench.errors import HarnessError
 from uadbench.files import atomic
+from uadbench.validation import params_in
 
 
 @pytest.fixture
@@ -55,6 +57,36 @@ def test_one_line(error, line, run, capsys):
     assert code.startswith(line)
     assert "\n" not in code
     assert "Aborted" not in "".join(capsys.readouterr())
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["test", "--examples", "0"],
+        ["synthesis", "--examples", "0"],
+        ["summarize", "--resamples", "-1"],
+        ["quality", "--threads", "0"],
+        ["pack", "--max-lost", "1.5"],
+        ["index", "--validation", "-1"],
+        ["train", "--seed", "-1"],
+        ["bench", "--steps", "0"],
+        ["bench", "--spacing", "0"],
+    ],
+    ids=" ".join,
+)
+def test_numbers_have_the_bounds_of_the_config(wrong):
+    done = CliRunner().invoke(cli.uadbench, wrong)
+    assert done.exit_code == 2
+    assert f"Invalid value for '{wrong[1]}'" in done.output
+    assert "is not in the range" in done.output
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"params": 3}', '"params"'])
+def test_settings_that_are_no_mapping_are_named(text):
+    with pytest.raises(HarnessError, match=r"--settings .*; give a mapping"):
+        params_in(text)
+    assert params_in('{"revision": 1, "params": {"steps": 3}}') == {"steps": 3}
+    assert params_in("{}") == {}
 
 
 def test_errors_of_the_program_keep_their_traceback(monkeypatch):

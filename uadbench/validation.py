@@ -1,8 +1,12 @@
-"""Config values as frozen dataclasses, with checks of names, types and ranges. Imports no torch."""
+"""Config values as frozen dataclasses, with checks of names, types and ranges. Imports no torch.
+
+No pydantic: a job of the workflow reads its config where only Snakemake and what it depends on are installed.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -36,6 +40,22 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
         return cls(**checked)
     except ValueError as error:
         raise HarnessError(f"{where}: {error}") from None
+
+
+def params_in(settings: str) -> dict[str, Any]:
+    """The mapping `params` of the option `--settings`, empty without one.
+
+    Raises HarnessError for a text that is no JSON, and for a value that is no mapping.
+    """
+    remedy = 'give a mapping such as {"params": {"steps": 100}}'
+    try:
+        values = json.loads(settings)
+    except ValueError as error:
+        raise HarnessError(f"--settings {settings!r}: no JSON ({error}); {remedy}") from None
+    params = values.get("params", {}) if isinstance(values, dict) else None
+    if not isinstance(params, dict):
+        raise HarnessError(f"--settings {settings!r}: no mapping of hyper-parameters; {remedy}")
+    return params
 
 
 def upgraded(cls: type, values: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,19 @@ ORDER = 4
 @click.command()
 @click.option("--method", default="disyre", help="A file name of baselines/.")
 @click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
-@click.option("--spacing", default=1.0, help="Voxel size in mm; decides the size of the volumes.")
-@click.option("--subjects", default=4, help="Volumes of noise to train on.")
-@click.option("--steps", default=20, help="Steps that are timed, after a fifth as many unmeasured ones.")
-@click.option("--slices", default=4, help="Slices that are scored; volumes are calculated from them.")
+@click.option(
+    "--spacing",
+    default=1.0,
+    type=click.FloatRange(0, min_open=True),
+    help="Voxel size in mm; decides the size of the volumes.",
+)
+@click.option("--subjects", default=4, type=click.IntRange(1), help="Volumes of noise to train on.")
+@click.option(
+    "--steps", default=20, type=click.IntRange(1), help="Steps that are timed, after a fifth as many unmeasured ones."
+)
+@click.option(
+    "--slices", default=4, type=click.IntRange(1), help="Slices that are scored; volumes are calculated from them."
+)
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 def command(method: str, settings: str, spacing: float, subjects: int, steps: int, slices: int, device: str) -> None:
     """Measure METHOD on noise: batches without network, steps, images, fraction of peak, memory, volumes, voxels."""
@@ -22,8 +31,9 @@ def command(method: str, settings: str, spacing: float, subjects: int, steps: in
 
     from uadbench import device as devices
     from uadbench.benchmark import measure
+    from uadbench.validation import params_in
 
-    overrides = json.loads(settings).get("params", {})
+    overrides = params_in(settings)
     click.echo(
         json.dumps(measure(method, overrides, spacing, subjects, steps, slices, devices.choose(device)), indent=2)
     )

@@ -15,7 +15,7 @@ ORDER = 5
 @click.option("--sheet", required=True, type=click.Path(path_type=Path), help="subject sheet of `index`")
 @click.option("--registered", required=True, type=click.Path(path_type=Path), help="folder that `preprocess` wrote")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="folder for the packed arrays")
-@click.option("--max-lost", type=float, default=0.1, help="share of the subjects that may be unusable")
+@click.option("--max-lost", type=click.FloatRange(0, 1), default=0.1, help="share of the subjects that may be unusable")
 @click.option(
     "--reports", "first", multiple=True, type=click.Path(path_type=Path), help="report of `preprocess`, more may follow"
 )

@@ -15,8 +15,13 @@ PATH = click.Path(path_type=Path)
 @click.command()
 @click.argument("histograms", nargs=-1, type=PATH)
 @click.option("--list", "listing", type=PATH, help="Text file with further paths of histograms, one per line.")
-@click.option("--resamples", default=1000, help="Bootstrap resamples of the subjects; 0 leaves the intervals out.")
-@click.option("--seed", default=0, help="Seed of the resamples.")
+@click.option(
+    "--resamples",
+    default=1000,
+    type=click.IntRange(0),
+    help="Bootstrap resamples of the subjects; 0 leaves the intervals out.",
+)
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
 @click.option("--out", type=PATH, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
 def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, out: Path) -> None:
     """Compute all metrics with 95 % bootstrap intervals over subjects from HISTOGRAMS (.npz) and write them as CSV.

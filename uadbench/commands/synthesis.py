@@ -18,20 +18,19 @@ PATH = click.Path(path_type=Path)
 @click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
 @click.option("--modality", type=click.Choice(NAMES), required=True)
 @click.option("--settings", default="{}", help="JSON of the hyper-parameters of DISYRE's anomalies.")
-@click.option("--examples", default=4, help="How many anomalies.")
-@click.option("--seed", default=0)
+@click.option("--examples", default=4, type=click.IntRange(1), help="How many anomalies.")
+@click.option("--seed", default=0, type=click.IntRange(0))
 @click.option("--out", type=PATH, required=True, help="The arrays of Figure 1, a file .npz.")
 def command(data: Path, modality: str, settings: str, examples: int, seed: int, out: Path) -> None:
     """Draw synthetic anomalies as the training of DISYRE does, and corrupt images with them at several t."""
-    import json
     from dataclasses import fields
 
     from uadbench.data.store import Store
     from uadbench.evaluation.illustration import illustrate
     from uadbench.methods.params import AnomalyParams
-    from uadbench.validation import build
+    from uadbench.validation import build, params_in
 
     known = {field.name for field in fields(AnomalyParams)}
-    values = {key: value for key, value in json.loads(settings).get("params", {}).items() if key in known}
+    values = {key: value for key, value in params_in(settings).items() if key in known}
     illustrate(Store.open(data), modality, build(AnomalyParams, values, "params"), examples, seed, out)
     click.echo(out)

@@ -33,7 +33,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
 @click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
-@click.option("--examples", default=4, help="Example subjects kept for Figure 3.")
+@click.option("--examples", default=4, type=click.IntRange(1), help="Example subjects kept for Figure 3.")
 @click.option("--volumes", is_flag=True, help="Also keep the volumes of the first one for the report's viewer.")
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
@@ -59,8 +59,6 @@ def command(
 
     Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
-    import json
-
     from uadbench import device as devices
     from uadbench.data.store import Store
     from uadbench.evaluation.inference import ready, score_test_set
@@ -68,11 +66,12 @@ def command(
     from uadbench.sharing.download import locate
     from uadbench.training import run
     from uadbench.training.memory import enough_memory
+    from uadbench.validation import params_in
 
     values = LabelValues.read(lesion, ignored)
     chosen = devices.choose(device)
     folder, required = locate(given, required)
-    trained, about = run.load(folder, chosen, json.loads(settings).get("params"), required, method)
+    trained, about = run.load(folder, chosen, params_in(settings), required, method)
     store = Store.open(data)
     meta = {
         "experiment": experiment,

@@ -17,7 +17,7 @@ PATH = click.Path(path_type=Path)
 @click.command()
 @click.option("--method", required=True, help="A file name of baselines/.")
 @click.option("--modality", type=click.Choice(NAMES), required=True)
-@click.option("--seed", type=int, required=True)
+@click.option("--seed", type=click.IntRange(0), required=True)
 @click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
 @click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
@@ -45,12 +45,10 @@ def command(
 
     The same command resumes a killed training from its last saved state.
     """
-    import json
-
     from uadbench import device as devices
     from uadbench.training.job import train_run
+    from uadbench.validation import params_in
 
     chosen = devices.choose(device)
-    overrides = json.loads(settings).get("params", {})
-    train_run(method, overrides, modality, seed, data, out, chosen, required, tensorboard=tensorboard)
+    train_run(method, params_in(settings), modality, seed, data, out, chosen, required, tensorboard=tensorboard)
     click.echo(out)
