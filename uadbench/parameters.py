@@ -70,7 +70,7 @@ def markdown() -> str:
         "Set them under `params` in a config, by method: `params: {dae: {steps: 1000, t2: {steps: 300}}}`. Values",
         f"under a modality ({', '.join(NAMES)}) apply to it alone. {MEANING}",
         "A variant has the values that the config gives its baseline where it sets none itself.",
-        "`python -m uadbench parameters` writes this page from the files of [baselines/](../baselines).",
+        "`uadbench parameters` writes this page from the files of [baselines/](../baselines).",
     ]
     for name in registry.names():
         about = registry.describe(name)
