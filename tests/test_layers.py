@@ -56,6 +56,13 @@ def test_every_part_of_the_library_has_a_layer(root):
     assert parts - {"__init__"} == set(LEVELS)
 
 
+def test_the_architecture_page_has_every_layer_that_is_a_folder(root):
+    page = (root / "docs" / "architecture.md").read_text(encoding="utf-8").split("## The layers")[1]
+    for path in (root / "uadbench").iterdir():
+        if (path / "__init__.py").exists():
+            assert f"`uadbench/{path.name}/`" in page, path.name
+
+
 def test_no_import_runs_upwards(root):
     wrong = {}
     for path in sorted((root / "uadbench").rglob("*.py")):
