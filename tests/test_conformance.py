@@ -107,6 +107,14 @@ def test_a_baseline_outside_of_the_project_conforms(write):
     assert done.output.count(": passed") == len(CHECKS)
 
 
+def test_a_variant_is_checked_alone(write):
+    baselines.add_file(write(SOUND + 'VARIANTS = {"fast": {"title": "Faster", "params": {"learning_rate": 0.01}}}\n'))
+    for name, methods in (("mine", {"mine", "mine-fast"}), ("mine-fast", {"mine-fast"})):
+        done = checked("conformance", name)
+        assert done.exit_code == 0, done.output
+        assert {line.partition(":")[0] for line in done.output.splitlines()} == methods
+
+
 @pytest.mark.parametrize("check", FAULTS)
 def test_each_check_finds_its_fault(write, check):
     text = SOUND

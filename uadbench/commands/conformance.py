@@ -28,7 +28,9 @@ def command(baselines: tuple[str, ...]) -> None:
     failed = []
     for entry in baselines:
         name = folders.add_file(entry) if entry.endswith(".py") else entry
-        for method in [name, *(f"{name}-{variant}" for variant in registry.describe(name).variants)]:
+        about = registry.describe(name)
+        variants = about.variants if registry.base(name) == name else ()
+        for method in [name, *(f"{name}-{variant}" for variant in variants)]:
             with tempfile.TemporaryDirectory() as folder:
                 candidate = Candidate(method, Path(folder))
                 for title, check in CHECKS.items():
