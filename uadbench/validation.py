@@ -1,6 +1,7 @@
 """Config values as frozen dataclasses, with checks of names, types and ranges. Imports no torch.
 
-No pydantic: a job of the workflow reads its config where only Snakemake and what it depends on are installed.
+Standard library alone, without pydantic: the environments of all stages check hyper-parameters, and so does one that
+holds Snakemake alone.
 """
 
 from __future__ import annotations
