@@ -81,6 +81,21 @@ def test_a_page_holds_all_it_needs(tmp_path):
     assert re.search(r'id="threshold-score-0"[^>]* value="0.25"', text)
 
 
+def test_low_scores_count_as_brain(tmp_path):
+    """Where one score is a thousand times the others, these are 0 in steps of a byte, yet still voxels of the brain."""
+    brain = np.zeros((10, 10, 10), bool)
+    brain[2:8, 2:8, 2:8] = True
+    score = np.where(brain, 0.001, 0).astype(np.float32)
+    score[2, 2, 2] = 1.0
+    score[7, 7, 7] = 0.0
+    path = tmp_path / "page.html"
+    layers = [Layer("scan", "Scan", "", 100.0 * brain), Layer("score", "Score", "", score)]
+    for others, count in (([], 215), ([Layer("restoration", "Restoration", "", 0.5 * brain)], 216)):
+        write(Page("a", "b", "", AFFINE, [*layers, *others]), path)
+        facts = json.loads(re.search(r'id="facts">(.*?)</script>', path.read_text(encoding="utf-8"))[1])
+        assert facts["brain"] == count
+
+
 def test_large_volumes_are_thinned_out(tmp_path, monkeypatch):
     monkeypatch.setattr("uadbench.viewer.page.LIMIT", 60)
     write(Page("a", "b", "", AFFINE, [layer("scan"), layer("score")]), tmp_path / "page.html")
