@@ -193,6 +193,24 @@ def test_pages_of_a_folder(scans, trained, tmp_path):
     assert (out / "b.html").is_file()
 
 
+def test_a_page_without_the_lesion_that_is_given_now_is_made_again(scans, trained, tmp_path):
+    truths, out = tmp_path / "truths", tmp_path / "maps"
+    truths.mkdir()
+    lesion = nifti(truths / "b.nii.gz", (values(scans / "b.nii.gz") > 0).astype(np.uint8), NATIVE.affine)
+    os.utime(lesion, (1, 1))  # older than the pages
+    scorer(trained, html=True).score_folder(scans, None, out)
+    before = {name: (out / f"{name}.html").stat().st_mtime_ns for name in "ab"}
+    scorer(trained, html=True).score_folder(scans, None, out, truths)
+    assert (out / "a.html").stat().st_mtime_ns == before["a"]
+    assert embedded(out / "b.html", "truth").get_fdata().any()
+    after = (out / "b.html").stat().st_mtime_ns
+    scorer(trained, html=True).score_folder(scans, None, out, truths)
+    assert (out / "b.html").stat().st_mtime_ns == after
+    os.utime(lesion, (2e9, 2e9))  # delineated anew
+    scorer(trained, html=True).score_folder(scans, None, out, truths)
+    assert (out / "b.html").stat().st_mtime_ns > after
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

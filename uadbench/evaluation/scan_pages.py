@@ -63,6 +63,11 @@ def page_path(out: Path) -> Path:
     return out.with_name(f"{_stem(out)}.html")
 
 
+def shows_lesion(page: Path) -> bool:
+    """Whether the page at a path has a delineated lesion; False without a page."""
+    return page.is_file() and '<script type="text/plain" id="truth">' in page.read_text(encoding="utf-8")
+
+
 def _layers(scored: Scored, scan: Scan, lesion: np.ndarray | None, title: str, how: str) -> list[Layer]:
     layers = [Layer("scan", "Scan", f"{scored.image.name}; grey values as stored in the file.", scan.data)]
     if scored.restoration is not None:

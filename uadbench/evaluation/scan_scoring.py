@@ -16,7 +16,7 @@ from uadbench.data.preprocessing.transform import prepare_scan
 from uadbench.errors import HarnessError
 from uadbench.evaluation.inference import final_map, restoration, score_volume
 from uadbench.evaluation.map_files import nifti_files
-from uadbench.evaluation.scan_pages import Scored, page_path, write_page
+from uadbench.evaluation.scan_pages import Scored, page_path, shows_lesion, write_page
 from uadbench.files import atomic, read_json, write_json
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
@@ -69,7 +69,7 @@ class Scorer:
         return [*images, page]
 
     def score_folder(self, images: Path, t1: Path | None, out: Path, truth: Path | None = None) -> int:
-        """Score each NIfTI file of a folder into a file of the same name; maps newer than their scans are kept.
+        """Score each NIfTI file of a folder into a file of the same name; maps newer than scan and lesion are kept.
 
         t1: folder of T1-weighted scans of the same names; truth: folder of delineated lesions, of some of the scans.
         Prints a line for each scan that cannot be used, and returns their number. Raises HarnessError where `out`
@@ -86,12 +86,15 @@ class Scorer:
             made = out / f"{stem}.nii.gz"
             wanted = [made] if self.threshold is None else [made, mask_path(made)]
             wanted += [page_path(made)] * self.html
-            if all(file.is_file() and file.stat().st_mtime >= path.stat().st_mtime for file in wanted):
+            lesion = lesions.get(stem)
+            newest = max(source.stat().st_mtime for source in (path, lesion) if source is not None)
+            shown = lesion is None or shows_lesion(page_path(made))
+            if shown and all(file.is_file() and file.stat().st_mtime >= newest for file in wanted):
                 continue
             try:
                 if t1 is not None and stem not in beside:
                     raise HarnessError(f"{path}: no T1-weighted scan of this name in {t1}; add it")
-                self.score(path, beside.get(stem), made, lesions.get(stem))
+                self.score(path, beside.get(stem), made, lesion)
             except HarnessError as error:
                 lost += 1
                 tqdm.write(f"left out: {error}", file=sys.stderr)
