@@ -89,6 +89,18 @@ def test_large_volumes_are_cropped_and_thinned(monkeypatch, tmp_path):
     assert found.score.values.max() == pytest.approx(1.5)
 
 
+@pytest.mark.parametrize("voxels", [0, 1])
+def test_a_volume_of_one_voxel_or_none(voxels, tmp_path):
+    image = np.zeros((4, 5, 6), np.float32)
+    image.flat[:voxels] = 1
+    made = example_volumes.make("a", False, (image, image, image > 2), np.eye(4), None)
+    example_volumes.save(tmp_path / "volumes.npz", made)
+    found = example_volumes.load(tmp_path / "volumes.npz")
+    assert found.image.values.sum() == voxels
+    assert found.label.shape == ((6, 5, 4) if not voxels else (3, 3, 3))
+    assert not found.label.any()
+
+
 def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "volumes.npz"
     path.write_bytes(b"no zip")

@@ -51,6 +51,8 @@ def make(
     """
     image, score, label = (array.transpose(2, 1, 0) for array in arrays)
     places = np.argwhere((image > 0) | (label > 0))
+    if not len(places):  # an empty volume is shown whole
+        places = np.array([[0, 0, 0], image.shape])
     low = np.maximum(places.min(axis=0) - MARGIN, 0)
     high = np.minimum(places.max(axis=0) + 1 + MARGIN, image.shape)
     step = stride(tuple(high - low), LIMIT)
