@@ -203,6 +203,11 @@ def test_a_method_that_is_unknown_here(hub, shared):
     assert "of the method '../../etc/passwd', which is unknown here (uadbench 9.1 made the run)" in locating(shared)
 
 
+def test_a_modality_that_is_unknown_here(hub, shared):
+    changed(hub, modality="pd", harness="9.1")
+    assert "modality 'pd', which is unknown here (uadbench 9.1 made the run)" in locating(shared)
+
+
 def test_a_method_of_another_revision(hub, shared):
     here = registry.describe("vae").revision
     changed(hub, revision=here + 1)

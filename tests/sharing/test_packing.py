@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -102,8 +103,6 @@ def test_the_run_that_another_builds_on_comes_along(study, tmp_path):
 
 
 def test_a_required_run_that_is_missing_or_another(study, tmp_path):
-    import shutil
-
     alone = tmp_path / "alone"
     shutil.copytree(study / "training" / "r_vae" / "t1" / "seed-3", alone)
     with pytest.raises(HarnessError, match="r_vae builds on a run of vae; name it with --required"):
@@ -184,6 +183,23 @@ def test_paths_of_this_machine_are_cut(run, tmp_path):
         assert "private" not in (tmp_path / "out" / name).read_text(encoding="utf-8")
     assert read_json(tmp_path / "out" / "run.json")["preprocessing"]["template"] == "T1_brain.nii"
     assert "`T1_brain.nii` | preprocessing.template | `" in card(tmp_path / "out")[1]["Scoring a scan"]
+
+
+def test_files_of_a_run_and_of_the_run_that_it_builds_on_are_kept_apart(study, tmp_path):
+    runs = {name: tmp_path / name for name in ("vae", "r_vae")}
+    for name, folder in runs.items():
+        shutil.copytree(study / "training" / name / "t1" / "seed-3", folder)
+        (tmp_path / f"{name}.nii").write_text(name)
+        about = read_json(folder / "run.json")["preprocessing"] | {"template": str(tmp_path / f"{name}.nii")}
+        changed(folder, preprocessing=about)
+    warnings = pack(runs["r_vae"], tmp_path / "out", required=runs["vae"])
+    assert [warning.partition(":")[0] for warning in warnings] == [
+        "preprocessing.template",
+        "required.preprocessing.template",
+    ]
+    sections = card(tmp_path / "out")[1]
+    assert "template `r_vae.nii`" in sections["Training data"]
+    assert "| `vae.nii` | required.preprocessing.template | `" in sections["Scoring a scan"]
 
 
 def test_damaged_and_unfinished_runs_are_not_shared(run, tmp_path):

@@ -210,6 +210,8 @@ class Card:
         if found.empty:
             return ""
         value, low, high = (float(found.iloc[0][column]) for column in ("value", "low", "high"))
+        if value != value:
+            return "–"
         return f"{value:.3f} ({low:.3f} to {high:.3f})" if low == low and high == high else f"{value:.3f}"
 
     def _citation(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from uadbench import registry
 from uadbench.errors import HarnessError
 from uadbench.files import read_json
+from uadbench.modalities import NAMES
 
 RECORD, HISTORY, CARD, WEIGHTS, REQUIRED = "run.json", "history.csv", "README.md", "weights", "required"
 RECORD_LIMIT = 2**20  # bytes of a run.json; real ones have a few thousand
@@ -50,8 +51,9 @@ def record(path: Path, where: str) -> dict[str, Any]:
 
 
 def check_method(about: dict[str, Any], where: str) -> registry.Description:
-    """The description of a shared run's method. Raises HarnessError where this installation lacks it or has changed it.
+    """The description of a shared run's method.
 
+    Raises HarnessError where this installation lacks it or has changed it, or lacks the modality.
     A raised REVISION states that the method's results changed: other code would give other maps without a notice.
     """
     name, version = about["method"], about.get("harness", "of an unknown version")
@@ -59,6 +61,11 @@ def check_method(about: dict[str, Any], where: str) -> registry.Description:
         raise HarnessError(
             f"{where}: a run of the method {name!r}, which is unknown here (uadbench {version} made the run); "
             "install a newer uadbench, or give the folder with the method's file: uadbench --baselines FOLDER score …"
+        )
+    if about["modality"] not in NAMES:
+        raise HarnessError(
+            f"{where}: a run on scans of the modality {about['modality']!r}, which is unknown here (uadbench {version} "
+            "made the run); install a newer uadbench"
         )
     described = registry.describe(name)
     if described.revision != about["revision"]:

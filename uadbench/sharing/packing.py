@@ -97,7 +97,9 @@ def pack(
         raise HarnessError(f"{folder}: weights of more than {WEIGHTS_LIMIT / 2**30:g} GiB; `score` refuses them")
     origins = [Origin.of(each.about, release) for each in runs]
     warnings = permitted(origins, may_share)
-    files = {key: path for each in runs for key, path in each.files.items()}
+    files = dict(run.files)
+    if parent is not None:  # a file of both is listed once
+        files |= {f"{REQUIRED}.{key}": path for key, path in parent.files.items() if path not in run.files.values()}
     warnings += [f"{key}: the file {path.name} is not packed; whoever scores needs it" for key, path in files.items()]
     card = Card(run.folder, run.about, parent.about if parent else None, origins, licence, repo, files)
     warnings += card.warnings
