@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -199,6 +200,16 @@ def test_commit_and_changes_are_those_of_the_checkout(tmp_path):
     (project / "site-packages" / "uadbench" / "a.py").write_text("1\n")
     git(project, "add", ".")
     assert provenance.commit(project / "site-packages") == nothing  # a package in another project's repository
+
+
+def test_a_folder_whose_name_is_no_text(tmp_path):
+    project = tmp_path / os.fsdecode(b"caf\xe9")  # Latin-1, as on old file servers
+    (project / "uadbench").mkdir(parents=True)
+    (project / "uadbench" / "a.py").write_text("1\n")
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "one")
+    assert provenance.commit(project) == {"commit": git(project, "rev-parse", "HEAD"), "modified": False}
 
 
 def test_without_git_there_is_no_commit(monkeypatch):

@@ -185,6 +185,17 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path, root):
         )
 
 
+@pytest.mark.parametrize(
+    "name", ["training/dae/t1/seed-2/run.json", "data/atlas/packed/index.json", "evaluation/comparisons.csv"]
+)
+def test_a_file_that_is_missing_is_named(study, root, name):
+    (study.folder / name).unlink()
+    with pytest.raises(HarnessError, match=rf"{name}: no such file; run the study again"):
+        CliRunner().invoke(
+            report.command, [str(study.folder), "--config", str(root / "config.yaml")], catch_exceptions=False
+        )
+
+
 def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
     cells = re.findall(r"<td([^>]*)>([^<]*\d[^<]*)</td>", page.split("<section")[1].split("<tfoot>")[0])
     assert cells

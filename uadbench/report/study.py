@@ -77,7 +77,7 @@ class Study:
         with path.open(newline="", encoding="utf-8") as stream:
             listed = dict.fromkeys((row["method"], row["modality"], row["seed"]) for row in csv.DictReader(stream))
         return [
-            {"method": method, **read_json(path.parent / method / modality / f"seed-{seed}" / "run.json")}
+            {"method": method, **_json(path.parent / method / modality / f"seed-{seed}" / "run.json")}
             for method, modality, seed in listed
         ]
 
@@ -95,7 +95,7 @@ class Study:
     @cached_property
     def differences(self) -> list[dict[Any, Any]]:
         """AP of the illustrated method minus that of every other one, by task, with interval and corrected p-value."""
-        rows = pd.read_csv(self.folder / "evaluation" / "comparisons.csv")
+        rows = pd.read_csv(_there(self.folder / "evaluation" / "comparisons.csv"))
         rows = rows[(rows["metric"] == "ap") & (rows["score"] == "final") & (rows["protocol"] == self.first.protocol)]
         own = self.illustrated
         found = []
@@ -115,7 +115,7 @@ class Study:
 
     def _cohort(self, name: str) -> Cohort:
         folder = self.folder / "data" / name
-        index = read_json(folder / "packed" / "index.json")
+        index = _json(folder / "packed" / "index.json")
         splits: dict[str, int] = {}
         for subject in index["subjects"]:
             splits[subject["split"]] = splits.get(subject["split"], 0) + 1
@@ -130,6 +130,18 @@ class Study:
             arrays=index.get("arrays", {}),
             flagged=_flagged(folder / "quality" / "quality.csv"),
         )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    """A record of the study. Raises HarnessError for a missing file."""
+    found: dict[str, Any] = read_json(_there(path))
+    return found
+
+
+def _there(path: Path) -> Path:
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such file; run the study again, snakemake makes what is missing")
+    return path
 
 
 def _flagged(path: Path) -> int | None:

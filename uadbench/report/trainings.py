@@ -20,7 +20,7 @@ class Training:
 
     about: dict[str, Any]
     steps: int | None  # of all phases
-    images_per_second: float | None  # drawn slices by the time of the steps, without validation
+    images_per_second: float | None  # steps times batch size, by the time of the steps without validation
     validation: float | None  # loss of the last phase at its end
     best: float | None  # smallest validation loss of the last phase
     best_step: int | None
