@@ -1,4 +1,7 @@
-"""DDPM with partial diffusion: a slice is noised up to a time t and denoised again; the residual is the score."""
+"""DDPM with partial diffusion: a slice is noised up to a time t and denoised again; the residual is the score.
+
+DDPMScheduler of diffusers draws Gaussian noise itself in its reverse steps; AnoDDPM needs simplex noise there.
+"""
 
 from __future__ import annotations
 

@@ -263,6 +263,14 @@ def test_holm_by_hand():
     assert holm(np.zeros(0)).size == 0
 
 
+@pytest.mark.parametrize("count", [1, 7, 200])
+def test_holm_by_statsmodels(count):
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.round(np.random.default_rng(count).random(count) ** 4, 2)  # with ties
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+
+
 def test_where_nothing_can_be_compared(tmp_path):
     labels = truths(3)
     good = write(tmp_path, "a", labels, scores_of(labels, 1, 1))

@@ -5,7 +5,8 @@ Tibshirani 1993, chapters 13 and 16), so that the difficulty of subjects cancels
 seeds. Every draw also resamples seeds with replacement, independently for each method and with the tails of Student's
 t, since seeds are few; otherwise two runs of one method would differ significantly. The column `resampled` states
 whether seeds were resampled; with a single seed a comparison holds only for the given trained runs.
-`benchmarks/uncertainty.py` measures the false-positive rate for identical methods.
+`benchmarks/uncertainty.py` measures the false-positive rate for identical methods. Holm's correction equals
+statsmodels' multipletests, as a test checks, without a dependency of this stage on statsmodels.
 """
 
 from __future__ import annotations

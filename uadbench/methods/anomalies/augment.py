@@ -2,7 +2,8 @@
 
 Kinds, ranges and probabilities are those of the public DISYRE code (snavalm/disyre), which applies them before the
 corruption, so that the network's target is the augmented image. Slices are warped whole and cropped afterwards: warping
-a crop would fill the region beyond its border with black wedges.
+a crop would fill the region beyond its border with black wedges. MONAI and TorchIO transform one image at a time and
+draw from one generator, NumPy's or torch's global one; here a batch has one random stream for each purpose.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""EfficientNet-Lite0 (Tan and Le 2019) with the parameter names of its published weights: a small frozen backbone."""
+"""EfficientNet-Lite0 (Tan and Le 2019) with the parameter names of its published weights: a small frozen backbone.
+
+timm, which has this network, depends on torchvision (see `resnet`).
+"""
 
 from __future__ import annotations
 

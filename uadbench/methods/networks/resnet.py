@@ -1,4 +1,8 @@
-"""Residual networks (He et al. 2016) with the parameter names of torchvision, so that its published weights fit."""
+"""Residual networks (He et al. 2016) with the parameter names of torchvision, so that its published weights fit.
+
+torchvision, which has these networks, is no dependency: one of its wheels fits one build of torch, and beside another
+its import fails.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Wide residual encoder-decoder of FPI and PII (Zagoruyko and Komodakis 2016; Tan et al. 2020)."""
+"""Wide residual encoder-decoder of FPI and PII (Zagoruyko and Komodakis 2016; Tan et al. 2020).
+
+torchvision's networks of this name differ: bottleneck blocks, normalised after each convolution, without a decoder.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""LaTeX writer of tables with booktabs rules, for `\\input` in a two-column paper."""
+"""LaTeX writer of tables with booktabs rules, for `\\input` in a two-column paper.
+
+pandas' Styler gives a cell one style; here a bold mean stands beside its plain deviation.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""BIDS data sets with lesion masks in their derivatives (OpenNeuro ds004884, ARC, and ds004889, SOOP)."""
+"""BIDS data sets with lesion masks in their derivatives (OpenNeuro ds004884, ARC, and ds004889, SOOP).
+
+pybids lists files by their entities; the choice of session, scan and mask that belong together, most of this file,
+would remain.
+"""
 
 from __future__ import annotations
 
