@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
-import os
-import select
-import shutil
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
+from tests.viewer.browser import CHROMIUM, SECONDS, Browser
 from uadbench import config_files
 from uadbench.data.index import sheet
 from uadbench.data.index.layouts.sheet import Layout
@@ -28,84 +24,24 @@ from uadbench.data.quality import cohort, page
 from uadbench.data.quality.cohort import Subject
 from uadbench.data.quality.montage import MIDDLE, Picture
 
-PROGRAM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-SECONDS = 60
 #: names that HTML, scripts, CSS selectors or YAML could read as something else
 NAMES = ("sub-01", "1e3", "no", "a\"b'<i>&amp;</script>", "- Ünï 'côdé' # 🧠", "{{ x }}: [y]", "gone", "lines")
 FLAGGED = ("1e3", NAMES[3])
 
 
-class Browser:
-    """Chromium under the DevTools protocol, over its pipes 3 and 4; `problems` are errors that the page reported."""
+class Rated(Browser):
+    """A browser that shows quality pages."""
 
-    def __init__(self, folder: Path) -> None:
-        assert PROGRAM is not None
-        commands, self._commands = os.pipe()
-        self._answers, answers = os.pipe()
-
-        def as_three_and_four() -> None:
-            # By way of high numbers, as each pipe may hold the number of another.
-            os.dup2(commands, 60)
-            os.dup2(answers, 61)
-            os.dup2(60, 3)
-            os.dup2(61, 4)
-
-        options = ["--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe"]
-        self._process = subprocess.Popen(
-            [PROGRAM, *options, f"--user-data-dir={folder}"],
-            preexec_fn=as_three_and_four,
-            close_fds=False,
-            stderr=subprocess.DEVNULL,
-        )
-        os.close(commands)
-        os.close(answers)
-        self._buffer, self._count, self.session = b"", 0, ""
-        self.problems: list[dict[str, Any]] = []
-        target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Runtime", "Log", "Page"):
-            self.call(f"{domain}.enable")
-
-    def _receive(self) -> dict[str, Any]:
-        while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._answers], [], [], SECONDS)
-            assert ready, "Chromium does not answer"
-            self._buffer += os.read(self._answers, 1 << 16)
-        message, self._buffer = self._buffer.split(b"\0", 1)
-        received: dict[str, Any] = json.loads(message)
-        entry = received.get("params", {}).get("entry", {})
-        if received.get("method") == "Runtime.exceptionThrown" or entry.get("level") == "error":
-            self.problems.append(received["params"])
-        return received
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        self._count += 1
-        message: dict[str, Any] = {"id": self._count, "method": method, "params": params}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self._commands, json.dumps(message).encode() + b"\0")
-        while (answer := self._receive()).get("id") != self._count:
-            pass
-        assert "error" not in answer, answer
-        result: dict[str, Any] = answer["result"]
-        return result
-
-    def run(self, script: str) -> Any:
-        """Value of a JavaScript expression in the page."""
-        done = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True, userGesture=True)
-        assert "exceptionDetails" not in done, done
-        return done["result"].get("value")
+    @property
+    def problems(self) -> list[dict[str, Any]]:
+        """Errors that the pages reported."""
+        found = [event for event in self.events if event["method"] in ("Runtime.exceptionThrown", "Log.entryAdded")]
+        return [event["params"] for event in found if event["params"].get("entry", {}).get("level", "error") == "error"]
 
     def open(self, path: Path, fragment: str = "") -> None:
         self.call("Page.navigate", url="about:blank")
         self.call("Page.navigate", url=path.as_uri() + fragment)
         self.wait("document.readyState === 'complete' && location.protocol === 'file:'")
-
-    def wait(self, condition: str) -> None:
-        until = time.monotonic() + SECONDS
-        while not self.run(condition):
-            assert time.monotonic() < until, condition
-            time.sleep(0.05)
 
     def press(self, key: str) -> None:
         text = {"text": key} if len(key) == 1 else {}
@@ -126,24 +62,18 @@ class Browser:
     def visible(self) -> list[str]:
         return list(self.run("subjects.filter((one) => !one.hidden).map(nameOf)"))
 
-    def close(self) -> None:
-        self._process.terminate()
-        self._process.wait(SECONDS)
-        os.close(self._commands)
-        os.close(self._answers)
-
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory) -> Iterator[Browser]:
-    if PROGRAM is None:
+def chromium(tmp_path_factory) -> Iterator[Rated]:
+    if CHROMIUM is None:
         pytest.skip("no Chromium in the path")
-    browser = Browser(tmp_path_factory.mktemp("profile"))
+    browser = Rated(tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 
 
 @pytest.fixture
-def browser(chromium) -> Iterator[Browser]:
+def browser(chromium) -> Iterator[Rated]:
     yield chromium
     assert chromium.problems == []
 
@@ -346,8 +276,7 @@ def test_outlines_leave_the_picture_below_visible(browser, request, tmp_path):
         browser.press(key)
         box = browser.run("(({x, y, width, height}) => ({x, y, width, height}))(" + VIEW + ".getBoundingClientRect())")
         clip = {**box, "y": box["y"] + browser.run("scrollY"), "scale": 1}
-        png = base64.b64decode(browser.call("Page.captureScreenshot", clip=clip)["data"])
-        shown = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+        shown = browser.picture(clip=clip).astype(int)
         assert np.abs(np.median(shown, axis=(0, 1)) - grey).max() < 4
         assert ((shown[..., 0] > shown[..., 1] + 40) & (shown[..., 2] > shown[..., 1] + 20)).any()  # the outline
 
@@ -355,7 +284,7 @@ def test_outlines_leave_the_picture_below_visible(browser, request, tmp_path):
 VIEW = "current.querySelector('.view')"
 
 
-def changes(browser: Browser) -> int:
+def changes(browser: Rated) -> int:
     """How often the visible picture changes in 2.5 s."""
     return int(
         browser.run(

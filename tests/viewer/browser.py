@@ -27,7 +27,7 @@ OPTIONS = [
     *("--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"),  # WebGL 2 without a GPU
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
-SECONDS = 120.0  # for one visit, on a busy machine
+SECONDS = 120.0  # for one answer, on a busy machine
 needed = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH; on Debian: apt-get install chromium")
 
 
@@ -41,10 +41,13 @@ class Visit:
     value: Any = None
 
 
-class Pipe:
-    """Chromium's protocol: messages of JSON, each ended by a zero byte, on the descriptors 3 and 4 of the process."""
+class Browser:
+    """One tab of Chromium, over its protocol: messages of JSON, each ended by a zero byte, on its descriptors 3 and 4.
 
-    def __init__(self, profile: str) -> None:
+    profile: empty folder; events: all that the browser reported.
+    """
+
+    def __init__(self, profile: Path | str) -> None:
         (to, self.write), (self.read, back) = os.pipe(), os.pipe()
         # Away from 3 and 4 first, so that neither is overwritten.
         high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 20) for descriptor in (to, back)]
@@ -63,32 +66,63 @@ class Pipe:
         )
         for descriptor in (to, back, *high):
             os.close(descriptor)
-        self.number, self.rest, self.end = 0, b"", time.monotonic() + SECONDS
+        self.number, self.rest = 0, b""
         self.events: list[dict[str, Any]] = []
         self.session: dict[str, str] = {}
+        try:
+            target = self.call("Target.createTarget", url="about:blank")["targetId"]
+            attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+            self.session = {"sessionId": attached["sessionId"]}
+            for domain in ("Runtime", "Log", "Page", "Network"):
+                self.call(f"{domain}.enable")
+        except BaseException:
+            self.close()
+            raise
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """The result of a command; events that arrive meanwhile are kept in `events`."""
         self.number += 1
         message = {"id": self.number, "method": method, "params": params, **self.session}
         os.write(self.write, json.dumps(message).encode() + b"\0")
+        end = time.monotonic() + SECONDS
         while True:
-            found = self._next()
+            found = self._next(end)
             if found.get("id") == self.number:
                 assert "error" not in found, found
                 return dict(found["result"])
             self.events.append(found)
 
-    def _next(self) -> dict[str, Any]:
+    def _next(self, end: float) -> dict[str, Any]:
         while b"\0" not in self.rest:
-            ready, _, _ = select.select([self.read], [], [], max(0, self.end - time.monotonic()))
+            ready, _, _ = select.select([self.read], [], [], max(0, end - time.monotonic()))
             piece = os.read(self.read, 2**20) if ready else b""
             assert piece, f"Chromium gave no answer within {SECONDS:g} s"
             self.rest += piece
         first, _, self.rest = self.rest.partition(b"\0")
         return dict(json.loads(first))
 
+    def run(self, script: str) -> Any:
+        """Value of a JavaScript expression in the page, awaited if it is a promise."""
+        found = self.call(
+            "Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True
+        )
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def wait(self, condition: str) -> None:
+        """Return when a JavaScript expression is true."""
+        end = time.monotonic() + SECONDS
+        while not self.run(condition):
+            assert time.monotonic() < end, condition
+            time.sleep(0.05)
+
+    def picture(self, **options: Any) -> np.ndarray:
+        """The page, or the part of it that options of the protocol state: (height, width, 3) uint8."""
+        png = base64.b64decode(self.call("Page.captureScreenshot", **options)["data"])
+        return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))
+
     def close(self) -> None:
+        """End the browser."""
         self.process.kill()
         self.process.wait()
         os.close(self.write)
@@ -99,27 +133,20 @@ def visit(page: Path, act: str = "", size: tuple[int, int] = (1400, 900)) -> Vis
     """Open a page, wait until its body has `data-ready`, run the body `act` of an async function, take a picture."""
     seen = Visit()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        pipe = Pipe(profile)
+        browser = Browser(profile)
         try:
-            target = pipe.call("Target.createTarget", url="about:blank")["targetId"]
-            attached = pipe.call("Target.attachToTarget", targetId=target, flatten=True)
-            pipe.session = {"sessionId": attached["sessionId"]}
-            for domain in ("Runtime", "Log", "Page", "Network"):
-                pipe.call(f"{domain}.enable")
             screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
-            pipe.call("Emulation.setDeviceMetricsOverride", **screen)
-            pipe.call("Page.navigate", url=page.resolve().as_uri())
-            while not _value(pipe, "return document.body && document.body.dataset.ready"):
-                time.sleep(0.1)
-            seen.value = _value(pipe, act)
-            _value(pipe, "await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));")
-            picture = base64.b64decode(pipe.call("Page.captureScreenshot")["data"])
+            browser.call("Emulation.setDeviceMetricsOverride", **screen)
+            browser.call("Page.navigate", url=page.resolve().as_uri())
+            browser.wait("document.body && document.body.dataset.ready")
+            seen.value = browser.run(f"(async () => {{ {act} }})()")
+            browser.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+            seen.picture = browser.picture()
         finally:
-            pipe.close()
-    seen.picture = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
-    failed = [event["params"] for event in pipe.events if event["method"] == "Network.loadingFailed"]
+            browser.close()
+    failed = [event["params"] for event in browser.events if event["method"] == "Network.loadingFailed"]
     refused = {params["requestId"] for params in failed if params.get("blockedReason") == "csp"}  # by the page's policy
-    for event in pipe.events:
+    for event in browser.events:
         params = event.get("params", {})
         if event["method"] in ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded"):
             seen.console.append(json.dumps(params)[:1000])
@@ -128,10 +155,3 @@ def visit(page: Path, act: str = "", size: tuple[int, int] = (1400, 900)) -> Vis
             sent = re.match(r"(https?|wss?):", url) and params["requestId"] not in refused
             seen.requests += [url] if sent else []
     return seen
-
-
-def _value(pipe: Pipe, act: str) -> Any:
-    code = f"(async () => {{ {act} }})()"
-    found = pipe.call("Runtime.evaluate", expression=code, awaitPromise=True, returnByValue=True)
-    assert "exceptionDetails" not in found, found["exceptionDetails"]
-    return found["result"].get("value")
