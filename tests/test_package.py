@@ -48,6 +48,12 @@ def test_the_wheel_is_one_package_with_every_baseline(root, unpacked):
     assert {path.name for path in unpacked.iterdir() if not path.name.endswith(".dist-info")} == {"uadbench"}
     installed = {path.name for path in (unpacked / "uadbench" / "baselines" / "installed").iterdir()}
     assert installed == {path.name for path in (root / "baselines").glob("*.py")}
+    data = [
+        {path.relative_to(folder).as_posix() for path in (folder / "uadbench").rglob("*") if path.is_file()}
+        for folder in (root, unpacked)
+    ]
+    here, there = ({name for name in names if not name.endswith((".py", ".pyc"))} for names in data)
+    assert here == there
     (metadata,) = unpacked.glob("*.dist-info")
     assert "uadbench = uadbench.cli:main" in (metadata / "entry_points.txt").read_text()
 

@@ -196,6 +196,21 @@ def test_a_file_that_is_missing_is_named(study, root, name):
         )
 
 
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", r"--config: no JSON"),
+        ("overlay.yaml", r"--config: .*'train'.*; an overlay alone is no config of a study"),
+        ("missing.yaml", r"missing\.yaml: no such config file"),
+    ],
+)
+def test_a_config_that_is_none_is_named(study, config, message):
+    (study.folder / "overlay.yaml").write_text("methods: [disyre]\nexperiment: demo\ndatasets: {}\n")
+    given = config if config == "{" else str(study.folder / config)
+    with pytest.raises(HarnessError, match=message):
+        CliRunner().invoke(report.command, [str(study.folder), "--config", given], catch_exceptions=False)
+
+
 def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
     cells = re.findall(r"<td([^>]*)>([^<]*\d[^<]*)</td>", page.split("<section")[1].split("<tfoot>")[0])
     assert cells

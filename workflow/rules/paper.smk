@@ -111,7 +111,7 @@ rule report:
             seed=experiment.seeds[0],
         ),
         references=source("uadbench/resources/references.bib"),
-        modules=sources("uadbench/report"),
+        modules=sources("uadbench/report") + sources("uadbench/viewer"),
     output:
         "<results>/report.html",
     log:
