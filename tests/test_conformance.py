@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 
 import pytest
@@ -105,6 +107,29 @@ def test_a_baseline_outside_of_the_project_conforms(write):
     done = checked("conformance", write(SOUND))
     assert done.exit_code == 0, done.output
     assert done.output.count(": passed") == len(CHECKS)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing", "no folder"), ("taken", "the method dae exists already"), ("not:one", "which separates folders")],
+)
+@pytest.mark.parametrize("by", ["variable", "option"])
+def test_a_wrong_folder_of_baselines_is_one_line(tmp_path, root, name, reason, by):
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "dae.py").touch()
+    (tmp_path / "good").mkdir()
+    (tmp_path / "not:one").mkdir()
+    folders = [str(tmp_path / "good"), str(tmp_path / name)]
+    if by == "variable" and ":" in name:
+        reason = "no folder"  # read as two
+    options = [] if by == "variable" else [part for folder in folders for part in ("--baselines", folder)]
+    named = {baselines.VARIABLE: ":".join(folders)} if by == "variable" else {}
+    command = [sys.executable, "-m", "uadbench", *options, "list"]
+    done = subprocess.run(command, cwd=root, env={**os.environ, **named}, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert reason in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_variant_is_checked_alone(write):

@@ -72,6 +72,7 @@ class Commands(click.Group):
 )
 def uadbench(folders: tuple[Path, ...]) -> None:
     """Unsupervised anomaly detection in brain MRI: each step of the study is one command."""
+    baselines.add_named()
     for folder in folders:
         baselines.add(folder)
 

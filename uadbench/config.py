@@ -45,6 +45,7 @@ class Experiment:
         check_characters(config, "config")
         check_schema(config)
         self.config = {**DEFAULTS, **{key: value for key, value in config.items() if value is not None}}
+        baselines.add_named()
         if own := _filled_in(self.config, "baselines").get("baselines"):
             baselines.add(own)
         self.name: str = self.config["experiment"]

@@ -6,6 +6,7 @@ project's folder inside this one.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
@@ -28,6 +29,8 @@ def add(folder: Path | str) -> None:
     folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
         raise HarnessError(f"baselines: no folder {folder}; name a folder that holds files NAME.py")
+    if os.pathsep in str(folder):
+        raise HarnessError(f"baselines: {folder}: the name has {os.pathsep!r}, which separates folders; rename it")
     if str(folder) in __path__:
         return
     for path in sorted(folder.glob("[!_]*.py")):
@@ -60,5 +63,16 @@ def add_file(path: Path | str) -> str:
     return path.stem
 
 
-for _folder in filter(None, os.environ.get(VARIABLE, "").split(os.pathsep)):
-    add(_folder)
+#: folders named by the environment, before `add` names its own there
+_named = [folder for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
+
+
+def add_named() -> None:
+    """Find baselines in the folders that the environment variable named. Raises HarnessError as `add` does."""
+    for folder in _named:
+        add(folder)
+
+
+# An error would end an import in a traceback; commands and configs call `add_named` again.
+with contextlib.suppress(HarnessError):
+    add_named()
