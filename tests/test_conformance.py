@@ -140,6 +140,13 @@ def test_a_variant_is_checked_alone(write):
         assert {line.partition(":")[0] for line in done.output.splitlines() if "passed" in line} == methods
 
 
+def test_an_error_inside_of_torch_is_placed_in_the_baseline(write):
+    path = write(SOUND.replace("self.network(batch.images + noise)", "self.network(batch.images[0, 0, 0])"))
+    line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "batch.images[0, 0, 0]" in text)
+    done = checked("conformance", path)
+    assert f"mine: finite losses: FAILED: RuntimeError in {path}, line {line}: " in done.output
+
+
 @pytest.mark.parametrize("check", FAULTS)
 def test_each_check_finds_its_fault(write, check):
     text = SOUND

@@ -44,7 +44,11 @@ def command(baselines: tuple[str, ...]) -> None:
                         click.echo(f"{method}: {title}: FAILED: {error}")
                     except Exception as error:  # of the baseline's code: its line is the remedy
                         failed.append(f"{method}: {title}")
-                        frame = traceback.extract_tb(error.__traceback__)[-1]
+                        frames = traceback.extract_tb(error.__traceback__)
+                        own = [
+                            one for one in frames if one.filename == str(registry.BASELINES.path(registry.base(name)))
+                        ]
+                        frame = (own or frames)[-1]
                         where = f"{frame.filename}, line {frame.lineno}"
                         click.echo(f"{method}: {title}: FAILED: {type(error).__name__} in {where}: {error}")
     if failed:
