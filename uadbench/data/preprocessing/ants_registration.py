@@ -74,13 +74,13 @@ def align(
 
 def similarity(fixed: np.ndarray, moving: np.ndarray, where: np.ndarray, bins: int = 32) -> float:
     """Normalised mutual information (H(a) + H(b)) / H(a, b) of two images within `where` (Studholme 1999): 1…2."""
-    counts = np.histogram2d(_levels(fixed[where], bins), _levels(moving[where], bins), bins=bins)[0]
+    counts = np.histogram2d(_levels(fixed[where]), _levels(moving[where]), bins=bins)[0]
     joint = counts / max(counts.sum(), 1)
     whole = _entropy(joint)
     return (_entropy(joint.sum(axis=0)) + _entropy(joint.sum(axis=1))) / whole if whole > 0 else 1.0
 
 
-def _levels(values: np.ndarray, bins: int) -> np.ndarray:
+def _levels(values: np.ndarray) -> np.ndarray:
     low, high = np.quantile(values, (0.005, 0.995)) if values.size else (0.0, 1.0)
     return np.clip((values - low) / max(high - low, 1e-9), 0, 1)
 

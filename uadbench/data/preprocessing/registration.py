@@ -208,9 +208,3 @@ def _moved(affine: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 def _mean(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
     return np.asarray((affine @ np.append(np.argwhere(mask).mean(axis=0), 1.0))[:3])
-
-
-def _shift(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    matrix = np.eye(4)
-    matrix[:3, 3] = target - source
-    return matrix
