@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from uadbench import baselines, registry, tracking
-from uadbench.config_files import check_characters, check_schema
+from uadbench.config_files import check_characters, check_schema, filled_in
 from uadbench.data.preprocessing import settings as preprocessing
 from uadbench.errors import HarnessError
 from uadbench.methods.params import scoring_key, training_key, without_curves
@@ -46,7 +45,7 @@ class Experiment:
         check_schema(config)
         self.config = {**DEFAULTS, **{key: value for key, value in config.items() if value is not None}}
         baselines.add_named()
-        if own := _filled_in(self.config, "baselines").get("baselines"):
+        if own := filled_in(self.config, "baselines").get("baselines"):
             baselines.add(own)
         self.name: str = self.config["experiment"]
         self.tasks = [Task(**task) for task in self.config["tasks"]]
@@ -56,7 +55,7 @@ class Experiment:
         self.chunks: int = self.config["chunks"]
         self.simulated: dict[str, Any] = self.config.get("simulate") or {}
         self._known: dict[tuple[str, str], Any] = {}  # cached hyper-parameters by method and modality
-        self.config["preprocessing"] = _filled_in(self.config["preprocessing"], "template")
+        self.config["preprocessing"] = filled_in(self.config["preprocessing"], "template")
         self._check_datasets()
         self._check_methods()
         self._check_preprocessing()
@@ -67,7 +66,7 @@ class Experiment:
     def datasets(self) -> dict[str, dict[str, Any]]:
         """Data sets in use, training first, with their entries in the config."""
         used = dict.fromkeys([self.train, *(task.dataset for task in self.tasks)])
-        return {name: _filled_in(self.config["datasets"][name], "root") for name in used}
+        return {name: filled_in(self.config["datasets"][name], "root") for name in used}
 
     @cached_property
     def modalities(self) -> list[str]:
@@ -190,14 +189,12 @@ class Experiment:
     def _params(self, method: str, modality: str) -> Any:
         """Hyper-parameters; those that a variant does not set default to the config's values for its baseline."""
         if (method, modality) not in self._known:
-            self._known[method, modality] = self._made(method, modality)
+            given, base = self.config["params"], registry.base(method)
+            common = registry.of_modality(given.get(base, {}), modality, f"params.{base}") if base != method else {}
+            own = registry.of_modality(given.get(method, {}), modality, f"params.{method}")
+            made = registry.params(method, {**common, **registry.describe(method).params, **own}, modality)
+            self._known[method, modality] = made
         return self._known[method, modality]
-
-    def _made(self, method: str, modality: str) -> Any:
-        given, base = self.config["params"], registry.base(method)
-        common = registry.of_modality(given.get(base, {}), modality, f"params.{base}") if base != method else {}
-        own = registry.of_modality(given.get(method, {}), modality, f"params.{method}")
-        return registry.params(method, {**common, **registry.describe(method).params, **own}, modality)
 
     def _check_preprocessing(self) -> None:
         template = self.template
@@ -252,10 +249,3 @@ class Experiment:
         """The method that the figures show."""
         chosen = self.config["paper"].get("illustrated", "disyre")
         return chosen if chosen in self.methods else self.methods[0]
-
-
-def _filled_in(entry: dict[str, Any], key: str) -> dict[str, Any]:
-    """A config entry with environment variables and `~` expanded in the path under `key`, if present."""
-    if not isinstance(entry.get(key), str):
-        return entry
-    return {**entry, key: os.path.expanduser(os.path.expandvars(entry[key]))}

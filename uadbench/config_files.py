@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,13 @@ def _overlay(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         nested = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _overlay(merged[key], value) if nested else value
     return merged
+
+
+def filled_in(entry: dict[str, Any], key: str) -> dict[str, Any]:
+    """A config entry with environment variables and `~` expanded in the path under `key`, if present."""
+    if not isinstance(entry.get(key), str):
+        return entry
+    return {**entry, key: os.path.expanduser(os.path.expandvars(entry[key]))}
 
 
 def check_characters(value: Any, place: str) -> None:
