@@ -20,6 +20,7 @@ from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.writers import html
 from uadbench.report import methods_section
+from uadbench.report.page import write
 from uadbench.report.study import Study
 
 PREPROCESSING = {"template": "mni152", "spacing": 4.0, "side": 0, "normalisation": "p99_5_brain"}
@@ -126,6 +127,17 @@ def test_the_section_of_methods_says_what_ran(study):
     alone = methods_section.paragraph(Study(study.folder, study.config | {"seeds": [1]}))
     assert "deviation" not in alone
     assert "with 1 seed on" in alone
+
+
+def test_a_study_of_controls_names_no_method(tmp_path, study):
+    write_results(tmp_path / "evaluation" / "results.csv", ["random"], seeds=(1, 2))
+    alone = Study(study.folder, study.config | {"methods": ["random"]})
+    text = methods_section.paragraph(alone)
+    assert "Controls alone were run. Score maps were evaluated on" in text
+    assert "none" not in text
+    (tmp_path / "training" / "histories.csv").write_text("method,modality,seed\n")  # controls train nothing
+    write(Study(study.folder, alone.config), tmp_path / "report.html")
+    assert "<summary>0 trainings</summary>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_every_rule_of_normalisation_has_words():

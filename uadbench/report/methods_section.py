@@ -30,8 +30,7 @@ def paragraph(study: Study) -> str:
         "One scan of every subject, T1-weighted where the data set has such scans, was registered to "
         f"{_template(made)} with an affine transform [ants], its other scans rigidly to that one.",
         f"{_grid(made)}, and grey values were divided by {NORMALISATION[made['normalisation']]}.",
-        f"Methods were {_list([f'{about.title} [{registry.base(about.name)}]' for about in _cited(study)])}, trained "
-        f"with {_count(len(seeds), 'seed')} on {_list(sorted({run['device'] for run in study.runs}))}.",
+        _methods(study),
         f"Score maps were evaluated on {_list(_tasks(study))} under the protocol{'s' * (len(study.results) > 1)} "
         f"{_list(list(study.results))}: voxel-wise average precision (AP) and the best Dice over thresholds (⌈Dice⌉), "
         f"{spread}.",
@@ -59,6 +58,14 @@ def entries() -> dict[str, str]:
 
 def _cited(study: Study) -> list[registry.Description]:
     return [about for about in study.methods if about.family != registry.CONTROL]
+
+
+def _methods(study: Study) -> str:
+    cited = [f"{about.title} [{registry.base(about.name)}]" for about in _cited(study)]
+    if not cited:
+        return "Controls alone were run."
+    seeds, devices = _count(len(study.config["seeds"]), "seed"), sorted({run["device"] for run in study.runs})
+    return f"Methods were {_list(cited)}, trained with {seeds}{f' on {_list(devices)}' if devices else ''}."
 
 
 def _data(training: Cohort, tests: list[Cohort], simulated: bool) -> str:
