@@ -52,7 +52,7 @@ def pack(subjects: float, spacing: float) -> Budget:
 
 
 def quality(subjects: float, spacing: float) -> Budget:
-    """Budget of one quality page of `subjects`; 0.4 s and some images each."""
+    """Budget of one quality page of `subjects`; at 1 mm 2 s, and pictures of 0.1 MB, each."""
     return Budget.of(500 + subjects + 50 * _voxels(spacing), 2 * subjects)
 
 
