@@ -82,7 +82,7 @@ class Answers(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:
-        pass
+        """Keep requests out of the output of the tests."""
 
     def do_GET(self) -> None:
         self.route()

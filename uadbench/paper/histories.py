@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from uadbench import registry
-from uadbench.errors import HarnessError
 from uadbench.paper.results import Results
+from uadbench.paper.rows import read_rows
 
 COLUMNS = ["method", "title", "modality", "seed", "simulated", "phase", "step", "loss", "validation", "learning_rate"]
 NUMBERS = ["step", "loss", "validation", "learning_rate"]
@@ -69,22 +69,7 @@ class Histories:
     @classmethod
     def read(cls, path: str | Path) -> Histories:
         """Read histories.csv. Raises HarnessError if it is absent, lacks a column or holds a malformed number."""
-        if not Path(path).is_file():
-            raise HarnessError(f"{path}: no such file; write it with `python -m uadbench histories`")
-        try:
-            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-        except pd.errors.EmptyDataError:
-            rows = pd.DataFrame()
-        missing = [column for column in COLUMNS if column not in rows.columns]
-        if missing:
-            raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
-        try:
-            for column in NUMBERS:
-                rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
-            rows["seed"] = rows["seed"].astype(int)
-        except ValueError as error:
-            raise HarnessError(f"{path}: a number is malformed ({error}); write the file again") from error
-        return cls(rows, str(path))
+        return cls(read_rows(path, COLUMNS, NUMBERS, "histories"), str(path))
 
     @property
     def simulated(self) -> bool:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from uadbench.errors import HarnessError
 from uadbench.evaluation.columns import COLUMNS, NUMBERS
+from uadbench.paper.rows import read_rows
 from uadbench.paper.summary import Summary, summarise
 
 KEY = ["method", "seed", "task", "score", "metric"]
@@ -35,23 +36,9 @@ class Results:
     @classmethod
     def read_all(cls, path: str | Path) -> dict[str, Results]:
         """Read results.csv, by protocol in the order of first appearance. Raises HarnessError like `read`."""
-        if not Path(path).is_file():
-            raise HarnessError(f"{path}: no such file; write it with `python -m uadbench summarize`")
-        try:
-            rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-        except pd.errors.EmptyDataError:
-            rows = pd.DataFrame()
-        missing = [column for column in COLUMNS if column not in rows.columns]
-        if missing:
-            raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
+        rows = read_rows(path, COLUMNS, NUMBERS, "summarize")
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; write it with `python -m uadbench summarize`")
-        try:
-            for column in NUMBERS:
-                rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
-            rows["seed"] = rows["seed"].astype(int)
-        except ValueError as error:
-            raise HarnessError(f"{path}: a number is malformed ({error}); write the file again") from error
         rows["simulated"] = rows["simulated"].str.lower().isin(["true", "1", "yes"])
         twice = rows[rows.duplicated([*KEY, "protocol"])]
         if not twice.empty:
