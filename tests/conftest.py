@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
+import pickle
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from uadbench.conformance import cohort
+from uadbench.data.preprocessing import ants_registration, initialisation
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -20,6 +26,29 @@ settings.load_profile("any runner")
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT
+
+
+def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, which computes its result for equal arguments once."""
+    results: dict[bytes, bytes] = {}
+
+    @functools.wraps(function)
+    def once(*arguments: Any) -> Any:
+        key = hashlib.blake2b(pickle.dumps(arguments)).digest()
+        if key not in results:
+            results[key] = pickle.dumps(function(*arguments))
+        return pickle.loads(results[key])
+
+    return once
+
+
+@pytest.fixture(scope="session", autouse=True)
+def registered_once() -> Iterator[None]:
+    """Many tests preprocess the same few scans, and their registration takes nearly all of the time."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((ants_registration, "align"), (initialisation, "guesses")):
+            patch.setattr(module, name, remembered(getattr(module, name)))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,12 @@ from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.preprocessing.transform import resample
 
 
+@pytest.fixture(autouse=True)
+def registered_anew(monkeypatch):
+    for module, name in ((ants_registration, "align"), (initialisation, "guesses")):
+        monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
+
+
 def test_otsu_parts_three_classes():
     rng = np.random.default_rng(1)
     values = np.concatenate([rng.normal(m, 2, 4000) for m in (10, 40, 80)])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -44,10 +46,19 @@ def score(run: object, scan: Path, out: Path, *more: object) -> bytes:
     return out.read_bytes()
 
 
+@pytest.fixture(scope="module")
+def sent() -> dict[str, Any]:
+    """What the first upload left on the hub."""
+    return {}
+
+
 @pytest.fixture
-def shared(hub, run) -> str:
+def shared(hub, run, sent) -> str:
     """The address of a shared run."""
-    call("share", run, "--repo", "lab/vae")
+    if not sent:
+        call("share", run, "--repo", "lab/vae")
+        sent |= copy.deepcopy({"repos": hub.repos, "objects": hub.objects})
+    hub.repos, hub.objects = copy.deepcopy((sent["repos"], sent["objects"]))
     return "hf://lab/vae"
 
 
@@ -77,15 +88,10 @@ def test_both_commands_in_processes_of_their_own(hub, study, scan, tmp_path, roo
 
     done = process("share", folder, "--repo", "lab/vae", HF_TOKEN=TOKEN)
     assert done.returncode == 0, done.stderr
-    given = ["--image", scan, "--device", "cpu", "--out"]
-    for run, out in (("hf://lab/vae", "hub.nii.gz"), (folder, "folder.nii.gz")):
-        done = process("score", "--run", run, *given, tmp_path / out)
-        assert done.returncode == 0, done.stderr
-    assert (tmp_path / "hub.nii.gz").read_bytes() == (tmp_path / "folder.nii.gz").read_bytes()
-    done = process("score", "--run", "hf://lab/other", *given, tmp_path / "no.nii.gz")
-    assert done.returncode == 1
-    assert done.stderr.strip().splitlines()[-1].startswith("error: hf://lab/other: no such repository")
-    assert "Traceback" not in done.stderr
+    given = ["--image", scan, "--device", "cpu", "--out", tmp_path / "hub.nii.gz"]
+    done = process("score", "--run", "hf://lab/vae", *given)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "hub.nii.gz").read_bytes() == score(folder, scan, tmp_path / "folder.nii.gz")
 
 
 def test_a_branch_and_a_commit_are_addresses(hub, run, scan, tmp_path, study):

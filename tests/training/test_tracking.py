@@ -32,7 +32,7 @@ class Killed(Exception):
 
 
 def train(cohort: Path, out: Path, tensorboard: Path | None = None, steps: int = 8, **config) -> Path:
-    small = registry.describe(METHOD).small | {"steps": steps}
+    small = registry.describe(METHOD).small | {"steps": steps, "critic_updates": 1, "batch": 2}
     settings = LoopConfig(**({"history": 2, "validation": 1, "write": 0} | config))
     train_run(METHOD, small, "t1", 1, cohort, out, CPU, config=settings, tensorboard=tensorboard)
     return out

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import fcntl
+import functools
 import io
 import json
 import os
@@ -68,16 +70,24 @@ class Browser:
             os.close(descriptor)
         self.number, self.rest = 0, b""
         self.events: list[dict[str, Any]] = []
-        self.session: dict[str, str] = {}
+        self.target, self.session = "", dict[str, str]()
         try:
-            target = self.call("Target.createTarget", url="about:blank")["targetId"]
-            attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
-            self.session = {"sessionId": attached["sessionId"]}
-            for domain in ("Runtime", "Log", "Page", "Network"):
-                self.call(f"{domain}.enable")
+            self.open_tab()
         except BaseException:
             self.close()
             raise
+
+    def open_tab(self) -> None:
+        """Work in a new tab; the former one is closed and its events go."""
+        former, self.session = self.session, {}
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
+        if former:
+            self.call("Target.closeTarget", targetId=self.target)
+        self.target, self.session = target, {"sessionId": attached["sessionId"]}
+        for domain in ("Runtime", "Log", "Page", "Network"):
+            self.call(f"{domain}.enable")
+        self.events.clear()
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """The result of a command; events that arrive meanwhile are kept in `events`."""
@@ -129,21 +139,27 @@ class Browser:
         os.close(self.read)
 
 
+@functools.cache
+def started() -> Browser:
+    """The browser of all visits: its start takes as long as three of them."""
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    browser = Browser(folder.name)
+    atexit.register(folder.cleanup)
+    atexit.register(browser.close)
+    return browser
+
+
 def visit(page: Path, act: str = "", size: tuple[int, int] = (1400, 900)) -> Visit:
     """Open a page, wait until its body has `data-ready`, run the body `act` of an async function, take a picture."""
-    seen = Visit()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        browser = Browser(profile)
-        try:
-            screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
-            browser.call("Emulation.setDeviceMetricsOverride", **screen)
-            browser.call("Page.navigate", url=page.resolve().as_uri())
-            browser.wait("document.body && document.body.dataset.ready")
-            seen.value = browser.run(f"(async () => {{ {act} }})()")
-            browser.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
-            seen.picture = browser.picture()
-        finally:
-            browser.close()
+    seen, browser = Visit(), started()
+    browser.open_tab()
+    screen = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    browser.call("Emulation.setDeviceMetricsOverride", **screen)
+    browser.call("Page.navigate", url=page.resolve().as_uri())
+    browser.wait("document.body && document.body.dataset.ready")
+    seen.value = browser.run(f"(async () => {{ {act} }})()")
+    browser.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
+    seen.picture = browser.picture()
     failed = [event["params"] for event in browser.events if event["method"] == "Network.loadingFailed"]
     refused = {params["requestId"] for params in failed if params.get("blockedReason") == "csp"}  # by the page's policy
     for event in browser.events:
