@@ -42,6 +42,7 @@ def page() -> str:
         "both. Their outputs were recorded once; a test compares ours with them. The difference is the largest one in",
         "float64, divided by the largest output.",
         "",
+        "<!-- not run by the tests here: tests/parity/test_parity.py makes the same comparisons -->",
         "```bash",
         "python benchmarks/parity.py",
         "```",

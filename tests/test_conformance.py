@@ -109,6 +109,18 @@ def test_a_baseline_outside_of_the_project_conforms(write):
     assert done.output.count(": passed") == len(CHECKS)
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/add-a-baseline.md"])
+def test_the_baselines_of_the_documents_conform(write, root, page):
+    text = (root / page).read_text(encoding="utf-8")
+    blocks = [block.split("```", 1)[0] for block in text.split("```python\n")[1:]]
+    assert blocks
+    assert blocks[0].count("\n") <= 40
+    for number, block in enumerate(blocks):
+        done = checked("conformance", write(block, f"example{number}"))
+        assert done.exit_code == 0, done.output
+        assert done.output.count(": passed") == len(CHECKS)
+
+
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("missing", "no folder"), ("taken", "the method dae exists already"), ("not:one", "which separates folders")],
