@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,13 +38,13 @@ class Params(TrainingParams):
 
     steps: int = 10_000
     batch: int = 8  # slices
-    width: int = 64  # channels of the first residual stage, doubled in each further one; ResNet-18
-    latent: int = 32  # length of the latent code
-    kl_weight: float = 10.0  # weight of the KL divergence
-    entropy_weight: float = 0.1  # weight of the entropy of the attention
+    width: PositiveInt = 64  # channels of the first residual stage, doubled in each further one; ResNet-18
+    latent: PositiveInt = 32  # length of the latent code
+    kl_weight: NonNegativeFloat = 10.0  # weight of the KL divergence
+    entropy_weight: NonNegativeFloat = 0.1  # weight of the entropy of the attention
     maximise: bool = True  # maximise the entropy of the attention; False: minimise it
-    erosion: int = 6  # voxels, side of the square that erodes the brain mask of the entropy; 0: the whole image
-    score_erosion: int = scoring(6)  # voxels, likewise for the score; 0 or 1: the whole brain
+    erosion: NonNegativeInt = 6  # voxels, side of the square that erodes the brain for the entropy; 0: the whole image
+    score_erosion: NonNegativeInt = scoring(6)  # voxels, likewise for the score; 0 or 1: the whole brain
 
 
 class Block(nn.Module):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 from uadbench.baselines.ddpm import Params as DDPMParams
 
@@ -32,9 +33,9 @@ SMALL = {
 class Params(DDPMParams):
     """Defaults: Wyatt et al. 2022."""
 
-    frequency: float = 64.0  # voxels per unit of the coarsest octave
-    octaves: int = 6  # number of octaves, each with cells half as large as the one before
-    persistence: float = 0.8  # weight of an octave relative to the one before
+    frequency: PositiveFloat = 64.0  # voxels per unit of the coarsest octave
+    octaves: PositiveInt = 6  # number of octaves, each with cells half as large as the one before
+    persistence: PositiveFloat = 0.8  # weight of an octave relative to the one before
 
 
 class Baseline(ddpm.Baseline):

@@ -9,13 +9,14 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.output import OutputConv2d
-from uadbench.methods.params import TrainingParams, added, check_field, scoring
+from uadbench.methods.params import Channels, FieldOfView, TrainingParams, added, scoring
 from uadbench.methods.scoring.ssim import dissimilarity_map
 from uadbench.methods.seeds import Streams
 
@@ -51,22 +52,18 @@ class Params(TrainingParams):
 
     steps: int = 67_200  # 2100 epochs of 32 steps
     batch: int = 16  # slices
-    widths: tuple[int, ...] = (64, 128, 256, 512)  # channels per level
-    noise: float = 0.2  # standard deviation of the noise
-    cells: int = 16  # grid points of the noise along the slice's longer side
-    weight_decay: float = 1e-5  # of Adam
-    period: int = 3200  # steps from the maximum learning rate to 0, and again back; 100 epochs of 32 steps
-    erosion: int = scoring(5)  # pixels of the scaled slice, side of the square that erodes the brain mask; 1 = off
-    median: int = scoring(5)  # pixels of the scaled slice, side of the in-plane median filter; 1 = off
+    widths: Channels = (64, 128, 256, 512)  # channels per level
+    noise: NonNegativeFloat = 0.2  # standard deviation of the noise
+    cells: PositiveInt = 16  # grid points of the noise along the slice's longer side
+    weight_decay: NonNegativeFloat = 1e-5  # of Adam
+    period: PositiveInt = 3200  # steps from the maximum learning rate to 0, and again back; 100 epochs of 32 steps
+    erosion: PositiveInt = scoring(5)  # pixels of the scaled slice, side of the square that erodes the brain; 1 = off
+    median: PositiveInt = scoring(5)  # pixels of the scaled slice, side of the in-plane median filter; 1 = off
     masked: bool = added(True)  # the loss counts the brain only; UPD_study counts the whole slice
     residual: Literal["absolute", "ssim"] = added("absolute", scoring=True)  # ssim: 1 - SSIM, UPD_study
-    clip: float = added(0.5)  # maximum norm of the gradient; 0: off, UPD_study
-    data_range: float = added(255.0, scoring=True)  # data_range of that SSIM; UPD_study
-    field: float = added(240.0)  # mm, longer side of the slice that `cells` refers to; 0: of the current slice
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_field(self.field)
+    clip: NonNegativeFloat = added(0.5)  # maximum norm of the gradient; 0: off, UPD_study
+    data_range: PositiveFloat = added(255.0, scoring=True)  # data_range of that SSIM; UPD_study
+    field: FieldOfView = added(240.0)  # mm, longer side of the slice that `cells` refers to; 0: of the current slice
 
 
 class StandardisedConv(nn.Conv2d):

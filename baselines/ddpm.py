@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor
 
 from uadbench.methods.anomalies.draws import Draws
@@ -48,12 +49,12 @@ class Params(UNetParams):
     attention_from: int = 4  # at 32 x 32 voxels and below
     T: int = 1000  # steps of the diffusion
     start: int = scoring(250)  # noise level t of test slices
-    stride: int = scoring(1)  # length of a reverse step; 1 visits every t, larger is faster and coarser
+    stride: PositiveInt = scoring(1)  # length of a reverse step; 1 visits every t, larger is faster and coarser
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.start <= self.T or self.stride < 1:
-            raise ValueError(f"start {self.start} must be between 1 and T = {self.T}, and stride at least 1")
+        if not 1 <= self.start <= self.T:
+            raise ValueError(f"start {self.start} is not between 1 and T = {self.T}")
 
 
 class Baseline(SliceMethod):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
 from uadbench.methods.anomalies.corruption import Anomaly, restoration_times, synthesise
 from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.anomalies.intensity import intensity_bias, matched
 from uadbench.methods.base import Batch
-from uadbench.methods.params import CorruptionParams, scoring
+from uadbench.methods.params import CorruptionParams, Fraction, scoring
 from uadbench.methods.restoration import Corrupted, RestoringMethod
 from uadbench.methods.seeds import Streams
 
@@ -31,11 +32,11 @@ class Params(CorruptionParams):
 
     RENAMED: ClassVar[dict[str, str]] = {**CorruptionParams.RENAMED, "step": "step_size"}
 
-    texture: float = 1.0  # probability that the foreign patch is blended in
-    bias: float = 1.0  # probability that grey values are shifted
-    levels: tuple[float, ...] = (0.0057, 0.383, 0.612, 0.769, 0.939)  # grey values of the classes, for T1 and T2
-    bias_blur: float = 1.0  # mm, standard deviation of the Gaussian that blurs the selected classes
-    bias_offset: float = 1000.0  # mm², added to a mask's area in the denominator of each class's fraction
+    texture: Fraction = 1.0  # probability that the foreign patch is blended in
+    bias: Fraction = 1.0  # probability that grey values are shifted
+    levels: tuple[Fraction, ...] = (0.0057, 0.383, 0.612, 0.769, 0.939)  # grey values of the classes, for T1 and T2
+    bias_blur: NonNegativeFloat = 1.0  # mm, standard deviation of the Gaussian that blurs the selected classes
+    bias_offset: NonNegativeFloat = 1000.0  # mm², added to a mask's area in the denominator of each class's fraction
     overlap: float = scoring(0.75)  # minimum fraction of a window that the next one covers
     foreground_weight: bool = scoring(True)  # weight each window by its fraction of brain
     step_size: int = scoring(25)  # the score is the mean over t = T, T - step_size, …: four of them
@@ -44,11 +45,8 @@ class Params(CorruptionParams):
         super().__post_init__()
         if not 1 <= self.step_size <= self.T:
             raise ValueError(f"step_size {self.step_size} is not between 1 and T = {self.T}")
-        for name in ("texture", "bias"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
-        if not self.levels or self.bias_blur < 0 or self.bias_offset < 0:
-            raise ValueError("levels must not be empty, bias_blur and bias_offset not negative")
+        if not self.levels:
+            raise ValueError("levels must not be empty")
 
 
 class Baseline(RestoringMethod):

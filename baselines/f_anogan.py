@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -50,26 +51,24 @@ class Params(TrainingParams):
     """
 
     steps: int = 30_000  # updates of the generator
-    encoder_steps: int = 50_000  # updates of the encoder, after the generator's
+    encoder_steps: PositiveInt = 50_000  # updates of the encoder, after the generator's
     batch: int = 64  # slices
     learning_rate: float = 1e-4  # of critic and generator
-    encoder_learning_rate: float = 5e-5  # of the encoder
-    width: int = 64  # channels at the image's resolution
-    latent: int = 128  # length of the latent code
-    critic_updates: int = 5  # per generator update; the first shares its batch, each further one draws its own
-    kernel: int = 3  # voxels, side of the second convolution of down-sampling blocks
+    encoder_learning_rate: PositiveFloat = 5e-5  # of the encoder
+    width: PositiveInt = 64  # channels at the image's resolution
+    latent: PositiveInt = 128  # length of the latent code
+    critic_updates: PositiveInt = 5  # per generator update; the first shares its batch, each further one draws its own
+    kernel: PositiveInt = 3  # voxels, side of the second convolution of down-sampling blocks
     enlarging: Literal["nearest", "shuffled"] = "nearest"  # generator upsampling; uadbench/methods/networks/wgan.py
     symmetric: bool = True  # images in [-1, 1] with tanh output; else in [0, 1] with sigmoid output
     generator_frozen: bool = True  # evaluation mode while the encoder trains; else batch statistics are updated
-    penalty: float = 10.0  # weight of the gradient penalty; Gulrajani et al. 2017
-    kappa: float = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
+    penalty: NonNegativeFloat = 10.0  # weight of the gradient penalty; Gulrajani et al. 2017
+    kappa: NonNegativeFloat = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
     compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see methods/scoring/similarity.py
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.critic_updates < 1 or self.encoder_steps < 1:
-            raise ValueError("critic_updates and encoder_steps must be at least 1")
-        if self.kernel < 1 or self.kernel % 2 == 0:
+        if self.kernel % 2 == 0:
             raise ValueError(f"kernel must be odd, not {self.kernel}")
 
 

@@ -8,13 +8,14 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.backbones import Backbone
 from uadbench.methods.networks.output import OutputConv2d
-from uadbench.methods.params import BackboneParams
+from uadbench.methods.params import BackboneParams, BelowOne, Channels
 from uadbench.methods.scoring.ssim import dissimilarity_map
 from uadbench.methods.seeds import Streams
 
@@ -38,9 +39,9 @@ class Params(BackboneParams):
     learning_rate: float = 2e-4
     backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "resnet18"
     inputs: Literal["unit", "symmetric", "imagenet"] = "symmetric"
-    widths: tuple[int, ...] = (100, 150, 200, 300)  # channels of the autoencoder; each level halves the size
-    dropout: float = 0.1  # fraction of channels dropped after every layer
-    window: int = 5  # features, side of the window of SSIM
+    widths: Channels = (100, 150, 200, 300)  # channels of the autoencoder; each level halves the size
+    dropout: BelowOne = 0.1  # fraction of channels dropped after every layer
+    window: PositiveInt = 5  # features, side of the window of SSIM
     drift: bool = True  # adapt the backbone's batch-normalisation statistics to training images; parameters stay frozen
 
 

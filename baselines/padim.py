@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,14 +33,12 @@ class Params(BackboneParams):
     steps: int = 200  # batches for the estimation of Gaussians; own choice, the authors use every image
     batch: int = 32  # slices
     backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "resnet18"
-    channels: int = 100  # drawn at random from three stages, the same at every position
-    ridge: float = 0.01  # added to the variances
-    smoothing: float = scoring(4.0)  # voxels of the scaled slice, standard deviation of the Gaussian; 0 = off
+    channels: PositiveInt = 100  # drawn at random from three stages, the same at every position
+    ridge: PositiveFloat = 0.01  # added to the variances
+    smoothing: NonNegativeFloat = scoring(4.0)  # voxels of the scaled slice, standard deviation of the filter; 0 = off
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.channels < 1 or self.ridge <= 0:
-            raise ValueError("channels must be at least 1 and ridge above 0")
         if self.steps * self.batch < 2:
             raise ValueError("a Gaussian needs two slices or more: raise steps or batch")
         if self.patch * self.zoom % 4:

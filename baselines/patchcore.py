@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -39,16 +40,16 @@ class Params(BackboneParams):
 
     steps: int = 200  # batches from which patches are collected; own choice
     batch: int = 32  # slices
-    patches: int = 16  # patches drawn from the brain of each slice; own choice
-    bank: int = 10_000  # patches in the coreset, a tenth of those collected as in the paper
-    projection: int = 128  # dimensions of the random projection for coreset selection
-    neighbourhood: int = 3  # side of the squares over which features are averaged
-    smoothing: float = scoring(4.0)  # voxels of the scaled slice, standard deviation of the Gaussian; 0 = off
+    patches: PositiveInt = 16  # patches drawn from the brain of each slice; own choice
+    bank: PositiveInt = 10_000  # patches in the coreset, a tenth of those collected as in the paper
+    projection: PositiveInt = 128  # dimensions of the random projection for coreset selection
+    neighbourhood: PositiveInt = 3  # side of the squares over which features are averaged
+    smoothing: NonNegativeFloat = scoring(4.0)  # voxels of the scaled slice, standard deviation of the filter; 0 = off
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 1 <= self.bank <= self.steps * self.batch * self.patches:
-            raise ValueError("bank must be at least 1 and at most steps x batch x patches, which are collected")
+        if self.bank > self.steps * self.batch * self.patches:
+            raise ValueError("bank must be at most steps x batch x patches, which are collected")
 
 
 def channel_means(features: Tensor, count: int) -> Tensor:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, cast
 
 import torch
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 from uadbench.baselines.vae import Baseline as VAE
 
@@ -53,26 +54,19 @@ class Params:
 
     RENAMED: ClassVar[dict[str, str]] = {"step": "step_size", "later_step": "later_step_size"}
 
-    iterations: int = scoring(500)  # gradient steps
+    iterations: PositiveInt = scoring(500)  # gradient steps
     objective: Literal["sum", "mean"] = scoring("sum")  # over voxels and latent dimensions; mean: the VAE's own loss
-    step_size: float = scoring(5e-3)  # of gradient steps; with `mean` at 128 x 128 voxels, scaled to be equal per voxel
-    later_step_size: float = scoring(2e-3)  # step size from iteration `later` on
-    later: int = scoring(100)  # first iteration with `later_step_size`
-    clip: float = scoring(50.0)  # maximum absolute value of the gradient in a voxel
-    deviation: float = scoring(0.2)  # standard deviation of intensities in the brain; 1 for the images of Chen et al.
-    tv: float = scoring(2.2)  # weight of the total variation of the change
+    step_size: PositiveFloat = scoring(5e-3)  # of gradient steps; with `mean` at 128 x 128 voxels, scaled per voxel
+    later_step_size: PositiveFloat = scoring(2e-3)  # step size from iteration `later` on
+    later: NonNegativeInt = scoring(100)  # first iteration with `later_step_size`
+    clip: PositiveFloat = scoring(50.0)  # maximum absolute value of the gradient in a voxel
+    deviation: PositiveFloat = scoring(0.2)  # standard deviation in the brain; 1 for the images of Chen et al.
+    tv: NonNegativeFloat = scoring(2.2)  # weight of the total variation of the change
     variation: Literal["absolute", "squares"] = scoring("absolute")  # differences of neighbours in the total variation
     masked: bool = scoring(True)  # restrict changes to the brain
-    averaged: int = scoring(1)  # divisor of gradient steps: slices that a mean gradient averages over
+    averaged: PositiveInt = scoring(1)  # divisor of gradient steps: slices that a mean gradient averages over
     compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see methods/scoring/similarity.py
-    score_batch: int = scoring(64)  # slices at once; bounds memory, does not change results
-
-    def __post_init__(self) -> None:
-        for name in ("iterations", "step_size", "later_step_size", "clip", "deviation", "averaged", "score_batch"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        if self.tv < 0 or self.later < 0:
-            raise ValueError("tv and later must not be negative")
+    score_batch: PositiveInt = scoring(64)  # slices at once; bounds memory, does not change results
 
 
 class Baseline(SquareReconstruction):

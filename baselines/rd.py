@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from pydantic import NonNegativeFloat
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -37,7 +38,7 @@ class Params(BackboneParams):
     steps: int = 10_000  # UPD_study; 200 epochs in the paper
     batch: int = 16  # slices
     learning_rate: float = 5e-3
-    smoothing: float = scoring(4.0)  # voxels of the scaled slice, standard deviation of the Gaussian; 0 = off
+    smoothing: NonNegativeFloat = scoring(4.0)  # voxels of the scaled slice, standard deviation of the filter; 0 = off
 
 
 class Student(nn.Module):

@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import torch
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor, nn
 
 from uadbench.methods.base import Batch, Context, Phase, Update
@@ -38,10 +39,10 @@ class Params(TrainingParams):
 
     steps: int = 30_000
     batch: int = 64  # slices
-    width: int = 32  # channels of the first convolution, doubled in each further one; UPD_study, T2: 16
-    bottleneck_channels: int = 64  # channels at the dense layers; T2: 16
-    latent: int = 512  # length of the latent code
-    kl_weight: float = 1e-4  # weight of the KL divergence per latent dimension; T2: 1e-3
+    width: PositiveInt = 32  # channels of the first convolution, doubled in each further one; UPD_study, T2: 16
+    bottleneck_channels: PositiveInt = 64  # channels at the dense layers; T2: 16
+    latent: PositiveInt = 512  # length of the latent code
+    kl_weight: NonNegativeFloat = 1e-4  # weight of the KL divergence per latent dimension; T2: 1e-3
     sample: bool = scoring(False)  # score with a random latent code instead of its mean
     compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see methods/scoring/similarity.py
 

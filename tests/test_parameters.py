@@ -49,6 +49,9 @@ def test_every_config_names_the_schema_and_is_valid_by_it(root, validator):
         {"dae-upd": {"residual": "cubic"}},
         {"disyre": {"size": [1.0]}},
         {"vae": {"squeezed": 8}},
+        {"dae": {"t2": {"steps": 0}}},
+        {"disyre": {"mirror": 1.5}},
+        {"fae": {"widths": []}},
     ],
 )
 def test_the_schema_refuses_wrong_parameters(root, validator, params):
@@ -100,6 +103,33 @@ def test_a_field_of_a_former_name_is_no_mistake():
     assert validation.upgraded(Mine, {"intensity": 0.25}) == {"intensity": 0.25}
     with pytest.raises(HarnessError, match=r"params\.mood22\.step: no such parameter"):
         registry.params("mood22", {"step": 25}, "t1")
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "message"),
+    [
+        ("dae", {"steps": 0}, r"params\.dae\.steps: must be greater than 0, not 0"),  # the family's range, own default
+        ("dae", {"noise": float("nan")}, "noise: must be a finite number, not nan"),
+        ("dae", {"steps": 3.5}, "steps: must be a valid integer, not 3.5"),
+        ("dae", {"steps": True}, "steps: must be a valid integer, not True"),
+        ("dae", {"field": 20}, "field: must be the side of a slice in mm, 50 to 1000"),
+        ("disyre", {"size": [44, 10]}, r"size: must be two rising numbers, not \[44, 10\]"),
+        ("disyre", {"size": [44]}, r"size\.1: is missing from \[44\]"),
+        ("disyre", {"shapes": ["cube"]}, r"shapes\.0: must be 'square', 'sphere' or 'blob', not 'cube'"),
+        ("disyre", {"overlap": 1}, "overlap: must be less than 1, not 1"),
+        ("fpi", {"widths": [8, 8]}, r"params\.fpi: widths must be three to five"),
+    ],
+)
+def test_values_out_of_range_are_refused_in_one_line(method, values, message):
+    with pytest.raises(HarnessError, match=message) as caught:
+        registry.params(method, values, "t1")
+    assert "\n" not in str(caught.value)
+
+
+def test_whole_numbers_and_lists_are_taken_as_floats_and_tuples():
+    params = registry.params("disyre", {"size": [10, 44], "soften": 1}, "t1")
+    assert (params.size, params.soften) == ((10.0, 44.0), 1.0)
+    assert [type(value) for value in (*params.size, params.soften)] == [float] * 3
 
 
 def test_stored_values_of_an_earlier_version_come_under_present_names():

@@ -8,19 +8,17 @@ import functools
 import io
 import json
 import tokenize
-import types
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import yaml
 
-from uadbench import registry
+from uadbench import registry, validation
 from uadbench.config_files import SCHEMA
 from uadbench.methods import params as families
 from uadbench.modalities import NAMES
 from uadbench.plugins import syntax_tree
 
-TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 MEANING = "Changing a parameter marked *scoring* scores runs again; changing another trains them again."
 
 
@@ -30,7 +28,7 @@ class Parameter:
 
     name: str
     default: Any
-    hint: Any  # its type
+    schema: dict[str, Any]  # JSON schema of its type and range
     description: str  # unit, range and source: the comment on its line
     scoring: bool  # whether only scoring reads it
     defaults: dict[str, Any]  # differing defaults, by modality
@@ -39,7 +37,8 @@ class Parameter:
 def parameters(method: str) -> list[Parameter]:
     """The hyper-parameters of a baseline or a variant, in the order of their declaration."""
     cls = registry.params_class(method)
-    hints, own = get_type_hints(cls), registry.describe(method).params
+    own = registry.describe(method).params
+    schemas = validation.model(cls).model_json_schema().get("properties", {})
     found = []
     for field in dataclasses.fields(cls):
         differing = {
@@ -51,7 +50,7 @@ def parameters(method: str) -> list[Parameter]:
             Parameter(
                 field.name,
                 own.get(field.name, field.default),
-                hints[field.name],
+                {key: value for key, value in schemas[field.name].items() if key not in ("title", "default")},
                 "; ".join(
                     dict.fromkeys(text for cls_ in reversed(cls.__mro__) if (text := _comments(cls_).get(field.name)))
                 ),
@@ -93,7 +92,7 @@ def schema() -> str:
     whole = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
     whole["$defs"] = {
         name: {
-            p.name: {**_type_schema(p.hint), "description": f"{_meaning(p)} (default: {_default(p)})".strip()}
+            p.name: {**p.schema, "description": f"{_meaning(p)} (default: {_default(p)})".strip()}
             for p in parameters(name)
         }
         for name in registry.names()
@@ -108,25 +107,6 @@ def _method_schema(name: str) -> dict[str, Any]:
     own = {"$ref": f"#/$defs/{registry.base(name)}"}
     alone = {**own, "unevaluatedProperties": False}
     return {"allOf": [own], "properties": dict.fromkeys(NAMES, alone), "unevaluatedProperties": False}
-
-
-def _type_schema(hint: Any) -> dict[str, Any]:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return {"anyOf": [_type_schema(option) for option in arguments]}
-    if origin is Literal:
-        return {"enum": list(arguments)}
-    if origin is tuple:
-        if arguments[1:] == (Ellipsis,):
-            return {"type": "array", "items": _type_schema(arguments[0])}
-        length = len(arguments)
-        return {
-            "type": "array",
-            "prefixItems": [_type_schema(a) for a in arguments],
-            "minItems": length,
-            "maxItems": length,
-        }
-    return {"type": "null" if hint is type(None) else TYPES[hint]}
 
 
 @functools.cache

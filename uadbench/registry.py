@@ -30,7 +30,7 @@ FAMILIES = {
     CONTROL: "control",
 }
 PARAMS_MODULE = "_params_of_"  # prefix of the modules that hold only a `Params`
-_PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "uadbench.methods.params")
+_PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "pydantic", "uadbench.methods.params")
 
 
 @dataclass(frozen=True)

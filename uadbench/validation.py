@@ -1,46 +1,64 @@
-"""Config values as frozen dataclasses, with checks of names, types and ranges. Imports no torch.
-
-Standard library alone, without pydantic: the environments of all stages check hyper-parameters, and so does one that
-holds Snakemake alone.
-"""
+"""Config values as frozen dataclasses: pydantic checks names, types and ranges. Imports no torch."""
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import json
-import types
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from uadbench.errors import HarnessError
 
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+def model(cls: type) -> type[BaseModel]:
+    """The pydantic model of a dataclass. A field that overrides another keeps the ranges of that one's annotation."""
+    ranges: dict[str, tuple[Any, ...]] = {}
+    for base in reversed(cls.__mro__):
+        hints = get_type_hints(base, include_extras=True)
+        for name in inspect.get_annotations(base):
+            ranges[name] = ranges.get(name, ()) + getattr(hints[name], "__metadata__", ())
+    plain = get_type_hints(cls)
+    fields: dict[str, Any] = {
+        f.name: (Annotated[plain[f.name], *ranges[f.name]] if ranges[f.name] else plain[f.name], f.default)
+        for f in dataclasses.fields(cls)
+    }
+    return create_model(cls.__name__, __config__=STRICT, **fields)
+
 
 def build(cls: type, values: dict[str, Any], where: str) -> Any:
-    """Return `cls(**values)` after checking names and types; lists become tuples, whole numbers floats where wanted.
+    """Return `cls(**values)` after checking names, types and ranges; lists become tuples, whole numbers floats.
 
     `where` names the place in the config for the message, e.g. `params.dae`.
     A class may have RENAMED, a mapping of former to present names of parameters and values.
-    Raises HarnessError for an unknown or former name, a wrong type or a value that the class refuses.
+    Raises HarnessError for an unknown or former name, a wrong type or a value out of range or refused by the class.
     """
-    hints = get_type_hints(cls)
-    known = [f.name for f in dataclasses.fields(cls)]
-    names = getattr(cls, "RENAMED", {})
-    checked = {}
-    for key, value in values.items():
-        if key not in known and key in names:
-            raise HarnessError(f"{where}.{key}: the parameter {key} is renamed to {names[key]}")
-        if key not in known:
-            raise HarnessError(f"{where}.{key}: no such parameter; there are {', '.join(known)}")
-        try:
-            checked[key] = _conform(value, hints[key])
-        except TypeError:
-            if isinstance(value, str) and value in names:
-                raise HarnessError(f"{where}.{key}: the value {value} is renamed to {names[value]}") from None
-            wanted = str(hints[key]).replace("typing.", "").replace("<class '", "").replace("'>", "")
-            raise HarnessError(f"{where}.{key}: {value!r} is not of type {wanted}") from None
     try:
-        return cls(**checked)
+        checked = model(cls).model_validate_json(json.dumps(values, default=str))
+        return cls(**{name: getattr(checked, name) for name in checked.model_fields_set})
+    except ValidationError as error:
+        raise HarnessError(_message(cls, error, where)) from None
     except ValueError as error:
         raise HarnessError(f"{where}: {error}") from None
+
+
+def _message(cls: type, error: ValidationError, where: str) -> str:
+    """The first error in one line."""
+    first = error.errors(include_url=False)[0]
+    key, value, names = ".".join(map(str, first["loc"])), first["input"], getattr(cls, "RENAMED", {})
+    if first["type"] == "extra_forbidden":
+        if key in names:
+            return f"{where}.{key}: the parameter {key} is renamed to {names[key]}"
+        return f"{where}.{key}: no such parameter; there are {', '.join(f.name for f in dataclasses.fields(cls))}"
+    if isinstance(value, str) and value in names:
+        return f"{where}.{key}: the value {value} is renamed to {names[value]}"
+    if first["type"] == "missing":
+        return f"{where}.{key}: is missing from {value!r}"
+    reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must", 1).partition(", not ")[0]
+    return f"{where}.{key}: {reason}, not {value!r}"
 
 
 def params_in(settings: str) -> dict[str, Any]:
@@ -64,31 +82,3 @@ def upgraded(cls: type, values: dict[str, Any]) -> dict[str, Any]:
     known = {field.name for field in dataclasses.fields(cls)}
     names = {old: new for old, new in getattr(cls, "RENAMED", {}).items() if old not in known}
     return {names.get(key, key): names.get(v, v) if isinstance(v, str) else v for key, v in values.items()}
-
-
-def _conform(value: Any, hint: Any) -> Any:
-    """Return `value` as the type `hint`, or raise TypeError."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        for option in arguments:
-            try:
-                return _conform(value, option)
-            except TypeError:
-                continue
-    elif origin is Literal:
-        if value in arguments:
-            return value
-    elif origin is tuple:
-        if isinstance(value, (list, tuple)):
-            items = [arguments[0]] * len(value) if arguments[1:] == (Ellipsis,) else list(arguments)
-            if len(items) == len(value):
-                return tuple(_conform(v, h) for v, h in zip(value, items, strict=True))
-    elif hint is float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            return float(value)
-    elif hint is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    elif isinstance(value, hint):
-        return value
-    raise TypeError

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+Interval = tuple[float, float]
 
 
 def scoring(default: Any) -> Any:
@@ -30,10 +34,27 @@ def added(default: Any, **metadata: Any) -> Any:
     return field(default=default, metadata={"added": True, **metadata})
 
 
-def check_field(field: float) -> None:
-    """Refuse an implausible field of view in mm; 0 means the current slice's. Raises ValueError."""
-    if not (field == 0 or 50 <= field <= 1000):
-        raise ValueError(f"field is the side of a slice in mm, 50 to 1000, or 0 for the slice at hand, not {field:g}")
+def _field_of_view(side: float) -> float:
+    if not (side == 0 or 50 <= side <= 1000):
+        raise ValueError("must be the side of a slice in mm, 50 to 1000, or 0 for the slice at hand")
+    return side
+
+
+def _rising(interval: Interval) -> Interval:
+    if interval[0] > interval[1]:
+        raise ValueError("must be two rising numbers")
+    return interval
+
+
+# Ranges of hyper-parameters, beside those that pydantic has: a value outside is refused before the first job starts.
+Fraction = Annotated[float, Field(ge=0, le=1)]  # also a probability
+BelowOne = Annotated[float, Field(ge=0, lt=1)]
+Fractions = Annotated[tuple[Fraction, Fraction], AfterValidator(_rising)]  # minimum and maximum
+Lengths = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_rising)]  # minimum and maximum
+FieldOfView = Annotated[float, AfterValidator(_field_of_view)]  # mm
+Central = Annotated[float, Field(gt=0, le=1)]  # fraction of an axis
+Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # of the levels of a network
+Shapes = Annotated[tuple[Literal["square", "sphere", "blob"], ...], Field(min_length=1)]  # of anomalies
 
 
 @dataclass(frozen=True)
@@ -45,17 +66,14 @@ class NoParams:
 class TrainingParams:
     """Hyper-parameters of every trained method. Defaults: Naval Marimont et al. 2024, section 3."""
 
-    steps: int = 100_000  # optimiser steps
-    batch: int = 96  # slices per step; not stated in the paper, 8 volumes x 12 slices in its public code
-    patch: int = 128  # side of the square training patch, voxels
-    learning_rate: float = 1e-4  # maximum of the schedule
-    score_batch: int = scoring(64)  # windows scored at once; bounds memory, does not change results
-    accumulate: int = added(1)  # parts of a batch for gradient accumulation; 1 = off
+    steps: PositiveInt = 100_000  # optimiser steps
+    batch: PositiveInt = 96  # slices per step; not stated in the paper, 8 volumes x 12 slices in its public code
+    patch: PositiveInt = 128  # side of the square training patch, voxels
+    learning_rate: PositiveFloat = 1e-4  # maximum of the schedule
+    score_batch: PositiveInt = scoring(64)  # windows scored at once; bounds memory, does not change results
+    accumulate: PositiveInt = added(1)  # parts of a batch for gradient accumulation; 1 = off
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "patch", "learning_rate", "score_batch", "accumulate"):
-            if getattr(self, name) <= 0:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
         if self.accumulate > self.batch:
             raise ValueError(
                 f"accumulate {self.accumulate} would leave parts of a batch of {self.batch} without a slice"
@@ -66,20 +84,18 @@ class TrainingParams:
 class UNetParams(TrainingParams):
     """The U-Net of DISYRE and MOOD22. Defaults: Naval Marimont et al. 2024, section 3."""
 
-    widths: tuple[int, ...] = (32, 64, 96, 128, 256, 256)  # channels of the down-sampling blocks
-    layers: int = 2  # residual blocks per level; DDPM (Ho et al. 2020)
-    attention_from: int = 3  # first block with self-attention, counted from 1; above len(widths): none
-    groups: int = 32  # groups of every group norm; DDPM
-    unshuffle: int = 1  # fold s x s voxels into channels before the network; 1 = off, as in the paper
+    widths: Channels = (32, 64, 96, 128, 256, 256)  # channels of the down-sampling blocks
+    layers: PositiveInt = 2  # residual blocks per level; DDPM (Ho et al. 2020)
+    attention_from: PositiveInt = 3  # first block with self-attention, counted from 1; above len(widths): none
+    groups: PositiveInt = 32  # groups of every group norm; DDPM
+    unshuffle: PositiveInt = 1  # fold s x s voxels into channels before the network; 1 = off, as in the paper
     residual: bool = False  # the network predicts the change of its input, zero at initialisation; off in the paper
-    attention_only: tuple[int, ...] = added(())  # the only blocks with self-attention; empty: by attention_from
+    attention_only: tuple[PositiveInt, ...] = added(())  # the only blocks with self-attention; empty: by attention_from
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.widths or any(width % self.groups for width in self.widths):
+        if any(width % self.groups for width in self.widths):
             raise ValueError(f"widths {self.widths} must be multiples of groups {self.groups}")
-        if self.layers < 1 or self.unshuffle < 1 or self.attention_from < 1:
-            raise ValueError("layers, unshuffle and attention_from must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -92,33 +108,18 @@ class AnomalyParams(UNetParams):
 
     RENAMED: ClassVar[dict[str, str]] = {"intensity": "p_intensity"}
 
-    shapes: tuple[str, ...] = ("square", "sphere", "blob")  # drawn with equal probability
-    size: tuple[float, float] = (10.0, 44.0)  # mm, sides of squares and diameters of spheres
-    blob: tuple[float, float] = (36.0, 72.0)  # mm, diameter of the disc that has a blob's area
-    soften: float = 0.7  # probability that a mask is smoothed towards its edge
-    softness: tuple[float, float] = (0.0, 5.0)  # mm, standard deviation of that smoothing
+    shapes: Shapes = ("square", "sphere", "blob")  # drawn with equal probability
+    size: Lengths = (10.0, 44.0)  # mm, sides of squares and diameters of spheres
+    blob: Lengths = (36.0, 72.0)  # mm, diameter of the disc that has a blob's area
+    soften: Fraction = 0.7  # probability that a mask is smoothed towards its edge
+    softness: Lengths = (0.0, 5.0)  # mm, standard deviation of that smoothing
     tissue_only: bool = False  # restrict anomalies to voxels where the foreign patch shows brain
-    mirror: float = 0.5  # probability of mirroring a slice along each axis
-    geometry: float = 0.1  # probability of each of: rotation, scaling, elastic shifts
-    p_intensity: float = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise; half of it: blur
+    mirror: Fraction = 0.5  # probability of mirroring a slice along each axis
+    geometry: Fraction = 0.1  # probability of each of: rotation, scaling, elastic shifts
+    p_intensity: Fraction = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise; half of it: blur
     whole_softness: bool = added(False)  # cast the smoothing to whole mm, as the public code does
-    margin: float = added(0.0)  # mm, minimum distance of anomaly centres from the border of the patch
-    anomalies: int = added(1)  # number in every slice; more increase the training signal per step
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        unknown = set(self.shapes) - {"square", "sphere", "blob"}
-        if unknown or not self.shapes:
-            raise ValueError(f"shapes must be of square, sphere, blob, not {sorted(unknown) or 'empty'}")
-        for name in ("size", "blob", "softness"):
-            low, high = getattr(self, name)
-            if not 0 <= low <= high:
-                raise ValueError(f"{name} must be two rising numbers, not {(low, high)}")
-        for name in ("soften", "mirror", "geometry", "p_intensity"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"{name} is a probability, not {getattr(self, name)}")
-        if self.anomalies < 1:
-            raise ValueError(f"anomalies must be at least 1, not {self.anomalies}")
+    margin: NonNegativeFloat = added(0.0)  # mm, minimum distance of anomaly centres from the border of the patch
+    anomalies: PositiveInt = added(1)  # number in every slice; more increase the training signal per step
 
 
 @dataclass(frozen=True)
@@ -129,23 +130,15 @@ class CorruptionParams(AnomalyParams):
     docs/disyre-public-code.md lists them.
     """
 
-    T: int = 100  # steps of the corruption
+    T: PositiveInt = 100  # steps of the corruption
     alpha: Literal["rising", "falling", "flipped"] = added("rising")  # interpolation factor of t; `alpha_schedule`
     drawn: Literal["t", "alpha"] = added("t")  # variable drawn uniformly; with alpha, t is that of the nearest factor
     relabel: bool = added(False)  # set alpha to 0 where the corruption left the image unchanged
     schedule: Literal["one_cycle", "cosine"] = added("one_cycle")  # of the learning rate
-    warmup: int = added(500)  # steps of linear rise before the cosine; public code
-    beta1: float = added(0.9)  # of AdamW, with the cosine; one_cycle schedules its own
-    weight_decay: float = added(0.01)  # of AdamW
-    overlap: float = added(0.5, scoring=True)  # minimum fraction of a window that the next one covers
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.T < 1 or self.warmup < 0:
-            raise ValueError("T must be at least 1 and warmup not negative")
-        for name in ("beta1", "overlap"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 0 and below 1, not {getattr(self, name)}")
+    warmup: NonNegativeInt = added(500)  # steps of linear rise before the cosine; public code
+    beta1: BelowOne = added(0.9)  # of AdamW, with the cosine; one_cycle schedules its own
+    weight_decay: NonNegativeFloat = added(0.01)  # of AdamW
+    overlap: BelowOne = added(0.5, scoring=True)  # minimum fraction of a window that the next one covers
 
 
 @dataclass(frozen=True)
@@ -155,27 +148,18 @@ class InterpolationParams(TrainingParams):
     steps: int = 10_000  # UPD_study; the papers train for 50 epochs, of data-dependent length
     batch: int = 32  # slices
     learning_rate: float = 1e-3
-    widths: tuple[int, ...] = (16, 64, 128, 256, 256)  # channels; wide ResNet of depth 16, factor 4
-    size: tuple[float, float] = (0.1, 0.4)  # side of the square as a fraction of the slice's longer side
-    central: float = 0.5  # central fraction of either axis that contains the square's centre
-    factor: tuple[float, float] = (0.05, 0.95)  # weight of the foreign image
-    tolerance: float = 0.0  # changes up to this are labelled 0; jemtan/FPI uses 0 for brains
+    widths: Channels = (16, 64, 128, 256, 256)  # channels of three to five levels; wide ResNet of depth 16, factor 4
+    size: Fractions = (0.1, 0.4)  # side of the square as a fraction of the slice's longer side
+    central: Central = 0.5  # central fraction of either axis that contains the square's centre
+    factor: Fractions = (0.05, 0.95)  # weight of the foreign image
+    tolerance: NonNegativeFloat = 0.0  # changes up to this are labelled 0; jemtan/FPI uses 0 for brains
     he: bool = added(True)  # He initialisation of convolutions (He et al. 2015), else torch's default
-    field: float = added(240.0)  # mm, longer side of the slice that `size` refers to; 0: of the current slice
+    field: FieldOfView = added(240.0)  # mm, longer side of the slice that `size` refers to; 0: of the current slice
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_field(self.field)
-        if len(self.widths) < 3 or min(self.widths) < 1:
-            raise ValueError(f"widths must be three or more channel numbers, not {self.widths}")
-        if len(self.widths) > 5:
-            raise ValueError("widths may be five at most: slices are padded to multiples of 8")
-        for name in ("size", "factor"):
-            low, high = getattr(self, name)
-            if not 0 <= low <= high <= 1:
-                raise ValueError(f"{name} must be two rising shares, not {(low, high)}")
-        if not 0 < self.central <= 1 or self.tolerance < 0:
-            raise ValueError("central is a share above 0, tolerance not negative")
+        if not 3 <= len(self.widths) <= 5:
+            raise ValueError(f"widths must be three to five: slices are padded to multiples of 8; not {self.widths}")
 
 
 @dataclass(frozen=True)
@@ -184,14 +168,12 @@ class BackboneParams(TrainingParams):
 
     backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "wide_resnet50_2"  # the network
     weights: str = "imagenet"  # of the backbone: imagenet, random, or the path of a file in the published format
-    width: int = 64  # channels of its first layer; less than 64 only with random weights
+    width: PositiveInt = 64  # channels of its first layer; less than 64 only with random weights
     inputs: Literal["unit", "symmetric", "imagenet"] = "imagenet"  # grey values in [0, 1], in [-1, 1], or standardised
-    zoom: int = 1  # upsampling factor of images before the backbone, for coarse voxels
+    zoom: PositiveInt = 1  # upsampling factor of images before the backbone, for coarse voxels
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width < 1 or self.zoom < 1:
-            raise ValueError("width and zoom must be at least 1")
         if self.width != 64 and self.weights != "random":
             raise ValueError(f"width {self.width}: published weights have width 64; other widths need weights: random")
 
