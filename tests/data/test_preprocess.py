@@ -153,7 +153,7 @@ def test_the_same_input_gives_the_same_bytes(cohort, tmp_path):
 def test_reports_come_back_as_written(cohort, tmp_path):
     write_report(tmp_path / "1-of-1.csv", cohort[1])
     assert read_report(tmp_path / "1-of-1.csv") == cohort[1]
-    with pytest.raises(HarnessError, match="no such report"):
+    with pytest.raises(HarnessError, match="no such file; make the report with `uadbench preprocess`"):
         read_report(tmp_path / "2-of-2.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(HarnessError, match="subject, status, file, reason"):

@@ -282,7 +282,7 @@ def test_the_verbs_take_histories(make_results: Make, make_histories: Make, tmp_
 def test_mistakes_end_in_one_line(make_histories: Make, tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="--histories: not given"):
         module.make(Sources())
-    with pytest.raises(HarnessError, match="no such file; write it with `python -m uadbench histories`"):
+    with pytest.raises(HarnessError, match="no such file; write it with `uadbench histories`"):
         draw(tmp_path / "none.csv")
     (tmp_path / "empty.csv").touch()
     with pytest.raises(HarnessError, match="no column 'method'"):

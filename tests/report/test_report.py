@@ -202,7 +202,7 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path, root):
 )
 def test_a_file_that_is_missing_is_named(study, root, name):
     (study.folder / name).unlink()
-    with pytest.raises(HarnessError, match=rf"{name}: no such file; run the study again"):
+    with pytest.raises(HarnessError, match=rf"{name}: no such file; run "):
         CliRunner().invoke(
             report.command, [str(study.folder), "--config", str(root / "config.yaml")], catch_exceptions=False
         )

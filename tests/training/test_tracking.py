@@ -13,7 +13,7 @@ import torch
 import yaml
 from click.testing import CliRunner
 
-from uadbench import registry, tracking
+from uadbench import csv_files, registry, tracking
 from uadbench.commands.train import command
 from uadbench.config import Experiment
 from uadbench.config_files import read
@@ -108,7 +108,7 @@ def test_a_full_disk_does_not_end_a_training_before_its_end(tmp_path, monkeypatc
     rows = [dict.fromkeys(history_file.ROW, 1)]
     file = history_file.HistoryFile(tmp_path / "history.csv", rows, 0.0)
     with monkeypatch.context() as patch:
-        patch.setattr(history_file, "atomic", full)
+        patch.setattr(csv_files, "atomic", full)
         file.update()
         file.update()
         with pytest.raises(OSError, match=r"No space left on device: .*history\.csv"):

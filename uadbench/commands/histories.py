@@ -17,14 +17,8 @@ PATH = click.Path(path_type=Path)
 @click.option("--out", type=PATH, required=True, help="The table, histories.csv.")
 def command(runs: tuple[Path, ...], out: Path) -> None:
     """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV with a row per record."""
-    import csv
-
-    from uadbench.files import atomic
+    from uadbench import csv_files
     from uadbench.training.histories import COLUMNS, gather
 
-    rows = list(gather(runs))
-    with atomic(out) as partial, open(partial, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    csv_files.write(out, COLUMNS, list(gather(runs)))
     click.echo(out)

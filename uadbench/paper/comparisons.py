@@ -8,11 +8,17 @@ from pathlib import Path
 
 import pandas as pd
 
-from uadbench.errors import HarnessError
 from uadbench.evaluation.comparisons import BOTH, COLUMNS, NAME
+from uadbench.paper.rows import read_rows
 
+NUMBERS = ("difference", "low", "high", "p", "p_holm")
 ALPHA = 0.05  # significance level of p-values after Holm's correction
 Key = tuple[str, str, str, str, str]  # protocol, task, metric, the better method, the other
+
+
+def read_comparisons(path: Path) -> pd.DataFrame:
+    """Rows of comparisons.csv. Raises HarnessError as `read_rows`."""
+    return read_rows(path, COLUMNS, NUMBERS, "run `uadbench summarize` again")
 
 
 @dataclass(frozen=True)
@@ -25,18 +31,12 @@ class Comparisons:
     def beside(cls, results_csv: str | Path) -> Comparisons:
         """Read comparisons.csv beside results.csv; without such a file nothing is significant.
 
-        Raises HarnessError if the file lacks a column or is no table.
+        Raises HarnessError if the file is no table, lacks a column or holds a malformed number.
         """
         path = Path(results_csv).with_name(NAME)
         if not path.is_file():
             return cls()
-        try:
-            rows = pd.read_csv(path)
-        except (ValueError, UnicodeDecodeError) as error:  # pandas' own errors are ValueErrors
-            raise HarnessError(f"{path}: not a table ({error}); run `python -m uadbench summarize` again") from error
-        missing = [column for column in COLUMNS if column not in rows.columns]
-        if missing:
-            raise HarnessError(f"{path}: no column {missing[0]!r}; run `python -m uadbench summarize` again")
+        rows = read_comparisons(path)
         kept = rows[(rows["p_holm"] < ALPHA) & (rows["resampled"] == BOTH)]
         found: dict[Key, float] = {}
         for row in kept.to_dict("records"):

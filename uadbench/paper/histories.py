@@ -69,7 +69,7 @@ class Histories:
     @classmethod
     def read(cls, path: str | Path) -> Histories:
         """Read histories.csv. Raises HarnessError if it is absent, lacks a column or holds a malformed number."""
-        return cls(read_rows(path, COLUMNS, NUMBERS, "histories"), str(path))
+        return cls(read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench histories`"), str(path))
 
     @property
     def simulated(self) -> bool:

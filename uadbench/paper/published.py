@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from uadbench.errors import HarnessError
 from uadbench.packaged import RESOURCES
+from uadbench.paper.rows import read_rows
 from uadbench.paper.summary import Summary
 
 PATH = RESOURCES / "paper.csv"
@@ -32,14 +32,8 @@ class Published:
 
     @classmethod
     def read(cls, path: str | Path = PATH) -> Published:
-        """Read the file. Raises HarnessError if it is absent or lacks a column."""
-        if not Path(path).is_file():
-            raise HarnessError(f"{path}: no such file; give the table of published numbers with --published")
-        rows = pd.read_csv(path, keep_default_na=False, na_values={"mean": [""], "std": [""]})
-        missing = [column for column in COLUMNS if column not in rows.columns]
-        if missing:
-            raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(COLUMNS)}")
-        return cls(rows)
+        """Read the file. Raises HarnessError if it is absent, lacks a column or holds a malformed number."""
+        return cls(read_rows(path, COLUMNS, ("mean", "std"), "give the table of published numbers with --published"))
 
     def get(self, table: str, method: str, task: str, score: str, metric: str) -> Summary | None:
         """The number printed in `table` ("table1" or "table2"); None if the paper prints none, or if not `shown`."""

@@ -36,7 +36,7 @@ class Results:
     @classmethod
     def read_all(cls, path: str | Path) -> dict[str, Results]:
         """Read results.csv, by protocol in the order of first appearance. Raises HarnessError like `read`."""
-        rows = read_rows(path, COLUMNS, NUMBERS, "summarize")
+        rows = read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench summarize`")
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; write it with `python -m uadbench summarize`")
         rows["simulated"] = rows["simulated"].str.lower().isin(["true", "1", "yes"])

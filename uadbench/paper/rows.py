@@ -10,24 +10,28 @@ import pandas as pd
 from uadbench.errors import HarnessError
 
 
-def read_rows(path: str | Path, columns: Sequence[str], numbers: Sequence[str], command: str) -> pd.DataFrame:
-    """Rows of a CSV file that the command of a name writes: text, but `numbers` as float (NaN if empty), `seed` as int.
+def read_rows(path: str | Path, columns: Sequence[str], numbers: Sequence[str], remedy: str) -> pd.DataFrame:
+    """Rows of a CSV file: text, but `numbers` as float (NaN if empty) and `seed` as int.
 
-    Raises HarnessError if the file is absent, lacks one of `columns` or holds a malformed number.
+    Raises HarnessError, which ends with `remedy`, if the file is absent or no CSV, lacks one of `columns` or holds a
+    malformed number.
     """
-    if not Path(path).is_file():
-        raise HarnessError(f"{path}: no such file; write it with `python -m uadbench {command}`")
     try:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise HarnessError(f"{path}: no such file; {remedy}") from None
     except pd.errors.EmptyDataError:
         rows = pd.DataFrame()
+    except ValueError as error:  # of pandas, and of UTF-8
+        raise HarnessError(f"{path}: not a table ({error}); {remedy}") from error
     missing = [column for column in columns if column not in rows.columns]
     if missing:
-        raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(columns)}")
+        raise HarnessError(f"{path}: no column {missing[0]!r}, the columns are {', '.join(columns)}; {remedy}")
     try:
         for column in numbers:
             rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
-        rows["seed"] = rows["seed"].astype(int)
+        if "seed" in columns:
+            rows["seed"] = rows["seed"].astype(int)
     except ValueError as error:
-        raise HarnessError(f"{path}: a number is malformed ({error}); write the file again") from error
+        raise HarnessError(f"{path}: a number is malformed ({error}); {remedy}") from error
     return rows

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +9,15 @@ from typing import Any
 
 import pandas as pd
 
-from uadbench import registry
+from uadbench import csv_files, registry
 from uadbench.errors import HarnessError
 from uadbench.files import read_json
+from uadbench.paper.comparisons import read_comparisons
 from uadbench.paper.results import Results
+from uadbench.paper.rows import read_rows
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
+REMEDY = "name the folder of a finished study, such as results/demo"
 FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")
 
 
@@ -66,18 +68,22 @@ class Study:
         return [self._cohort(name) for name in used]
 
     @cached_property
+    def histories(self) -> pd.DataFrame:
+        """Rows of histories.csv; columns that earlier versions lack are empty. Raises HarnessError as `read_rows`."""
+        path = self.folder / "training" / "histories.csv"
+        rows = read_rows(path, ("method", "modality", "seed"), (), REMEDY)
+        rows = rows.reindex(columns=["method", "modality", "seed", "phase", "step", "validation", "seconds"])
+        return rows.assign(**{name: pd.to_numeric(rows[name]) for name in ("step", "validation", "seconds")})
+
+    @cached_property
     def runs(self) -> list[dict[str, Any]]:
         """`run.json` of every training that histories.csv lists: folders of methods that were dropped may remain.
 
         Raises HarnessError for a missing file.
         """
-        path = self.folder / "training" / "histories.csv"
-        if not path.is_file():
-            raise HarnessError(f"{path}: no such file; name the folder of a finished study, such as results/demo")
-        with path.open(newline="", encoding="utf-8") as stream:
-            listed = dict.fromkeys((row["method"], row["modality"], row["seed"]) for row in csv.DictReader(stream))
+        listed = self.histories[["method", "modality", "seed"]].drop_duplicates().itertuples(index=False)
         return [
-            {"method": method, **_json(path.parent / method / modality / f"seed-{seed}" / "run.json")}
+            {"method": method, **_json(self.folder / "training" / method / modality / f"seed-{seed}" / "run.json")}
             for method, modality, seed in listed
         ]
 
@@ -95,7 +101,7 @@ class Study:
     @cached_property
     def differences(self) -> list[dict[Any, Any]]:
         """AP of the illustrated method minus that of every other one, by task, with interval and corrected p-value."""
-        rows = pd.read_csv(_there(self.folder / "evaluation" / "comparisons.csv"))
+        rows = read_comparisons(self.folder / "evaluation" / "comparisons.csv")
         rows = rows[(rows["metric"] == "ap") & (rows["score"] == "final") & (rows["protocol"] == self.first.protocol)]
         own = self.illustrated
         found = []
@@ -147,5 +153,4 @@ def _there(path: Path) -> Path:
 def _flagged(path: Path) -> int | None:
     if not path.is_file():
         return None
-    with path.open(newline="", encoding="utf-8") as stream:
-        return sum(bool(row.get("flags")) for row in csv.DictReader(stream))
+    return sum(bool(row["flags"]) for row in csv_files.read(path, ("flags",), "run snakemake again"))

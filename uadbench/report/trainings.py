@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -59,8 +58,7 @@ class Property:
 
 def trainings(study: Study) -> list[Training]:
     """All runs of the study with their numbers, in the order of `Study.runs`."""
-    runs, rows = study.runs, _histories(study.folder / "training" / "histories.csv")
-    return [_training(run, rows) for run in runs]
+    return [_training(run, study.histories) for run in study.runs]
 
 
 def software(trained: list[Training]) -> list[Property]:
@@ -95,12 +93,6 @@ def _recorded(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield from environment.get("packages", {}).items()
     yield "precision", about["precision"]
     yield "device", about["device"]
-
-
-def _histories(path: Path) -> pd.DataFrame:
-    """Rows of histories.csv; columns that it lacks are empty."""
-    rows = pd.read_csv(path, dtype={"method": str, "modality": str, "seed": int})
-    return rows.reindex(columns=["method", "modality", "seed", "phase", "step", "validation", "seconds"])
 
 
 def _training(run: dict[str, Any], rows: pd.DataFrame) -> Training:

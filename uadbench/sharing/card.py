@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from uadbench import __version__, baselines, registry
+from uadbench import __version__, baselines, csv_files, registry
 from uadbench.errors import HarnessError
 from uadbench.files import sha256
 from uadbench.modalities import MODALITIES
@@ -166,10 +165,8 @@ class Card:
         path = self.folder / "history.csv"
         if not path.is_file():
             return "unknown"
-        last: dict[str, str] = {}
-        with path.open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                last[row["phase"]] = row["step"]
+        rows = csv_files.read(path, ("phase", "step"), "train this run again")
+        last = {row["phase"]: row["step"] for row in rows}
         if not last:
             return "none, the method has no training of its own"
         return ", ".join(f"{steps} ({phase})" if len(last) > 1 else steps for phase, steps in last.items())

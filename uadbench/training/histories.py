@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from uadbench import csv_files
 from uadbench.errors import HarnessError
 from uadbench.files import read_json
 
@@ -27,8 +27,8 @@ def gather(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
         if key in seen:
             raise HarnessError(f"{folder}: the same method, modality and seed as {seen[key]}; give one of them")
         seen[key] = folder
-        for row in _rows(folder / "history.csv"):
-            yield about | row
+        for row in csv_files.read(folder / "history.csv", ROW, "train this run again"):
+            yield about | {column: row[column] for column in ROW}
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -42,16 +42,3 @@ def _about(folder: Path) -> dict[str, Any]:
     if missing:
         raise HarnessError(f"{folder}/run.json: no {missing[0]}; train this run again")
     return {key: about[key] for key in RUN}
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            rows, head = list(reader), reader.fieldnames or ()
-    except FileNotFoundError:
-        raise HarnessError(f"{path}: no such file; train this run again") from None
-    missing = [column for column in ROW if column not in head]
-    if missing:
-        raise HarnessError(f"{path}: no column {missing[0]!r}; train this run again")
-    return [{column: row[column] for column in ROW} for row in rows]

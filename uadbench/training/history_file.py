@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from uadbench.files import FULL, atomic, full_disk_named
+from uadbench import csv_files
+from uadbench.files import FULL, full_disk_named
 from uadbench.training.histories import ROW
 
 
@@ -55,11 +54,5 @@ class HistoryFile:
             self.warned = True
 
     def _write(self) -> None:
-        with (
-            full_disk_named(self.path),
-            atomic(self.path) as partial,
-            open(partial, "w", newline="", encoding="utf-8") as file,
-        ):
-            writer = csv.DictWriter(file, ROW, lineterminator=os.linesep)
-            writer.writeheader()
-            writer.writerows(self.rows)
+        with full_disk_named(self.path):
+            csv_files.write(self.path, ROW, self.rows)

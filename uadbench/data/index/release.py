@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
+from uadbench import csv_files
 from uadbench.data.index.layout import Files, Layout
 from uadbench.errors import HarnessError
 from uadbench.packaged import RESOURCES
@@ -36,8 +36,8 @@ class Release:
 
 def releases(path: Path = DATASETS) -> dict[str, Release]:
     """The known releases by name."""
-    with path.open(newline="", encoding="utf-8") as stream:
-        return {record["release"]: _release(record) for record in csv.DictReader(stream)}
+    rows = csv_files.read(path, [field.name for field in fields(Release)], "install uadbench again")
+    return {row["release"]: _release(row) for row in rows}
 
 
 def find(name: str) -> Release:

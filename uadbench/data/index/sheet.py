@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from uadbench import csv_files
 from uadbench.data.index import splits
 from uadbench.data.index.layout import Files, Layout
 from uadbench.errors import HarnessError
-from uadbench.files import atomic
 from uadbench.modalities import NAMES
 from uadbench.packaged import SCHEMAS
 
@@ -41,6 +40,7 @@ class Row:
         return next((name for name in NAMES if getattr(self, name)), "")
 
 
+COLUMNS = tuple(field.name for field in fields(Row))
 #: treatment of test subjects without a mask: they count as lost, are left out of the sheet, or count as healthy
 UNMASKED = ("lost", "leave_out", "healthy")
 #: columns that sheets of earlier versions lack
@@ -140,23 +140,17 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmaske
         for files, part in subjects
     )
     _check(path, rows)
-    with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, [field.name for field in fields(Row)], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
+    csv_files.write(path, COLUMNS, (asdict(row) for row in rows))
     return Sheet(path, rows)
 
 
 def read(path: Path) -> Sheet:
     """Read and validate a sheet. Raises HarnessError naming the line and the column of an error."""
-    if not path.is_file():
-        raise HarnessError(f"{path}: no such subject sheet; make it with `python -m uadbench index`")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        wanted = [field.name for field in fields(Row)]
-        if sorted({*(reader.fieldnames or []), *LATER}) != sorted(wanted):
-            raise HarnessError(f"{path}: columns are {reader.fieldnames}; they must be {', '.join(wanted)}")
-        rows = tuple(Row(**{name: record.get(name) or "" for name in wanted}) for record in reader)
+    needed = [name for name in COLUMNS if name not in LATER]
+    records = csv_files.read(path, needed, "make the subject sheet with `uadbench index`")
+    if unknown := [name for record in records[:1] for name in record if name not in COLUMNS]:
+        raise HarnessError(f"{path}: no such column as {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
+    rows = tuple(Row(**{name: record.get(name, "") for name in COLUMNS}) for record in records)
     _check(path, rows)
     return Sheet(path, rows)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from uadbench import csv_files
 from uadbench.errors import HarnessError
-from uadbench.files import FULL, atomic
+from uadbench.files import FULL
 
 COLUMNS = ("subject", "status", "file", "reason")
 
@@ -29,23 +29,15 @@ class Outcome:
 def write_report(path: Path, outcomes: Iterable[Outcome]) -> None:
     """Write a report as CSV with the columns subject, status, file, reason. Raises HarnessError if that fails."""
     try:
-        with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(asdict(outcome) for outcome in outcomes)
+        csv_files.write(path, COLUMNS, (asdict(outcome) for outcome in outcomes))
     except OSError as error:
         raise unwritten(path, error) from error
 
 
 def read_report(path: Path) -> list[Outcome]:
     """Read a report. Raises HarnessError for a missing file or other columns."""
-    if not path.is_file():
-        raise HarnessError(f"{path}: no such report; make it with `python -m uadbench preprocess`")
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            raise HarnessError(f"{path}: is no report of `preprocess`; its columns must be {', '.join(COLUMNS)}")
-        return [Outcome(**record) for record in reader]
+    rows = csv_files.read(path, COLUMNS, "make the report with `uadbench preprocess`")
+    return [Outcome(**{column: row[column] for column in COLUMNS}) for row in rows]
 
 
 def unwritten(path: Path, error: OSError) -> HarnessError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from uadbench import csv_files
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing import geometry
 from uadbench.data.preprocessing import template as templates
@@ -23,9 +23,10 @@ from uadbench.data.quality.montage import Picture
 from uadbench.data.quality.rules import BY_KEY, MEASURES, Flag, Limits
 from uadbench.data.quality.scenes import Scene
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, read_json
+from uadbench.files import read_json
 from uadbench.modalities import NAMES
 
+COLUMNS = ("subject", "split", "status", "file", "reason", *BY_KEY, "flags")  # of quality.csv
 #: statuses of a subject as `preprocess` reports them, in words
 STATUSES = {"done": "used", "partial": "partly lost", "lost": "lost"}
 
@@ -156,14 +157,16 @@ def compared(
 
 def write(cohort: Cohort, path: Path) -> None:
     """Write quality.csv: one row per subject of the sheet, lost ones with file and reason and without numbers."""
-    with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["subject", "split", "status", "file", "reason", *BY_KEY, "flags"])
-        for subject in cohort.subjects:
-            numbers = [f"{subject.values[key]:.6g}" if key in subject.values else "" for key in BY_KEY]
-            files, reasons = ("; ".join(getattr(note, part) for note in subject.notes) for part in ("file", "reason"))
-            flags = "; ".join(f"{flag.key} {flag.side}" for flag in subject.flags)
-            writer.writerow([subject.name, subject.split, subject.status, files, reasons, *numbers, flags])
+    csv_files.write(path, COLUMNS, map(_row, cohort.subjects))
+
+
+def _row(subject: Subject) -> dict[str, str]:
+    return {
+        **{"subject": subject.name, "split": subject.split, "status": subject.status},
+        **{part: "; ".join(getattr(note, part) for note in subject.notes) for part in ("file", "reason")},
+        **{key: f"{subject.values[key]:.6g}" for key in BY_KEY if key in subject.values},
+        "flags": "; ".join(f"{flag.key} {flag.side}" for flag in subject.flags),
+    }
 
 
 def _begun(row: Row, outcomes: Sequence[Outcome]) -> Subject:
