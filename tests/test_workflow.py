@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -30,6 +31,7 @@ TINY = {
     "preprocessing": {"spacing": 8.0, "normalisation": "p99_5_brain"},
     "max_lost": 0.4,
     "chunks": 1,
+    "tracking": "tensorboard" if importlib.util.find_spec("tensorboard") else "none",
     "train": "camcan",
     "tasks": [
         {"name": "ATLAS", "dataset": "atlas", "modality": "t1"},
@@ -152,15 +154,12 @@ def test_measurements_and_limits_rerun_nothing(project, finished):
     assert "Nothing to be done" in run(project, "config.yaml", "threads.yaml", "--dry-run")
 
 
-def test_tracking_reruns_nothing_and_follows_a_training(project, finished):
+def test_tracking_follows_the_trainings_and_its_end_reruns_nothing(project, finished):
     pytest.importorskip("tensorboard")
-    (project / "tracking.yaml").write_text(yaml.safe_dump({"tracking": "tensorboard"}))
-    assert "Nothing to be done" in run(project, "config.yaml", "tracking.yaml", "--dry-run")
-    (project / "tracked.yaml").write_text(yaml.safe_dump({"seeds": [2], "methods": ["disyre"]}))
-    trained = "results/demo/training/disyre/t1/seed-2/run.json"
-    run(project, "config.yaml", "tracking.yaml", "tracked.yaml", "--", trained)
     folders = {path.parent.relative_to(finished / "tensorboard") for path in finished.rglob("*.tfevents.*")}
-    assert folders == {Path("disyre", "t1", "seed-2")}
+    assert folders == {Path(method, modality, "seed-1") for method in TINY["methods"] for modality in ("t1", "t2")}
+    (project / "tracking.yaml").write_text(yaml.safe_dump({"tracking": "none"}))
+    assert "Nothing to be done" in run(project, "config.yaml", "tracking.yaml", "--dry-run")
 
 
 def documented(page: Path) -> list[str]:

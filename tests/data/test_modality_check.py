@@ -70,8 +70,14 @@ def test_simulated_scans(extracted_scan):
         modality_check.check("t1", turned, inside, mni(), mni().packed(FAST), PATH)
 
 
-@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 1, 0), (1, 0, 2)])
-@pytest.mark.parametrize("flips", [(1, -1, -1), (-1, 1, -1), (-1, -1, 1)])
+@pytest.mark.parametrize(
+    ("order", "flips"),
+    [
+        *(((0, 1, 2), flips) for flips in ((1, -1, -1), (-1, 1, -1), (-1, -1, 1))),
+        *((order, (-1, 1, -1)) for order in ((1, 2, 0), (2, 1, 0), (1, 0, 2))),
+        ((1, 2, 0), (-1, -1, 1)),
+    ],
+)
 def test_a_header_of_another_orientation_is_refused(extracted_scan, order, flips):
     """Voxels in another order under the same kind of header, as arrays are that were saved with a plain affine."""
     data = extracted_scan.data[:: flips[0], :: flips[1], :: flips[2]].transpose(order)

@@ -16,8 +16,9 @@ from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.preprocessing.transform import resample
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def registered_anew(monkeypatch):
+    """Undo that equal registrations are computed once."""
     for module, name in ((ants_registration, "align"), (initialisation, "guesses")):
         monkeypatch.setattr(module, name, getattr(module, name).__wrapped__)
 
@@ -70,7 +71,7 @@ def test_the_brain_in_a_head_is_found_without_its_skull(head_scan):
     assert (brain.distance(box, found.scan.grid.spacing)[found.inside > 0.5] < 9).all()
 
 
-def test_registration_is_the_same_every_time(extracted_scan):
+def test_registration_is_the_same_every_time(extracted_scan, registered_anew):
     first, second = (locate(extracted_scan, mni(), FAST).matrix for _ in range(2))
     assert first.tobytes() == second.tobytes()
 
