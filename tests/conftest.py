@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from uadbench.conformance import cohort
 from uadbench.data.preprocessing import ants_registration, initialisation
+from uadbench.files import atomic
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,26 +29,31 @@ def root() -> Path:
     return ROOT
 
 
-def remembered(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, which computes its result for equal arguments once."""
-    results: dict[bytes, bytes] = {}
+def remembered(function: Callable[..., Any], folder: Path) -> Callable[..., Any]:
+    """The function, which computes its result for equal arguments once and stores it in a folder."""
 
     @functools.wraps(function)
     def once(*arguments: Any) -> Any:
-        key = hashlib.blake2b(pickle.dumps(arguments)).digest()
-        if key not in results:
-            results[key] = pickle.dumps(function(*arguments))
-        return pickle.loads(results[key])
+        path = folder / hashlib.blake2b(pickle.dumps(arguments), digest_size=16).hexdigest()
+        if not path.is_file():
+            with atomic(path) as partial:
+                partial.write_bytes(pickle.dumps(function(*arguments)))
+        return pickle.loads(path.read_bytes())
 
     return once
 
 
 @pytest.fixture(scope="session", autouse=True)
-def registered_once() -> Iterator[None]:
-    """Many tests preprocess the same few scans, and their registration takes nearly all of the time."""
+def registered_once(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Many tests preprocess the same few scans, and their registration takes nearly all of the time.
+
+    All workers of a run share the results.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if hasattr(request.config, "workerinput") else base) / "registrations"
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((ants_registration, "align"), (initialisation, "guesses")):
-            patch.setattr(module, name, remembered(getattr(module, name)))
+            patch.setattr(module, name, remembered(getattr(module, name), folder / name))
         yield
 
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 TINY = {
     "experiment": "demo",
-    "simulate": {"seed": 1, "spacing": 6.0, "subjects": {"camcan": 4, "atlas": 2, "brats": 2}},
+    "simulate": {"seed": 1, "spacing": 6.0, "subjects": {"camcan": 4, "atlas": 2, "brats": 1}},
     "datasets": {
         "camcan": {"layout": "camcan", "validation": 2},
         "atlas": {"layout": "atlas"},
