@@ -11,8 +11,6 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-Interval = tuple[float, float]
-
 
 def scoring(default: Any) -> Any:
     """Declare a hyper-parameter that only scoring reads: a change rescores a trained run and never retrains it."""
@@ -40,7 +38,7 @@ def _field_of_view(side: float) -> float:
     return side
 
 
-def _rising(interval: Interval) -> Interval:
+def _rising(interval: tuple[float, float]) -> tuple[float, float]:
     if interval[0] > interval[1]:
         raise ValueError("must be two rising numbers")
     return interval
