@@ -146,20 +146,19 @@ def test_a_second_run_at_the_same_time_is_refused(project, finished):
     assert (finished / "paper" / "table2.md").stat().st_mtime_ns == before
 
 
-def test_measurements_and_limits_rerun_nothing(project, finished):
-    """Deleted benchmarks and changed threads, and with them changed limits, rerun no finished job."""
+def test_measurements_limits_and_tracking_rerun_nothing(project, finished):
+    """Deleted benchmarks, changed threads and limits, and the end of tracking rerun no finished job."""
     for measured in list((finished / "benchmarks").rglob("*.tsv")):
         measured.unlink()
-    (project / "threads.yaml").write_text(yaml.safe_dump({"threads": {"training": 2, "evaluation": 2}}))
-    assert "Nothing to be done" in run(project, "config.yaml", "threads.yaml", "--dry-run")
+    changes = {"threads": {"training": 2, "evaluation": 2}, "tracking": "none"}
+    (project / "changes.yaml").write_text(yaml.safe_dump(changes))
+    assert "Nothing to be done" in run(project, "config.yaml", "changes.yaml", "--dry-run")
 
 
-def test_tracking_follows_the_trainings_and_its_end_reruns_nothing(project, finished):
+def test_tracking_follows_the_trainings(project, finished):
     pytest.importorskip("tensorboard")
     folders = {path.parent.relative_to(finished / "tensorboard") for path in finished.rglob("*.tfevents.*")}
     assert folders == {Path(method, modality, "seed-1") for method in TINY["methods"] for modality in ("t1", "t2")}
-    (project / "tracking.yaml").write_text(yaml.safe_dump({"tracking": "none"}))
-    assert "Nothing to be done" in run(project, "config.yaml", "tracking.yaml", "--dry-run")
 
 
 def documented(page: Path) -> list[str]:
