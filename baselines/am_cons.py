@@ -21,7 +21,7 @@ REVISION = 2
 TITLE = "AMCons"
 FAMILY = "AB"
 PAPER = "Silva-Rodríguez et al., MedIA 2022"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "width": 4, "latent": 4, "erosion": 2, "score_erosion": 1}
+SMALL = {"steps": 4, "batch": 4, "patch": 32, "width": 4, "latent": 4, "erosion": 2, "score_erosion": 1}
 VARIANTS = {"upd": {"title": "AMCons (UPD)", "params": {"maximise": False, "erosion": 0, "score_erosion": 0}}}
 
 HALVINGS = 4  # of the encoder: 128 voxels to 8

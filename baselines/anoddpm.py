@@ -17,7 +17,7 @@ TITLE = "AnoDDPM"
 FAMILY = "IR"
 PAPER = "Wyatt et al., CVPRW 2022"
 SMALL = {
-    "steps": 8,
+    "steps": 4,
     "batch": 4,
     "patch": 32,
     "widths": [8, 16],

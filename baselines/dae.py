@@ -24,7 +24,7 @@ REVISION = 3
 TITLE = "DAE"
 FAMILY = "S-S"
 PAPER = "Kascenas et al., MIDL 2022"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "cells": 8}
+SMALL = {"steps": 4, "batch": 4, "patch": 32, "widths": [8, 16], "cells": 8}
 VARIANTS = {
     "upd": {
         "title": "DAE (UPD)",

@@ -24,7 +24,7 @@ TITLE = "DDPM"
 FAMILY = "IR"
 PAPER = "Ho et al., NeurIPS 2020; Wyatt et al., CVPRW 2022"
 SMALL = {
-    "steps": 8,
+    "steps": 4,
     "batch": 4,
     "patch": 32,
     "widths": [8, 16],

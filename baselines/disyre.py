@@ -22,7 +22,7 @@ TITLE = "DISYRE"
 FAMILY = "S-S"
 PAPER = "Naval Marimont et al., ISBI 2024"
 SMALL = {
-    "steps": 8,
+    "steps": 4,
     "batch": 4,
     "patch": 32,
     "widths": [8, 16],

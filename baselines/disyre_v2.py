@@ -20,7 +20,7 @@ REVISION = 2
 TITLE = "DISYRE v2"
 FAMILY = "S-S"
 PAPER = "Naval Marimont et al., MICCAI 2024 (arXiv:2407.06635)"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
+SMALL = {"steps": 4, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ REVISION = 2
 TITLE = "FAE"
 FAMILY = "FM"
 PAPER = "Meissen et al., BrainLes 2022 (arXiv:2208.10992)"
-SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "width": 8, "widths": [8, 12], "zoom": 2}
+SMALL = {"steps": 4, "batch": 4, "patch": 64, "weights": "random", "width": 8, "widths": [8, 12], "zoom": 2}
 VARIANTS = {"upd": {"title": "FAE (UPD)", "params": {}}}  # the same method; the paper quotes UPD_study's numbers
 
 

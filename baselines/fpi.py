@@ -13,7 +13,7 @@ REVISION = 3
 TITLE = "FPI"
 FAMILY = "S-S"
 PAPER = "Tan et al., 2020 (arXiv:2011.04197)"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [4, 8, 16, 16]}
+SMALL = {"steps": 4, "batch": 4, "patch": 32, "widths": [4, 8, 16, 16]}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ REVISION = 2
 TITLE = "MOOD22"
 FAMILY = "S-S"
 PAPER = "Naval Marimont and Tarroni, 2023 (arXiv:2308.01412)"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
+SMALL = {"steps": 4, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
 
 
 @dataclass(frozen=True)

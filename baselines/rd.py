@@ -23,7 +23,7 @@ REVISION = 2
 TITLE = "RD"
 FAMILY = "FM"
 PAPER = "Deng and Li, CVPR 2022"
-SMALL = {"steps": 8, "batch": 4, "patch": 64, "weights": "random", "backbone": "resnet18", "width": 8}
+SMALL = {"steps": 4, "batch": 4, "patch": 64, "weights": "random", "backbone": "resnet18", "width": 8}
 VARIANTS = {"upd": {"title": "RD (UPD)", "params": {"batch": 4, "inputs": "unit", "smoothing": 0.0}}}
 HALVED = 32  # total down-sampling factor: padded sides are multiples of this
 

@@ -22,7 +22,7 @@ REVISION = 1
 TITLE = "VAE"
 FAMILY = "IR"
 PAPER = "Kingma and Welling, ICLR 2014; Baur et al., MedIA 2021"
-SMALL = {"steps": 8, "batch": 4, "patch": 32, "width": 4, "bottleneck_channels": 4, "latent": 16}
+SMALL = {"steps": 4, "batch": 4, "patch": 32, "width": 4, "bottleneck_channels": 4, "latent": 16}
 VARIANTS = {"upd": {"title": "VAE (UPD)", "params": {"compare": "ssim", "sample": True}}}
 
 

@@ -55,7 +55,7 @@ def test_the_card_says_what_the_run_is(run, tmp_path):
     assert "Data set: tiny (simulated)" in sections["Training data"]
     assert "Healthy subjects: 4, and 2 held out" in sections["Training data"]
     assert "normalisation `p99_5_brain`" in sections["Training data"]
-    assert "| steps | 8 |" in sections["Training"]
+    assert "| steps | 4 |" in sections["Training"]
     assert f"| device | {about['device']} |" in sections["Training"]
     for name, value in about["params"].items():
         assert f"| `{name}` | `{value}` |" in sections["Hyper-parameters"]

@@ -89,7 +89,7 @@ def test_accumulated_training_resumes_to_the_same_bits(tiny_cohort, tmp_path, mo
 
     def advance(progress):
         progress.done += 1
-        if progress.done == 5:
+        if progress.done == 3:
             raise Killed
 
     with monkeypatch.context() as patch:
