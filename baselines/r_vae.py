@@ -56,11 +56,11 @@ class Params:
 
     iterations: PositiveInt = scoring(500)  # gradient steps
     objective: Literal["sum", "mean"] = scoring("sum")  # over voxels and latent dimensions; mean: the VAE's own loss
-    step_size: PositiveFloat = scoring(5e-3)  # of gradient steps; with `mean` at 128 x 128 voxels, scaled per voxel
+    step_size: PositiveFloat = scoring(5e-3)  # gradient step; `mean`: at 128 x 128 voxels, scaled to be equal per voxel
     later_step_size: PositiveFloat = scoring(2e-3)  # step size from iteration `later` on
     later: NonNegativeInt = scoring(100)  # first iteration with `later_step_size`
     clip: PositiveFloat = scoring(50.0)  # maximum absolute value of the gradient in a voxel
-    deviation: PositiveFloat = scoring(0.2)  # standard deviation in the brain; 1 for the images of Chen et al.
+    deviation: PositiveFloat = scoring(0.2)  # standard deviation of the intensities in the brain; 1 for Chen et al.
     tv: NonNegativeFloat = scoring(2.2)  # weight of the total variation of the change
     variation: Literal["absolute", "squares"] = scoring("absolute")  # differences of neighbours in the total variation
     masked: bool = scoring(True)  # restrict changes to the brain

@@ -24,8 +24,8 @@ def test_a_mark_of_byte_order_is_no_part_of_the_first_column(tmp_path):
     ("content", "reason"),
     [
         (None, "no such file"),
-        (b"", "no column 'a', its columns are none"),
-        (b"b,c\n1,2\n", "no column 'a', its columns are b, c"),
+        (b"", "the file is empty"),
+        (b"b,c\n1,2\n", "no column 'a'; the columns are b, c"),
         (b"a,b\n1,2\n3", "row 2: more or fewer cells than the 2 columns"),  # cut off
         (b"a,b\n1,2,3\n", "row 1: more or fewer cells"),
         (b"a,b\n\xff,2\n", "is no CSV in UTF-8"),

@@ -156,7 +156,7 @@ def test_reports_come_back_as_written(cohort, tmp_path):
     with pytest.raises(HarnessError, match="no such file; make the report with `uadbench preprocess`"):
         read_report(tmp_path / "2-of-2.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(HarnessError, match="no column 'subject', its columns are a, b; make the report"):
+    with pytest.raises(HarnessError, match="no column 'subject'; the columns are a, b; make the report"):
         read_report(tmp_path / "other.csv")
 
 

@@ -202,7 +202,7 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path, root):
 )
 def test_a_file_that_is_missing_is_named(study, root, name):
     (study.folder / name).unlink()
-    with pytest.raises(HarnessError, match=rf"{name}: no such file; run "):
+    with pytest.raises(HarnessError, match=rf"{name}: no such file; run the study again"):
         CliRunner().invoke(
             report.command, [str(study.folder), "--config", str(root / "config.yaml")], catch_exceptions=False
         )
@@ -227,3 +227,11 @@ def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
     cells = re.findall(r"<td([^>]*)>([^<]*\d[^<]*)</td>", page.split("<section")[1].split("<tfoot>")[0])
     assert cells
     assert all("data-value" in attributes for attributes, text in cells if "±" in text)
+
+
+def test_a_malformed_number_of_a_history_is_one_line(study):
+    path = study.folder / "training" / "histories.csv"
+    path.write_text("method,modality,seed,phase,step\ndae,t1,1,train,many\n", encoding="utf-8")
+    with pytest.raises(HarnessError, match=r"histories\.csv: a number is malformed .*; run the study again") as error:
+        _ = study.histories
+    assert "\n" not in str(error.value)

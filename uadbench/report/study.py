@@ -73,7 +73,10 @@ class Study:
         path = self.folder / "training" / "histories.csv"
         rows = read_rows(path, ("method", "modality", "seed"), (), REMEDY)
         rows = rows.reindex(columns=["method", "modality", "seed", "phase", "step", "validation", "seconds"])
-        return rows.assign(**{name: pd.to_numeric(rows[name]) for name in ("step", "validation", "seconds")})
+        try:
+            return rows.assign(**{name: pd.to_numeric(rows[name]) for name in ("step", "validation", "seconds")})
+        except ValueError as error:
+            raise HarnessError(f"{path}: a number is malformed ({error}); run the study again") from error
 
     @cached_property
     def runs(self) -> list[dict[str, Any]]:
@@ -101,7 +104,7 @@ class Study:
     @cached_property
     def differences(self) -> list[dict[Any, Any]]:
         """AP of the illustrated method minus that of every other one, by task, with interval and corrected p-value."""
-        rows = read_comparisons(self.folder / "evaluation" / "comparisons.csv")
+        rows = read_comparisons(_there(self.folder / "evaluation" / "comparisons.csv"))
         rows = rows[(rows["metric"] == "ap") & (rows["score"] == "final") & (rows["protocol"] == self.first.protocol)]
         own = self.illustrated
         found = []
