@@ -16,7 +16,7 @@ demo: setup ## run the whole study on a simulated cohort; goes on where it was i
 	$(BIN)/snakemake --cores all
 
 test: setup ## run the tests
-	OMP_NUM_THREADS=1 $(ALLOCATION) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(ALLOCATION) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 nightly: setup ## run the slow tests, which install packages
 	$(BIN)/python -m pytest -m slow

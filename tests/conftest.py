@@ -80,9 +80,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The workflow's tests first: they take longest, and other workers have the rest meanwhile. Last with `--until`."""
+    """The workflow's tests first, which take longest, then those that wait for a browser meanwhile.
+
+    With `--until` those of the workflow are last.
+    """
     late = config.getoption("--until") is not None
-    items.sort(key=lambda item: (item.path.name == "test_workflow.py") == late)
+    items.sort(
+        key=lambda item: (
+            (item.path.name == "test_workflow.py") == late,
+            "browser" not in getattr(item, "fixturenames", ()),
+        )
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

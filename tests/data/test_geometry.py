@@ -95,3 +95,16 @@ def test_labels_above_0_4_are_wherever_the_interpolated_number_is():
     classes = geometry.sample_labels(labels, np.eye(4), grid)[:, 0, 0]
     assert set(np.unique(classes)) == {0, 1, 4}
     assert (found > 0).sum() > (classes > 0).sum()
+
+
+def test_a_plane_is_a_slice_of_its_grid():
+    """Also of a finer volume, whose smoothing needs voxels beside the plane."""
+    grid = geometry.upright(np.array([-20.0, -30.0, -10.0]), np.array([20.0, 30.0, 10.0]), 2.0)
+    data = np.random.default_rng(3).random((44, 64, 24)).astype(np.float32)
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])
+    affine[:3, 3] = -21.5, -31.5, -11.5
+    whole = geometry.sample(data, affine, grid)
+    for axis, voxel in ((0, 5), (1, 20), (2, 0)):
+        at = grid.affine[axis, 3] + 2.0 * voxel
+        plane = geometry.sample(data, affine, geometry.plane(grid, axis, at))
+        np.testing.assert_allclose(plane.squeeze(axis), whole.take(voxel, axis), atol=1e-5)

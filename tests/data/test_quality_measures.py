@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import xml.etree.ElementTree as ET
+from pathlib import Path
 
 import nibabel
 import numpy as np
@@ -13,6 +14,8 @@ from scipy import ndimage, stats
 
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing import geometry, previews
+from uadbench.data.preprocessing.registration import Located
+from uadbench.data.preprocessing.scan import Scan
 from uadbench.data.preprocessing.template import Template
 from uadbench.data.quality import charts, measures, montage, outlines, rules, scenes
 
@@ -163,6 +166,28 @@ def test_slices_go_through_the_largest_part_of_a_lesion():
     mask[1:5, 2, 7] = True
     mask[6, 2:6, 1:3] = True
     assert previews.largest(mask) == (6, 2, 1)
+
+
+def test_slices_of_a_raw_scan_go_through_the_middle_of_its_brain():
+    """The scan is stored from right to left; the brain is a box, found in a crop of the scan."""
+    affine = np.diag([-1.0, 1.0, 1.0, 1.0])
+    affine[:3, 3] = 30, -25, -20
+    data = np.zeros((60, 50, 40), np.float32)
+    data[20:44, 10:26, 12:20] = 100
+    data[20:44, :, 30:] = 300  # the top of the head
+    crop = affine.copy()
+    crop[:3, 3] = (affine @ (16, 6, 8, 1))[:3]
+    inside = (data[16:48, 6:30, 8:24] > 50).astype(np.float32)
+    inside[:, :4] = inside[:, 20:] = inside[..., :4] = inside[..., 12:] = inside[:4] = inside[28:] = 0
+    place = Located(Scan(Path("t1"), data[16:48, 6:30, 8:24], crop), inside, np.eye(4), None)
+    pictures = previews.before(Scan(Path("t1"), data, affine), place)
+    areas = {name: pictures[f"brain_{name}"].sum() * previews.SPACING**2 for name in previews.PLANES}
+    assert areas == pytest.approx({"axial": 24 * 16, "coronal": 24 * 8, "sagittal": 16 * 8}, rel=0.35)
+    low, high = np.argwhere(pictures["brain_coronal"])[[0, -1]]  # rows from inferior to superior, left to right
+    assert abs((low + high)[0] / 2 * 2 - 15.5) < 2
+    assert abs((low + high)[1] / 2 * 2 - 27.5) < 2
+    assert pictures["coronal"][15:].max() == 255
+    assert pictures["coronal"][:5].max() == 0
 
 
 def test_a_picture_has_the_top_of_the_head_above_and_the_left_on_the_left():

@@ -24,6 +24,13 @@ def extent(shape: tuple[int, ...], affine: np.ndarray) -> tuple[np.ndarray, np.n
     return points.min(axis=1), points.max(axis=1)
 
 
+def plane(grid: Grid, axis: int, at: float) -> Grid:
+    """The slice of an upright grid across an axis, at a coordinate in mm: a grid of one voxel along that axis."""
+    shape, affine = list(grid.shape), grid.affine.copy()
+    shape[axis], affine[axis, 3] = 1, at
+    return Grid(tuple(shape), affine)
+
+
 def sample(
     data: np.ndarray, affine: np.ndarray, grid: Grid, matrix: np.ndarray | None = None, order: int = 1
 ) -> np.ndarray:

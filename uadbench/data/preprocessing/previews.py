@@ -10,23 +10,25 @@ from uadbench.data.preprocessing.scan import Scan
 
 #: mm, voxel size of the previews of a raw scan
 SPACING = 2.0
+#: axis across each slice
+PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
 
 
 def before(scan: Scan, place: Located) -> dict[str, np.ndarray]:
-    """Slices of a raw scan, on a RAS grid of 2 mm through the middle of its brain.
+    """Slices of a raw scan on a grid of 2 mm, through the middle of its brain.
 
     {`axial`, `coronal`, `sagittal`: grey values (rows, columns) uint8; `brain_…`: brain mask, bool}; the first row is
     at the bottom.
     """
-    grid = geometry.upright(*geometry.extent(scan.data.shape, scan.affine), SPACING)
-    image = geometry.sample(scan.data, scan.affine, grid)
-    inside = geometry.sample(place.inside, place.scan.affine, grid) > 0.5
-    top = max(float(np.quantile(image, 0.995)), 1e-9)
-    grey = (np.clip(image / top, 0, 1) * 255).astype(np.uint8)
-    centre = middle(inside)
-    pictures = slices(grey, centre)
-    outlines = slices(inside, centre)
-    return {**pictures, **{f"brain_{name}": outline for name, outline in outlines.items()}}
+    whole = geometry.upright(*geometry.extent(scan.data.shape, scan.affine), SPACING)
+    centre = place.scan.affine @ (*middle(place.inside > 0.5), 1.0)
+    grey, brain = {}, {}
+    for name, axis in PLANES.items():
+        grid = geometry.plane(whole, axis, float(centre[axis]))
+        grey[name] = geometry.sample(scan.data, scan.affine, grid).squeeze(axis).T
+        brain[f"brain_{name}"] = geometry.sample(place.inside, place.scan.affine, grid).squeeze(axis).T > 0.5
+    top = max(float(np.quantile(np.concatenate([slice_.ravel() for slice_ in grey.values()]), 0.995)), 1e-9)
+    return {**{name: (np.clip(slice_ / top, 0, 1) * 255).astype(np.uint8) for name, slice_ in grey.items()}, **brain}
 
 
 def middle(mask: np.ndarray) -> tuple[int, int, int]:

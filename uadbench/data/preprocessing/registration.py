@@ -137,9 +137,10 @@ def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
     start = _first_rigid(fixed, inside, grid, moving, moving_grid)
     region = ndimage.binary_dilation(inside)
     found = ants_registration.align(Volume(fixed, grid), Volume(moving, moving_grid), start, RIGID, region)
-    best = max((found, start), key=similarity)
-    chosen = best if similarity(best) > 1.002 * similarity(np.eye(4)) else np.eye(4)
-    return chosen, similarity(chosen)
+    headers = np.eye(4)
+    reached, best = max(((similarity(matrix), matrix) for matrix in (found, start)), key=lambda pair: pair[0])
+    unmoved = similarity(headers)
+    return (best, reached) if reached > 1.002 * unmoved else (headers, unmoved)
 
 
 def _same_brain(t2: Scan, known: np.ndarray, t1: Located) -> bool:

@@ -48,13 +48,8 @@ def through(name: str, template: Template, point: np.ndarray) -> Scene:
     """The slices through a point (3,), mm, of the box around the template's brain."""
     low, high = template.box
     box = geometry.upright(low - MARGIN, high + MARGIN, PIXEL)
-
-    def slice_along(axis: int) -> Grid:
-        shape, affine = list(box.shape), box.affine.copy()
-        shape[axis], affine[axis, 3] = 1, point[axis]
-        return Grid(tuple(shape), affine)
-
-    return Scene(name, (slice_along(2), slice_along(1), slice_along(0)))
+    axial, coronal, sagittal = (geometry.plane(box, axis, float(point[axis])) for axis in (2, 1, 0))
+    return Scene(name, (axial, coronal, sagittal))
 
 
 def beside(planes: Sequence[np.ndarray]) -> np.ndarray:
