@@ -171,7 +171,7 @@ def test_slices_go_through_the_largest_part_of_a_lesion():
 def test_slices_of_a_raw_scan_go_through_the_middle_of_its_brain():
     """The scan is stored from right to left; the brain is a box, found in a crop of the scan."""
     affine = np.diag([-1.0, 1.0, 1.0, 1.0])
-    affine[:3, 3] = 30, -25, -20
+    affine[:3, 3] = 30, -25, 40
     data = np.zeros((60, 50, 40), np.float32)
     data[20:44, 10:26, 12:20] = 100
     data[20:44, :, 30:] = 300  # the top of the head
