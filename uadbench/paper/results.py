@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from uadbench.errors import HarnessError
@@ -15,6 +17,17 @@ from uadbench.paper.summary import Summary, summarise
 
 KEY = ["method", "seed", "task", "score", "metric"]
 SIMULATED = "simulated cohort – not comparable with the paper"
+
+
+@dataclass(frozen=True)
+class Values:
+    """One number of every seed, in the order of the seeds: arrays (seeds,)."""
+
+    seed: np.ndarray
+    modality: np.ndarray
+    value: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -47,16 +60,16 @@ class Results:
         parts = rows.groupby("protocol", sort=False)
         return {str(protocol): cls(part.reset_index(drop=True), str(path), str(protocol)) for protocol, part in parts}
 
-    @property
+    @cached_property
     def simulated(self) -> bool:
         """True if any row comes from a simulated cohort."""
         return bool(self.rows["simulated"].any())
 
-    @property
+    @cached_property
     def tasks(self) -> list[str]:
         return list(dict.fromkeys(self.rows["task"]))
 
-    @property
+    @cached_property
     def methods(self) -> list[tuple[str, str, str]]:
         """(method, title, family) of each method; the title defaults to the name."""
         first = self.rows.drop_duplicates("method")
@@ -68,23 +81,36 @@ class Results:
     def scores(self, method: str) -> list[str]:
         return list(dict.fromkeys(self.rows.loc[self.rows["method"] == method, "score"]))
 
-    def values(self, method: str, task: str, score: str, metric: str) -> pd.DataFrame:
-        """The rows of one number, one per seed, by seed."""
-        return self.rows.loc[self._numbers.get((method, task, score, metric), [])].sort_values("seed")
+    def metrics(self, method: str, task: str) -> list[str]:
+        """Metrics of the final score of a method on a task."""
+        return list(self._numbers.get((method, task, "final"), {}))
+
+    def values(self, method: str, task: str, score: str, metric: str) -> Values:
+        """One number of every seed."""
+        rows = self._numbers.get((method, task, score), {}).get(metric, [])
+        return Values(*(column[rows] for column in self._columns))
 
     @cached_property
-    def _numbers(self) -> dict[tuple[str, str, str, str], list[int]]:
-        """Labels of the rows of each number."""
-        found: dict[tuple[str, str, str, str], list[int]] = {}
+    def _numbers(self) -> dict[tuple[str, str, str], dict[str, list[int]]]:
+        """Positions of the rows of each number by seed, by (method, task, score) and metric."""
+        found: dict[tuple[str, str, str], dict[str, list[int]]] = {}
         names = (self.rows[column] for column in ("method", "task", "score", "metric"))
-        for label, *key in zip(self.rows.index, *names, strict=True):
-            found.setdefault((key[0], key[1], key[2], key[3]), []).append(label)
+        for position, (method, task, score, metric) in enumerate(zip(*names, strict=True)):
+            found.setdefault((method, task, score), {}).setdefault(metric, []).append(position)
+        seeds = self.rows["seed"].tolist()
+        for metrics in found.values():
+            for positions in metrics.values():
+                positions.sort(key=seeds.__getitem__)
         return found
+
+    @cached_property
+    def _columns(self) -> list[np.ndarray]:
+        return [self.rows[column].to_numpy() for column in Values.__annotations__]
 
     def get(self, method: str, task: str, score: str, metric: str) -> Summary | None:
         """One number over seeds, or None if results.csv does not hold it."""
-        rows = self.values(method, task, score, metric)
-        return summarise(*(rows[column].to_numpy() for column in ("seed", "value", "low", "high")))
+        found = self.values(method, task, score, metric)
+        return summarise(found.seed, found.value, found.low, found.high)
 
     def chance(self, task: str) -> float | None:
         """Chance level of AP: the fraction of anomalous voxels among those evaluated."""
@@ -97,14 +123,23 @@ class Results:
 
     def subjects(self, task: str, method: str | None = None) -> tuple[str, str]:
         """Numbers of subjects (used, left out) of a task, or of one method on it; a range if rows differ."""
-        rows = self.rows[self.rows["task"] == task]
-        if method is not None:
-            rows = rows[rows["method"] == method]
-        return _range(rows["subjects"]), _range(rows["left_out"])
+        counts = [found for (where, name), found in self._counts.items() if where == task and method in (None, name)]
+        return _range(used for found in counts for used, _ in found), _range(
+            left for found in counts for _, left in found
+        )
+
+    @cached_property
+    def _counts(self) -> dict[tuple[str, str], set[tuple[float, float]]]:
+        """Numbers of subjects (used, left out) in the rows of each task and method."""
+        found: dict[tuple[str, str], set[tuple[float, float]]] = {}
+        columns = (self.rows[column] for column in ("task", "method", "subjects", "left_out"))
+        for task, method, used, left in zip(*columns, strict=True):
+            found.setdefault((task, method), set()).add((used, left))
+        return found
 
 
-def _range(numbers: pd.Series) -> str:
-    whole = sorted({int(number) for number in numbers.dropna()})
+def _range(numbers: Iterable[float]) -> str:
+    whole = sorted({int(number) for number in numbers if number == number})
     if not whole:
         return ""
     return str(whole[0]) if len(whole) == 1 else f"{whole[0]}–{whole[-1]}"

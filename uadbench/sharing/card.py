@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from uadbench import __version__, baselines, csv_files, registry
@@ -203,10 +204,10 @@ class Card:
 
     def _number(self, results: Results, task: str, metric: str) -> str:
         found = results.values(self.about["method"], task, "final", metric)
-        found = found[(found["seed"] == self.about["seed"]) & (found["modality"] == self.about["modality"])]
-        if found.empty:
+        own = np.flatnonzero((found.seed == self.about["seed"]) & (found.modality == self.about["modality"]))
+        if not len(own):
             return ""
-        value, low, high = (float(found.iloc[0][column]) for column in ("value", "low", "high"))
+        value, low, high = (float(numbers[own[0]]) for numbers in (found.value, found.low, found.high))
         if value != value:
             return "–"
         return f"{value:.3f} ({low:.3f} to {high:.3f})" if low == low and high == high else f"{value:.3f}"

@@ -59,8 +59,8 @@ def points(results: Results, method: str, task: str, pattern: str) -> dict[int, 
     for score in results.scores(method):
         match = re.fullmatch(pattern, score)
         if match:
-            rows = results.values(method, task, score, "ap")
-            values = rows[rows["seed"].isin(seeds)].sort_values("seed")["value"].to_numpy()
+            ap = results.values(method, task, score, "ap")
+            values = ap.value[np.isin(ap.seed, seeds)]
             if np.isfinite(values).any():
                 found[int(match[1])] = values
     return dict(sorted(found.items()))

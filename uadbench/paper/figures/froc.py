@@ -74,17 +74,21 @@ def make(sources: Sources) -> Figure:
 
 def points(results: Results, method: str, task: str) -> dict[float, np.ndarray]:
     """False positives per subject and sensitivity (2, seeds), of seeds with both, by ascending healthy rate."""
-    rows = results.rows[(results.rows["method"] == method) & (results.rows["task"] == task)]
     found = {}
-    for metric in dict.fromkeys(rows["metric"]):
+    for metric in results.metrics(method, task):
         match = re.fullmatch(SENSITIVITY, metric)
         if not match:
             continue
-        names = (f"false_positives@{match[1]}", metric)
-        alarms, sensitivity = (results.values(method, task, "final", name).set_index("seed")["value"] for name in names)
-        seeds = alarms.dropna().index.intersection(sensitivity.dropna().index)
-        if len(seeds):
-            found[float(match[1])] = np.stack([alarms[seeds].to_numpy(), sensitivity[seeds].to_numpy()])
+        alarms, sensitivity = (
+            results.values(method, task, "final", name) for name in (f"false_positives@{match[1]}", metric)
+        )
+        by_seed = dict(zip(alarms.seed, alarms.value, strict=True))
+        pairs = np.array(
+            [(by_seed.get(s, np.nan), v) for s, v in zip(sensitivity.seed, sensitivity.value, strict=True)]
+        )
+        pairs = pairs[np.isfinite(pairs).all(axis=1)]
+        if len(pairs):
+            found[float(match[1])] = pairs.T
     return dict(sorted(found.items()))
 
 
