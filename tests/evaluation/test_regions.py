@@ -17,8 +17,9 @@ def area(normal: np.ndarray, lesions: list[np.ndarray], limit: float) -> float:
         x, y, _ = roc_curve(label, np.r_[normal, lesion], drop_intermediate=False)
         steps = np.unique(np.r_[x[x < limit], limit])
         at = np.interp(steps, x, y)  # of points at the same x, which a step has, the last one
-        upper = np.array([y[x <= step].max() if step in x else height for step, height in zip(steps, at, strict=True)])
-        lower = np.array([y[x >= step].min() if step in x else height for step, height in zip(steps, at, strict=True)])
+        first, last = np.searchsorted(x, steps, "left"), np.searchsorted(x, steps, "right")
+        upper = np.where(first < last, y[last - 1], at)
+        lower = np.where(first < last, y[np.minimum(first, len(y) - 1)], at)
         areas.append(float(np.sum(np.diff(steps) * (upper[:-1] + lower[1:]) / 2)) / limit)
     return float(np.mean(areas))
 
