@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from importlib.machinery import ModuleSpec
+
 import numpy as np
 import pytest
 from scipy import ndimage
 
 from tests.data.conftest import dice, mni, nifti, random_volume
+from uadbench.data import mni152
 from uadbench.data.preprocessing import geometry, template
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.errors import HarnessError
@@ -21,6 +24,32 @@ def test_template_grid_holds_the_brain_at_every_spacing():
         assert (high >= mni().box[1] + 3.9).all()
         # No more than a few voxels of margin: every voxel of background costs memory and time.
         assert (np.array(grid.shape) * spacing < mni().box[1] - mni().box[0] + 4 * spacing + 8).all()
+
+
+def test_the_template_is_that_of_nilearn():
+    """Whose functions read the same files: every voxel, and the axes."""
+    from nilearn import datasets
+
+    own = mni()
+    for values, loaded in (
+        (own.image, datasets.load_mni152_template(resolution=1)),
+        (own.mask, datasets.load_mni152_brain_mask(resolution=1)),
+    ):
+        np.testing.assert_array_equal(values, np.asarray(loaded.dataobj))
+        np.testing.assert_array_equal(own.affine, loaded.affine)
+    for name, loaded in (("gm", datasets.load_mni152_gm_template()), ("wm", datasets.load_mni152_wm_template())):
+        values = np.asarray(mni152.read(name).dataobj)
+        np.testing.assert_allclose(values / values.max(), np.asarray(loaded.dataobj), atol=1e-6)
+
+
+@pytest.mark.parametrize(("spec", "said"), [(None, "is not installed"), ("empty", "no such file")])
+def test_a_missing_file_of_the_template_is_named(tmp_path, monkeypatch, spec, said):
+    found = None if spec is None else ModuleSpec("nilearn", None, is_package=True)
+    if found is not None:
+        found.submodule_search_locations = [str(tmp_path)]
+    monkeypatch.setattr(mni152, "find_spec", lambda name: found)
+    with pytest.raises(HarnessError, match=said):
+        mni152.read("t1")
 
 
 def test_template_from_a_file(tmp_path):

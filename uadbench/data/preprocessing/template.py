@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from uadbench.data import mni152
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing import geometry
 from uadbench.data.preprocessing.settings import Preprocessing
@@ -88,10 +89,7 @@ def load(name: str) -> Template:
     Raises HarnessError if the file cannot be read or still has its skull (fewer than 1 in 3 voxels are background).
     """
     if name == "mni152":
-        from nilearn import datasets
-
-        image, mask = datasets.load_mni152_template(resolution=1), datasets.load_mni152_brain_mask(resolution=1)
-        return Template(name, np.asarray(image.dataobj, np.float32), np.asarray(mask.dataobj) > 0, image.affine)
+        return Template(name, *mni152.t1_and_brain())
     return _from_file(Path(name))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
+from uadbench.data import mni152
 from uadbench.data.simulation.fields import LOWER, Array, Maps, grid
 
 # Order of the maps of `tissues`.
@@ -19,13 +19,9 @@ CAVITY, HEAD = range(2)
 @functools.cache
 def _load() -> tuple[dict[str, Array], np.ndarray]:
     """The template's T1, grey and white matter maps (0 to 1) and the origin (mm) of their 1 mm RAS grid."""
-    import nibabel as nib
-    import nilearn.datasets
-
-    folder = Path(nilearn.datasets.__file__).parent / "data"
     maps: dict[str, Array] = {}
     for name in ("t1", "gm", "wm"):
-        image = nib.Nifti1Image.from_filename(folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz")
+        image = mni152.read(name)
         maps[name] = np.asarray(image.dataobj).astype(np.float32) / np.float32(255)
     assert image.affine is not None
     # The empty margin is cropped, except below, where the brain stem is cut off by the border.

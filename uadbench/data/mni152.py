@@ -1,0 +1,46 @@
+"""Files of the template MNI152 (ICBM 152 nonlinear symmetric 2009a) that nilearn brings.
+
+nilearn itself is not imported: that takes 2 s, in every job that preprocesses, simulates or scores a scan.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from uadbench.errors import HarnessError
+
+if TYPE_CHECKING:
+    import nibabel
+
+
+def read(name: str) -> nibabel.Nifti1Image:
+    """A map of the template: `t1`, or the fraction of grey (`gm`) or white matter (`wm`), in 0…255 on voxels of 1 mm.
+
+    Raises HarnessError where nilearn or the file is missing.
+    """
+    import nibabel
+
+    spec = find_spec("nilearn")
+    if spec is None or not spec.submodule_search_locations:
+        raise HarnessError("mni152: nilearn, which brings the template, is not installed; pip install nilearn")
+    folder = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
+    path = folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
+    if not path.is_file():
+        raise HarnessError(f"{path}: no such file, though nilearn brought it up to 0.13.1; install that version")
+    return nibabel.Nifti1Image.from_filename(path)
+
+
+def t1_and_brain() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """T1 (X, Y, Z) float32 in 0…1, brain mask (X, Y, Z) bool, and affine (4, 4).
+
+    Equal to `load_mni152_template` and `load_mni152_brain_mask` of nilearn at 1 mm.
+    """
+    image = read("t1")
+    data = np.asarray(image.dataobj).astype(np.float32)
+    data /= data.max()
+    assert image.affine is not None
+    return data, data > 0.2, image.affine
