@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, off, posed, random_volume, scanned
 from uadbench.data.grid import Grid
@@ -69,6 +70,16 @@ def test_the_brain_in_a_head_is_found_without_its_skull(head_scan):
     assert dice(found.inside > 0.5, box) > 0.94
     # Bone is a ring of 6.5 mm: brain must not reach the fat behind it.
     assert (brain.distance(box, found.scan.grid.spacing)[found.inside > 0.5] < 9).all()
+
+
+@pytest.mark.parametrize("reach", [3.0, 4.0, 8.0])
+def test_erosion_and_dilation_are_thresholds_of_the_distance(reach):
+    blurred = ndimage.gaussian_filter(np.random.default_rng(4).standard_normal((40, 36, 30)), 3)
+    mask, spacing = blurred > 0.01, np.array([2.0, 1.5, 3.0])
+    distance = brain.distance(mask, spacing)
+    np.testing.assert_array_equal(brain.eroded(mask, spacing, reach), distance < -reach)
+    np.testing.assert_array_equal(brain.dilated(mask, spacing, reach), distance < reach)
+    assert 0 < brain.eroded(mask, spacing, reach).sum() < mask.sum() < brain.dilated(mask, spacing, reach).sum()
 
 
 def test_registration_is_the_same_every_time(extracted_scan, registered_anew):

@@ -1,6 +1,6 @@
-"""Files of the template MNI152 (ICBM 152 nonlinear symmetric 2009a) that nilearn brings.
+"""Template MNI152 (ICBM 152 nonlinear symmetric 2009a), read from the files that nilearn bundles.
 
-nilearn itself is not imported: that takes 2 s, in every job that preprocesses, simulates or scores a scan.
+Without an import of nilearn, which takes 2 s in each job that simulates, preprocesses or scores scans.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def read(name: str) -> nibabel.Nifti1Image:
 
     spec = find_spec("nilearn")
     if spec is None or not spec.submodule_search_locations:
-        raise HarnessError("mni152: nilearn, which brings the template, is not installed; pip install nilearn")
+        raise HarnessError("template mni152: nilearn, which bundles it, is not installed; pip install nilearn")
     folder = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
     path = folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
     if not path.is_file():
-        raise HarnessError(f"{path}: no such file, though nilearn brought it up to 0.13.1; install that version")
+        raise HarnessError(f"{path}: no such file; pip install nilearn==0.13.1, which bundles it")
     return nibabel.Nifti1Image.from_filename(path)
 
 

@@ -123,19 +123,14 @@ class Results:
 
     def subjects(self, task: str, method: str | None = None) -> tuple[str, str]:
         """Numbers of subjects (used, left out) of a task, or of one method on it; a range if rows differ."""
-        counts = [found for (where, name), found in self._counts.items() if where == task and method in (None, name)]
-        return _range(used for found in counts for used, _ in found), _range(
-            left for found in counts for _, left in found
-        )
+        entries = [entry for entry in self._counts if entry[0] == task and method in (None, entry[1])]
+        return _range(used for _, _, used, _ in entries), _range(left for _, _, _, left in entries)
 
     @cached_property
-    def _counts(self) -> dict[tuple[str, str], set[tuple[float, float]]]:
-        """Numbers of subjects (used, left out) in the rows of each task and method."""
-        found: dict[tuple[str, str], set[tuple[float, float]]] = {}
+    def _counts(self) -> list[tuple[str, str, float, float]]:
+        """(task, method, subjects used, subjects left out), each combination of the rows once."""
         columns = (self.rows[column] for column in ("task", "method", "subjects", "left_out"))
-        for task, method, used, left in zip(*columns, strict=True):
-            found.setdefault((task, method), set()).add((used, left))
-        return found
+        return list(dict.fromkeys(zip(*columns, strict=True)))
 
 
 def _range(numbers: Iterable[float]) -> str:

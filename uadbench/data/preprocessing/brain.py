@@ -73,13 +73,13 @@ def distance(mask: np.ndarray, spacing: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(mask, 0.5 * spacing.min() - inside, outside - 0.5 * spacing.min()), dtype=np.float32)
 
 
-def _eroded(mask: np.ndarray, spacing: np.ndarray, depth: float) -> np.ndarray:
+def eroded(mask: np.ndarray, spacing: np.ndarray, depth: float) -> np.ndarray:
     """Voxels of `mask` more than `depth` mm inside its border: where `distance` is below -depth."""
     inside = ndimage.distance_transform_edt(mask, sampling=spacing)
     return np.asarray(mask & ((0.5 * spacing.min() - inside).astype(np.float32) < -depth))
 
 
-def _dilated(mask: np.ndarray, spacing: np.ndarray, reach: float) -> np.ndarray:
+def dilated(mask: np.ndarray, spacing: np.ndarray, reach: float) -> np.ndarray:
     """Voxels of `mask`, and those less than `reach` mm outside its border: where `distance` is below reach."""
     outside = ndimage.distance_transform_edt(~mask, sampling=spacing)
     return np.asarray(mask | ((outside - 0.5 * spacing.min()).astype(np.float32) < reach))
@@ -98,21 +98,21 @@ def inside_head(image: np.ndarray, prior: np.ndarray, spacing: np.ndarray, modal
     dark, white = _tissue_range(image, prior)
     tissue = (prior < NEAR) & (image > dark) & (image < ceiling * white)
     radius = max(3.0, 1.01 * float(spacing.max()))
-    kernel = _eroded(tissue, spacing, radius - 0.5 * spacing.min())
+    kernel = eroded(tissue, spacing, radius - 0.5 * spacing.min())
     pieces, count = ndimage.label(kernel)
     sizes = np.bincount(pieces[prior < DEEP], minlength=count + 1)
     sizes[0] = 0
     # All voxels deep in the template's brain belong to the brain, including fluid and dark lesions.
     grown = prior < DEEP
     if sizes.any():
-        grown |= tissue & _dilated(pieces == sizes.argmax(), spacing, radius)
-    closed = _eroded(_dilated(grown, spacing, SULCUS), spacing, SULCUS)
+        grown |= tissue & dilated(pieces == sizes.argmax(), spacing, radius)
+    closed = eroded(dilated(grown, spacing, SULCUS), spacing, SULCUS)
     closed = ndimage.binary_fill_holes(closed | grown) & (prior < NEAR)
     surface = closed & ~ndimage.binary_erosion(closed)
     weight = _blurred(surface, SMOOTH / spacing)
     offset = _blurred(np.where(surface, np.clip(prior, -8, 4), 0), SMOOTH / spacing) / np.maximum(weight, 1e-6)
     found = prior < np.where(weight > 1e-5, offset, 0) + margin
-    return _largest(_dilated(_eroded(found, spacing, THIN), spacing, THIN))
+    return _largest(dilated(eroded(found, spacing, THIN), spacing, THIN))
 
 
 def _tissue_range(image: np.ndarray, prior: np.ndarray) -> tuple[float, float]:
