@@ -80,17 +80,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """The workflow's tests first, which take longest, then those that wait for a browser meanwhile.
-
-    With `--until` those of the workflow are last.
-    """
+    """The workflow's tests first: they take longest, and other workers have the rest meanwhile. Last with `--until`."""
     late = config.getoption("--until") is not None
-    items.sort(
-        key=lambda item: (
-            (item.path.name == "test_workflow.py") == late,
-            "browser" not in getattr(item, "fixturenames", ()),
-        )
-    )
+    items.sort(key=lambda item: (item.path.name == "test_workflow.py") == late)
 
 
 @pytest.hookimpl(tryfirst=True)
