@@ -85,7 +85,7 @@ def main() -> None:
         sys.exit(f"error: {error}")
     except OSError as error:
         if error.errno in FULL:
-            remedy = "make room and run again, what is done is kept"
+            remedy = "make room and run again, which keeps finished work"
         elif error.errno in CLOSED and error.filename:
             remedy = "change its permissions, or name another place"
         else:

@@ -10,10 +10,14 @@ from typing import Any
 
 from uadbench import baselines, registry, tracking
 from uadbench.config_files import check_characters, check_schema, filled_in
+from uadbench.data.index import layout as layouts
+from uadbench.data.index import release, splits
 from uadbench.data.preprocessing import settings as preprocessing
 from uadbench.errors import HarnessError
+from uadbench.evaluation.protocols import PROTOCOLS
 from uadbench.methods.params import scoring_key, training_key, without_curves
 from uadbench.modalities import NAMES
+from uadbench.paper import catalogue as paper
 
 DEFAULTS = {
     "preprocessing": {},
@@ -127,8 +131,6 @@ class Experiment:
         return preprocessing.settings(self.config["preprocessing"]).template
 
     def _check_datasets(self) -> None:
-        from uadbench.data.index import layout as layouts
-
         defined = self.config["datasets"]
         for key, name in [("train", self.train), *((f"tasks.{task.name}", task.dataset) for task in self.tasks)]:
             if name not in defined:
@@ -159,8 +161,6 @@ class Experiment:
             self._check_split(where, dataset)
 
     def _check_split(self, where: str, dataset: dict[str, Any]) -> None:
-        from uadbench.data.index import release, splits
-
         if "split" in dataset:
             splits.read_list(Path(dataset["split"]))
             if {"validation", "split_seed"} & dataset.keys():
@@ -204,9 +204,6 @@ class Experiment:
             raise HarnessError(f"preprocessing.template: no file {template}; name a skull-stripped T1, or mni152")
 
     def _check_choices(self) -> None:
-        from uadbench.evaluation.protocols import PROTOCOLS
-        from uadbench.paper import catalogue as paper
-
         for key, chosen, known in (
             ("evaluation.protocols", self.protocols, list(PROTOCOLS)),
             ("paper.tables", self.tables, paper.names("tables")),
@@ -233,15 +230,11 @@ class Experiment:
     @property
     def tables(self) -> list[str]:
         """Names of the tables to render; by default all."""
-        from uadbench.paper import catalogue as paper
-
         return self.config["paper"].get("tables", paper.names("tables", self.methods, self.protocols))
 
     @property
     def figures(self) -> list[str]:
         """Names of the figures to render; by default all."""
-        from uadbench.paper import catalogue as paper
-
         return self.config["paper"].get("figures", paper.names("figures", self.methods))
 
     @property

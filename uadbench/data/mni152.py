@@ -1,7 +1,7 @@
 """Template MNI152 (ICBM 152 nonlinear symmetric 2009a), read from the files that nilearn bundles.
 
-Without an import of nilearn, which takes 2 s in each job that simulates, preprocesses or scores scans. The files are the
-same in nilearn 0.10.4 to 0.14.1.
+nilearn 0.10.4 to 0.14.1 bundle the same files. It is not imported, since that takes 2 s in each job that simulates,
+preprocesses or scores scans.
 """
 
 from __future__ import annotations

@@ -75,8 +75,8 @@ class EventFiles:
             path.unlink()
         # A TensorBoard that is open drops the points of the removed files.
         self.writer = SummaryWriter(str(self.folder), purge_step=0)
-        told = {key: self.facts[key] for key in ("method", "title", "modality", "seed", "revision", "params")}
-        self.writer.add_text("run", f"```json\n{json.dumps(told, indent=2, ensure_ascii=False)}\n```", 0)
+        facts = {key: self.facts[key] for key in ("method", "title", "modality", "seed", "revision", "params")}
+        self.writer.add_text("run", f"```json\n{json.dumps(facts, indent=2, ensure_ascii=False)}\n```", 0)
         last = list(self.offsets)[-1:]
         for summary in hparams(_hparams(self.facts), {f"{name}/validation": 0.0 for name in last}):
             self.writer.file_writer.add_summary(summary)

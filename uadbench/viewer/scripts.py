@@ -13,7 +13,7 @@ from uadbench.viewer.volumes import embedded
 FOLDER = Path(__file__).resolve().parent
 NIIVUE = RESOURCES / "niivue" / "niivue.umd.js"
 
-#: forbids every request to a network: what a page needs, it holds
+#: forbids every request to a network: a page holds all that it needs
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src data:"
 )

@@ -42,7 +42,7 @@ def read_report(path: Path) -> list[Outcome]:
 
 def unwritten(path: Path, error: OSError) -> HarnessError:
     """Error for an output that could not be written: path, reason, and remedy."""
-    remedy = "make room" if error.errno in FULL else "mend that"
+    remedy = "make room" if error.errno in FULL else "mend this"
     return HarnessError(
-        f"{path}: cannot be written ({error.strerror or error}); {remedy} and run again, what is done is kept"
+        f"{path}: cannot be written ({error.strerror or error}); {remedy} and run again, which keeps finished work"
     )

@@ -93,8 +93,8 @@ MEASURES = (
     ),
     Measure(
         "alignment", "T2–T1 alignment", "",
-        "How many times as much the packed T2 tells of the packed T1 as after moving it by 10 mm (NMI above 1, mean of"
-        " six directions). About 1: no better aligned than by chance.",
+        "Mutual information of the packed images relative to that after a shift of 10 mm (NMI above 1, mean of six"
+        " directions). About 1: no better aligned than by chance.",
         digits=2, low=2,
     ),
     Measure(
