@@ -54,6 +54,7 @@ MISTAKES = {
     ),
     "unknown parameter": ({"params__dae__stepz": 5}, r"params.dae.stepz: no such parameter; there are steps"),
     "mistyped parameter": ({"params__dae__steps": "many"}, r"params.dae.steps: must be a valid integer, not 'many'"),
+    "number as text": ({"max_lost": "1e-1"}, r"max_lost: .1e-1. is text in YAML; write 0\.1"),
     "negative steps": ({"params__mood22__steps": -5}, r"params.mood22.steps: must be greater than 0, not -5"),
     "step beyond T": ({"params__disyre__step_size": 250}, r"params.disyre: step_size 250 is not between 1 and T = 100"),
     "step size of zero": ({"params__disyre__step_sizes": [25, 0]}, r"step_sizes 0 is not between 1 and T"),

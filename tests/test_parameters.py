@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import pytest
 import yaml
@@ -118,12 +118,40 @@ def test_a_field_of_a_former_name_is_no_mistake():
         ("disyre", {"shapes": ["cube"]}, r"shapes\.0: must be 'square', 'sphere' or 'blob', not 'cube'"),
         ("disyre", {"overlap": 1}, "overlap: must be less than 1, not 1"),
         ("fpi", {"widths": [8, 8]}, r"params\.fpi: widths must be three to five"),
+        ("dae", {"widths": [8, -16]}, r"widths\.1: must be greater than 0, not -16"),  # a range of the items
+        ("ddpm", {"widths": [0, 0]}, r"widths\.0: must be greater than 0, not 0"),  # kept by the overriding field
+        ("disyre", {"size": [0, 44]}, r"size\.0: must be greater than 0, not 0"),  # no anomaly at all
+        ("pii", {"factor": [0, 0]}, r"factor\.0: must be greater than 0, not 0"),
+        ("dae", {"learning_rate": "1e-4"}, "learning_rate: '1e-4' is text in YAML; write 0.0001"),
+        ("dae", {"learning_rate": "2e-7"}, r"learning_rate: '2e-7' is text in YAML; write 2\.0e-07"),
+        ("dae", {"steps": "1e5"}, "steps: '1e5' is text in YAML; write 100000"),
+        ("dae", {"widths": [8, "16"]}, r"widths\.1: '16' is text in YAML; write 16"),
     ],
 )
 def test_values_out_of_range_are_refused_in_one_line(method, values, message):
     with pytest.raises(HarnessError, match=message) as caught:
         registry.params(method, values, "t1")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("method", registry.every())
+def test_no_hyper_parameter_may_be_negative(method):
+    for name, value in asdict(registry.params(method, {}, "t1")).items():
+        numbers = value if isinstance(value, tuple) else (value,)
+        if numbers and all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
+            negative = [-number or -1 for number in numbers]
+            with pytest.raises(HarnessError, match=rf"\b{name}\b"):
+                registry.params(method, {name: negative if isinstance(value, tuple) else negative[0]}, "t1")
+
+
+@pytest.mark.parametrize("number", ["1e-4", "2e-7", "1e5", "-3e2", "0.1", "7"])
+def test_a_number_in_text_is_written_as_yaml_reads_it(number):
+    assert yaml.safe_load(validation.as_number(number)) == float(number)
+
+
+@pytest.mark.parametrize("text", ["many", "nan", "inf", "", "1e400", 3, None, [1]])
+def test_other_text_is_no_number(text):
+    assert validation.as_number(text) is None
 
 
 def test_whole_numbers_and_lists_are_taken_as_floats_and_tuples():

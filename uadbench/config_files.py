@@ -12,6 +12,7 @@ from jsonschema.exceptions import best_match
 
 from uadbench.errors import HarnessError
 from uadbench.packaged import SCHEMAS
+from uadbench.validation import as_number
 
 SCHEMA = SCHEMAS / "config.schema.yaml"
 
@@ -67,6 +68,8 @@ def check_schema(config: dict[str, Any]) -> None:
         unknown = [key for key in error.instance if key not in known]
         where = f"{place}.{unknown[0]}" if place else unknown[0]
         raise HarnessError(f"{where}: no such key; there are {', '.join(known)}")
+    if error.validator_value in ("integer", "number") and (number := as_number(error.instance)):
+        raise HarnessError(f"{place}: {error.instance!r} is text in YAML; write {number}")
     raise HarnessError(f"{place or 'config'}: {error.message}")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import json
-from typing import Annotated, Any, get_type_hints
+import math
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from uadbench.errors import HarnessError
@@ -16,17 +18,24 @@ STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_
 
 def model(cls: type) -> type[BaseModel]:
     """The pydantic model of a dataclass. A field that overrides another keeps the ranges of that one's annotation."""
-    ranges: dict[str, tuple[Any, ...]] = {}
+    types: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         hints = get_type_hints(base, include_extras=True)
         for name in inspect.get_annotations(base):
-            ranges[name] = ranges.get(name, ()) + getattr(hints[name], "__metadata__", ())
-    plain = get_type_hints(cls)
-    fields: dict[str, Any] = {
-        f.name: (Annotated[plain[f.name], *ranges[f.name]] if ranges[f.name] else plain[f.name], f.default)
-        for f in dataclasses.fields(cls)
-    }
+            types[name] = _restricted(hints[name], types.get(name, hints[name]))
+    fields: dict[str, Any] = {f.name: (types[f.name], f.default) for f in dataclasses.fields(cls)}
     return create_model(cls.__name__, __config__=STRICT, **fields)
+
+
+def _restricted(own: Any, former: Any) -> Any:
+    """The type `own` with the ranges of `former` too, also those of the items of a tuple."""
+    (plain, ranges), (other, inherited) = (
+        (hint.__origin__, hint.__metadata__) if get_origin(hint) is Annotated else (hint, ()) for hint in (own, former)
+    )
+    items, others = get_args(plain), get_args(other)
+    if get_origin(plain) is tuple and get_origin(other) is tuple and len(items) == len(others):
+        plain = tuple[tuple(map(_restricted, items, others))]  # type: ignore[misc]
+    return Annotated[plain, *inherited, *ranges] if inherited or ranges else plain
 
 
 def build(cls: type, values: dict[str, Any], where: str) -> Any:
@@ -57,8 +66,24 @@ def _message(cls: type, error: ValidationError, where: str) -> str:
         return f"{where}.{key}: the value {value} is renamed to {names[value]}"
     if first["type"] == "missing":
         return f"{where}.{key}: is missing from {value!r}"
+    if first["type"] in ("int_type", "float_type") and (number := as_number(value)):
+        return f"{where}.{key}: {value!r} is text in YAML; write {number}"
     reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must", 1).partition(", not ")[0]
     return f"{where}.{key}: {reason}, not {value!r}"
+
+
+def as_number(text: Any) -> str | None:
+    """Text that holds a number, such as 1e-4, as YAML 1.1 reads it; None for other values.
+
+    YAML 1.1 takes a number with an exponent, but without a point and a sign, for text.
+    """
+    try:
+        number = float(text) if isinstance(text, str) else math.nan
+    except ValueError:
+        return None
+    if not math.isfinite(number):
+        return None
+    return str(int(number)) if number.is_integer() else str(yaml.safe_dump(number).split()[0])
 
 
 def params_in(settings: str) -> dict[str, Any]:

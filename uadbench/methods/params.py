@@ -47,10 +47,12 @@ def _rising(interval: tuple[float, float]) -> tuple[float, float]:
 # Ranges of hyper-parameters, beside those that pydantic has: a value outside is refused before the first job starts.
 Fraction = Annotated[float, Field(ge=0, le=1)]  # also a probability
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
-Fractions = Annotated[tuple[Fraction, Fraction], AfterValidator(_rising)]  # minimum and maximum
-Lengths = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_rising)]  # minimum and maximum
+AboveZero = Annotated[float, Field(gt=0, le=1)]
+# Minimum and maximum. Anomalies of no size, or of no weight, would train a method on healthy slices alone.
+Fractions = Annotated[tuple[AboveZero, AboveZero], AfterValidator(_rising)]
+Sizes = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
+Widths = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_rising)]
 FieldOfView = Annotated[float, AfterValidator(_field_of_view)]  # mm
-Central = Annotated[float, Field(gt=0, le=1)]  # fraction of an axis
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # of the levels of a network
 Shapes = Annotated[tuple[Literal["square", "sphere", "blob"], ...], Field(min_length=1)]  # of anomalies
 
@@ -107,10 +109,10 @@ class AnomalyParams(UNetParams):
     RENAMED: ClassVar[dict[str, str]] = {"intensity": "p_intensity"}
 
     shapes: Shapes = ("square", "sphere", "blob")  # drawn with equal probability
-    size: Lengths = (10.0, 44.0)  # mm, sides of squares and diameters of spheres
-    blob: Lengths = (36.0, 72.0)  # mm, diameter of the disc that has a blob's area
+    size: Sizes = (10.0, 44.0)  # mm, sides of squares and diameters of spheres
+    blob: Sizes = (36.0, 72.0)  # mm, diameter of the disc that has a blob's area
     soften: Fraction = 0.7  # probability that a mask is smoothed towards its edge
-    softness: Lengths = (0.0, 5.0)  # mm, standard deviation of that smoothing
+    softness: Widths = (0.0, 5.0)  # mm, standard deviation of that smoothing
     tissue_only: bool = False  # restrict anomalies to voxels where the foreign patch shows brain
     mirror: Fraction = 0.5  # probability of mirroring a slice along each axis
     geometry: Fraction = 0.1  # probability of each of: rotation, scaling, elastic shifts
@@ -148,7 +150,7 @@ class InterpolationParams(TrainingParams):
     learning_rate: float = 1e-3
     widths: Channels = (16, 64, 128, 256, 256)  # channels of three to five levels; wide ResNet of depth 16, factor 4
     size: Fractions = (0.1, 0.4)  # side of the square as a fraction of the slice's longer side
-    central: Central = 0.5  # central fraction of either axis that contains the square's centre
+    central: AboveZero = 0.5  # central fraction of either axis that contains the square's centre
     factor: Fractions = (0.05, 0.95)  # weight of the foreign image
     tolerance: NonNegativeFloat = 0.0  # changes up to this are labelled 0; jemtan/FPI uses 0 for brains
     he: bool = added(True)  # He initialisation of convolutions (He et al. 2015), else torch's default
