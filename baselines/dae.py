@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.output import OutputConv2d
-from uadbench.methods.params import Channels, FieldOfView, TrainingParams, added, scoring
+from uadbench.methods.params import Channels, FieldOfView, Neighbourhood, TrainingParams, added, scoring
 from uadbench.methods.scoring.ssim import dissimilarity_map
 from uadbench.methods.seeds import Streams
 
@@ -57,13 +57,18 @@ class Params(TrainingParams):
     cells: PositiveInt = 16  # grid points of the noise along the slice's longer side
     weight_decay: NonNegativeFloat = 1e-5  # of Adam
     period: PositiveInt = 3200  # steps from the maximum learning rate to 0, and again back; 100 epochs of 32 steps
-    erosion: PositiveInt = scoring(5)  # pixels of the scaled slice, side of the square that erodes the brain; 1 = off
-    median: PositiveInt = scoring(5)  # pixels of the scaled slice, side of the in-plane median filter; 1 = off
+    erosion: Neighbourhood = scoring(5)  # pixels of the scaled slice, side of the square that erodes the brain; 1 = off
+    median: Neighbourhood = scoring(5)  # pixels of the scaled slice, side of the in-plane median filter; 1 = off
     masked: bool = added(True)  # the loss counts the brain only; UPD_study counts the whole slice
     residual: Literal["absolute", "ssim"] = added("absolute", scoring=True)  # ssim: 1 - SSIM, UPD_study
     clip: NonNegativeFloat = added(0.5)  # maximum norm of the gradient; 0: off, UPD_study
     data_range: PositiveFloat = added(255.0, scoring=True)  # data_range of that SSIM; UPD_study
     field: FieldOfView = added(240.0)  # mm, longer side of the slice that `cells` refers to; 0: of the current slice
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.widths) > 4:
+            raise ValueError(f"widths must be at most four: slices are padded to multiples of 8; not {self.widths}")
 
 
 class StandardisedConv(nn.Conv2d):

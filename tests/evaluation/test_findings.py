@@ -23,7 +23,9 @@ from uadbench.evaluation.inference import score_test_set
 from uadbench.evaluation.operating_points import RATES
 from uadbench.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from uadbench.files import read_json, write_json
-from uadbench.methods.base import Context, Method
+from uadbench.methods.base import Context, Method, SliceMethod
+from uadbench.methods.params import NoParams
+from uadbench.methods.seeds import Streams
 from uadbench.training import run
 from uadbench.training.job import train_run
 
@@ -49,6 +51,25 @@ def fill(out: Path, cohort: Path, healthy: Path | None = None, protocols=("full"
 def histograms(tiny_cohort, tmp_path_factory) -> Path:
     """The histograms of the image itself on the tiny cohort, calibrated on its validation subjects."""
     return fill(tmp_path_factory.mktemp("tested"), tiny_cohort, tiny_cohort)
+
+
+class Flat(SliceMethod):
+    """One score in each subject, as an erosion of the whole brain leaves."""
+
+    params = NoParams()
+
+    def __init__(self) -> None:
+        torch.nn.Module.__init__(self)
+
+    def score_slices(self, images: torch.Tensor, rng: Streams) -> torch.Tensor:
+        return torch.full_like(images, 0.5)
+
+
+def test_maps_that_rank_no_voxel_are_an_error(tiny_cohort, tmp_path):
+    with pytest.raises(HarnessError, match="flat on ATLAS: in each subject all voxels have the same score") as caught:
+        score_test_set(Flat(), Store.open(tiny_cohort), "t2", {**FACTS, "method": "flat"}, ["full"], 2, tmp_path, CPU)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_test_pass_writes_what_the_images_say(histograms, tiny_cohort):

@@ -94,6 +94,7 @@ def score_test_set(
     healthy: the packed training cohort, whose validation subjects set the thresholds of `findings`; without validation
     subjects, findings have no thresholds. values: labels that are lesion, and labels of voxels to ignore.
     volumes: whether `out/volumes.npz`, the volumes of the first example subject, is written too.
+    Raises HarnessError for a store without masks or subjects, and for final maps that are constant in every brain.
     """
     rows = store.rows(modality, "test")
     labels = store.labels()
@@ -107,7 +108,7 @@ def score_test_set(
     slices: list[dict[str, Any]] = []
     streams = Streams(meta["seed"], device)
     calibration = None if healthy is None else score_healthy(method, healthy, modality, meta, device)
-    collector = Collector(spacing, calibration)
+    collector, ranked = Collector(spacing, calibration), False
     read = subjects(store, modality, rows.tolist(), device)
     for subject in tqdm(read, f"{meta['method']} on {meta['task']}", len(rows), unit="volume", disable=None):
         rng = streams.child(subject.name)
@@ -125,6 +126,7 @@ def score_test_set(
                 histogram = histograms[protocol.name].setdefault(key, ScoreHistogram(key))
                 histogram.add(subject.name, region.scores(scores), region.labels)
         final = maps["final"].cpu().numpy()
+        ranked = ranked or bool(brain.any() and np.ptp(final[brain]) > 0)
         collector.add(subject.name, np.where(brain, final, 0) if values.ignored else final, truth, brain)
         if volumes and subject.row == ordered[0]:
             arrays = (subject.volume.cpu().numpy(), final, truth)
@@ -132,6 +134,11 @@ def score_test_set(
             first = example_volumes.make(subject.name, store.simulated, arrays, store.affine, reached)
         if subject.row in shown:
             slices.append(_example(method, subject, rng, maps["final"], truth))
+    if not ranked:
+        raise HarnessError(
+            f"{meta['method']} on {meta['task']}: in each subject all voxels have the same score, which ranks none; "
+            "check the parameters of its scoring, such as an erosion, and the losses of its training"
+        )
     out.mkdir(parents=True, exist_ok=True)
     for name, counted_maps in histograms.items():
         save(out / f"{name}.npz", counted_maps, {**meta, "protocol": name})

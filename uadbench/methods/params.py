@@ -38,6 +38,12 @@ def _field_of_view(side: float) -> float:
     return side
 
 
+def _odd(side: int) -> int:
+    if side % 2 == 0:
+        raise ValueError("must be odd, the side of a square around a pixel")
+    return side
+
+
 def _rising(interval: tuple[float, float]) -> tuple[float, float]:
     if interval[0] > interval[1]:
         raise ValueError("must be two rising numbers")
@@ -53,6 +59,7 @@ Fractions = Annotated[tuple[AboveZero, AboveZero], AfterValidator(_rising)]
 Sizes = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
 Widths = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_rising)]
 FieldOfView = Annotated[float, AfterValidator(_field_of_view)]  # mm
+Neighbourhood = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]  # side of a square around each pixel, pixels
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # of the levels of a network
 Shapes = Annotated[tuple[Literal["square", "sphere", "blob"], ...], Field(min_length=1)]  # of anomalies
 
