@@ -120,12 +120,12 @@ MEASURES = (
     ),
     Measure(
         "lesion_voxels", "Lesion size", "voxels",
-        "How many packed voxels the lesion should have: volume before × expansion / volume of a voxel.",
+        "Expected number of packed voxels of the lesion: volume before × expansion / volume of a voxel.",
     ),
     Measure(
         "lesion_change", "Lesion volume change", "%",
-        "Packed lesion volume, divided by the expansion of the affine registration, against the volume before: what"
-        " resampling alone changed. Where many are flagged, the packed voxels are too coarse for the lesions: lower"
+        "Packed lesion volume, divided by the expansion of the affine registration, against the volume before: the"
+        " change by resampling alone. Where many are flagged, the packed voxels are too coarse for the lesions: lower"
         " `preprocessing.spacing` rather than exclude.",
         digits=2, low=-3, high=3, needs=("lesion_voxels", 100),
     ),
