@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uadbench.methods.anomalies.filters import smoothed
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.backbones import Backbone
-from uadbench.methods.params import BackboneParams, scoring
+from uadbench.methods.params import BackboneParams, Neighbourhood, Smoothing, scoring
 from uadbench.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
 from uadbench.methods.seeds import Streams
 
@@ -43,8 +43,8 @@ class Params(BackboneParams):
     patches: PositiveInt = 16  # patches drawn from the brain of each slice; own choice
     bank: PositiveInt = 10_000  # patches in the coreset, a tenth of those collected as in the paper
     projection: PositiveInt = 128  # dimensions of the random projection for coreset selection
-    neighbourhood: PositiveInt = 3  # side of the squares over which features are averaged
-    smoothing: NonNegativeFloat = scoring(4.0)  # voxels of the scaled slice, standard deviation of the filter; 0 = off
+    neighbourhood: Neighbourhood = 3  # side of the squares over which features are averaged
+    smoothing: Smoothing = scoring(4.0)  # voxels of the scaled slice, standard deviation of the filter; 0 = off
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -123,6 +123,8 @@ def test_a_field_of_a_former_name_is_no_mistake():
         ("disyre", {"size": [0, 44]}, r"size\.0: must be greater than 0, not 0"),  # no anomaly at all
         ("pii", {"factor": [0, 0]}, r"factor\.0: must be greater than 0, not 0"),
         ("dae", {"erosion": 4}, "erosion: must be odd, the side of a square around a pixel, not 4"),
+        ("patchcore", {"neighbourhood": 2}, "neighbourhood: must be odd"),
+        ("rd", {"smoothing": 1000}, "smoothing: must be less than or equal to 100, not 1000"),
         ("dae", {"median": 33}, "median: must be less than or equal to 31, not 33"),
         ("dae", {"widths": [4, 4, 4, 4, 4]}, r"params\.dae: widths must be at most four"),
         ("dae", {"learning_rate": "1e-4"}, "learning_rate: '1e-4' is text in YAML; write 0.0001"),

@@ -59,6 +59,7 @@ Fractions = Annotated[tuple[AboveZero, AboveZero], AfterValidator(_rising)]
 Sizes = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
 Widths = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_rising)]
 FieldOfView = Annotated[float, AfterValidator(_field_of_view)]  # mm
+Smoothing = Annotated[float, Field(ge=0, le=100)]  # standard deviation of a Gaussian, pixels; 0 = off
 Neighbourhood = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]  # side of a square around each pixel, pixels
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # of the levels of a network
 Shapes = Annotated[tuple[Literal["square", "sphere", "blob"], ...], Field(min_length=1)]  # of anomalies
