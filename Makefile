@@ -15,6 +15,7 @@ help: ## print this list
 demo: setup ## run the whole study on a simulated cohort; goes on where it was interrupted
 	$(BIN)/snakemake --cores all
 
+# With bytecode, since a hundred processes of the tests import the library.
 test: setup ## run the tests
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(ALLOCATION) $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 

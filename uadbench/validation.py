@@ -22,7 +22,7 @@ def model(cls: type) -> type[BaseModel]:
     for base in reversed(cls.__mro__):
         hints = get_type_hints(base, include_extras=True)
         for name in inspect.get_annotations(base):
-            types[name] = _restricted(hints[name], types.get(name, hints[name]))
+            types[name] = _restricted(hints[name], types[name]) if name in types else hints[name]
     fields: dict[str, Any] = {f.name: (types[f.name], f.default) for f in dataclasses.fields(cls)}
     return create_model(cls.__name__, __config__=STRICT, **fields)
 
@@ -73,9 +73,9 @@ def _message(cls: type, error: ValidationError, where: str) -> str:
 
 
 def as_number(text: Any) -> str | None:
-    """Text that holds a number, such as 1e-4, as YAML 1.1 reads it; None for other values.
+    """The spelling that YAML 1.1 reads as the number in a text such as 1e-4; None for other values.
 
-    YAML 1.1 takes a number with an exponent, but without a point and a sign, for text.
+    YAML 1.1 reads a number with an exponent as text where it lacks the point or the exponent's sign.
     """
     try:
         number = float(text) if isinstance(text, str) else math.nan
