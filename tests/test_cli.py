@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from uadbench import cli
 from uadbench.errors import HarnessError
 from uadbench.files import atomic
-from uadbench.validation import params_in
+from uadbench.method_settings import parse
 
 
 @pytest.fixture
@@ -84,9 +84,9 @@ def test_numbers_have_the_bounds_of_the_config(wrong):
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"params": 3}', '"params"'])
 def test_settings_that_are_no_mapping_are_named(text):
     with pytest.raises(HarnessError, match=r"--settings .*; give a mapping"):
-        params_in(text)
-    assert params_in('{"revision": 1, "params": {"steps": 3}}') == {"steps": 3}
-    assert params_in("{}") == {}
+        parse(text)
+    assert parse('{"revision": 1, "params": {"steps": 3}}') == {"steps": 3}
+    assert parse("{}") == {}
 
 
 def test_errors_of_the_program_keep_their_traceback(monkeypatch):

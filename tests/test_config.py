@@ -110,16 +110,16 @@ def test_defaults_are_the_whole_study(default):
 
 def test_scoring_parameters_do_not_retrain(default):
     before, after = Experiment(default), Experiment(changed(default, params__disyre__step_size=50))
-    assert before.training_settings("disyre", "t1") == after.training_settings("disyre", "t1")
-    assert before.scoring_settings("disyre", "t1", 1) != after.scoring_settings("disyre", "t1", 1)
+    assert before.settings("disyre", "t1").training == after.settings("disyre", "t1").training
+    assert before.settings("disyre", "t1", 1).scoring != after.settings("disyre", "t1", 1).scoring
     longer = Experiment(changed(default, params__disyre__steps=9))
-    assert before.training_settings("disyre", "t1") != longer.training_settings("disyre", "t1")
-    assert before.training_settings("dae", "t1") == longer.training_settings("dae", "t1")
+    assert before.settings("disyre", "t1").training != longer.settings("disyre", "t1").training
+    assert before.settings("dae", "t1").training == longer.settings("dae", "t1").training
 
 
 def test_a_curve_is_scored_for_its_seeds_alone(default):
     def times(experiment, seed):
-        params = json.loads(experiment.scoring_settings("disyre", "t1", seed))["params"]
+        params = json.loads(experiment.settings("disyre", "t1", seed).scoring)["params"]
         return params["times"], params["curve_times"]
 
     first = Experiment(default)
@@ -128,7 +128,7 @@ def test_a_curve_is_scored_for_its_seeds_alone(default):
     assert [times(first, seed) for seed in (2, 3, 4)] == [(table, [])] * 3
     chosen = Experiment(changed(default, evaluation__curve_seeds=[2, 4]))
     assert [bool(times(chosen, seed)[1]) for seed in (1, 2, 3, 4)] == [False, True, False, True]
-    assert first.training_settings("disyre", "t1") == chosen.training_settings("disyre", "t1")
+    assert first.settings("disyre", "t1").training == chosen.settings("disyre", "t1").training
 
 
 def test_variants_that_only_score_otherwise_share_a_run(default):
@@ -146,8 +146,8 @@ def test_variants_that_only_score_otherwise_share_a_run(default):
 
 def test_parameters_of_one_modality(default):
     experiment = Experiment(changed(default, params__dae__t2={"steps": 77}))
-    assert experiment.params("dae", "t2")["steps"] == 77
-    assert experiment.params("dae", "t1")["steps"] == default["params"]["dae"]["steps"]
+    assert experiment.settings("dae", "t2").values["steps"] == 77
+    assert experiment.settings("dae", "t1").values["steps"] == default["params"]["dae"]["steps"]
 
 
 def test_overlays_merge_mappings_and_replace_lists(tmp_path):
@@ -218,7 +218,7 @@ def test_every_variant_has_demo_sizes_too():
     experiment = Experiment({**config, "methods": registry.every()})
     for method in registry.every():
         if method != "ddpm":  # not in the config's methods: it learns nothing in so few
-            assert experiment.params(method, "t1").get("steps", 0) <= 1500, method
+            assert experiment.settings(method, "t1").values.get("steps", 0) <= 1500, method
 
 
 def documented() -> list[dict]:

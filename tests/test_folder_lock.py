@@ -12,6 +12,7 @@ import torch
 
 from uadbench import folder_lock
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = "import sys; from uadbench import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
@@ -62,8 +63,8 @@ def test_a_training_holds_its_run(tiny_cohort, holder, tmp_path):
     from uadbench.training.job import train_run
 
     with pytest.raises(HarnessError, match="trains this run"):
-        train_run("random", {}, "t1", 1, tiny_cohort, tmp_path / "demo", torch.device("cpu"))
-    train_run("random", {}, "t1", 1, tiny_cohort, tmp_path / "other", torch.device("cpu"))
+        train_run(resolve("random", "t1"), 1, tiny_cohort, tmp_path / "demo", torch.device("cpu"))
+    train_run(resolve("random", "t1"), 1, tiny_cohort, tmp_path / "other", torch.device("cpu"))
 
 
 def test_a_killed_holder_leaves_no_lock(holder, tmp_path):

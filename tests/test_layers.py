@@ -14,6 +14,7 @@ LAYERS = (
     ("config_files", "csv_files", "device", "precision", "viewer"),
     ("data", "methods"),
     ("registry",),
+    ("method_settings",),
     ("training",),
     ("evaluation",),
     ("paper",),

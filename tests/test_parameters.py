@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 
 from uadbench import parameters, registry, validation
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.methods.params import AnomalyParams
 
 SCHEMA = "uadbench/schemas/config.schema.json"
@@ -89,7 +90,7 @@ def test_comments_come_from_the_class_that_declares_and_from_those_above_it():
 )
 def test_former_names_are_refused_with_the_present_one(method, values, message):
     with pytest.raises(HarnessError, match=message):
-        registry.params(method, values, "t1")
+        resolve(method, "t1", {method: values})
 
 
 def test_a_field_of_a_former_name_is_no_mistake():
@@ -102,7 +103,7 @@ def test_a_field_of_a_former_name_is_no_mistake():
     assert validation.build(Mine, {"intensity": 0.25}, "params.mine").intensity == 0.25
     assert validation.upgraded(Mine, {"intensity": 0.25}) == {"intensity": 0.25}
     with pytest.raises(HarnessError, match=r"params\.mood22\.step: no such parameter"):
-        registry.params("mood22", {"step": 25}, "t1")
+        resolve("mood22", "t1", {"mood22": {"step": 25}})
 
 
 @pytest.mark.parametrize(
@@ -135,18 +136,18 @@ def test_a_field_of_a_former_name_is_no_mistake():
 )
 def test_values_out_of_range_are_refused_in_one_line(method, values, message):
     with pytest.raises(HarnessError, match=message) as caught:
-        registry.params(method, values, "t1")
+        resolve(method, "t1", {method: values})
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("method", registry.every())
 def test_no_hyper_parameter_may_be_negative(method):
-    for name, value in asdict(registry.params(method, {}, "t1")).items():
+    for name, value in asdict(resolve(method, "t1").params).items():
         numbers = value if isinstance(value, tuple) else (value,)
         if numbers and all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers):
             negative = [-number or -1 for number in numbers]
             with pytest.raises(HarnessError, match=rf"\b{name}\b"):
-                registry.params(method, {name: negative if isinstance(value, tuple) else negative[0]}, "t1")
+                resolve(method, "t1", {method: {name: negative if isinstance(value, tuple) else negative[0]}})
 
 
 @pytest.mark.parametrize("number", ["1e-4", "2e-7", "1e5", "-3e2", "0.1", "7"])
@@ -160,7 +161,7 @@ def test_other_text_is_no_number(text):
 
 
 def test_whole_numbers_and_lists_are_taken_as_floats_and_tuples():
-    params = registry.params("disyre", {"size": [10, 44], "soften": 1}, "t1")
+    params = resolve("disyre", "t1", {"disyre": {"size": [10, 44], "soften": 1}}).params
     assert (params.size, params.soften) == ((10.0, 44.0), 1.0)
     assert [type(value) for value in (*params.size, params.soften)] == [float] * 3
 

@@ -16,7 +16,15 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
+
+from uadbench.data.preprocessing.settings import settings
+from uadbench.data.preprocessing.transform import prepare_scan
+from uadbench.evaluation.histogram import load
+from uadbench.evaluation.inference import final_map
+from uadbench.methods.seeds import Streams
+from uadbench.training.run import load as load_run
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -42,7 +50,7 @@ TINY = {
     "params": {
         "disyre": {
             **{"steps": 20, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 9},
-            **{"residual": True, "times": [50, 100], "curve_times": [25], "step_sizes": [25, 50]},
+            **{"residual": True, "times": [50, 100], "curve_times": [25], "step_size": 50, "step_sizes": [25, 50]},
         }
     },
     "evaluation": {"resamples": 100, "examples": 2},
@@ -195,6 +203,21 @@ def test_the_readme_scores_a_scan(finished):
     assert values.max() > 0
     assert values.min() >= 0
     assert (values[np.asarray(image.dataobj) > np.percentile(image.dataobj, 75)] > 0).mean() > 0.3
+
+
+def test_a_scan_is_scored_as_the_study_scored_it(finished):
+    """Not with the defaults of the method's file: the study's step size is another one."""
+    scan = min((finished / "data" / "raw" / "atlas").rglob("*T1w.nii.gz"))
+    method, about = load_run(finished / "training" / "disyre" / "t1" / "seed-1")
+    volume, _ = prepare_scan(scan, settings(about["preprocessing"]), "t1")
+    tensor = torch.from_numpy(volume.astype(np.float16).astype(np.float32))
+    tested = load(finished / "evaluation" / "disyre" / "ATLAS" / "seed-1" / "full.npz")[0]["final"]
+    subject = next(name for name in tested.subjects if name in scan.as_posix())
+    score = final_map(method, tensor, Streams(1, "cpu").child(subject), "disyre").numpy()
+    inside = volume > 0
+    for threshold in np.quantile(score[inside], [0.5, 0.9, 0.99, 0.999]):
+        counted = sum(side[tested.subjects.index(subject)] for side in tested.at_least(np.array([threshold])))
+        assert counted == pytest.approx(np.count_nonzero(score[inside] >= threshold), rel=0.02)
 
 
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):

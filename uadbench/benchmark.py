@@ -6,7 +6,6 @@ import resource
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,9 +14,9 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from uadbench import device as devices
-from uadbench import registry
 from uadbench.evaluation.histogram import ScoreHistogram
 from uadbench.evaluation.inference import countable, final_map, ready, score_volume
+from uadbench.method_settings import Settings
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams, seed_everything
 from uadbench.precision import Precision
@@ -31,20 +30,20 @@ PRODUCT = {"cuda": 8192, "cpu": 2048}  # side of the square matrices of `_produc
 
 
 def measure(
-    name: str, overrides: dict[str, Any], spacing: float, subjects: int, steps: int, slices: int, device: torch.device
+    settings: Settings, spacing: float, subjects: int, steps: int, slices: int, device: torch.device
 ) -> dict[str, Any]:
-    """Train and score `name` on volumes of noise; returns settings, rates per second, work and memory.
+    """Train and score a method on volumes of noise; returns settings, rates per second, work and memory.
 
     Rates of scored volumes are those of `slices` slices, divided by the number of slices of a volume.
     `tflop_per_step` counts the products of a training step, forward and backward. `share_of_peak` divides the achieved
     TFLOP/s by those of one large matrix product in the same number format on the same device.
     """
-    params = asdict(registry.params(name, overrides, "t1"))
+    name, params = settings.method, settings.values
     width, height, depth = (max(8, round(side / spacing)) for side in BRAIN_MM)
     generator = np.random.default_rng(0)
     volumes = (0.05 + 0.9 * generator.random((subjects, depth, height, width), np.float32)).astype(np.float16)
     seed_everything(0)
-    method = run.build(name, params, Context("t1", spacing))
+    method = run.build(name, params, Context(settings.modality, spacing))
     precise = Precision(device, method.float16)
     rates, work = _trained(method, volumes, steps, precise)
     ready(run.freeze(method), device)

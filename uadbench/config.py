@@ -15,7 +15,7 @@ from uadbench.data.index import release, splits
 from uadbench.data.preprocessing import settings as preprocessing
 from uadbench.errors import HarnessError
 from uadbench.evaluation.protocols import PROTOCOLS
-from uadbench.methods.params import scoring_key, training_key, without_curves
+from uadbench.method_settings import Settings, resolve
 from uadbench.modalities import NAMES
 from uadbench.paper import catalogue as paper
 
@@ -58,7 +58,7 @@ class Experiment:
         self.train: str = self.config["train"]
         self.chunks: int = self.config["chunks"]
         self.simulated: dict[str, Any] = self.config.get("simulate") or {}
-        self._known: dict[tuple[str, str], Any] = {}  # cached hyper-parameters by method and modality
+        self._known: dict[tuple[str, str], Settings] = {}  # cached hyper-parameters by method and modality
         self.config["preprocessing"] = filled_in(self.config["preprocessing"], "template")
         self._check_datasets()
         self._check_methods()
@@ -97,28 +97,17 @@ class Experiment:
         deciding = {key: value for key, value in self.config.items() if key not in other}
         return json.dumps(deciding, sort_keys=True)
 
-    def params(self, method: str, modality: str) -> dict[str, Any]:
-        """All hyper-parameters of a method on a modality."""
-        return asdict(self._params(method, modality))
-
-    def training_settings(self, method: str, modality: str) -> str:
-        """Settings that determine a run's weights, except seed and data, as sorted JSON: a change of them retrains."""
-        params = self._params(method, modality)
-        about = {"revision": registry.describe(method).revision, "params": training_key(params)}
-        return json.dumps(about, sort_keys=True)
-
-    def scoring_settings(self, method: str, modality: str, seed: int) -> str:
-        """Settings that determine the scores of a seed's trained run, as sorted JSON: a change of them rescores."""
-        params = self._params(method, modality)
-        if seed not in self.curve_seeds:
-            params = without_curves(params)
-        about = {"revision": registry.describe(method).revision, "params": scoring_key(params)}
-        return json.dumps(about, sort_keys=True)
+    def settings(self, method: str, modality: str, seed: int | None = None) -> Settings:
+        """All hyper-parameters of a method on a modality; with `seed` those that this seed's runs are scored with."""
+        if (method, modality) not in self._known:
+            self._known[method, modality] = resolve(method, modality, self.config["params"])
+        settings = self._known[method, modality]
+        return settings if seed is None or seed in self.curve_seeds else settings.without_curves()
 
     def trained_as(self, method: str, modality: str) -> str:
         """Method whose run of the same seed is scored: the baseline of a variant that differs only in scoring."""
         base = registry.base(method)
-        same = self.training_settings(base, modality) == self.training_settings(method, modality)
+        same = self.settings(base, modality).training == self.settings(method, modality).training
         return base if same else method
 
     def preprocessing_settings(self) -> str:
@@ -176,7 +165,7 @@ class Experiment:
     def _check_methods(self) -> None:
         for method in self.methods:
             for modality in self.modalities:
-                self.params(method, modality)
+                self.settings(method, modality)
         trained = {self.trained_as(method, modality) for method in self.methods for modality in self.modalities}
         for method in self.methods:
             required = registry.describe(method).requires
@@ -185,16 +174,6 @@ class Experiment:
         for method in self.config["params"]:
             if method not in registry.every():
                 raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.every())}")
-
-    def _params(self, method: str, modality: str) -> Any:
-        """Hyper-parameters; those that a variant does not set default to the config's values for its baseline."""
-        if (method, modality) not in self._known:
-            given, base = self.config["params"], registry.base(method)
-            common = registry.of_modality(given.get(base, {}), modality, f"params.{base}") if base != method else {}
-            own = registry.of_modality(given.get(method, {}), modality, f"params.{method}")
-            made = registry.params(method, {**common, **registry.describe(method).params, **own}, modality)
-            self._known[method, modality] = made
-        return self._known[method, modality]
 
     def _check_preprocessing(self) -> None:
         template = self.template

@@ -11,13 +11,12 @@ from __future__ import annotations
 import ast
 import sys
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uadbench import validation
 from uadbench.errors import HarnessError
 from uadbench.methods.params import NoParams
-from uadbench.modalities import NAMES
 from uadbench.plugins import Plugins, syntax_tree
 
 BASELINES = Plugins("method", "uadbench.baselines", place="baselines")
@@ -64,8 +63,12 @@ def base(name: str) -> str:
     return name.partition("-")[0]
 
 
-def describe(name: str) -> Description:
-    """Read a baseline's declarations. Raises HarnessError for an unknown baseline or an invalid declaration."""
+def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None) -> Description:
+    """Read a baseline's declarations.
+
+    variants: further variants by their full names, each with its hyper-parameters and maybe a `title`.
+    Raises HarnessError for an unknown baseline or variant, or an invalid declaration.
+    """
     path = BASELINES.path(base(name))
     variant = name.partition("-")[2]
     declared = BASELINES.literals(base(name))
@@ -74,11 +77,18 @@ def describe(name: str) -> Description:
     family = declared.get("FAMILY", "control")
     if family not in FAMILIES:
         raise HarnessError(f"{path}: FAMILY {family!r} is unknown; there are {', '.join(FAMILIES)}")
-    variants = declared.get("VARIANTS", {})
-    if "-" in name and variant not in variants:
-        known = ", ".join(variants) or "none"
-        raise HarnessError(f"method {name!r}: {path} has no variant {variant!r}; it has {known}")
-    own = variants.get(variant, {})
+    own, listed = {}, declared.get("VARIANTS", {})
+    if variants and name in variants:
+        params = dict(variants[name])
+        own = {"title": params.pop("title", f"{declared.get('TITLE', base(name))} ({variant})"), "params": params}
+    elif "-" in name:
+        if variant not in listed:
+            known = ", ".join(listed) or "none"
+            raise HarnessError(
+                f"method {name!r}: {path} has no variant {variant!r}; it has {known}; variants: {{{name}: {{…}}}} in a "
+                "config defines one"
+            )
+        own = listed[variant]
     return Description(
         name=name,
         title=own.get("title", declared.get("TITLE", name)),
@@ -88,7 +98,7 @@ def describe(name: str) -> Description:
         revision=declared["REVISION"],
         requires=declared.get("REQUIRES"),
         small=declared.get("SMALL", {}),
-        variants=tuple(variants),
+        variants=tuple(listed),
         params=own.get("params", {}),
     )
 
@@ -115,28 +125,6 @@ def params_class(name: str) -> type:
             body.append(node)
     exec(compile(ast.Module(body=body, type_ignores=[]), str(path), "exec"), module.__dict__)
     return getattr(module, "Params", NoParams)
-
-
-def params(name: str, overrides: dict[str, Any], modality: str, where: str = "params") -> Any:
-    """The hyper-parameters of a method for one modality.
-
-    `overrides` maps names to values; entries under a modality (`t1`, `t2`, …) take precedence over the others. Defaults
-    per modality come from `Params.MODALITY`, a mapping of modality to values. Values of a variant override them.
-    Raises HarnessError naming the key.
-    """
-    cls = params_class(name)
-    declared = (getattr(cls, "MODALITY", {}).get(modality, {}), describe(name).params)
-    values = {**declared[0], **declared[1], **of_modality(overrides, modality, f"{where}.{name}")}
-    return validation.build(cls, values, f"{where}.{name}")
-
-
-def of_modality(overrides: dict[str, Any], modality: str, where: str) -> dict[str, Any]:
-    """Overrides for one modality: those under its name take precedence. Raises HarnessError for a non-mapping."""
-    common = {key: value for key, value in overrides.items() if key not in NAMES}
-    own = overrides.get(modality) or {}
-    if not isinstance(own, dict):
-        raise HarnessError(f"{where}.{modality}: must be a mapping of parameters, not {own!r}")
-    return {**common, **own}
 
 
 def load(name: str) -> types.ModuleType:

@@ -86,22 +86,6 @@ def as_number(text: Any) -> str | None:
     return str(int(number)) if number.is_integer() else str(yaml.safe_dump(number).split()[0])
 
 
-def params_in(settings: str) -> dict[str, Any]:
-    """The mapping `params` of the option `--settings`, empty without one.
-
-    Raises HarnessError for a text that is no JSON, and for a value that is no mapping.
-    """
-    remedy = 'give a mapping such as {"params": {"steps": 100}}'
-    try:
-        values = json.loads(settings)
-    except ValueError as error:
-        raise HarnessError(f"--settings {settings!r}: no JSON ({error}); {remedy}") from None
-    params = values.get("params", {}) if isinstance(values, dict) else None
-    if not isinstance(params, dict):
-        raise HarnessError(f"--settings {settings!r}: no mapping of hyper-parameters; {remedy}")
-    return params
-
-
 def upgraded(cls: type, values: dict[str, Any]) -> dict[str, Any]:
     """Values stored by an earlier version, with former names of parameters and values replaced."""
     known = {field.name for field in dataclasses.fields(cls)}

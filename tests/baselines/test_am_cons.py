@@ -10,6 +10,7 @@ from scipy.stats import entropy as reference
 
 from uadbench import registry
 from uadbench.baselines import am_cons
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Batch, Context
 from uadbench.methods.seeds import Streams
 
@@ -18,7 +19,7 @@ def small(name: str = "am_cons", **values) -> am_cons.Baseline:
     torch.manual_seed(0)
     about = registry.describe(name)
     return am_cons.Baseline(
-        registry.params("am_cons", {**about.small, **about.params, **values}, "t1"), Context("t1", 4.0)
+        resolve("am_cons", "t1", {"am_cons": {**about.small, **about.params, **values}}).params, Context("t1", 4.0)
     )
 
 
@@ -70,7 +71,7 @@ def test_entropy_enters_the_loss_with_its_sign(name, sign):
 
 def test_networks_have_the_size_of_upd_study():
     """46.8 million, of which a dense layer of 32768 x 1024 is unused here; and 1.57 million."""
-    method = am_cons.Baseline(registry.params("am_cons", {}, "t1"), Context("t1", 1.0))
+    method = am_cons.Baseline(resolve("am_cons", "t1").params, Context("t1", 1.0))
     sizes = [sum(p.numel() for p in network.parameters()) for network in (method.encoder, method.decoder)]
     assert (sizes[0] + 32768 * 1024 + 1024) / 1e6 == pytest.approx(46.8, abs=0.05)
     assert sizes[1] / 1e6 == pytest.approx(1.57, abs=0.005)

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from uadbench import registry
 from uadbench.baselines import dae
 from uadbench.data.store import Store
+from uadbench.method_settings import resolve
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
@@ -19,13 +20,13 @@ from uadbench.training.sampler import SliceSampler
 
 def method(name: str):
     torch.manual_seed(0)
-    params = registry.params(name, registry.describe(name).small, "t1")
+    params = resolve(name, "t1", {name: registry.describe(name).small}).params
     return run.freeze(run.build(name, vars(params), Context("t1", 4.0)))
 
 
 def test_variant_trains_shorter():
-    assert registry.params("dae-upd", {}, "t1").steps == 10_000
-    assert registry.params("dae", {}, "t1").steps == 67_200
+    assert resolve("dae-upd", "t1").params.steps == 10_000
+    assert resolve("dae", "t1").params.steps == 67_200
 
 
 def test_map_is_the_ssim_that_upd_study_computes(tiny_cohort):
@@ -67,7 +68,7 @@ def test_cells_keep_their_length(monkeypatch):
         volumes = np.ones((2, 3, round(180 / spacing), 16), np.float16)
         drawn = SliceSampler(volumes, np.arange(2)).batch(2, Streams(1), patch, resize=True)
         for name in ("dae", "dae-upd"):
-            params = registry.params(name, {**registry.describe(name).small, "cells": 16}, "t1")
+            params = resolve(name, "t1", {name: {**registry.describe(name).small, "cells": 16}}).params
             run.build(name, vars(params), Context("t1", spacing)).loss(drawn)
     assert asked[::2] == pytest.approx([12.0, 12.0], rel=0.08)  # slices are padded to multiples of 8 pixels
     assert asked[1::2] == [16.0, 16.0]

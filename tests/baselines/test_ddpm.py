@@ -8,13 +8,14 @@ import torch
 
 from uadbench import registry
 from uadbench.baselines import anoddpm, ddpm
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
 
 
 def small(name: str, **values):
     torch.manual_seed(0)
-    params = registry.params(name, {**registry.describe(name).small, **values}, "t1")
+    params = resolve(name, "t1", {name: {**registry.describe(name).small, **values}}).params
     return registry.load(name).Baseline(params, Context("t1", 4.0)).eval()
 
 
@@ -95,4 +96,4 @@ def test_noises_are_what_they_are_called():
 
 def test_anoddpm_is_ddpm_with_another_noise():
     assert issubclass(anoddpm.Baseline, ddpm.Baseline)
-    assert registry.params("anoddpm", {}, "t1").start == 250
+    assert resolve("anoddpm", "t1").params.start == 250

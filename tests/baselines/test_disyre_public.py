@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from uadbench import registry
+from uadbench.method_settings import resolve
 from uadbench.methods.anomalies.corruption import alpha_schedule
 from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.base import Context
@@ -21,7 +22,7 @@ from uadbench.training import run
 
 def method(name: str = "disyre", **overrides):
     torch.manual_seed(0)
-    params = registry.params(name, {**registry.describe("disyre").small, **overrides}, "t1")
+    params = resolve(name, "t1", {name: {**registry.describe("disyre").small, **overrides}}).params
     return run.freeze(run.build(name, vars(params), Context("t1", 4.0)))
 
 
@@ -140,10 +141,10 @@ def test_learning_rate_rises_linearly_and_falls_along_a_cosine():
 
 
 def test_new_parameters_at_their_defaults_leave_settings_as_they_were():
-    plain = registry.params("disyre", {}, "t1")
+    plain = resolve("disyre", "t1").params
     assert not {"alpha", "update", "overlap", "margin", "attention_only"} & set(scoring_key(plain))
     assert set(scoring_key(plain)) > {"steps", "T", "step_size", "softness"}
-    changed = registry.params("disyre", {"update": "cold", "margin": 3.0}, "t1")
+    changed = resolve("disyre", "t1", {"disyre": {"update": "cold", "margin": 3.0}}).params
     assert scoring_key(changed)["update"] == "cold"
     assert training_key(changed)["margin"] == 3.0
     assert "update" not in training_key(changed)

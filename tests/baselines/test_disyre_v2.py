@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from uadbench import registry
 from uadbench.baselines import disyre_v2
 from uadbench.data.store import Store
+from uadbench.method_settings import resolve
 from uadbench.methods.anomalies.intensity import intensity_bias, matched
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
@@ -113,7 +114,7 @@ def test_the_score_is_weighed_by_the_share_of_brain():
     ours, bare = (m.score(volume, Streams(0))["final"] for m in (weighed, plain))
     torch.testing.assert_close(ours[0], bare[0] * 0.25)
     torch.testing.assert_close(ours[1], bare[1] * 0.5)
-    assert registry.params("disyre_v2", {}, "t1").overlap == 0.75
+    assert resolve("disyre_v2", "t1").params.overlap == 0.75
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from uadbench import registry
 from uadbench.baselines import f_anogan
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Batch, Context
 from uadbench.methods.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
 from uadbench.methods.seeds import Streams
@@ -25,7 +26,7 @@ UPD = registry.describe("f_anogan-upd").params
 
 def small(**values) -> f_anogan.Baseline:
     torch.manual_seed(0)
-    params = registry.params("f_anogan", {**registry.describe("f_anogan").small, **values}, "t1")
+    params = resolve("f_anogan", "t1", {"f_anogan": {**registry.describe("f_anogan").small, **values}}).params
     return f_anogan.Baseline(params, Context("t1", 4.0))
 
 
@@ -110,7 +111,7 @@ def test_order_of_a_block_on_the_way_down(kernel):
 def test_published_values_and_those_of_upd_study():
     """Schlegl et al.: five updates of the critic, 1e-4, 50,000 steps of the encoder, 3 x 3, tanh."""
     published, upd = small(steps=4), small(**UPD)
-    params = registry.params("f_anogan", {}, "t1")
+    params = resolve("f_anogan", "t1").params
     assert (params.critic_updates, params.learning_rate, params.encoder_steps) == (5, 1e-4, 50_000)
     assert [type(method.generator[-1]) for method in (published, upd)] == [nn.Tanh, nn.Sigmoid]
     kernels = [method.critic.features[1].conv_out.kernel_size for method in (published, upd)]
@@ -160,7 +161,7 @@ def test_networks_have_the_size_of_upd_study():
 @pytest.mark.parametrize("patch", [32, 40, 48])
 def test_networks_fit_any_patch(patch):
     method = f_anogan.Baseline(
-        registry.params("f_anogan", {"patch": patch, "width": 4, "latent": 8}, "t1"), Context("t1", 4.0)
+        resolve("f_anogan", "t1", {"f_anogan": {"patch": patch, "width": 4, "latent": 8}}).params, Context("t1", 4.0)
     )
     assert method.side >= patch
     images = torch.rand((2, 1, method.side, method.side))
@@ -211,4 +212,4 @@ def test_encoder_loss_by_hand():
 def test_values_without_a_meaning_are_refused(wrong):
     (key,) = wrong
     with pytest.raises(HarnessError, match=key):
-        registry.params("f_anogan", wrong, "t1")
+        resolve("f_anogan", "t1", {"f_anogan": wrong})

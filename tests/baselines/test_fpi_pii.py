@@ -8,6 +8,7 @@ import torch
 
 from uadbench import registry
 from uadbench.data.store import Store
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.interpolation import square_masks, weight_label
 from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
@@ -65,7 +66,7 @@ def test_squares_keep_their_length(spacing, patch):
     volumes = np.ones((2, 4, side, side), np.float16)
     drawn = SliceSampler(volumes, np.arange(2)).batch(400, Streams(3), patch, resize=True)
     for name, longest in (("fpi", 0.4 * 240), ("pii-upd", 0.4 * drawn.images.shape[-1] * drawn.pixel * spacing)):
-        params = registry.params(name, {**registry.describe(name).small, "patch": patch}, "t1")
+        params = resolve(name, "t1", {name: {**registry.describe(name).small, "patch": patch}}).params
         built = run.build(name, vars(params), Context("t1", spacing))
         built.blend = lambda host, foreign, mask, alpha: host + mask
         changed = built.sample(drawn)[0][:, 0] > 1.5

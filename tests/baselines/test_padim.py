@@ -10,6 +10,7 @@ from scipy.spatial.distance import mahalanobis
 from uadbench import registry
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
 from uadbench.training import run
@@ -74,7 +75,15 @@ def test_a_seed_draws_its_channels():
 
 
 def test_lesions_score_higher_than_healthy_brain(tiny_cohort, tmp_path):
-    train_run("padim", SMALL | {"steps": 20}, "t1", 1, tiny_cohort, tmp_path, CPU, None, LoopConfig(validation=1))
+    train_run(
+        resolve("padim", "t1", {"padim": SMALL | {"steps": 20}}),
+        1,
+        tiny_cohort,
+        tmp_path,
+        CPU,
+        None,
+        LoopConfig(validation=1),
+    )
     method, _ = run.load(tmp_path)
     assert method.total.numel() == method.products.numel() == 0
     store = Store.open(tiny_cohort)

@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from uadbench import registry
 from uadbench.data.store import Store
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
 from uadbench.methods.seeds import Streams
@@ -62,7 +63,15 @@ def test_projection_keeps_distances_nearly():
 
 def test_the_bank_is_made_of_features_of_brain_and_healthy_slices_score_low(tiny_cohort, tmp_path):
     small = {**registry.describe("patchcore").small, "smoothing": 0.0, "steps": 16, "bank": 200}
-    train_run("patchcore", small, "t1", 1, tiny_cohort, tmp_path, torch.device("cpu"), None, LoopConfig(validation=1))
+    train_run(
+        resolve("patchcore", "t1", {"patchcore": small}),
+        1,
+        tiny_cohort,
+        tmp_path,
+        torch.device("cpu"),
+        None,
+        LoopConfig(validation=1),
+    )
     method, _ = run.load(tmp_path)
     assert len(method.bank.vectors.unique(dim=0)) == 200
     assert len(method.pool) == 0

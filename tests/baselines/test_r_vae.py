@@ -12,6 +12,7 @@ from torch.distributions import Normal, kl_divergence
 from uadbench import registry
 from uadbench.baselines import r_vae, vae
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
 from uadbench.training.run import freeze
@@ -19,8 +20,8 @@ from uadbench.training.run import freeze
 
 def restorer(**values) -> r_vae.Baseline:
     torch.manual_seed(0)
-    prior = vae.Baseline(registry.params("vae", registry.describe("vae").small, "t1"), Context("t1", 4.0))
-    return r_vae.Baseline(registry.params("r_vae", values, "t1"), Context("t1", 4.0, freeze(prior)))
+    prior = vae.Baseline(resolve("vae", "t1", {"vae": registry.describe("vae").small}).params, Context("t1", 4.0))
+    return r_vae.Baseline(resolve("r_vae", "t1", {"r_vae": values}).params, Context("t1", 4.0, freeze(prior)))
 
 
 def images(count: int = 5) -> torch.Tensor:
@@ -168,4 +169,4 @@ def test_upd_divides_the_gradient_by_its_batch():
 def test_values_without_a_meaning_are_refused(wrong):
     (key,) = wrong
     with pytest.raises(HarnessError, match=key):
-        registry.params("r_vae", wrong, "t1")
+        resolve("r_vae", "t1", {"r_vae": wrong})

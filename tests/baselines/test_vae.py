@@ -9,13 +9,14 @@ from torch.distributions import kl_divergence as reference
 
 from uadbench import registry
 from uadbench.baselines import vae
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
 
 
 def small(**values) -> vae.Baseline:
     torch.manual_seed(0)
-    params = registry.params("vae", {**registry.describe("vae").small, **values}, "t1")
+    params = resolve("vae", "t1", {"vae": {**registry.describe("vae").small, **values}}).params
     method = vae.Baseline(params, Context("t1", 4.0)).eval()
     for module in method.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -45,7 +46,7 @@ def test_elbo_by_hand():
 
 @pytest.mark.parametrize(("modality", "millions"), [("t1", 13.12), ("t2", 3.27)])
 def test_networks_have_the_size_of_upd_study(modality, millions):
-    method = vae.Baseline(registry.params("vae", {}, modality), Context(modality, 1.0))
+    method = vae.Baseline(resolve("vae", modality).params, Context(modality, 1.0))
     assert sum(p.numel() for p in method.parameters()) / 1e6 == pytest.approx(millions, abs=0.005)
 
 

@@ -14,6 +14,7 @@ from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.evaluation import example_volumes, findings
 from uadbench.evaluation.inference import example_rows
+from uadbench.method_settings import resolve
 from uadbench.training.job import train_run
 
 CPU = torch.device("cpu")
@@ -23,7 +24,7 @@ CPU = torch.device("cpu")
 def scored(tiny_cohort, tmp_path_factory) -> dict[str, Path]:
     """Results of the control `intensity`, without and with volumes."""
     folder = tmp_path_factory.mktemp("scored")
-    train_run("intensity", {}, "t1", 1, tiny_cohort, folder / "run", CPU)
+    train_run(resolve("intensity", "t1"), 1, tiny_cohort, folder / "run", CPU)
     given = ["--run", str(folder / "run"), "--data", str(tiny_cohort), "--task", "A", "--modality", "t1"]
     given += ["--healthy", str(tiny_cohort), "--device", "cpu", "--examples", "2"]
     for name, options in (("without", []), ("with", ["--volumes"])):

@@ -23,6 +23,7 @@ from uadbench.evaluation.inference import score_test_set
 from uadbench.evaluation.operating_points import RATES
 from uadbench.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from uadbench.files import read_json, write_json
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context, Method, SliceMethod
 from uadbench.methods.params import NoParams
 from uadbench.methods.seeds import Streams
@@ -226,7 +227,7 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
 
 
 def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
-    train_run("intensity", {}, "t2", 1, tiny_cohort, tmp_path / "run", CPU)
+    train_run(resolve("intensity", "t2"), 1, tiny_cohort, tmp_path / "run", CPU)
     options = ["--run", str(tmp_path / "run"), "--data", str(tiny_cohort), "--task", "ATLAS", "--modality", "t2"]
     options += ["--experiment", "demo", "--device", "cpu", "--examples", "2", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(verb.command, [*options, "--healthy", str(tiny_cohort)], catch_exceptions=False)

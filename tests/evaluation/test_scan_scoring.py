@@ -21,6 +21,7 @@ from uadbench.errors import HarnessError
 from uadbench.evaluation.map_files import nifti_files
 from uadbench.evaluation.scan_scoring import RECORD, Scorer, mask_path
 from uadbench.files import read_json, write_json
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.training import run
 
@@ -44,7 +45,7 @@ def trained(tmp_path_factory) -> Path:
     """A run of the control `intensity`, which nothing is learned for."""
     folder = tmp_path_factory.mktemp("run")
     method = run.build("intensity", {}, Context("t1", FAST.spacing))
-    facts = run.facts("intensity", {}, method.context, 1)
+    facts = run.facts(resolve("intensity", "t1"), method.context, 1)
     run.write(folder, method, facts | {"preprocessing": asdict(FAST), "simulated": True})
     return folder
 

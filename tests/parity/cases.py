@@ -18,6 +18,7 @@ from uadbench.baselines.fae import FeatureAutoencoder
 from uadbench.baselines.rd import Student, distance_map
 
 from uadbench import registry
+from uadbench.method_settings import resolve
 from uadbench.methods.anomalies.filters import smoothed
 from uadbench.methods.base import Context
 from uadbench.methods.networks.efficientnet import EfficientNetLite
@@ -99,7 +100,7 @@ class Reconstruction(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        vae = registry.load("vae").Baseline(registry.params("vae", {}, "t1"), Context("t1", 1.0))
+        vae = registry.load("vae").Baseline(resolve("vae", "t1").params, Context("t1", 1.0))
         self.encoder, self.decoder = vae.encoder, vae.decoder
 
     def forward(self, images: Tensor) -> Tensor:
@@ -161,9 +162,9 @@ class Restoration(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        vae = registry.load("vae").Baseline(registry.params("vae", {}, "t1"), Context("t1", 1.0))
+        vae = registry.load("vae").Baseline(resolve("vae", "t1").params, Context("t1", 1.0))
         self.encoder, self.decoder = vae.encoder, vae.decoder
-        params = registry.params("r_vae-upd", {"iterations": 3, "averaged": 2}, "t1")
+        params = resolve("r_vae-upd", "t1", {"r_vae-upd": {"iterations": 3, "averaged": 2}}).params
         self.made = [registry.load("r_vae").Baseline(params, Context("t1", 1.0, vae))]  # no sub-module
 
     def forward(self, images: Tensor) -> Tensor:
@@ -191,7 +192,7 @@ class PublicScore(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner = registry.load("disyre").Baseline(registry.params("disyre-public", {}, "t1"), Context("t1", 1.0))
+        self.inner = registry.load("disyre").Baseline(resolve("disyre-public", "t1").params, Context("t1", 1.0))
 
     def forward(self, images: Tensor) -> Tensor:
         return self.inner.final_map(images) * (images > 0)
@@ -280,7 +281,7 @@ CASES = {
         "DAE",
         "anomaly map of an image and its restoration",
         KASCENAS,
-        lambda: Change(registry.load("dae").Baseline(registry.params("dae", {}, "t1"), Context("t1", 1.0)).change),
+        lambda: Change(registry.load("dae").Baseline(resolve("dae", "t1").params, Context("t1", 1.0)).change),
         (2, 1, 128, 128),
         background=0.1,
     ),

@@ -16,6 +16,7 @@ from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
 from tests.sharing.hub import TOKEN, Hub
 from uadbench import registry
 from uadbench.files import read_json, write_json
+from uadbench.method_settings import resolve
 from uadbench.training.job import train_run
 
 CPU = torch.device("cpu")
@@ -55,7 +56,7 @@ def study(cohort, tmp_path_factory) -> Path:
     for method, required in (("vae", None), ("r_vae", "vae"), ("ddpm", None)):
         out, parent = (folder / "training" / name / "t1" / "seed-3" for name in (method, required or method))
         small = registry.describe(method).small
-        train_run(method, small, "t1", 3, cohort, out, CPU, parent if required else None)
+        train_run(resolve(method, "t1", {method: small}), 3, cohort, out, CPU, parent if required else None)
     return folder
 
 

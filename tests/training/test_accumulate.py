@@ -11,6 +11,7 @@ from torch import nn
 
 from uadbench import registry
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context, Method, Phase, Update
 from uadbench.methods.params import TrainingParams
 from uadbench.methods.seeds import Streams
@@ -79,7 +80,7 @@ def test_accumulated_training_resumes_to_the_same_bits(tiny_cohort, tmp_path, mo
     settings = {**registry.describe("disyre").small, "accumulate": 2}
 
     def train(name: str, config: LoopConfig) -> bytes:
-        train_run("disyre", settings, "t1", 1, tiny_cohort, tmp_path / name, CPU, config=config)
+        train_run(resolve("disyre", "t1", {"disyre": settings}), 1, tiny_cohort, tmp_path / name, CPU, config=config)
         return next((tmp_path / name).rglob("*.safetensors")).read_bytes()
 
     whole = train("whole", LoopConfig(history=2, validation=1))
@@ -101,4 +102,4 @@ def test_accumulated_training_resumes_to_the_same_bits(tiny_cohort, tmp_path, mo
 
 def test_more_parts_than_slices_are_refused():
     with pytest.raises(HarnessError, match="accumulate"):
-        registry.params("disyre", {"batch": 2, "accumulate": 3}, "t1")
+        resolve("disyre", "t1", {"disyre": {"batch": 2, "accumulate": 3}})

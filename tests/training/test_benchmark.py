@@ -10,6 +10,7 @@ import torch
 
 from uadbench import benchmark, registry
 from uadbench.benchmark import measure
+from uadbench.method_settings import resolve
 
 CPU = torch.device("cpu")
 
@@ -22,7 +23,7 @@ def small(monkeypatch):
 
 
 def bench(name: str, **params) -> dict:
-    return measure(name, {**registry.describe(name).small, **params}, 8.0, 2, 2, 2, CPU)
+    return measure(resolve(name, "t1", {name: {**registry.describe(name).small, **params}}), 8.0, 2, 2, 2, CPU)
 
 
 def test_the_work_of_a_step_grows_with_the_batch():

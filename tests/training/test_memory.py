@@ -10,6 +10,7 @@ import torch
 
 from uadbench import registry
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.methods.seeds import Streams
 from uadbench.training import memory as memories
 from uadbench.training import state as states
@@ -114,7 +115,14 @@ def killed(tiny_cohort, out, monkeypatch):
 
 def train(tiny_cohort, out, save: float = 60.0) -> bytes:
     small = registry.describe("disyre").small
-    train_run("disyre", small, "t1", 1, tiny_cohort, out, CPU, config=LoopConfig(history=2, validation=1, save=save))
+    train_run(
+        resolve("disyre", "t1", {"disyre": small}),
+        1,
+        tiny_cohort,
+        out,
+        CPU,
+        config=LoopConfig(history=2, validation=1, save=save),
+    )
     return next((out / "weights").rglob("*.safetensors")).read_bytes()
 
 

@@ -15,6 +15,7 @@ from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.evaluation.histogram import load
 from uadbench.evaluation.inference import score_volume
+from uadbench.method_settings import resolve
 from uadbench.methods.seeds import Streams
 from uadbench.training import run
 from uadbench.training.job import train_run
@@ -24,7 +25,7 @@ SHARED = {"vae": "vae-upd"}  # variants that compare image and reconstruction ot
 
 
 def trained(method: str, cohort: Path, out: Path) -> Path:
-    train_run(method, registry.describe(method).small, "t1", 3, cohort, out, CPU)
+    train_run(resolve(method, "t1", {method: registry.describe(method).small}), 3, cohort, out, CPU)
     return out
 
 
@@ -65,12 +66,12 @@ def test_results_bear_the_name_of_the_variant(pair, tiny_cohort, tmp_path):
 
 def test_a_run_is_not_scored_as_what_it_was_not_trained_as(tiny_cohort, tmp_path):
     folder = trained("pii", tiny_cohort, tmp_path / "pii")
-    with pytest.raises(HarnessError, match=r"pii: was trained with other .* than pii-upd asks for"):
+    with pytest.raises(HarnessError, match=r"pii: was trained with different .* than pii-upd asks for"):
         run.load(folder, name="pii-upd")
     with pytest.raises(HarnessError, match=r"a run of pii, not of fpi"):
         run.load(folder, name="fpi")
-    with pytest.raises(HarnessError, match=r"was trained with other steps than pii asks for"):
-        run.load(folder, overrides={"steps": 9})
+    with pytest.raises(HarnessError, match=r"was trained with different steps than pii asks for"):
+        run.load(folder, settings={"steps": 9})
 
 
 @pytest.mark.parametrize("kind", ["bit", "half", "gone"])

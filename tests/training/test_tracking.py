@@ -18,6 +18,7 @@ from uadbench.commands.train import command
 from uadbench.config import Experiment
 from uadbench.config_files import read
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.training import history_file, loop
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig
@@ -34,7 +35,7 @@ class Killed(Exception):
 def train(cohort: Path, out: Path, tensorboard: Path | None = None, steps: int = 8, **config) -> Path:
     small = registry.describe(METHOD).small | {"steps": steps, "critic_updates": 1, "batch": 2}
     settings = LoopConfig(**({"history": 2, "validation": 1, "write": 0} | config))
-    train_run(METHOD, small, "t1", 1, cohort, out, CPU, config=settings, tensorboard=tensorboard)
+    train_run(resolve(METHOD, "t1", {METHOD: small}), 1, cohort, out, CPU, config=settings, tensorboard=tensorboard)
     return out
 
 
@@ -249,7 +250,7 @@ def test_tracking_is_no_setting_of_a_result(root):
     config = read(root / "config.yaml")
     off, on = (Experiment(config | {"tracking": choice}) for choice in tracking.CHOICES)
     assert off.as_json() == on.as_json()
-    assert off.training_settings("disyre", "t1") == on.training_settings("disyre", "t1")
+    assert off.settings("disyre", "t1").training == on.settings("disyre", "t1").training
     with pytest.raises(HarnessError, match="tracking: 'wandb' is not one of"):
         Experiment(config | {"tracking": "wandb"})
 

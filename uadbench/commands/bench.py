@@ -31,9 +31,7 @@ def command(method: str, settings: str, spacing: float, subjects: int, steps: in
 
     from uadbench import device as devices
     from uadbench.benchmark import measure
-    from uadbench.validation import params_in
+    from uadbench.method_settings import of_option
 
-    overrides = params_in(settings)
-    click.echo(
-        json.dumps(measure(method, overrides, spacing, subjects, steps, slices, devices.choose(device)), indent=2)
-    )
+    chosen, where = of_option(settings, method, "t1"), devices.choose(device)
+    click.echo(json.dumps(measure(chosen, spacing, subjects, steps, slices, where), indent=2))

@@ -14,6 +14,7 @@ PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.option("--run", "given", required=True, help="Folder of a finished run, or hf://OWNER/NAME[@REVISION].")
+@click.option("--method", help="The run's method or a variant of it that is scored otherwise; default: as trained.")
 @click.option("--image", type=PATH, required=True, help="Scan to score, NIfTI, or a folder of them.")
 @click.option(
     "--t1", type=PATH, help="T1-weighted scan of the same session, to place a T2-weighted one by, or a folder."
@@ -35,6 +36,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 def command(
     given: str,
+    method: str | None,
     image: Path,
     t1: Path | None,
     out: Path,
@@ -46,6 +48,8 @@ def command(
     device: str,
 ) -> None:
     """Preprocess scans like the run's training data, score them, and resample the maps to the scans' native space.
+
+    Hyper-parameters of scoring are those of the run's study, so that maps are those of its tables.
 
     Each NIfTI file of a folder is scored into a file of the same name. Existing maps are kept; a scan that cannot be
     used is reported and left out. results.csv lists thresholds that a known fraction of healthy brain voxels reaches:
@@ -67,8 +71,8 @@ def command(
         raise HarnessError(f"--truth {truth}: not a {kind} as {image} is; give the {kind} of delineated lesions")
     chosen = devices.choose(device)
     folder, required = locate(given, required)
-    method, about = run.load(folder, chosen, required=required)
-    scorer = Scorer(method, about, chosen, name, threshold, html)
+    trained, about = run.load(folder, chosen, required=required, name=method)
+    scorer = Scorer(trained, about, chosen, name, threshold, html)
     if image.is_dir():
         lost = scorer.score_folder(image, t1, out, truth)
         click.echo(out)

@@ -27,10 +27,13 @@ def command(data: Path, modality: str, settings: str, examples: int, seed: int, 
 
     from uadbench.data.store import Store
     from uadbench.evaluation.illustration import illustrate
+    from uadbench.method_settings import parse
     from uadbench.methods.params import AnomalyParams
-    from uadbench.validation import build, params_in
+    from uadbench.validation import build
 
     known = {field.name for field in fields(AnomalyParams)}
-    values = {key: value for key, value in params_in(settings).items() if key in known}
+    chosen = parse(settings)
+    given = chosen if isinstance(chosen, dict) else chosen.values
+    values = {key: value for key, value in given.items() if key in known}
     illustrate(Store.open(data), modality, build(AnomalyParams, values, "params"), examples, seed, out)
     click.echo(out)

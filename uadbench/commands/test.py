@@ -22,7 +22,9 @@ PATH = click.Path(path_type=Path)
 @click.option("--modality", type=click.Choice(NAMES), required=True)
 @click.option("--experiment", default="experiment", help="Name of the experiment in the results.")
 @click.option(
-    "--settings", default="{}", help='JSON: {"params": {…}}; hyper-parameters of scoring that differ from the run\'s.'
+    "--settings",
+    default="{}",
+    help='JSON: {"params": {…}} that differ from those of the study; or all, as in params.json.',
 )
 @click.option(
     "--healthy", type=PATH, help="Packed training cohort; its validation subjects set thresholds without labels."
@@ -63,15 +65,15 @@ def command(
     from uadbench.data.store import Store
     from uadbench.evaluation.inference import ready, score_test_set
     from uadbench.evaluation.labels import LabelValues
+    from uadbench.method_settings import parse
     from uadbench.sharing.download import locate
     from uadbench.training import run
     from uadbench.training.memory import enough_memory
-    from uadbench.validation import params_in
 
     values = LabelValues.read(lesion, ignored)
     chosen = devices.choose(device)
     folder, required = locate(given, required)
-    trained, about = run.load(folder, chosen, params_in(settings), required, method)
+    trained, about = run.load(folder, chosen, parse(settings), required, method)
     store = Store.open(data)
     meta = {
         "experiment": experiment,

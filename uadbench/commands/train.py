@@ -19,7 +19,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--modality", type=click.Choice(NAMES), required=True)
 @click.option("--seed", type=click.IntRange(0), required=True)
 @click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
-@click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
+@click.option("--settings", default="{}", help='JSON: {"params": {…}}, others at their defaults; or params.json.')
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
 @click.option(
@@ -46,9 +46,9 @@ def command(
     The same command resumes a killed training from its last saved state.
     """
     from uadbench import device as devices
+    from uadbench.method_settings import of_option
     from uadbench.training.job import train_run
-    from uadbench.validation import params_in
 
     chosen = devices.choose(device)
-    train_run(method, params_in(settings), modality, seed, data, out, chosen, required, tensorboard=tensorboard)
+    train_run(of_option(settings, method, modality), seed, data, out, chosen, required, tensorboard=tensorboard)
     click.echo(out)

@@ -15,6 +15,7 @@ from uadbench import registry
 from uadbench.conformance import cohort
 from uadbench.data.store import Store
 from uadbench.evaluation.inference import score_volume
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
 from uadbench.training import run
@@ -64,7 +65,8 @@ class Candidate:
         out = self.folder / f"{self.name}-{seed}{copy}"
         if not (out / "run.json").exists():
             config = LoopConfig(history=2, validation=1, save=save)
-            train_run(self.name, self.about.small, "t1", seed, self.cohort, out, CPU, self.required(seed), config)
+            settings = resolve(self.name, "t1", {self.name: self.about.small})
+            train_run(settings, seed, self.cohort, out, CPU, self.required(seed), config)
         return out
 
     def history(self, seed: int = 1, copy: str = "") -> pd.DataFrame:
@@ -89,7 +91,7 @@ def declarations(candidate: Candidate) -> None:
     require(about.paper, "no PAPER; name the publication of the method")
     require(about.revision >= 1, "REVISION must be 1 or more")
     for modality in ("t1", "t2"):
-        params = registry.params(candidate.name, {}, modality)
+        params = resolve(candidate.name, modality).params
         require(
             not hasattr(params, "steps") or "steps" in about.small,
             'no SMALL; add sizes that train in a second or two, such as SMALL = {"steps": 8, "batch": 4, "patch": 32}',

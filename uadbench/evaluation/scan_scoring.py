@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,8 +127,9 @@ class Scorer:
 
     def _claim(self, out: Path) -> None:
         """Record in a folder the run, map and threshold of its maps. Raises HarnessError if it holds others."""
-        keys = ("method", "seed", "modality", "weights")
+        keys = ("method", "params", "seed", "modality", "weights")
         record = {key: self.about.get(key) for key in keys} | {"map": self.name, "threshold": self.threshold}
+        record = json.loads(json.dumps(record))  # as it is read again
         path = out / RECORD
         if path.is_file():
             try:

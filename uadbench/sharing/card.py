@@ -47,7 +47,8 @@ class Card:
     def __post_init__(self) -> None:
         if self.licence is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", self.licence):
             raise HarnessError(f"--licence {self.licence}: no identifier of the hub; give one such as cc-by-4.0")
-        self.described = registry.describe(self.about["method"])
+        name = self.about["method"]
+        self.described = registry.describe(name, {name: {"title": self.about["title"]}})
         self.results = self._results()
 
     def text(self) -> str:

@@ -67,7 +67,7 @@ def check_method(about: dict[str, Any], where: str) -> registry.Description:
             f"{where}: a run on scans of the modality {about['modality']!r}, which is unknown here (uadbench {version} "
             "made the run); install a newer uadbench"
         )
-    described = registry.describe(name)
+    described = registry.describe(name, {name: {"title": about.get("title", name)}})
     if described.revision != about["revision"]:
         raise HarnessError(
             f"{where}: trained with revision {about['revision']} of {name}, here is revision {described.revision}, "

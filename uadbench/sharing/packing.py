@@ -11,6 +11,7 @@ from typing import Any
 from uadbench import registry
 from uadbench.errors import HarnessError
 from uadbench.files import atomic, read_json, sha256, write_json
+from uadbench.method_settings import of_run
 from uadbench.sharing.card import Card
 from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method
 from uadbench.sharing.contents import record as read_record
@@ -44,12 +45,13 @@ class Run:
             weights = folder / WEIGHTS / name
             if not weights.is_file() or sha256(weights) != digest:
                 raise HarnessError(f"{weights}: missing or damaged, its checksum is not that of {path}; train it again")
+        about["params"] = of_run(folder, about).values  # as the study that it lies in scores it
         return cls(folder, about, _local_files(about))
 
     @property
     def requires(self) -> str | None:
         """Method of the run that this one builds on."""
-        return registry.describe(self.about["method"]).requires
+        return registry.describe(registry.base(self.about["method"])).requires
 
     @property
     def size(self) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from uadbench import __version__, device, folder_lock, provenance, registry
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
+from uadbench.method_settings import Settings
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.precision import Precision
@@ -28,9 +28,7 @@ REMEDY = "in its params set accumulate: 2 (the same batch in two parts, half the
 
 
 def train_run(
-    method: str,
-    overrides: dict[str, Any],
-    modality: str,
+    settings: Settings,
     seed: int,
     data: Path,
     out: Path,
@@ -39,14 +37,14 @@ def train_run(
     config: LoopConfig | None = None,
     tensorboard: Path | None = None,
 ) -> None:
-    """Train a method on the training subjects of a packed cohort and write its run to `out`.
+    """Train a method by its settings on the training subjects of a packed cohort and write its run to `out`.
 
     tensorboard: folder of event files, which lie in METHOD/MODALITY/seed-N below it; default: none are written.
     Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, too little memory, or if
     another process trains this run, such as one left behind by a killed workflow, or if tensorboard is not installed.
     """
+    method, modality = settings.method, settings.modality
     with folder_lock.held(out):
-        params = asdict(registry.params(method, overrides, modality))
         store = Store.open(data)
         training, validation = (store.rows(modality, split) for split in ("train", "validation"))
         if not len(training):
@@ -55,7 +53,7 @@ def train_run(
         # Like `use_deterministic_algorithms`, but without the import of the compiler, which takes seconds.
         torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
         context = Context(modality, store.spacing, _parent(method, required, chosen))
-        facts = run.facts(method, params, context, seed)
+        facts = run.facts(settings, context, seed)
         facts |= {
             "dataset": store.index["dataset"],
             "simulated": store.simulated,
@@ -68,10 +66,11 @@ def train_run(
         started = time.monotonic()
         images = store.images(modality)
         with enough_memory(f"training {method} on {chosen}", REMEDY):
-            built = run.build(method, params, context)
+            built = run.build(method, settings.values, context)
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
-            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), config, events=events)
+            fingerprint = _fingerprint({**facts, "params": settings.training}, store)
+            history = train(built, sampler, held_out, seed, out, fingerprint, config, events=events)
         facts |= {
             "seconds": round(time.monotonic() - started, 1),
             "device": device.describe(chosen),
@@ -87,7 +86,7 @@ def train_run(
 
 
 def _parent(method: str, required: Path | None, chosen: torch.device) -> Any:
-    wanted = registry.describe(method).requires
+    wanted = registry.describe(registry.base(method)).requires
     if wanted is None:
         return None
     if required is None:

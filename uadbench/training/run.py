@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from uadbench import registry, validation
+from uadbench import method_settings, registry, validation
 from uadbench.errors import HarnessError
 from uadbench.files import atomic, full_disk_named, read_json, sha256, write_json
+from uadbench.method_settings import Settings
 from uadbench.methods.base import Context, Method
-from uadbench.methods.params import mark, training_key
 
 
 def build(name: str, params: dict[str, Any], context: Context) -> Method:
@@ -80,33 +79,31 @@ def _check_weights(folder: Path, about: dict[str, Any]) -> None:
             )
 
 
-def facts(name: str, params: dict[str, Any], context: Context, seed: int) -> dict[str, Any]:
+def facts(settings: Settings, context: Context, seed: int) -> dict[str, Any]:
     """Metadata that identify a run and suffice to rebuild its method."""
-    about = registry.describe(name)
     return {
-        "method": name,
-        "title": about.title + mark(params),
-        "family": about.family,
-        "revision": about.revision,
+        "method": settings.method,
+        "title": settings.title,
+        "family": registry.describe(registry.base(settings.method)).family,
+        "revision": settings.revision,
         "seed": seed,
         "modality": context.modality,
         "spacing": context.spacing,
-        "params": params,
+        "params": settings.values,
     }
 
 
 def load(
     folder: Path,
     device: torch.device | str = "cpu",
-    overrides: dict[str, Any] | None = None,
+    settings: Settings | dict[str, Any] | None = None,
     required: Path | None = None,
     name: str | None = None,
 ) -> tuple[Method, dict[str, Any]]:
-    """Load a trained method in evaluation mode and its `run.json`, with the title of the scored method.
+    """Load a trained method in evaluation mode and its `run.json`, with method, title and parameters as scored.
 
-    overrides: hyper-parameters of scoring that differ from those of training; required: the run it builds on; name: the
-    scored variant of the run's method.
-    Raises HarnessError where the folder holds no complete run, or one of another method.
+    name: the scored variant of the run's method; settings: see `method_settings.of_run`; required: the run it builds
+    on. Raises HarnessError where the folder holds no complete run, or one of another method.
     """
     try:
         about = read_json(folder / "run.json")
@@ -115,21 +112,18 @@ def load(
     except ValueError as error:
         raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
     _check_weights(folder, about)
-    about["params"] = validation.upgraded(registry.load(about["method"]).Params, about["params"])
-    name = name or about["method"]
-    if registry.base(name) != registry.base(about["method"]):
-        raise HarnessError(f"{folder}: a run of {about['method']}, not of {name}; name a run of that or of a variant")
-    parent = _required(folder, name, required, device)
+    scored = method_settings.of_run(folder, about, name, settings)
+    parent = _required(folder, scored.method, required, device)
     context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)
-    method = build(name, _scored(folder, about, name, overrides or {}), context)
+    method = build(scored.method, scored.values, context)
     load_weights(method, folder / "weights")
-    about |= {"method": name, "title": registry.describe(name).title + mark(asdict(method.params))}
+    about |= {"method": scored.method, "title": scored.title, "params": scored.values}
     return freeze(method).to(device), about  # type: ignore[return-value]
 
 
 def _required(folder: Path, name: str, required: Path | None, device: torch.device | str) -> Method | None:
     """The method that a run builds on. Raises HarnessError where its run is not given, or is one of another method."""
-    wanted = registry.describe(name).requires
+    wanted = registry.describe(registry.base(name)).requires
     if required is None:
         if wanted is not None:
             raise HarnessError(f"{folder}: {name} builds on a run of {wanted}; name it with --required")
@@ -138,17 +132,6 @@ def _required(folder: Path, name: str, required: Path | None, device: torch.devi
     if wanted is not None and registry.base(about["method"]) != wanted:
         raise HarnessError(f"{required}: a run of {about['method']}, but {name} builds on one of {wanted}; name that")
     return parent
-
-
-def _scored(folder: Path, about: dict[str, Any], name: str, overrides: dict[str, Any]) -> dict[str, Any]:
-    """A run's hyper-parameters, updated by a variant and overrides. Raises HarnessError if weights depend on them."""
-    own = registry.describe(name).params if name != about["method"] else {}
-    cls, params = registry.load(name).Params, {**about["params"], **own, **overrides}
-    wanted, had = (training_key(validation.build(cls, p, f"params.{name}")) for p in (params, about["params"]))
-    other = [key for key in wanted if wanted[key] != had.get(key)]
-    if other:
-        raise HarnessError(f"{folder}: was trained with other {', '.join(other)} than {name} asks for; train this anew")
-    return params
 
 
 def freeze(module: nn.Module) -> Any:

@@ -144,7 +144,7 @@ def named_template(wildcards):
 
 def named_weights(wildcards):
     """The weights of a method's backbone if they are a file."""
-    weights = experiment.params(wildcards.method, wildcards.modality).get("weights", "")
+    weights = experiment.settings(wildcards.method, wildcards.modality).values.get("weights", "")
     return [weights] if weights and Path(weights).is_file() else []
 
 
@@ -192,6 +192,11 @@ def required_run(wildcards):
 def task_modality(wildcards):
     """The modality of a task."""
     return experiment.task(wildcards.task).modality
+
+
+def scored_with(wildcards):
+    """The settings that a task is scored with."""
+    return experiment.settings(wildcards.method, task_modality(wildcards), int(wildcards.seed))
 
 
 def trained_run(wildcards):

@@ -28,9 +28,8 @@ rule test:
         mem_mb=memory(test_budget),
         runtime=minutes(test_budget),
     params:
-        settings=lambda wildcards: experiment.scoring_settings(
-            wildcards.method, task_modality(wildcards), int(wildcards.seed)
-        ),
+        trigger=lambda wildcards: scored_with(wildcards).scoring,
+        settings=lambda wildcards, output: scored_with(wildcards).text,
         run=subpath(input.run, parent=True),
         data=subpath(input.data, parent=True),
         healthy=subpath(input.healthy, parent=True),
@@ -97,7 +96,7 @@ rule synthesis:
     params:
         data=subpath(input[0], parent=True),
         modality=experiment.modalities[0],
-        settings=experiment.training_settings(experiment.illustrated, experiment.modalities[0]),
+        settings=experiment.settings(experiment.illustrated, experiment.modalities[0]).training,
     shell:
         "python -m uadbench synthesis --data {params.data} --modality {params.modality} --settings {params.settings:q}"
         " --out {output} > {log} 2>&1"

@@ -37,12 +37,12 @@ def quality_budget(wildcards):
 
 
 def train_budget(wildcards):
-    params = experiment.params(wildcards.method, wildcards.modality)
+    params = experiment.settings(wildcards.method, wildcards.modality).values
     return budgets.train(params, subjects_of(experiment.train), SPACING, wants_gpu())
 
 
 def test_budget(wildcards):
-    params = experiment.params(wildcards.method, task_modality(wildcards))
+    params = experiment.settings(wildcards.method, task_modality(wildcards)).values
     subjects = subjects_of(experiment.task(wildcards.task).dataset)
     return budgets.test(params, subjects, SPACING, len(experiment.protocols), wants_gpu())
 

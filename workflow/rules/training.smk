@@ -1,4 +1,16 @@
-# Training: one run for each method x modality x seed. A change of `settings` retrains; of threads or device never.
+# Training: one run for each method x modality x seed. A change of `trigger` retrains; of scoring
+# parameters, threads or device never.
+
+
+# Beside the runs, for `score` and `share`: what the config says of a method, also where scoring parameters changed later.
+rule parameters:
+    output:
+        "<results>/training/{method}/{modality}/params.json",
+    localrule: True
+    params:
+        settings=lambda wildcards: experiment.settings(wildcards.method, wildcards.modality).text,
+    shell:
+        "printf '%s\\n' {params.settings:q} > {output}"
 
 
 rule train:
@@ -23,7 +35,8 @@ rule train:
         # Not longer at a retry: a training resumes from its saved state.
         runtime=lambda wildcards: train_budget(wildcards).minutes,
     params:
-        settings=lambda wildcards: experiment.training_settings(wildcards.method, wildcards.modality),
+        trigger=lambda wildcards: experiment.settings(wildcards.method, wildcards.modality).training,
+        settings=lambda wildcards, output: experiment.settings(wildcards.method, wildcards.modality).text,
         data=subpath(input.data, parent=True),
         required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
         out=subpath(output.run, parent=True),

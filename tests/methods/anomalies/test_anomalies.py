@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from uadbench import registry
+from uadbench.method_settings import resolve
 from uadbench.methods.anomalies.augment import changed, cropped, recoloured, warped
 from uadbench.methods.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
 from uadbench.methods.anomalies.draws import Draws
@@ -270,7 +270,7 @@ def test_anomalies_are_as_large_as_those_of_the_public_code():
     size = (1 - torch.linspace(-0.98, 0.98, 384) ** 2).sqrt()[:, None, None, None]  # slices of an ellipsoid
     brain = ((x / 66) ** 2 + (y / 82) ** 2 < size**2).float()
     values = 0.2 + 0.6 * torch.rand((2, 384, 1, 189, 153), generator=generator(8))
-    params = registry.params("disyre-public", {}, "t1")
+    params = resolve("disyre-public", "t1").params
     batch = Batch(values[0] * brain, torch.arange(384), Streams(2), lambda: values[1] * brain)
     drawn = synthesise(batch, params, spacing=1.0)
     inside = (drawn.mask > 0.5)[:, 0].numpy()

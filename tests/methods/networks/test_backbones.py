@@ -10,6 +10,7 @@ import torch
 
 from uadbench import registry
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.methods.networks import backbones
 from uadbench.methods.networks.efficientnet import EfficientNetLite, SameConv
 from uadbench.methods.networks.resnet import ResNet
@@ -63,7 +64,7 @@ def cache(tmp_path, monkeypatch):
 def test_missing_weights_stop_with_the_file_and_its_source(cache, tiny_cohort, tmp_path):
     small = {**registry.describe("fae").small, "weights": "imagenet", "width": 64}
     with pytest.raises(HarnessError) as caught:
-        train_run("fae", small, "t1", 1, tiny_cohort, tmp_path / "run", torch.device("cpu"))
+        train_run(resolve("fae", "t1", {"fae": small}), 1, tiny_cohort, tmp_path / "run", torch.device("cpu"))
     message = str(caught.value)
     assert "\n" not in message
     assert str(cache / "resnet18-f37072fd.pth") in message
@@ -149,9 +150,7 @@ def test_inputs_are_scaled(inputs, low, high):
 
 def test_runs_with_random_weights_say_so_and_hold_no_backbone(tiny_cohort, tmp_path):
     train_run(
-        "rd",
-        registry.describe("rd").small,
-        "t1",
+        resolve("rd", "t1", {"rd": registry.describe("rd").small}),
         1,
         tiny_cohort,
         tmp_path,

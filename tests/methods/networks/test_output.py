@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from uadbench import registry
+from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.networks import wgan
 from uadbench.methods.networks.output import OutputConv2d
@@ -17,7 +18,7 @@ from uadbench.training import run
 
 
 def method(name: str) -> nn.Module:
-    params = asdict(registry.params(name, registry.describe(name).small, "t1"))
+    params = asdict(resolve(name, "t1", {name: registry.describe(name).small}).params)
     return run.build(name, params, Context("t1", 4.0)).eval()
 
 
