@@ -21,7 +21,7 @@ import yaml
 
 from uadbench.data.preprocessing.settings import settings
 from uadbench.data.preprocessing.transform import prepare_scan
-from uadbench.evaluation.histogram import load
+from uadbench.evaluation import findings
 from uadbench.evaluation.inference import final_map
 from uadbench.methods.seeds import Streams
 from uadbench.training.run import load as load_run
@@ -211,13 +211,12 @@ def test_a_scan_is_scored_as_the_study_scored_it(finished):
     method, about = load_run(finished / "training" / "disyre" / "t1" / "seed-1")
     volume, _ = prepare_scan(scan, settings(about["preprocessing"]), "t1")
     tensor = torch.from_numpy(volume.astype(np.float16).astype(np.float32))
-    tested = load(finished / "evaluation" / "disyre" / "ATLAS" / "seed-1" / "full.npz")[0]["final"]
-    subject = next(name for name in tested.subjects if name in scan.as_posix())
-    score = final_map(method, tensor, Streams(1, "cpu").child(subject), "disyre").numpy()
-    inside = volume > 0
-    for threshold in np.quantile(score[inside], [0.5, 0.9, 0.99, 0.999]):
-        counted = sum(side[tested.subjects.index(subject)] for side in tested.at_least(np.array([threshold])))
-        assert counted == pytest.approx(np.count_nonzero(score[inside] >= threshold), rel=0.02)
+    tested = findings.load(finished / "evaluation" / "disyre" / "ATLAS" / "seed-1" / findings.NAME)[0]
+    number = next(n for n, name in enumerate(tested.subjects) if name in scan.as_posix())
+    streams = Streams(1, torch.device("cpu")).child(tested.subjects[number])
+    score = final_map(method, tensor, streams, "disyre").numpy()
+    peaks = [plane.max() for plane, brain in zip(score, volume > 0, strict=True) if brain.any()]
+    np.testing.assert_array_equal(tested.slice_peaks[tested.slice_subjects == number], peaks)
 
 
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
