@@ -34,11 +34,8 @@ rule all:
         expand("<results>/paper/{figure}.pdf", figure=experiment.figures),
         "<results>/evaluation/results.csv",
         "<results>/report.html",
-        expand(
-            "<results>/training/{method}/{modality}/params.json",
-            method=experiment.methods,
-            modality=experiment.modalities,
-        ),
+        [folder.params(method, modality).as_posix() for method, modality in experiment.configured],
+        expand("<data>/{dataset}/recipe.json", dataset=experiment.datasets),
         # By name: outputs of a failed job are removed, and without inputs a table would count as up to date.
         rules.summarize.input,
         expand("<data>/{dataset}/quality/quality.html", dataset=experiment.datasets),

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 
 from uadbench import registry
 from uadbench.cli import COMMANDS, uadbench
-from uadbench.config import Experiment
-from uadbench.config_files import read
+from uadbench.study.checks import experiment as checked
+from uadbench.study.config_files import read
 
 ROOT = Path(__file__).resolve().parent.parent
 WRITTEN = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -71,7 +71,7 @@ def test_links_between_documents_lead_somewhere():
 def test_the_picture_of_the_data_flow_is_the_graph_of_the_rules():
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--cores", "1", "--quiet", "all"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    experiment = Experiment(read(ROOT / "config.yaml"))
+    experiment = checked(read(ROOT / "config.yaml"))
     collapsed = dict.fromkeys(experiment.tables, "tables") | dict.fromkeys(experiment.figures, "figures")
     rules = dict(re.findall(r"(id\d+)\[(\w+)\]", done.stdout))
     named = {number: collapsed.get(name, name) for number, name in rules.items()}

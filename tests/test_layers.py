@@ -9,16 +9,16 @@ import pytest
 
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
-    ("errors", "modalities", "packaged", "placement", "provenance", "budget", "templates"),
+    ("errors", "modalities", "packaged", "placement", "provenance", "budget", "study_folder", "templates"),
     ("baselines", "files", "device_lock", "folder_lock", "plugins", "tracking", "validation"),
-    ("config_files", "csv_files", "device", "precision", "viewer"),
+    ("csv_files", "device", "precision", "viewer"),
     ("data", "methods"),
     ("registry",),
     ("method_settings",),
     ("training",),
     ("evaluation",),
     ("paper",),
-    ("config", "benchmark", "conformance"),
+    ("benchmark", "conformance", "study"),
     ("status", "parameters", "report"),
     ("sharing",),
     ("commands",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -13,7 +14,6 @@ from types import ModuleType
 from urllib.parse import unquote
 
 import pytest
-import yaml
 
 from uadbench.cli import COMMANDS
 
@@ -125,7 +125,7 @@ def test_links_to_other_files_lead_to_the_repository(published, site):
         ("reference/demo/README.md", "[a](../../running.md)", "[a](../../running.md)"),
         ("reference/demo/README.md", "[a](../../../README.md)", "[a](../../index.md)"),
         ("data.md", "[a](../CHANGELOG.md)", "[a](changelog.md)"),
-        ("data.md", "[the schema](../uadbench/schemas/config.schema.yaml)", "[the schema](config.md)"),
+        ("data.md", "[the schema](../uadbench/schemas/config.schema.json)", "[the schema](config.md)"),
         ("data.md", "[a](https://example.org/b.md)", "[a](https://example.org/b.md)"),
         ("data.md", "[a](#own)", "[a](#own)"),
         ("data.md", "[baselines/vae.py](../baselines/vae.py)", "`baselines/vae.py`"),
@@ -148,13 +148,14 @@ def test_links_to_files_and_folders_of_a_repository():
 
 
 def test_the_page_on_configs_has_every_key_of_the_schema():
-    schema = yaml.safe_load((ROOT / "uadbench" / "schemas" / "config.schema.yaml").read_text(encoding="utf-8"))
+    schema = json.loads((ROOT / "uadbench" / "schemas" / "config.schema.json").read_text(encoding="utf-8"))
     page = hook("pages").config_page()
     for key, below in schema["properties"].items():
         assert f"\n## {key}\n" in page
         for inner in below.get("properties", ()):
             assert f"| `{inner}` |" in page
-    for key in schema["properties"]["datasets"]["additionalProperties"]["properties"]:
+    (named,) = schema["properties"]["datasets"]["patternProperties"].values()
+    for key in named["properties"]:
         assert f"| `NAME.{key}` |" in page
     assert "| `tasks" not in page
     assert "one of `t1`, `t2`, `flair`, `t1c` (required)" in page

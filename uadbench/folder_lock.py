@@ -6,10 +6,11 @@ import contextlib
 import os
 import platform
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from uadbench.errors import HarnessError
+from uadbench.study_folder import StudyFolder
 
 try:
     import fcntl
@@ -21,11 +22,27 @@ NAME = ".running"
 _held: list[int] = []
 
 
-def hold(folder: str | os.PathLike[str]) -> None:
-    """Lock an experiment's folder, made if missing, until this process ends. Raises HarnessError as `_lock` does."""
-    handle = _lock(Path(folder), "runs this experiment", "`python -m uadbench status` shows its progress")
+def hold(folder: str | os.PathLike[str], shared: bool = False) -> None:
+    """Lock an experiment's folder, made if missing, until this process ends. Raises HarnessError as `_lock` does.
+
+    shared: other shared locks may exist at the same time, but no exclusive one.
+    """
+    doing = "makes these files" if shared else "runs this experiment"
+    handle = _lock(Path(folder), doing, "`python -m uadbench status` shows its progress", shared)
     if handle is not None:
         _held.append(handle)
+
+
+def hold_study(folder: StudyFolder, written: Iterable[str]) -> None:
+    """Lock a study, and its data and runs, which other experiments may use, until this process ends.
+
+    written: paths of the files that will be made. Data and runs to which none belongs are locked as shared: several
+    experiments may read them at once, but none may change them then. Raises HarnessError as `_lock` does.
+    """
+    hold(folder.path)
+    files = [Path(file) for file in written]
+    for part in (folder.data, folder.training):
+        hold(part, shared=not any(part in file.parents for file in files))
 
 
 @contextlib.contextmanager
@@ -39,7 +56,7 @@ def held(folder: str | os.PathLike[str]) -> Iterator[None]:
             os.close(handle)
 
 
-def _lock(folder: Path, doing: str, advice: str) -> int | None:
+def _lock(folder: Path, doing: str, advice: str, shared: bool = False) -> int | None:
     """The open lock file of a folder, made if missing.
 
     Raises HarnessError naming the holder if another process holds it. On file systems without locks (some network file
@@ -51,7 +68,7 @@ def _lock(folder: Path, doing: str, advice: str) -> int | None:
     try:
         if fcntl is None:
             raise OSError("this system has no flock")
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.read(handle, 200).decode(errors="replace").strip() or "another process"
         os.close(handle)

@@ -7,17 +7,16 @@ import dataclasses
 import functools
 import io
 import json
+import sys
 import tokenize
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from uadbench import registry, validation
-from uadbench.config_files import SCHEMA
-from uadbench.methods import params as families
+from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing
 from uadbench.modalities import NAMES
 from uadbench.plugins import syntax_tree
+from uadbench.study.config import Config
 
 MEANING = "Changing a parameter marked *scoring* scores runs again; changing another trains them again."
 
@@ -89,24 +88,58 @@ def markdown() -> str:
 
 def schema() -> str:
     """JSON schema of a config with every hyper-parameter, for editors; the workflow checks more than that."""
-    whole = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    whole["$defs"] = {
-        name: {
-            p.name: {**p.schema, "description": f"{_meaning(p)} (default: {_default(p)})".strip()}
-            for p in parameters(name)
-        }
-        for name in registry.names()
+    whole = _simplified(Config.model_json_schema(), {})
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Experiment", **whole}
+    whole["$defs"] = {name: {"type": "object", "properties": _properties(name)} for name in registry.names()}
+    keys = whole["properties"]
+    keys["params"]["properties"] = {name: _method_schema(name) for name in registry.every()}
+    title = {"title": {"type": "string", "description": "Name in tables."}}
+    variants = {f"^{name}-[a-z0-9_]+$": _method_schema(name, title) for name in registry.names()}
+    keys["variants"] |= {"patternProperties": variants, "additionalProperties": False}
+    described = {name: {"description": text} for name, text in _comments(Preprocessing).items()}
+    settings = _simplified(validation.model(Preprocessing).model_json_schema(), {})["properties"]
+    keys["preprocessing"] |= {
+        "properties": {
+            "protocol": {"enum": list(PROTOCOLS), "description": "Sets all others, which override it."},
+            **{name: {**about, **described.get(name, {})} for name, about in settings.items()},
+        },
+        "additionalProperties": False,
     }
-    whole["$defs"] = {name: {"type": "object", "properties": listed} for name, listed in whole["$defs"].items()}
-    whole["properties"]["params"] |= {"properties": {name: _method_schema(name) for name in registry.every()}}
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
-def _method_schema(name: str) -> dict[str, Any]:
+def _simplified(node: Any, defined: dict[str, Any]) -> Any:
+    """A schema of pydantic without references, titles of keys, and `null` for keys that may be left out."""
+    if isinstance(node, list):
+        return [_simplified(part, defined) for part in node]
+    if not isinstance(node, dict):
+        return node
+    defined = node.get("$defs", defined)
+    if "$ref" in node:
+        node = {**defined[node["$ref"].rpartition("/")[2]], **{k: v for k, v in node.items() if k != "$ref"}}
+    kinds = [kind for kind in node.get("anyOf", []) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        node = {**kinds[0], **{key: value for key, value in node.items() if key not in ("anyOf", "default")}}
+        return _simplified(node, defined)
+    left_out = ("$defs", "title", "properties")
+    made = {key: _simplified(value, defined) for key, value in node.items() if key not in left_out}
+    if "properties" in node:  # whose keys are those of the config
+        made["properties"] = {key: _simplified(value, defined) for key, value in node["properties"].items()}
+    return made
+
+
+def _properties(name: str) -> dict[str, Any]:
+    """Schemas of a baseline's parameters."""
+    return {
+        p.name: {**p.schema, "description": f"{_meaning(p)} (default: {_default(p)})".strip()} for p in parameters(name)
+    }
+
+
+def _method_schema(name: str, more: dict[str, Any] | None = None) -> dict[str, Any]:
     """Schema of a method's parameters, repeated under each modality."""
     own = {"$ref": f"#/$defs/{registry.base(name)}"}
     alone = {**own, "unevaluatedProperties": False}
-    return {"allOf": [own], "properties": dict.fromkeys(NAMES, alone), "unevaluatedProperties": False}
+    return {"allOf": [own], "properties": dict.fromkeys(NAMES, alone) | (more or {}), "unevaluatedProperties": False}
 
 
 @functools.cache
@@ -114,8 +147,9 @@ def _comments(cls: type) -> dict[str, str]:
     """Comments on the lines of a class's own fields, by the name of the field."""
     if not dataclasses.is_dataclass(cls):
         return {}
-    own = cls.__module__.removeprefix(registry.PARAMS_MODULE)
-    path = Path(families.__file__) if cls.__module__ == families.__name__ else registry.BASELINES.path(own)
+    name = cls.__module__
+    own = registry.BASELINES.path(name.removeprefix(registry.PARAMS_MODULE)) if registry.PARAMS_MODULE in name else None
+    path = own or Path(str(sys.modules[name].__file__))
     source = path.read_text(encoding="utf-8")
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     by_line = {token.start[0]: token.string.removeprefix("# ") for token in tokens if token.type == tokenize.COMMENT}

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     "README.md": "index.md",
     "CHANGELOG.md": "changelog.md",
-    "uadbench/schemas/config.schema.yaml": "config.md",
+    "uadbench/schemas/config.schema.json": "config.md",
     "uadbench/cli.py": "command-line.md",
 }
 FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)

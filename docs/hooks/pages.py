@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import html
 import inspect
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from mkdocs.structure.files import File
 
 from uadbench.cli import COMMANDS, SECTIONS, uadbench
@@ -50,7 +50,8 @@ def kind(schema: dict[str, Any]) -> str:
 def rows(schema: dict[str, Any], prefix: str = "") -> list[tuple[str, str, str]]:
     """Key, type and description of every key below a mapping or a list of mappings, nested keys joined by dots."""
     found = []
-    for inner, mark in ((schema, ""), (schema.get("additionalProperties"), "NAME."), (schema.get("items"), "")):
+    named = next(iter(schema.get("patternProperties", {}).values()), None)
+    for inner, mark in ((schema, ""), (named, "NAME."), (schema.get("items"), "")):
         for key, below in inner.get("properties", {}).items() if isinstance(inner, dict) else ():
             needed = " (required)" if key in inner.get("required", ()) else ""
             found.append((f"{prefix}{mark}{key}", kind(below) + needed, below.get("description", "")))
@@ -68,13 +69,13 @@ def table(head: tuple[str, ...], lines: list[tuple[str, ...]]) -> str:
 
 
 def config_page() -> str:
-    """Every key of a config, from the schema that checks configs."""
-    schema = yaml.safe_load(text("uadbench/schemas/config.schema.yaml"))
+    """Every key of a config, from the schema for editors."""
+    schema = json.loads(text("uadbench/schemas/config.schema.json"))
     parts = [
         "# Config",
         schema["description"],
-        "The build of this page reads `uadbench/schemas/config.schema.yaml`. The same schema checks a config before "
-        "any job starts. The first line of `config.yaml` names it for editors, which then complete and check keys.",
+        "The build of this page reads `uadbench/schemas/config.schema.json`, generated from the classes that check a "
+        "config before any job starts. The first line of `config.yaml` names it for editors, which then complete keys.",
     ]
     for key, below in schema["properties"].items():
         needed = ", required" if key in schema["required"] else ""

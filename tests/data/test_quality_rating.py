@@ -17,12 +17,12 @@ import yaml
 from PIL import Image
 
 from tests.viewer.browser import CHROMIUM, SECONDS, Browser
-from uadbench import config_files
 from uadbench.data.index import sheet
 from uadbench.data.index.layouts.sheet import Layout
 from uadbench.data.quality import cohort, page
 from uadbench.data.quality.cohort import Subject
 from uadbench.data.quality.montage import MIDDLE, Picture
+from uadbench.study import config_files
 
 #: names that HTML, scripts, CSS selectors or YAML could read as something else
 NAMES = ("sub-01", "1e3", "no", "a\"b'<i>&amp;</script>", "- Ünï 'côdé' # 🧠", "{{ x }}: [y]", "gone", "lines")

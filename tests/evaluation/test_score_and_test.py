@@ -13,7 +13,6 @@ from click.testing import CliRunner
 
 from uadbench import registry
 from uadbench.cli import uadbench
-from uadbench.config_files import read
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.evaluation.histogram import ScoreHistogram, load
@@ -21,6 +20,7 @@ from uadbench.evaluation.inference import score_volume
 from uadbench.method_settings import FILE, resolve
 from uadbench.methods.seeds import Streams
 from uadbench.sharing.packing import Run
+from uadbench.study.config_files import read
 from uadbench.training import run
 from uadbench.training.job import train_run
 

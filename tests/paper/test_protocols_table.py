@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner
 
 from uadbench.commands.table import command
-from uadbench.config import Experiment
-from uadbench.config_files import read
 from uadbench.errors import HarnessError
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results
 from uadbench.paper.table import Table
 from uadbench.paper.writers import latex, markdown, tidy
+from uadbench.study.checks import experiment as checked
+from uadbench.study.config_files import read
 
 Make = Callable[..., Path]
 SHIFT = {"official": 0.05, "full": 0.0, "upd": -0.05}  # alphabetical order of results.csv is not that of the table
@@ -168,5 +168,5 @@ def test_results_of_all_protocols_are_read_once_and_checked(path: Path, make_res
 
 def test_an_experiment_that_lists_several_protocols_makes_it(root: Path) -> None:
     config = read(root / "config.yaml")
-    assert "protocols" not in Experiment(config).tables
-    assert "protocols" in Experiment({**config, "evaluation": {"protocols": ["upd", "full"]}}).tables
+    assert "protocols" not in checked(config).tables
+    assert "protocols" in checked({**config, "evaluation": {"protocols": ["upd", "full"]}}).tables

@@ -44,14 +44,14 @@ def path(folder: Path, method: str, task: str = "ATLAS") -> Path:
 def kept(study):  # noqa: F811
     """The study, with volumes of two methods on one task; the third has results without volumes."""
     for method in THRESHOLDS:
-        example_volumes.save(path(study.folder, method), example(method))
-    path(study.folder, "random").parent.mkdir(parents=True)
+        example_volumes.save(path(study.path, method), example(method))
+    path(study.path, "random").parent.mkdir(parents=True)
     return study
 
 
 def written(study) -> str:  # noqa: F811
-    page.write(study, study.folder / "report.html")
-    return (study.folder / "report.html").read_text(encoding="utf-8")
+    page.write(study, study.path / "report.html")
+    return (study.path / "report.html").read_text(encoding="utf-8")
 
 
 def test_older_results_without_volumes_are_reported(study):  # noqa: F811
@@ -81,7 +81,7 @@ def test_the_section_holds_the_maps_of_all_methods(kept):
 
 
 def test_maps_of_another_scan_are_not_shown_beside(kept):
-    example_volumes.save(path(kept.folder, "dae"), replace(example("dae"), subject="atlas-4"))
+    example_volumes.save(path(kept.path, "dae"), replace(example("dae"), subject="atlas-4"))
     section = examples.section(kept)
     assert list(section.tasks[0].examples) == ["disyre"]
     assert "DAE on ATLAS" in section.missing
@@ -98,7 +98,7 @@ def test_large_volumes_are_thinned_until_they_fit(kept, monkeypatch):
 
 
 def test_a_damaged_file_is_named(kept):
-    path(kept.folder, "dae").write_bytes(b"")
+    path(kept.path, "dae").write_bytes(b"")
     with pytest.raises(HarnessError, match=r"volumes\.npz: no example volumes"):
         written(kept)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,10 +13,10 @@ import pytest
 
 from tests.paper.conftest import write_comparisons, write_results
 from uadbench import provenance
-from uadbench.config_files import read
 from uadbench.files import read_json, write_json
 from uadbench.report import page, sizes, trainings
 from uadbench.report.study import Study
+from uadbench.study.config_files import read
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 PACKAGES = {"numpy": "2.3.5", "torch": "2.13.0"}
@@ -74,12 +75,12 @@ def study(tmp_path, root) -> Study:
             rows += [(method, "t1", seed, *row) for row in HISTORY]
     columns = ["method", "modality", "seed", "phase", "step", "validation", "seconds"]
     pd.DataFrame(rows, columns=columns).to_csv(tmp_path / "training" / "histories.csv", index=False)
-    return Study(tmp_path, config)
+    return Study.of(tmp_path, config)
 
 
 def change(study: Study, run: str, **changes) -> None:
     """Change the environment of a run; None removes it."""
-    path = study.folder / "training" / run / "run.json"
+    path = study.path / "training" / run / "run.json"
     facts = read_json(path)
     facts["environment"] = facts["environment"] | changes
     write_json(path, facts)
@@ -87,8 +88,8 @@ def change(study: Study, run: str, **changes) -> None:
 
 def section(study: Study, name: str) -> str:
     """The report from the heading of a section to the next."""
-    page.write(study, study.folder / "report.html")
-    text = (study.folder / "report.html").read_text(encoding="utf-8")
+    page.write(study, study.path / "report.html")
+    text = (study.path / "report.html").read_text(encoding="utf-8")
     return text.split(f'<h2 id="{name}">')[1].split("<h2")[0]
 
 
@@ -121,7 +122,7 @@ def test_runs_of_other_software_are_named(study):
 
 
 def test_runs_without_a_record_are_named_too(study):
-    path = study.folder / "training" / "disyre" / "t1" / "seed-1" / "run.json"
+    path = study.path / "training" / "disyre" / "t1" / "seed-1" / "run.json"
     facts = read_json(path)
     del facts["environment"]
     write_json(path, facts)
@@ -131,9 +132,9 @@ def test_runs_without_a_record_are_named_too(study):
     assert "not recorded" in text
     for method in ("disyre", "dae"):
         for seed in (1, 2):
-            path = study.folder / "training" / method / "t1" / f"seed-{seed}" / "run.json"
+            path = study.path / "training" / method / "t1" / f"seed-{seed}" / "run.json"
             write_json(path, {key: value for key, value in read_json(path).items() if key != "environment"})
-    text = section(Study(study.folder, study.config), "environment")
+    text = section(Study.of(study.path, json.loads(study.plan.config.deciding)), "environment")
     assert "All trainings agree" in text
     assert "Trainings ran from" not in text
 
@@ -157,13 +158,13 @@ def test_results_by_size_are_those_of_the_results(study):
 
 
 def test_a_study_without_sizes_says_so(study):
-    write_results(study.folder / "evaluation" / "results.csv", ["disyre", "dae"], seeds=(1, 2))
+    write_results(study.path / "evaluation" / "results.csv", ["disyre", "dae"], seeds=(1, 2))
     assert "no metric by lesion size" in section(study, "sizes")
 
 
 def test_every_link_of_the_contents_has_its_heading(study):
-    page.write(study, study.folder / "report.html")
-    text = (study.folder / "report.html").read_text(encoding="utf-8")
+    page.write(study, study.path / "report.html")
+    text = (study.path / "report.html").read_text(encoding="utf-8")
     assert text.startswith("<!DOCTYPE html>")
     links, ids = re.findall(r'href="#([^"]+)"', text), re.findall(r'\bid="([^"]+)"', text)
     assert len(ids) == len(set(ids))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -12,7 +13,6 @@ from click.testing import CliRunner
 from tests.paper.conftest import write_comparisons, write_results
 from uadbench import registry
 from uadbench.commands import report
-from uadbench.config_files import read
 from uadbench.data.preprocessing.normalisation import RULES
 from uadbench.errors import HarnessError
 from uadbench.files import read_json, write_json
@@ -22,6 +22,7 @@ from uadbench.paper.writers import html
 from uadbench.report import methods_section
 from uadbench.report.page import write
 from uadbench.report.study import Study
+from uadbench.study.config_files import read
 
 PREPROCESSING = {"template": "mni152", "spacing": 4.0, "side": 0, "normalisation": "p99_5_brain"}
 PIXEL = bytes.fromhex(
@@ -70,15 +71,20 @@ def study(tmp_path, root) -> Study:
             facts = {"title": registry.describe(method).title, "modality": "t1", "seed": seed, "revision": 2}
             facts |= {"subjects": 40, "seconds": 3.5, "precision": "float32", "device": "a CPU"}
             write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", facts)
-    return Study(tmp_path, config)
+    return Study.of(tmp_path, config)
 
 
 @pytest.fixture
 def page(study, root) -> str:
     config = root / "config.yaml"
-    done = CliRunner().invoke(report.command, [str(study.folder), "--config", str(config)], catch_exceptions=False)
+    done = CliRunner().invoke(report.command, [str(study.path), "--config", str(config)], catch_exceptions=False)
     assert done.exit_code == 0
-    return (study.folder / "report.html").read_text(encoding="utf-8")
+    return (study.path / "report.html").read_text(encoding="utf-8")
+
+
+def changed(study: Study, changes: dict) -> Study:
+    """The study of the same files with other keys in its config."""
+    return Study.of(study.path, json.loads(study.plan.config.deciding) | changes)
 
 
 def test_one_file_without_a_network(page):
@@ -96,7 +102,7 @@ def test_numbers_of_the_table_are_those_of_the_results(study, page):
 
 
 def test_differences_are_those_of_the_illustrated_method(study):
-    assert study.illustrated == "disyre"
+    assert study.plan.illustrated == "disyre"
     rows = {row["other"]: row for row in study.differences}
     assert set(rows) == {"DAE", "Random"}
     # Stored as dae minus disyre, and as disyre minus random.
@@ -124,19 +130,19 @@ def test_the_section_of_methods_says_what_ran(study):
     assert "Random" not in text
     assert "mean and sample standard deviation over seeds" in text
     assert "a bootstrap over subjects and seeds" in text
-    alone = methods_section.paragraph(Study(study.folder, study.config | {"seeds": [1]}))
+    alone = methods_section.paragraph(changed(study, {"seeds": [1]}))
     assert "deviation" not in alone
     assert "with 1 seed on" in alone
 
 
 def test_a_study_of_controls_names_no_method(tmp_path, study):
     write_results(tmp_path / "evaluation" / "results.csv", ["random"], seeds=(1, 2))
-    alone = Study(study.folder, study.config | {"methods": ["random"]})
+    alone = changed(study, {"methods": ["random"]})
     text = methods_section.paragraph(alone)
     assert "Controls alone were run. Score maps were evaluated on" in text
     assert "none" not in text
     (tmp_path / "training" / "histories.csv").write_text("method,modality,seed\n")  # controls train nothing
-    write(Study(study.folder, alone.config), tmp_path / "report.html")
+    write(alone, tmp_path / "report.html")
     assert "<summary>0 trainings</summary>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
@@ -150,21 +156,21 @@ def test_runs_are_those_of_the_study_and_not_of_every_folder(study, page):
 
 
 def test_the_first_protocol_of_the_config_is_shown(study):
-    path = study.folder / "evaluation" / "results.csv"
+    path = study.path / "evaluation" / "results.csv"
     rows = pd.read_csv(path)
     pd.concat([rows, rows.assign(protocol="upd", value=rows["value"] / 2)]).to_csv(path, index=False)
-    chosen = Study(study.folder, study.config | {"evaluation": {"protocols": ["upd", "full"]}})
+    chosen = changed(study, {"evaluation": {"protocols": ["upd", "full"]}})
     assert chosen.first.protocol == "upd"
     with pytest.raises(HarnessError, match="no result under protocol 'official'"):
-        _ = Study(study.folder, study.config | {"evaluation": {"protocols": ["official"]}}).first
+        _ = changed(study, {"evaluation": {"protocols": ["official"]}}).first
 
 
 def test_differences_without_a_test_have_a_dash(study, root):
-    path = study.folder / "evaluation" / "comparisons.csv"
+    path = study.path / "evaluation" / "comparisons.csv"
     rows = pd.read_csv(path).assign(low=float("nan"), high=float("nan"), p_holm=float("nan"))
     rows.to_csv(path, index=False)
-    CliRunner().invoke(report.command, [str(study.folder), "--config", str(root / "config.yaml")])
-    text = (study.folder / "report.html").read_text(encoding="utf-8")
+    CliRunner().invoke(report.command, [str(study.path), "--config", str(root / "config.yaml")])
+    text = (study.path / "report.html").read_text(encoding="utf-8")
     differences = text.split('id="differences"')[1].split("</table>")[0]
     assert "nan" not in differences
     assert differences.count("–") == 4
@@ -173,10 +179,10 @@ def test_differences_without_a_test_have_a_dash(study, root):
 def test_references_are_those_of_methods_data_and_tools(study):
     cited = re.findall(r"@\w+\{([\w-]+),", methods_section.bibtex(study))
     assert set(cited) == {"disyre", "dae", "ants", "mni152"}  # simulated cohorts are nobody's data
-    for folder in (study.folder / "data").iterdir():
+    for folder in (study.path / "data").iterdir():
         index = read_json(folder / "packed" / "index.json")
         write_json(folder / "packed" / "index.json", index | {"simulated": False})
-    real = re.findall(r"@\w+\{([\w-]+),", methods_section.bibtex(Study(study.folder, study.config)))
+    real = re.findall(r"@\w+\{([\w-]+),", methods_section.bibtex(changed(study, {})))
     assert set(real) - set(cited) == {"camcan", "atlas", "brats"}
 
 
@@ -201,10 +207,10 @@ def test_a_folder_without_a_study_is_named(tmp_path: Path, root):
     "name", ["training/dae/t1/seed-2/run.json", "data/atlas/packed/index.json", "evaluation/comparisons.csv"]
 )
 def test_a_file_that_is_missing_is_named(study, root, name):
-    (study.folder / name).unlink()
+    (study.path / name).unlink()
     with pytest.raises(HarnessError, match=rf"{name}: no such file; run the study again"):
         CliRunner().invoke(
-            report.command, [str(study.folder), "--config", str(root / "config.yaml")], catch_exceptions=False
+            report.command, [str(study.path), "--config", str(root / "config.yaml")], catch_exceptions=False
         )
 
 
@@ -212,15 +218,18 @@ def test_a_file_that_is_missing_is_named(study, root, name):
     ("config", "message"),
     [
         ("{", r"--config: no JSON"),
-        ("overlay.yaml", r"--config: .*'train'.*; an overlay alone is no config of a study"),
+        (
+            "overlay.yaml",
+            r"--config: datasets: must have at least 1 item, not .*; an overlay alone is no config of a study",
+        ),
         ("missing.yaml", r"missing\.yaml: no such config file"),
     ],
 )
 def test_a_config_that_is_none_is_named(study, config, message):
-    (study.folder / "overlay.yaml").write_text("methods: [disyre]\nexperiment: demo\ndatasets: {}\n")
-    given = config if config == "{" else str(study.folder / config)
+    (study.path / "overlay.yaml").write_text("methods: [disyre]\nexperiment: demo\ndatasets: {}\n")
+    given = config if config == "{" else str(study.path / config)
     with pytest.raises(HarnessError, match=message):
-        CliRunner().invoke(report.command, [str(study.folder), "--config", given], catch_exceptions=False)
+        CliRunner().invoke(report.command, [str(study.path), "--config", given], catch_exceptions=False)
 
 
 def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
@@ -230,7 +239,7 @@ def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
 
 
 def test_a_malformed_number_of_a_history_is_one_line(study):
-    path = study.folder / "training" / "histories.csv"
+    path = study.path / "training" / "histories.csv"
     path.write_text("method,modality,seed,phase,step\ndae,t1,1,train,many\n", encoding="utf-8")
     with pytest.raises(HarnessError, match=r"histories\.csv: a number is malformed .*; run the study again") as error:
         _ = study.histories

@@ -15,10 +15,10 @@ from click.testing import CliRunner
 
 from uadbench import csv_files, registry, tracking
 from uadbench.commands.train import command
-from uadbench.config import Experiment
-from uadbench.config_files import read
 from uadbench.errors import HarnessError
 from uadbench.method_settings import resolve
+from uadbench.study.checks import experiment as checked
+from uadbench.study.config_files import read
 from uadbench.training import history_file, loop
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig
@@ -227,9 +227,9 @@ def test_a_folder_that_cannot_be_written_ends_the_tracking_alone(tiny_cohort, tm
 def test_a_missing_tensorboard_is_found_before_any_job(tiny_cohort, tmp_path, monkeypatch, root):
     monkeypatch.setitem(sys.modules, "tensorboard", None)
     config = read(root / "config.yaml")
-    assert Experiment(config).config["tracking"] == "none"
+    assert checked(config).config["tracking"] == "none"
     with pytest.raises(HarnessError, match=r'tensorboard is not installed; run: pip install "tensorboard>=2\.16"'):
-        Experiment(config | {"tracking": "tensorboard"})
+        checked(config | {"tracking": "tensorboard"})
     with pytest.raises(HarnessError, match="tensorboard is not installed"):
         train(tiny_cohort, tmp_path / "run", tmp_path / "events")
     assert not (tmp_path / "run" / "history.csv").exists()
@@ -248,11 +248,11 @@ def test_the_environment_variable_of_the_workflow_chooses_the_folder(tiny_cohort
 def test_tracking_is_no_setting_of_a_result(root):
     pytest.importorskip("tensorboard")
     config = read(root / "config.yaml")
-    off, on = (Experiment(config | {"tracking": choice}) for choice in tracking.CHOICES)
+    off, on = (checked(config | {"tracking": choice}) for choice in tracking.CHOICES)
     assert off.as_json() == on.as_json()
     assert off.settings("disyre", "t1").training == on.settings("disyre", "t1").training
     with pytest.raises(HarnessError, match="tracking: 'wandb' is not one of"):
-        Experiment(config | {"tracking": "wandb"})
+        checked(config | {"tracking": "wandb"})
 
 
 def test_choices_and_requirement_are_those_of_schema_and_package(root):

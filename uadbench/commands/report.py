@@ -23,19 +23,20 @@ def command(folder: Path, config: str, out: Path | None) -> None:
     """
     import json
 
-    from uadbench.config_files import check_schema, read
     from uadbench.errors import HarnessError
     from uadbench.report.page import write
     from uadbench.report.study import Study
+    from uadbench.study.config_files import read
+    from uadbench.study_folder import StudyFolder
 
-    path = out or folder / "report.html"
+    path = out or StudyFolder(folder).report
     try:
         chosen = json.loads(config) if config.lstrip().startswith("{") else read(config)
     except json.JSONDecodeError as error:
         raise HarnessError(f"--config: no JSON ({error}); give the path of a config file, or its content") from None
     try:
-        check_schema(chosen)
+        study = Study.of(folder, chosen)
     except HarnessError as error:
         raise HarnessError(f"--config: {error}; an overlay alone is no config of a study") from None
-    write(Study(folder, chosen), path)
+    write(study, path)
     click.echo(path)

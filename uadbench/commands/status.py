@@ -29,19 +29,21 @@ def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool)
 
     from uadbench.errors import HarnessError
     from uadbench.status import plan, survey, text
+    from uadbench.study_folder import ROOT
 
     given = plan.of_configs(*configs) if configs else None
     if not folders:
-        folders = (Path("results") / given.experiment,) if given else tuple(survey.experiments(Path("results")))
+        folders = (given[0].folder.path,) if given else tuple(survey.experiments(ROOT))
     if not folders:
         raise HarnessError("results: no experiment yet; start one with snakemake --cores all, or name a folder")
     now, found = time.time(), []
     for folder in folders:
         if not folder.is_dir():
             raise HarnessError(f"{folder}: no such folder; name that of an experiment, such as results/demo")
-        if given and given.experiment != folder.resolve().name:
-            raise HarnessError(f"--configfile: names the experiment {given.experiment}, not {folder}; leave one out")
-        found.append(survey.scan(folder, given or plan.find(folder.resolve().name), now))
+        if given and given[0].name != folder.resolve().name:
+            raise HarnessError(f"--configfile: names the experiment {given[0].name}, not {folder}; leave one out")
+        planned, files = given or plan.find(folder.resolve().name) or (None, ())
+        found.append(survey.scan(folder, planned, files, now))
     if as_json:
         click.echo(json.dumps([text.plain(status) for status in found], indent=2, ensure_ascii=False))
     else:

@@ -70,20 +70,20 @@ def section(study: Study) -> Section | None:
 
     Raises HarnessError for a damaged file.
     """
-    seed = study.config["seeds"][0]
+    seed = study.plan.seeds[0]
     tasks, missing = [], []
-    for about in study.config["tasks"]:
+    for about in study.plan.tasks:
         found = {}
         for name, title, _ in study.first.methods:
-            path = study.folder / "evaluation" / name / about["name"] / f"seed-{seed}" / NAME
+            path = study.folder.scores(name, about.name, seed) / NAME
             if path.is_file():
                 found[name] = load(path)
             elif path.parent.is_dir():
-                missing.append(f"{title} on {about['name']}")
+                missing.append(f"{title} on {about.name}")
         same = {name: one for name, one in found.items() if _same(one, next(iter(found.values())))}
-        missing += [f"{study.first.title(name)} on {about['name']}" for name in found if name not in same]
+        missing += [f"{study.first.title(name)} on {about.name}" for name in found if name not in same]
         if same:
-            tasks.append(Task(about["name"], MODALITIES[about["modality"]].title, same))
+            tasks.append(Task(about.name, MODALITIES[about.modality].title, same))
     if not tasks:
         return None
     steps = iter(STEPS)
@@ -129,7 +129,7 @@ def _facts(study: Study, tasks: list[Task]) -> Markup:
             for name, one in task.examples.items()
         ]
         listed.append({"scan": _id(number, "scan"), "truth": _id(number, "truth"), "methods": methods})
-    facts = {"rates": rates.tolist(), "first": study.first.title(study.illustrated), "tasks": listed}
+    facts = {"rates": rates.tolist(), "first": study.first.title(study.plan.illustrated), "tasks": listed}
     return Markup(json.dumps(facts).replace("<", "\\u003c"))
 
 

@@ -22,7 +22,7 @@ def paragraph(study: Study) -> str:
     """Data, preprocessing, training and evaluation of a study in a few sentences: plain text with [key] citations."""
     training, tests = study.cohorts[0], study.cohorts[1:]
     made = training.preprocessing
-    seeds = study.config["seeds"]
+    seeds = study.plan.seeds
     spread = "mean and sample standard deviation over seeds" if len(seeds) > 1 else "of one seed"
     resampled = sorted({row["resampled"] for row in study.differences})
     sentences = [
@@ -42,7 +42,7 @@ def paragraph(study: Study) -> str:
 
 def bibtex(study: Study) -> str:
     """BibTeX entries of the methods, tools and real data sets of a study; simulated ones hold nobody's data."""
-    layouts = [study.config["datasets"][cohort.name]["layout"] for cohort in study.cohorts if not cohort.simulated]
+    layouts = [study.plan.datasets[cohort.name].layout for cohort in study.cohorts if not cohort.simulated]
     keys = [*(registry.base(about.name) for about in study.methods), *layouts, "ants"]
     keys += ["upd"] * any("upd" in about.name for about in study.methods)
     keys += ["mni152"] * (study.cohorts[0].preprocessing["template"] == "mni152")
@@ -64,7 +64,7 @@ def _methods(study: Study) -> str:
     cited = [f"{about.title} [{registry.base(about.name)}]" for about in _cited(study)]
     if not cited:
         return "Controls alone were run."
-    seeds, devices = _count(len(study.config["seeds"]), "seed"), sorted({run["device"] for run in study.runs})
+    seeds, devices = _count(len(study.plan.seeds), "seed"), sorted({run["device"] for run in study.runs})
     return f"Methods were {_list(cited)}, trained with {seeds}{f' on {_list(devices)}' if devices else ''}."
 
 
@@ -90,7 +90,7 @@ def _template(settings: dict[str, Any]) -> str:
 
 
 def _tasks(study: Study) -> list[str]:
-    return [f"{task['name']} ({MODALITIES[task['modality']].title})" for task in study.config["tasks"]]
+    return [f"{task.name} ({MODALITIES[task.modality].title})" for task in study.plan.tasks]
 
 
 def _count(number: int, noun: str) -> str:

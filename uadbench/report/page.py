@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import base64
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ def write(study: Study, path: Path) -> None:
     trained = trainings.trainings(study)
     page = template(TEMPLATE).render(
         study=study,
-        name=study.config["experiment"],
+        name=study.plan.name,
         banner=banner,
         version=__version__,
         tables=[(table.stem, title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
@@ -42,7 +43,7 @@ def write(study: Study, path: Path) -> None:
         script=Markup(SCRIPT),
         paragraph=methods_section.paragraph(study),
         bibtex=methods_section.bibtex(study),
-        config=yaml.safe_dump(study.config, sort_keys=False, default_flow_style=None, width=110),
+        config=yaml.safe_dump(json.loads(study.plan.config.deciding), default_flow_style=None, width=110),
         alpha=ALPHA,
         trained=trained,
         software=trainings.software(trained),

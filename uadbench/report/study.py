@@ -15,6 +15,9 @@ from uadbench.files import read_json
 from uadbench.paper.comparisons import read_comparisons
 from uadbench.paper.results import Results
 from uadbench.paper.rows import read_rows
+from uadbench.study.config import Config
+from uadbench.study.experiment import Experiment
+from uadbench.study_folder import INDEX, QUALITY_TABLE, RUN, StudyFolder
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
 REMEDY = "name the folder of a finished study, such as results/demo"
@@ -38,22 +41,36 @@ class Cohort:
 
 @dataclass(frozen=True)
 class Study:
-    """The folder results/EXPERIMENT of a finished study, and the config that it was made with."""
+    """The folder results/EXPERIMENT of a finished study, and what the config that it was made with means."""
 
-    folder: Path
-    config: dict[str, Any]
+    path: Path
+    plan: Experiment
+
+    @classmethod
+    def of(cls, path: Path, values: dict[str, Any]) -> Study:
+        """The study of a parsed config. Raises HarnessError for a wrong one."""
+        return cls(path, Experiment(Config.of(values)))
+
+    @cached_property
+    def folder(self) -> StudyFolder:
+        """Where its files are: beside one another, wherever results/ is."""
+        data, runs = (
+            self.path.parent / part.name if part else None
+            for part in (self.plan.folder.shared_data, self.plan.folder.shared_runs)
+        )
+        return StudyFolder(self.path, data, runs)
 
     @cached_property
     def results(self) -> dict[str, Results]:
         """Results by evaluation protocol."""
-        return Results.read_all(self.folder / "evaluation" / "results.csv")
+        return Results.read_all(self.folder.results)
 
     @property
     def first(self) -> Results:
         """Results of the config's first protocol, which tables and figures show."""
-        protocol = self.config.get("evaluation", {}).get("protocols", ["full"])[0]
+        protocol = self.plan.protocols[0]
         if protocol not in self.results:
-            raise HarnessError(f"{self.folder}: no result under protocol {protocol!r}; give the config of this study")
+            raise HarnessError(f"{self.path}: no result under protocol {protocol!r}; give the config of this study")
         return self.results[protocol]
 
     @property
@@ -64,13 +81,12 @@ class Study:
     @cached_property
     def cohorts(self) -> list[Cohort]:
         """Data sets that were used, the training set first."""
-        used = dict.fromkeys([self.config["train"], *(task["dataset"] for task in self.config["tasks"])])
-        return [self._cohort(name) for name in used]
+        return [self._cohort(name) for name in self.plan.datasets]
 
     @cached_property
     def histories(self) -> pd.DataFrame:
         """Rows of histories.csv; columns that earlier versions lack are empty. Raises HarnessError as `read_rows`."""
-        path = self.folder / "training" / "histories.csv"
+        path = self.folder.histories
         rows = read_rows(path, ("method", "modality", "seed"), (), REMEDY)
         rows = rows.reindex(columns=["method", "modality", "seed", "phase", "step", "validation", "seconds"])
         try:
@@ -86,27 +102,27 @@ class Study:
         """
         listed = self.histories[["method", "modality", "seed"]].drop_duplicates().itertuples(index=False)
         return [
-            {"method": method, **_json(self.folder / "training" / method / modality / f"seed-{seed}" / "run.json")}
+            {"method": method, **_json(self.folder.run(method, modality, seed) / RUN)}
             for method, modality, seed in listed
         ]
 
     @cached_property
     def methods(self) -> list[registry.Description]:
         """Methods with results, in the order of the config; those of other programs have no description."""
-        known = set(registry.every())
-        return [registry.describe(name) for name, _, _ in self.first.methods if name in known]
+        known = {*registry.every(), *self.plan.config.variants}
+        return [self.plan.describe(name) for name, _, _ in self.first.methods if name in known]
 
     def files(self, suffix: str, order: tuple[str, ...]) -> list[Path]:
         """Tables or figures of the study with this suffix, those of `order` first."""
-        found = {path.stem: path for path in sorted((self.folder / "paper").glob(f"*{suffix}"))}
+        found = {path.stem: path for path in sorted(self.folder.paper.glob(f"*{suffix}"))}
         return [found[name] for name in dict.fromkeys([*order, *found]) if name in found]
 
     @cached_property
     def differences(self) -> list[dict[Any, Any]]:
         """AP of the illustrated method minus that of every other one, by task, with interval and corrected p-value."""
-        rows = read_comparisons(_there(self.folder / "evaluation" / "comparisons.csv"))
+        rows = read_comparisons(_there(self.folder.comparisons))
         rows = rows[(rows["metric"] == "ap") & (rows["score"] == "final") & (rows["protocol"] == self.first.protocol)]
-        own = self.illustrated
+        own = self.plan.illustrated
         found = []
         for row in rows[(rows["method"] == own) | (rows["other"] == own)].to_dict("records"):
             low, high, difference = row["low"], row["high"], row["difference"]
@@ -116,15 +132,8 @@ class Study:
             found.append({**row, "other": self.first.title(other), "difference": difference, "low": low, "high": high})
         return found
 
-    @property
-    def illustrated(self) -> str:
-        """The method that figures show."""
-        chosen = self.config.get("paper", {}).get("illustrated", "disyre")
-        return chosen if chosen in self.config["methods"] else self.config["methods"][0]
-
     def _cohort(self, name: str) -> Cohort:
-        folder = self.folder / "data" / name
-        index = _json(folder / "packed" / "index.json")
+        index = _json(self.folder.packed(name) / INDEX)
         splits: dict[str, int] = {}
         for subject in index["subjects"]:
             splits[subject["split"]] = splits.get(subject["split"], 0) + 1
@@ -137,7 +146,7 @@ class Study:
             preprocessing=index["preprocessing"],
             left_out=index["left_out"],
             arrays=index.get("arrays", {}),
-            flagged=_flagged(folder / "quality" / "quality.csv"),
+            flagged=_flagged(self.folder.quality(name) / QUALITY_TABLE),
         )
 
 

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from uadbench.study_folder import StudyFolder
+
 #: bytes at the end of a log that are read
 TAIL = 20_000
 #: progress lines of uadbench/training/progress.py
@@ -26,7 +28,7 @@ class Failure:
     last_seen: float
 
 
-def failure(folder: Path, log: Path) -> Failure | None:
+def failure(folder: StudyFolder, log: Path) -> Failure | None:
     """The error at the end of a log: the harness's one line, or the last line of a traceback; None without one."""
     lines = tail(log)
     errors = [line for line in lines[-5:] if line.startswith("error: ")]
@@ -36,7 +38,7 @@ def failure(folder: Path, log: Path) -> Failure | None:
         errors = [line for line in after[1:] if not line.startswith(" ")][:1]
     if not errors:
         return None
-    job = log.relative_to(folder / "logs").with_suffix("").as_posix().replace("/", " ", 1)
+    job = log.relative_to(folder.logs).with_suffix("").as_posix().replace("/", " ", 1)
     return Failure(job, errors[-1].removeprefix("error: "), log.as_posix(), log.stat().st_mtime)
 
 

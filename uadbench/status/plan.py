@@ -1,65 +1,37 @@
-"""Planned outputs of an experiment's config, by their names on disk."""
+"""Plan of an experiment whose progress is shown: the config that names it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from uadbench.config import Experiment
-from uadbench.config_files import read
 from uadbench.errors import HarnessError
+from uadbench.study import checks
+from uadbench.study.config_files import read
+from uadbench.study.experiment import Experiment
 
-#: method, modality or task, and seed
-Job = tuple[str, str, int]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """All outputs of a finished experiment."""
-
-    experiment: str
-    configs: tuple[str, ...]
-    datasets: tuple[str, ...]
-    trainings: frozenset[Job]
-    tests: frozenset[Job]
-    rendered: frozenset[str]  # file names of tables and figures
+DEFAULT, OTHERS = Path("config.yaml"), Path("config")
 
 
-def of_configs(*configs: Path) -> Plan:
-    """Plan of config files, merged over `config.yaml` if they name no experiment. Raises HarnessError if invalid."""
+def of_configs(*configs: Path) -> tuple[Experiment, tuple[str, ...]]:
+    """The experiment of config files, merged over `config.yaml` if they name none, and all these files.
+
+    Raises HarnessError if it is invalid.
+    """
     merged = read(*configs)
     if "experiment" not in merged:
-        configs = (Path("config.yaml"), *configs)
+        configs = (DEFAULT, *configs)
         merged = read(*configs)
-    experiment = Experiment(merged)
-    trainings = {
-        (experiment.trained_as(method, modality), modality, seed)
-        for method in experiment.methods
-        for modality in experiment.modalities
-        for seed in experiment.seeds
-    }
-    return Plan(
-        experiment=experiment.name,
-        configs=tuple(config.as_posix() for config in configs),
-        datasets=tuple(experiment.datasets),
-        trainings=frozenset(trainings),
-        tests=frozenset(
-            (m, task.name, seed) for m in experiment.methods for task in experiment.tasks for seed in experiment.seeds
-        ),
-        rendered=frozenset(
-            [f"{name}.md" for name in experiment.tables] + [f"{name}.pdf" for name in experiment.figures]
-        ),
-    )
+    return checks.experiment(merged), tuple(config.as_posix() for config in configs)
 
 
-def find(experiment: str) -> Plan | None:
-    """Plan of the config that names an experiment, `config.yaml` or one of `config/`; None without such a config."""
-    for path in [Path("config.yaml"), *sorted(Path("config").glob("*.yaml"))]:
+def find(name: str) -> tuple[Experiment, tuple[str, ...]] | None:
+    """The experiment of a name, by `config.yaml` or a file of `config/`; None without such a config."""
+    for path in [DEFAULT, *sorted(OTHERS.glob("*.yaml"))]:
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            if isinstance(content, dict) and content.get("experiment") == experiment:
+            if isinstance(content, dict) and content.get("experiment") == name:
                 return of_configs(path)
         except (OSError, UnicodeDecodeError, yaml.YAMLError, HarnessError):
             continue

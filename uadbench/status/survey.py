@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -11,11 +10,11 @@ from typing import Any
 
 from uadbench.files import read_json
 from uadbench.status import logs
-from uadbench.status.plan import Job, Plan
+from uadbench.study.experiment import Experiment
+from uadbench.study_folder import RUN, SHEET, STATE, SUBJECT, Job, StudyFolder
 
 #: seconds without file changes after which a training counts as stopped; it logs a line every 30 s
 SILENCE = 300.0
-RUN_LOG = re.compile(r"(?P<method>.+)-(?P<modality>[^-]+)-seed-(?P<seed>\d+)")
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Training:
     @property
     def job(self) -> Job:
         """Its key in a plan."""
-        return self.method, self.modality, self.seed
+        return Job(self.method, self.modality, self.seed)
 
 
 @dataclass(frozen=True)
@@ -70,22 +69,29 @@ def experiments(results: Path) -> list[Path]:
     return sorted(path.parent for path in results.glob("*/logs") if path.is_dir())
 
 
-def scan(folder: Path, plan: Plan | None = None, now: float | None = None) -> Status:
-    """Read the folder of an experiment, such as `results/demo`; `now` is in seconds since 1970."""
+def scan(path: Path, plan: Experiment | None = None, configs: tuple[str, ...] = (), now: float | None = None) -> Status:
+    """Read the folder of an experiment, such as `results/demo`.
+
+    plan: the experiment of the files `configs`, to count against; now: in seconds since 1970.
+    """
     now = time.time() if now is None else now
-    failures = [failure for log in sorted(folder.glob("logs/**/*.log")) if (failure := logs.failure(folder, log))]
+    folder = StudyFolder(path)
+    if plan is not None:
+        folder = StudyFolder(path, plan.folder.shared_data, plan.folder.shared_runs)
+    wanted = set(plan.runs) if plan else set()
+    failures = [failure for log in sorted(folder.logs.rglob("*.log")) if (failure := logs.failure(folder, log))]
     failed = {failure.log for failure in failures}
-    trainings = [_training(folder, job, failed, now) for job in _begun(folder)]
+    trainings = [_training(folder, job, failed, now) for job in folder.begun()]
     begun = {training.job for training in trainings}
-    left, unknown = _time_left(trainings, plan.trainings - begun if plan else frozenset())
+    left, unknown = _time_left(trainings, wanted - begun)
     written = [path.stat().st_mtime for path in _signs(folder)]
     return Status(
-        folder=folder.as_posix(),
-        configs=plan.configs if plan else (),
+        folder=path.as_posix(),
+        configs=configs if plan else (),
         stages=_stages(folder, plan, {training.job for training in trainings if training.state == "finished"}),
         trainings=trainings,
-        not_begun=len(plan.trainings - begun) if plan else None,
-        not_planned=len(begun - plan.trainings) if plan else 0,
+        not_begun=len(wanted - begun) if plan else None,
+        not_planned=0 if plan is None or plan.config.runs else len(begun - wanted),
         failures=failures,
         last_change=max(written, default=None),
         seconds_left=left if plan else None,
@@ -93,18 +99,17 @@ def scan(folder: Path, plan: Plan | None = None, now: float | None = None) -> St
     )
 
 
-def _stages(folder: Path, plan: Plan | None, finished: set[Job]) -> list[Stage]:
+def _stages(folder: StudyFolder, plan: Experiment | None, finished: set[Job]) -> list[Stage]:
     """The stages in the order of the study, counted against the plan if given."""
-    data, evaluation = folder / "data", folder / "evaluation"
-    packed = {path.parent.parent.name for path in data.glob("*/packed/index.json")}
-    scored = {_job(path.parent) for path in evaluation.glob("*/*/seed-*/findings.npz")}
-    rendered = {path.name for pattern in ("*.md", "*.pdf") for path in (folder / "paper").glob(pattern)}
+    packed = folder.packed_datasets()
+    rendered = {path.name for pattern in ("*.md", "*.pdf") for path in folder.paper.glob(pattern)}
+    files = [f"{name}.md" for name in plan.tables] + [f"{name}.pdf" for name in plan.figures] if plan else None
     return [
-        _subjects(data, packed),
+        _subjects(folder, packed),
         _stage("data sets packed", packed, plan.datasets if plan else None),
-        _stage("trainings finished", finished, plan.trainings if plan else None),
-        _stage("test sets scored", scored, plan.tests if plan else None),
-        _stage("tables and figures", rendered, plan.rendered if plan else None),
+        _stage("trainings finished", finished, plan.runs if plan else None),
+        _stage("test sets scored", folder.scored(), plan.tests if plan else None),
+        _stage("tables and figures", rendered, files),
     ]
 
 
@@ -115,48 +120,31 @@ def _stage(name: str, done: set[Any], planned: Iterable[Any] | None) -> Stage:
     return Stage(name, len(done & wanted), len(wanted))
 
 
-def _subjects(data: Path, packed: set[str]) -> Stage:
+def _subjects(folder: StudyFolder, packed: set[str]) -> Stage:
     """Subjects with finished preprocessing; all of a packed data set, including lost ones."""
     done = planned = 0
-    for sheet in data.glob("*/subjects.csv"):
+    for sheet in folder.data.glob(f"*/{SHEET}"):
         rows = max(0, len(sheet.read_bytes().splitlines()) - 1)
         planned += rows
-        registered = sum(1 for _ in (sheet.parent / "registered").glob("*/subject.json"))
+        registered = sum(1 for _ in sheet.parent.glob(f"registered/*/{SUBJECT}"))
         done += rows if sheet.parent.name in packed else min(rows, registered)
     return Stage("subjects preprocessed", done, planned or None)
 
 
-def _begun(folder: Path) -> list[Job]:
-    """Trainings that have a folder or a log."""
-    jobs = {_job(path) for path in folder.glob("training/*/*/seed-*") if path.is_dir()}
-    for log in folder.glob("logs/train/*.log"):
-        if name := RUN_LOG.fullmatch(log.stem):
-            jobs.add((name["method"], name["modality"], int(name["seed"])))
-    return sorted(jobs)
-
-
-def _job(folder: Path) -> Job:
-    """The job of a folder METHOD/MODALITY/seed-N or METHOD/TASK/seed-N."""
-    number = folder.name.removeprefix("seed-")
-    return folder.parent.parent.name, folder.parent.name, int(number) if number.isdecimal() else -1
-
-
-def _training(folder: Path, job: Job, failed: set[str], now: float) -> Training:
-    method, modality, seed = job
-    run = folder / "training" / method / modality / f"seed-{seed}"
-    log = folder / "logs" / "train" / f"{method}-{modality}-seed-{seed}.log"
-    if (run / "run.json").is_file():
-        about = _record(run / "run.json")
+def _training(folder: StudyFolder, job: Job, failed: set[str], now: float) -> Training:
+    run, log = folder.run(*job), folder.training_log(*job)
+    if (run / RUN).is_file():
+        about = _record(run / RUN)
         last = about.get("final") or {}
         return Training(
             *job,
             state="finished",
-            last_seen=(run / "run.json").stat().st_mtime,
+            last_seen=(run / RUN).stat().st_mtime,
             loss=last.get("loss"),
             validation=last.get("validation"),
             seconds=about.get("seconds"),
         )
-    seen = max((path.stat().st_mtime for path in (run / "state.pt", log, run) if path.exists()), default=0.0)
+    seen = max((path.stat().st_mtime for path in (run / STATE, log, run) if path.exists()), default=0.0)
     state = "failed" if log.as_posix() in failed else "running" if now - seen < SILENCE else "stopped"
     matches = [match for line in logs.tail(log) if (match := logs.STEP.search(line))]
     if not matches:
@@ -216,7 +204,7 @@ def _record(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _signs(folder: Path) -> list[Path]:
+def _signs(folder: StudyFolder) -> list[Path]:
     """Files whose modification times show activity."""
-    patterns = ("logs/**/*.log", "training/*/*/seed-*/*", "data/*/registered/*/subject.json", "paper/*")
-    return [path for pattern in patterns for path in folder.glob(pattern) if path.exists()]
+    found = [*folder.logs.rglob("*.log"), *folder.paper.glob("*"), *folder.training.glob("*/*/seed-*/*")]
+    return [path for path in (*found, *folder.data.glob(f"*/registered/*/{SUBJECT}")) if path.exists()]

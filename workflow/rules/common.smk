@@ -1,5 +1,6 @@
 # Shared by all stages: the checked config, the folders, and the environment of the commands.
 
+import json
 import os
 import shlex
 import sys
@@ -10,25 +11,30 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, workflow.basedir)
 
-from uadbench.config import Experiment
-from uadbench import registry
 from uadbench import budget as budgets
 from uadbench import folder_lock
 from uadbench import placement
 from uadbench.errors import HarnessError
 from uadbench.modalities import NAMES as MODALITIES
 from uadbench.plugins import literals
+from uadbench.study import checks
 
 try:
-    experiment = Experiment(config)
+    experiment = checks.experiment(config)
 except HarnessError as error:
     raise WorkflowError(f"config: {error}") from None
 
+folder = experiment.folder
+
 
 def hold_results():
-    """Exclude other runs of this experiment until this one ends; see `nolock` in profiles/default."""
+    """Exclude other runs of this experiment, and all that would change files that it shares, until this one ends.
+
+    See `nolock` in profiles/default.
+    """
+    written = [file for job in workflow.dag.needrun_jobs() for file in job.output]
     try:
-        folder_lock.hold(RESULTS)
+        folder_lock.hold_study(folder, written)
     except HarnessError as error:
         raise WorkflowError(str(error)) from None
 
@@ -38,21 +44,27 @@ def literal(text):
     return str(text).replace("{", "{{").replace("}", "}}")
 
 
-RESULTS = f"results/{experiment.name}"
-DATA = f"{RESULTS}/data"
-
-
+# Folders in the rules below; uadbench/study_folder.py says where all files of a study are.
 pathvars:
-    results=RESULTS,
-    data=DATA,
-    healthy=f"{DATA}/{experiment.train}/packed",
-    logs=f"{RESULTS}/logs",
-    benchmarks=f"{RESULTS}/benchmarks",
+    results=folder.path.as_posix(),
+    data=folder.data.as_posix(),
+    training=folder.training.as_posix(),
+    healthy=folder.packed(experiment.train).as_posix(),
+    run=folder.run("{method}", "{modality}", "{seed}").as_posix(),
+    scores=folder.scores("{method}", "{task}", "{seed}").as_posix(),
+    logs=folder.logs.as_posix(),
+    benchmarks=folder.benchmarks.as_posix(),
 
 
-SIMULATED = experiment.simulated.get("subjects", {})
+wildcard_constraints:
+    dataset="[A-Za-z0-9_-]+",
+    method="[a-z0-9_]+(-[a-z0-9_]+)?",
+    modality="|".join(MODALITIES),
+    seed=r"\d+",
+
+
 ENVS = literal(Path(workflow.basedir) / "envs")
-DEVICE = experiment.config["device"]
+DEVICE = experiment.config.device
 
 # glibc returns the memory of every larger tensor to the system at once; on a CPU each training step then waits for page
 # faults. Here the process retains blocks below 32 MiB (benchmarks/allocation.py).
@@ -70,27 +82,19 @@ def wants_gpu():
     return placement.wants_gpu(DEVICE, planned or workflow.non_local_exec or workflow.remote_exec)
 
 
-def gpus(wildcards):
-    """GPUs of a training or scoring job; a function, since the executor is unknown when this file is parsed."""
-    return int(wants_gpu())
-
-
 def assignments():
     """Shell assignments of a command: paths of library and interpreter, memory allocation and device."""
     folders = {"PYTHONPATH": workflow.basedir, "PATH": Path(sys.executable).parent}
     if DEPLOYED:
         del folders["PATH"]
-    found = [f'{name}={shlex.quote(str(folder))}:"${name}"' for name, folder in folders.items()]
+    found = [f'{name}={shlex.quote(str(path))}:"${name}"' for name, path in folders.items()]
     found += [f"{name}=${{{name}:-{size}}}" for name, size in ALLOCATION.items()]
     device = placement.job_device(DEVICE, workflow.remote_exec and wants_gpu())
-    found.append(f"UADBENCH_DEVICE={shlex.quote(device)}")
-    if experiment.config["tracking"] == "tensorboard":
-        found.append(f"UADBENCH_TENSORBOARD={RESULTS}/tensorboard")
-    return " ".join(found)
+    return " ".join([*found, f"UADBENCH_DEVICE={shlex.quote(device)}"])
 
 
-# Environment variables set device and tracking, since a change of them must never retrain anything. A prefix replaces
-# Snakemake's strict mode, which is therefore restated.
+# An environment variable sets the device, since a change of it must never retrain anything. A prefix replaces Snakemake's
+# strict mode, which is therefore restated.
 shell.prefix(literal(f"export {assignments()}; set -euo pipefail; "))
 
 
@@ -102,9 +106,9 @@ def source(path):
     return os.path.relpath(Path(workflow.basedir) / path)
 
 
-def sources(folder):
+def sources(path):
     """All files of a folder of this project as inputs."""
-    return [source(path) for path in sorted((Path(workflow.basedir) / folder).iterdir()) if path.is_file()]
+    return [source(file) for file in sorted((Path(workflow.basedir) / path).iterdir()) if file.is_file()]
 
 
 def revision(path):
@@ -112,16 +116,9 @@ def revision(path):
     return literals(Path(workflow.basedir) / path)["REVISION"]
 
 
-wildcard_constraints:
-    dataset="[A-Za-z0-9_-]+",
-    method="[a-z0-9_]+(-[a-z0-9_]+)?",
-    modality="|".join(MODALITIES),
-    seed=r"\d+",
-
-
-def stage_threads(stage):
-    """Threads of one job of a stage; a change reruns nothing."""
-    return experiment.config["threads"].get(stage, 1)
+def if_file(path):
+    """The path as an input if it names a file, as a template or weights may."""
+    return [path] if path and Path(path).is_file() else []
 
 
 def raw_files(wildcards):
@@ -129,91 +126,55 @@ def raw_files(wildcards):
 
     Scans of a release are no inputs, since a release never changes; otherwise use `--forcerun index`.
     """
-    about = experiment.datasets[wildcards.dataset]
-    if wildcards.dataset in SIMULATED:
-        return [f"{DATA}/raw/{wildcards.dataset}/manifest.csv"]
-    named = [about["root"]] if Path(about["root"]).is_file() else []
-    return named + ([about["split"]] if "split" in about else [])
+    entry = experiment.datasets[wildcards.dataset]
+    if wildcards.dataset in experiment.simulated:
+        return [f"{folder.raw(wildcards.dataset)}/manifest.csv"]
+    return if_file(entry.root) + ([entry.split] if entry.split else [])
 
 
-def named_template(wildcards):
-    """The template if it is a file."""
-    template = experiment.template
-    return [template] if Path(template).is_file() else []
+def modality_of(wildcards):
+    """The modality of a training, or of the task of a test."""
+    return wildcards.get("modality") or experiment.task(wildcards.task).modality
 
 
-def named_weights(wildcards):
-    """The weights of a method's backbone if they are a file."""
-    weights = experiment.settings(wildcards.method, wildcards.modality).values.get("weights", "")
-    return [weights] if weights and Path(weights).is_file() else []
-
-
-def index_options(wildcards):
-    """Options of `index` from the data set's entry in the config."""
-    about = experiment.datasets[wildcards.dataset]
-    root = f"{DATA}/raw/{wildcards.dataset}" if wildcards.dataset in SIMULATED else about["root"]
-    role = "healthy" if wildcards.dataset == experiment.train else "test"
-    options = ["--root", root, "--layout", about["layout"], "--role", role]
-    if role == "test":
-        options += ["--subset", about.get("subset", "all")]
-        options += ["--unmasked", about["unmasked"]] if "unmasked" in about else []
-    elif "split" in about:
-        options += ["--split", about["split"]]
-    else:
-        options += ["--validation", about.get("validation", 0), "--split-seed", about.get("split_seed", 0)]
-    if "release" in about:
-        options += ["--release", about["release"]]
-    for key, value in about.get("entities", {}).items():
-        options += ["--entity", f"{key}={value}"]
-    for subject in about.get("exclude", []):
-        options += ["--exclude", subject]
-    return [str(option) for option in options]
-
-
-def label_options(dataset):
-    """Options of `test`: lesion labels and ignored labels of a data set."""
-    about = experiment.datasets[dataset]
-    lists = {key: about[key] for key in ("lesion", "ignored") if key in about}
-    return " ".join(f"--{key} {','.join(map(str, values))}" for key, values in lists.items())
-
-
-def run_folder(method, modality, seed):
-    """Folder of a training run."""
-    return f"{RESULTS}/training/{method}/{modality}/seed-{seed}"
-
-
-def required_run(wildcards):
-    """`run.json` of the run that a method builds on, of the same modality and seed; nothing for most methods."""
-    parent = registry.describe(wildcards.method).requires
-    modality = wildcards.get("modality") or task_modality(wildcards)
-    return [f"{run_folder(parent, modality, wildcards.seed)}/run.json"] if parent else []
-
-
-def task_modality(wildcards):
-    """The modality of a task."""
-    return experiment.task(wildcards.task).modality
+def configured(wildcards):
+    """The settings of a method that a run is trained with."""
+    return experiment.settings(wildcards.method, wildcards.modality)
 
 
 def scored_with(wildcards):
-    """The settings that a task is scored with."""
-    return experiment.settings(wildcards.method, task_modality(wildcards), int(wildcards.seed))
+    """The settings of a method that a task is scored with."""
+    return experiment.settings(wildcards.method, modality_of(wildcards), int(wildcards.seed))
+
+
+def run_record(method, wildcards):
+    """`run.json` of a method's run of the modality and seed of a job."""
+    return f"{folder.run(method, modality_of(wildcards), wildcards.seed)}/run.json"
+
+
+def required_run(wildcards):
+    """`run.json` of the run that a method builds on; nothing for most methods."""
+    parent = experiment.describe(wildcards.method).requires
+    return [run_record(parent, wildcards)] if parent else []
+
+
+def required_option(wildcards, input):
+    return f"--required {Path(input.required[0]).parent}" if input.required else ""
 
 
 def trained_run(wildcards):
     """`run.json` of the run that a task is scored with; variants may share one."""
-    modality = task_modality(wildcards)
-    return f"{run_folder(experiment.trained_as(wildcards.method, modality), modality, wildcards.seed)}/run.json"
+    return run_record(experiment.trained_as(wildcards.method, modality_of(wildcards)), wildcards)
 
 
 def test_data(wildcards):
     """The packed test set of a task."""
-    return f"{DATA}/{experiment.task(wildcards.task).dataset}/packed/index.json"
+    return f"{folder.packed(experiment.task(wildcards.task).dataset)}/index.json"
 
 
-def illustrated_examples(wildcards):
-    """Example slices of the illustrated method, for the first seed."""
-    method, seed = experiment.illustrated, experiment.seeds[0]
-    return [f"{RESULTS}/evaluation/{method}/{task.name}/seed-{seed}/examples.npz" for task in experiment.tasks]
+def scored(name, seeds):
+    """A file of all scored test sets of some seeds, in the order of methods and tasks."""
+    return [f"{folder.scores(*test)}/{name}" for test in experiment.tests if test.seed in seeds]
 
 
 def caption(name):

@@ -2,7 +2,7 @@
 
 
 scattergather:
-    chunk=experiment.chunks,
+    chunk=experiment.config.chunks,
 
 
 # A restarted job removes its manifest, but keeps and completes existing scans.
@@ -20,14 +20,25 @@ rule simulate:
         runtime=minutes(simulate_budget),
     params:
         out=subpath(output[0], parent=True),
-        layout=lambda wildcards: experiment.datasets[wildcards.dataset]["layout"],
-        subjects=lambda wildcards: SIMULATED[wildcards.dataset],
+        layout=lambda wildcards: experiment.datasets[wildcards.dataset].layout,
+        subjects=lambda wildcards: experiment.simulated[wildcards.dataset],
         revision=revision("uadbench/data/simulation/cohort.py"),
-        seed=experiment.simulated.get("seed"),
-        spacing=experiment.simulated.get("spacing"),
+        seed=getattr(experiment.config.simulate, "seed", None),
+        spacing=getattr(experiment.config.simulate, "spacing", None),
     shell:
         "python -m uadbench simulate {params.layout} --out {params.out} --subjects {params.subjects}"
         " --seed {params.seed} --spacing {params.spacing} 2> {log}"
+
+
+# Settings that decide a data set, so that an experiment which shares it (`data: EXPERIMENT`) cannot have others.
+rule recipe:
+    output:
+        "<data>/{dataset}/recipe.json",
+    localrule: True
+    params:
+        recipe=lambda wildcards: json.dumps(experiment.recipe(wildcards.dataset), sort_keys=True),
+    shell:
+        "printf '%s\\n' {params.recipe:q} > {output}"
 
 
 rule index:
@@ -41,7 +52,7 @@ rule index:
     conda:
         f"{ENVS}/data.yaml"
     params:
-        options=index_options,
+        options=lambda wildcards: experiment.index_options(wildcards.dataset),
     shell:
         "python -m uadbench index --dataset {wildcards.dataset} {params.options:q} --out {output} > {log} 2>&1"
 
@@ -49,7 +60,7 @@ rule index:
 rule preprocess:
     input:
         sheet="<data>/{dataset}/subjects.csv",
-        template=named_template,
+        template=if_file(experiment.preprocessing.template),
     output:
         "<data>/{dataset}/chunks/{scatteritem}.csv",
     log:
@@ -58,14 +69,14 @@ rule preprocess:
         "<benchmarks>/preprocess/{dataset}/{scatteritem}.tsv"
     conda:
         f"{ENVS}/data.yaml"
-    threads: stage_threads("preprocessing")
+    threads: experiment.config.threads.preprocessing
     resources:
-        mem_mb=memory(preprocess_budget),
-        runtime=minutes(preprocess_budget),
+        mem_mb=memory(data_budget(budgets.preprocess, experiment.config.chunks)),
+        runtime=minutes(data_budget(budgets.preprocess, experiment.config.chunks)),
     params:
         chunk=lambda wildcards: wildcards.scatteritem.replace("-of-", "/"),
         folder=subpath(output[0], ancestor=2),
-        settings=experiment.preprocessing_settings(),
+        settings=experiment.preprocessing_text,
         modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
         revision=revision("uadbench/data/preprocessing/record.py"),
     shell:
@@ -87,12 +98,12 @@ rule pack:
     conda:
         f"{ENVS}/data.yaml"
     resources:
-        mem_mb=memory(pack_budget),
-        runtime=minutes(pack_budget),
+        mem_mb=memory(data_budget(budgets.pack)),
+        runtime=minutes(data_budget(budgets.pack)),
     params:
         folder=subpath(input.sheet, parent=True),
         packed=subpath(output[0], parent=True),
-        max_lost=experiment.config["max_lost"],
+        max_lost=experiment.config.max_lost,
     shell:
         "python -m uadbench pack --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
         " --reports {input.reports} --max-lost {params.max_lost} --out {params.packed} 2> {log}"
@@ -117,16 +128,14 @@ rule quality:
         "<benchmarks>/quality/{dataset}.tsv"
     conda:
         f"{ENVS}/data.yaml"
-    threads: stage_threads("preprocessing")
+    threads: experiment.config.threads.preprocessing
     resources:
-        mem_mb=memory(quality_budget),
-        runtime=minutes(quality_budget),
+        mem_mb=memory(data_budget(budgets.quality)),
+        runtime=minutes(data_budget(budgets.quality)),
     params:
         folder=subpath(input.sheet, parent=True),
         out=subpath(output.csv, parent=True),
-        excluded=lambda wildcards: [
-            f"--excluded={name}" for name in experiment.datasets[wildcards.dataset].get("exclude", [])
-        ],
+        excluded=lambda wildcards: [f"--excluded={name}" for name in experiment.datasets[wildcards.dataset].exclude],
     shell:
         "python -m uadbench quality --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
         " --threads {threads} {params.excluded:q} --out {params.out} --reports {input.reports} > {log} 2>&1"

@@ -9,20 +9,20 @@ rule test:
         required=required_run,
     output:
         expand(
-            "<results>/evaluation/{method}/{task}/seed-{seed}/{protocol}.npz",
+            "<scores>/{protocol}.npz",
             protocol=experiment.protocols,
             allow_missing=True,
         ),
-        findings="<results>/evaluation/{method}/{task}/seed-{seed}/findings.npz",
-        examples="<results>/evaluation/{method}/{task}/seed-{seed}/examples.npz",
-        volumes="<results>/evaluation/{method}/{task}/seed-{seed}/volumes.npz",
+        findings="<scores>/findings.npz",
+        examples="<scores>/examples.npz",
+        volumes="<scores>/volumes.npz",
     log:
         "<logs>/test/{method}-{task}-seed-{seed}.log",
     benchmark:
         "<benchmarks>/test/{method}-{task}-seed-{seed}.tsv"
     conda:
         f"{ENVS}/training.yaml"
-    threads: stage_threads("evaluation")
+    threads: experiment.config.threads.evaluation
     resources:
         gpu=gpus,
         mem_mb=memory(test_budget),
@@ -33,13 +33,13 @@ rule test:
         run=subpath(input.run, parent=True),
         data=subpath(input.data, parent=True),
         healthy=subpath(input.healthy, parent=True),
-        modality=task_modality,
+        modality=modality_of,
         experiment=experiment.name,
         revision=revision("uadbench/evaluation/inference.py"),
-        required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
+        required=required_option,
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
-        labels=lambda wildcards: label_options(experiment.task(wildcards.task).dataset),
-        examples=experiment.config["evaluation"].get("examples", 4),
+        labels=lambda wildcards: experiment.label_options(experiment.task(wildcards.task).dataset),
+        examples=experiment.config.evaluation.examples,
         out=subpath(output.examples, parent=True),
     shell:
         "python -m uadbench test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
@@ -49,19 +49,8 @@ rule test:
 
 rule summarize:
     input:
-        histograms=expand(
-            "<results>/evaluation/{method}/{task}/seed-{seed}/{protocol}.npz",
-            method=experiment.methods,
-            task=[task.name for task in experiment.tasks],
-            seed=experiment.seeds,
-            protocol=experiment.protocols,
-        ),
-        findings=expand(
-            "<results>/evaluation/{method}/{task}/seed-{seed}/findings.npz",
-            method=experiment.methods,
-            task=[task.name for task in experiment.tasks],
-            seed=experiment.seeds,
-        ),
+        histograms=[scored(f"{protocol}.npz", experiment.seeds) for protocol in experiment.protocols],
+        findings=scored("findings.npz", experiment.seeds),
     output:
         results="<results>/evaluation/results.csv",
         comparisons="<results>/evaluation/comparisons.csv",
@@ -75,7 +64,7 @@ rule summarize:
         mem_mb=memory(summarize_budget),
         runtime=minutes(summarize_budget),
     params:
-        resamples=experiment.config["evaluation"].get("resamples", 1000),
+        resamples=experiment.config.evaluation.resamples,
         revision=revision("uadbench/evaluation/comparisons.py"),
     shell:
         "python -m uadbench summarize --resamples {params.resamples} --out {output.results} {input.histograms} > {log} 2>&1"

@@ -1,14 +1,7 @@
 # Paper: tables and figures, from tidy results, histories and example arrays. Each has a separate rule, for its caption.
 
-# Folders of all runs, in the order of the config; variants may share one.
-RUNS = list(
-    dict.fromkeys(
-        run_folder(experiment.trained_as(method, modality), modality, seed)
-        for method in experiment.methods
-        for modality in experiment.modalities
-        for seed in experiment.seeds
-    )
-)
+# Folders of all runs, in the order of the config.
+RUNS = [folder.run(*run).as_posix() for run in experiment.runs]
 
 
 rule histories:
@@ -67,7 +60,7 @@ for name in experiment.figures:
         name:
             name
         input:
-            illustrated_examples,
+            [file for file in scored("examples.npz", experiment.seeds[:1]) if f"/{experiment.illustrated}/" in file],
             results="<results>/evaluation/results.csv",
             histories="<results>/training/histories.csv",
             synthesis="<results>/evaluation/synthesis.npz",
@@ -104,12 +97,7 @@ rule report:
         comparisons="<results>/evaluation/comparisons.csv",
         histories="<results>/training/histories.csv",
         quality=expand("<data>/{dataset}/quality/quality.csv", dataset=experiment.datasets),
-        volumes=expand(
-            "<results>/evaluation/{method}/{task}/seed-{seed}/volumes.npz",
-            method=experiment.methods,
-            task=[task.name for task in experiment.tasks],
-            seed=experiment.seeds[0],
-        ),
+        volumes=scored("volumes.npz", experiment.seeds[:1]),
         references=source("uadbench/resources/references.bib"),
         modules=sources("uadbench/report") + sources("uadbench/viewer"),
     output:
@@ -121,6 +109,6 @@ rule report:
         f"{ENVS}/paper.yaml"
     params:
         folder=subpath(output[0], parent=True),
-        config=experiment.as_json(),
+        config=experiment.config.deciding,
     shell:
         "python -m uadbench report {params.folder} --config {params.config:q} --out {output} > {log} 2>&1"

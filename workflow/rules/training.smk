@@ -5,10 +5,10 @@
 # Beside the runs, for `score` and `share`: what the config says of a method, also where scoring parameters changed later.
 rule parameters:
     output:
-        "<results>/training/{method}/{modality}/params.json",
+        "<training>/{method}/{modality}/params.json",
     localrule: True
     params:
-        settings=lambda wildcards: experiment.settings(wildcards.method, wildcards.modality).text,
+        settings=lambda wildcards: configured(wildcards).text,
     shell:
         "printf '%s\\n' {params.settings:q} > {output}"
 
@@ -17,28 +17,28 @@ rule train:
     input:
         data="<healthy>/index.json",
         required=required_run,
-        weights=named_weights,
+        weights=lambda wildcards: if_file(configured(wildcards).values.get("weights")),
     output:
-        run="<results>/training/{method}/{modality}/seed-{seed}/run.json",
-        history="<results>/training/{method}/{modality}/seed-{seed}/history.csv",
-        weights=directory("<results>/training/{method}/{modality}/seed-{seed}/weights"),
+        run="<run>/run.json",
+        history="<run>/history.csv",
+        weights=directory("<run>/weights"),
     log:
         "<logs>/train/{method}-{modality}-seed-{seed}.log",
     benchmark:
         "<benchmarks>/train/{method}-{modality}-seed-{seed}.tsv"
     conda:
         f"{ENVS}/training.yaml"
-    threads: stage_threads("training")
+    threads: experiment.config.threads.training
     resources:
         gpu=gpus,
         mem_mb=memory(train_budget),
         # Not longer at a retry: a training resumes from its saved state.
-        runtime=lambda wildcards: train_budget(wildcards).minutes,
+        runtime=minutes(train_budget, longer=1),
     params:
-        trigger=lambda wildcards: experiment.settings(wildcards.method, wildcards.modality).training,
-        settings=lambda wildcards, output: experiment.settings(wildcards.method, wildcards.modality).text,
+        trigger=lambda wildcards: configured(wildcards).training,
+        settings=lambda wildcards, output: configured(wildcards).text,
         data=subpath(input.data, parent=True),
-        required=lambda wildcards, input: f"--required {Path(input.required[0]).parent}" if input.required else "",
+        required=required_option,
         out=subpath(output.run, parent=True),
     shell:
         "python -m uadbench train --method {wildcards.method} --modality {wildcards.modality} --seed {wildcards.seed}"

@@ -13,9 +13,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from uadbench.errors import HarnessError
+
+Spacing = Annotated[float, Field(ge=0.5, le=10)]
+Rule = Literal["p98", "max", "p99_5_brain"]
+Extraction = Literal["template", "none", "hd-bet", "synthstrip", "robex"]
+Labels = Literal["classes", "above_0.4"]
+Edges = Literal["shared", "plain"]
 
 
 @dataclass(frozen=True)
@@ -25,25 +33,14 @@ class Preprocessing:
     RENAMED: ClassVar[dict[str, str]] = {"intensity": "normalisation", "p99_brain": "p99_5_brain"}
 
     template: str = "mni152"  # `mni152`, or the path of a skull-stripped T1 template such as SRI24 (UPD_study)
-    spacing: float = 1.0  # mm, voxel size of the packed arrays; with `side` only from slice to slice
+    spacing: Spacing = 1.0  # mm, voxel size of the packed arrays; with `side` only from slice to slice
     side: int = 0  # voxels, side of packed slices, the centre square of the template; 0: the box of its brain
-    normalisation: Literal["p98", "max", "p99_5_brain"] = (
-        "p98"  # scaling of grey values, see uadbench/data/preprocessing/normalisation.py
-    )
-    brain: Literal["template", "none", "hd-bet", "synthstrip", "robex"] = (
-        "template"  # brain extraction of whole heads; `none`: every scan is already extracted
-    )
-    labels: Literal["classes", "above_0.4"] = (
-        "classes"  # class of the largest fraction; or 1 where the interpolated label is above 0.4 (UPD_study)
-    )
-
-    edges: Literal["shared", "plain"] = (
-        "shared"  # of the brain, see uadbench/data/preprocessing/transform.py; plain: UPD_study
-    )
+    normalisation: Rule = "p98"  # scaling of grey values, see uadbench/data/preprocessing/normalisation.py
+    brain: Extraction = "template"  # brain extraction of whole heads; `none`: every scan is already extracted
+    labels: Labels = "classes"  # class of the largest fraction; or 1 where the label is above 0.4 (UPD_study)
+    edges: Edges = "shared"  # of the brain, see uadbench/data/preprocessing/transform.py; plain: UPD_study
 
     def __post_init__(self) -> None:
-        if not 0.5 <= self.spacing <= 10:
-            raise ValueError(f"spacing must be 0.5 to 10 mm, not {self.spacing}")
         if self.side and not 16 <= self.side <= 512:
             raise ValueError(f"side must be 0, or 16 to 512 voxels, not {self.side}")
 

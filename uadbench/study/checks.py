@@ -1,0 +1,146 @@
+"""Checks of a config against the disk and the plugins, before any job starts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from uadbench import registry
+from uadbench.data.index import layout as layouts
+from uadbench.data.index import release, splits
+from uadbench.errors import HarnessError
+from uadbench.evaluation.protocols import PROTOCOLS
+from uadbench.files import read_json
+from uadbench.paper import catalogue as paper
+from uadbench.study.config import Config, DataSet
+from uadbench.study.experiment import Experiment
+from uadbench.study_folder import RECIPE, ROOT
+
+
+def experiment(values: dict[str, Any]) -> Experiment:
+    """The study of a parsed config, checked. Raises HarnessError naming key, reason and remedy at the first mistake."""
+    study = Experiment(Config.of(values))
+    _check_names(study)
+    for name, entry in study.datasets.items():
+        _check_dataset(study, name, entry)
+    _check_methods(study)
+    _check_template(study)
+    _check_choices(study)
+    _check_shared(study)
+    return study
+
+
+def _check_names(study: Experiment) -> None:
+    defined = study.config.datasets
+    for key, name in [("train", study.train), *((f"tasks.{task.name}", task.dataset) for task in study.tasks)]:
+        if name not in defined:
+            raise HarnessError(f"{key}: no data set {name!r} under datasets; there are {', '.join(defined)}")
+    names = [task.name for task in study.tasks]
+    if len(set(names)) < len(names):
+        raise HarnessError(f"tasks: two tasks have the same name; names are {', '.join(names)}")
+
+
+def _check_dataset(study: Experiment, name: str, entry: DataSet) -> None:
+    where, root = f"datasets.{name}", entry.root
+    try:
+        layout = layouts.load(entry.layout, {key: str(value) for key, value in entry.entities.items()})
+    except HarnessError as error:
+        raise HarnessError(f"{where}: {error}") from None
+    if name in study.simulated:
+        if root is not None:
+            raise HarnessError(f"{where}.root: the data set is simulated; remove root, or simulate.subjects.{name}")
+    elif root is None:
+        raise HarnessError(f"{where}: no root; name the folder of the release, or add simulate.subjects.{name}")
+    elif "$" in root:
+        raise HarnessError(f"{where}.root: {root}: set this environment variable, or name a folder")
+    elif not Path(root).exists():
+        raise HarnessError(f"{where}.root: no folder {root}; name the folder of the release")
+    elif Path(root).is_file() != layout.reads_file:
+        raise HarnessError(f"{where}.root: {root} is not what the layout reads: {layout.expected}")
+    if entry.split is not None:
+        splits.read_list(Path(entry.split))
+        if entry.validation is not None or entry.split_seed is not None:
+            raise HarnessError(f"{where}.split: the list decides; remove validation and split_seed")
+    if entry.subset not in splits.SUBSETS:
+        raise HarnessError(f"{where}.subset: {entry.subset!r} is unknown; there are {', '.join(splits.SUBSETS)}")
+    if entry.release is not None:
+        release.find(entry.release)
+    if both := {*(entry.lesion or ())} & {*(entry.ignored or ())}:
+        raise HarnessError(f"{where}: label {min(both)} is in both lesion and ignored; remove it from one")
+
+
+def _check_methods(study: Experiment) -> None:
+    known = [*registry.every(), *study.config.variants]
+    for key, names in (("params", study.config.params), ("variants", study.config.variants)):
+        for method in names:
+            if registry.base(method) not in registry.names() or (key == "params" and method not in known):
+                raise HarnessError(f"{key}.{method}: no such method; there are {', '.join(known)}")
+            if key == "variants" and method in registry.every():
+                raise HarnessError(f"variants.{method}: the method's file defines this variant; choose another name")
+    for method in [*study.methods, *study.config.variants]:
+        for modality in study.modalities:
+            study.settings(method, modality)
+    trained = {run.method for run in study.runs}
+    for method in study.methods:
+        required = study.describe(method).requires
+        if required and required not in trained:
+            raise HarnessError(f"methods: {method} builds on {required}; add {required} to methods")
+
+
+def _check_template(study: Experiment) -> None:
+    template = study.preprocessing.template
+    if "$" in template:
+        raise HarnessError(f"preprocessing.template: {template}: set this environment variable, or name a file")
+    if template != "mni152" and not Path(template).is_file():
+        raise HarnessError(f"preprocessing.template: no file {template}; name a skull-stripped T1, or mni152")
+
+
+def _check_choices(study: Experiment) -> None:
+    for key, chosen, known in (
+        ("evaluation.protocols", study.protocols, list(PROTOCOLS)),
+        ("paper.tables", study.tables, paper.names("tables")),
+        ("paper.figures", study.figures, paper.names("figures")),
+    ):
+        for name in chosen:
+            if name not in known:
+                raise HarnessError(f"{key}: {name!r} is unknown; there are {', '.join(known)}")
+    for seed in study.curve_seeds:
+        if seed not in study.seeds:
+            seeds = ", ".join(map(str, study.seeds))
+            raise HarnessError(f"evaluation.curve_seeds: {seed} is none of the seeds; there are {seeds}")
+
+
+def _check_shared(study: Experiment) -> None:
+    """Data and runs of another experiment must be what this config asks for: its jobs would overwrite them."""
+    config, folder = study.config, study.folder
+    if config.runs and config.data not in (None, config.runs):
+        raise HarnessError(f"data: the runs are those of {config.runs}, which has other data; remove data")
+    for key, name in (("data", config.data), ("runs", config.runs)):
+        if name == config.experiment:
+            raise HarnessError(f"{key}: {name} is this experiment; remove the key")
+        if name and not (ROOT / name).is_dir():
+            raise HarnessError(f"{key}: no folder {ROOT / name}; name an experiment that has been run here")
+    for name in study.datasets if folder.shared_data else ():
+        made, remedy = folder.dataset(name), "remove `data`, or give the data set another name"
+        if made.is_dir():
+            _compare(f"data: {made}", made / RECIPE, study.recipe(name), remedy)
+    for method, modality in study.configured if folder.shared_runs else ():
+        path, wanted = folder.params(method, modality), json.loads(study.settings(method, modality).text)
+        if path.parent.is_dir():
+            remedy = "name a variant of it under `variants`, or remove `runs`"
+            wanted = {key: value for key, value in wanted.items() if key != "params"} | wanted["params"]
+            _compare(f"runs: {method} on {modality}", path, wanted, remedy)
+
+
+def _compare(what: str, path: Path, wanted: dict[str, Any], remedy: str) -> None:
+    """Raise HarnessError unless a record of another experiment has the wanted content."""
+    try:
+        made = read_json(path)
+        made = {key: value for key, value in made.items() if key != "params"} | made.get("params", {})
+    except (OSError, ValueError, AttributeError):
+        raise HarnessError(f"{what}: no record {path}; run snakemake for that experiment first") from None
+    wanted = json.loads(json.dumps(wanted))
+    for key in {**wanted, **made}:
+        if wanted.get(key) != made.get(key):
+            raise HarnessError(f"{what}: made with {key} {made.get(key)!r}, not {wanted.get(key)!r}; {remedy}")

@@ -1,0 +1,256 @@
+"""Config of a study: every key with its type, range, default and meaning. Built anywhere, without looking at the disk.
+
+The schema for editors and the page of the site are generated from these classes; `checks` looks at disk and plugins.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import partial
+from typing import Annotated, Any, get_args
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    WithJsonSchema,
+)
+
+from uadbench.data.index.sheet import UNMASKED
+from uadbench.data.preprocessing.settings import Preprocessing, settings
+from uadbench.errors import HarnessError
+from uadbench.modalities import NAMES
+from uadbench.study.config_files import check_characters
+from uadbench.validation import as_number
+
+#: keys that change no result
+WITHOUT_EFFECT = {"threads", "device", "baselines"}
+
+
+def _known(names: tuple[str, ...], value: str) -> str:
+    if value not in names:
+        raise ValueError(f"must be one of {', '.join(names)}")
+    return value
+
+
+def _unique(items: list[Any]) -> list[Any]:
+    twice = [item for place, item in enumerate(items) if item in items[:place]]
+    if twice:
+        raise ValueError(f"must name {twice[0]!r} once")
+    return items
+
+
+class Part(BaseModel):
+    """A mapping of the config: unknown keys and values of other types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+Experiment = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+DataSetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+Method = Annotated[str, Field(pattern=r"^[a-z0-9_]+(-[a-z0-9_]+)?$")]
+Variant = Annotated[str, Field(pattern=r"^[a-z0-9_]+-[a-z0-9_]+$")]
+Modality = Annotated[str, AfterValidator(partial(_known, NAMES)), WithJsonSchema({"enum": list(NAMES)})]
+Treatment = Annotated[str, AfterValidator(partial(_known, UNMASKED)), WithJsonSchema({"enum": list(UNMASKED)})]
+Label = Annotated[int, Field(ge=1, le=255)]
+Once = Field(min_length=1, json_schema_extra={"uniqueItems": True})
+Labels = Annotated[list[Label], Once, AfterValidator(_unique)]
+Names = Annotated[list[str], Once, AfterValidator(_unique)]
+Seed = NonNegativeInt
+
+
+class Simulation(Part):
+    """Simulation of the raw scans of the data sets named here, before all other jobs."""
+
+    seed: Seed
+    spacing: PositiveFloat = Field(description="Nominal voxel size of the scans in mm.")
+    subjects: dict[str, PositiveInt] = Field(description="Number of simulated subjects by the name of the data set.")
+
+
+class DataSet(Part):
+    """Where the scans of a data set are, and which of them are used."""
+
+    layout: str = Field(description="A file name of uadbench/data/index/layouts.", examples=["bids", "sheet"])
+    root: str | None = Field(
+        None, description="The folder of the release, or the CSV of layout `sheet`; not for simulated data sets."
+    )
+    release: str | None = Field(
+        None,
+        description="A row of uadbench/resources/datasets.csv, to report missing files; default: the row with the "
+        "layout's name.",
+    )
+    validation: int | None = Field(
+        None, ge=2, description="Healthy subjects held out of training, chosen by rule and split_seed."
+    )
+    split_seed: Seed | None = None
+    split: str | None = Field(
+        None, description="A list of healthy subjects to hold out or leave out, as in uadbench/resources/splits."
+    )
+    subset: str = Field("all", description="Used part of a test set, a name in uadbench/data/index/splits.py.")
+    exclude: list[str] = Field([], description="Subjects to exclude.")
+    unmasked: Treatment | None = Field(
+        None,
+        description="Test subjects without a mask: lost (default), leave_out of the sheet, or healthy, without a "
+        "lesion.",
+    )
+    lesion: Labels | None = Field(None, description="Label values of lesions; default: all above 0.")
+    ignored: Labels | None = Field(None, description="Label values excluded from evaluation.")
+    entities: dict[Annotated[str, Field(pattern="^[a-z]+$")], str | int] = Field(
+        {},
+        description="BIDS entities of the selected scans where a subject has several.",
+        examples=[{"acq": "highres", "run": 2}],
+    )
+
+
+class Task(Part):
+    """A test set in one modality: a column of the tables."""
+
+    name: Experiment
+    dataset: str
+    modality: Modality
+
+
+class Evaluation(Part):
+    """What is computed from the scores."""
+
+    protocols: Names = Field(["full"], description="Names in uadbench/evaluation/protocols.py.")
+    resamples: NonNegativeInt = Field(1000, description="Bootstrap resamples of subjects; 0 for no intervals.")
+    curve_seeds: Annotated[list[Seed], AfterValidator(_unique)] | None = Field(
+        None, description="Seeds of Figure 2's curve; default: the first."
+    )
+    examples: PositiveInt = Field(4, description="Example subjects of every task for Figure 3.")
+
+
+class Paper(Part):
+    """What is rendered; by default every table and figure that the methods can fill."""
+
+    tables: list[str] | None = Field(None, description="File names of uadbench/paper/tables.")
+    figures: list[str] | None = Field(None, description="File names of uadbench/paper/figures.")
+    illustrated: str = Field("disyre", description="The method of Figures 1 to 3; the first where it is not run.")
+
+
+class Threads(Part):
+    """Threads of one job by stage; changing them reruns nothing."""
+
+    preprocessing: PositiveInt = 1
+    training: PositiveInt = 1
+    evaluation: PositiveInt = 1
+
+
+class Config(Part):
+    """Keys of `config.yaml` and of every experiment under `config/`. Lists select the jobs, mappings their settings."""
+
+    experiment: Experiment = Field(description="Name of the experiment; its results are in results/EXPERIMENT.")
+    data: Experiment | None = Field(
+        None,
+        description="Experiment whose data are used: data sets with equal settings are not simulated, preprocessed or "
+        "packed again. Default: this one.",
+        examples=["demo"],
+    )
+    runs: Experiment | None = Field(
+        None,
+        description="Experiment whose trained runs are used and completed; results are written to this one's folder. "
+        "Needs the same `data`. Default: this one.",
+        examples=["demo"],
+    )
+    simulate: Simulation | None = Field(None, description=Simulation.__doc__)
+    datasets: dict[DataSetName, DataSet] = Field(
+        min_length=1, description="Folder and layout of each data set, by a name of your choice."
+    )
+    preprocessing: dict[str, Any] = Field({}, description="Settings of preprocessing; `protocol` sets all of them.")
+    max_lost: float = Field(
+        0.1, ge=0, le=1, description="Maximum fraction of a data set's subjects lost in preprocessing."
+    )
+    chunks: PositiveInt = Field(4, description="Preprocessing jobs per data set.")
+    train: str = Field(description="The training set of healthy subjects.")
+    tasks: list[Task] = Field(min_length=1, description="The columns of the tables, in order.")
+    methods: Annotated[list[Method], Once, AfterValidator(_unique)] = Field(
+        description="File names of baselines/ and of the folder `baselines`, and names of variants, in any order."
+    )
+    seeds: Annotated[list[Seed], Once, AfterValidator(_unique)] = Field(description="Seeds of the trainings.")
+    baselines: str | None = Field(
+        None, description="A folder with baselines of your own, one file each, beside those of the project."
+    )
+    params: dict[str, dict[str, Any]] = Field(
+        {}, description=f"Hyper-parameters by method; under {', '.join(NAMES)} those of one modality."
+    )
+    variants: dict[Variant, dict[str, Any]] = Field(
+        {},
+        description="Methods under other hyper-parameters, each named BASELINE-NAME and a row of its own where "
+        "`methods` lists it; `title` is its name in tables.",
+        examples=[{"disyre-wide": {"widths": [64, 128], "title": "DISYRE (wide)"}}],
+    )
+    evaluation: Evaluation = Field(Evaluation(), description=Evaluation.__doc__)
+    paper: Paper = Field(Paper(), description=Paper.__doc__)
+    device: str = Field(
+        "auto",
+        pattern="^(auto|cpu|cuda(:[0-9]+)?|mps)$",
+        description="Device of training and scoring; auto selects a GPU if available.",
+    )
+    threads: Threads = Field(Threads(), description=Threads.__doc__)
+
+    @classmethod
+    def of(cls, values: Any) -> Config:
+        """The config of parsed YAML or JSON. Raises HarnessError naming key and reason at the first error."""
+        if not isinstance(values, dict):
+            raise HarnessError("config: no mapping of keys; see config.yaml for an example")
+        check_characters(values, "config")
+        try:
+            made = cls.model_validate({key: value for key, value in values.items() if value is not None})
+        except ValidationError as error:
+            raise HarnessError(_line(error)) from None
+        settings(made.preprocessing)
+        return made
+
+    @property
+    def prepared(self) -> Preprocessing:
+        """All settings of preprocessing, paths as they are given."""
+        return settings(self.preprocessing)
+
+    @property
+    def deciding(self) -> str:
+        """The config, defaults too, as sorted JSON, without keys that change no result."""
+        return json.dumps(self.model_dump(exclude=WITHOUT_EFFECT, exclude_none=True), sort_keys=True)
+
+
+def _line(error: ValidationError) -> str:
+    """The first error in one line: key, reason and remedy."""
+    first = error.errors(include_url=False)[0]
+    loc, value = first["loc"], first["input"]
+    key, model = ".".join(str(part) for part in loc if part not in ("str", "int", "[key]")), _model(loc[:-1])
+    if first["type"] == "extra_forbidden":
+        return f"{key}: no such key; there are {', '.join(model.model_fields)}"
+    if first["type"] == "missing":
+        return f"{key}: is missing; {model.model_fields[str(loc[-1])].description or 'add it'}"
+    if first["type"] in ("int_type", "float_type") and (number := as_number(value)):
+        return f"{key}: {value!r} is text in YAML; write {number}"
+    reason = (
+        re.sub(r"^(Value error, |\w+ should(?= ))", "", first["msg"].replace(" after validation", ""))
+        .partition(", not ")[0]
+        .strip()
+    )
+    reason = reason if reason.startswith("must") else f"must {reason}"
+    return f"{key}: {reason}, not {value!r}"
+
+
+def _model(loc: tuple[int | str, ...]) -> type[BaseModel]:
+    """The class of the mapping at a place of the config."""
+    model: type[BaseModel] = Config
+    for part in loc:
+        if part in model.model_fields:
+            model = next(_models(model.model_fields[str(part)].annotation), model)
+    return model
+
+
+def _models(annotation: Any) -> Any:
+    """The classes of mappings in a type."""
+    if isinstance(annotation, type) and issubclass(annotation, Part):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

@@ -1,0 +1,191 @@
+"""What a config means: data sets in use, settings of methods, and all runs, tests, tables and figures."""
+
+from __future__ import annotations
+
+import json
+from functools import cached_property
+from typing import Any
+
+from uadbench import baselines, registry
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.method_settings import Settings, resolve
+from uadbench.modalities import NAMES
+from uadbench.paper import catalogue as paper
+from uadbench.study.config import Config, DataSet, Task
+from uadbench.study.config_files import expanded
+from uadbench.study_folder import ROOT, Job, StudyFolder
+
+
+class Experiment:
+    """The study of a config. Raises HarnessError for a wrong folder of baselines; `checks` finds all other mistakes."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.name = config.experiment
+        self.tasks, self.methods, self.seeds, self.train = config.tasks, config.methods, config.seeds, config.train
+        self._settings: dict[tuple[str, str], Settings] = {}
+        baselines.add_named()
+        if config.baselines:
+            baselines.add(expanded(config.baselines))
+
+    @cached_property
+    def folder(self) -> StudyFolder:
+        """Where its files are, relative to the working folder."""
+        shared, runs = self.config.data or self.config.runs, self.config.runs
+        return StudyFolder(ROOT / self.name, ROOT / shared if shared else None, ROOT / runs if runs else None)
+
+    @cached_property
+    def datasets(self) -> dict[str, DataSet]:
+        """Data sets in use, training first, with their entries in the config; variables in `root` are replaced."""
+        used = dict.fromkeys([self.train, *(task.dataset for task in self.tasks)])
+        entries = {name: self.config.datasets[name] for name in used}
+        return {
+            name: entry.model_copy(update={"root": expanded(entry.root)}) if entry.root else entry
+            for name, entry in entries.items()
+        }
+
+    @cached_property
+    def simulated(self) -> dict[str, int]:
+        """Number of subjects of each simulated data set."""
+        return self.config.simulate.subjects if self.config.simulate else {}
+
+    @cached_property
+    def modalities(self) -> list[str]:
+        """Modalities that methods are trained on."""
+        return list(dict.fromkeys(task.modality for task in self.tasks))
+
+    @cached_property
+    def preprocessing(self) -> Preprocessing:
+        """All settings of preprocessing; variables in the template's path are replaced."""
+        values = self.config.preprocessing
+        if "template" in values:
+            values = {**values, "template": expanded(str(values["template"]))}
+        return self.config.model_copy(update={"preprocessing": values}).prepared
+
+    def task(self, name: str) -> Task:
+        """The task of a name."""
+        return next(task for task in self.tasks if task.name == name)
+
+    def modalities_of(self, dataset: str) -> list[str]:
+        """Modalities of a data set that the experiment uses."""
+        if dataset == self.train:
+            return self.modalities
+        return list(dict.fromkeys(task.modality for task in self.tasks if task.dataset == dataset))
+
+    def registered(self, dataset: str) -> list[str]:
+        """Modalities of a data set to register: always T1 and T2, so that fewer tasks repeat no preprocessing."""
+        return [name for name in NAMES if name in ("t1", "t2", *self.modalities_of(dataset))]
+
+    def describe(self, method: str) -> registry.Description:
+        """The declarations of a method, also of a variant that the config defines."""
+        return registry.describe(method, self.config.variants)
+
+    def settings(self, method: str, modality: str, seed: int | None = None) -> Settings:
+        """All hyper-parameters of a method on a modality; with `seed` those that this seed's runs are scored with."""
+        if (method, modality) not in self._settings:
+            self._settings[method, modality] = resolve(method, modality, self.config.params, self.config.variants)
+        settings = self._settings[method, modality]
+        return settings if seed is None or seed in self.curve_seeds else settings.without_curves()
+
+    def trained_as(self, method: str, modality: str) -> str:
+        """Method whose run of the same seed is scored: the baseline of a variant that differs only in scoring."""
+        base = registry.base(method)
+        same = self.settings(base, modality).training == self.settings(method, modality).training
+        return base if same else method
+
+    @cached_property
+    def runs(self) -> list[Job]:
+        """All trainings, in the order of the config; variants may share one."""
+        return list(
+            dict.fromkeys(
+                Job(self.trained_as(method, modality), modality, seed)
+                for method in self.methods
+                for modality in self.modalities
+                for seed in self.seeds
+            )
+        )
+
+    @cached_property
+    def configured(self) -> list[tuple[str, str]]:
+        """Method and modality of all settings that runs are trained or scored with."""
+        scored = [(method, modality) for method in self.methods for modality in self.modalities]
+        return list(dict.fromkeys([*scored, *((run.method, run.part) for run in self.runs)]))
+
+    @cached_property
+    def tests(self) -> list[Job]:
+        """All scored test sets."""
+        return [Job(m, task.name, seed) for m in self.methods for task in self.tasks for seed in self.seeds]
+
+    @property
+    def curve_seeds(self) -> list[int]:
+        """Seeds that the curve of Figure 2 is scored for; by default the first."""
+        chosen = self.config.evaluation.curve_seeds
+        return self.seeds[:1] if chosen is None else chosen
+
+    @property
+    def protocols(self) -> list[str]:
+        """Names of the evaluation protocols; tables and figures show the first."""
+        return self.config.evaluation.protocols
+
+    @cached_property
+    def tables(self) -> list[str]:
+        """Names of the tables to render; by default all."""
+        chosen = self.config.paper.tables
+        return paper.names("tables", self.methods, self.protocols) if chosen is None else chosen
+
+    @cached_property
+    def figures(self) -> list[str]:
+        """Names of the figures to render; by default all."""
+        chosen = self.config.paper.figures
+        return paper.names("figures", self.methods) if chosen is None else chosen
+
+    @property
+    def illustrated(self) -> str:
+        """The method that the figures show."""
+        chosen = self.config.paper.illustrated
+        return chosen if chosen in self.methods else self.methods[0]
+
+    def index_options(self, dataset: str) -> list[str]:
+        """Options of `index` for a data set."""
+        entry, role = self.datasets[dataset], "healthy" if dataset == self.train else "test"
+        root = self.folder.raw(dataset).as_posix() if dataset in self.simulated else entry.root
+        options: list[Any] = ["--root", root, "--layout", entry.layout, "--role", role]
+        if role == "test":
+            options += ["--subset", entry.subset, *(["--unmasked", entry.unmasked] if entry.unmasked else [])]
+        elif entry.split is not None:
+            options += ["--split", entry.split]
+        else:
+            options += ["--validation", entry.validation or 0, "--split-seed", entry.split_seed or 0]
+        options += ["--release", entry.release] if entry.release else []
+        for key, value in entry.entities.items():
+            options += ["--entity", f"{key}={value}"]
+        for subject in entry.exclude:
+            options += ["--exclude", subject]
+        return [str(option) for option in options]
+
+    def label_options(self, dataset: str) -> str:
+        """Options of `test` for a data set: lesion labels and ignored labels."""
+        entry = self.datasets[dataset]
+        lists = {"lesion": entry.lesion, "ignored": entry.ignored}
+        return " ".join(f"--{key} {','.join(map(str, values))}" for key, values in lists.items() if values)
+
+    def recipe(self, dataset: str) -> dict[str, Any]:
+        """All that decides the packed arrays of a data set, by key of the config: equal recipes, equal data."""
+        made, simulation = self.config.simulate, dict[str, Any]()
+        if made and dataset in self.simulated:
+            simulation = {"seed": made.seed, "spacing": made.spacing, f"subjects.{dataset}": made.subjects[dataset]}
+        entry = self.datasets[dataset].model_dump(exclude={"lesion", "ignored"}, exclude_none=True)
+        return {
+            "role": "healthy" if dataset == self.train else "test",
+            **{f"simulate.{key}": value for key, value in simulation.items()},
+            **{f"datasets.{dataset}.{key}": value for key, value in entry.items()},
+            **{f"preprocessing.{key}": value for key, value in json.loads(self.preprocessing_text).items()},
+            "modalities": self.registered(dataset),
+            "max_lost": self.config.max_lost,
+            "chunks": self.config.chunks,
+        }
+
+    @property
+    def preprocessing_text(self) -> str:
+        """All preprocessing settings, including defaults, as sorted JSON."""
+        return json.dumps(vars(self.preprocessing), sort_keys=True)

@@ -1,0 +1,157 @@
+"""Folder of a study, results/EXPERIMENT: the one place that says where each of its files is. Imports nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path("results")
+
+# Names of files, of which rules, commands and readers build no other paths than those below.
+MANIFEST = "manifest.csv"  # of simulated scans
+SHEET = "subjects.csv"
+RECIPE = "recipe.json"  # the settings that a data set was made with
+SUBJECT = "subject.json"  # of a registered subject
+INDEX = "index.json"  # of packed arrays
+QUALITY_TABLE, QUALITY_PAGE = "quality.csv", "quality.html"
+PARAMS = "params.json"  # the hyper-parameters of the runs beside it
+RUN = "run.json"  # the record of a finished run
+HISTORY = "history.csv"
+WEIGHTS = "weights"
+STATE = "state.pt"  # of an unfinished training
+HISTORIES = "histories.csv"
+FINDINGS = "findings.npz"
+EXAMPLES = "examples.npz"
+VOLUMES = "volumes.npz"
+RESULTS = "results.csv"
+COMPARISONS = "comparisons.csv"
+SYNTHESIS = "synthesis.npz"
+REPORT = "report.html"
+
+TRAINING_LOG = re.compile(r"(?P<method>.+)-(?P<modality>[^-]+)-seed-(?P<seed>\d+)")
+
+
+class Job(NamedTuple):
+    """A training, or with a task in place of the modality the scoring of a test set."""
+
+    method: str
+    part: str  # modality or task
+    seed: int
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Paths of a study. Methods with names of data sets, methods, … also accept Snakemake's wildcards such as `{seed}`.
+
+    path: results/EXPERIMENT; shared_data, shared_runs: the same of the experiments whose data and runs it uses.
+    """
+
+    path: Path
+    shared_data: Path | None = None
+    shared_runs: Path | None = None
+
+    @classmethod
+    def around(cls, run: Path) -> StudyFolder | None:
+        """The study that a run, results/EXPERIMENT/training/METHOD/MODALITY/seed-N, is in; None for one elsewhere."""
+        parents = run.resolve().parents
+        return cls(parents[3]) if len(parents) > 3 and parents[2].name == "training" else None
+
+    @property
+    def data(self) -> Path:
+        return (self.shared_data or self.path) / "data"
+
+    @property
+    def training(self) -> Path:
+        return (self.shared_runs or self.path) / "training"
+
+    @property
+    def evaluation(self) -> Path:
+        return self.path / "evaluation"
+
+    @property
+    def paper(self) -> Path:
+        return self.path / "paper"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def benchmarks(self) -> Path:
+        return self.path / "benchmarks"
+
+    @property
+    def results(self) -> Path:
+        return self.evaluation / RESULTS
+
+    @property
+    def comparisons(self) -> Path:
+        return self.evaluation / COMPARISONS
+
+    @property
+    def synthesis(self) -> Path:
+        return self.evaluation / SYNTHESIS
+
+    @property
+    def histories(self) -> Path:
+        return self.path / "training" / HISTORIES
+
+    @property
+    def report(self) -> Path:
+        return self.path / REPORT
+
+    def raw(self, dataset: str) -> Path:
+        """Folder of simulated scans."""
+        return self.data / "raw" / dataset
+
+    def dataset(self, name: str) -> Path:
+        """Folder of a data set: sheet, reports of chunks, registered subjects, packed arrays, quality."""
+        return self.data / name
+
+    def packed(self, dataset: str) -> Path:
+        return self.dataset(dataset) / "packed"
+
+    def quality(self, dataset: str) -> Path:
+        return self.dataset(dataset) / "quality"
+
+    def params(self, method: str, modality: str) -> Path:
+        return self.training / method / modality / PARAMS
+
+    def run(self, method: str, modality: str, seed: int | str) -> Path:
+        """Folder of a run: record, history and weights."""
+        return self.training / method / modality / f"seed-{seed}"
+
+    def scores(self, method: str, task: str, seed: int | str) -> Path:
+        """Folder of a scored test set: histograms by protocol, findings, examples, volumes."""
+        return self.evaluation / method / task / f"seed-{seed}"
+
+    def training_log(self, method: str, modality: str, seed: int | str) -> Path:
+        return self.logs / "train" / f"{method}-{modality}-seed-{seed}.log"
+
+    def begun(self) -> list[Job]:
+        """Trainings that have a folder or a log, sorted."""
+        jobs = {_job(path) for path in self.training.glob("*/*/seed-*") if path.is_dir()}
+        for log in self.training_log("*", "*", "*").parent.glob("*.log"):
+            if name := TRAINING_LOG.fullmatch(log.stem):
+                jobs.add(Job(name["method"], name["modality"], int(name["seed"])))
+        return sorted(jobs)
+
+    def finished(self) -> Iterator[Path]:
+        """Folders of finished runs, sorted."""
+        return (path.parent for path in sorted(self.training.glob(f"*/*/seed-*/{RUN}")))
+
+    def scored(self) -> set[Job]:
+        """Scored test sets."""
+        return {_job(path.parent) for path in self.evaluation.glob(f"*/*/seed-*/{FINDINGS}")}
+
+    def packed_datasets(self) -> set[str]:
+        return {path.parent.parent.name for path in self.data.glob(f"*/packed/{INDEX}")}
+
+
+def _job(folder: Path) -> Job:
+    """The job of a folder METHOD/MODALITY/seed-N or METHOD/TASK/seed-N."""
+    number = folder.name.removeprefix("seed-")
+    return Job(folder.parent.parent.name, folder.parent.name, int(number) if number.isdecimal() else -1)
