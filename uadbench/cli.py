@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from uadbench import __version__, baselines
+from uadbench import __version__, baselines, extras
 from uadbench.errors import HarnessError
 from uadbench.files import FULL
 from uadbench.plugins import Plugins
@@ -47,9 +47,13 @@ class Commands(click.Group):
         return COMMANDS.load(cmd_name).command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Raises HarnessError for a truncated file or an interrupt, not just click's "Aborted!"."""
+        """Run the command. Raises HarnessError for a missing extra, a truncated file and an interrupt."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if remedy := extras.remedy(error.name or ""):
+                raise HarnessError(f"{ctx.invoked_subcommand}: {remedy}") from error
+            raise
         except EOFError as error:
             raise HarnessError(
                 f"{ctx.invoked_subcommand}: a file that it reads ends too early ({error or 'no reason given'}); "
