@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from dataclasses import asdict
@@ -13,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.hiding import python_without
+from tests.hiding import ends
 from tests.test_environments import EXTRAS, ROOT
 from uadbench import extras
 from uadbench.cli import COMMANDS
@@ -28,16 +27,6 @@ from uadbench.training.job import train_run
 #: distributions whose modules have other names
 IMPORTED = {"antspyx": "ants", "huggingface-hub": "huggingface_hub"}
 HIDDEN = {"sklearn", *sum(extras.MODULES.values(), ())}
-# Runs command lines in this folder, and prints for each what ended it.
-CALLS = """
-import json
-from click.testing import CliRunner
-from uadbench.cli import uadbench
-def call(line):
-    done = CliRunner().invoke(uadbench, line.split())
-    return (str(done.exception) or done.output) if done.exit_code else ""
-print(json.dumps([call(line) for line in json.load(open(sys.argv[1]))]))
-"""
 RUN = "results/demo/training/random/t1/seed-1"
 SCORES = "evaluate --maps maps --labels labels --resamples 5 --save results/demo/evaluation/x --method x --simulated"
 LIGHT = [
@@ -108,14 +97,6 @@ def folder(tiny_cohort, tmp_path_factory) -> Path:
     train_run("random", {}, "t1", 1, tiny_cohort, made / RUN, torch.device("cpu"))
     write_json(made / "config.json", read(ROOT / "config.yaml") | {"methods": ["random"]})
     return made
-
-
-def ends(folder: Path, hidden: set[str], lines: list[str]) -> dict[str, str]:
-    """What ended each command line, where the modules are not installed; empty for those that succeeded."""
-    write_json(folder / "lines.json", lines)
-    done = python_without(hidden, CALLS, "lines.json", cwd=folder)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return dict(zip(lines, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
 
 def test_the_extras_are_those_of_the_package():
