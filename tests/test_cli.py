@@ -89,6 +89,13 @@ def test_settings_that_are_no_mapping_are_named(text):
     assert params_in("{}") == {}
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("scor", "score"), ("Lists", "list"), ("table2", "table")])
+def test_the_closest_command_is_named_first(typed, meant):
+    done = CliRunner().invoke(cli.uadbench, [typed, "--run", "x"])
+    assert done.exit_code == 2
+    assert f"No such command '{typed}'; did you mean {meant}? there are score, evaluate, " in done.output
+
+
 def test_errors_of_the_program_keep_their_traceback(monkeypatch):
     def fail(**_):
         raise FileNotFoundError(errno.ENOENT, "No such file", "e")

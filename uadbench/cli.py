@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from uadbench import __version__, baselines, extras
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 from uadbench.files import FULL
 from uadbench.plugins import Plugins
 
@@ -42,9 +42,11 @@ class Commands(click.Group):
                 formatter.write_dl([(name, COMMANDS.load(name).command.get_short_help_str(500)) for name in listed])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS.names():
-            return None
-        return COMMANDS.load(cmd_name).command
+        if cmd_name in COMMANDS.names():
+            return COMMANDS.load(cmd_name).command
+        if not ctx.resilient_parsing:  # which completes a line, whatever its mistakes
+            ctx.fail(f"No such command {cmd_name!r}; {choices(cmd_name, self.list_commands(ctx))}")
+        return None
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. Raises HarnessError for a missing extra, a truncated file and an interrupt."""

@@ -13,7 +13,7 @@ from uadbench.config_files import check_characters, check_schema, filled_in
 from uadbench.data.index import layout as layouts
 from uadbench.data.index import release, splits
 from uadbench.data.preprocessing import settings as preprocessing
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 from uadbench.evaluation.protocols import PROTOCOLS
 from uadbench.methods.params import scoring_key, training_key, without_curves
 from uadbench.modalities import NAMES
@@ -134,7 +134,7 @@ class Experiment:
         defined = self.config["datasets"]
         for key, name in [("train", self.train), *((f"tasks.{task.name}", task.dataset) for task in self.tasks)]:
             if name not in defined:
-                raise HarnessError(f"{key}: no data set {name!r} under datasets; there are {', '.join(defined)}")
+                raise HarnessError(f"{key}: no data set {name!r} under datasets; {choices(name, defined)}")
         names = [task.name for task in self.tasks]
         if len(set(names)) < len(names):
             raise HarnessError(f"tasks: two tasks have the same name; names are {', '.join(names)}")
@@ -166,8 +166,8 @@ class Experiment:
             if {"validation", "split_seed"} & dataset.keys():
                 raise HarnessError(f"{where}.split: the list decides; remove validation and split_seed")
         if dataset.get("subset", "all") not in splits.SUBSETS:
-            known = ", ".join(splits.SUBSETS)
-            raise HarnessError(f"{where}.subset: {dataset['subset']!r} is unknown; there are {known}")
+            known = choices(dataset["subset"], splits.SUBSETS)
+            raise HarnessError(f"{where}.subset: {dataset['subset']!r} is unknown; {known}")
         if "release" in dataset:
             release.find(dataset["release"])
         if both := {*dataset.get("lesion", [])} & {*dataset.get("ignored", [])}:
@@ -184,7 +184,7 @@ class Experiment:
                 raise HarnessError(f"methods: {method} builds on {required}; add {required} to methods")
         for method in self.config["params"]:
             if method not in registry.every():
-                raise HarnessError(f"params.{method}: no such method; there are {', '.join(registry.every())}")
+                raise HarnessError(f"params.{method}: no such method; {choices(method, registry.every())}")
 
     def _params(self, method: str, modality: str) -> Any:
         """Hyper-parameters; those that a variant does not set default to the config's values for its baseline."""
@@ -211,7 +211,7 @@ class Experiment:
         ):
             for name in chosen:
                 if name not in known:
-                    raise HarnessError(f"{key}: {name!r} is unknown; there are {', '.join(known)}")
+                    raise HarnessError(f"{key}: {name!r} is unknown; {choices(name, known)}")
         for seed in self.curve_seeds:
             if seed not in self.seeds:
                 known_seeds = ", ".join(map(str, self.seeds))

@@ -10,7 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 from uadbench.packaged import SCHEMAS
 from uadbench.validation import as_number
 
@@ -67,7 +67,7 @@ def check_schema(config: dict[str, Any]) -> None:
         known = list(error.schema.get("properties", {}))
         unknown = [key for key in error.instance if key not in known]
         where = f"{place}.{unknown[0]}" if place else unknown[0]
-        raise HarnessError(f"{where}: no such key; there are {', '.join(known)}")
+        raise HarnessError(f"{where}: no such key; {choices(unknown[0], known)}")
     if error.validator_value in ("integer", "number") and (number := as_number(error.instance)):
         raise HarnessError(f"{place}: {error.instance!r} is text in YAML; write {number}")
     raise HarnessError(f"{place or 'config'}: {error.message}")

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from uadbench import validation
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 from uadbench.methods.params import NoParams
 from uadbench.modalities import NAMES
 from uadbench.plugins import Plugins, syntax_tree
@@ -73,11 +73,10 @@ def describe(name: str) -> Description:
         raise HarnessError(f"{path}: no REVISION; add a line such as REVISION = 1 at the top level")
     family = declared.get("FAMILY", "control")
     if family not in FAMILIES:
-        raise HarnessError(f"{path}: FAMILY {family!r} is unknown; there are {', '.join(FAMILIES)}")
+        raise HarnessError(f"{path}: FAMILY {family!r} is unknown; {choices(family, FAMILIES)}")
     variants = declared.get("VARIANTS", {})
     if "-" in name and variant not in variants:
-        known = ", ".join(variants) or "none"
-        raise HarnessError(f"method {name!r}: {path} has no variant {variant!r}; it has {known}")
+        raise HarnessError(f"method {name!r}: {path} has no variant {variant!r}; {choices(variant, variants)}")
     own = variants.get(variant, {})
     return Description(
         name=name,

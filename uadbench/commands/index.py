@@ -47,10 +47,10 @@ def command(
     from uadbench.data.index import layout as layouts
     from uadbench.data.index import release as releases
     from uadbench.data.index import sheet
-    from uadbench.errors import HarnessError
+    from uadbench.errors import HarnessError, choices
 
     if unmasked not in sheet.UNMASKED:
-        raise HarnessError(f"--unmasked: {unmasked!r} is unknown; there are {', '.join(sheet.UNMASKED)}")
+        raise HarnessError(f"--unmasked: {unmasked!r} is unknown; {choices(unmasked, sheet.UNMASKED)}")
     kind = layouts.load(layout, layouts.entities(entity))
     simulated = (root / "SIMULATED").exists()
     known = releases.find(release) if release else None if simulated else releases.releases().get(layout)

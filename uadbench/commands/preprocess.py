@@ -25,13 +25,13 @@ def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, s
     from uadbench.data.preprocessing import preprocess as steps
     from uadbench.data.preprocessing import report as reports
     from uadbench.data.preprocessing.settings import parse
-    from uadbench.errors import HarnessError
+    from uadbench.errors import HarnessError, choices
     from uadbench.modalities import NAMES
 
     wanted = modalities.split(",")
     for name in wanted:
         if name not in NAMES:
-            raise HarnessError(f"--modalities: {name!r} is unknown; there are {', '.join(NAMES)}")
+            raise HarnessError(f"--modalities: {name!r} is unknown; {choices(name, NAMES)}")
     chosen = parse(settings)
     subjects = read(sheet)
     rows = steps.chunk(subjects.rows, chunk)

@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def settings(values: dict[str, object]) -> Preprocessing:
     own = dict(values)
     name = own.pop("protocol", "disyre")
     if name not in PROTOCOLS:
-        raise HarnessError(f"preprocessing.protocol: {name!r} is unknown; there are {', '.join(PROTOCOLS)}")
+        raise HarnessError(f"preprocessing.protocol: {name!r} is unknown; {choices(name, PROTOCOLS)}")
     made: Preprocessing = build(Preprocessing, {**PROTOCOLS[str(name)], **own}, "preprocessing")
     return made
 
