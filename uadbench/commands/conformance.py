@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from uadbench.commands._shared import methods_or_files
+
 SECTION = "methods"
 ORDER = 3
 
 
 @click.command()
-@click.argument("baselines", metavar="NAME|FILE...", nargs=-1, required=True)
+@click.argument("baselines", metavar="NAME|FILE...", nargs=-1, required=True, shell_complete=methods_or_files)
 def command(baselines: tuple[str, ...]) -> None:
     """Check that baselines train, resume and score as the study requires, on a small cohort; takes seconds to minutes.
 

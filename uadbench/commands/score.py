@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, device, required, run
+
 SECTION = "own"
 ORDER = 1
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.option("--run", "given", required=True, help="Folder of a finished run, or hf://OWNER/NAME[@REVISION].")
+@run
 @click.option("--image", type=PATH, required=True, help="Scan to score, NIfTI, or a folder of them.")
 @click.option(
     "--t1", type=PATH, help="T1-weighted scan of the same session, to place a T2-weighted one by, or a folder."
@@ -31,8 +31,8 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--truth", type=PATH, help="Mask of a delineated lesion on the scan's voxels for the page, or a folder of them."
 )
-@click.option("--required", type=PATH, help="Run of the method that this one builds on.")
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@required
+@device
 def command(
     given: str,
     image: Path,

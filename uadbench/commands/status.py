@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, experiments
+
 SECTION = "studies"
 ORDER = 1
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("folders", type=PATH, nargs=-1)
+@click.argument("folders", type=PATH, nargs=-1, shell_complete=experiments)
 @click.option(
     "--configfile", "configs", type=PATH, multiple=True, help="Config whose plan is compared with; may be given again."
 )
@@ -32,7 +32,7 @@ def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool)
 
     given = plan.of_configs(*configs) if configs else None
     if not folders:
-        folders = (Path("results") / given.experiment,) if given else tuple(survey.experiments(Path("results")))
+        folders = (Path("results") / given.experiment,) if given else tuple(survey.experiments())
     if not folders:
         raise HarnessError("results: no experiment yet; start one with snakemake --cores all, or name a folder")
     now, found = time.time(), []

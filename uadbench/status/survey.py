@@ -65,9 +65,14 @@ class Status:
     unknown: list[str] = field(default_factory=list)  # waiting methods without any timing: not in seconds_left
 
 
-def experiments(results: Path) -> list[Path]:
+def experiments(results: Path = Path("results")) -> list[Path]:
     """The folders of experiments below `results`."""
     return sorted(path.parent for path in results.glob("*/logs") if path.is_dir())
+
+
+def runs(*folders: Path) -> list[Path]:
+    """The folders of the finished trainings of experiments, by default of all below `results`."""
+    return [run.parent for folder in folders or experiments() for run in sorted(folder.glob("training/*/*/*/run.json"))]
 
 
 def scan(folder: Path, plan: Plan | None = None, now: float | None = None) -> Status:
