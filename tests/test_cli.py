@@ -48,7 +48,7 @@ def run(monkeypatch):
             PermissionError(errno.EACCES, "Permission denied", "c"),
             "error: c: Permission denied; change its permissions",
         ),
-        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "d"), "error: d: Not a directory; change its "),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "d"), "error: d: Not a directory; name another place"),
     ],
 )
 def test_one_line(error, line, run, capsys):

@@ -22,8 +22,9 @@ SECTIONS = {
     "studies": "Studies",
     "steps": "Steps of a study, in their order; the workflow runs them",
 }
-#: errno of paths without write permission, or of the wrong kind (file or folder)
-CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
+#: errno of paths without permission, and of a file where a folder should be or the reverse
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+OTHER_KIND = (errno.EISDIR, errno.ENOTDIR)
 
 
 class Commands(click.Group):
@@ -94,6 +95,8 @@ def main() -> None:
             remedy = "make room and run again, which keeps finished work"
         elif error.errno in CLOSED and error.filename:
             remedy = "change its permissions, or name another place"
+        elif error.errno in OTHER_KIND and error.filename:
+            remedy = "name another place"
         else:
             raise
         sys.exit(f"error: {error.filename or 'the output could not be written'}: {error.strerror}; {remedy}")
