@@ -72,5 +72,5 @@ torch = $(if $(filter-out cpu,$(TORCH)),$(error TORCH=$(TORCH): there is cpu; le
 # Exactly the versions of the lock file, and the command `uadbench`, which runs the files of this folder.
 $(VENV)/ready: requirements.lock pyproject.toml
 	$(python) -m venv $(stale) $(VENV)
-	$(BIN)/python -m pip install --requirement requirements.lock $(torch) --editable .
+	$(BIN)/python -m pip install --requirement requirements.lock $(torch) --editable '.[all]'
 	touch $@

@@ -48,7 +48,7 @@ def run(monkeypatch):
             PermissionError(errno.EACCES, "Permission denied", "c"),
             "error: c: Permission denied; change its permissions",
         ),
-        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "d"), "error: d: Not a directory; change its "),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "d"), "error: d: Not a directory; name another place"),
     ],
 )
 def test_one_line(error, line, run, capsys):
@@ -87,6 +87,13 @@ def test_settings_that_are_no_mapping_are_named(text):
         parse(text)
     assert parse('{"revision": 1, "params": {"steps": 3}}') == {"steps": 3}
     assert parse("{}") == {}
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("scor", "score"), ("Lists", "list"), ("table2", "table")])
+def test_the_closest_command_is_named_first(typed, meant):
+    done = CliRunner().invoke(cli.uadbench, [typed, "--run", "x"])
+    assert done.exit_code == 2
+    assert f"No such command '{typed}'; did you mean {meant}? there are score, evaluate, " in done.output
 
 
 def test_errors_of_the_program_keep_their_traceback(monkeypatch):

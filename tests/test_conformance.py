@@ -159,6 +159,31 @@ def test_an_error_inside_of_torch_is_placed_in_the_baseline(write):
     assert f"mine: finite losses: FAILED: RuntimeError in {path}, line {line}: " in done.output
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("notes.md", "no Python file; name a file NAME.py"),
+        ("missing.py", "no such file; name a file NAME.py"),
+        ("folder", "a folder; name its files, such as "),
+        ("folder/disyre", "no Python file"),
+        ("disyr", "did you mean disyre?"),
+    ],
+)
+def test_what_is_no_baseline_is_said(tmp_path, monkeypatch, name, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.md").touch()
+    done = checked("conformance", name)
+    assert isinstance(done.exception, HarnessError)
+    assert said in str(done.exception)
+
+
+def test_a_reason_of_several_checks_is_named_once(write):
+    done = checked("conformance", write(SOUND.replace("import torch\n", "import torch, nowhere\n", 1)))
+    assert done.output.count("nowhere") == 1
+    assert done.output.count(": FAILED: for the same reason as finite losses") == len(CHECKS) - 3
+
+
 @pytest.mark.parametrize("check", FAULTS)
 def test_each_check_finds_its_fault(write, check):
     text = SOUND

@@ -68,6 +68,13 @@ def test_links_between_documents_lead_somewhere():
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
+def test_no_text_installs_the_package_from_an_index():
+    """The index has no such name: who registers it there runs code on the machines of readers."""
+    texts = [*WRITTEN, ROOT / "CHANGELOG.md", ROOT / "pyproject.toml", *(ROOT / "docs").rglob("*.md")]
+    for path in [*texts, *(ROOT / "uadbench").rglob("*.py"), *(ROOT / "uadbench").rglob("*.j2")]:
+        assert not re.search(r"pip install[^`\n#]*\buadbench\b", path.read_text(encoding="utf-8")), path
+
+
 def test_the_picture_of_the_data_flow_is_the_graph_of_the_rules():
     command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--cores", "1", "--quiet", "all"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import pytest
 
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
-    ("errors", "modalities", "packaged", "placement", "provenance", "budget", "study_folder", "templates"),
+    ("errors", "extras", "modalities", "packaged", "placement", "provenance", "budget", "study_folder", "templates"),
     ("baselines", "files", "device_lock", "folder_lock", "plugins", "tracking", "validation"),
     ("csv_files", "device", "precision", "viewer"),
     ("data", "methods"),

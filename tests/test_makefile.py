@@ -116,7 +116,7 @@ def test_an_interrupted_setup_goes_on(make, python, tmp_path):
     (tmp_path / "offline").unlink()
     assert make("setup").returncode == 0
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls == ["-m venv .venv", "-m pip install --requirement requirements.lock --editable ."] * 2
+    assert calls == ["-m venv .venv", "-m pip install --requirement requirements.lock --editable .[all]"] * 2
     assert make("setup").returncode == 0
     assert len((tmp_path / "calls").read_text().splitlines()) == 4
 

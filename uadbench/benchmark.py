@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +22,11 @@ from uadbench.precision import Precision
 from uadbench.training import run
 from uadbench.training.loop import compile_networks, prepare, step
 from uadbench.training.sampler import SliceSampler
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None  # type: ignore[assignment]
 
 BRAIN_MM = (153, 189, 163)  # x, y, z: packed box of MNI152, the brain and a margin of 4 mm
 COUNTED = 10_000_000  # voxels
@@ -65,7 +69,7 @@ def measure(
         "params": params,
         "per_second": {key: _rounded(value) for key, value in {**rates, "voxels_counted": COUNTED * counted}.items()},
         **work,
-        "peak_memory_gib": _rounded(_memory(device)),
+        "peak_memory_gib": _memory(device),
     }
 
 
@@ -127,9 +131,11 @@ def _wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _memory(device: torch.device) -> float:
-    """Peak memory in GiB: of the card, or else of this process."""
+def _memory(device: torch.device) -> float | None:
+    """Peak memory in GiB: of the card, or else of this process; None on Windows."""
     if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**30
+        return _rounded(torch.cuda.max_memory_allocated(device) / 2**30)
+    if resource is None:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 2**30 if sys.platform == "darwin" else peak / 2**20
+    return _rounded(peak / 2**30 if sys.platform == "darwin" else peak / 2**20)

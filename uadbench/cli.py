@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
-from uadbench import __version__, baselines
-from uadbench.errors import HarnessError
+from uadbench import __version__, baselines, extras
+from uadbench.errors import HarnessError, choices
 from uadbench.files import FULL
 from uadbench.plugins import Plugins
 
@@ -22,8 +22,9 @@ SECTIONS = {
     "studies": "Studies",
     "steps": "Steps of a study, in their order; the workflow runs them",
 }
-#: errno of paths without write permission, or of the wrong kind (file or folder)
-CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR, errno.ENOTDIR)
+#: errno of paths without permission, and of a file where a folder should be or the reverse
+CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
+OTHER_KIND = (errno.EISDIR, errno.ENOTDIR)
 
 
 class Commands(click.Group):
@@ -42,14 +43,20 @@ class Commands(click.Group):
                 formatter.write_dl([(name, COMMANDS.load(name).command.get_short_help_str(500)) for name in listed])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS.names():
-            return None
-        return COMMANDS.load(cmd_name).command
+        if cmd_name in COMMANDS.names():
+            return COMMANDS.load(cmd_name).command
+        if not ctx.resilient_parsing:  # which completes a line, whatever its mistakes
+            ctx.fail(f"No such command {cmd_name!r}; {choices(cmd_name, self.list_commands(ctx))}")
+        return None
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. Raises HarnessError for a truncated file or an interrupt, not just click's "Aborted!"."""
+        """Run the command. Raises HarnessError for a missing extra, a truncated file and an interrupt."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if remedy := extras.remedy(error.name or ""):
+                raise HarnessError(f"{ctx.invoked_subcommand}: {remedy}") from error
+            raise
         except EOFError as error:
             raise HarnessError(
                 f"{ctx.invoked_subcommand}: a file that it reads ends too early ({error or 'no reason given'}); "
@@ -88,6 +95,8 @@ def main() -> None:
             remedy = "make room and run again, which keeps finished work"
         elif error.errno in CLOSED and error.filename:
             remedy = "change its permissions, or name another place"
+        elif error.errno in OTHER_KIND and error.filename:
+            remedy = "name another place"
         else:
             raise
         sys.exit(f"error: {error.filename or 'the output could not be written'}: {error.strerror}; {remedy}")

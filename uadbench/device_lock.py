@@ -80,7 +80,7 @@ def _lock(path: Path, wait: bool = False) -> int | None:
     """Lock a file; None if another process holds it. Raises HarnessError if the file system cannot lock."""
     handle = None
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if handle is not None:

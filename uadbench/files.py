@@ -33,7 +33,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         yield partial
         for file in partial.rglob("*") if partial.is_dir() else [partial]:
             if file.is_file():
-                with open(file, "rb") as written:
+                with open(file, "r+b") as written:  # Windows syncs only what is open for writing
                     os.fsync(written.fileno())
         if target.is_dir() and partial.is_dir():
             shutil.rmtree(target)

@@ -64,7 +64,7 @@ def _lock(folder: Path, doing: str, advice: str, shared: bool = False) -> int | 
     """
     path = folder / NAME
     folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         if fcntl is None:
             raise OSError("this system has no flock")

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Plugins:
         files = self.files()
         if name not in files:
             file = f"{self.place or self.package.replace('.', '/')}/{name}.py"
-            raise HarnessError(f"{self.kind} {name!r} is unknown: no file {file}; there are {', '.join(files)}")
+            raise HarnessError(f"{self.kind} {name!r} is unknown: no file {file}; {choices(name, files)}")
         return files[name]
 
     def load(self, name: str) -> ModuleType:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 from uadbench.methods.params import NoParams
 from uadbench.plugins import Plugins, syntax_tree
 
@@ -76,17 +76,16 @@ def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None)
         raise HarnessError(f"{path}: no REVISION; add a line such as REVISION = 1 at the top level")
     family = declared.get("FAMILY", "control")
     if family not in FAMILIES:
-        raise HarnessError(f"{path}: FAMILY {family!r} is unknown; there are {', '.join(FAMILIES)}")
+        raise HarnessError(f"{path}: FAMILY {family!r} is unknown; {choices(family, FAMILIES)}")
     own, listed = {}, declared.get("VARIANTS", {})
     if variants and name in variants:
         params = dict(variants[name])
         own = {"title": params.pop("title", f"{declared.get('TITLE', base(name))} ({variant})"), "params": params}
     elif "-" in name:
         if variant not in listed:
-            known = ", ".join(listed) or "none"
+            known = choices(variant, listed)
             raise HarnessError(
-                f"method {name!r}: {path} has no variant {variant!r}; it has {known}; variants: {{{name}: {{…}}}} in a "
-                "config defines one"
+                f"method {name!r}: {path} has no variant {variant!r}; {known}; `variants` in a config defines others"
             )
         own = listed[variant]
     return Description(

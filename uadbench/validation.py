@@ -11,7 +11,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
 
@@ -61,7 +61,7 @@ def _message(cls: type, error: ValidationError, where: str) -> str:
     if first["type"] == "extra_forbidden":
         if key in names:
             return f"{where}.{key}: the parameter {key} is renamed to {names[key]}"
-        return f"{where}.{key}: no such parameter; there are {', '.join(f.name for f in dataclasses.fields(cls))}"
+        return f"{where}.{key}: no such parameter; {choices(key, (f.name for f in dataclasses.fields(cls)))}"
     if isinstance(value, str) and value in names:
         return f"{where}.{key}: the value {value} is renamed to {names[value]}"
     if first["type"] == "missing":

@@ -39,7 +39,7 @@ def test_final_map_alone_is_that_of_score(name, volume):
 def test_an_invalid_final_map_is_told(volume, monkeypatch):
     method = built("intensity")
     monkeypatch.setattr(method, "score_slices", lambda images, rng: images - 1)
-    with pytest.raises(HarnessError, match=r"baselines/intensity\.py: map final has values that are negative"):
+    with pytest.raises(HarnessError, match=r"intensity: map final has values that are negative"):
         final_map(method, volume, Streams(1), "intensity")
     monkeypatch.setattr(method, "score_slices", lambda images, rng: {"other": images})
     with pytest.raises(HarnessError, match=r"baselines/intensity\.py: score returns no map 'final', only other"):

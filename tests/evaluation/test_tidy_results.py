@@ -147,7 +147,7 @@ def test_full_protocol_counts_the_brain_and_what_is_missed_outside():
 
 
 def test_unknown_protocol_names_those_there_are(tmp_path):
-    with pytest.raises(HarnessError, match=r"protocol none: unknown; use one of full"):
+    with pytest.raises(HarnessError, match=r"protocol none: unknown; there are full"):
         protocols.protocol("none")
     with pytest.raises(HarnessError, match=r"run\.npz: protocol none is unknown"):
         tidy([written(tmp_path, "run", protocol="none")])

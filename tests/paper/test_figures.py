@@ -289,7 +289,7 @@ def test_unknown_figure_lists_those_that_exist() -> None:
     with pytest.raises(
         HarnessError,
         match=r"^figure 'figure0' is unknown: no file uadbench/paper/figures/figure0\.py; "
-        r"there are curves, figure1, figure2, figure3, froc$",
+        r"did you mean figure3\? there are curves, figure1, figure2, figure3, froc$",
     ):
         catalogue.load("figures", "figure0")
 

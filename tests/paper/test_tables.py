@@ -350,7 +350,7 @@ def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> 
     with pytest.raises(
         HarnessError,
         match=r"^table 'table9' is unknown: no file uadbench/paper/tables/table9\.py; "
-        r"there are detection, protocols, subjects, table1, table2$",
+        r"did you mean table2\? there are detection, protocols, subjects, table1, table2$",
     ):
         catalogue.load("tables", "table9")
 

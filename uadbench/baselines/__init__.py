@@ -51,9 +51,13 @@ def _check_name(path: Path) -> None:
 def add_file(path: Path | str) -> str:
     """Find the baseline of one file, whatever else its folder holds; returns its name.
 
-    Raises HarnessError for a missing file, and as `add` does.
+    Raises HarnessError for a folder, a missing file or one of another kind, and as `add` does.
     """
     path = Path(path).expanduser().resolve()
+    if path.is_dir():
+        raise HarnessError(f"{path}: a folder; name its files, such as {path / '*.py'}")
+    if path.suffix != ".py":
+        raise HarnessError(f"{path}: no Python file; name a file NAME.py, or a method")
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; name a file NAME.py, or a method")
     if str(path.parent) not in __path__:

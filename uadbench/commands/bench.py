@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import click
 
+from uadbench.commands._shared import device, methods, settings
+
 SECTION = "methods"
 ORDER = 4
 
 
 @click.command()
-@click.option("--method", default="disyre", help="A file name of baselines/.")
-@click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
+@click.option("--method", default="disyre", shell_complete=methods, help="A file name of baselines/.")
+@settings
 @click.option(
     "--spacing",
     default=1.0,
@@ -24,7 +26,7 @@ ORDER = 4
 @click.option(
     "--slices", default=4, type=click.IntRange(1), help="Slices that are scored; volumes are calculated from them."
 )
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@device
 def command(method: str, settings: str, spacing: float, subjects: int, steps: int, slices: int, device: str) -> None:
     """Measure METHOD on noise: batches without network, steps, images, fraction of peak, memory, volumes, voxels."""
     import json

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, experiments
+
 SECTION = "studies"
 ORDER = 3
 
 
 @click.command()
-@click.argument("folders", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.argument("folders", type=PATH, nargs=-1, required=True, shell_complete=experiments)
 @click.option(
     "--remove", "removing", is_flag=True, help="Remove damaged results, so that the next run makes them again."
 )

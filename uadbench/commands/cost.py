@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, experiments
+
 SECTION = "studies"
 ORDER = 2
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH, shell_complete=experiments)
 def command(folder: Path) -> None:
     """Print the mean duration of every method's trainings below FOLDER, such as results/demo, as a Markdown table.
 
@@ -21,8 +23,9 @@ def command(folder: Path) -> None:
 
     from uadbench.errors import HarnessError
     from uadbench.files import read_json
+    from uadbench.status import survey
 
-    runs = [read_json(path) for path in sorted((folder / "training").glob("*/*/*/run.json"))]
+    runs = [read_json(run / "run.json") for run in survey.runs(folder)]
     if not runs:
         raise HarnessError(f"{folder}: no finished training; name the folder of an experiment, such as results/demo")
     frame = pd.DataFrame(runs)[["method", "modality", "seconds", "device"]]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, ignored, lesion, protocols
+
 SECTION = "own"
 ORDER = 2
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command()
@@ -20,9 +20,9 @@ PATH = click.Path(path_type=Path)
 @click.option("--brain", type=PATH, help="Folder of brain masks of the same file names; without it every voxel counts.")
 @click.option("--healthy", type=PATH, help="Folder of score maps of healthy subjects, which set thresholds.")
 @click.option("--healthy-brain", type=PATH, help="Folder of their brain masks.  [default: --brain]")
-@click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
-@click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
-@click.option("--protocol", default="full", help="Evaluation protocol: full, upd or official.")
+@lesion
+@ignored
+@click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol: full, upd, official.")
 @click.option("--resamples", default=1000, type=click.IntRange(0), help="Bootstrap resamples of the subjects; 0: none.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
 @click.option("--out", type=PATH, help="Also write the JSON to this file.")

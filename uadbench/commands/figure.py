@@ -6,22 +6,22 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, figures, methods, published, rows
+
 SECTION = "steps"
 ORDER = 12
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=figures)
 @click.option("--results", type=PATH, help="The tidy table, results.csv.")
 @click.option("--examples", type=PATH, help="Folder with METHOD/TASK/seed-N/examples.npz (figure3).")
 @click.option("--synthesis", type=PATH, help="The arrays of figure1, synthesis.npz.")
 @click.option("--histories", type=PATH, help="The training histories of all runs, histories.csv (curves).")
 @click.option("--out", type=PATH, required=True, help="Folder for NAME.png and NAME.pdf.")
-@click.option("--published", type=PATH, help="Published numbers.  [default: uadbench/resources/paper.csv]")
-@click.option("--protocol", default="full", help="Evaluation protocol whose rows are used.")
-@click.option("--method", default="disyre", help="Method that the figure is about.")
+@published
+@rows
+@click.option("--method", default="disyre", shell_complete=methods, help="Method that the figure is about.")
 @click.option("--seed", type=int, help="Seed whose examples figure3 shows.  [default: the lowest]")
 def command(
     name: str,

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, runs
+
 SECTION = "steps"
 ORDER = 8
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("runs", nargs=-1, type=PATH, required=True)
+@click.argument("runs", nargs=-1, type=PATH, required=True, shell_complete=runs)
 @click.option("--out", type=PATH, required=True, help="The table, histories.csv.")
 def command(runs: tuple[Path, ...], out: Path) -> None:
     """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV with a row per record."""

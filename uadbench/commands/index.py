@@ -6,17 +6,16 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, layouts
 from uadbench.modalities import NAMES
 
 SECTION = "steps"
 ORDER = 2
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command(name="index")
 @click.option("--dataset", required=True, help="Name of the data set, for messages.")
-@click.option("--layout", required=True, help="How its files are named: camcan, atlas, brats, ixi, bids, sheet, …")
+@click.option("--layout", required=True, shell_complete=layouts, help="How files are named: camcan, ixi, bids, …")
 @click.option("--root", required=True, type=PATH, help="Folder that holds the data set; for layout `sheet` the CSV.")
 @click.option("--out", required=True, type=PATH, help="Subject sheet to write (CSV).")
 @click.option("--release", help="Row of uadbench/resources/datasets.csv to compare with.  [default: as the layout]")
@@ -47,10 +46,10 @@ def command(
     from uadbench.data.index import layout as layouts
     from uadbench.data.index import release as releases
     from uadbench.data.index import sheet
-    from uadbench.errors import HarnessError
+    from uadbench.errors import HarnessError, choices
 
     if unmasked not in sheet.UNMASKED:
-        raise HarnessError(f"--unmasked: {unmasked!r} is unknown; there are {', '.join(sheet.UNMASKED)}")
+        raise HarnessError(f"--unmasked: {unmasked!r} is unknown; {choices(unmasked, sheet.UNMASKED)}")
     kind = layouts.load(layout, layouts.entities(entity))
     simulated = (root / "SIMULATED").exists()
     known = releases.find(release) if release else None if simulated else releases.releases().get(layout)

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH
+
 SECTION = "steps"
 ORDER = 5
 
 
 @click.command(name="pack")
 @click.option("--dataset", required=True, help="name of the data set")
-@click.option("--sheet", required=True, type=click.Path(path_type=Path), help="subject sheet of `index`")
-@click.option("--registered", required=True, type=click.Path(path_type=Path), help="folder that `preprocess` wrote")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="folder for the packed arrays")
+@click.option("--sheet", required=True, type=PATH, help="subject sheet of `index`")
+@click.option("--registered", required=True, type=PATH, help="folder that `preprocess` wrote")
+@click.option("--out", required=True, type=PATH, help="folder for the packed arrays")
 @click.option("--max-lost", type=click.FloatRange(0, 1), default=0.1, help="share of the subjects that may be unusable")
-@click.option(
-    "--reports", "first", multiple=True, type=click.Path(path_type=Path), help="report of `preprocess`, more may follow"
-)
-@click.argument("more", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--reports", "first", multiple=True, type=PATH, help="report of `preprocess`, more may follow")
+@click.argument("more", nargs=-1, type=PATH)
 def command(
     dataset: str,
     sheet: Path,

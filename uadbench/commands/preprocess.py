@@ -6,15 +6,17 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH
+
 SECTION = "steps"
 ORDER = 3
 
 
 @click.command(name="preprocess")
-@click.option("--sheet", required=True, type=click.Path(path_type=Path), help="subject sheet of `index`")
+@click.option("--sheet", required=True, type=PATH, help="subject sheet of `index`")
 @click.option("--chunk", default="1/1", help="which part of the sheet: 2/8 is the second of eight")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="folder for the registered subjects")
-@click.option("--report", required=True, type=click.Path(path_type=Path), help="report to write (CSV)")
+@click.option("--out", required=True, type=PATH, help="folder for the registered subjects")
+@click.option("--report", required=True, type=PATH, help="report to write (CSV)")
 @click.option("--modalities", default="t1,t2", help="what to register, with commas; T1 goes along, which others follow")
 @click.option("--settings", default="{}", help='settings as JSON, e.g. {"spacing": 1.0, "normalisation": "p98"}')
 def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, settings: str) -> None:
@@ -25,13 +27,13 @@ def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, s
     from uadbench.data.preprocessing import preprocess as steps
     from uadbench.data.preprocessing import report as reports
     from uadbench.data.preprocessing.settings import parse
-    from uadbench.errors import HarnessError
+    from uadbench.errors import HarnessError, choices
     from uadbench.modalities import NAMES
 
     wanted = modalities.split(",")
     for name in wanted:
         if name not in NAMES:
-            raise HarnessError(f"--modalities: {name!r} is unknown; there are {', '.join(NAMES)}")
+            raise HarnessError(f"--modalities: {name!r} is unknown; {choices(name, NAMES)}")
     chosen = parse(settings)
     subjects = read(sheet)
     rows = steps.chunk(subjects.rows, chunk)

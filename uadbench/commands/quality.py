@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH
+
 SECTION = "steps"
 ORDER = 4
-
-PATH = click.Path(path_type=Path)
 
 
 @click.command(name="quality")

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, experiments
+
 SECTION = "steps"
 ORDER = 13
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("folder", type=PATH)
+@click.argument("folder", type=PATH, shell_complete=experiments)
 @click.option("--config", required=True, help="The study's config as JSON, or the path of a config file.")
 @click.option("--out", type=PATH, help="The report.  [default: FOLDER/report.html]")
 def command(folder: Path, config: str, out: Path | None) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, device, required, run, variant
+
 SECTION = "own"
 ORDER = 1
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.option("--run", "given", required=True, help="Folder of a finished run, or hf://OWNER/NAME[@REVISION].")
-@click.option("--method", help="The run's method or a variant of it that is scored otherwise; default: as trained.")
+@run
+@variant
 @click.option("--image", type=PATH, required=True, help="Scan to score, NIfTI, or a folder of them.")
 @click.option(
     "--t1", type=PATH, help="T1-weighted scan of the same session, to place a T2-weighted one by, or a folder."
@@ -32,8 +32,8 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--truth", type=PATH, help="Mask of a delineated lesion on the scan's voxels for the page, or a folder of them."
 )
-@click.option("--required", type=PATH, help="Run of the method that this one builds on.")
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@required
+@device
 def command(
     given: str,
     method: str | None,
@@ -60,7 +60,7 @@ def command(
     from uadbench.errors import HarnessError
     from uadbench.evaluation.scan_scoring import Scorer
     from uadbench.sharing.download import locate
-    from uadbench.training import run
+    from uadbench.training import run as runs
 
     if image.is_dir() and t1 is not None and not t1.is_dir():
         raise HarnessError(f"--t1 {t1}: not a folder as {image} is; give the folder of T1-weighted scans")
@@ -71,7 +71,7 @@ def command(
         raise HarnessError(f"--truth {truth}: not a {kind} as {image} is; give the {kind} of delineated lesions")
     chosen = devices.choose(device)
     folder, required = locate(given, required)
-    trained, about = run.load(folder, chosen, required=required, name=method)
+    trained, about = runs.load(folder, chosen, required=required, name=method)
     scorer = Scorer(trained, about, chosen, name, threshold, html)
     if image.is_dir():
         lost = scorer.score_folder(image, t1, out, truth)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, runs
+
 SECTION = "own"
 ORDER = 4
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("folder", type=PATH)
+@click.argument("folder", type=PATH, shell_complete=runs)
 @click.option("--repo", help="Repository of the hub, OWNER/NAME; created where it is missing.")
 @click.option("--out", type=PATH, help="New folder to pack into, without a network.")
 @click.option("--private", is_flag=True, help="With --repo: create a private repository.")

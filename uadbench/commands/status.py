@@ -6,14 +6,14 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, experiments
+
 SECTION = "studies"
 ORDER = 1
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.argument("folders", type=PATH, nargs=-1)
+@click.argument("folders", type=PATH, nargs=-1, shell_complete=experiments)
 @click.option(
     "--configfile", "configs", type=PATH, multiple=True, help="Config whose plan is compared with; may be given again."
 )

@@ -6,17 +6,15 @@ from pathlib import Path
 
 import click
 
-from uadbench.modalities import NAMES
+from uadbench.commands._shared import PATH, cohort, modality
 
 SECTION = "steps"
 ORDER = 11
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
-@click.option("--modality", type=click.Choice(NAMES), required=True)
+@cohort
+@modality
 @click.option("--settings", default="{}", help="JSON of the hyper-parameters of DISYRE's anomalies.")
 @click.option("--examples", default=4, type=click.IntRange(1), help="How many anomalies.")
 @click.option("--seed", default=0, type=click.IntRange(0))

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import PATH, methods, published, rows, tables
+
 SECTION = "steps"
 ORDER = 10
 
 
 @click.command()
-@click.argument("name")
-@click.option("--results", type=click.Path(path_type=Path), required=True, help="The tidy table, results.csv.")
-@click.option("--histories", type=click.Path(path_type=Path), help="histories.csv, for table2's warnings of training.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.csv, .md, .html and .tex.")
-@click.option(
-    "--published", type=click.Path(path_type=Path), help="Published numbers.  [default: uadbench/resources/paper.csv]"
-)
-@click.option("--protocol", default="full", help="Evaluation protocol whose rows are used.")
-@click.option("--method", default="disyre", help="Method that Table 1 is about.")
+@click.argument("name", shell_complete=tables)
+@click.option("--results", type=PATH, required=True, help="The tidy table, results.csv.")
+@click.option("--histories", type=PATH, help="histories.csv, for table2's warnings of training.")
+@click.option("--out", type=PATH, required=True, help="Folder for NAME.csv, .md, .html and .tex.")
+@published
+@rows
+@click.option("--method", default="disyre", shell_complete=methods, help="Method that Table 1 is about.")
 def command(
     name: str,
     results: Path,

@@ -6,20 +6,18 @@ from pathlib import Path
 
 import click
 
-from uadbench.modalities import NAMES
+from uadbench.commands._shared import PATH, device, ignored, lesion, modality, protocols, required, run, variant
 
 SECTION = "steps"
 ORDER = 7
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.option("--run", "given", required=True, help="Folder of a finished run, or hf://OWNER/NAME[@REVISION].")
-@click.option("--method", help="The run's method or a variant of it that is scored otherwise; default: as trained.")
+@run
+@variant
 @click.option("--data", type=PATH, required=True, help="Packed test set, a folder made by `pack`.")
 @click.option("--task", required=True, help="Name of the task in tables.")
-@click.option("--modality", type=click.Choice(NAMES), required=True)
+@modality
 @click.option("--experiment", default="experiment", help="Name of the experiment in the results.")
 @click.option(
     "--settings",
@@ -29,15 +27,15 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--healthy", type=PATH, help="Packed training cohort; its validation subjects set thresholds without labels."
 )
-@click.option("--required", type=PATH, help="Run of the method that this one builds on.")
+@required
 @click.option(
-    "--protocol", "protocols", multiple=True, default=["full"], help="Evaluation protocol; may be given again."
+    "--protocol", "protocols", multiple=True, default=["full"], shell_complete=protocols, help="May be given again."
 )
-@click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
-@click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
+@lesion
+@ignored
 @click.option("--examples", default=4, type=click.IntRange(1), help="Example subjects kept for Figure 3.")
 @click.option("--volumes", is_flag=True, help="Also keep the volumes of the first one for the report's viewer.")
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@device
 @click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
 def command(
     given: str,

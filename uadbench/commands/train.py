@@ -6,22 +6,20 @@ from pathlib import Path
 
 import click
 
-from uadbench.modalities import NAMES
+from uadbench.commands._shared import PATH, cohort, device, methods, modality, required, settings
 
 SECTION = "steps"
 ORDER = 6
 
-PATH = click.Path(path_type=Path)
-
 
 @click.command()
-@click.option("--method", required=True, help="A file name of baselines/.")
-@click.option("--modality", type=click.Choice(NAMES), required=True)
+@click.option("--method", required=True, shell_complete=methods, help="A file name of baselines/.")
+@modality
 @click.option("--seed", type=click.IntRange(0), required=True)
-@click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
-@click.option("--settings", default="{}", help='JSON: {"params": {…}}, others at their defaults; or params.json.')
-@click.option("--required", type=PATH, help="Run of the method that this one builds on.")
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@cohort
+@settings
+@required
+@device
 @click.option(
     "--tensorboard",
     type=PATH,

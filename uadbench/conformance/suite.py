@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from unittest.mock import patch
@@ -14,6 +15,7 @@ import torch
 from uadbench import registry
 from uadbench.conformance import cohort
 from uadbench.data.store import Store
+from uadbench.errors import HarnessError
 from uadbench.evaluation.inference import score_volume
 from uadbench.method_settings import resolve
 from uadbench.methods.base import Method
@@ -207,3 +209,28 @@ CHECKS: dict[str, Callable[[Candidate], None]] = {
         valid_restoration,
     )
 }
+
+
+def outcomes(candidate: Candidate) -> Iterator[tuple[str, str]]:
+    """The checks in order, each with the reason why it failed, empty where it passed; an equal reason is named once."""
+    first: dict[str, str] = {}
+    for title, check in CHECKS.items():
+        try:
+            check(candidate)
+            yield title, ""
+        except Exception as error:
+            reason = _reason(error, candidate.name)
+            yield title, f"for the same reason as {first[reason]}" if reason in first else reason
+            first.setdefault(reason, title)
+        if "declarations" in first.values():
+            return  # without SMALL, trainings would take hours
+
+
+def _reason(error: Exception, name: str) -> str:
+    """An error in one line; one of the baseline's code with the line in its file, which is the remedy."""
+    if isinstance(error, Violation | HarnessError):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename == str(registry.BASELINES.path(registry.base(name)))]
+    frame = (own or frames)[-1]
+    return f"{type(error).__name__} in {frame.filename}, line {frame.lineno}: {error}"

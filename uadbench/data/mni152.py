@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 def read(name: str) -> nibabel.Nifti1Image:
     """A map of the template: `t1`, or the fraction of grey (`gm`) or white matter (`wm`), in 0…255 on voxels of 1 mm.
 
-    Raises HarnessError where nilearn or the file is missing.
+    Raises ModuleNotFoundError where nilearn is missing, HarnessError where it lacks the file.
     """
     import nibabel
 
     spec = find_spec("nilearn")
     if spec is None or not spec.submodule_search_locations:
-        raise HarnessError("template mni152: nilearn, which bundles it, is not installed; pip install nilearn")
+        raise ModuleNotFoundError("nilearn bundles the template mni152", name="nilearn")
     folder = Path(spec.submodule_search_locations[0]) / "datasets" / "data"
     path = folder / f"mni_icbm152_{name}_tal_nlin_sym_09a_converted.nii.gz"
     if not path.is_file():

@@ -67,11 +67,9 @@ def _checked(maps: dict[str, torch.Tensor], volume: torch.Tensor, name: str) -> 
     final_of(maps, f"baselines.{name}")
     for key, values in maps.items():
         if values.shape != volume.shape:
-            raise HarnessError(
-                f"baselines/{name}.py: map {key} has shape {tuple(values.shape)}, not {tuple(volume.shape)}"
-            )
+            raise HarnessError(f"{name}: map {key} has shape {tuple(values.shape)}, not {tuple(volume.shape)}")
         if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
-            raise HarnessError(f"baselines/{name}.py: map {key} has values that are negative or not finite")
+            raise HarnessError(f"{name}: map {key} has values that are negative or not finite")
     return {key: values.float() * (volume > 0) for key, values in maps.items()}
 
 

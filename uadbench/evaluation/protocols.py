@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 
 if TYPE_CHECKING:
     import numpy as np
@@ -211,5 +211,5 @@ PROTOCOLS: dict[str, Protocol] = {
 def protocol(name: str) -> Protocol:
     """The protocol of that name. Raises HarnessError naming those that exist."""
     if name not in PROTOCOLS:
-        raise HarnessError(f"protocol {name}: unknown; use one of {', '.join(PROTOCOLS)}")
+        raise HarnessError(f"protocol {name}: unknown; {choices(name, PROTOCOLS)}")
     return PROTOCOLS[name]

@@ -64,9 +64,14 @@ class Status:
     unknown: list[str] = field(default_factory=list)  # waiting methods without any timing: not in seconds_left
 
 
-def experiments(results: Path) -> list[Path]:
+def experiments(results: Path = Path("results")) -> list[Path]:
     """The folders of experiments below `results`."""
     return sorted(path.parent for path in results.glob("*/logs") if path.is_dir())
+
+
+def runs(*folders: Path) -> list[Path]:
+    """The folders of the finished trainings of experiments, by default of all below `results`."""
+    return [run for folder in folders or experiments() for run in StudyFolder(folder).finished()]
 
 
 def scan(path: Path, plan: Experiment | None = None, configs: tuple[str, ...] = (), now: float | None = None) -> Status:

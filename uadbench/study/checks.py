@@ -9,7 +9,7 @@ from typing import Any
 from uadbench import registry
 from uadbench.data.index import layout as layouts
 from uadbench.data.index import release, splits
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 from uadbench.evaluation.protocols import PROTOCOLS
 from uadbench.files import read_json
 from uadbench.paper import catalogue as paper
@@ -35,7 +35,7 @@ def _check_names(study: Experiment) -> None:
     defined = study.config.datasets
     for key, name in [("train", study.train), *((f"tasks.{task.name}", task.dataset) for task in study.tasks)]:
         if name not in defined:
-            raise HarnessError(f"{key}: no data set {name!r} under datasets; there are {', '.join(defined)}")
+            raise HarnessError(f"{key}: no data set {name!r} under datasets; {choices(name, defined)}")
     names = [task.name for task in study.tasks]
     if len(set(names)) < len(names):
         raise HarnessError(f"tasks: two tasks have the same name; names are {', '.join(names)}")
@@ -63,7 +63,7 @@ def _check_dataset(study: Experiment, name: str, entry: DataSet) -> None:
         if entry.validation is not None or entry.split_seed is not None:
             raise HarnessError(f"{where}.split: the list decides; remove validation and split_seed")
     if entry.subset not in splits.SUBSETS:
-        raise HarnessError(f"{where}.subset: {entry.subset!r} is unknown; there are {', '.join(splits.SUBSETS)}")
+        raise HarnessError(f"{where}.subset: {entry.subset!r} is unknown; {choices(entry.subset, splits.SUBSETS)}")
     if entry.release is not None:
         release.find(entry.release)
     if both := {*(entry.lesion or ())} & {*(entry.ignored or ())}:
@@ -75,7 +75,7 @@ def _check_methods(study: Experiment) -> None:
     for key, names in (("params", study.config.params), ("variants", study.config.variants)):
         for method in names:
             if registry.base(method) not in registry.names() or (key == "params" and method not in known):
-                raise HarnessError(f"{key}.{method}: no such method; there are {', '.join(known)}")
+                raise HarnessError(f"{key}.{method}: no such method; {choices(method, known)}")
             if key == "variants" and method in registry.every():
                 raise HarnessError(f"variants.{method}: the method's file defines this variant; choose another name")
     for method in [*study.methods, *study.config.variants]:
@@ -104,7 +104,7 @@ def _check_choices(study: Experiment) -> None:
     ):
         for name in chosen:
             if name not in known:
-                raise HarnessError(f"{key}: {name!r} is unknown; there are {', '.join(known)}")
+                raise HarnessError(f"{key}: {name!r} is unknown; {choices(name, known)}")
     for seed in study.curve_seeds:
         if seed not in study.seeds:
             seeds = ", ".join(map(str, study.seeds))

@@ -24,7 +24,7 @@ from pydantic import (
 
 from uadbench.data.index.sheet import UNMASKED
 from uadbench.data.preprocessing.settings import Preprocessing, settings
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 from uadbench.modalities import NAMES
 from uadbench.study.config_files import check_characters
 from uadbench.validation import as_number
@@ -225,7 +225,7 @@ def _line(error: ValidationError) -> str:
     loc, value = first["loc"], first["input"]
     key, model = ".".join(str(part) for part in loc if part not in ("str", "int", "[key]")), _model(loc[:-1])
     if first["type"] == "extra_forbidden":
-        return f"{key}: no such key; there are {', '.join(model.model_fields)}"
+        return f"{key}: no such key; {choices(loc[-1], model.model_fields)}"
     if first["type"] == "missing":
         return f"{key}: is missing; {model.model_fields[str(loc[-1])].description or 'add it'}"
     if first["type"] in ("int_type", "float_type") and (number := as_number(value)):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from uadbench import csv_files
 from uadbench.data.index.layout import Files, Layout
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 from uadbench.packaged import RESOURCES
 
 DATASETS = RESOURCES / "datasets.csv"
@@ -44,7 +44,7 @@ def find(name: str) -> Release:
     """The release called `name`. Raises HarnessError that lists the known releases for an unknown name."""
     known = releases()
     if name not in known:
-        raise HarnessError(f"release {name!r}: unknown; uadbench/resources/datasets.csv has {', '.join(known)}")
+        raise HarnessError(f"release {name!r}: unknown in uadbench/resources/datasets.csv; {choices(name, known)}")
     return known[name]
 
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 
 PARTS = ("train", "validation", "left out")
 
@@ -66,5 +66,5 @@ def read_list(path: Path) -> dict[str, str]:
 def subset(subjects: Sequence[str], name: str) -> list[str]:
     """The named part of a test set: the first int(fraction * N) of its subjects sorted by name."""
     if name not in SUBSETS:
-        raise HarnessError(f"subset: {name!r} is unknown; there are {', '.join(SUBSETS)}")
+        raise HarnessError(f"subset: {name!r} is unknown; {choices(name, SUBSETS)}")
     return sorted(subjects)[: int(SUBSETS[name] * len(subjects))]

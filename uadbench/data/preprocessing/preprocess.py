@@ -208,9 +208,9 @@ def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[
 def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str]:
     """File (relative to the row's root) and reason of an error; the file is `file` unless the error names another.
 
-    Raises HarnessError for an error not caused by the subject: a full disk, too little memory.
+    Raises what the subject did not cause: `error` for a missing package, HarnessError for a full disk or memory.
     """
-    if isinstance(error, HarnessError):
+    if isinstance(error, HarnessError | ModuleNotFoundError):
         raise error
     if isinstance(error, MemoryError):
         raise HarnessError(f"{row.subject}: the memory does not hold it; run fewer jobs at once") from error

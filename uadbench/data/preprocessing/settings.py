@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from uadbench.errors import HarnessError
+from uadbench.errors import HarnessError, choices
 
 Spacing = Annotated[float, Field(ge=0.5, le=10)]
 Rule = Literal["p98", "max", "p99_5_brain"]
@@ -69,7 +69,7 @@ def settings(values: dict[str, object]) -> Preprocessing:
     own = dict(values)
     name = own.pop("protocol", "disyre")
     if name not in PROTOCOLS:
-        raise HarnessError(f"preprocessing.protocol: {name!r} is unknown; there are {', '.join(PROTOCOLS)}")
+        raise HarnessError(f"preprocessing.protocol: {name!r} is unknown; {choices(name, PROTOCOLS)}")
     made: Preprocessing = build(Preprocessing, {**PROTOCOLS[str(name)], **own}, "preprocessing")
     return made
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from uadbench.data.simulation.streams import SubjectStreams
 from uadbench.data.simulation.subjects import MAKERS
 from uadbench.errors import HarnessError
 from uadbench.files import atomic, read_json, write_json
+from uadbench.folder_lock import fcntl
 
 # Raise when a code change alters the images: existing cohorts are then simulated again.
 REVISION = 1
@@ -144,7 +144,8 @@ def write_manifest(root: Path, settings: Settings) -> None:
 
     # Chunks of a cohort may end at the same time: the last to hold the lock reads all records.
     with (root / RECORDS / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
         records = {path.stem: read_json(path) for path in sorted((root / RECORDS).glob("*.json"))}
         rows = [
             {"subject": name, "dataset": settings.dataset, "seed": settings.seed, "spacing": settings.spacing}

@@ -1,0 +1,65 @@
+"""Types and options that several commands share, and the names that the tab key completes; no command itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from uadbench.errors import HarnessError
+from uadbench.modalities import NAMES
+
+Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+
+
+def completed(names: Callable[[Any], Iterable[object]], module: str, otherwise: str = "") -> Completion:
+    """Completion by the names that a module knows, which is imported when the tab key asks for them.
+
+    otherwise: "file" or "dir", what the shell completes where no name fits.
+    """
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        try:
+            known = [str(name) for name in names(import_module(module))]
+        except HarnessError:  # of a baseline of one's own: the command itself says so
+            known = []
+        fitting = [CompletionItem(name) for name in known if name.startswith(incomplete)]
+        return fitting or [CompletionItem(incomplete, type=otherwise)] * bool(otherwise)
+
+    return complete
+
+
+methods = completed(lambda registry: registry.every(), "uadbench.registry")
+methods_or_files = completed(lambda registry: registry.every(), "uadbench.registry", "file")
+layouts = completed(lambda layout: layout.names(), "uadbench.data.index.layout")
+protocols = completed(lambda protocols: protocols.PROTOCOLS, "uadbench.evaluation.protocols")
+tables = completed(lambda catalogue: catalogue.names("tables"), "uadbench.paper.catalogue")
+figures = completed(lambda catalogue: catalogue.names("figures"), "uadbench.paper.catalogue")
+experiments = completed(lambda survey: survey.experiments(), "uadbench.status.survey", "dir")
+runs = completed(lambda survey: survey.runs(), "uadbench.status.survey", "dir")
+
+PATH = click.Path(path_type=Path)
+
+cohort = click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
+device = click.option(
+    "--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …"
+)
+ignored = click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
+lesion = click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
+modality = click.option("--modality", type=click.Choice(NAMES), required=True)
+published = click.option("--published", type=PATH, help="Published numbers.  [default: uadbench/resources/paper.csv]")
+required = click.option("--required", type=PATH, shell_complete=runs, help="Run of the method that this builds on.")
+rows = click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol of the rows.")
+run = click.option(
+    "--run", "given", required=True, shell_complete=runs, help="Folder of a run, or hf://OWNER/NAME[@REVISION]."
+)
+settings = click.option(
+    "--settings", default="{}", help='JSON: {"params": {…}}, others at their defaults; or params.json.'
+)
+variant = click.option(
+    "--method", shell_complete=methods, help="The run's method or a variant scored otherwise.  [default: as trained]"
+)

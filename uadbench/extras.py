@@ -1,0 +1,19 @@
+"""Extras of the package: what a command needs beyond `pip install .`, and the command that installs it."""
+
+from __future__ import annotations
+
+#: imported modules that are missing without an extra of pyproject.toml; a test compares the two
+MODULES = {
+    "train": ("diffusers", "safetensors", "torch"),
+    "preprocess": ("ants", "nilearn"),
+    "share": ("huggingface_hub",),
+}
+
+
+def remedy(module: str) -> str | None:
+    """The line that says how to install a missing module, given its dotted name; None for one of no extra."""
+    package = module.partition(".")[0]
+    for extra, modules in MODULES.items():
+        if package in modules:
+            return f'{package} is not installed; in a clone of the project run: pip install ".[{extra}]"'
+    return None
