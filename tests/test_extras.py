@@ -11,7 +11,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from uadbench.config_files import read
 
 from tests.hiding import ends
 from tests.test_environments import EXTRAS, ROOT
@@ -22,6 +21,7 @@ from uadbench.data.index.sheet import write
 from uadbench.data.preprocessing.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.files import read_json, write_json
+from uadbench.study.config_files import read
 from uadbench.training.job import train_run
 
 #: distributions whose modules have other names
