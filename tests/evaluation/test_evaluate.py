@@ -204,7 +204,7 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
         out = tmp_path / "runs" / f"seed-{seed}"
         arguments = ["--maps", folder / "maps", "--labels", folder / "labels", "--brain", folder / "brain"]
         arguments += ["--resamples", 0, "--save", out, "--method", "mine", "--title", "Mine", "--task", "ATLAS"]
-        arguments += ["--run-seed", seed, "--simulated"]
+        arguments += ["--run-seed", seed, "--trained-on-simulated"]
         CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
         runs.append(out / "full.npz")
     table = tidy(runs, resamples=0)
@@ -212,7 +212,7 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
     made = catalogue.load("tables", "table2").make(Sources(tmp_path / "results.csv"))
     text = markdown.render(made)
     assert "| Mine " in text
-    assert "simulated cohort" in text
+    assert "trained on simulated scans, tested on real scans" in text
     assert set(table["metric"]) >= {"ap", "dice", "subject_ap", "outside_brain", "lesions"}
     refused = CliRunner().invoke(
         command, ["--maps", str(folder / "maps"), "--labels", str(folder / "labels"), "--save", str(tmp_path / "x")]

@@ -62,7 +62,7 @@ def test_lowest_share_by_hand(make_histories: Make, tmp_path: Path) -> None:
     (curve,) = read.curves
     assert curve.share == pytest.approx(0.762 / 0.8)  # 95.25 %, though the last is above the first
     assert curve.flat
-    assert read.simulated
+    assert read.simulated.startswith("trained on simulated scans")
     assert list(curve.step) == [0, 50, 100, 150]
     assert np.isnan(curve.loss[0])
 
@@ -221,7 +221,7 @@ def test_table2_warns_of_a_flat_run_in_every_format(make_results: Make, make_his
     rows = list(csv.DictReader(io.StringIO(tidy.render(made))))
     warned = {(row["method"], row["task"]) for row in rows if text in row["note"]}
     assert warned == {("disyre", "ATLAS"), ("disyre", "BraTS-T1")}  # those of T1
-    assert all(row["note"].startswith("simulated cohort") for row in rows)
+    assert all(row["note"].startswith("trained and tested on simulated scans") for row in rows)
 
 
 def test_table2_of_runs_that_learned_or_are_not_trained_warns_of_none(

@@ -75,7 +75,8 @@ def command(
     store = Store.open(data)
     meta = {
         "experiment": experiment,
-        "simulated": bool(store.simulated or about["simulated"]),
+        "trained_on_simulated": bool(about["simulated"]),
+        "tested_on_simulated": store.simulated,
         "task": task,
         "dataset": store.index["dataset"],
         "modality": modality,

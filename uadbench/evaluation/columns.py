@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-META = ["experiment", "simulated", "method", "title", "family", "seed", "task", "dataset", "modality"]  # of a run
+from typing import Any
+
+SIMULATED = ["trained_on_simulated", "tested_on_simulated"]  # whether the scans of training and of the test set are
+META = ["experiment", *SIMULATED, "method", "title", "family", "seed", "task", "dataset", "modality"]  # of a run
 NUMBERS = ["value", "low", "high", "subjects", "left_out", "voxels", "positives"]
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS]
+
+
+def completed(meta: dict[str, Any]) -> dict[str, Any]:
+    """The metadata in the header of a file of scores, with the keys that files of earlier versions lack.
+
+    Their `simulated` says that the scans of training or of the test are: it stands for both.
+    """
+    if "simulated" not in meta:
+        return meta
+    return {**dict.fromkeys(SIMULATED, meta["simulated"]), **meta}

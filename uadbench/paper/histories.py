@@ -12,9 +12,12 @@ import pandas as pd
 from uadbench import registry
 from uadbench.paper.results import Results
 from uadbench.paper.rows import read_rows
+from uadbench.paper.simulated import statement
 
-COLUMNS = ["method", "title", "modality", "seed", "simulated", "phase", "step", "loss", "validation", "learning_rate"]
+COLUMNS = ["method", "title", "modality", "seed", "trained_on_simulated"]
+COLUMNS += ["phase", "step", "loss", "validation", "learning_rate"]
 NUMBERS = ["step", "loss", "validation", "learning_rate"]
+FLAGS = ["trained_on_simulated"]
 LEFT = 0.95  # a run whose validation loss never fell below this fraction of its first value may have learned little
 
 
@@ -69,12 +72,12 @@ class Histories:
     @classmethod
     def read(cls, path: str | Path) -> Histories:
         """Read histories.csv. Raises HarnessError if it is absent, lacks a column or holds a malformed number."""
-        return cls(read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench histories`"), str(path))
+        return cls(read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench histories`", FLAGS), str(path))
 
     @property
-    def simulated(self) -> bool:
-        """True if any run was trained on a simulated cohort."""
-        return bool(self.rows["simulated"].str.lower().isin(["true", "1", "yes"]).any())
+    def simulated(self) -> str:
+        """Statement that training scans are simulated; empty where all are real."""
+        return statement(zip(self.rows["title"], self.rows["trained_on_simulated"], strict=True))
 
     @cached_property
     def curves(self) -> list[Curve]:

@@ -52,7 +52,7 @@ class Sources:
 
     @cached_property
     def published(self) -> Published:
-        """The paper's numbers, which are not shown beside those of a simulated cohort."""
+        """The paper's numbers, which are shown only beside those of real scans, of training and of the test."""
         return replace(Published.read(self.published_csv), shown=not next(iter(self.by_protocol.values())).simulated)
 
     @cached_property

@@ -23,8 +23,8 @@ COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mea
 class Published:
     """Published values, one row of `rows` per number; columns as in `COLUMNS`, `std` is NaN where none is printed.
 
-    shown: whether they are displayed beside ours; False beside a simulated cohort, since they are of real scans. The
-    selection and order of the paper's tables apply in any case.
+    shown: whether they are displayed beside ours; False where scans of training or of the test are simulated, since
+    theirs are real. The selection and order of the paper's tables apply in any case.
     """
 
     rows: pd.DataFrame

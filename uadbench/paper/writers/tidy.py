@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from uadbench.evaluation.columns import SIMULATED
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table
 
@@ -28,7 +29,7 @@ HEAD = [
     "chance",
     "subjects",
     "left_out",
-    "simulated",
+    *SIMULATED,
     "note",
 ]
 
@@ -48,6 +49,10 @@ def render(table: Table) -> str:
             if ours is None and paper is None:
                 continue
             used, left_out = table.results.subjects(column.task, row.method)
+            simulated = [
+                "" if ours is None else str(fact).lower()
+                for fact in table.results.simulated_at(column.task, row.method)
+            ]
             writer.writerow(
                 {
                     "table": table.name,
@@ -65,7 +70,7 @@ def render(table: Table) -> str:
                     "chance": "" if chance is None else f"{chance:.6g}",
                     "subjects": used,
                     "left_out": left_out,
-                    "simulated": str(table.results.simulated).lower(),
+                    **dict(zip(SIMULATED, simulated, strict=True)),
                     "note": "; ".join(filter(None, [table.banner, table.warned.get((row.method, column.task))])),
                     **_numbers(ours),
                 }
