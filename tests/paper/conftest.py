@@ -58,8 +58,8 @@ def write_results(
                     voxels = 1_000_000
                     row = {
                         "experiment": "demo", **flags, "method": method, "title": title,
-                        "family": family, "seed": seed, "task": task, "dataset": task.lower(),
-                        "modality": "t2" if k == 2 else "t1",
+                        "revision": 1, "family": family, "seed": seed, "task": task, "dataset": task.lower(),
+                        "test_set": f"{k:012x}", "modality": "t2" if k == 2 else "t1",
                         "score": score, "protocol": "full", "subjects": 40, "left_out": k, "voxels": voxels,
                         "positives": round(chance * voxels),
                     }  # fmt: skip

@@ -92,7 +92,7 @@ def command(
             findings.by_subject(found.findings).to_csv(partial, index=False, float_format="%.9g")
     if save is not None:
         about: dict[str, object] = {"experiment": experiment, "method": method, "title": title or method}
-        about |= {"trained_on_simulated": trained_on_simulated, "tested_on_simulated": simulated}
+        about |= {"revision": "", "trained_on_simulated": trained_on_simulated, "tested_on_simulated": simulated}
         about |= {"family": family, "seed": run_seed, "task": task, "dataset": labels.resolve().name}
         found.save(save, {**about, "modality": modality, "left_out": 0})
     click.echo(json.dumps(result, indent=2))
