@@ -80,6 +80,19 @@ class Results:
         first = self.rows.drop_duplicates("method")
         return [(m, t or m, f) for m, t, f in zip(first["method"], first["title"], first["family"], strict=True)]
 
+    @cached_property
+    def experiments(self) -> dict[str, list[str]]:
+        """Titles of the methods of each experiment."""
+        found: dict[str, list[str]] = {}
+        for experiment, title in zip(self.rows["experiment"], self.rows["title"], strict=True):
+            if title not in found.setdefault(experiment, []):
+                found[experiment].append(title)
+        return found
+
+    def experiment(self, method: str) -> str:
+        """Names of the experiments that a method's numbers are from."""
+        return ", ".join(self.rows.loc[self.rows["method"] == method, "experiment"].unique())
+
     def title(self, method: str) -> str:
         return {name: title for name, title, _ in self.methods}.get(method, method)
 

@@ -12,6 +12,7 @@ from uadbench.paper.table import Table
 HEAD = [
     "table",
     "section",
+    "experiment",
     "method",
     "title",
     "family",
@@ -57,6 +58,7 @@ def render(table: Table) -> str:
                 {
                     "table": table.name,
                     "section": row.section,
+                    "experiment": "" if ours is None else table.results.experiment(row.method),
                     "method": row.method,
                     "title": row.title,
                     "family": row.family,
