@@ -13,7 +13,7 @@ ORDER = 10
 @click.command()
 @click.argument("name")
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="The tidy table, results.csv.")
-@click.option("--histories", type=click.Path(path_type=Path), help="histories.csv, for table2's warnings of training.")
+@click.option("--histories", type=click.Path(path_type=Path), help="histories.csv, for notes on training.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.csv, .md, .html and .tex.")
 @click.option(
     "--published", type=click.Path(path_type=Path), help="Published numbers.  [default: uadbench/resources/paper.csv]"

@@ -46,6 +46,10 @@ class Sources:
     def histories(self) -> Histories:
         return Histories.read(self.given("histories_csv", "--histories"))
 
+    def budgets(self, results: Results) -> list[str]:
+        """The note on unequal training times, where histories are given."""
+        return self.histories.budgets(results) if self.histories_csv else []
+
     @cached_property
     def comparisons(self) -> Comparisons:
         return Comparisons.beside(self.given("results_csv", "--results"))
