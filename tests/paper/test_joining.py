@@ -103,6 +103,7 @@ def other_numbers(frame: pd.DataFrame) -> pd.DataFrame:
         (lambda frame: frame.assign(test_set="abc"), r"ATLAS: not one test set.*theirs: abc"),
         (lambda frame: frame.assign(test_set=""), "theirs: ATLAS has no digest"),
         (lambda frame: frame.assign(revision=2), "dae: revision 1 in ours, 2 in theirs"),
+        (lambda frame: frame.assign(revision=""), "dae: revision 1 in ours, unknown in theirs"),
         (other_numbers, "dae: seed 0 on ATLAS has other numbers in theirs than in ours"),
         (lambda frame: frame.drop(columns="test_set"), "no column 'test_set'.*summarize"),
     ],
@@ -142,6 +143,8 @@ def test_a_task_of_one_alone_needs_no_digest_and_protocols_of_one_alone_are_left
 def test_files_that_are_missing_or_given_twice_are_named(ours, tmp_path):
     with pytest.raises(HarnessError, match=r"nowhere: no results\.csv"):
         join([ours, tmp_path / "nowhere"])
+    with pytest.raises(HarnessError, match="one experiment alone"):
+        join([ours])
     with pytest.raises(HarnessError, match="given twice"):
         join([ours, ours / "evaluation" / "results.csv"])
 

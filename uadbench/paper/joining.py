@@ -53,8 +53,9 @@ def join(places: Sequence[Path], prefer_first: bool = False) -> tuple[pd.DataFra
     them apart; a method of several experiments is renamed to METHOD (EXPERIMENT), its title likewise. A method whose
     numbers all stand in an earlier experiment is listed once. Comparisons remain those within an experiment.
     prefer_first: of a method that does not agree between experiments, the rows of the first are kept.
-    Raises HarnessError for a missing or repeated file, for experiments without a common protocol, for a task whose test
-    sets differ or are unknown, and for a method with other revisions, or with other numbers of the same seed and task.
+    Raises HarnessError for a missing or repeated file, for one experiment alone, for experiments without a common
+    protocol, for a task whose test sets differ or are unknown, and for a method with other revisions, or with other
+    numbers of the same seed and task.
     """
     found = _read(places)
     notices: list[str] = []
@@ -63,7 +64,7 @@ def join(places: Sequence[Path], prefer_first: bool = False) -> tuple[pd.DataFra
     _check_test_sets(found)
     distinct = zip(found, _distinct(found, prefer_first, notices), strict=True)
     kept = [one.only(methods, protocols) for one, methods in distinct]
-    named = [_named(one, kept) for one in kept]
+    named = [_named(one, kept) for one in kept if one.methods]
     tests = [one.comparisons for one in named if len(one.comparisons)]
     return pd.concat([one.results for one in named]), pd.concat(tests or [pd.DataFrame(columns=COLUMNS)]), notices
 
@@ -91,6 +92,8 @@ def _read(places: Sequence[Path]) -> list[Experiment]:
         tests = read_comparisons(beside) if beside.is_file() else pd.DataFrame(columns=COLUMNS)
         for name, own in rows.groupby("experiment", sort=False):
             read.append((place, Experiment(str(name), own, tests[tests["experiment"] == name])))
+    if len(read) < 2:
+        raise HarnessError(f"{places[0]}: one experiment alone; name another one beside it")
     names = Counter(one.name for _, one in read)
     return [one if names[one.name] == 1 else replace(one, name=f"{one.name}, {place}") for place, one in read]
 
@@ -128,7 +131,9 @@ def _check_test_sets(found: list[Experiment]) -> None:
         digests = {name: those for name, those in digests.items() if those}
         unknown = [name for name, those in digests.items() if "" in those]
         if len(digests) > 1 and unknown:
-            raise HarnessError(f"{unknown[0]}: {task} has no digest of its test set; score it again with this version")
+            raise HarnessError(
+                f"{unknown[0]}: {task} has no digest of its test set; score it again: snakemake --forcerun test"
+            )
         if len(digests) > 1 and len({digest for those in digests.values() for digest in those}) > 1:
             listed = "; ".join(f"{name}: {', '.join(those)}" for name, those in digests.items())
             raise HarnessError(
@@ -154,11 +159,10 @@ def _distinct(found: list[Experiment], prefer_first: bool, notices: list[str]) -
 
 def _disagreement(first: Experiment, second: Experiment, method: str) -> str:
     """Why the rows of a method of two experiments are not those of one method; empty if they can be."""
-    revisions = [sorted({*one.results.loc[one.results["method"] == method, "revision"]}) for one in (first, second)]
+    revisions = [{*one.results.loc[one.results["method"] == method, "revision"]} for one in (first, second)]
     if revisions[0] != revisions[1]:
-        return (
-            f"{method}: revision {', '.join(revisions[0])} in {first.name}, {', '.join(revisions[1])} in {second.name}"
-        )
+        mine, others = (", ".join(sorted(found)) or "unknown" for found in revisions)
+        return f"{method}: revision {mine} in {first.name}, {others} in {second.name}"
     one, other = first.numbers(method), second.numbers(method)
     shared = one.index.intersection(other.index)
     differ = (one.loc[shared] != other.loc[shared]).any(axis=1)
