@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from uadbench.evaluation.bootstrap import bootstrap
+from uadbench.evaluation.columns import SIMULATED
 from uadbench.evaluation.comparisons import compare
 from uadbench.evaluation.histogram import ScoreHistogram, save
 from uadbench.evaluation.metrics import average_precision
@@ -52,7 +53,7 @@ def rejected(subjects: int, seeds: int, spread: float, repeats: int) -> float:
             paths = []
             for method in ("a", "b"):
                 for seed in range(seeds):
-                    meta = {"experiment": "null", "simulated": True, "task": "t", "protocol": "full"}
+                    meta = {"experiment": "null", **dict.fromkeys(SIMULATED, True), "task": "t", "protocol": "full"}
                     paths.append(Path(folder) / f"{method}-{seed}.npz")
                     histogram = run(truth, ease, spread * rng.standard_normal(), rng)
                     save(paths[-1], {"final": histogram}, {**meta, "method": method, "seed": seed})

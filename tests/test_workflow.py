@@ -134,7 +134,7 @@ def test_results_are_complete(finished):
     final = results[(results.score == "final") & (results.metric == "ap")]
     assert len(final) == 2 * 2  # methods, tasks
     assert results.value.notna().all()
-    assert results.simulated.all()
+    assert (results.trained_on_simulated & results.tested_on_simulated).all()
     assert set(results.loc[results.method == "disyre", "score"]) >= {"single/t=50", "multi/step=25", "cumulative/t=75"}
 
 

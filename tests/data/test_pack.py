@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from uadbench.data.preprocessing.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
+from uadbench.evaluation import test_set
+from uadbench.evaluation.labels import EVERY, LabelValues
 from uadbench.files import read_json, sha256, write_json
 
 SHAPE = (5, 6, 7)
@@ -112,6 +115,29 @@ def test_index_tells_grid_settings_and_origin(cohort):
     assert index["preprocessing"]["normalisation"] == "p98"
     (folder / "raw" / "SIMULATED").touch()
     assert pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)["simulated"]
+
+
+def test_a_test_set_has_one_digest_wherever_it_lies_and_another_once_it_differs(cohort):
+    written, folder = cohort
+
+    def digest(out: str = "packed", values=EVERY, modality="t1", outcomes=OUTCOMES, **changes: object) -> str:
+        index = pack(out, written, folder / "registered", outcomes, folder / out, max_lost=0.3)
+        index["preprocessing"] |= {"template": f"/home/{out}/template.nii"}
+        return test_set.packed(Store(folder / out, index | changes), modality, values)
+
+    first = digest()
+    assert digest("elsewhere", outcomes=[replace(outcome, reason="in other words") for outcome in OUTCOMES]) == first
+    names = [{"subject": name, "split": "test", "modalities": ["t1"]} for name in "abe"]
+    others = [digest(modality="t2"), digest(values=LabelValues((1, 4))), digest(values=LabelValues((), (2,)))]
+    others += [
+        digest(subjects=names),
+        digest(preprocessing={"normalisation": "max"}),
+        digest(affine=np.eye(4).tolist()),
+    ]
+    shutil.rmtree(folder / "registered" / "a")
+    registered(folder / "registered" / "a", 9)
+    assert len({first, *others, digest()}) == 8
+    assert digest(arrays={}) == ""
 
 
 def test_without_masks_and_t2(tmp_path):

@@ -11,13 +11,14 @@ from sklearn.metrics import average_precision_score
 
 from uadbench.evaluation import comparisons
 from uadbench.evaluation.bootstrap import resampling_weights
+from uadbench.evaluation.columns import SIMULATED
 from uadbench.evaluation.comparisons import COLUMNS, compare, holm
 from uadbench.evaluation.histogram import ScoreHistogram, load, save
 from uadbench.evaluation.metrics import average_precision
 
 VOXELS = 500
 DRAWN = 400  # as many as two metrics of one pair ask for
-META = {"experiment": "demo", "simulated": True, "task": "ATLAS", "protocol": "full"}
+META = {"experiment": "demo", **dict.fromkeys(SIMULATED, False), "task": "ATLAS", "protocol": "full"}
 
 
 def truths(subjects: int, seed: int = 0) -> list[np.ndarray]:
@@ -59,7 +60,8 @@ def only(table, metric: str):
 def test_a_clearly_better_method_is_found(tmp_path):
     labels = truths(15)
     good, bad = scores_of(labels, 1.5, 1), scores_of(labels, 0.5, 2)
-    table = compare([write(tmp_path, "good", labels, good), write(tmp_path, "bad", labels, bad)], resamples=500)
+    of_simulated = write(tmp_path, "bad", labels, bad, trained_on_simulated=True)
+    table = compare([write(tmp_path, "good", labels, good), of_simulated], resamples=500)
     assert list(table.columns) == COLUMNS
     row = only(table, "ap")
     assert (row["method"], row["other"], row["subjects"], row["seeds"], row["seeds_other"]) == ("bad", "good", 15, 1, 1)
@@ -69,7 +71,7 @@ def test_a_clearly_better_method_is_found(tmp_path):
     assert row["p_holm"] == pytest.approx(2 * 2 / 501)  # two metrics
     assert row["resampled"] == "subjects"  # one seed each
     assert only(table, "dice")["high"] < 0
-    assert table["simulated"].all()
+    assert (row["trained_on_simulated"], row["tested_on_simulated"]) == (True, False)  # either of the two methods
 
 
 def test_equal_methods_do_not_differ(tmp_path):

@@ -15,7 +15,7 @@ from uadbench.commands.evaluate import command
 from uadbench.errors import HarnessError
 from uadbench.evaluation.collecting import Collector
 from uadbench.evaluation.detection_metrics import detection
-from uadbench.evaluation.external_maps import evaluate_maps
+from uadbench.evaluation.external_maps import evaluate, evaluate_maps
 from uadbench.evaluation.operating_points import Calibrator
 from uadbench.evaluation.tidy_results import tidy
 from uadbench.paper import catalogue
@@ -204,7 +204,7 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
         out = tmp_path / "runs" / f"seed-{seed}"
         arguments = ["--maps", folder / "maps", "--labels", folder / "labels", "--brain", folder / "brain"]
         arguments += ["--resamples", 0, "--save", out, "--method", "mine", "--title", "Mine", "--task", "ATLAS"]
-        arguments += ["--run-seed", seed, "--simulated"]
+        arguments += ["--run-seed", seed, "--trained-on-simulated"]
         CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
         runs.append(out / "full.npz")
     table = tidy(runs, resamples=0)
@@ -212,8 +212,13 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
     made = catalogue.load("tables", "table2").make(Sources(tmp_path / "results.csv"))
     text = markdown.render(made)
     assert "| Mine " in text
-    assert "simulated cohort" in text
+    assert "trained on simulated scans, tested on real scans" in text
     assert set(table["metric"]) >= {"ap", "dice", "subject_ap", "outside_brain", "lesions"}
+    found = [evaluate(folder / "maps", folder / "labels", brain).test_set for brain in (folder / "brain", None)]
+    assert set(table["test_set"]) == {found[0]} != {found[1]}  # with other voxels
+    store(folder / "maps" / "c.nii.gz", np.ones(SHAPE, np.float32))  # another program's
+    store(folder / "labels" / "c.nii", np.ones(SHAPE, np.uint8))
+    assert evaluate(folder / "maps", folder / "labels", folder / "brain").test_set not in found
     refused = CliRunner().invoke(
         command, ["--maps", str(folder / "maps"), "--labels", str(folder / "labels"), "--save", str(tmp_path / "x")]
     )

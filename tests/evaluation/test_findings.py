@@ -17,12 +17,14 @@ from uadbench.commands import test as verb
 from uadbench.commands.summarize import command
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
-from uadbench.evaluation import comparisons
+from uadbench.evaluation import comparisons, test_set
+from uadbench.evaluation.columns import SIMULATED
 from uadbench.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
 from uadbench.evaluation.inference import score_test_set
+from uadbench.evaluation.labels import EVERY
 from uadbench.evaluation.operating_points import RATES
 from uadbench.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
-from uadbench.files import read_json, write_json
+from uadbench.files import read_json, sha256, write_json
 from uadbench.method_settings import resolve
 from uadbench.methods.base import Context, Method, SliceMethod
 from uadbench.methods.params import NoParams
@@ -32,9 +34,19 @@ from uadbench.training.job import train_run
 
 CPU = torch.device("cpu")
 FACTS = {
-    **{"experiment": "demo", "simulated": True, "method": "intensity", "title": "Intensity", "family": "control"},
-    **{"seed": 1, "task": "ATLAS", "dataset": "tiny", "modality": "t2", "left_out": 0},
+    **{"experiment": "demo", "trained_on_simulated": True, "tested_on_simulated": True},
+    **{"method": "intensity", "revision": 1, "title": "Intensity", "family": "control", "seed": 1},
+    **{"task": "ATLAS", "dataset": "tiny", "test_set": "", "modality": "t2", "left_out": 0},
 }
+
+
+def copied(cohort: Path, folder: Path, **changes) -> Path:
+    """The arrays of a packed cohort in another folder, with changes of its index."""
+    folder.mkdir()
+    for path in cohort.glob("*.npy"):
+        (folder / path.name).symlink_to(path)
+    write_json(folder / "index.json", read_json(cohort / "index.json") | changes)
+    return folder
 
 
 def method(name: str = "intensity") -> Method:
@@ -138,14 +150,10 @@ def test_unreadable_files_are_named(histograms, tmp_path):
 
 
 def test_a_cohort_without_held_out_subjects_sets_no_thresholds(tiny_cohort, tmp_path, capsys):
-    folder = tmp_path / "packed"
-    folder.mkdir()
-    for name in ("t1", "t2", "mask"):
-        (folder / f"{name}.npy").symlink_to(tiny_cohort / f"{name}.npy")
-    index = read_json(tiny_cohort / "index.json")
-    for subject in index["subjects"]:
+    subjects = read_json(tiny_cohort / "index.json")["subjects"]
+    for subject in subjects:
         subject["split"] = subject["split"].replace("validation", "train")
-    write_json(folder / "index.json", index)
+    folder = copied(tiny_cohort, tmp_path / "packed", subjects=subjects)
     path = fill(tmp_path / "out", tiny_cohort, folder)
     assert "no validation subject with t2; no thresholds are set" in capsys.readouterr().err
     found, _ = load(beside(path))
@@ -163,6 +171,18 @@ def test_tidy_has_rows_of_findings_of_the_final_map(histograms):
     assert len(facts) == 1  # those of the histograms: both count every voxel of the brain
     assert table["value"].notna().all()
     assert not table.duplicated(["score", "protocol", "metric"]).any()
+
+
+def test_headers_of_earlier_versions_have_one_fact_for_training_and_test_and_no_digest(
+    tiny_cohort, tmp_path, monkeypatch
+):
+    for key in (*SIMULATED, "revision", "test_set"):
+        monkeypatch.delitem(FACTS, key)
+    for simulated in (True, False):
+        table = tidy([fill(tmp_path / str(simulated), tiny_cohort, simulated=simulated)], resamples=0)
+        assert set(table["metric"]) > {"ap", "subject_ap"}
+        assert (table[SIMULATED] == simulated).all(axis=None)
+        assert (table[["revision", "test_set"]] == "").all(axis=None)
 
 
 def test_rows_are_in_order_of_metric_rate_and_size(histograms):
@@ -228,12 +248,16 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
 
 def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
     train_run(resolve("intensity", "t2"), 1, tiny_cohort, tmp_path / "run", CPU)
-    options = ["--run", str(tmp_path / "run"), "--data", str(tiny_cohort), "--task", "ATLAS", "--modality", "t2"]
+    arrays = {name: sha256(tiny_cohort / f"{name}.npy") for name in ("t2", "mask")}
+    real = copied(tiny_cohort, tmp_path / "real", simulated=False, arrays=arrays)
+    options = ["--run", str(tmp_path / "run"), "--data", str(real), "--task", "ATLAS", "--modality", "t2"]
     options += ["--experiment", "demo", "--device", "cpu", "--examples", "2", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(verb.command, [*options, "--healthy", str(tiny_cohort)], catch_exceptions=False)
     assert done.exit_code == 0
     (made, meta), (found, same) = load(tmp_path / "out" / NAME), load(beside(histograms))
-    assert meta == same
+    digest = test_set.packed(Store.open(real), "t2", EVERY)
+    assert meta == same | {"tested_on_simulated": False, "test_set": digest}
+    assert len(digest) == 12
     np.testing.assert_array_equal(made.healthy_summaries, found.healthy_summaries)
     np.testing.assert_array_equal(made.thresholds, found.thresholds)
     np.testing.assert_array_equal(made.true, found.true)

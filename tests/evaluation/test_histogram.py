@@ -173,7 +173,7 @@ def test_scores_and_labels_must_match():
 def test_file_gives_back_exactly_what_was_saved(tmp_path_factory, cohort):
     path = tmp_path_factory.mktemp("histograms") / "full.npz"
     saved = {"final": histogram_of(cohort), "single/t=25": histogram_of(cohort[:1]), "nothing": ScoreHistogram()}
-    meta = {"title": "⌈VAE⌉", "seed": 3, "simulated": True}
+    meta = {"title": "⌈VAE⌉", "seed": 3, "revision": 1, "test_set": "0123456789ab"}
     save(path, saved, meta)
     loaded, facts = load(path)
     assert loaded == saved

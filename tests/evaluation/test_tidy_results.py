@@ -17,13 +17,16 @@ from uadbench.evaluation.tidy_results import COLUMNS, numbers, tidy
 
 META = {
     "experiment": "demo",
-    "simulated": True,
+    "trained_on_simulated": True,
+    "tested_on_simulated": False,
     "method": "disyre",
+    "revision": 2,
     "title": "DISYRE",
     "family": "S-S",
     "seed": 1,
     "task": "ATLAS",
     "dataset": "atlas",
+    "test_set": "0123456789ab",
     "modality": "t1",
     "protocol": "full",
     "left_out": 2,
@@ -171,7 +174,8 @@ def test_verb_reads_arguments_and_list_and_writes_csv(tmp_path):
     result = CliRunner().invoke(command, arguments, catch_exceptions=False)
     assert result.exit_code == 0
     pd.testing.assert_frame_equal(pd.read_csv(out), tidy([first, second], resamples=20), rtol=1e-8)
-    assert out.read_text().splitlines()[3].split(",")[13:15] == ["", ""]  # no interval of the threshold
+    low = COLUMNS.index("low")
+    assert out.read_text().splitlines()[3].split(",")[low : low + 2] == ["", ""]  # no interval of the threshold
 
 
 def test_verb_without_files_is_an_error(tmp_path):

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from uadbench.evaluation.columns import SIMULATED
+
 TASKS = {"ATLAS": 0.011, "BraTS-T1": 0.045, "BraTS-T2": 0.046}  # share of anomalous voxels
 METHODS = {
     "intensity": ("Intensity", "control", 0.05),
@@ -26,10 +28,14 @@ def write_results(
     methods: Iterable[str] = tuple(METHODS),
     seeds: Iterable[int] = (0, 1, 2, 3),
     tasks: dict[str, float] | None = None,
-    simulated: bool = True,
+    simulated: bool | tuple[bool, bool] = True,
     edit: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
 ) -> Path:
-    """Write a results.csv with plausible values; `edit` may change the frame before."""
+    """Write a results.csv with plausible values; simulated: both kinds of scans, or those of training and of the test.
+
+    `edit` may change the frame before.
+    """
+    flags = dict(zip(SIMULATED, simulated if isinstance(simulated, tuple) else (simulated, simulated), strict=True))
     tasks = tasks or TASKS
     rng = np.random.default_rng(0)
     rows = []
@@ -51,9 +57,9 @@ def write_results(
                     value = max(value + 0.1 * k + 0.01 * rng.standard_normal(), chance)
                     voxels = 1_000_000
                     row = {
-                        "experiment": "demo", "simulated": simulated, "method": method, "title": title,
-                        "family": family, "seed": seed, "task": task, "dataset": task.lower(),
-                        "modality": "t2" if k == 2 else "t1",
+                        "experiment": "demo", **flags, "method": method, "title": title,
+                        "revision": 1, "family": family, "seed": seed, "task": task, "dataset": task.lower(),
+                        "test_set": f"{k:012x}", "modality": "t2" if k == 2 else "t1",
                         "score": score, "protocol": "full", "subjects": 40, "left_out": k, "voxels": voxels,
                         "positives": round(chance * voxels),
                     }  # fmt: skip
@@ -70,7 +76,13 @@ def write_comparisons(
     """Write comparisons.csv with significant differences on ATLAS by AP, of a better method and another."""
     from uadbench.evaluation.comparisons import COLUMNS, NAME
 
-    facts = {"experiment": "demo", "simulated": True, "task": "ATLAS", "protocol": protocol, "score": "final"}
+    facts = {
+        "experiment": "demo",
+        **dict.fromkeys(SIMULATED, True),
+        "task": "ATLAS",
+        "protocol": protocol,
+        "score": "final",
+    }
     facts |= {"metric": "ap", "low": 0.0, "high": 0.0, "p": 0.001, "p_holm": 0.01, "resampled": "subjects and seeds"}
     facts |= {"subjects": 40, "seeds": 4, "seeds_other": 4, **changes}
     rows = []
@@ -147,12 +159,15 @@ def write_histories(
     simulated: bool = True,
     edit: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
 ) -> Path:
-    """Write a histories.csv: losses fall from 2 to 0.6, those of `flat` runs (method, modality, seed) only to 1.96."""
+    """Write a histories.csv: losses fall from 2 to 0.6, those of `flat` runs (method, modality, seed) only to 1.96.
+
+    A step takes 0.1 s.
+    """
     methods = {"disyre": "DISYRE", "mood22": "MOOD22", "dae": "DAE"} if methods is None else methods
     rng = np.random.default_rng(0)
     rows = [
         {
-            "method": method, "title": title, "modality": modality, "seed": seed, "simulated": simulated,
+            "method": method, "title": title, "modality": modality, "seed": seed, "trained_on_simulated": simulated,
             "phase": phase, "step": step, "loss": None if step == 0 else loss * (1 + 0.05 * rng.standard_normal()),
             "validation": loss, "learning_rate": 1e-4, "seconds": step / 10,
         }
@@ -163,7 +178,7 @@ def write_histories(
         for step in range(0, steps + 1, every)
         for loss in [2 * (1 - (0.02 if (method, modality, seed) in set(flat) else 0.7) * step / steps)]
     ]  # fmt: skip
-    run, row = ["method", "title", "modality", "seed", "simulated"], ["phase", "step", "loss", "validation"]
+    run, row = ["method", "title", "modality", "seed", "trained_on_simulated"], ["phase", "step", "loss", "validation"]
     frame = pd.DataFrame(rows, columns=[*run, *row, "learning_rate", "seconds"])
     (edit(frame) if edit else frame).to_csv(path, index=False)
     return path

@@ -62,7 +62,7 @@ def test_lowest_share_by_hand(make_histories: Make, tmp_path: Path) -> None:
     (curve,) = read.curves
     assert curve.share == pytest.approx(0.762 / 0.8)  # 95.25 %, though the last is above the first
     assert curve.flat
-    assert read.simulated
+    assert read.simulated.startswith("trained on simulated scans")
     assert list(curve.step) == [0, 50, 100, 150]
     assert np.isnan(curve.loss[0])
 
@@ -221,7 +221,7 @@ def test_table2_warns_of_a_flat_run_in_every_format(make_results: Make, make_his
     rows = list(csv.DictReader(io.StringIO(tidy.render(made))))
     warned = {(row["method"], row["task"]) for row in rows if text in row["note"]}
     assert warned == {("disyre", "ATLAS"), ("disyre", "BraTS-T1")}  # those of T1
-    assert all(row["note"].startswith("simulated cohort") for row in rows)
+    assert all(row["note"].startswith("trained and tested on simulated scans") for row in rows)
 
 
 def test_table2_of_runs_that_learned_or_are_not_trained_warns_of_none(
@@ -231,6 +231,28 @@ def test_table2_of_runs_that_learned_or_are_not_trained_warns_of_none(
     assert warnings_of(results, make_histories(tmp_path / "learned.csv")) == []
     assert warnings_of(results, make_histories(tmp_path / "untrained.csv", {})) == []
     assert warnings_of(results, None) == []
+
+
+@pytest.mark.parametrize(
+    ("factor", "times"), [(1.4, None), (3, "DAE 120 s, DISYRE 40 s"), (400, "DAE 4.4 h, DISYRE 40 s")]
+)
+def test_tables_state_training_times_that_differ(
+    factor, times, make_results: Make, make_histories: Make, tmp_path: Path
+):
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        longer = frame["method"] == "dae"
+        controls = frame[longer].assign(method="random", title="Random", learning_rate=None, seconds=9e9)
+        return pd.concat([frame.assign(seconds=frame["seconds"].where(~longer, frame["seconds"] * factor)), controls])
+
+    sources = Sources(make_results(tmp_path / "r.csv"), histories_csv=make_histories(tmp_path / "h.csv", edit=edit))
+    for name in ("table2", "protocols"):
+        notes = catalogue.load("tables", name).make(sources).notes
+        assert [note.split(": ")[1].split(". ")[0] for note in notes if "training times" in note] == [times] * bool(
+            times
+        )
+        assert not any(
+            "training times" in note for note in catalogue.load("tables", name).make(Sources(sources.results_csv)).notes
+        )
 
 
 def test_several_flat_seeds_phases_and_shared_runs_are_named(

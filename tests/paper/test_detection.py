@@ -13,7 +13,8 @@ import pytest
 from uadbench.evaluation.operating_points import RATES
 from uadbench.paper import catalogue, style
 from uadbench.paper.inputs import Sources
-from uadbench.paper.results import SIMULATED, Results
+from uadbench.paper.results import Results
+from uadbench.paper.simulated import APART
 from uadbench.paper.table import Table
 from uadbench.paper.writers import latex, markdown, tidy
 
@@ -84,7 +85,7 @@ def test_table_prints_in_every_format(results_csv):
     texts = {"csv": tidy.render(made), "md": markdown.render(made), "tex": latex.render(made)}
     for text in texts.values():
         assert "nan" not in text.lower()
-        assert SIMULATED.removeprefix("simulated cohort – ") in text
+        assert APART.removeprefix(" – ") in text
     lines = [line for line in texts["md"].splitlines() if line.startswith("|")]
     assert len({line.count("|") for line in lines}) == 1
     assert len(lines) == 2 + len(LEVELS)  # no line of chance
@@ -141,7 +142,7 @@ def test_froc_draws_means_in_order_of_the_rate(results_csv):
     np.testing.assert_allclose(line.get_ydata(), [0.815 * (1 - k / 10) for k in range(5, -1, -1)])
     assert panel.get_ylim()[0] == 0
     assert panel.get_xscale() == "symlog"
-    assert SIMULATED in [text.get_text() for text in drawn.texts]
+    assert drawn.texts[-1].get_text().endswith(APART)
     note = next(text.get_text() for text in drawn.texts if text.get_text().startswith("Markers"))
     assert "0.01, 0.1, 0.5, 1, 2, 5 % of healthy brain voxels" in note
     assert "52 lesions" in [text.get_text() for text in panel.texts]

@@ -109,7 +109,7 @@ def test_notes_say_what_is_counted_and_whose_numbers_they_are(path: Path) -> Non
 def test_a_simulated_cohort_is_marked_and_stands_without_the_paper(make_results: Make, tmp_path: Path) -> None:
     table = made(make_results(tmp_path / "results.csv", edit=three_protocols, simulated=True))
     text = markdown.render(table)
-    assert "simulated cohort" in text
+    assert "tested on simulated scans" in text
     assert "paper's numbers stand under" not in text
     assert not any(number for row in table.rows for number in row.paper)
 

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 from uadbench.commands.table import command
 from uadbench.errors import HarnessError
+from uadbench.evaluation.columns import SIMULATED
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
-from uadbench.paper.results import SIMULATED, Results
+from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table, chance_text
 from uadbench.paper.writers import latex, markdown, tidy
@@ -148,9 +149,8 @@ def test_methods_that_were_not_run_have_the_papers_number_and_a_dash(default: Pa
 
 
 @pytest.mark.parametrize("name", ["table1", "table2"])
-def test_numbers_of_real_scans_do_not_stand_beside_a_simulated_cohort(name: str, make_results: Make, tmp_path: Path):
-    made = table(name, make_results(tmp_path / "results.csv", simulated=True))
-    assert not any(number for row in made.rows for number in row.paper)
+def test_beside_simulated_scans_the_paper_leaves_no_column_note_or_row(name: str, make_results: Make, tmp_path: Path):
+    made = table(name, make_results(tmp_path / "results.csv", simulated=(True, False)))
     assert {row["paper_mean"] for row in rows(made)} == {""}
     assert not any(column.paper for column in made.columns)
     for text in (markdown.render(made), latex.render(made)):
@@ -179,14 +179,35 @@ def test_order_of_rows_and_columns(default: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["table1", "table2"])
-def test_simulated_mark_in_every_format_and_only_then(name: str, make_results: Make, tmp_path: Path) -> None:
-    for text in rendered(table(name, make_results(tmp_path / "sim.csv", simulated=True))).values():
-        assert SIMULATED.removeprefix("simulated cohort – ") in text
-        assert "simulated cohort" in text.lower()
-    made = table(name, make_results(tmp_path / "real.csv", simulated=False))
+@pytest.mark.parametrize(
+    ("simulated", "words"),
+    [
+        ((True, True), "trained and tested on simulated scans"),
+        ((True, False), "trained on simulated scans, tested on real scans"),
+        ((False, True), "trained on real scans, tested on simulated scans"),
+        ((False, False), ""),
+    ],
+)
+def test_training_and_test_on_simulated_scans_are_two_facts(simulated, words, name, make_results: Make, tmp_path: Path):
+    made = table(name, make_results(tmp_path / "results.csv", simulated=simulated))
     for text in rendered(made).values():
-        assert "simulated cohort" not in text.lower()
-    assert {row["simulated"] for row in rows(made)} == {"false"}
+        assert ("not comparable with the paper" in text) == bool(words)
+        assert words in text.replace("Trained", "trained")
+    ours = [row for row in rows(made) if row["mean"]]
+    assert {(row[SIMULATED[0]], row[SIMULATED[1]]) for row in ours} == {tuple(str(fact).lower() for fact in simulated)}
+    assert any(number for row in made.rows for number in row.paper) == (not words)
+
+
+def test_data_sets_of_both_kinds_are_named(make_results: Make, tmp_path: Path) -> None:
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(**{SIMULATED[0]: frame["method"] != "my_own", SIMULATED[1]: frame["task"] == "ATLAS"})
+
+    made = table("table2", make_results(tmp_path / "results.csv", edit=edit, methods=["dae", "my_own"]))
+    assert (
+        "trained on simulated (DAE) and real (My\\_own & 50%) scans, tested on simulated (ATLAS) and real ("
+        in markdown.render(made)
+    )
+    assert find(made, method="my_own", task="BraTS-T1", metric="ap")[SIMULATED[1]] == "false"
 
 
 @pytest.mark.parametrize("name", ["table1", "table2"])
@@ -370,6 +391,12 @@ def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
     )
     with pytest.raises(HarnessError, match="malformed"):
         Results.read(words)
+    former = make_results(tmp_path / "former.csv", edit=lambda frame: frame.rename(columns={SIMULATED[0]: "simulated"}))
+    with pytest.raises(HarnessError, match=r"no column 'trained_on_simulated'.*uadbench summarize"):
+        Results.read(former)
+    unknown = make_results(tmp_path / "unknown.csv", edit=lambda frame: frame.assign(**{SIMULATED[0]: ""}))
+    with pytest.raises(HarnessError, match="True or False"):
+        Results.read(unknown)
     with pytest.raises(HarnessError, match="protocols there: full"):
         Results.read(make_results(tmp_path / "results.csv"), protocol="upd")
 

@@ -118,13 +118,15 @@ def test_cohorts_and_what_was_left_out(study, page):
     assert (camcan.flagged, atlas.flagged) == (None, 1)
     assert brats.subjects == {"test": 1}
     assert "is &lt;b&gt;no&lt;/b&gt; scan" in page  # never as markup
-    assert "Simulated cohort" in page
+    assert "Trained and tested on simulated scans" in page
 
 
 def test_the_section_of_methods_says_what_ran(study):
+    brats = study.folder / "data" / "brats" / "packed" / "index.json"
+    write_json(brats, read_json(brats) | {"simulated": False})
     text = methods_section.paragraph(study)
-    assert "training on 40 healthy subjects of camcan, 8 more held out for validation" in text
-    assert "atlas (12 subjects) and brats (1 subject)" in text
+    assert "Training on simulated scans of 40 healthy subjects of camcan, 8 more held out for validation" in text
+    assert "atlas (12 subjects, simulated scans) and brats (1 subject, real scans)" in text
     assert "DISYRE [disyre] and DAE [dae], trained with 2 seeds on a CPU" in text
     assert "99.5th percentile of the brain" in text
     assert "Random" not in text
@@ -182,7 +184,11 @@ def test_references_are_those_of_methods_data_and_tools(study):
     for folder in (study.path / "data").iterdir():
         index = read_json(folder / "packed" / "index.json")
         write_json(folder / "packed" / "index.json", index | {"simulated": False})
-    real = re.findall(r"@\w+\{([\w-]+),", methods_section.bibtex(changed(study, {})))
+    measured = changed(study, {})
+    text = methods_section.paragraph(measured)
+    assert "Training on 40 healthy subjects of camcan" in text
+    assert "atlas (12 subjects) and brats (1 subject)" in text
+    real = re.findall(r"@\w+\{([\w-]+),", methods_section.bibtex(measured))
     assert set(real) - set(cited) == {"camcan", "atlas", "brats"}
 
 
@@ -197,7 +203,7 @@ def test_every_method_but_controls_has_a_reference():
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path, root):
-    with pytest.raises(HarnessError, match=r"results\.csv: no such file"):
+    with pytest.raises(HarnessError, match="no such file; name the folder of a finished study"):
         CliRunner().invoke(
             report.command, [str(tmp_path), "--config", str(root / "config.yaml")], catch_exceptions=False
         )

@@ -69,7 +69,7 @@ def test_results_of_the_study_and_of_this_seed_alone(run, tmp_path, monkeypatch)
     monkeypatch.setitem(METHODS, "vae", ("VAE", "IR", 0.3))
     folder = tmp_path / "demo" / "evaluation"
     folder.mkdir()
-    results = write_results(folder / "results.csv", ["vae", "dae"], seeds=(1, 3))
+    results = write_results(folder / "results.csv", ["vae", "dae"], seeds=(1, 3), simulated=(True, False))
     pack(run, tmp_path / "out")
     text = card(tmp_path / "out")[1]["Evaluation"]
     import pandas as pd
@@ -82,7 +82,7 @@ def test_results_of_the_study_and_of_this_seed_alone(run, tmp_path, monkeypatch)
     for _, row in own[own["metric"] == "dice"].iterrows():
         assert f"| {row['value']:.3f} |" in text
     assert "BraTS-T2" not in text  # another modality
-    assert "| simulated |" in text
+    assert "| real |" in text
     os.utime(results, (0, 0))
     (warning,) = pack(run, tmp_path / "older")
     assert "older than the run" in warning

@@ -114,7 +114,7 @@ def test_histories_of_many_runs_make_one_table(tmp_path):
     assert table["method"].tolist() == ["dae", "dae", "vae"]
     assert table["title"].tolist() == ["DAE", "DAE", "VAE"]
     assert table["seed"].tolist() == [2, 2, 1]
-    assert table["simulated"].all()
+    assert table["trained_on_simulated"].all()
     assert table["step"].tolist() == [0, 50, 50]
     np.testing.assert_array_equal(table["loss"], [np.nan, 1.25, 0.5])
     np.testing.assert_array_equal(table["validation"], [1.5, 1.0, np.nan])

@@ -37,7 +37,8 @@ ORDER = 2
 @click.option(
     "--run-seed", default=1, help="With --save: the seed that the method was trained with.", show_default=True
 )
-@click.option("--simulated", is_flag=True, help="With --save: the scans are simulated.")
+@click.option("--simulated", is_flag=True, help="With --save: the scans of the maps are simulated.")
+@click.option("--trained-on-simulated", is_flag=True, help="With --save: those that trained the method are simulated.")
 def command(
     maps: Path,
     labels: Path,
@@ -60,6 +61,7 @@ def command(
     experiment: str,
     run_seed: int,
     simulated: bool,
+    trained_on_simulated: bool,
 ) -> None:
     """Print AP, best Dice and AUROC of all voxels pooled, with 95 % bootstrap intervals over subjects, as JSON.
 
@@ -89,7 +91,8 @@ def command(
         with atomic(subjects) as partial:
             findings.by_subject(found.findings).to_csv(partial, index=False, float_format="%.9g")
     if save is not None:
-        about = {"experiment": experiment, "simulated": simulated, "method": method, "title": title or method}
+        about: dict[str, object] = {"experiment": experiment, "method": method, "title": title or method}
+        about |= {"revision": "", "trained_on_simulated": trained_on_simulated, "tested_on_simulated": simulated}
         about |= {"family": family, "seed": run_seed, "task": task, "dataset": labels.resolve().name}
         found.save(save, {**about, "modality": modality, "left_out": 0})
     click.echo(json.dumps(result, indent=2))

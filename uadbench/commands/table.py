@@ -15,7 +15,7 @@ ORDER = 10
 @click.command()
 @click.argument("name", shell_complete=tables)
 @click.option("--results", type=PATH, required=True, help="The tidy table, results.csv.")
-@click.option("--histories", type=PATH, help="histories.csv, for table2's warnings of training.")
+@click.option("--histories", type=PATH, help="histories.csv, for notes on training.")
 @click.option("--out", type=PATH, required=True, help="Folder for NAME.csv, .md, .html and .tex.")
 @published
 @rows
@@ -30,13 +30,10 @@ def command(
     method: str,
 ) -> None:
     """Write the table NAME (table1, table2, …) from the results of an experiment, beside the paper's numbers."""
-    from uadbench.files import atomic
-    from uadbench.paper import catalogue
     from uadbench.paper import published as paper
     from uadbench.paper.inputs import Sources
-    from uadbench.paper.writers import html, latex, markdown, tidy
+    from uadbench.paper.writing import write
 
-    module = catalogue.load("tables", name)
     sources = Sources(
         results,
         published_csv=published or paper.PATH,
@@ -44,8 +41,5 @@ def command(
         method=method,
         histories_csv=histories,
     )
-    made = module.make(sources)
-    for suffix, writer in (("csv", tidy), ("md", markdown), ("html", html), ("tex", latex)):
-        with atomic(out / f"{name}.{suffix}") as partial:
-            partial.write_text(writer.render(made), encoding="utf-8")
-        click.echo(out / f"{name}.{suffix}")
+    for path in write(name, sources, out):
+        click.echo(path)

@@ -60,7 +60,9 @@ def command(
     Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
     from uadbench import device as devices
+    from uadbench import registry
     from uadbench.data.store import Store
+    from uadbench.evaluation import test_set
     from uadbench.evaluation.inference import ready, score_test_set
     from uadbench.evaluation.labels import LabelValues
     from uadbench.method_settings import parse
@@ -75,11 +77,14 @@ def command(
     store = Store.open(data)
     meta = {
         "experiment": experiment,
-        "simulated": bool(store.simulated or about["simulated"]),
+        "trained_on_simulated": bool(about["simulated"]),
+        "tested_on_simulated": store.simulated,
         "task": task,
         "dataset": store.index["dataset"],
+        "test_set": test_set.packed(store, modality, values),
         "modality": modality,
         "left_out": len(store.lost(modality)),
+        "revision": registry.describe(about["method"]).revision,
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
     cohort = None if healthy is None else Store.open(healthy)

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-META = ["experiment", "simulated", "method", "title", "family", "seed", "task", "dataset", "modality"]  # of a run
+from typing import Any
+
+SIMULATED = ["trained_on_simulated", "tested_on_simulated"]  # whether the scans of training and of the test set are
+#: of a run: revision is that of the method, test_set a digest of the test set, see `test_set`
+META = ["experiment", *SIMULATED, "method", "revision", "title", "family", "seed"]
+META += ["task", "dataset", "test_set", "modality"]
 NUMBERS = ["value", "low", "high", "subjects", "left_out", "voxels", "positives"]
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS]
+
+
+def completed(meta: dict[str, Any]) -> dict[str, Any]:
+    """The metadata in the header of a file of scores, with the keys that files of earlier versions lack.
+
+    Their `simulated` says that the scans of training or of the test are: it stands for both. Revision and digest are
+    empty.
+    """
+    former = dict.fromkeys(SIMULATED, meta["simulated"]) if "simulated" in meta else {}
+    return {**former, "revision": "", "test_set": "", **meta}

@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from uadbench.evaluation.bootstrap import BATCH, CROWDED_NOTE, LEVEL, coarsen, crowded, resampling_weights
+from uadbench.evaluation.columns import SIMULATED
 from uadbench.evaluation.histogram import ScoreHistogram, load
 from uadbench.evaluation.metrics import METRICS
 from uadbench.evaluation.protocols import PROTOCOLS
@@ -30,7 +31,7 @@ from uadbench.registry import CONTROL
 
 NAME = "comparisons.csv"
 COLUMNS = [
-    *("experiment", "simulated", "task", "protocol", "score", "metric", "method", "other"),
+    *("experiment", *SIMULATED, "task", "protocol", "score", "metric", "method", "other"),
     *("difference", "low", "high", "p", "p_holm", "resampled", "subjects", "seeds", "seeds_other"),
 ]
 SCORE = "final"
@@ -38,8 +39,9 @@ COMPARED = ("ap", "dice")
 BINS = 128  # score bins per resample; their error is the same in nearly all draws and is subtracted below
 FINER = 10  # minimum number of resamples as a multiple of that for intervals
 DRAWS = 200  # resamples per comparison of a family, by whose size Holm multiplies the least p-value, 2 / draws
-#: raised when a change alters the comparison of the same runs, so that finished studies are compared again
-REVISION = 2
+#: raised when a change alters the comparison of the same runs or the columns of results, so that finished studies are
+#: summarised again
+REVISION = 3
 BOTH, SUBJECTS = "subjects and seeds", "subjects"
 
 
@@ -80,7 +82,7 @@ def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, se
     skipped.
     """
     groups: dict[tuple[str, str, str], dict[str, dict[int, Run]]] = {}
-    simulated: dict[tuple[str, str, str], bool] = {}
+    simulated: dict[tuple[tuple[str, str, str], str], list[bool]] = {}
     controls: set[str] = set()
     for path in paths:
         histograms, meta = load(path, only=SCORE)
@@ -92,19 +94,21 @@ def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, se
             print(f"warning: {path}: {SCORE}: {CROWDED_NOTE}", file=sys.stderr)
         if meta.get("family") == CONTROL:
             controls.add(meta["method"])
-        simulated[group] = simulated.get(group, False) or bool(meta["simulated"])
+        known = simulated.get((group, meta["method"]), [False, False])
+        simulated[group, meta["method"]] = [old or bool(meta[key]) for old, key in zip(known, SIMULATED, strict=True)]
     rows: list[dict[str, Any]] = []
     for group, methods in sorted(groups.items()):
         experiment, task, protocol = group
         metrics = [name for name in COMPARED if name != "dice" or PROTOCOLS[protocol].thresholds is None]
-        facts = {"experiment": experiment, "simulated": simulated[group], "task": task, "protocol": protocol}
+        facts = {"experiment": experiment, "task": task, "protocol": protocol, "score": SCORE}
         by_seed = {name: [runs[seed] for seed in sorted(runs)] for name, runs in methods.items()}
         rivals = len(set(methods) - controls)
         draws = max(resamples, DRAWS * len(metrics) * rivals * (rivals - 1) // 2) if resamples else 0
         found = _pairs(by_seed, metrics, draws, seed)
         family = [np.nan if controls & {row["method"], row["other"]} else row["p"] for row in found]
         for row, corrected in zip(found, holm(np.array(family)), strict=True):
-            rows.append({**facts, "score": SCORE, **row, "p_holm": corrected})
+            pair = zip(simulated[group, row["method"]], simulated[group, row["other"]], strict=True)
+            rows.append({**facts, **dict(zip(SIMULATED, map(any, pair), strict=True)), **row, "p_holm": corrected})
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

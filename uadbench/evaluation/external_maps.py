@@ -22,6 +22,7 @@ from uadbench.evaluation.operating_points import Calibration, Calibrator
 from uadbench.evaluation.protocols import Truth
 from uadbench.evaluation.protocols import protocol as named
 from uadbench.evaluation.scores import check_scores
+from uadbench.evaluation.test_set import LabelDigest
 from uadbench.evaluation.tidy_results import numbers
 from uadbench.evaluation.upd_resize import voxel_size
 
@@ -42,6 +43,7 @@ class Evaluation:
     findings: Findings | None
     masked: bool
     outside: int  # anomalous voxels outside of the brain masks, which count as missed
+    test_set: str  # digest of the labels, see `test_set`
 
     def summary(self, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
         """Content printed by the command `evaluate`; see `evaluate_maps`."""
@@ -70,8 +72,9 @@ class Evaluation:
     def save(self, folder: Path, about: dict[str, Any]) -> None:
         """Write PROTOCOL.npz and findings.npz, which `summarize` reads beside those of the harness's runs.
 
-        about: the metadata `results.META`, which identify the method, the task and the run.
+        about: the metadata `columns.META` but the digest of the test set, which identify method, task and run.
         """
+        about = {**about, "test_set": self.test_set}
         folder.mkdir(parents=True, exist_ok=True)
         save(folder / f"{self.protocol}.npz", {SCORE: self.histogram}, {**about, "protocol": self.protocol})
         if self.findings is not None:
@@ -126,12 +129,13 @@ def evaluate(
     histogram, how = ScoreHistogram(), named(protocol)
     collector: Collector | None = None
     sizes: list[float] = []
-    outside = 0
+    outside, digest = 0, LabelDigest()
     for stem, path in sorted(scored.items()):
         score, affine = read_scores(path)
         found_labels = read_matching(labelled[stem], path, score.shape, affine)
         classes = values.classes(found_labels)
         inside = values.counted(found_labels, _inside(masks, stem, path, score, affine))
+        digest.add(stem, classes, inside)
         spacing = voxel_size(affine)
         histogram.name = str(path)
         region = how.region(Truth(stem, classes, inside, spacing))
@@ -149,7 +153,7 @@ def evaluate(
     if max(sizes) > (1 + ALIKE) * min(sizes):
         print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
         found = None
-    return Evaluation(protocol, histogram, found, masks is not None, outside)
+    return Evaluation(protocol, histogram, found, masks is not None, outside, digest.text)
 
 
 def _masks(scored: dict[str, Path], brain: Path | None) -> dict[str, Path] | None:

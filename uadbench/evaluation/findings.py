@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uadbench.errors import HarnessError
+from uadbench.evaluation.columns import completed
 from uadbench.files import write_arrays
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
         raise HarnessError(f"{path}: no such file; run the test that writes it") from error
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise HarnessError(f"{path}: not a file of findings; run the test again") from error
-    return Findings(subjects, float(header["spacing"]), **arrays), header["meta"]
+    return Findings(subjects, float(header["spacing"]), **arrays), completed(header["meta"])
 
 
 def beside(path: str | os.PathLike[str]) -> Path:

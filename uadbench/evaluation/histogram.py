@@ -20,6 +20,7 @@ import numpy as np
 
 from uadbench.errors import HarnessError
 from uadbench.evaluation.bins import FINE_BITS, NOTHING, Bins, decode
+from uadbench.evaluation.columns import completed
 from uadbench.evaluation.scores import ArrayScores
 from uadbench.files import atomic
 
@@ -203,7 +204,7 @@ def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[st
         raise HarnessError(f"{path}: no such file; run the evaluation that writes it") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise HarnessError(f"{path}: not a file of score histograms; run the evaluation again") from error
-    return histograms, header["meta"]
+    return histograms, completed(header["meta"])
 
 
 def _planes(counts: np.ndarray) -> np.ndarray:

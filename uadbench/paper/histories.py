@@ -12,9 +12,13 @@ import pandas as pd
 from uadbench import registry
 from uadbench.paper.results import Results
 from uadbench.paper.rows import read_rows
+from uadbench.paper.simulated import statement
 
-COLUMNS = ["method", "title", "modality", "seed", "simulated", "phase", "step", "loss", "validation", "learning_rate"]
-NUMBERS = ["step", "loss", "validation", "learning_rate"]
+COLUMNS = ["method", "title", "modality", "seed", "trained_on_simulated"]
+NUMBERS = ["step", "loss", "validation", "learning_rate", "seconds"]
+COLUMNS += ["phase", *NUMBERS]
+FLAGS = ["trained_on_simulated"]
+UNEQUAL = 1.5  # ratio of mean training times above which a table states them
 LEFT = 0.95  # a run whose validation loss never fell below this fraction of its first value may have learned little
 
 
@@ -69,12 +73,12 @@ class Histories:
     @classmethod
     def read(cls, path: str | Path) -> Histories:
         """Read histories.csv. Raises HarnessError if it is absent, lacks a column or holds a malformed number."""
-        return cls(read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench histories`"), str(path))
+        return cls(read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench histories`", FLAGS), str(path))
 
     @property
-    def simulated(self) -> bool:
-        """True if any run was trained on a simulated cohort."""
-        return bool(self.rows["simulated"].str.lower().isin(["true", "1", "yes"]).any())
+    def simulated(self) -> str:
+        """Statement that training scans are simulated; empty where all are real."""
+        return statement(zip(self.rows["title"], self.rows["trained_on_simulated"], strict=True))
 
     @cached_property
     def curves(self) -> list[Curve]:
@@ -113,10 +117,34 @@ class Histories:
             found.append(Warned(_text(curves, f", phase {phase}" * several, others), cells))
         return found
 
+    def budgets(self, results: Results) -> list[str]:
+        """A note on the training times of the methods of the results, empty where they are alike.
+
+        Times are means over seeds and modalities, of the steps alone.
+        """
+        trained = {(curve.method, curve.modality) for curve in self.curves if curve.trained}
+        runs = self.rows.groupby(["method", "modality", "seed"])["seconds"].max().groupby(level=[0, 1]).mean()
+        seconds: dict[str, float] = {}
+        for name, title, _ in results.methods:
+            own = [(self._run_of(name, modality), modality) for modality in results.rows["modality"].unique()]
+            times = [runs[run] for run in own if run in trained]
+            if times:
+                seconds[title] = float(np.mean(times))
+        if not seconds or not max(seconds.values()) > UNEQUAL * min(seconds.values()):
+            return []
+        listed = ", ".join(f"{title} {_duration(mean)}" for title, mean in seconds.items())
+        return [f"Mean training times differ: {listed}. Bold compares trainings of these lengths, not equal budgets."]
+
     def _run_of(self, method: str, modality: str) -> str | None:
         """The method whose run was scored: its own, or the baseline of a variant without a run."""
         trained = {(curve.method, curve.modality) for curve in self.curves}
         return next((name for name in (method, registry.base(method)) if (name, modality) in trained), None)
+
+
+def _duration(seconds: float) -> str:
+    """A time with two significant digits, in hours from two on."""
+    number, unit = (seconds / 3600, "h") if seconds >= 7200 else (seconds, "s")
+    return f"{float(f'{number:.2g}'):g} {unit}"
 
 
 def _text(curves: list[Curve], phase: str, others: list[str]) -> str:

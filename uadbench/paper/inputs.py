@@ -46,13 +46,17 @@ class Sources:
     def histories(self) -> Histories:
         return Histories.read(self.given("histories_csv", "--histories"))
 
+    def budgets(self, results: Results) -> list[str]:
+        """The note on unequal training times, where histories are given."""
+        return self.histories.budgets(results) if self.histories_csv else []
+
     @cached_property
     def comparisons(self) -> Comparisons:
         return Comparisons.beside(self.given("results_csv", "--results"))
 
     @cached_property
     def published(self) -> Published:
-        """The paper's numbers, which are not shown beside those of a simulated cohort."""
+        """The paper's numbers, which are shown only beside those of real scans, of training and of the test."""
         return replace(Published.read(self.published_csv), shown=not next(iter(self.by_protocol.values())).simulated)
 
     @cached_property

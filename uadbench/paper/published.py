@@ -23,8 +23,8 @@ COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mea
 class Published:
     """Published values, one row of `rows` per number; columns as in `COLUMNS`, `std` is NaN where none is printed.
 
-    shown: whether they are displayed beside ours; False beside a simulated cohort, since they are of real scans. The
-    selection and order of the paper's tables apply in any case.
+    shown: whether they are displayed beside ours; False where scans of training or of the test are simulated, since
+    theirs are real. The selection and order of the paper's tables apply in any case.
     """
 
     rows: pd.DataFrame
@@ -63,9 +63,14 @@ class Published:
         return [(str(m), str(t), str(f)) for m, t, f in rows.itertuples(index=False)]
 
 
+def unmarked(method: str) -> str:
+    """The name of a method without that of its experiment, as joined results have it: "dae" of "dae (demo)"."""
+    return method.partition(" (")[0]
+
+
 def made_by(method: str) -> str:
     """The protocol closest to that of the paper's row of a method, or of its variant, in Table 2."""
-    return "official" if method.partition("-")[0] in OWN else QUOTED
+    return "official" if unmarked(method).partition("-")[0] in OWN else QUOTED
 
 
 def quoted(method: str, ran: Collection[str]) -> str:
@@ -74,7 +79,8 @@ def quoted(method: str, ran: Collection[str]) -> str:
     Eight rows are quoted from UPD_study: their numbers belong beside the variant NAME-upd where that was run, else
     beside NAME, the method as published by its authors.
     """
-    base, _, variant = method.partition("-")
+    name = unmarked(method)
+    base, _, variant = name.partition("-")
     if variant == QUOTED:
         return base
-    return "" if f"{method}-{QUOTED}" in ran else method
+    return "" if f"{name}-{QUOTED}" in map(unmarked, ran) else name

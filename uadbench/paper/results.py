@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 
 from uadbench.errors import HarnessError
-from uadbench.evaluation.columns import COLUMNS, NUMBERS
+from uadbench.evaluation.columns import COLUMNS, NUMBERS, SIMULATED
 from uadbench.paper.rows import read_rows
+from uadbench.paper.simulated import statement
 from uadbench.paper.summary import Summary, summarise
 
 KEY = ["method", "seed", "task", "score", "metric"]
-SIMULATED = "simulated cohort – not comparable with the paper"
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,9 @@ class Results:
     @classmethod
     def read_all(cls, path: str | Path) -> dict[str, Results]:
         """Read results.csv, by protocol in the order of first appearance. Raises HarnessError like `read`."""
-        rows = read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench summarize`")
+        rows = read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench summarize`", SIMULATED)
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; write it with `python -m uadbench summarize`")
-        rows["simulated"] = rows["simulated"].str.lower().isin(["true", "1", "yes"])
         twice = rows[rows.duplicated([*KEY, "protocol"])]
         if not twice.empty:
             which = ", ".join(f"{key}={twice.iloc[0][key]}" for key in KEY)
@@ -61,9 +60,15 @@ class Results:
         return {str(protocol): cls(part.reset_index(drop=True), str(path), str(protocol)) for protocol, part in parts}
 
     @cached_property
-    def simulated(self) -> bool:
-        """True if any row comes from a simulated cohort."""
-        return bool(self.rows["simulated"].any())
+    def simulated(self) -> str:
+        """Statement which scans are simulated, of training and of the test; empty where all are real."""
+        facts = zip(("title", "task"), SIMULATED, strict=True)
+        return statement(*(zip(self.rows[name], self.rows[fact], strict=True) for name, fact in facts))
+
+    def simulated_at(self, task: str, method: str) -> tuple[bool, bool]:
+        """Whether the scans that trained a method, and those of a task that it was tested on, are simulated."""
+        rows = self.rows[(self.rows["task"] == task) & (self.rows["method"] == method)]
+        return bool(rows[SIMULATED[0]].any()), bool(rows[SIMULATED[1]].any())
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -74,6 +79,19 @@ class Results:
         """(method, title, family) of each method; the title defaults to the name."""
         first = self.rows.drop_duplicates("method")
         return [(m, t or m, f) for m, t, f in zip(first["method"], first["title"], first["family"], strict=True)]
+
+    @cached_property
+    def experiments(self) -> dict[str, list[str]]:
+        """Titles of the methods of each experiment."""
+        found: dict[str, list[str]] = {}
+        for experiment, title in zip(self.rows["experiment"], self.rows["title"], strict=True):
+            if title not in found.setdefault(experiment, []):
+                found[experiment].append(title)
+        return found
+
+    def experiment(self, method: str) -> str:
+        """Names of the experiments that a method's numbers are from."""
+        return ", ".join(self.rows.loc[self.rows["method"] == method, "experiment"].unique())
 
     def title(self, method: str) -> str:
         return {name: title for name, title, _ in self.methods}.get(method, method)

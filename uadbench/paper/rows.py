@@ -10,11 +10,13 @@ import pandas as pd
 from uadbench.errors import HarnessError
 
 
-def read_rows(path: str | Path, columns: Sequence[str], numbers: Sequence[str], remedy: str) -> pd.DataFrame:
-    """Rows of a CSV file: text, but `numbers` as float (NaN if empty) and `seed` as int.
+def read_rows(
+    path: str | Path, columns: Sequence[str], numbers: Sequence[str], remedy: str, flags: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Rows of a CSV file: text, but `numbers` as float (NaN if empty), `flags` as bool and `seed` as int.
 
     Raises HarnessError, which ends with `remedy`, if the file is absent or no CSV, lacks one of `columns` or holds a
-    malformed number.
+    malformed number or flag.
     """
     try:
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -34,4 +36,9 @@ def read_rows(path: str | Path, columns: Sequence[str], numbers: Sequence[str], 
             rows["seed"] = rows["seed"].astype(int)
     except ValueError as error:
         raise HarnessError(f"{path}: a number is malformed ({error}); {remedy}") from error
+    for column in flags:
+        words = rows[column].str.lower()
+        if not words.isin(["true", "false"]).all():
+            raise HarnessError(f"{path}: {column} is True or False in every row; {remedy}")
+        rows[column] = words == "true"
     return rows

@@ -15,12 +15,11 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 from uadbench.files import atomic
-from uadbench.paper.results import SIMULATED
 
 COLUMN = 3.5  # inches, one column of an IEEE page
 PAGE = 7.16  # inches, both columns
 LINE = 0.135  # inches, one line of the notes below a figure
-PER_INCH = 20.5  # characters per inch at the font size of notes
+PER_INCH, PER_INCH_BOLD = 20.5, 18  # characters per inch at the font size of notes
 DPI = 300
 # Okabe and Ito 2008, distinguishable with the common colour-vision deficiencies.
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
@@ -66,14 +65,15 @@ def style() -> Iterator[None]:
         yield
 
 
-def new(width: float, body: float, simulated: bool, note: str = "", constrained: bool = False) -> Figure:
+def new(width: float, body: float, simulated: str, note: str = "", constrained: bool = False) -> Figure:
     """A figure of `width` inches with `body` inches for its content above the notes.
 
-    The notes are `note`, wrapped, and a warning for a simulated cohort. With `constrained` matplotlib arranges the
-    content within the body; otherwise axes are placed with `box`.
+    The notes are `note` and, in bold, the statement `simulated`, both wrapped. With `constrained` matplotlib arranges
+    the content within the body; otherwise axes are placed with `box`.
     """
     wrapped = [part for line in note.splitlines() for part in textwrap.wrap(line, round(width * PER_INCH))]
-    lines = [(text, GREY, "normal") for text in wrapped] + [(SIMULATED, VERMILLION, "bold")] * simulated
+    lines = [(text, GREY, "normal") for text in wrapped]
+    lines += [(text, VERMILLION, "bold") for text in textwrap.wrap(simulated, round(width * PER_INCH_BOLD))]
     height = body + LINE * len(lines)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from uadbench.paper.comparisons import ALPHA, Comparisons
 from uadbench.paper.published import Published, quoted
-from uadbench.paper.results import SIMULATED, Results
+from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 from uadbench.registry import CONTROL
 
@@ -77,8 +77,8 @@ class Table:
         return None if self.section_chance or all(value is None for value in self.chance) else self.chance
 
     @property
-    def banner(self) -> str | None:
-        return SIMULATED if self.results.simulated else None
+    def banner(self) -> str:
+        return self.results.simulated
 
 
 def columns(results: Results, published: Published, table: str, metrics: Iterable[str]) -> tuple[Column, ...]:

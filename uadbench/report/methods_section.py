@@ -26,7 +26,7 @@ def paragraph(study: Study) -> str:
     spread = "mean and sample standard deviation over seeds" if len(seeds) > 1 else "of one seed"
     resampled = sorted({row["resampled"] for row in study.differences})
     sentences = [
-        _data(training, tests, study.simulated),
+        _data(training, tests),
         "One scan of every subject, T1-weighted where the data set has such scans, was registered to "
         f"{_template(made)} with an affine transform [ants], its other scans rigidly to that one.",
         f"{_grid(made)}, and grey values were divided by {NORMALISATION[made['normalisation']]}.",
@@ -68,13 +68,16 @@ def _methods(study: Study) -> str:
     return f"Methods were {_list(cited)}, trained with {seeds}{f' on {_list(devices)}' if devices else ''}."
 
 
-def _data(training: Cohort, tests: list[Cohort], simulated: bool) -> str:
+def _data(training: Cohort, tests: list[Cohort]) -> str:
+    """The sentence on data sets; it says which scans are simulated and which are real, unless all are real."""
+    said = training.simulated or any(cohort.simulated for cohort in tests)
+    kinds = {cohort.name: "simulated scans" if cohort.simulated else "real scans" for cohort in (training, *tests)}
     held_out = training.subjects.get("validation", 0)
     split = f", {held_out} more held out for validation" if held_out else ""
-    sets = _list([f"{cohort.name} ({_count(sum(cohort.subjects.values()), 'subject')})" for cohort in tests])
-    kind = "Simulated scans were used: training" if simulated else "Training"
-    healthy = _count(training.subjects.get("train", 0), "healthy subject")
-    return f"{kind} on {healthy} of {training.name}{split}; test on {sets}."
+    counts = {cohort.name: _count(sum(cohort.subjects.values()), "subject") for cohort in tests}
+    sets = _list([f"{name} ({count}{f', {kinds[name]}' * said})" for name, count in counts.items()])
+    healthy = f"{f'{kinds[training.name]} of ' * said}{_count(training.subjects.get('train', 0), 'healthy subject')}"
+    return f"Training on {healthy} of {training.name}{split}; test on {sets}."
 
 
 def _grid(settings: dict[str, Any]) -> str:

@@ -16,7 +16,6 @@ from uadbench import __version__, provenance
 from uadbench.files import atomic
 from uadbench.paper.catalogue import KINDS
 from uadbench.paper.comparisons import ALPHA
-from uadbench.paper.results import SIMULATED
 from uadbench.paper.writers.html import SCRIPT, STYLE
 from uadbench.paper.writers.markdown import title
 from uadbench.plugins import syntax_tree
@@ -29,12 +28,10 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 def write(study: Study, path: Path) -> None:
     """Write the report of a study at `path`. Raises HarnessError where a result of it is missing."""
-    banner = SIMULATED if study.simulated else ""
     trained = trainings.trainings(study)
     page = template(TEMPLATE).render(
         study=study,
         name=study.plan.name,
-        banner=banner,
         version=__version__,
         tables=[(table.stem, title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
         figures=[(figure.stem, _embedded(figure), _caption(figure.stem)) for figure in study.files(".png", FIGURES)],

@@ -73,11 +73,6 @@ class Study:
             raise HarnessError(f"{self.path}: no result under protocol {protocol!r}; give the config of this study")
         return self.results[protocol]
 
-    @property
-    def simulated(self) -> bool:
-        """Whether any scan is simulated."""
-        return any(results.simulated for results in self.results.values())
-
     @cached_property
     def cohorts(self) -> list[Cohort]:
         """Data sets that were used, the training set first."""

@@ -16,6 +16,7 @@ from uadbench.errors import HarnessError
 from uadbench.files import sha256
 from uadbench.modalities import MODALITIES
 from uadbench.paper.results import Results
+from uadbench.paper.simulated import REAL, SIMULATED
 from uadbench.report.methods_section import NORMALISATION, entries
 from uadbench.sharing.licences import Origin, strictest
 
@@ -192,8 +193,9 @@ class Card:
             for task in results.tasks:
                 ap, dice = (self._number(results, task, metric) for metric in ("ap", "dice"))
                 if ap or dice:
-                    simulated = "simulated" if results.simulated else "real"
-                    rows.append((task, simulated, protocol, results.subjects(task, self.about["method"])[0], ap, dice))
+                    method = self.about["method"]
+                    kind = SIMULATED if results.simulated_at(task, method)[1] else REAL
+                    rows.append((task, kind, protocol, results.subjects(task, method)[0], ap, dice))
         if not rows:
             return ""
         head = ("task", "scans", "protocol", "subjects", "AP", "⌈Dice⌉")

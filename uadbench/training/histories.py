@@ -10,7 +10,10 @@ from uadbench import csv_files
 from uadbench.errors import HarnessError
 from uadbench.files import read_json
 
-RUN = ("method", "title", "modality", "seed", "simulated")  # from run.json
+#: raised when a change alters the table of the same runs, so that finished studies write it again
+REVISION = 1
+#: columns and their keys in run.json
+RUN = {key: key for key in ("method", "title", "modality", "seed")} | {"trained_on_simulated": "simulated"}
 ROW = ("phase", "step", "loss", "validation", "learning_rate", "seconds")  # from history.csv
 COLUMNS = (*RUN, *ROW)
 
@@ -38,7 +41,7 @@ def _about(folder: Path) -> dict[str, Any]:
         raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
     except ValueError as error:
         raise HarnessError(f"{folder}/run.json: not valid JSON ({error}); train this run again") from None
-    missing = [key for key in RUN if key not in about]
+    missing = [key for key in RUN.values() if key not in about]
     if missing:
         raise HarnessError(f"{folder}/run.json: no {missing[0]}; train this run again")
-    return {key: about[key] for key in RUN}
+    return {column: about[key] for column, key in RUN.items()}

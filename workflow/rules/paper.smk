@@ -16,6 +16,7 @@ rule histories:
         f"{ENVS}/paper.yaml"
     params:
         runs=RUNS,
+        revision=revision("uadbench/training/histories.py"),
     shell:
         "python -m uadbench histories --out {output} {params.runs} > {log} 2>&1"
 

@@ -7,12 +7,14 @@ from matplotlib.figure import Figure
 
 from uadbench.paper import style, tiles
 from uadbench.paper.inputs import Sources
+from uadbench.paper.simulated import APART
 
 REQUIRES = "disyre"
 INPUTS = {"x0": "healthy image $x_0$", "mask": "shape mask $m$", "foreign": "foreign patch $x_{fp}$"}
 EXAMPLE = 0  # index of the example in the file
 WINDOW = (0.0, 1.0)  # grey values, of images and of the mask
 GAP, TITLE = 0.05, 0.22  # inches
+SIMULATED = f"simulated scans{APART}"
 MOST = 6  # time steps, spread evenly over those in the file
 ROOM = 0.5  # inches for the labels of the axes of the schedule
 
@@ -20,7 +22,7 @@ ROOM = 0.5  # inches for the labels of the axes of the schedule
 def make(sources: Sources) -> Figure:
     """Draw x_0, m and x_fp above x_t for several t (Naval Marimont et al. 2024, Figure 1 and eq. 1)."""
     data = tiles.read(sources.given("synthesis", "--synthesis"), [*INPUTS, "t", "xt", "alpha"])
-    simulated = bool(data.get("simulated", False)) or (sources.results_csv is not None and sources.results.simulated)
+    simulated = SIMULATED if data.get("simulated", False) else ""
     chosen = np.unique(np.linspace(0, len(data["t"]) - 1, min(MOST, len(data["t"]))).round().astype(int))
     data |= {"t": data["t"][chosen], "alpha": data["alpha"][chosen], "xt": data["xt"][:, chosen]}
     brain = data["x0"][EXAMPLE]

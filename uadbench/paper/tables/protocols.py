@@ -68,7 +68,7 @@ def make(sources: Sources) -> Table:
         columns=tuple(replace(c, paper=any(row.paper[j] for row in done)) for j, c in enumerate(cols)),
         rows=done,
         chance=(None,) * len(cols),
-        notes=(*table.shared_notes(first, done), *protocol_notes(list(by_protocol))),
+        notes=(*table.shared_notes(first, done), *protocol_notes(list(by_protocol)), *sources.budgets(first)),
         results=first,
         best=best,
         section_chance={protocol: table.chance(results, cols) for protocol, results in by_protocol.items()},

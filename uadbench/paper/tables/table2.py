@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uadbench.paper import table
 from uadbench.paper.inputs import Sources
-from uadbench.paper.published import QUOTED
+from uadbench.paper.published import QUOTED, unmarked
 from uadbench.paper.table import Table
 from uadbench.registry import CONTROL
 
@@ -18,7 +18,7 @@ def make(sources: Sources) -> Table:
     entries = order(published.methods("table2"), results.methods, absent=published.shown)
     done = tuple(table.method_row(entry, cols, results, published) for entry in entries)
     notes = table.notes(results, done)
-    notes.append(table.BOLD)
+    notes += [table.BOLD, *sources.budgets(results)]
     if "ATLAS" in results.tasks and published.shown:
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
@@ -51,14 +51,11 @@ def order(
     absent: whether methods of the paper that were not run have a row.
     UPD_study's variant of a method follows it, or replaces it if the method itself was not run.
     """
-    ran = {entry[0]: entry for entry in ours}
     merged = []
     for entry in paper:
-        variant = ran.get(f"{entry[0]}-{QUOTED}")
-        if entry[0] in ran or (absent and variant is None):
-            merged.append(ran.get(entry[0], entry))
-        if variant is not None:
-            merged.append(variant)
+        own = [one for one in ours if unmarked(one[0]) == entry[0]]
+        variants = [one for one in ours if unmarked(one[0]) == f"{entry[0]}-{QUOTED}"]
+        merged += [*(own or [entry] * (absent and not variants)), *variants]
     merged += [entry for entry in ours if entry not in merged]
     families = [*dict.fromkeys(family for _, _, family in merged if family != CONTROL), CONTROL]
     return sorted(merged, key=lambda entry: families.index(entry[2]))

@@ -33,7 +33,7 @@ def render(table: Table) -> str:
         lines.append(_chance(table, last))
     parts = []
     if table.banner:
-        parts.append(f"> **Note: {table.banner}.**")
+        parts.append(f"> **Note: {escape(table.banner)}.**")
     parts.append(f"**{title(table.name)}.** {escape(table.caption)}")
     parts.append(_align(head, lines))
     parts.append("\n".join(f"- {escape(note)}" for note in table.notes))

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import io
 
+from uadbench.evaluation.columns import SIMULATED
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table
 
 HEAD = [
     "table",
     "section",
+    "experiment",
     "method",
     "title",
     "family",
@@ -28,7 +30,7 @@ HEAD = [
     "chance",
     "subjects",
     "left_out",
-    "simulated",
+    *SIMULATED,
     "note",
 ]
 
@@ -48,10 +50,15 @@ def render(table: Table) -> str:
             if ours is None and paper is None:
                 continue
             used, left_out = table.results.subjects(column.task, row.method)
+            simulated = [
+                "" if ours is None else str(fact).lower()
+                for fact in table.results.simulated_at(column.task, row.method)
+            ]
             writer.writerow(
                 {
                     "table": table.name,
                     "section": row.section,
+                    "experiment": "" if ours is None else table.results.experiment(row.method),
                     "method": row.method,
                     "title": row.title,
                     "family": row.family,
@@ -65,7 +72,7 @@ def render(table: Table) -> str:
                     "chance": "" if chance is None else f"{chance:.6g}",
                     "subjects": used,
                     "left_out": left_out,
-                    "simulated": str(table.results.simulated).lower(),
+                    **dict(zip(SIMULATED, simulated, strict=True)),
                     "note": "; ".join(filter(None, [table.banner, table.warned.get((row.method, column.task))])),
                     **_numbers(ours),
                 }

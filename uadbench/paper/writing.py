@@ -1,0 +1,29 @@
+"""Files of a table, one for each format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from uadbench.files import atomic
+from uadbench.paper import catalogue
+from uadbench.paper.inputs import Sources
+from uadbench.paper.joining import whose
+from uadbench.paper.writers import html, latex, markdown, tidy
+
+WRITERS = {"csv": tidy, "md": markdown, "html": html, "tex": latex}
+
+
+def write(name: str, sources: Sources, folder: Path) -> Iterator[Path]:
+    """Write the table `name` to `folder`/NAME.csv, .md, .html and .tex; yields the paths.
+
+    Raises HarnessError for an unknown table, and where a source is missing or malformed.
+    """
+    made = catalogue.load("tables", name).make(sources)
+    made = replace(made, notes=(*whose(made.results), *made.notes))
+    for suffix, writer in WRITERS.items():
+        path = folder / f"{name}.{suffix}"
+        with atomic(path) as partial:
+            partial.write_text(writer.render(made), encoding="utf-8")
+        yield path
