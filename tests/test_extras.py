@@ -21,6 +21,7 @@ from uadbench.data.index.sheet import write
 from uadbench.data.preprocessing.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.files import read_json, write_json
+from uadbench.method_settings import resolve
 from uadbench.study.config_files import read
 from uadbench.training.job import train_run
 
@@ -94,7 +95,7 @@ def folder(tiny_cohort, tmp_path_factory) -> Path:
     index = read_json(tiny_cohort / "index.json") | {"preprocessing": asdict(Preprocessing())}
     for name in ("camcan", "atlas", "brats"):
         write_json(made / "results/demo/data" / name / "packed/index.json", index)
-    train_run("random", {}, "t1", 1, tiny_cohort, made / RUN, torch.device("cpu"))
+    train_run(resolve("random", "t1"), 1, tiny_cohort, made / RUN, torch.device("cpu"))
     write_json(made / "config.json", read(ROOT / "config.yaml") | {"methods": ["random"]})
     return made
 

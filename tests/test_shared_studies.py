@@ -78,7 +78,11 @@ def test_shared_data_and_runs_are_those_of_the_other_experiment(demo):
 @pytest.mark.parametrize(
     ("key", "changes", "message"),
     [
-        ("data", {"preprocessing": {"spacing": 2.0}}, r"data/camcan: made with preprocessing.spacing 4.0, not 2.0"),
+        (
+            "data",
+            {"preprocessing": {"spacing": 2.0, "normalisation": "p99_5_brain"}},
+            r"data/camcan: made with preprocessing.spacing 4.0, not 2.0",
+        ),
         ("data", {"chunks": 7}, r"chunks 2, not 7"),
         ("data", {"max_lost": 0.5}, r"max_lost 0.1, not 0.5"),
         ("data", {"simulate": {"seed": 1, "spacing": 3.0, "subjects": {"camcan": 48}}}, r"simulate.seed 2024, not 1"),
@@ -87,7 +91,7 @@ def test_shared_data_and_runs_are_those_of_the_other_experiment(demo):
             {"tasks": [{"name": "F", "dataset": "brats", "modality": "flair"}]},
             r"modalities \['t1', 't2'\], not",
         ),
-        ("runs", {"params": {"dae": {"median": 7}}}, r"runs: dae on t1: made with"),
+        ("runs", {"params": {"dae": {"median": 7}}, "methods": ["dae"]}, r"runs: dae on t1: made with .*, not"),
         ("runs", {"data": "else"}, r"data: the runs are those of demo"),
         ("data", {"data": "nowhere"}, r"data: no folder results/nowhere"),
         ("data", {"data": "study"}, r"data: study is this experiment"),
@@ -132,7 +136,7 @@ def test_experiments_may_read_data_at_once_but_not_while_one_makes_them(tmp_path
     folder_lock.hold_study(first, [str(first.run("dae", "t1", 1) / "run.json")])
     folder_lock.hold_study(second, [])
     for study, written in ((demo, made), (third, made)):
-        with pytest.raises(HarnessError, match=r"demo/data: process \d+ .* makes|uses"):
+        with pytest.raises(HarnessError, match=r"demo/data: process \d+ .*; wait for it"):
             folder_lock.hold_study(study, written)
     while locks:
         os.close(locks.pop())

@@ -102,7 +102,7 @@ def test_a_study_that_asks_for_other_weights_is_refused(study):
 
 def test_damaged_settings_are_named(study):
     folder, _, settings = study("dae", {})
-    for text, reason in ((settings[:40], "no JSON"), ("{}", "no settings of a method"), ('{"method": 3}', "'params'")):
+    for text, reason in ((settings[:40], "no JSON"), ("{}", "no settings of a method"), ('{"method": 3}', "'title'")):
         (folder.parent / FILE).write_text(text)
         with pytest.raises(HarnessError, match=rf"{FILE}: .*{reason}.*run snakemake again"):
             run.load(folder)

@@ -84,7 +84,7 @@ def command(
         "test_set": test_set.packed(store, modality, values),
         "modality": modality,
         "left_out": len(store.lost(modality)),
-        "revision": registry.describe(about["method"]).revision,
+        "revision": registry.describe(registry.base(about["method"])).revision,
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
     cohort = None if healthy is None else Store.open(healthy)
