@@ -199,7 +199,7 @@ def test_the_readme_scores_a_scan(finished):
 
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     """Each part is a job of its own; the variant is scored and not trained."""
-    changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd"]}
+    changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd"], "threads": {"preprocessing": 2}}
     (project / "planned.yaml").write_text(yaml.safe_dump({**TINY, **changes}))
     planned = run(project, "planned.yaml", "--dry-run")
     counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
@@ -207,6 +207,8 @@ def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     assert counts["pack"] == "3"
     assert counts["train"] == "2"  # modalities
     assert counts["test"] == "4"  # methods, tasks
+    # Registration uses one thread and reserves no more.
+    assert set(re.findall(r"rule (\w+):(?:\n    .+)*\n    threads: 2\n", planned)) == {"quality"}
 
 
 @pytest.fixture(scope="module")
