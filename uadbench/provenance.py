@@ -20,7 +20,6 @@ PACKAGES = (
     "pandas",
     "pillow",
     "safetensors",
-    "scikit-learn",
     "scipy",
     "torch",
 )
