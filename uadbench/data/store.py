@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.data.grid import Grid
 from uadbench.errors import HarnessError
 from uadbench.files import read_json, sha256
 
@@ -86,11 +85,6 @@ class Store:
     def spacing(self) -> float:
         """Voxel size in mm within slices; from slice to slice it may differ, see `affine`."""
         return float(self.index["spacing"])
-
-    @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel in ml."""
-        return Grid((), self.affine).voxel_ml
 
     @property
     def simulated(self) -> bool:
