@@ -24,7 +24,7 @@ ORDER = 4
 @click.option(
     "--slices", default=4, type=click.IntRange(1), help="Slices that are scored; volumes are calculated from them."
 )
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="Device: cpu, cuda:1, mps.")
 def command(method: str, settings: str, spacing: float, subjects: int, steps: int, slices: int, device: str) -> None:
     """Measure METHOD on noise: batches without network, steps, images, fraction of peak, memory, volumes, voxels."""
     import json

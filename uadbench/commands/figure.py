@@ -19,10 +19,10 @@ PATH = click.Path(path_type=Path)
 @click.option("--synthesis", type=PATH, help="The arrays of figure1, synthesis.npz.")
 @click.option("--histories", type=PATH, help="The training histories of all runs, histories.csv (curves).")
 @click.option("--out", type=PATH, required=True, help="Folder for NAME.png and NAME.pdf.")
-@click.option("--published", type=PATH, help="Published numbers.  [default: uadbench/resources/paper.csv]")
+@click.option("--published", type=PATH, show_default="uadbench/resources/paper.csv", help="Published numbers.")
 @click.option("--protocol", default="full", help="Evaluation protocol whose rows are used.")
 @click.option("--method", default="disyre", help="Method that the figure is about.")
-@click.option("--seed", type=int, help="Seed whose examples figure3 shows.  [default: the lowest]")
+@click.option("--seed", type=int, show_default="the lowest", help="Seed whose examples figure3 shows.")
 def command(
     name: str,
     results: Path | None,

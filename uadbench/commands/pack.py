@@ -11,13 +11,19 @@ ORDER = 5
 
 
 @click.command(name="pack")
-@click.option("--dataset", required=True, help="name of the data set")
-@click.option("--sheet", required=True, type=click.Path(path_type=Path), help="subject sheet of `index`")
-@click.option("--registered", required=True, type=click.Path(path_type=Path), help="folder that `preprocess` wrote")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="folder for the packed arrays")
-@click.option("--max-lost", type=click.FloatRange(0, 1), default=0.1, help="share of the subjects that may be unusable")
+@click.option("--dataset", required=True, help="Name of the data set.")
+@click.option("--sheet", required=True, type=click.Path(path_type=Path), help="Subject sheet of `index`.")
+@click.option("--registered", required=True, type=click.Path(path_type=Path), help="Folder that `preprocess` wrote.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the packed arrays.")
 @click.option(
-    "--reports", "first", multiple=True, type=click.Path(path_type=Path), help="report of `preprocess`, more may follow"
+    "--max-lost", type=click.FloatRange(0, 1), default=0.1, help="Share of the subjects that may be unusable."
+)
+@click.option(
+    "--reports",
+    "first",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Report of `preprocess`; more may follow.",
 )
 @click.argument("more", nargs=-1, type=click.Path(path_type=Path))
 def command(

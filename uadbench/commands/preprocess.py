@@ -11,12 +11,14 @@ ORDER = 3
 
 
 @click.command(name="preprocess")
-@click.option("--sheet", required=True, type=click.Path(path_type=Path), help="subject sheet of `index`")
-@click.option("--chunk", default="1/1", help="which part of the sheet: 2/8 is the second of eight")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="folder for the registered subjects")
-@click.option("--report", required=True, type=click.Path(path_type=Path), help="report to write (CSV)")
-@click.option("--modalities", default="t1,t2", help="what to register, with commas; T1 goes along, which others follow")
-@click.option("--settings", default="{}", help='settings as JSON, e.g. {"spacing": 1.0, "normalisation": "p98"}')
+@click.option("--sheet", required=True, type=click.Path(path_type=Path), help="Subject sheet of `index`.")
+@click.option("--chunk", default="1/1", help="Which part of the sheet: 2/8 is the second of eight.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder for the registered subjects.")
+@click.option("--report", required=True, type=click.Path(path_type=Path), help="Report to write (CSV).")
+@click.option(
+    "--modalities", default="t1,t2", help="What to register, with commas; T1 goes along, which others follow."
+)
+@click.option("--settings", default="{}", help='Settings as JSON, e.g. {"spacing": 1.0, "normalisation": "p98"}.')
 def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, settings: str) -> None:
     """Extract the brain, register it to the template, resample and scale: subject by subject, resumable."""
     from tqdm import tqdm

@@ -32,7 +32,7 @@ PATH = click.Path(path_type=Path)
     "--truth", type=PATH, help="Mask of a delineated lesion on the scan's voxels for the page, or a folder of them."
 )
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="Device: cpu, cuda:1, mps.")
 def command(
     given: str,
     image: Path,

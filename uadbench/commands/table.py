@@ -13,10 +13,13 @@ ORDER = 10
 @click.command()
 @click.argument("name")
 @click.option("--results", type=click.Path(path_type=Path), required=True, help="The tidy table, results.csv.")
-@click.option("--histories", type=click.Path(path_type=Path), help="histories.csv, for table2's warnings of training.")
+@click.option("--histories", type=click.Path(path_type=Path), help="The histories of all runs, for warnings of table2.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for NAME.csv, .md, .html and .tex.")
 @click.option(
-    "--published", type=click.Path(path_type=Path), help="Published numbers.  [default: uadbench/resources/paper.csv]"
+    "--published",
+    type=click.Path(path_type=Path),
+    show_default="uadbench/resources/paper.csv",
+    help="Published numbers.",
 )
 @click.option("--protocol", default="full", help="Evaluation protocol whose rows are used.")
 @click.option("--method", default="disyre", help="Method that Table 1 is about.")

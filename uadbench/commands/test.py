@@ -16,10 +16,10 @@ PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.option("--run", "given", required=True, help="Folder of a finished run, or hf://OWNER/NAME[@REVISION].")
-@click.option("--method", help="The run's method or a variant of it that is scored otherwise; default: as trained.")
+@click.option("--method", show_default="as trained", help="The run's method or a variant that is scored otherwise.")
 @click.option("--data", type=PATH, required=True, help="Packed test set, a folder made by `pack`.")
 @click.option("--task", required=True, help="Name of the task in tables.")
-@click.option("--modality", type=click.Choice(NAMES), required=True)
+@click.option("--modality", type=click.Choice(NAMES), required=True, help="MRI modality.")
 @click.option("--experiment", default="experiment", help="Name of the experiment in the results.")
 @click.option(
     "--settings", default="{}", help='JSON: {"params": {…}}; hyper-parameters of scoring that differ from the run\'s.'
@@ -31,11 +31,11 @@ PATH = click.Path(path_type=Path)
 @click.option(
     "--protocol", "protocols", multiple=True, default=["full"], help="Evaluation protocol; may be given again."
 )
-@click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
-@click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
+@click.option("--lesion", default="", show_default="all above 0", help="Label values that are lesion, as 1,4.")
+@click.option("--ignored", default="", show_default="none", help="Label values whose voxels are not evaluated, as 3.")
 @click.option("--examples", default=4, type=click.IntRange(1), help="Example subjects kept for Figure 3.")
 @click.option("--volumes", is_flag=True, help="Also keep the volumes of the first one for the report's viewer.")
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="Device: cpu, cuda:1, mps.")
 @click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
 def command(
     given: str,

@@ -16,12 +16,12 @@ PATH = click.Path(path_type=Path)
 
 @click.command()
 @click.option("--method", required=True, help="A file name of baselines/.")
-@click.option("--modality", type=click.Choice(NAMES), required=True)
-@click.option("--seed", type=click.IntRange(0), required=True)
+@click.option("--modality", type=click.Choice(NAMES), required=True, help="MRI modality.")
+@click.option("--seed", type=click.IntRange(0), required=True, help="Seed of weights and batches.")
 @click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
 @click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
-@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …")
+@click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="Device: cpu, cuda:1, mps.")
 @click.option(
     "--tensorboard",
     type=PATH,
