@@ -35,6 +35,7 @@ def card(folder: Path) -> tuple[dict, dict[str, str]]:
 
 def test_files_of_a_packed_run(run, tmp_path):
     (run / "weights" / "notes.txt").write_text("private")
+    (run / "code.patch").write_text("private")
     (run / "state.pt").write_text("pickle")
     assert pack(run, tmp_path / "out") == []
     recorded = read_json(run / "run.json")["weights"]

@@ -64,7 +64,7 @@ def train_run(
             "validation_subjects": len(validation),
         }
         events = EventFiles(tensorboard / method / modality / f"seed-{seed}", facts) if tensorboard else None
-        environment = provenance.environment()
+        environment = run.write_environment(out)
         started = time.monotonic()
         images = store.images(modality)
         with enough_memory(f"training {method} on {chosen}", REMEDY):

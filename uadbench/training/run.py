@@ -1,4 +1,4 @@
-"""Folder of a trained run: `run.json` (metadata), `weights/` (networks) and `history.csv` (training history)."""
+"""Folder of a trained run: `run.json` (metadata), `weights/` (networks), `history.csv`, `code.patch` (changed code)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from uadbench import registry, validation
+from uadbench import provenance, registry, validation
 from uadbench.errors import HarnessError
 from uadbench.files import atomic, full_disk_named, read_json, sha256, write_json
 from uadbench.methods.base import Context, Method
@@ -58,6 +58,21 @@ def write(folder: Path, method: Method, facts: dict[str, Any]) -> None:
     """Write weights and then `run.json`, whose presence marks the run as complete."""
     save_weights(method, folder / "weights")
     write_json(folder / "run.json", {**facts, "weights": _digests(folder / "weights")})
+
+
+def write_environment(folder: Path) -> dict[str, Any]:
+    """The software of this process for `run.json`; where its code is not that of the commit, also writes `code.patch`.
+
+    `patch_left_out`: number of changed files that are too large for the patch, which names them.
+    """
+    environment, path = provenance.environment(), folder / "code.patch"
+    if not environment["modified"]:
+        path.unlink(missing_ok=True)  # of an earlier training in this folder
+        return environment
+    content, left_out = provenance.patch()
+    with atomic(path) as partial:
+        partial.write_bytes(content)
+    return environment | {"patch_left_out": left_out}
 
 
 def _digests(folder: Path) -> dict[str, str]:
