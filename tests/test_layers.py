@@ -10,7 +10,7 @@ import pytest
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
     ("errors", "modalities", "packaged", "placement", "provenance", "budget", "templates"),
-    ("baselines", "files", "device_lock", "folder_lock", "plugins", "tracking", "validation"),
+    ("baselines", "files", "device_lock", "folder_lock", "plugins", "validation"),
     ("config_files", "csv_files", "device", "precision", "viewer"),
     ("data", "methods"),
     ("registry",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -31,7 +30,6 @@ TINY = {
     "preprocessing": {"spacing": 8.0, "normalisation": "p99_5_brain"},
     "max_lost": 0.4,
     "chunks": 1,
-    "tracking": "tensorboard" if importlib.util.find_spec("tensorboard") else "none",
     "train": "camcan",
     "tasks": [
         {"name": "ATLAS", "dataset": "atlas", "modality": "t1"},
@@ -151,19 +149,13 @@ def test_a_second_run_at_the_same_time_is_refused(project, finished):
     assert (finished / "paper" / "table2.md").stat().st_mtime_ns == before
 
 
-def test_measurements_limits_and_tracking_rerun_nothing(project, finished):
-    """Deleted benchmarks, changed threads and limits, and the end of tracking rerun no finished job."""
+def test_measurements_and_limits_rerun_nothing(project, finished):
+    """Deleted benchmarks and changed threads rerun no finished job."""
     for measured in list((finished / "benchmarks").rglob("*.tsv")):
         measured.unlink()
-    changes = {"threads": {"training": 2, "evaluation": 2}, "tracking": "none"}
+    changes = {"threads": {"training": 2, "evaluation": 2}}
     (project / "changes.yaml").write_text(yaml.safe_dump(changes))
     assert "Nothing to be done" in run(project, "config.yaml", "changes.yaml", "--dry-run")
-
-
-def test_tracking_follows_the_trainings(project, finished):
-    pytest.importorskip("tensorboard")
-    folders = {path.parent.relative_to(finished / "tensorboard") for path in finished.rglob("*.tfevents.*")}
-    assert folders == {Path(method, modality, "seed-1") for method in TINY["methods"] for modality in ("t1", "t2")}
 
 
 def documented(page: Path) -> list[str]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from uadbench import baselines, registry, tracking
+from uadbench import baselines, registry
 from uadbench.config_files import check_characters, check_schema, filled_in
 from uadbench.data.index import layout as layouts
 from uadbench.data.index import release, splits
@@ -28,7 +28,6 @@ DEFAULTS = {
     "paper": {},
     "device": "auto",
     "threads": {},
-    "tracking": "none",
 }
 
 
@@ -64,7 +63,6 @@ class Experiment:
         self._check_methods()
         self._check_preprocessing()
         self._check_choices()
-        tracking.check(self.config["tracking"])
 
     @cached_property
     def datasets(self) -> dict[str, dict[str, Any]]:
@@ -93,7 +91,7 @@ class Experiment:
 
     def as_json(self) -> str:
         """The config, defaults too, as sorted JSON, without keys that change no result."""
-        other = ("threads", "device", "baselines", "tracking")
+        other = ("threads", "device", "baselines")
         deciding = {key: value for key, value in self.config.items() if key not in other}
         return json.dumps(deciding, sort_keys=True)
 

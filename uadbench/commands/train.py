@@ -22,13 +22,6 @@ PATH = click.Path(path_type=Path)
 @click.option("--settings", default="{}", help='JSON: {"params": {…}}; missing hyper-parameters have their defaults.')
 @click.option("--required", type=PATH, help="Run of the method that this one builds on.")
 @click.option("--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="Device: cpu, cuda:1, mps.")
-@click.option(
-    "--tensorboard",
-    type=PATH,
-    envvar="UADBENCH_TENSORBOARD",
-    show_envvar=True,
-    help="Folder for event files of TensorBoard; changes no weight.",
-)
 @click.option("--out", type=PATH, required=True, help="Folder of the run.")
 def command(
     method: str,
@@ -38,7 +31,6 @@ def command(
     settings: str,
     required: Path | None,
     device: str,
-    tensorboard: Path | None,
     out: Path,
 ) -> None:
     """Train METHOD and write its run: weights, history, and run.json with the metadata needed to use it.
@@ -50,5 +42,5 @@ def command(
     from uadbench.validation import params_in
 
     chosen = devices.choose(device)
-    train_run(method, params_in(settings), modality, seed, data, out, chosen, required, tensorboard=tensorboard)
+    train_run(method, params_in(settings), modality, seed, data, out, chosen, required)
     click.echo(out)

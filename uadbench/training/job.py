@@ -18,7 +18,6 @@ from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.precision import Precision
 from uadbench.training import run
-from uadbench.training.event_files import EventFiles
 from uadbench.training.loop import LoopConfig, train
 from uadbench.training.memory import enough_memory
 from uadbench.training.sampler import SliceSampler
@@ -37,13 +36,11 @@ def train_run(
     chosen: torch.device,
     required: Path | None = None,
     config: LoopConfig | None = None,
-    tensorboard: Path | None = None,
 ) -> None:
     """Train a method on the training subjects of a packed cohort and write its run to `out`.
 
-    tensorboard: folder of event files, which lie in METHOD/MODALITY/seed-N below it; default: none are written.
     Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, too little memory, or if
-    another process trains this run, such as one left behind by a killed workflow, or if tensorboard is not installed.
+    another process trains this run, such as one left behind by a killed workflow.
     """
     with folder_lock.held(out):
         params = asdict(registry.params(method, overrides, modality))
@@ -63,7 +60,6 @@ def train_run(
             "subjects": len(training),
             "validation_subjects": len(validation),
         }
-        events = EventFiles(tensorboard / method / modality / f"seed-{seed}", facts) if tensorboard else None
         environment = run.write_environment(out)
         started = time.monotonic()
         images = store.images(modality)
@@ -71,7 +67,7 @@ def train_run(
             built = run.build(method, params, context)
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
-            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), config, events=events)
+            history = train(built, sampler, held_out, seed, out, _fingerprint(facts, store), config)
         facts |= {
             "seconds": round(time.monotonic() - started, 1),
             "device": device.describe(chosen),

@@ -84,12 +84,10 @@ def assignments():
     found += [f"{name}=${{{name}:-{size}}}" for name, size in ALLOCATION.items()]
     device = placement.job_device(DEVICE, workflow.remote_exec and wants_gpu())
     found.append(f"UADBENCH_DEVICE={shlex.quote(device)}")
-    if experiment.config["tracking"] == "tensorboard":
-        found.append(f"UADBENCH_TENSORBOARD={RESULTS}/tensorboard")
     return " ".join(found)
 
 
-# Environment variables set device and tracking, since a change of them must never retrain anything. A prefix replaces
+# An environment variable sets the device, since a change of it must never retrain anything. A prefix replaces
 # Snakemake's strict mode, which is therefore restated.
 shell.prefix(literal(f"export {assignments()}; set -euo pipefail; "))
 
