@@ -116,22 +116,10 @@ def test_runs_of_other_software_are_named(study):
     assert f"{COMMIT[:10]}+" in section(study, "runs")
 
 
-def test_runs_without_a_record_are_named_too(study):
-    path = study.folder / "training" / "disyre" / "t1" / "seed-1" / "run.json"
-    facts = read_json(path)
-    del facts["environment"]
-    write_json(path, facts)
-    text = section(study, "environment")
-    assert "Trainings differ in: commit, code differs from the commit, Python, numpy, torch." in text
-    assert "<td>DISYRE, T1, seed 1</td>" in text
-    assert "not recorded" in text
-    for method in ("disyre", "dae"):
-        for seed in (1, 2):
-            path = study.folder / "training" / method / "t1" / f"seed-{seed}" / "run.json"
-            write_json(path, {key: value for key, value in read_json(path).items() if key != "environment"})
-    text = section(Study(study.folder, study.config), "environment")
-    assert "All trainings agree" in text
-    assert "Trainings ran from" not in text
+def test_a_run_of_an_installed_package_has_no_commit(study):
+    change(study, "disyre/t1/seed-1", commit=None, modified=None)
+    assert "Trainings differ in: commit, code differs from the commit." in section(study, "environment")
+    assert "not recorded" in section(study, "runs")
 
 
 def test_checksums_are_those_of_the_packs(study):

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.paper.conftest import write_comparisons, write_results
-from uadbench import registry
+from uadbench import __version__, registry
 from uadbench.commands import report
 from uadbench.config_files import read
 from uadbench.data.preprocessing.normalisation import RULES
@@ -19,11 +19,13 @@ from uadbench.files import read_json, write_json
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.writers import html
+from uadbench.provenance import environment, now
 from uadbench.report import methods_section
 from uadbench.report.page import write
 from uadbench.report.study import Study
 
 PREPROCESSING = {"template": "mni152", "spacing": 4.0, "side": 0, "normalisation": "p99_5_brain"}
+HISTORIES = "method,modality,seed,phase,step,validation,seconds\n"
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c626001000000ffff03000006000557"
     "bfabd40000000049454e44ae426082"
@@ -54,6 +56,7 @@ def study(tmp_path, root) -> Study:
                 "modalities": ["t1", "t2"],
                 "spacing": 4.0,
                 "preprocessing": PREPROCESSING,
+                "arrays": {},
                 "subjects": [{"subject": f"{name}-{k}", "split": split} for k, split in enumerate(splits)],
                 "left_out": [lost] if name == "atlas" else [],
             },
@@ -63,12 +66,18 @@ def study(tmp_path, root) -> Study:
     quality.write_text("subject,flags\na,\nb,lesion_change\n", encoding="utf-8")
     histories = tmp_path / "training" / "histories.csv"
     histories.parent.mkdir()
-    listed = [f"{method},t1,{seed}\n" for method in ("disyre", "dae") for seed in (1, 2)]
-    histories.write_text("".join(["method,modality,seed\n", *listed, *listed]), encoding="utf-8")
+    listed = [
+        f"{method},t1,{seed},train,{step},1.5,2.0\n"
+        for method in ("disyre", "dae")
+        for seed in (1, 2)
+        for step in (0, 9)
+    ]
+    histories.write_text("".join([HISTORIES, *listed]), encoding="utf-8")
     for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
         for seed in (1, 2, 3):
             facts = {"title": registry.describe(method).title, "modality": "t1", "seed": seed, "revision": 2}
-            facts |= {"subjects": 40, "seconds": 3.5, "precision": "float32", "device": "a CPU"}
+            facts |= {"subjects": 40, "seconds": 3.5, "precision": "float32", "device": "a CPU", "params": {}}
+            facts |= {"harness": __version__, "environment": environment() | {"finished": now()}}
             write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", facts)
     return Study(tmp_path, config)
 
@@ -135,7 +144,7 @@ def test_a_study_of_controls_names_no_method(tmp_path, study):
     text = methods_section.paragraph(alone)
     assert "Controls alone were run. Score maps were evaluated on" in text
     assert "none" not in text
-    (tmp_path / "training" / "histories.csv").write_text("method,modality,seed\n")  # controls train nothing
+    (tmp_path / "training" / "histories.csv").write_text(HISTORIES)  # controls train nothing
     write(Study(study.folder, alone.config), tmp_path / "report.html")
     assert "<summary>0 trainings</summary>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -231,7 +240,7 @@ def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
 
 def test_a_malformed_number_of_a_history_is_one_line(study):
     path = study.folder / "training" / "histories.csv"
-    path.write_text("method,modality,seed,phase,step\ndae,t1,1,train,many\n", encoding="utf-8")
+    path.write_text(f"{HISTORIES}dae,t1,1,train,many,,\n", encoding="utf-8")
     with pytest.raises(HarnessError, match=r"histories\.csv: a number is malformed .*; run the study again") as error:
         _ = study.histories
     assert "\n" not in str(error.value)

@@ -220,7 +220,7 @@ def test_runs_without_checksums_are_not_shared(run, tmp_path):
     about = read_json(run / "run.json")
     del about["weights"]
     write_json(run / "run.json", about)
-    with pytest.raises(HarnessError, match="no checksums of weights"):
+    with pytest.raises(HarnessError, match="no valid 'weights'"):
         pack(run, tmp_path / "out")
 
 

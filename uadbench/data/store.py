@@ -97,14 +97,13 @@ class Store:
         return list(self.index["left_out"])
 
     def _array(self, name: str) -> np.ndarray:
-        """An array, verified on first access by its checksum in the index, which older indices lack."""
+        """An array, verified on first access by its checksum in the index."""
         path = self.folder / f"{name}.npy"
-        wanted = self.index.get("arrays", {}).get(name)
         try:
-            if wanted and name not in self.checked and sha256(path) != wanted:
+            if name not in self.checked and sha256(path) != self.index["arrays"].get(name):
                 raise HarnessError(f"{path}: damaged, its checksum is not that of what was packed; {AGAIN}")
             array: np.ndarray = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, KeyError) as error:
             raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error
         self.checked.add(name)
         return array

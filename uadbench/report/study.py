@@ -17,7 +17,6 @@ from uadbench.paper.results import Results
 from uadbench.paper.rows import read_rows
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
-REMEDY = "name the folder of a finished study, such as results/demo"
 FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")
 
 
@@ -69,14 +68,10 @@ class Study:
 
     @cached_property
     def histories(self) -> pd.DataFrame:
-        """Rows of histories.csv; columns that earlier versions lack are empty. Raises HarnessError as `read_rows`."""
+        """Rows of histories.csv. Raises HarnessError as `read_rows`."""
+        numbers = ("step", "validation", "seconds")
         path = self.folder / "training" / "histories.csv"
-        rows = read_rows(path, ("method", "modality", "seed"), (), REMEDY)
-        rows = rows.reindex(columns=["method", "modality", "seed", "phase", "step", "validation", "seconds"])
-        try:
-            return rows.assign(**{name: pd.to_numeric(rows[name]) for name in ("step", "validation", "seconds")})
-        except ValueError as error:
-            raise HarnessError(f"{path}: a number is malformed ({error}); run the study again") from error
+        return read_rows(path, ("method", "modality", "seed", "phase", *numbers), numbers, "run the study again")
 
     @cached_property
     def runs(self) -> list[dict[str, Any]]:
@@ -136,7 +131,7 @@ class Study:
             spacing=index["spacing"],
             preprocessing=index["preprocessing"],
             left_out=index["left_out"],
-            arrays=index.get("arrays", {}),
+            arrays=index["arrays"],
             flagged=_flagged(folder / "quality" / "quality.csv"),
         )
 

@@ -82,11 +82,11 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _check_weights(folder: Path, about: dict[str, Any]) -> None:
-    """Raise HarnessError where weights differ from their checksums in `run.json`, which older runs lack.
+    """Raise HarnessError where weights differ from their checksums in `run.json`.
 
     Ignores further files: Snakemake and file managers leave theirs in folders.
     """
-    for name, digest in about.get("weights", {}).items():
+    for name, digest in about["weights"].items():
         path = folder / "weights" / name
         if not path.is_file() or sha256(path) != digest:
             raise HarnessError(
@@ -130,7 +130,6 @@ def load(
     except ValueError as error:
         raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
     _check_weights(folder, about)
-    about["params"] = validation.upgraded(registry.load(about["method"]).Params, about["params"])
     name = name or about["method"]
     if registry.base(name) != registry.base(about["method"]):
         raise HarnessError(f"{folder}: a run of {about['method']}, not of {name}; name a run of that or of a variant")

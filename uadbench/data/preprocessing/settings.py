@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from uadbench.errors import HarnessError
 
@@ -21,8 +21,6 @@ from uadbench.errors import HarnessError
 @dataclass(frozen=True)
 class Preprocessing:
     """All settings that change the output of preprocessing. Defaults: the protocol `disyre`."""
-
-    RENAMED: ClassVar[dict[str, str]] = {"intensity": "normalisation", "p99_brain": "p99_5_brain"}
 
     template: str = "mni152"  # `mni152`, or the path of a skull-stripped T1 template such as SRI24 (UPD_study)
     spacing: float = 1.0  # mm, voxel size of the packed arrays; with `side` only from slice to slice
