@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -59,12 +59,6 @@ VARIANTS = {  # docs/disyre-public-code.md
 @dataclass(frozen=True)
 class Params(CorruptionParams):
     """Defaults: Naval Marimont et al. 2024, sections 2 and 3, Table 1 and Figure 2."""
-
-    RENAMED: ClassVar[dict[str, str]] = {
-        **CorruptionParams.RENAMED,
-        "step": "step_size",
-        "steps_compared": "step_sizes",
-    }
 
     step_size: int = scoring(25)  # step size of the restoration for the final score; section 3
     step_sizes: tuple[int, ...] = scoring((10, 20, 25, 33, 50))  # step sizes of Table 1

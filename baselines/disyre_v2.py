@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from pydantic import NonNegativeFloat
 from torch import Tensor
@@ -29,8 +28,6 @@ class Params(CorruptionParams):
 
     As in the first paper, a larger t means more corruption.
     """
-
-    RENAMED: ClassVar[dict[str, str]] = {**CorruptionParams.RENAMED, "step": "step_size"}
 
     texture: Fraction = 1.0  # probability that the foreign patch is blended in
     bias: Fraction = 1.0  # probability that grey values are shifted

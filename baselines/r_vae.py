@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, cast
+from typing import Literal, cast
 
 import torch
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -51,8 +51,6 @@ class Params:
     steps 64 times shorter, and inconsistent in the last, smaller batch of a test set: the variant `upd` has those
     shorter steps for every slice.
     """
-
-    RENAMED: ClassVar[dict[str, str]] = {"step": "step_size", "later_step": "later_step_size"}
 
     iterations: PositiveInt = scoring(500)  # gradient steps
     objective: Literal["sum", "mean"] = scoring("sum")  # over voxels and latent dimensions; mean: the VAE's own loss

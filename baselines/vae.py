@@ -34,7 +34,6 @@ class Params(TrainingParams):
     samples the latent code and compares by SSIM: variant `upd`.
     """
 
-    RENAMED: ClassVar[dict[str, str]] = {"squeezed": "bottleneck_channels"}
     MODALITY: ClassVar[dict[str, dict[str, Any]]] = {"t2": {"width": 16, "bottleneck_channels": 16, "kl_weight": 1e-3}}
 
     steps: int = 30_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 
 import click
 import pytest
@@ -79,6 +80,18 @@ def test_numbers_have_the_bounds_of_the_config(wrong):
     assert done.exit_code == 2
     assert f"Invalid value for '{wrong[1]}'" in done.output
     assert "is not in the range" in done.output
+
+
+@pytest.mark.parametrize("name", ["uadbench", *cli.COMMANDS.names()])
+def test_helps_of_options_are_sentences_with_one_default_at_most(name):
+    """A code word, such as `masks`, may begin one as well as a capital."""
+    command = cli.uadbench if name == "uadbench" else cli.COMMANDS.load(name).command
+    context = click.Context(command, **cli.uadbench.context_settings)
+    for option in (param for param in command.params if isinstance(param, click.Option)):
+        assert re.match("[A-Z`]", option.help or ""), option.name
+        assert option.help.endswith("."), option.name
+        assert option.get_help_record(context)[1].count("default:") <= 1, option.name
+        assert '""' not in option.get_help_record(context)[1], f"{option.name}: say what happens by show_default"
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"params": 3}', '"params"'])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,18 @@ def test_the_lock_satisfies_the_package():
     assert Version(LOWER["torch"]) == Version("2.6")
     assert LOCK["torch"] == Version("2.13.0")
     assert "torchvision" not in LOCK  # it breaks diffusers' import beside a CPU build of torch
+
+
+def test_the_package_uses_what_it_depends_on():
+    """By name, since the template of nilearn is read without an import."""
+    code = "".join(path.read_text() for folder in ("uadbench", "baselines") for path in (ROOT / folder).rglob("*.py"))
+    modules = {}
+    for module, distributions in metadata.packages_distributions().items():
+        for name in distributions:
+            modules.setdefault(name.lower().replace("_", "-"), []).append(re.escape(module))
+    for name in (dependency.split(">=")[0] for dependency in PROJECT["dependencies"]):
+        used = rf"""(?:import |from |find_spec\(["'])(?:{"|".join(modules[name])})\b"""
+        assert re.search(used, code), f"{name}: remove it from dependencies, or use it"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda path: path.stem)

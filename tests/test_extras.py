@@ -20,7 +20,7 @@ from uadbench.data.index.layout import Files
 from uadbench.data.index.sheet import write
 from uadbench.data.preprocessing.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.files import read_json, write_json
+from uadbench.files import read_json, sha256, write_json
 from uadbench.method_settings import resolve
 from uadbench.study.config_files import read
 from uadbench.training.job import train_run
@@ -40,6 +40,9 @@ LIGHT = [
     "summarize results/demo/evaluation/x/full.npz --resamples 5 --out results/demo/evaluation/results.csv",
     f"histories {RUN} --out results/demo/training/histories.csv",
     "table table2 --results results/demo/evaluation/results.csv --out results/demo/paper",
+    SCORES.replace("results/demo/evaluation/x --method x", "other/evaluation/y --method y"),
+    "summarize other/evaluation/y/full.npz --resamples 5 --out other/evaluation/results.csv",
+    "join results/demo other --out joined",
     "figure froc --results results/demo/evaluation/results.csv --method x --out results/demo/paper",
     "report results/demo --config config.json",
     "status results/demo",
@@ -65,6 +68,7 @@ HEAVY = {
         "quality --dataset a --sheet sheet.csv --registered registered --out quality --reports report.csv",
     ],
     "share": [f"share {RUN} --repo a/b"],
+    "tensorboard": ["tensorboard results/demo"],
 }
 
 
@@ -87,12 +91,14 @@ def folder(tiny_cohort, tmp_path_factory) -> Path:
         for name, image in images.items():
             (made / name).parent.mkdir(exist_ok=True, parents=True)
             nib.Nifti1Image(image, np.diag([8.0, 8.0, 8.0, 1.0])).to_filename(made / name)
-        record = {"settings": {}, "template_to_scan": {"t1": []}}
-        write_json(made / "registered" / files.subject / "subject.json", record)
+        folder = made / "registered" / files.subject
+        volumes = {name: sha256(folder / f"{name}.nii.gz") for name in ("t1", "brain")}
+        record = {"settings": {}, "template_to_scan": {"t1": []}, "volumes": volumes}
+        write_json(folder / "subject.json", record)
     write(made / "sheet.csv", made / "raw", rows)
     write_report(made / "report.csv", [Outcome(files.subject, "done") for files, _ in rows])
     shutil.copytree(tiny_cohort, made / "packed")
-    index = read_json(tiny_cohort / "index.json") | {"preprocessing": asdict(Preprocessing())}
+    index = read_json(tiny_cohort / "index.json") | {"preprocessing": asdict(Preprocessing()), "arrays": {}}
     for name in ("camcan", "atlas", "brats"):
         write_json(made / "results/demo/data" / name / "packed/index.json", index)
     train_run(resolve("random", "t1"), 1, tiny_cohort, made / RUN, torch.device("cpu"))
@@ -114,7 +120,8 @@ def test_commands_need_the_extras_of_the_table(folder):
     everything = ends(folder, HIDDEN, [line for lines in HEAVY.values() for line in lines])
     # Without ants alone: neither the imports nor the template fail before the first registration.
     later = ends(folder, {"ants"}, [PREPROCESS, SCORE])
-    for line, end in [*everything.items(), *later.items()]:
+    events = ends(folder, HIDDEN - set(extras.MODULES["train"]), HEAVY["tensorboard"])
+    for line, end in [*everything.items(), *later.items(), *events.items()]:
         name = line.split()[0]
         said = re.fullmatch(rf'{name}: \w+ is not installed; .* run: pip install "\.\[(\w+)\]"', end)
         assert said, f"{line}: {end}"

@@ -10,7 +10,7 @@ import pytest
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
     ("errors", "extras", "modalities", "packaged", "placement", "provenance", "budget", "study_folder", "templates"),
-    ("baselines", "files", "device_lock", "folder_lock", "plugins", "tracking", "validation"),
+    ("baselines", "files", "device_lock", "folder_lock", "plugins", "validation"),
     ("csv_files", "device", "precision", "viewer"),
     ("data", "methods"),
     ("registry",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import pytest
 import yaml
@@ -14,7 +14,6 @@ from jsonschema import Draft202012Validator
 from uadbench import parameters, registry, validation
 from uadbench.errors import HarnessError
 from uadbench.method_settings import resolve
-from uadbench.methods.params import AnomalyParams
 
 SCHEMA = "uadbench/schemas/config.schema.json"
 
@@ -81,34 +80,6 @@ def test_comments_come_from_the_class_that_declares_and_from_those_above_it():
 @pytest.mark.parametrize(
     ("method", "values", "message"),
     [
-        ("disyre", {"step": 25}, r"params\.disyre\.step: the parameter step is renamed to step_size"),
-        ("disyre", {"steps_compared": [25]}, "renamed to step_sizes"),
-        ("mood22", {"intensity": 0.5}, "renamed to p_intensity"),
-        ("vae", {"squeezed": 4}, "renamed to bottleneck_channels"),
-        ("r_vae", {"later_step": 4.0}, "renamed to later_step_size"),
-    ],
-)
-def test_former_names_are_refused_with_the_present_one(method, values, message):
-    with pytest.raises(HarnessError, match=message):
-        resolve(method, "t1", {method: values})
-
-
-def test_a_field_of_a_former_name_is_no_mistake():
-    """A baseline of somebody else may build on a family and call a parameter as it likes."""
-
-    @dataclass(frozen=True)
-    class Mine(AnomalyParams):
-        intensity: float = 0.5
-
-    assert validation.build(Mine, {"intensity": 0.25}, "params.mine").intensity == 0.25
-    assert validation.upgraded(Mine, {"intensity": 0.25}) == {"intensity": 0.25}
-    with pytest.raises(HarnessError, match=r"params\.mood22\.step: no such parameter"):
-        resolve("mood22", "t1", {"mood22": {"step": 25}})
-
-
-@pytest.mark.parametrize(
-    ("method", "values", "message"),
-    [
         ("dae", {"steps": 0}, r"params\.dae\.steps: must be greater than 0, not 0"),  # the family's range, own default
         ("dae", {"noise": float("nan")}, "noise: must be a finite number, not nan"),
         ("dae", {"steps": 3.5}, "steps: must be a valid integer, not 3.5"),
@@ -164,8 +135,3 @@ def test_whole_numbers_and_lists_are_taken_as_floats_and_tuples():
     params = resolve("disyre", "t1", {"disyre": {"size": [10, 44], "soften": 1}}).params
     assert (params.size, params.soften) == ((10.0, 44.0), 1.0)
     assert [type(value) for value in (*params.size, params.soften)] == [float] * 3
-
-
-def test_stored_values_of_an_earlier_version_come_under_present_names():
-    cls = registry.params_class("disyre")
-    assert validation.upgraded(cls, {"step": 20, "steps": 3}) == {"step_size": 20, "steps": 3}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shutil
@@ -39,7 +38,6 @@ TINY = {
     "preprocessing": {"spacing": 8.0, "normalisation": "p99_5_brain"},
     "max_lost": 0.4,
     "chunks": 1,
-    "tracking": "tensorboard" if importlib.util.find_spec("tensorboard") else "none",
     "train": "camcan",
     "tasks": [
         {"name": "ATLAS", "dataset": "atlas", "modality": "t1"},
@@ -159,19 +157,13 @@ def test_a_second_run_at_the_same_time_is_refused(project, finished):
     assert (finished / "paper" / "table2.md").stat().st_mtime_ns == before
 
 
-def test_measurements_limits_and_tracking_rerun_nothing(project, finished):
-    """Deleted benchmarks, changed threads and limits, and the end of tracking rerun no finished job."""
+def test_measurements_and_limits_rerun_nothing(project, finished):
+    """Deleted benchmarks and changed threads rerun no finished job."""
     for measured in list((finished / "benchmarks").rglob("*.tsv")):
         measured.unlink()
-    changes = {"threads": {"training": 2, "evaluation": 2}, "tracking": "none"}
+    changes = {"threads": {"training": 2, "evaluation": 2}}
     (project / "changes.yaml").write_text(yaml.safe_dump(changes))
     assert "Nothing to be done" in run(project, "config.yaml", "changes.yaml", "--dry-run")
-
-
-def test_tracking_follows_the_trainings(project, finished):
-    pytest.importorskip("tensorboard")
-    folders = {path.parent.relative_to(finished / "tensorboard") for path in finished.rglob("*.tfevents.*")}
-    assert folders == {Path(method, modality, "seed-1") for method in TINY["methods"] for modality in ("t1", "t2")}
 
 
 def documented(page: Path) -> list[str]:
@@ -221,7 +213,7 @@ def test_a_scan_is_scored_as_the_study_scored_it(finished):
 
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     """Each part is a job of its own; the variant is scored and not trained."""
-    changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd"]}
+    changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd"], "threads": {"preprocessing": 2}}
     (project / "planned.yaml").write_text(yaml.safe_dump({**TINY, **changes}))
     planned = run(project, "planned.yaml", "--dry-run")
     counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
@@ -229,6 +221,8 @@ def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     assert counts["pack"] == "3"
     assert counts["train"] == "2"  # modalities
     assert counts["test"] == "4"  # methods, tasks
+    # Registration uses one thread and reserves no more.
+    assert set(re.findall(r"rule (\w+):(?:\n    .+)*\n    threads: 2\n", planned)) == {"quality"}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ MODULES = {
     "train": ("diffusers", "safetensors", "torch"),
     "preprocess": ("ants", "nilearn"),
     "share": ("huggingface_hub",),
+    "tensorboard": ("tensorboard",),
 }
 
 

@@ -20,7 +20,6 @@ PACKAGES = (
     "pandas",
     "pillow",
     "safetensors",
-    "scikit-learn",
     "scipy",
     "torch",
 )
@@ -28,6 +27,12 @@ PACKAGES = (
 CODE = ("uadbench", "baselines", "workflow", "Snakefile", "envs")
 ROOT = Path(__file__).resolve().parent.parent
 SECONDS = 20.0  # limit of one git command, for file systems that hang
+PATCH_LIMIT = 2**20  # bytes of a patch
+#: options of `git diff` that outweigh a user's settings, so that `git apply` reads the patch everywhere
+PLAIN = (
+    *("--binary", "--unified=3", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"),
+    *("--src-prefix=a/", "--dst-prefix=b/"),
+)
 
 
 def environment() -> dict[str, Any]:
@@ -49,6 +54,24 @@ def commit(root: Path = ROOT) -> dict[str, Any]:
     return {"commit": head, "modified": None if changes is None else bool(changes)}
 
 
+def patch(root: Path = ROOT) -> tuple[bytes, int]:
+    """Changes of the checkout's code since its commit, new files included, for `git apply`; number of files left out.
+
+    Leaves out large files, and those whose changes exceed the rest of PATCH_LIMIT; the first lines, which `git apply`
+    skips, name them.
+    """
+    new = _names(root, "ls-files", "--others", "--exclude-standard")
+    changes, left_out = b"", b""
+    for name in [*_names(root, "diff", "--no-renames", "--name-only", "HEAD"), *new]:
+        sides = ["--no-index", "--", "/dev/null", name] if name in new else ["HEAD", "--", name]
+        part = None if _large(root / name) else _output(root, "diff", *PLAIN, *sides)
+        if part is None or len(changes) + len(part) > PATCH_LIMIT:
+            left_out += b"left out: " + os.fsencode(name) + b"\n"
+        else:
+            changes += part
+    return left_out + changes, left_out.count(b"\n")
+
+
 def packages() -> dict[str, str]:
     """Versions of the installed packages of PACKAGES."""
     found = {}
@@ -65,11 +88,30 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
+def _names(root: Path, *arguments: str) -> list[str]:
+    """Files of CODE that a git command lists."""
+    listed = _output(root, *arguments, "-z", "--", *CODE) or b""
+    return [os.fsdecode(name) for name in listed.split(b"\0") if name]
+
+
+def _large(path: Path) -> bool:
+    try:
+        return path.lstat().st_size > PATCH_LIMIT
+    except OSError:  # deleted
+        return False
+
+
 def _git(root: Path, *arguments: str) -> str | None:
     """What git prints, without space at the ends; None where it is missing or fails."""
-    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
+    output = _output(root, *arguments)
+    return None if output is None else os.fsdecode(output).strip()
+
+
+def _output(root: Path, *arguments: str) -> bytes | None:
+    command = ["git", "--no-optional-locks", "--literal-pathspecs", "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=SECONDS)
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return os.fsdecode(done.stdout).strip() if done.returncode == 0 else None
+    # `diff --no-index` ends with 1 where files differ, a failed command with 128.
+    return done.stdout if done.returncode in (0, 1) else None

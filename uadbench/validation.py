@@ -42,8 +42,7 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
     """Return `cls(**values)` after checking names, types and ranges; lists become tuples, whole numbers floats.
 
     `where` names the place in the config for the message, e.g. `params.dae`.
-    A class may have RENAMED, a mapping of former to present names of parameters and values.
-    Raises HarnessError for an unknown or former name, a wrong type or a value out of range or refused by the class.
+    Raises HarnessError for an unknown name, a wrong type or a value out of range or refused by the class.
     """
     try:
         checked = model(cls).model_validate_json(json.dumps(values, default=str))
@@ -57,13 +56,9 @@ def build(cls: type, values: dict[str, Any], where: str) -> Any:
 def _message(cls: type, error: ValidationError, where: str) -> str:
     """The first error in one line."""
     first = error.errors(include_url=False)[0]
-    key, value, names = ".".join(map(str, first["loc"])), first["input"], getattr(cls, "RENAMED", {})
+    key, value = ".".join(map(str, first["loc"])), first["input"]
     if first["type"] == "extra_forbidden":
-        if key in names:
-            return f"{where}.{key}: the parameter {key} is renamed to {names[key]}"
         return f"{where}.{key}: no such parameter; {choices(key, (f.name for f in dataclasses.fields(cls)))}"
-    if isinstance(value, str) and value in names:
-        return f"{where}.{key}: the value {value} is renamed to {names[value]}"
     if first["type"] == "missing":
         return f"{where}.{key}: is missing from {value!r}"
     if first["type"] in ("int_type", "float_type") and (number := as_number(value)):
@@ -84,10 +79,3 @@ def as_number(text: Any) -> str | None:
     if not math.isfinite(number):
         return None
     return str(int(number)) if number.is_integer() else str(yaml.safe_dump(number).split()[0])
-
-
-def upgraded(cls: type, values: dict[str, Any]) -> dict[str, Any]:
-    """Values stored by an earlier version, with former names of parameters and values replaced."""
-    known = {field.name for field in dataclasses.fields(cls)}
-    names = {old: new for old, new in getattr(cls, "RENAMED", {}).items() if old not in known}
-    return {names.get(key, key): names.get(v, v) if isinstance(v, str) else v for key, v in values.items()}

@@ -46,6 +46,14 @@ def registered(folder: Path, seed: int, without: str = "", **settings: object) -
     matrices = {name: np.eye(4).tolist() for name in ("t1", "t2") if name in kept}
     chosen = asdict(Preprocessing(spacing=4.0)) | settings
     write_json(folder / "subject.json", {"subject": folder.name, "settings": chosen, "template_to_scan": matrices})
+    noted(folder)
+
+
+def noted(folder: Path) -> None:
+    """Add the checksums to the record of a subject, as preprocessing does."""
+    record = read_json(folder / "subject.json")
+    record["volumes"] = {path.name.split(".")[0]: sha256(path) for path in folder.glob("*.nii.gz")}
+    write_json(folder / "subject.json", record)
 
 
 OUTCOMES = [
@@ -228,19 +236,10 @@ def damage(path: Path, kind: str) -> None:
 DAMAGES = ("bit", "zeros", "half", "empty", "gone")
 
 
-def noted(folder: Path) -> None:
-    """Add the checksums to the record of a subject, as preprocessing does."""
-    record = read_json(folder / "subject.json")
-    record["volumes"] = {path.name.split(".")[0]: sha256(path) for path in folder.glob("*.nii.gz")}
-    write_json(folder / "subject.json", record)
-
-
 @pytest.mark.parametrize("kind", DAMAGES)
 @pytest.mark.parametrize("name", ["t1", "t2", "mask", "brain", "subject"])
 def test_a_damaged_volume_is_not_packed(cohort, name, kind):
     written, folder = cohort
-    for subject in "abd":
-        noted(folder / "registered" / subject)
     path = folder / "registered" / "d" / (f"{name}.nii.gz" if name != "subject" else "subject.json")
     if name == "subject" and kind == "bit":
         path.write_text(path.read_text().replace("settings", "sett\x08ngs"))
@@ -273,6 +272,15 @@ def test_a_damaged_index_is_named(cohort, kind):
         Store.open(folder / "packed")
 
 
+def test_an_index_without_checksums_is_named(cohort):
+    written, folder = cohort
+    index = pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    del index["arrays"]
+    write_json(folder / "packed" / "index.json", index)
+    with pytest.raises(HarnessError, match=r"'arrays'.*snakemake --forcerun pack"):
+        Store.open(folder / "packed").images("t1")
+
+
 def test_the_same_index_is_the_same_data(cohort):
     """What is trained on arrays is known by the text of their index."""
     written, folder = cohort
@@ -286,6 +294,7 @@ def test_the_same_index_is_the_same_data(cohort):
     data = volumes(0)
     data["t1"] = np.where(data["brain"], data["t1"] / 2 + 1e-3, 0).astype(np.float32)
     nibabel.save(nibabel.Nifti1Image(data["t1"], AFFINE), folder / "registered" / "a" / "t1.nii.gz")
+    noted(folder / "registered" / "a")
     assert packed("three") != first
 
 

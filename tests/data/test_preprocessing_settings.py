@@ -6,7 +6,6 @@ import pytest
 
 from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing, parse, settings
 from uadbench.errors import HarnessError
-from uadbench.validation import upgraded
 
 
 @pytest.mark.parametrize(
@@ -43,16 +42,3 @@ def test_a_protocol_sets_all_and_settings_beside_it_override():
     for name, values in PROTOCOLS.items():
         made = settings({"protocol": name})
         assert all(getattr(made, key) == value for key, value in values.items())
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"intensity": "p98"}, r"preprocessing\.intensity: the parameter intensity is renamed to normalisation"),
-        ({"normalisation": "p99_brain"}, r"the value p99_brain is renamed to p99_5_brain"),
-    ],
-)
-def test_former_names_are_refused_with_the_present_one(values, message):
-    with pytest.raises(HarnessError, match=message):
-        settings(values)
-    assert settings(upgraded(Preprocessing, values)).normalisation in ("p98", "p99_5_brain")

@@ -12,7 +12,6 @@ from uadbench.data.simulation.anatomy import (
     REGISTERED,
     Anatomy,
     exponentiate,
-    jacobian_determinant,
     push,
     random_anatomy,
     rotation,
@@ -26,6 +25,13 @@ SPACING = 6.0
 def identity() -> Anatomy:
     zero = Maps(np.zeros_like(grid(COARSE)), LOWER, COARSE)
     return Anatomy(np.eye(4), zero, 1.0, Maps(np.zeros_like(grid(COARSE))[:2], LOWER, COARSE))
+
+
+def jacobian_determinant(displacement: Maps) -> np.ndarray:
+    """Determinant of the Jacobian of x ↦ x + u(x) at the points of the grid of `displacement`."""
+    gradient = np.stack([np.stack(np.gradient(u, displacement.spacing)) for u in displacement.values])
+    jacobian = np.moveaxis(gradient, (0, 1), (-2, -1)) + np.eye(3, dtype=np.float32)
+    return np.linalg.det(jacobian)
 
 
 def test_the_exponential_of_a_constant_velocity_is_a_shift() -> None:

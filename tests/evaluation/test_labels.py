@@ -20,6 +20,7 @@ from uadbench.evaluation.inference import example_rows, score_test_set
 from uadbench.evaluation.labels import EVERY, LabelValues
 from uadbench.evaluation.lesions import detect
 from uadbench.evaluation.metrics import average_precision
+from uadbench.files import sha256
 from uadbench.methods.base import Context
 from uadbench.training import run
 
@@ -74,7 +75,7 @@ def cohort(tiny_cohort, tmp_path):
     ] = 3
     np.save(folder / "mask.npy", changed)
     index = json.loads((folder / "index.json").read_text())
-    index["arrays"] = {}
+    index["arrays"]["mask"] = sha256(folder / "mask.npy")
     (folder / "index.json").write_text(json.dumps(index))
     return folder
 

@@ -21,7 +21,7 @@ from uadbench.evaluation.metrics import best_dice
 from uadbench.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
 from uadbench.evaluation.tidy_results import numbers
 from uadbench.evaluation.upd_resize import FIELD, SIDE
-from uadbench.files import write_json
+from uadbench.files import sha256, write_json
 
 SPACING = (3.0, 1.0, 1.5)  # mm: slice, row, column
 SHAPE = (6, 200, 120)  # 200 x 180 mm
@@ -263,6 +263,7 @@ def packed(tmp_path_factory):
         "has_mask": True,
         "spacing": 4.0,
         "left_out": [],
+        "arrays": {name: sha256(folder / f"{name}.npy") for name in ("t1", "mask")},
     }
     rows = [{"subject": f"sub-{row}", "split": "test", "modalities": ["t1"]} for row in (1, 2)]
     write_json(folder / "index.json", {**index, "affine": np.diag([4.0, 4.0, 4.0, 1.0]).tolist(), "subjects": rows})

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import subprocess
-from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from tests.paper.conftest import write_comparisons, write_results
-from uadbench import provenance
 from uadbench.files import read_json, write_json
 from uadbench.report import page, sizes, trainings
 from uadbench.report.study import Study
@@ -121,22 +116,10 @@ def test_runs_of_other_software_are_named(study):
     assert f"{COMMIT[:10]}+" in section(study, "runs")
 
 
-def test_runs_without_a_record_are_named_too(study):
-    path = study.path / "training" / "disyre" / "t1" / "seed-1" / "run.json"
-    facts = read_json(path)
-    del facts["environment"]
-    write_json(path, facts)
-    text = section(study, "environment")
-    assert "Trainings differ in: commit, code differs from the commit, Python, numpy, torch." in text
-    assert "<td>DISYRE, T1, seed 1</td>" in text
-    assert "not recorded" in text
-    for method in ("disyre", "dae"):
-        for seed in (1, 2):
-            path = study.path / "training" / method / "t1" / f"seed-{seed}" / "run.json"
-            write_json(path, {key: value for key, value in read_json(path).items() if key != "environment"})
-    text = section(Study.of(study.path, json.loads(study.plan.config.deciding)), "environment")
-    assert "All trainings agree" in text
-    assert "Trainings ran from" not in text
+def test_a_run_of_an_installed_package_has_no_commit(study):
+    change(study, "disyre/t1/seed-1", commit=None, modified=None)
+    assert "Trainings differ in: commit, code differs from the commit." in section(study, "environment")
+    assert "not recorded" in section(study, "runs")
 
 
 def test_checksums_are_those_of_the_packs(study):
@@ -173,47 +156,3 @@ def test_every_link_of_the_contents_has_its_heading(study):
     assert set(re.findall(r'<h2 id="([^"]+)"', text)) - {"contents"} == set(
         re.findall(r'<li><a href="#([a-z]+)"', text)
     )
-
-
-def git(folder: Path, *arguments: str) -> str:
-    identity = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false"]
-    command = ["git", "-C", str(folder), *identity, *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def test_commit_and_changes_are_those_of_the_checkout(tmp_path):
-    nothing = {"commit": None, "modified": None}
-    assert provenance.commit(tmp_path) == nothing
-    project = tmp_path / "project"
-    (project / "uadbench").mkdir(parents=True)
-    (project / "uadbench" / "a.py").write_text("1\n")
-    git(project, "init", "-q")
-    git(project, "add", ".")
-    git(project, "commit", "-q", "-m", "one")
-    head = git(project, "rev-parse", "HEAD")
-    assert provenance.commit(project) == {"commit": head, "modified": False}
-    (project / "results.txt").write_text("no code")
-    assert provenance.commit(project)["modified"] is False
-    (project / "baselines").mkdir()
-    (project / "baselines" / "mine.py").write_text("2\n")  # new, not yet added
-    assert provenance.commit(project) == {"commit": head, "modified": True}
-    (project / "site-packages" / "uadbench").mkdir(parents=True)
-    (project / "site-packages" / "uadbench" / "a.py").write_text("1\n")
-    git(project, "add", ".")
-    assert provenance.commit(project / "site-packages") == nothing  # a package in another project's repository
-
-
-def test_a_folder_whose_name_is_no_text(tmp_path):
-    project = tmp_path / os.fsdecode(b"caf\xe9")  # Latin-1, as on old file servers
-    (project / "uadbench").mkdir(parents=True)
-    (project / "uadbench" / "a.py").write_text("1\n")
-    git(project, "init", "-q")
-    git(project, "add", ".")
-    git(project, "commit", "-q", "-m", "one")
-    assert provenance.commit(project) == {"commit": git(project, "rev-parse", "HEAD"), "modified": False}
-
-
-def test_without_git_there_is_no_commit(monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    assert provenance.commit() == {"commit": None, "modified": None}
-    assert provenance.environment()["packages"]["torch"]

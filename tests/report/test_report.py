@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from tests.paper.conftest import write_comparisons, write_results
-from uadbench import registry
+from uadbench import __version__, registry
 from uadbench.commands import report
 from uadbench.data.preprocessing.normalisation import RULES
 from uadbench.errors import HarnessError
@@ -19,12 +19,14 @@ from uadbench.files import read_json, write_json
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.writers import html
+from uadbench.provenance import environment, now
 from uadbench.report import methods_section
 from uadbench.report.page import write
 from uadbench.report.study import Study
 from uadbench.study.config_files import read
 
 PREPROCESSING = {"template": "mni152", "spacing": 4.0, "side": 0, "normalisation": "p99_5_brain"}
+HISTORIES = "method,modality,seed,phase,step,validation,seconds\n"
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c626001000000ffff03000006000557"
     "bfabd40000000049454e44ae426082"
@@ -55,6 +57,7 @@ def study(tmp_path, root) -> Study:
                 "modalities": ["t1", "t2"],
                 "spacing": 4.0,
                 "preprocessing": PREPROCESSING,
+                "arrays": {},
                 "subjects": [{"subject": f"{name}-{k}", "split": split} for k, split in enumerate(splits)],
                 "left_out": [lost] if name == "atlas" else [],
             },
@@ -64,12 +67,18 @@ def study(tmp_path, root) -> Study:
     quality.write_text("subject,flags\na,\nb,lesion_change\n", encoding="utf-8")
     histories = tmp_path / "training" / "histories.csv"
     histories.parent.mkdir()
-    listed = [f"{method},t1,{seed}\n" for method in ("disyre", "dae") for seed in (1, 2)]
-    histories.write_text("".join(["method,modality,seed\n", *listed, *listed]), encoding="utf-8")
+    listed = [
+        f"{method},t1,{seed},train,{step},1.5,2.0\n"
+        for method in ("disyre", "dae")
+        for seed in (1, 2)
+        for step in (0, 9)
+    ]
+    histories.write_text("".join([HISTORIES, *listed]), encoding="utf-8")
     for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
         for seed in (1, 2, 3):
             facts = {"title": registry.describe(method).title, "modality": "t1", "seed": seed, "revision": 2}
-            facts |= {"subjects": 40, "seconds": 3.5, "precision": "float32", "device": "a CPU"}
+            facts |= {"subjects": 40, "seconds": 3.5, "precision": "float32", "device": "a CPU", "params": {}}
+            facts |= {"harness": __version__, "environment": environment() | {"finished": now()}}
             write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", facts)
     return Study.of(tmp_path, config)
 
@@ -122,7 +131,7 @@ def test_cohorts_and_what_was_left_out(study, page):
 
 
 def test_the_section_of_methods_says_what_ran(study):
-    brats = study.folder / "data" / "brats" / "packed" / "index.json"
+    brats = study.folder.packed("brats") / "index.json"
     write_json(brats, read_json(brats) | {"simulated": False})
     text = methods_section.paragraph(study)
     assert "Training on simulated scans of 40 healthy subjects of camcan, 8 more held out for validation" in text
@@ -143,7 +152,7 @@ def test_a_study_of_controls_names_no_method(tmp_path, study):
     text = methods_section.paragraph(alone)
     assert "Controls alone were run. Score maps were evaluated on" in text
     assert "none" not in text
-    (tmp_path / "training" / "histories.csv").write_text("method,modality,seed\n")  # controls train nothing
+    (tmp_path / "training" / "histories.csv").write_text(HISTORIES)  # controls train nothing
     write(alone, tmp_path / "report.html")
     assert "<summary>0 trainings</summary>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -203,7 +212,7 @@ def test_every_method_but_controls_has_a_reference():
 
 
 def test_a_folder_without_a_study_is_named(tmp_path: Path, root):
-    with pytest.raises(HarnessError, match="no such file; name the folder of a finished study"):
+    with pytest.raises(HarnessError, match=r"histories\.csv: no such file; run the study again"):
         CliRunner().invoke(
             report.command, [str(tmp_path), "--config", str(root / "config.yaml")], catch_exceptions=False
         )
@@ -245,8 +254,8 @@ def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
 
 
 def test_a_malformed_number_of_a_history_is_one_line(study):
-    path = study.path / "training" / "histories.csv"
-    path.write_text("method,modality,seed,phase,step\ndae,t1,1,train,many\n", encoding="utf-8")
+    path = study.folder.histories
+    path.write_text(f"{HISTORIES}dae,t1,1,train,many,,\n", encoding="utf-8")
     with pytest.raises(HarnessError, match=r"histories\.csv: a number is malformed .*; run the study again") as error:
         _ = study.histories
     assert "\n" not in str(error.value)

@@ -35,6 +35,7 @@ def card(folder: Path) -> tuple[dict, dict[str, str]]:
 
 def test_files_of_a_packed_run(run, tmp_path):
     (run / "weights" / "notes.txt").write_text("private")
+    (run / "code.patch").write_text("private")
     (run / "state.pt").write_text("pickle")
     assert pack(run, tmp_path / "out") == []
     recorded = read_json(run / "run.json")["weights"]
@@ -219,7 +220,7 @@ def test_runs_without_checksums_are_not_shared(run, tmp_path):
     about = read_json(run / "run.json")
     del about["weights"]
     write_json(run / "run.json", about)
-    with pytest.raises(HarnessError, match="no checksums of weights"):
+    with pytest.raises(HarnessError, match="no valid 'weights'"):
         pack(run, tmp_path / "out")
 
 

@@ -45,7 +45,7 @@ def study(tmp_path) -> Path:
     packed, run = root / "data/atlas/packed", root / "training/dae/t1/seed-1"
     write_json(packed / "index.json", {"arrays": {"t1": sha256(packed / "t1.npy")}})
     write_json(run / "run.json", {"weights": {"unet.safetensors": sha256(run / "weights/unet.safetensors")}})
-    write_json(root / "training/random/t1/seed-1/run.json", {})  # before checksums
+    write_json(root / "training/random/t1/seed-1/run.json", {"weights": {}})
     write_arrays(root / "evaluation/dae/ATLAS/seed-1/full.npz", {"counts": np.arange(1000)})
     return root
 
@@ -92,6 +92,12 @@ def test_damage_is_found_and_what_is_made_again_removed(study, name, kind):
     assert isinstance(result.exception, HarnessError)
     gone = sorted(str(file.relative_to(study)) for file in before if not file.is_file())
     assert gone == sorted(DAMAGE[name])
+
+
+def test_a_record_without_checksums_is_damaged(study):
+    write_json(study / "data/atlas/packed/index.json", {"modalities": ["t1"]})
+    (damage,) = integrity.check(study)
+    assert damage.remove == (study / "data/atlas/packed/index.json",)
 
 
 def test_a_running_study_is_not_touched(study):

@@ -9,12 +9,13 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from uadbench import registry
+from uadbench import provenance, registry
 from uadbench.cli import uadbench
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.evaluation.histogram import load
 from uadbench.evaluation.inference import score_volume
+from uadbench.files import read_json
 from uadbench.method_settings import resolve
 from uadbench.methods.seeds import Streams
 from uadbench.training import run
@@ -93,6 +94,18 @@ def test_files_that_others_leave_beside_weights_do_not_matter(tiny_cohort, tmp_p
     folder = trained("vae", tiny_cohort, tmp_path / "run")
     (folder / "weights" / ".snakemake_timestamp").touch()
     run.load(folder)
+
+
+@pytest.mark.parametrize("modified", [True, False, None])
+def test_changed_code_is_kept_beside_the_run(tiny_cohort, tmp_path, monkeypatch, modified):
+    """That of an earlier training in the same folder is not."""
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "code.patch").write_text("old")
+    monkeypatch.setattr(provenance, "commit", lambda: {"commit": "c", "modified": modified})
+    monkeypatch.setattr(provenance, "patch", lambda: (b"new", 2))
+    folder = trained("random", tiny_cohort, tmp_path / "run")
+    assert [path.read_bytes() for path in folder.glob("code*")] == [b"new"] * bool(modified)
+    assert read_json(folder / "run.json")["environment"].get("patch_left_out") == (2 if modified else None)
 
 
 def test_a_damaged_record_is_named(tiny_cohort, tmp_path):

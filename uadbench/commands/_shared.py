@@ -46,12 +46,16 @@ PATH = click.Path(path_type=Path)
 
 cohort = click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
 device = click.option(
-    "--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="auto, cpu, cuda, cuda:1, …"
+    "--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="Device: auto, cpu, cuda, cuda:1, mps."
 )
-ignored = click.option("--ignored", default="", help="Label values whose voxels are not evaluated, as 3.")
-lesion = click.option("--lesion", default="", help="Label values that are lesion, as 1,4.  [default: all above 0]")
-modality = click.option("--modality", type=click.Choice(NAMES), required=True)
-published = click.option("--published", type=PATH, help="Published numbers.  [default: uadbench/resources/paper.csv]")
+ignored = click.option(
+    "--ignored", default="", show_default="none", help="Label values whose voxels are not evaluated, as 3."
+)
+lesion = click.option("--lesion", default="", show_default="all above 0", help="Label values that are lesion, as 1,4.")
+modality = click.option("--modality", type=click.Choice(NAMES), required=True, help="MRI modality.")
+published = click.option(
+    "--published", type=PATH, show_default="uadbench/resources/paper.csv", help="Published numbers."
+)
 required = click.option("--required", type=PATH, shell_complete=runs, help="Run of the method that this builds on.")
 rows = click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol of the rows.")
 run = click.option(
@@ -61,5 +65,5 @@ settings = click.option(
     "--settings", default="{}", help='JSON: {"params": {…}}, others at their defaults; or params.json.'
 )
 variant = click.option(
-    "--method", shell_complete=methods, help="The run's method or a variant scored otherwise.  [default: as trained]"
+    "--method", shell_complete=methods, show_default="as trained", help="The run's method or a variant of it."
 )

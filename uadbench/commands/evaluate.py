@@ -19,7 +19,7 @@ ORDER = 2
 )
 @click.option("--brain", type=PATH, help="Folder of brain masks of the same file names; without it every voxel counts.")
 @click.option("--healthy", type=PATH, help="Folder of score maps of healthy subjects, which set thresholds.")
-@click.option("--healthy-brain", type=PATH, help="Folder of their brain masks.  [default: --brain]")
+@click.option("--healthy-brain", type=PATH, show_default="--brain", help="Folder of their brain masks.")
 @lesion
 @ignored
 @click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol: full, upd, official.")
@@ -29,10 +29,10 @@ ORDER = 2
 @click.option("--subjects", type=PATH, help="Also write a CSV file with a row for each subject.")
 @click.option("--save", type=PATH, help="Also write the folder of a run, which `summarize` reads; needs --method.")
 @click.option("--method", help="With --save: name of the method, in lower case.")
-@click.option("--title", help="With --save: its name in tables.  [default: --method]")
+@click.option("--title", show_default="--method", help="With --save: its name in tables.")
 @click.option("--family", default="S-S", help="With --save: IR, FM, AB, S-S or control.", show_default=True)
 @click.option("--task", default="ATLAS", help="With --save: the task, a column of tables.", show_default=True)
-@click.option("--modality", default="t1", help="With --save.", show_default=True)
+@click.option("--modality", default="t1", help="With --save: the modality.", show_default=True)
 @click.option("--experiment", default="demo", help="With --save: the name in the config.", show_default=True)
 @click.option(
     "--run-seed", default=1, help="With --save: the seed that the method was trained with.", show_default=True

@@ -22,7 +22,7 @@ ORDER = 12
 @published
 @rows
 @click.option("--method", default="disyre", shell_complete=methods, help="Method that the figure is about.")
-@click.option("--seed", type=int, help="Seed whose examples figure3 shows.  [default: the lowest]")
+@click.option("--seed", type=int, show_default="the lowest", help="Seed whose examples figure3 shows.")
 def command(
     name: str,
     results: Path | None,

@@ -15,10 +15,10 @@ ORDER = 2
 
 @click.command(name="index")
 @click.option("--dataset", required=True, help="Name of the data set, for messages.")
-@click.option("--layout", required=True, shell_complete=layouts, help="How files are named: camcan, ixi, bids, …")
+@click.option("--layout", required=True, shell_complete=layouts, help="How files are named, such as bids or ixi.")
 @click.option("--root", required=True, type=PATH, help="Folder that holds the data set; for layout `sheet` the CSV.")
 @click.option("--out", required=True, type=PATH, help="Subject sheet to write (CSV).")
-@click.option("--release", help="Row of uadbench/resources/datasets.csv to compare with.  [default: as the layout]")
+@click.option("--release", show_default="as the layout", help="Row of uadbench/resources/datasets.csv to compare with.")
 @click.option("--role", type=click.Choice(["healthy", "test"]), default="healthy", help="Train and validate, or test.")
 @click.option("--validation", type=click.IntRange(0), default=0, help="Number of healthy subjects held out.")
 @click.option("--split-seed", type=click.IntRange(0), default=0, help="Seed of that choice.")

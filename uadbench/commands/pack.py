@@ -13,12 +13,12 @@ ORDER = 5
 
 
 @click.command(name="pack")
-@click.option("--dataset", required=True, help="name of the data set")
-@click.option("--sheet", required=True, type=PATH, help="subject sheet of `index`")
-@click.option("--registered", required=True, type=PATH, help="folder that `preprocess` wrote")
-@click.option("--out", required=True, type=PATH, help="folder for the packed arrays")
-@click.option("--max-lost", type=click.FloatRange(0, 1), default=0.1, help="share of the subjects that may be unusable")
-@click.option("--reports", "first", multiple=True, type=PATH, help="report of `preprocess`, more may follow")
+@click.option("--dataset", required=True, help="Name of the data set.")
+@click.option("--sheet", required=True, type=PATH, help="Subject sheet of `index`.")
+@click.option("--registered", required=True, type=PATH, help="Folder that `preprocess` wrote.")
+@click.option("--out", required=True, type=PATH, help="Folder for the packed arrays.")
+@click.option("--max-lost", type=click.FloatRange(0, 1), default=0.1, help="Share of the subjects that may be lost.")
+@click.option("--reports", "first", multiple=True, type=PATH, help="Report of `preprocess`; more may follow.")
 @click.argument("more", nargs=-1, type=PATH)
 def command(
     dataset: str,

@@ -13,12 +13,12 @@ ORDER = 3
 
 
 @click.command(name="preprocess")
-@click.option("--sheet", required=True, type=PATH, help="subject sheet of `index`")
-@click.option("--chunk", default="1/1", help="which part of the sheet: 2/8 is the second of eight")
-@click.option("--out", required=True, type=PATH, help="folder for the registered subjects")
-@click.option("--report", required=True, type=PATH, help="report to write (CSV)")
-@click.option("--modalities", default="t1,t2", help="what to register, with commas; T1 goes along, which others follow")
-@click.option("--settings", default="{}", help='settings as JSON, e.g. {"spacing": 1.0, "normalisation": "p98"}')
+@click.option("--sheet", required=True, type=PATH, help="Subject sheet of `index`.")
+@click.option("--chunk", default="1/1", help="Which part of the sheet: 2/8 is the second of eight.")
+@click.option("--out", required=True, type=PATH, help="Folder for the registered subjects.")
+@click.option("--report", required=True, type=PATH, help="Report to write (CSV).")
+@click.option("--modalities", default="t1,t2", help="What to register, with commas; others follow the T1.")
+@click.option("--settings", default="{}", help='Settings as JSON, e.g. {"spacing": 1.0, "normalisation": "p98"}.')
 def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, settings: str) -> None:
     """Extract the brain, register it to the template, resample and scale: subject by subject, resumable."""
     from tqdm import tqdm

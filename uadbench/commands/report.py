@@ -15,7 +15,7 @@ ORDER = 13
 @click.command()
 @click.argument("folder", type=PATH, shell_complete=experiments)
 @click.option("--config", required=True, help="The study's config as JSON, or the path of a config file.")
-@click.option("--out", type=PATH, help="The report.  [default: FOLDER/report.html]")
+@click.option("--out", type=PATH, show_default="FOLDER/report.html", help="The report.")
 def command(folder: Path, config: str, out: Path | None) -> None:
     """Write tables, figures, data, runs and a section of methods of the study in FOLDER as one HTML file.
 

@@ -17,10 +17,12 @@ ORDER = 4
 @click.option("--repo", help="Repository of the hub, OWNER/NAME; created where it is missing.")
 @click.option("--out", type=PATH, help="New folder to pack into, without a network.")
 @click.option("--private", is_flag=True, help="With --repo: create a private repository.")
-@click.option("--revision", help="With --repo: branch to upload to; created where it is missing.  [default: main]")
-@click.option("--required", type=PATH, help="Run that this one builds on.  [default: that of the same study]")
+@click.option("--revision", show_default="main", help="With --repo: branch to upload to; created where it is missing.")
+@click.option("--required", type=PATH, show_default="that of the same study", help="Run that this one builds on.")
 @click.option("--release", help="Release of the training data, a name in uadbench/resources/datasets.csv.")
-@click.option("--licence", help="Licence of the weights, as the hub writes it.  [default: that of the training data]")
+@click.option(
+    "--licence", show_default="that of the training data", help="Licence of the weights, as the hub writes it."
+)
 @click.option("--i-may-share", "may_share", is_flag=True, help="The data's agreement permits passing on these weights.")
 def command(
     folder: Path,

@@ -17,7 +17,7 @@ ORDER = 11
 @modality
 @click.option("--settings", default="{}", help="JSON of the hyper-parameters of DISYRE's anomalies.")
 @click.option("--examples", default=4, type=click.IntRange(1), help="How many anomalies.")
-@click.option("--seed", default=0, type=click.IntRange(0))
+@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of slices and anomalies.")
 @click.option("--out", type=PATH, required=True, help="The arrays of Figure 1, a file .npz.")
 def command(data: Path, modality: str, settings: str, examples: int, seed: int, out: Path) -> None:
     """Draw synthetic anomalies as the training of DISYRE does, and corrupt images with them at several t."""

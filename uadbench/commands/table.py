@@ -15,7 +15,7 @@ ORDER = 10
 @click.command()
 @click.argument("name", shell_complete=tables)
 @click.option("--results", type=PATH, required=True, help="The tidy table, results.csv.")
-@click.option("--histories", type=PATH, help="histories.csv, for notes on training.")
+@click.option("--histories", type=PATH, help="The histories of all runs, for notes on training.")
 @click.option("--out", type=PATH, required=True, help="Folder for NAME.csv, .md, .html and .tex.")
 @published
 @rows

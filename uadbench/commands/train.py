@@ -15,18 +15,11 @@ ORDER = 6
 @click.command()
 @click.option("--method", required=True, shell_complete=methods, help="A file name of baselines/.")
 @modality
-@click.option("--seed", type=click.IntRange(0), required=True)
+@click.option("--seed", type=click.IntRange(0), required=True, help="Seed of weights and batches.")
 @cohort
 @settings
 @required
 @device
-@click.option(
-    "--tensorboard",
-    type=PATH,
-    envvar="UADBENCH_TENSORBOARD",
-    show_envvar=True,
-    help="Folder for event files of TensorBoard; changes no weight.",
-)
 @click.option("--out", type=PATH, required=True, help="Folder of the run.")
 def command(
     method: str,
@@ -36,7 +29,6 @@ def command(
     settings: str,
     required: Path | None,
     device: str,
-    tensorboard: Path | None,
     out: Path,
 ) -> None:
     """Train METHOD and write its run: weights, history, and run.json with the metadata needed to use it.
@@ -48,5 +40,5 @@ def command(
     from uadbench.training.job import train_run
 
     chosen = devices.choose(device)
-    train_run(of_option(settings, method, modality), seed, data, out, chosen, required, tensorboard=tensorboard)
+    train_run(of_option(settings, method, modality), seed, data, out, chosen, required)
     click.echo(out)

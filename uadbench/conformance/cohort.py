@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from uadbench.files import write_json
+from uadbench.files import sha256, write_json
 
 SPLITS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 3
 SHAPE = (10, 36, 28)
@@ -32,7 +32,8 @@ def write(folder: Path) -> Path:
         if split == "test":
             masks[row] = ((z**2 + (y - 0.3) ** 2 + (x + 0.2) ** 2) < 0.06) & brain
             images[:, row][:, masks[row] > 0] = 1.0
-    for name, array in (("t1", images[0]), ("t2", images[1]), ("mask", masks)):
+    arrays = {"t1": images[0], "t2": images[1], "mask": masks}
+    for name, array in arrays.items():
         np.save(folder / f"{name}.npy", array)
     subjects = [
         {"subject": f"tiny-{row}", "split": split, "modalities": ["t1", "t2"]} for row, split in enumerate(SPLITS)
@@ -45,6 +46,7 @@ def write(folder: Path) -> Path:
         "spacing": SPACING,
         "affine": np.diag([SPACING] * 3 + [1.0]).tolist(),
         "preprocessing": {},
+        "arrays": {name: sha256(folder / f"{name}.npy") for name in arrays},
         "subjects": subjects,
         "left_out": [],
     }

@@ -105,9 +105,9 @@ def _record(folder: Path) -> dict[str, Any]:
     """The record of a registered subject. Raises HarnessError for an unreadable one."""
     try:
         record: dict[str, Any] = read_json(folder / "subject.json")
-        if {"settings", "template_to_scan"} <= record.keys():
+        if {"settings", "template_to_scan", "volumes"} <= record.keys():
             return record
-        reason = "it lacks its settings"
+        reason = "it lacks its settings or checksums"
     except (OSError, ValueError, AttributeError) as error:
         reason = str(error)
     raise HarnessError(f"{folder / 'subject.json'}: no record of a registered subject ({reason}); {AGAIN}")
@@ -138,7 +138,7 @@ def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray
 
     path = folder / f"{name}.nii.gz"
     try:
-        if record.get("volumes", {}).get(name) not in (None, sha256(path)):
+        if record["volumes"][name] != sha256(path):
             raise HarnessError(f"{path}: damaged, its checksum is not that of what was registered; {AGAIN}")
         image: Any = nibabel.load(path)
         return np.asarray(image.dataobj), np.asarray(image.affine)

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.data.grid import Grid
 from uadbench.errors import HarnessError
 from uadbench.files import read_json, sha256
 
@@ -88,11 +87,6 @@ class Store:
         return float(self.index["spacing"])
 
     @property
-    def voxel_ml(self) -> float:
-        """Volume of a voxel in ml."""
-        return Grid((), self.affine).voxel_ml
-
-    @property
     def simulated(self) -> bool:
         """Whether the data set comes from the simulator."""
         return bool(self.index["simulated"])
@@ -103,14 +97,13 @@ class Store:
         return list(self.index["left_out"])
 
     def _array(self, name: str) -> np.ndarray:
-        """An array, verified on first access by its checksum in the index, which older indices lack."""
+        """An array, verified on first access by its checksum in the index."""
         path = self.folder / f"{name}.npy"
-        wanted = self.index.get("arrays", {}).get(name)
         try:
-            if wanted and name not in self.checked and sha256(path) != wanted:
+            if name not in self.checked and sha256(path) != self.index["arrays"].get(name):
                 raise HarnessError(f"{path}: damaged, its checksum is not that of what was packed; {AGAIN}")
             array: np.ndarray = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, KeyError) as error:
             raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error
         self.checked.add(name)
         return array

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from uadbench.data.preprocessing.settings import Preprocessing, settings
+from uadbench.data.preprocessing.settings import settings
 from uadbench.data.preprocessing.transform import prepare_scan
 from uadbench.errors import HarnessError
 from uadbench.evaluation.inference import final_map, restoration, score_volume
@@ -22,7 +22,6 @@ from uadbench.files import atomic, read_json, write_json
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
 from uadbench.training.memory import enough_memory
-from uadbench.validation import upgraded
 
 RECORD = "maps.json"  # in a folder of maps: their run, map name and threshold
 
@@ -50,7 +49,7 @@ class Scorer:
         """
         if not out.name.endswith((".nii", ".nii.gz")):
             raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
-        chosen = settings(upgraded(Preprocessing, self.about["preprocessing"]))
+        chosen = settings(self.about["preprocessing"])
         volume, placement = prepare_scan(image, chosen, self.about["modality"], t1)
         tensor, rng = self._input(volume, image.name)
         scored = placement.to_native(self._map(tensor, rng))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -113,8 +113,6 @@ class AnomalyParams(UNetParams):
     Lengths are in millimetres, independent of voxel size. Values: the public DISYRE code (snavalm/disyre, 1 mm voxels);
     the softening is a Gaussian of continuous width, which that code casts to whole numbers.
     """
-
-    RENAMED: ClassVar[dict[str, str]] = {"intensity": "p_intensity"}
 
     shapes: Shapes = ("square", "sphere", "blob")  # drawn with equal probability
     size: Sizes = (10.0, 44.0)  # mm, sides of squares and diameters of spheres

@@ -41,7 +41,7 @@ class Curve:
         """Lowest validation loss after the first step as a fraction of that before it.
 
         None where undefined: without a value before the first step (no held-out subject, an adversarial phase, an
-        untrained method, a run of an older version) or after it, or if the former is not positive.
+        untrained method) or after it, or if the former is not positive.
         """
         before, after = self.validation[self.step == 0], self.validation[self.step > 0]
         after = after[np.isfinite(after)]

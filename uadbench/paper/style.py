@@ -21,9 +21,9 @@ PAGE = 7.16  # inches, both columns
 LINE = 0.135  # inches, one line of the notes below a figure
 PER_INCH, PER_INCH_BOLD = 20.5, 18  # characters per inch at the font size of notes
 DPI = 300
-# Okabe and Ito 2008, distinguishable with the common colour-vision deficiencies.
-BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
-    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
+# Okabe and Ito 2008 without yellow, distinguishable with the common colour-vision deficiencies.
+BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
 )  # fmt: skip
 GREY = "#595959"
 RED = "#FF0000"  # outline of the annotation, as in Figure 3 of the paper

@@ -66,7 +66,7 @@ class Section:
 
 
 def section(study: Study) -> Section | None:
-    """The section of a study; None where no run of the first seed has volumes, as in older results.
+    """The section of a study; None where no run of the first seed has volumes.
 
     Raises HarnessError for a damaged file.
     """

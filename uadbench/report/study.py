@@ -20,7 +20,6 @@ from uadbench.study.experiment import Experiment
 from uadbench.study_folder import INDEX, QUALITY_TABLE, RUN, StudyFolder
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
-REMEDY = "name the folder of a finished study, such as results/demo"
 FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")
 
 
@@ -80,14 +79,10 @@ class Study:
 
     @cached_property
     def histories(self) -> pd.DataFrame:
-        """Rows of histories.csv; columns that earlier versions lack are empty. Raises HarnessError as `read_rows`."""
-        path = self.folder.histories
-        rows = read_rows(path, ("method", "modality", "seed"), (), REMEDY)
-        rows = rows.reindex(columns=["method", "modality", "seed", "phase", "step", "validation", "seconds"])
-        try:
-            return rows.assign(**{name: pd.to_numeric(rows[name]) for name in ("step", "validation", "seconds")})
-        except ValueError as error:
-            raise HarnessError(f"{path}: a number is malformed ({error}); run the study again") from error
+        """Rows of histories.csv. Raises HarnessError as `read_rows`."""
+        numbers = ("step", "validation", "seconds")
+        columns = ("method", "modality", "seed", "phase", *numbers)
+        return read_rows(self.folder.histories, columns, numbers, "run the study again")
 
     @cached_property
     def runs(self) -> list[dict[str, Any]]:
@@ -140,7 +135,7 @@ class Study:
             spacing=index["spacing"],
             preprocessing=index["preprocessing"],
             left_out=index["left_out"],
-            arrays=index.get("arrays", {}),
+            arrays=index["arrays"],
             flagged=_flagged(self.folder.quality(name) / QUALITY_TABLE),
         )
 

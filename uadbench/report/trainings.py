@@ -18,7 +18,7 @@ class Training:
     """One run: its `run.json`, and numbers from its history; None where the history or the record lacks them."""
 
     about: dict[str, Any]
-    steps: int | None  # of all phases
+    steps: int  # of all phases
     images_per_second: float | None  # steps times batch size, by the time of the steps without validation
     validation: float | None  # loss of the last phase at its end
     best: float | None  # smallest validation loss of the last phase
@@ -32,15 +32,15 @@ class Training:
     @property
     def commit(self) -> str:
         """First digits of the commit, with + where the code differed from it."""
-        environment = self.about.get("environment", {})
-        if not environment.get("commit"):
+        environment = self.about["environment"]
+        if not environment["commit"]:
             return UNRECORDED
-        return str(environment["commit"])[:10] + "+" * bool(environment.get("modified"))
+        return str(environment["commit"])[:10] + "+" * bool(environment["modified"])
 
     @property
     def finished(self) -> str:
         """Date and time of the end in UTC."""
-        return str(self.about.get("environment", {}).get("finished", UNRECORDED)).removesuffix("+00:00")
+        return str(self.about["environment"]["finished"]).removesuffix("+00:00")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def software(trained: list[Training]) -> list[Property]:
 
 def period(trained: list[Training]) -> tuple[str, str] | None:
     """Start of the first and end of the last run, in UTC; None without a record."""
-    records = [run.about["environment"] for run in trained if "environment" in run.about]
+    records = [run.about["environment"] for run in trained]
     if not records:
         return None
     first, last = min(record["started"] for record in records), max(record["finished"] for record in records)
@@ -84,13 +84,13 @@ def period(trained: list[Training]) -> tuple[str, str] | None:
 
 
 def _recorded(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    environment = about.get("environment", {})
-    yield "uadbench", str(about.get("harness", UNRECORDED))
-    yield "commit", environment.get("commit") or UNRECORDED
-    modified = environment.get("modified")
+    environment = about["environment"]
+    yield "uadbench", about["harness"]
+    yield "commit", environment["commit"] or UNRECORDED
+    modified = environment["modified"]
     yield "code differs from the commit", UNRECORDED if modified is None else "yes" if modified else "no"
-    yield "Python", environment.get("python", UNRECORDED)
-    yield from environment.get("packages", {}).items()
+    yield "Python", environment["python"]
+    yield from environment["packages"].items()
     yield "precision", about["precision"]
     yield "device", about["device"]
 
@@ -99,12 +99,9 @@ def _training(run: dict[str, Any], rows: pd.DataFrame) -> Training:
     own = rows[
         (rows["modality"] == run["modality"]) & (rows["seed"] == run["seed"]) & (rows["method"] == run["method"])
     ]
-    own = own.dropna(subset=["step"])
-    if own.empty:
-        return Training(run, None, None, None, None, None)
     phases = [part for _, part in own.groupby("phase", sort=False)]
     steps = int(sum(part["step"].max() for part in phases))
-    batch, seconds = run.get("params", {}).get("batch"), own["seconds"].max()
+    batch, seconds = run["params"].get("batch"), own["seconds"].max()
     speed = steps * batch / seconds if batch and seconds > 0 else None
     losses = phases[-1].dropna(subset=["validation"])
     if losses.empty:

@@ -10,7 +10,7 @@ from typing import Any
 
 from uadbench import registry
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, read_json, sha256, write_json
+from uadbench.files import atomic, sha256, write_json
 from uadbench.method_settings import of_run
 from uadbench.sharing.card import Card
 from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method
@@ -37,8 +37,6 @@ class Run:
         path = folder / RECORD
         if not path.is_file():
             raise HarnessError(f"{folder}: no {RECORD}; name the folder of a finished training run")
-        if "weights" not in _read(path):
-            raise HarnessError(f"{path}: no checksums of weights, an older version made it; train the run again")
         about = read_record(path, str(folder))
         check_method(about, str(folder))
         for name, digest in about["weights"].items():
@@ -127,14 +125,6 @@ def _parent(run: Run, required: Path | None) -> Run | None:
                 raise HarnessError(f"{folder}: not a run of {wanted} on {modality}; name one with --required")
             return parent
     raise HarnessError(f"{run.folder}: {run.about['method']} builds on a run of {wanted}; name it with --required")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        about = read_json(path)
-    except ValueError as error:
-        raise HarnessError(f"{path}: no JSON ({error}); copy the run again, or train it again") from None
-    return about if isinstance(about, dict) else {}
 
 
 def _local_files(about: dict[str, Any]) -> dict[str, Path]:

@@ -61,8 +61,8 @@ def _listed(record: Path, key: str, folder: Path, suffix: str) -> Iterator[Damag
     """Damages of the files whose checksums a record lists; an unreadable record counts as damaged itself."""
     try:
         about: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-        wanted = dict(about.get(key) or {})
-    except (ValueError, AttributeError, TypeError) as error:
+        wanted = dict(about[key])
+    except (ValueError, KeyError, TypeError) as error:
         yield Damage(record, f"no record that can be read ({error})", (record,))
         return
     for name, digest in wanted.items():

@@ -18,7 +18,6 @@ from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.precision import Precision
 from uadbench.training import run
-from uadbench.training.event_files import EventFiles
 from uadbench.training.loop import LoopConfig, train
 from uadbench.training.memory import enough_memory
 from uadbench.training.sampler import SliceSampler
@@ -35,13 +34,11 @@ def train_run(
     chosen: torch.device,
     required: Path | None = None,
     config: LoopConfig | None = None,
-    tensorboard: Path | None = None,
 ) -> None:
     """Train a method by its settings on the training subjects of a packed cohort and write its run to `out`.
 
-    tensorboard: folder of event files, which lie in METHOD/MODALITY/seed-N below it; default: none are written.
     Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, too little memory, or if
-    another process trains this run, such as one left behind by a killed workflow, or if tensorboard is not installed.
+    another process trains this run, such as one left behind by a killed workflow.
     """
     method, modality = settings.method, settings.modality
     with folder_lock.held(out):
@@ -61,8 +58,7 @@ def train_run(
             "subjects": len(training),
             "validation_subjects": len(validation),
         }
-        events = EventFiles(tensorboard / method / modality / f"seed-{seed}", facts) if tensorboard else None
-        environment = provenance.environment()
+        environment = run.write_environment(out)
         started = time.monotonic()
         images = store.images(modality)
         with enough_memory(f"training {method} on {chosen}", REMEDY):
@@ -70,7 +66,7 @@ def train_run(
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
             fingerprint = _fingerprint({**facts, "params": settings.training}, store)
-            history = train(built, sampler, held_out, seed, out, fingerprint, config, events=events)
+            history = train(built, sampler, held_out, seed, out, fingerprint, config)
         facts |= {
             "seconds": round(time.monotonic() - started, 1),
             "device": device.describe(chosen),

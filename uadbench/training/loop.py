@@ -18,7 +18,6 @@ from uadbench.methods.seeds import Streams
 from uadbench.precision import Precision
 from uadbench.training import memory as memories
 from uadbench.training import state as states
-from uadbench.training.event_files import EventFiles
 from uadbench.training.history_file import HistoryFile
 from uadbench.training.progress import Progress
 from uadbench.training.sampler import SliceSampler
@@ -45,7 +44,6 @@ def train(
     fingerprint: str,
     config: LoopConfig | None = None,
     memory: memories.Memory | None = None,
-    events: EventFiles | None = None,
 ) -> list[dict[str, Any]]:
     """Train a method through all its phases and write `folder/history.csv` as it goes on; returns its rows.
 
@@ -54,7 +52,6 @@ def train(
     Every `config.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
     resumes from it, on a CPU bit-identical to an uninterrupted training.
     memory: of the device; affects where data lie but no result; default: the device's own.
-    events: TensorBoard's event files of this training, which affect no result.
     Raises HarnessError if the loss is no longer finite.
     """
     config = config or LoopConfig()
@@ -64,14 +61,10 @@ def train(
     run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
     states.resume(folder / "state.pt", run, fingerprint)
     position, saved = run.position, time.monotonic()
-    if events:
-        events.start(phases, position.history, position.seconds)
 
     def record(phase: Phase) -> dict[str, Any]:
         row = _row(run, phase, validation, config)
         file.update()
-        if events:
-            events.add(row)
         return row
 
     with (
@@ -98,8 +91,6 @@ def train(
                     states.save(folder / "state.pt", run, fingerprint)
                     saved = time.monotonic()
             position.step = 0
-    if events:
-        events.close()
     return position.history
 
 

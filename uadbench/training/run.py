@@ -1,4 +1,4 @@
-"""Folder of a trained run: `run.json` (metadata), `weights/` (networks) and `history.csv` (training history)."""
+"""Folder of a trained run: `run.json` (metadata), `weights/` (networks), `history.csv`, `code.patch` (changed code)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from uadbench import method_settings, registry, validation
+from uadbench import method_settings, provenance, registry, validation
 from uadbench.errors import HarnessError
 from uadbench.files import atomic, full_disk_named, read_json, sha256, write_json
 from uadbench.method_settings import Settings
@@ -59,6 +59,21 @@ def write(folder: Path, method: Method, facts: dict[str, Any]) -> None:
     write_json(folder / "run.json", {**facts, "weights": _digests(folder / "weights")})
 
 
+def write_environment(folder: Path) -> dict[str, Any]:
+    """The software of this process for `run.json`; where its code is not that of the commit, also writes `code.patch`.
+
+    `patch_left_out`: number of changed files that are too large for the patch, which names them.
+    """
+    environment, path = provenance.environment(), folder / "code.patch"
+    if not environment["modified"]:
+        path.unlink(missing_ok=True)  # of an earlier training in this folder
+        return environment
+    content, left_out = provenance.patch()
+    with atomic(path) as partial:
+        partial.write_bytes(content)
+    return environment | {"patch_left_out": left_out}
+
+
 def _digests(folder: Path) -> dict[str, str]:
     """SHA-256 of the files of saved weights, by their path in the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -66,11 +81,11 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 def _check_weights(folder: Path, about: dict[str, Any]) -> None:
-    """Raise HarnessError where weights differ from their checksums in `run.json`, which older runs lack.
+    """Raise HarnessError where weights differ from their checksums in `run.json`.
 
     Ignores further files: Snakemake and file managers leave theirs in folders.
     """
-    for name, digest in about.get("weights", {}).items():
+    for name, digest in about["weights"].items():
         path = folder / "weights" / name
         if not path.is_file() or sha256(path) != digest:
             raise HarnessError(

@@ -69,7 +69,6 @@ rule preprocess:
         "<benchmarks>/preprocess/{dataset}/{scatteritem}.tsv"
     conda:
         f"{ENVS}/data.yaml"
-    threads: experiment.config.threads.preprocessing
     resources:
         mem_mb=memory(data_budget(budgets.preprocess, experiment.config.chunks)),
         runtime=minutes(data_budget(budgets.preprocess, experiment.config.chunks)),
@@ -80,9 +79,8 @@ rule preprocess:
         modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
         revision=revision("uadbench/data/preprocessing/record.py"),
     shell:
-        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS={threads} python -m uadbench preprocess --sheet {input.sheet}"
-        " --chunk {params.chunk} --modalities {params.modalities} --settings {params.settings:q} --out {params.folder}/registered"
-        " --report {output} 2> {log}"
+        "python -m uadbench preprocess --sheet {input.sheet} --chunk {params.chunk} --modalities {params.modalities}"
+        " --settings {params.settings:q} --out {params.folder}/registered --report {output} 2> {log}"
 
 
 rule pack:

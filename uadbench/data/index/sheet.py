@@ -43,8 +43,6 @@ class Row:
 COLUMNS = tuple(field.name for field in fields(Row))
 #: treatment of test subjects without a mask: they count as lost, are left out of the sheet, or count as healthy
 UNMASKED = ("lost", "leave_out", "healthy")
-#: columns that sheets of earlier versions lack
-LATER = ("unmasked", "flair", "t1c", "brain")
 
 
 @dataclass(frozen=True)
@@ -146,11 +144,10 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmaske
 
 def read(path: Path) -> Sheet:
     """Read and validate a sheet. Raises HarnessError naming the line and the column of an error."""
-    needed = [name for name in COLUMNS if name not in LATER]
-    records = csv_files.read(path, needed, "make the subject sheet with `uadbench index`")
+    records = csv_files.read(path, COLUMNS, "make the subject sheet with `uadbench index`")
     if unknown := [name for record in records[:1] for name in record if name not in COLUMNS]:
         raise HarnessError(f"{path}: no such column as {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
-    rows = tuple(Row(**{name: record.get(name, "") for name in COLUMNS}) for record in records)
+    rows = tuple(Row(**{name: record[name] for name in COLUMNS}) for record in records)
     _check(path, rows)
     return Sheet(path, rows)
 

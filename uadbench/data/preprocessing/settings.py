@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -29,8 +29,6 @@ Edges = Literal["shared", "plain"]
 @dataclass(frozen=True)
 class Preprocessing:
     """All settings that change the output of preprocessing. Defaults: the protocol `disyre`."""
-
-    RENAMED: ClassVar[dict[str, str]] = {"intensity": "normalisation", "p99_brain": "p99_5_brain"}
 
     template: str = "mni152"  # `mni152`, or the path of a skull-stripped T1 template such as SRI24 (UPD_study)
     spacing: Spacing = 1.0  # mm, voxel size of the packed arrays; with `side` only from slice to slice

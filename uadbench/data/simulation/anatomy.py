@@ -50,13 +50,6 @@ def exponentiate(velocity: Maps, steps: int = 6) -> Maps:
     return Maps(displacement, velocity.origin, velocity.spacing)
 
 
-def jacobian_determinant(displacement: Maps) -> Array:
-    """Determinant of the Jacobian of x ↦ x + u(x) at the points of the grid of `displacement`."""
-    gradient = np.stack([np.stack(np.gradient(u, displacement.spacing)) for u in displacement.values])
-    jacobian = np.moveaxis(gradient, (0, 1), (-2, -1)) + np.eye(3, dtype=np.float32)
-    return np.linalg.det(jacobian)
-
-
 def random_affine(rng: np.random.Generator, variability: Variability) -> npt.NDArray[np.float64]:
     """A 4×4 affine from subject millimetres to template millimetres about the middle of the brain."""
     angles = np.deg2rad(rng.normal(0, variability.rotation, 3).clip(-12, 12))

@@ -7,17 +7,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def ssim_map(a: Tensor, b: Tensor, window: int = 11, sigma: float = 1.5, range: float = 1.0) -> Tensor:
-    """SSIM of images (N, C, H, W) in every voxel, mean over channels: (N, 1, H, W), 1 where they are equal.
+def dissimilarity_map(a: Tensor, b: Tensor, window: int = 11, sigma: float = 1.5, range: float = 1.0) -> Tensor:
+    """1 - SSIM of images (N, C, H, W) in every voxel, mean over channels: (N, 1, H, W), 0 where they are equal.
 
     window, sigma: side and standard deviation in voxels of the Gaussian window, zero-padded at the border;
     range: the dynamic range of the images, from which the constants (0.01 range)^2 and (0.03 range)^2 follow.
-    """
-    return 1 - dissimilarity_map(a, b, window, sigma, range)
-
-
-def dissimilarity_map(a: Tensor, b: Tensor, window: int = 11, sigma: float = 1.5, range: float = 1.0) -> Tensor:
-    """1 - SSIM without cancellation; arguments and shape as in `ssim_map`.
 
     SSIM = L S with 1 - L = (ma - mb)^2 / (ma^2 + mb^2 + c1) and 1 - S = var(a - b) / (var a + var b + c2), so that
     1 - SSIM = (1 - L) + L (1 - S) is exact to float32 even with large constants, as for images in [0, 1] and a range of

@@ -1,0 +1,122 @@
+"""The history.csv of a training, which grows while it runs, also after a kill."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+from uadbench import csv_files, registry
+from uadbench.errors import HarnessError
+from uadbench.training import history_file, loop
+from uadbench.training.job import train_run
+from uadbench.training.loop import LoopConfig
+
+CPU = torch.device("cpu")
+METHOD = "f_anogan"  # two phases
+COLUMNS = ["phase", "step", "loss", "validation", "learning_rate"]  # `seconds` is a measured time
+
+
+class Killed(Exception):
+    pass
+
+
+def train(cohort: Path, out: Path, steps: int = 8, **config) -> Path:
+    small = registry.describe(METHOD).small | {"steps": steps, "critic_updates": 1, "batch": 2}
+    settings = LoopConfig(**({"history": 2, "validation": 1, "write": 0} | config))
+    train_run(METHOD, small, "t1", 1, cohort, out, CPU, config=settings)
+    return out
+
+
+def kill_at(step: int, patch: pytest.MonkeyPatch, seen: list[pd.DataFrame] | None = None, file: Path = Path()) -> None:
+    """End the training with an exception after a step; `seen` gets what the file holds after every step."""
+
+    def advance(progress):
+        progress.done += 1
+        if seen is not None and file.is_file():
+            seen.append(pd.read_csv(file))
+        if progress.done == step:
+            raise Killed
+
+    patch.setattr(loop.Progress, "advance", advance)
+
+
+def history(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out / "history.csv")
+
+
+def weights(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((out / "weights").rglob("*")) if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_cohort, tmp_path_factory) -> Path:
+    """A training without an interruption."""
+    return train(tiny_cohort, tmp_path_factory.mktemp("whole") / "run")
+
+
+def test_the_history_can_be_read_while_the_training_runs(tiny_cohort, tmp_path, monkeypatch, whole):
+    seen: list[pd.DataFrame] = []
+    with monkeypatch.context() as patch:
+        kill_at(99, patch, seen, tmp_path / "run" / "history.csv")
+        train(tiny_cohort, tmp_path / "run")
+    assert len(seen[0]) < len(seen[-1]) == len(history(whole))
+    for rows in seen:
+        pd.testing.assert_frame_equal(rows[COLUMNS], history(whole)[COLUMNS].iloc[: len(rows)], check_dtype=False)
+
+
+@pytest.mark.parametrize(("killed", "save"), [(3, 0.0), (9, 0.0), (7, 3600.0)], ids=["first", "second", "unsaved"])
+def test_a_resumed_history_has_the_rows_of_an_uninterrupted_one(
+    tiny_cohort, tmp_path, monkeypatch, whole, killed, save
+):
+    with monkeypatch.context() as patch:
+        kill_at(killed, patch)
+        with pytest.raises(Killed):
+            train(tiny_cohort, tmp_path, save=save)
+    assert 0 < len(history(tmp_path)) < len(history(whole))
+    pd.testing.assert_frame_equal(history(train(tiny_cohort, tmp_path))[COLUMNS], history(whole)[COLUMNS])
+    assert weights(tmp_path) == weights(whole)
+
+
+def test_the_file_waits_for_its_pause(tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(history_file.time, "monotonic", lambda: clock[0])
+    rows = [dict.fromkeys(history_file.ROW, 1)]
+    with history_file.HistoryFile(tmp_path / "history.csv", rows, 10.0) as file:
+        for now, count in ((0.0, 1), (9.0, 1), (10.0, 3), (11.0, 3)):
+            clock[0] = now
+            file.update()
+            assert len(pd.read_csv(file.path)) == count
+            rows.append(rows[0])
+    assert len(pd.read_csv(file.path)) == 5
+
+
+def test_a_full_disk_does_not_end_a_training_before_its_end(tmp_path, monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    rows = [dict.fromkeys(history_file.ROW, 1)]
+    file = history_file.HistoryFile(tmp_path / "history.csv", rows, 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(csv_files, "atomic", full)
+        file.update()
+        file.update()
+        with pytest.raises(OSError, match=r"No space left on device: .*history\.csv"):
+            file.__exit__(None)
+    assert capsys.readouterr().err.count("warning:") == 1
+
+
+def test_a_loss_that_is_not_finite_leaves_the_rows_before_it(tiny_cohort, tmp_path, monkeypatch):
+    step, calls = loop.step, []
+
+    def diverging(*arguments):
+        calls.append(step(*arguments))
+        return float("nan") if len(calls) == 6 else calls[-1]
+
+    monkeypatch.setattr(loop, "step", diverging)
+    with pytest.raises(HarnessError, match="the loss became nan before step 6"):
+        train(tiny_cohort, tmp_path, write=3600)
+    assert history(tmp_path)["step"].tolist() == [2, 4]
