@@ -39,7 +39,6 @@ def _convert(history: Path, folder: Path) -> None:
     """Replace the event files in `folder` by one of a history, unless they are of this version of the run."""
     import os
 
-    import tensorboard  # noqa: F401 (whose absence torch would say otherwise)
     from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard.summary import hparams
 
