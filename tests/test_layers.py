@@ -11,7 +11,7 @@ import pytest
 LAYERS = (
     ("errors", "modalities", "packaged", "placement", "provenance", "budget", "templates"),
     ("baselines", "files", "device_lock", "folder_lock", "plugins", "tracking", "validation"),
-    ("config_files", "csv_files", "device", "precision", "viewer"),
+    ("archive", "config_files", "csv_files", "device", "precision", "viewer"),
     ("data", "methods"),
     ("registry",),
     ("training",),

@@ -118,14 +118,6 @@ def sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_arrays(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:
-    """Write arrays as a compressed .npz, atomically."""
-    import numpy as np
-
-    with atomic(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(file, **arrays)
-
-
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
     """Write `content` as indented JSON, atomically."""
     with atomic(path) as partial:

@@ -103,9 +103,6 @@ def test_a_volume_of_one_voxel_or_none(voxels, tmp_path):
 
 def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "volumes.npz"
-    path.write_bytes(b"no zip")
-    with pytest.raises(HarnessError, match=r"volumes\.npz: no example volumes"):
-        example_volumes.load(path)
     np.savez(path, image=np.zeros(3))
-    with pytest.raises(HarnessError, match="score the test set again"):
+    with pytest.raises(HarnessError, match=r"volumes\.npz: not a whole file of example volumes .*; score"):
         example_volumes.load(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from uadbench.commands.summarize import command
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.evaluation import comparisons
+from uadbench.evaluation.archives import FINDINGS
 from uadbench.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
 from uadbench.evaluation.inference import score_test_set
 from uadbench.evaluation.operating_points import RATES
@@ -121,18 +121,10 @@ def test_the_same_pass_gives_the_same_bytes(histograms, tiny_cohort, tmp_path):
 
 
 def test_unreadable_files_are_named(histograms, tmp_path):
-    with pytest.raises(HarnessError, match=r"findings\.npz: no such file"):
-        load(tmp_path / NAME)
-    (tmp_path / NAME).write_bytes(b"PK\x03\x04 broken")
-    with pytest.raises(HarnessError, match="not a file of findings; run the test again"):
-        load(tmp_path / NAME)
-    with pytest.raises(HarnessError, match="not a file of findings"):
+    with pytest.raises(HarnessError, match="score histograms, not findings"):
         load(histograms)
-    with np.load(beside(histograms)) as file:
-        arrays = dict(file)
-    header = json.loads(bytes(arrays["header"])) | {"format": 99}
-    np.savez(tmp_path / NAME, **(arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}))
-    with pytest.raises(HarnessError, match="findings of format 99"):
+    replace(FINDINGS, format=2).save(tmp_path / NAME, {})
+    with pytest.raises(HarnessError, match=r"findings of format 2, not 3; .*--forcerun test"):
         load(tmp_path / NAME)
 
 

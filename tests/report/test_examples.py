@@ -99,7 +99,7 @@ def test_large_volumes_are_thinned_until_they_fit(kept, monkeypatch):
 
 def test_a_damaged_file_is_named(kept):
     path(kept.folder, "dae").write_bytes(b"")
-    with pytest.raises(HarnessError, match=r"volumes\.npz: no example volumes"):
+    with pytest.raises(HarnessError, match=r"volumes\.npz: not a whole file of example volumes"):
         written(kept)
 
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from uadbench.errors import HarnessError
-from uadbench.files import write_arrays
+from uadbench.evaluation.archives import VOLUMES
 from uadbench.viewer.volumes import Quantised, normalised, scores, stride, thinned
 
 NAME = "volumes.npz"
@@ -78,14 +76,12 @@ def save(path: Path, example: Example) -> None:
     for key in ("image", "score"):
         values: Quantised = getattr(example, key)
         arrays |= {key: values.bytes, f"{key}_scale": np.array([values.low, values.step])}
-    write_arrays(path, arrays | {key: np.array(value) for key, value in facts.items()})
+    VOLUMES.save(path, arrays | {key: np.array(value) for key, value in facts.items()})
 
 
 def load(path: Path) -> Example:
     """Read an example. Raises HarnessError for a file that `save` did not write."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            data: dict[str, Any] = dict(file)
+    with VOLUMES.opened(path) as (_, data):
         scaled: dict[str, Any] = {
             key: Quantised(data[key], *map(float, data[f"{key}_scale"])) for key in ("image", "score")
         }
@@ -95,6 +91,4 @@ def load(path: Path) -> Example:
             "stride": int(data["stride"]),
         }
         arrays: dict[str, Any] = {key: data[key] for key in ("affine", "label", "rates", "thresholds")}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise HarnessError(f"{path}: no example volumes ({error}); score the test set again") from error
     return Example(**facts, **arrays, **scaled)

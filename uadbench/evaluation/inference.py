@@ -13,6 +13,7 @@ from tqdm import tqdm
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.evaluation import example_volumes, findings
+from uadbench.evaluation.archives import SLICES
 from uadbench.evaluation.collecting import Collector
 from uadbench.evaluation.histogram import ScoreHistogram, save
 from uadbench.evaluation.labels import EVERY, LabelValues
@@ -21,7 +22,6 @@ from uadbench.evaluation.protocols import Truth
 from uadbench.evaluation.protocols import protocol as named
 from uadbench.evaluation.reading import Subject, subjects
 from uadbench.evaluation.upd_resize import voxel_size
-from uadbench.files import write_arrays
 from uadbench.methods.base import Method, final_of
 from uadbench.methods.seeds import Streams
 from uadbench.precision import precision
@@ -194,4 +194,4 @@ def _example(method: Method, subject: Subject, rng: Streams, final: torch.Tensor
 
 def _write_examples(path: Path, slices: list[dict[str, Any]], spacing: float, how: str) -> None:
     arrays = {key: np.stack([example[key] for example in slices]) for key in slices[0]}
-    write_arrays(path, {"spacing": np.float32(spacing), "restored": np.array(how), **arrays})
+    SLICES.save(path, {"spacing": np.float32(spacing), "restored": np.array(how), **arrays})
