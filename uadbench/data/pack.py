@@ -11,7 +11,7 @@ import numpy as np
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.report import Outcome
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, read_json, reserve, sha256, write_json
+from uadbench.files import atomic, read_json, reserve, sha256, verify, write_json
 from uadbench.modalities import NAMES
 
 AGAIN = "preprocess the subject again, which redoes what is damaged alone: snakemake --forcerun preprocess"
@@ -136,13 +136,10 @@ def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray
     """A registered volume (X, Y, Z) and its affine. Raises HarnessError if it is damaged or unreadable."""
     import nibabel
 
-    path = folder / f"{name}.nii.gz"
+    path, wanted = folder / f"{name}.nii.gz", record.get("volumes", {}).get(name)
+    verify(folder, {path.name: wanted} if wanted else {}, AGAIN)
     try:
-        if record.get("volumes", {}).get(name) not in (None, sha256(path)):
-            raise HarnessError(f"{path}: damaged, its checksum is not that of what was registered; {AGAIN}")
         image: Any = nibabel.load(path)
         return np.asarray(image.dataobj), np.asarray(image.affine)
-    except HarnessError:
-        raise
     except Exception as error:  # nibabel, gzip and zlib raise exceptions of their own
         raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from uadbench import registry
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, read_json, sha256, write_json
+from uadbench.files import atomic, read_json, verify, write_json
 from uadbench.sharing.card import Card
 from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method
 from uadbench.sharing.contents import record as read_record
@@ -40,10 +40,7 @@ class Run:
             raise HarnessError(f"{path}: no checksums of weights, an older version made it; train the run again")
         about = read_record(path, str(folder))
         check_method(about, str(folder))
-        for name, digest in about["weights"].items():
-            weights = folder / WEIGHTS / name
-            if not weights.is_file() or sha256(weights) != digest:
-                raise HarnessError(f"{weights}: missing or damaged, its checksum is not that of {path}; train it again")
+        verify(folder / WEIGHTS, about["weights"], "train it again")
         return cls(folder, about, _local_files(about))
 
     @property

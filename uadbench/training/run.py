@@ -12,7 +12,7 @@ from torch import nn
 
 from uadbench import registry, validation
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, full_disk_named, read_json, sha256, write_json
+from uadbench.files import atomic, full_disk_named, read_json, sha256, verify, write_json
 from uadbench.methods.base import Context, Method
 from uadbench.methods.params import mark, training_key
 
@@ -66,20 +66,6 @@ def _digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
-def _check_weights(folder: Path, about: dict[str, Any]) -> None:
-    """Raise HarnessError where weights differ from their checksums in `run.json`, which older runs lack.
-
-    Ignores further files: Snakemake and file managers leave theirs in folders.
-    """
-    for name, digest in about.get("weights", {}).items():
-        path = folder / "weights" / name
-        if not path.is_file() or sha256(path) != digest:
-            raise HarnessError(
-                f"{path}: missing or damaged, its checksum is not that of {folder / 'run.json'}; copy the run again, "
-                "or remove its folder and train it again"
-            )
-
-
 def facts(name: str, params: dict[str, Any], context: Context, seed: int) -> dict[str, Any]:
     """Metadata that identify a run and suffice to rebuild its method."""
     about = registry.describe(name)
@@ -114,7 +100,8 @@ def load(
         raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
     except ValueError as error:
         raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
-    _check_weights(folder, about)
+    again = "copy the run again, or remove its folder and train it again"
+    verify(folder / "weights", about.get("weights", {}), again)  # older runs have no checksums
     about["params"] = validation.upgraded(registry.load(about["method"]).Params, about["params"])
     name = name or about["method"]
     if registry.base(name) != registry.base(about["method"]):
