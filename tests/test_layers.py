@@ -9,7 +9,7 @@ import pytest
 
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
-    ("errors", "modalities", "packaged", "placement", "provenance", "budget", "sorting", "templates"),
+    ("errors", "modalities", "packaged", "placement", "provenance", "budget", "sorting", "templates", "thinning"),
     ("baselines", "files", "device_lock", "folder_lock", "plugins", "tracking", "validation"),
     ("archive", "config_files", "csv_files", "device", "precision", "viewer"),
     ("data", "methods"),

@@ -19,8 +19,9 @@ from uadbench.errors import HarnessError
 from uadbench.evaluation import comparisons
 from uadbench.evaluation.archives import FINDINGS
 from uadbench.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
-from uadbench.evaluation.inference import score_test_set
+from uadbench.evaluation.inference import Kept, Trained, score_test_set
 from uadbench.evaluation.operating_points import RATES
+from uadbench.evaluation.reading import PackedTask
 from uadbench.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from uadbench.files import read_json, write_json
 from uadbench.methods.base import Context, Method, SliceMethod
@@ -43,7 +44,8 @@ def method(name: str = "intensity") -> Method:
 def fill(out: Path, cohort: Path, healthy: Path | None = None, protocols=("full",), **changes) -> Path:
     facts = {**FACTS, **changes}
     store = None if healthy is None else Store.open(healthy)
-    score_test_set(method(facts["method"]), Store.open(cohort), "t2", facts, list(protocols), 2, out, CPU, store)
+    task = PackedTask(Store.open(cohort), "t2", healthy=store)
+    score_test_set(Trained(method(facts["method"]), facts, CPU), task, Kept(protocols, 2), out)
     return out / f"{protocols[0]}.npz"
 
 
@@ -66,8 +68,9 @@ class Flat(SliceMethod):
 
 
 def test_maps_that_rank_no_voxel_are_an_error(tiny_cohort, tmp_path):
+    trained = Trained(Flat(), {**FACTS, "method": "flat"}, CPU)
     with pytest.raises(HarnessError, match="flat on ATLAS: in each subject all voxels have the same score") as caught:
-        score_test_set(Flat(), Store.open(tiny_cohort), "t2", {**FACTS, "method": "flat"}, ["full"], 2, tmp_path, CPU)
+        score_test_set(trained, PackedTask(Store.open(tiny_cohort), "t2"), Kept(["full"], 2), tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 

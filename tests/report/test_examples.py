@@ -17,6 +17,7 @@ from tests.report.test_report import study  # noqa: F401
 from tests.viewer.browser import needed, visit
 from uadbench.errors import HarnessError
 from uadbench.evaluation import example_volumes
+from uadbench.evaluation.operating_points import Calibration
 from uadbench.report import examples, page
 
 SIDES = (14, 18, 16)  # D, H, W
@@ -33,7 +34,8 @@ def example(method: str, subject: str = "atlas-3") -> example_volumes.Example:
     unit = THRESHOLDS[method][1] * 2
     arrays = (np.where(cube, 1.0, 0.4) * brain, np.where(cube, 0.8, 0.1) * brain * unit, cube)
     affine = np.diag([4.0, 4, 4, 1])
-    return example_volumes.make(subject, True, arrays, affine, (RATES, np.array(THRESHOLDS[method])))
+    calibration = Calibration(RATES, np.array(THRESHOLDS[method]), (), np.zeros(0))
+    return example_volumes.make(subject, True, arrays, affine, calibration)
 
 
 def path(folder: Path, method: str, task: str = "ATLAS") -> Path:
@@ -44,7 +46,7 @@ def path(folder: Path, method: str, task: str = "ATLAS") -> Path:
 def kept(study):  # noqa: F811
     """The study, with volumes of two methods on one task; the third has results without volumes."""
     for method in THRESHOLDS:
-        example_volumes.save(path(study.folder, method), example(method))
+        example_volumes.save(path(study.folder, method), example(method), {})
     path(study.folder, "random").parent.mkdir(parents=True)
     return study
 
@@ -81,7 +83,7 @@ def test_the_section_holds_the_maps_of_all_methods(kept):
 
 
 def test_maps_of_another_scan_are_not_shown_beside(kept):
-    example_volumes.save(path(kept.folder, "dae"), replace(example("dae"), subject="atlas-4"))
+    example_volumes.save(path(kept.folder, "dae"), replace(example("dae"), subject="atlas-4"), {})
     section = examples.section(kept)
     assert list(section.tasks[0].examples) == ["disyre"]
     assert "DAE on ATLAS" in section.missing

@@ -1,7 +1,8 @@
-"""Volumes of an example subject for the report's viewer: scan, delineated lesion and final map, one byte per voxel."""
+"""Volumes of one example subject for the report: scan, delineated lesion and final map."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,22 @@ from typing import Any
 import numpy as np
 
 from uadbench.evaluation.archives import VOLUMES
-from uadbench.viewer.volumes import Quantised, normalised, scores, stride, thinned
+from uadbench.evaluation.collecting import ScoredSubject, array
+from uadbench.evaluation.operating_points import Calibration
+from uadbench.thinning import stride, thinned
 
 NAME = "volumes.npz"
 LIMIT = 2_000_000  # voxels of a volume; finer ones are thinned out
 MARGIN = 2  # voxels around the brain
-NO_RATES = np.zeros(0, np.float64)
+NOTHING = np.zeros(0, np.float64)
+LEVELS = 255  # of the bytes that earlier versions wrote
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
     """Scan in [0, 1], final map, and lesion (bool) of one subject, each (X, Y, Z) from left, posterior and inferior.
 
+    image and score are float16, the latter as fractions of the highest score, since scores of any size are valid.
     affine (4, 4) from voxel to template mm, RAS; stride: every n-th voxel of the packed volume along each axis.
     thresholds (K,) are reached by the fractions `rates` (K,) of the voxels of held-out healthy subjects; K may be 0.
     """
@@ -29,11 +34,30 @@ class Example:
     simulated: bool
     affine: np.ndarray
     stride: int
-    image: Quantised
-    score: Quantised
+    image: np.ndarray
+    score: np.ndarray
+    highest: float
     label: np.ndarray
     rates: np.ndarray
     thresholds: np.ndarray
+
+
+class VolumeCollector:
+    """Volumes of the subject `name`, which `save` writes to volumes.npz."""
+
+    def __init__(self, name: str, affine: np.ndarray, simulated: bool, calibration: Calibration | None) -> None:
+        """affine (4, 4) from voxel (x, y, z) = (W, H, D) of the arrays to mm; calibration: of the thresholds."""
+        self.name, self.affine, self.simulated, self.calibration = name, affine, simulated, calibration
+        self.example: Example | None = None
+
+    def add(self, subject: ScoredSubject) -> None:
+        if subject.name == self.name and subject.image is not None:
+            arrays = (array(subject.image), subject.final, subject.lesion)
+            self.example = make(self.name, self.simulated, arrays, self.affine, self.calibration)
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        if self.example is not None:
+            save(folder / NAME, self.example, about)
 
 
 def make(
@@ -41,11 +65,11 @@ def make(
     simulated: bool,
     arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
     affine: np.ndarray,
-    healthy: tuple[np.ndarray, np.ndarray] | None,
+    calibration: Calibration | None,
 ) -> Example:
     """The example of a subject, cropped to brain and lesion and thinned out to at most LIMIT voxels.
 
-    arrays: packed scan, final map and lesion (D, H, W); affine from voxel (W, H, D) to mm; healthy: rates, thresholds.
+    arrays: packed scan, final map and lesion (D, H, W); affine from voxel (W, H, D) to mm.
     """
     image, score, label = (array.transpose(2, 1, 0) for array in arrays)
     places = np.argwhere((image > 0) | (label > 0))
@@ -55,40 +79,32 @@ def make(
     high = np.minimum(places.max(axis=0) + 1 + MARGIN, image.shape)
     step = stride(tuple(high - low), LIMIT)
     chosen = tuple(slice(start, stop, step) for start, stop in zip(low, high, strict=True))
-    rates, thresholds = (NO_RATES, NO_RATES) if healthy is None else healthy
+    highest = float(score[chosen].max(initial=0)) or 1.0
     return Example(
         subject=subject,
         simulated=simulated,
         affine=thinned(affine, low, step),
         stride=step,
-        image=normalised(image[chosen]),
-        score=scores(score[chosen]),
+        image=image[chosen].astype(np.float16),
+        score=(score[chosen] / highest).astype(np.float16),
+        highest=highest,
         label=label[chosen] > 0,
-        rates=np.asarray(rates, np.float64),
-        thresholds=np.asarray(thresholds, np.float64),
+        rates=NOTHING if calibration is None else calibration.rates,
+        thresholds=np.asarray(NOTHING if calibration is None else calibration.thresholds, np.float64),
     )
 
 
-def save(path: Path, example: Example) -> None:
-    """Write an example as a compressed .npz."""
-    arrays = {key: getattr(example, key) for key in ("affine", "label", "rates", "thresholds")}
-    facts = {"subject": example.subject, "simulated": example.simulated, "stride": example.stride}
-    for key in ("image", "score"):
-        values: Quantised = getattr(example, key)
-        arrays |= {key: values.bytes, f"{key}_scale": np.array([values.low, values.step])}
-    VOLUMES.save(path, arrays | {key: np.array(value) for key, value in facts.items()})
+def save(path: Path, example: Example, about: Mapping[str, Any]) -> None:
+    """Write an example, and the metadata of its run."""
+    VOLUMES.save(path, {key: np.asarray(value) for key, value in vars(example).items()}, meta=dict(about))
 
 
 def load(path: Path) -> Example:
     """Read an example. Raises HarnessError for a file that `save` did not write."""
-    with VOLUMES.opened(path) as (_, data):
-        scaled: dict[str, Any] = {
-            key: Quantised(data[key], *map(float, data[f"{key}_scale"])) for key in ("image", "score")
-        }
-        facts: dict[str, Any] = {
-            "subject": str(data["subject"]),
-            "simulated": bool(data["simulated"]),
-            "stride": int(data["stride"]),
-        }
-        arrays: dict[str, Any] = {key: data[key] for key in ("affine", "label", "rates", "thresholds")}
-    return Example(**facts, **arrays, **scaled)
+    with VOLUMES.opened(path) as (_, stored):
+        arrays = {key: stored[key] for key in Example.__dataclass_fields__ if key in stored}
+        if "highest" not in stored:  # bytes, of earlier versions
+            arrays |= {key: (arrays[key] / LEVELS).astype(np.float16) for key in ("image", "score")}
+            arrays["highest"] = LEVELS * stored["score_scale"][1]
+        plain: dict[str, Any] = {key: value.item() if value.ndim == 0 else value for key, value in arrays.items()}
+        return Example(**plain)
