@@ -38,7 +38,8 @@ class SliceCollector:
         lesion = subject.lesion
         z = int(lesion.sum((1, 2)).argmax())
         volumes = {"image": subject.image, "score": subject.final, "restoration": subject.restore()}
-        arrays = {key: array(volume[z]) for key, volume in volumes.items() if volume is not None}
+        # Copies, not views, which would keep the whole volumes.
+        arrays = {key: array(volume[z]).copy() for key, volume in volumes.items() if volume is not None}
         self.slices.append({**arrays, "label": lesion[z].astype(np.uint8), "subject": subject.name})
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
