@@ -126,6 +126,9 @@ def test_the_same_pass_gives_the_same_bytes(histograms, tiny_cohort, tmp_path):
 def test_unreadable_files_are_named(histograms, tmp_path):
     with pytest.raises(HarnessError, match="score histograms, not findings"):
         load(histograms)
+    arrays = {name: getattr(load(beside(histograms))[0], name) for name in ARRAYS}
+    FINDINGS.save(tmp_path / NAME, arrays | {"lesion_hits": np.zeros((3, 6))}, subjects=[], spacing=1, meta={})
+    assert load(tmp_path / NAME)[0].spacing == 1  # of earlier versions, with an array that nothing reads
     replace(FINDINGS, format=2).save(tmp_path / NAME, {})
     with pytest.raises(HarnessError, match=r"findings of format 2, not 3; .*--forcerun test"):
         load(tmp_path / NAME)
@@ -143,7 +146,7 @@ def test_a_cohort_without_held_out_subjects_sets_no_thresholds(tiny_cohort, tmp_
     path = fill(tmp_path / "out", tiny_cohort, folder)
     assert "no validation subject with t2; no thresholds are set" in capsys.readouterr().err
     found, _ = load(beside(path))
-    assert (found.rates.size, found.flagged.shape, found.lesion_hits.shape[1]) == (0, (3, 0), 0)
+    assert (found.rates.size, found.flagged.shape, found.lesion_found.shape[1]) == (0, (3, 0), 0)
     assert not tidy([path], resamples=0)["metric"].str.contains("@").any()
 
 

@@ -51,7 +51,6 @@ class Findings:
     alarms: np.ndarray  # (S, K) false positives; `lesions.detect` defines these, lesions and candidates
     lesion_subjects: np.ndarray  # (L,) index of the subject
     lesion_voxels: np.ndarray  # (L,) voxels of the lesion
-    lesion_hits: np.ndarray  # (L, K) voxels of the lesion at or above each threshold
     lesion_found: np.ndarray  # (L, K) bool, matched with a candidate
     healthy_summaries: np.ndarray  # (H,) subject scores
 

@@ -67,7 +67,7 @@ class FindingsCollector:
         self._note(slice_subjects=np.full(len(peaks), number), slice_peaks=peaks)
         self._note(slice_anomalous=np.asarray(truth.any(axis=(1, 2)))[counted.any(axis=(1, 2))])
         self._note(lesion_subjects=np.full(len(found.sizes), number), lesion_voxels=found.sizes)
-        self._note(lesion_hits=found.hits, lesion_found=found.found)
+        self._note(lesion_found=found.found)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         if (found := self.finish()) is not None:
