@@ -13,7 +13,9 @@ from uadbench.commands import test as verb
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.evaluation import example_volumes, findings
+from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.example_slices import example_rows
+from uadbench.evaluation.protocols import Truth
 from uadbench.training.job import train_run
 
 CPU = torch.device("cpu")
@@ -70,6 +72,14 @@ def test_thresholds_are_those_of_the_findings(scored):
     np.testing.assert_array_equal(found.rates, known.rates)
 
 
+def kept(folder: Path, affine, image, score, label) -> example_volumes.Example:
+    collector = example_volumes.VolumeCollector("a", affine, False, None)
+    collector.add(ScoredSubject(Truth("b", label, image > 0, (1, 1, 1)), {"final": image}, image))
+    collector.add(ScoredSubject(Truth("a", label, image > 0, (1, 1, 1)), {"final": score}, image))
+    collector.save(folder, {})
+    return example_volumes.load(folder / example_volumes.NAME)
+
+
 def test_large_volumes_are_cropped_and_thinned(monkeypatch, tmp_path):
     monkeypatch.setattr(example_volumes, "LIMIT", 1000)
     image = np.zeros((40, 50, 60), np.float32)  # D, H, W
@@ -77,9 +87,7 @@ def test_large_volumes_are_cropped_and_thinned(monkeypatch, tmp_path):
     label = np.zeros(image.shape, bool)
     label[20:24, 20:24, 30:34] = True
     affine = np.array([[1.0, 0, 0, -30], [0, 1, 0, -25], [0, 0, 2, -40], [0, 0, 0, 1]])
-    made = example_volumes.make("a", False, (image, np.float32(3e30) * image, label), affine, None)
-    example_volumes.save(tmp_path / "volumes.npz", made, {})
-    found = example_volumes.load(tmp_path / "volumes.npz")
+    found = kept(tmp_path, affine, image, np.float32(3e30) * image, label)
     assert found.image.size <= 1000
     assert found.stride > 1
     assert (found.rates.size, found.thresholds.size, found.simulated) == (0, 0, False)
@@ -94,9 +102,7 @@ def test_large_volumes_are_cropped_and_thinned(monkeypatch, tmp_path):
 def test_a_volume_of_one_voxel_or_none(voxels, tmp_path):
     image = np.zeros((4, 5, 6), np.float32)
     image.flat[:voxels] = 1
-    made = example_volumes.make("a", False, (image, image, image > 2), np.eye(4), None)
-    example_volumes.save(tmp_path / "volumes.npz", made, {})
-    found = example_volumes.load(tmp_path / "volumes.npz")
+    found = kept(tmp_path, np.eye(4), image, image, image > 2)
     assert (found.image.sum(), found.score.sum() * found.highest) == (voxels, voxels)
     assert found.label.shape == ((6, 5, 4) if not voxels else (3, 3, 3))
     assert not found.label.any()

@@ -43,64 +43,40 @@ class Example:
 
 
 class VolumeCollector:
-    """Volumes of the subject `name`, which `save` writes to volumes.npz."""
+    """Volumes of the subject `name`, which `save` writes to volumes.npz.
+
+    They are cropped to brain and lesion and thinned out to at most LIMIT voxels.
+    """
 
     def __init__(self, name: str, affine: np.ndarray, simulated: bool, calibration: Calibration | None) -> None:
         """affine (4, 4) from voxel (x, y, z) = (W, H, D) of the arrays to mm; calibration: of the thresholds."""
-        self.name, self.affine, self.simulated, self.calibration = name, affine, simulated, calibration
-        self.example: Example | None = None
+        self.name, self.affine = name, affine
+        rates, thresholds = (NOTHING, NOTHING) if calibration is None else (calibration.rates, calibration.thresholds)
+        self.facts = {"subject": name, "simulated": simulated, "rates": rates, "thresholds": thresholds.astype(float)}
+        self.volumes: dict[str, Any] = {}
 
     def add(self, subject: ScoredSubject) -> None:
-        if subject.name == self.name and subject.image is not None:
-            arrays = (array(subject.image), subject.final, subject.lesion)
-            self.example = make(self.name, self.simulated, arrays, self.affine, self.calibration)
+        if subject.name != self.name or subject.image is None:
+            return
+        image, score, label = (v.transpose(2, 1, 0) for v in (array(subject.image), subject.final, subject.lesion))
+        places = np.argwhere((image > 0) | label)
+        if not len(places):  # an empty volume is shown whole
+            places = np.array([[0, 0, 0], image.shape])
+        low = np.maximum(places.min(axis=0) - MARGIN, 0)
+        high = np.minimum(places.max(axis=0) + 1 + MARGIN, image.shape)
+        step = stride(tuple(high - low), LIMIT)
+        chosen = tuple(slice(start, stop, step) for start, stop in zip(low, high, strict=True))
+        highest = float(score[chosen].max(initial=0)) or 1.0
+        self.volumes = {"affine": thinned(self.affine, low, step), "stride": step, "highest": highest}
+        self.volumes |= {"image": image[chosen].astype(np.float16), "label": label[chosen].copy()}
+        self.volumes["score"] = (score[chosen] / highest).astype(np.float16)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        if self.example is not None:
-            save(folder / NAME, self.example, about)
-
-
-def make(
-    subject: str,
-    simulated: bool,
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
-    affine: np.ndarray,
-    calibration: Calibration | None,
-) -> Example:
-    """The example of a subject, cropped to brain and lesion and thinned out to at most LIMIT voxels.
-
-    arrays: packed scan, final map and lesion (D, H, W); affine from voxel (W, H, D) to mm.
-    """
-    image, score, label = (array.transpose(2, 1, 0) for array in arrays)
-    places = np.argwhere((image > 0) | (label > 0))
-    if not len(places):  # an empty volume is shown whole
-        places = np.array([[0, 0, 0], image.shape])
-    low = np.maximum(places.min(axis=0) - MARGIN, 0)
-    high = np.minimum(places.max(axis=0) + 1 + MARGIN, image.shape)
-    step = stride(tuple(high - low), LIMIT)
-    chosen = tuple(slice(start, stop, step) for start, stop in zip(low, high, strict=True))
-    highest = float(score[chosen].max(initial=0)) or 1.0
-    return Example(
-        subject=subject,
-        simulated=simulated,
-        affine=thinned(affine, low, step),
-        stride=step,
-        image=image[chosen].astype(np.float16),
-        score=(score[chosen] / highest).astype(np.float16),
-        highest=highest,
-        label=label[chosen] > 0,
-        rates=NOTHING if calibration is None else calibration.rates,
-        thresholds=np.asarray(NOTHING if calibration is None else calibration.thresholds, np.float64),
-    )
-
-
-def save(path: Path, example: Example, about: Mapping[str, Any]) -> None:
-    """Write an example, and the metadata of its run."""
-    VOLUMES.save(path, {key: np.asarray(value) for key, value in vars(example).items()}, meta=dict(about))
+        VOLUMES.save(folder / NAME, self.facts | self.volumes, meta=dict(about))
 
 
 def load(path: Path) -> Example:
-    """Read an example. Raises HarnessError for a file that `save` did not write."""
+    """Read an example. Raises HarnessError for a file that `VolumeCollector` did not write."""
     with VOLUMES.opened(path) as (_, stored):
         arrays = {key: stored[key] for key in Example.__dataclass_fields__ if key in stored}
         if "highest" not in stored:  # bytes, of earlier versions
