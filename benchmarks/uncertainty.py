@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from uadbench.evaluation.bootstrap import bootstrap
+from uadbench.evaluation.bootstrap import bootstrap_all
 from uadbench.evaluation.columns import SIMULATED
 from uadbench.evaluation.comparisons import compare
 from uadbench.evaluation.histogram import ScoreHistogram, save
@@ -69,7 +69,8 @@ def covered(subjects: int, repeats: int) -> float:
     count = 0
     for repeat in tqdm(range(repeats), f"{subjects} subjects", leave=False):
         rng = np.random.default_rng([repeat, subjects])
-        low, high = bootstrap(run(labels(subjects, rng), rng.normal(*EASE, subjects), 0.0, rng), "ap") or (1.0, 0.0)
+        histogram = run(labels(subjects, rng), rng.normal(*EASE, subjects), 0.0, rng)
+        low, high = bootstrap_all(histogram, ["ap"])["ap"] or (1.0, 0.0)
         count += low <= whole <= high
     return count / repeats
 

@@ -1,4 +1,4 @@
-"""Atomic writes: whole files or none, temporary files of killed processes go, those of others stay."""
+"""Atomic writes: whole files or none, temporary files of killed processes go, those of others stay; checksums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from uadbench.files import atomic, write_json
+from uadbench.errors import HarnessError
+from uadbench.files import atomic, damaged, sha256, verify, write_json
 
 KILLED = """
 import os, signal, sys
@@ -56,3 +57,18 @@ def test_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch, kind):
         nodes = {("sync", path.stat().st_ino) for path in written}
     assert {*events[:-1]} == nodes
     assert events[-1] == ("name", 0)
+
+
+def test_files_that_are_not_what_their_record_says(tmp_path):
+    for name in ("whole", "changed", "extra", "inner/whole"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    digests = {name: sha256(tmp_path / name) for name in ("whole", "changed", "inner/whole")}
+    verify(tmp_path, digests, "make it again")
+    (tmp_path / "changed").write_text("other")
+    found = [
+        (path.name, reason.split(",")[0]) for path, reason in damaged(tmp_path, {"inner": "0", "none": "0", **digests})
+    ]
+    assert found == [("inner", "missing"), ("none", "missing"), ("changed", "damaged")]
+    with pytest.raises(HarnessError, match=r"changed: damaged, .*; make it again"):
+        verify(tmp_path, digests, "make it again")

@@ -10,8 +10,8 @@ import pytest
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
     ("errors", "extras", "modalities", "packaged", "placement", "provenance", "budget", "study_folder", "templates"),
-    ("baselines", "files", "device_lock", "folder_lock", "plugins", "validation"),
-    ("csv_files", "device", "precision", "viewer"),
+    ("baselines", "files", "device_lock", "folder_lock", "plugins", "sorting", "thinning", "validation"),
+    ("archive", "csv_files", "device", "precision", "viewer"),
     ("data", "methods"),
     ("registry",),
     ("method_settings",),

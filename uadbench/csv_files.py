@@ -5,8 +5,10 @@ Large tables (results, histories, comparisons) are read by pandas instead: `uadb
 
 from __future__ import annotations
 
+import contextlib
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +22,34 @@ def read(path: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str]
     Raises HarnessError, which ends with `remedy`, for a missing or empty file, one that is no such CSV, a missing
     column, and a row with more or fewer cells than columns, as a file has that was cut off.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            rows, head = list(reader), list(reader.fieldnames or ())
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise HarnessError(f"{path}: no such file; {remedy}") from None
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise HarnessError(f"{path}: is no CSV in UTF-8 ({error}); {remedy}") from None
-    if not head:
-        raise HarnessError(f"{path}: the file is empty; {remedy}")
-    missing = [column for column in columns if column not in head]
-    if missing:
-        raise HarnessError(f"{path}: no column {missing[0]!r}; the columns are {', '.join(head)}; {remedy}")
+    with faults_named(path, remedy), path.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream)
+        rows, head = list(reader), list(reader.fieldnames or ())
+    check_columns(path, head, columns, remedy)
     for number, row in enumerate(rows, start=1):
         if None in row or None in row.values():
             raise HarnessError(f"{path}, row {number}: more or fewer cells than the {len(head)} columns; {remedy}")
     return rows
+
+
+@contextlib.contextmanager
+def faults_named(path: str | os.PathLike[str], remedy: str) -> Iterator[None]:
+    """Raise HarnessError, which ends with `remedy`, where the file read within is missing or no CSV in UTF-8."""
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        raise HarnessError(f"{path}: no such file; {remedy}") from None
+    except (ValueError, csv.Error) as error:  # those of pandas are ValueErrors
+        raise HarnessError(f"{path}: is no CSV in UTF-8 ({str(error).strip()}); {remedy}") from None
+
+
+def check_columns(path: str | os.PathLike[str], head: Sequence[str], columns: Iterable[str], remedy: str) -> None:
+    """Raise HarnessError, which ends with `remedy`, for a file without columns or without one of `columns`."""
+    if not head:
+        raise HarnessError(f"{path}: the file is empty; {remedy}")
+    for column in columns:
+        if column not in head:
+            raise HarnessError(f"{path}: no column {column!r}; the columns are {', '.join(head)}; {remedy}")
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

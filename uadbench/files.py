@@ -9,9 +9,11 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from uadbench.errors import HarnessError
 
 #: errno of a full disk, or of an exhausted quota
 FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -118,12 +120,25 @@ def sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def write_arrays(path: str | os.PathLike[str], arrays: dict[str, Any]) -> None:
-    """Write arrays as a compressed .npz, atomically."""
-    import numpy as np
+def damaged(folder: Path, digests: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+    """Files of a folder that are not what their record says, each with the reason.
 
-    with atomic(path) as partial, open(partial, "wb") as file:
-        np.savez_compressed(file, **arrays)
+    digests: SHA-256 by path in the folder. Further files are ignored: Snakemake and file managers leave theirs there.
+    """
+    for name, digest in digests.items():
+        path = folder / name
+        try:
+            if sha256(path) != digest:
+                yield path, "damaged, its checksum is not that of its record"
+        except OSError as error:
+            absent = isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
+            yield path, "missing" if absent else f"cannot be read ({error})"
+
+
+def verify(folder: Path, digests: Mapping[str, str], remedy: str) -> None:
+    """Raise HarnessError, which ends with `remedy`, for the first of `damaged`."""
+    for path, reason in damaged(folder, digests):
+        raise HarnessError(f"{path}: {reason}; {remedy}")
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:

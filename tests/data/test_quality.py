@@ -28,7 +28,7 @@ from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.quality import cohort, montage, outlines, page, rules
 from uadbench.data.quality.cohort import Subject
 from uadbench.errors import HarnessError
-from uadbench.files import write_arrays, write_json
+from uadbench.files import write_json
 from uadbench.study.config import DataSet
 
 VOXEL_ML = 0.064  # of 4 mm
@@ -78,7 +78,7 @@ def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesi
         nibabel.save(nibabel.Nifti1Image(data, grid.affine), folder / f"{name}.nii.gz")
     planes = previews.slices((volumes["t1"] * 255).astype(np.uint8), previews.middle(inside))
     outlines = {f"brain_{name}": plane for name, plane in previews.slices(inside, previews.middle(inside)).items()}
-    write_arrays(folder / "before.npz", {**planes, **outlines})
+    previews.PICTURES.save(folder / "before.npz", {**planes, **outlines})
     write_json(folder / "subject.json", record)
 
 

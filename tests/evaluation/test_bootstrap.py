@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from uadbench.evaluation import bins
-from uadbench.evaluation.bootstrap import bootstrap, bootstrap_all, coarsen, resampling_weights
+from uadbench.evaluation.bootstrap import bootstrap_all, coarsen, resampling_weights
 from uadbench.evaluation.histogram import ScoreHistogram
 from uadbench.evaluation.metrics import METRICS, auroc, average_precision, best_dice
 
@@ -47,7 +47,7 @@ def test_agrees_with_direct_resampling(metric, exact):
         drawn = [subjects[number] for number, times in enumerate(weights) for _ in range(times)]
         scores, labels = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
         values.append(exact(labels, scores))
-    interval = bootstrap(histogram_of(subjects), metric, resamples=150, seed=7)
+    interval = bootstrap_all(histogram_of(subjects), [metric], resamples=150, seed=7)[metric]
     assert interval == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=4e-3)  # bins
 
 
@@ -68,7 +68,7 @@ def test_equal_subjects_leave_no_doubt():
 
 
 def test_more_subjects_narrow_the_interval():
-    few, many = (bootstrap(histogram_of(cohort(n, seed=3)), "ap") for n in (10, 160))
+    few, many = (bootstrap_all(histogram_of(cohort(n, seed=3)), ["ap"])["ap"] for n in (10, 160))
     width = (few[1] - few[0]) / (many[1] - many[0])
     assert 2 < width < 8  # √16 = 4 but for chance
 
@@ -79,7 +79,8 @@ def test_covers_the_true_value_about_as_often_as_it_says():
     truth = auroc(histogram_of(cohort(1500, voxels=200, seed=99)))
     hits = 0
     for seed in range(60):
-        low, high = bootstrap(histogram_of(cohort(25, voxels=200, seed=1000 + seed)), "auroc", resamples=200)
+        histogram = histogram_of(cohort(25, voxels=200, seed=1000 + seed))
+        low, high = bootstrap_all(histogram, ["auroc"], resamples=200)["auroc"]
         hits += low <= truth <= high
     assert 48 <= hits <= 60  # 95 % of 60 is 57; the percentile interval of 25 subjects covers a little less
 
@@ -93,20 +94,20 @@ def test_undefined_where_nothing_can_be_drawn_or_found():
 
 def test_resamples_without_anomaly_are_left_out():
     subjects = [(scores, labels & (number == 0)) for number, (scores, labels) in enumerate(cohort(3))]
-    low, high = bootstrap(histogram_of(subjects), "ap")
+    low, high = bootstrap_all(histogram_of(subjects), ["ap"])["ap"]
     assert 0 < low <= high < 1
 
 
 def test_seed_decides():
     histogram = histogram_of(cohort(6))
-    assert bootstrap(histogram, "ap", seed=1) == bootstrap(histogram, "ap", seed=1)
-    assert bootstrap(histogram, "ap", seed=1) != bootstrap(histogram, "ap", seed=2)
+    assert bootstrap_all(histogram, seed=1) == bootstrap_all(histogram, seed=1)
+    assert bootstrap_all(histogram, seed=1) != bootstrap_all(histogram, seed=2)
 
 
 def test_one_metric_alone_has_the_interval_it_has_among_others():
     histogram = histogram_of(cohort(6))
     together = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples=100)
-    assert {metric: bootstrap(histogram, metric, resamples=100) for metric in together} == together
+    assert {metric: bootstrap_all(histogram, [metric], resamples=100)[metric] for metric in together} == together
 
 
 def test_weights_draw_as_many_subjects_as_there_are():

@@ -12,11 +12,13 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from uadbench.evaluation.bootstrap import resampling_weights
-from uadbench.evaluation.collecting import Collector
+from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.detection_metrics import detection, exact_auroc
 from uadbench.evaluation.findings import Findings
+from uadbench.evaluation.findings_collector import FindingsCollector
 from uadbench.evaluation.metrics import ranked
 from uadbench.evaluation.operating_points import RATES, Calibrator
+from uadbench.evaluation.protocols import Truth
 from uadbench.evaluation.surfaces import surface_agreement
 
 SHAPE = (8, 14, 12)
@@ -53,9 +55,9 @@ def collect(cohort, calibrate=True) -> Findings:
     calibrator = Calibrator()
     for number, (score, brain) in enumerate(healthy):
         calibrator.add(f"healthy-{number}", score, brain)
-    collector = Collector((SPACING,) * 3, calibrator.finish() if calibrate else None)
+    collector = FindingsCollector(calibrator.finish() if calibrate else None)
     for number, (score, label, brain) in enumerate(tested):
-        collector.add(f"sub-{number}", score, label, brain)
+        collector.add(ScoredSubject(Truth(f"sub-{number}", label, brain, (SPACING,) * 3), {"final": score}))
     return collector.finish()
 
 

@@ -13,10 +13,12 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from uadbench.commands.evaluate import command
 from uadbench.errors import HarnessError
-from uadbench.evaluation.collecting import Collector
+from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.detection_metrics import detection
-from uadbench.evaluation.external_maps import evaluate, evaluate_maps
+from uadbench.evaluation.external_maps import evaluate
+from uadbench.evaluation.findings_collector import FindingsCollector
 from uadbench.evaluation.operating_points import Calibrator
+from uadbench.evaluation.protocols import Truth
 from uadbench.evaluation.tidy_results import tidy
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
@@ -50,7 +52,7 @@ def cohort(tmp_path):
 
 def test_agrees_with_scikit_learn_on_every_voxel(cohort):
     folder, (scores, labels, _) = cohort
-    result = evaluate_maps(folder / "maps", folder / "labels")
+    result = evaluate(folder / "maps", folder / "labels").summary()
     assert result["ap"] == pytest.approx(average_precision_score(labels.ravel(), scores.ravel()), abs=1e-4)
     low, high = result["ap_bounds"]
     assert low <= average_precision_score(labels.ravel(), scores.ravel()) <= high
@@ -71,7 +73,7 @@ def test_counts_only_the_brain_where_given(cohort):
     for number, name in enumerate(("a", "b.1", "c")):
         store(folder / "maps" / f"{name}.nii.gz", scores[number])
     store(folder / "brain" / "unused.nii", np.ones(SHAPE, np.uint8))
-    result = evaluate_maps(folder / "maps", folder / "labels", folder / "brain")
+    result = evaluate(folder / "maps", folder / "labels", folder / "brain").summary()
     scores[~brain] = 0  # what is anomalous there is missed
     counted = brain | labels
     assert result["ap"] == pytest.approx(average_precision_score(labels[counted], scores[counted]), abs=1e-4)
@@ -133,7 +135,7 @@ def test_hostile_maps_against_scikit_learn(kind, tmp_path):
         store(tmp_path / "labels" / f"{name}.nii", label.astype(np.uint8))
         pairs.append((label.ravel(), score.ravel()))
     labels, scores = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    result = evaluate_maps(tmp_path / "maps", tmp_path / "labels", resamples=0)
+    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary(0)
     exact = {"ap": average_precision_score(labels, scores.astype(float)), "dice": best_dice(labels, scores)}
     for metric, value in exact.items():
         assert result[metric] == pytest.approx(value, abs=1e-4)
@@ -153,7 +155,7 @@ def test_bounds_widen_where_bins_decide(tmp_path, capsys):
         store(tmp_path / "labels" / f"{name}.nii", label.astype(np.uint8))
         pairs.append((label.ravel(), score.ravel()))
     labels, scores = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    result = evaluate_maps(tmp_path / "maps", tmp_path / "labels", resamples=100)
+    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary(100)
     exact = {"ap": average_precision_score(labels, scores.astype(float)), "dice": best_dice(labels, scores)}
     for metric, value in exact.items():
         low, high = result[f"{metric}_bounds"]
@@ -175,10 +177,10 @@ def test_healthy_maps_set_thresholds_and_subjects_get_rows(cohort):
         store(folder / "healthy-brain" / f"{name}.nii.gz", inside)
         upright = values[::-1].transpose(2, 1, 0)  # the header runs right to left
         calibrator.add(name, upright, np.ones(upright.shape, bool))
-    collector = Collector((2.0, 2.0, 2.0), calibrator.finish())
+    collector = FindingsCollector(calibrator.finish())
     for name, score, label, inside in zip(("a", "b.1", "c"), scores, labels, brain, strict=True):
-        upright = [part[::-1].transpose(2, 1, 0) for part in (np.where(inside, score, 0), label, inside)]
-        collector.add(name, *upright)
+        score, label, inside = (part[::-1].transpose(2, 1, 0) for part in (score, label, inside))
+        collector.add(ScoredSubject(Truth(name, label, inside, (2.0, 2.0, 2.0)), {"final": score}))
     expected = {row["metric"]: row["value"] for row in detection(collector.finish(), resamples=0)}
     arguments = ["--maps", "maps", "--labels", "labels", "--brain", "brain", "--healthy", "healthy"]
     arguments += ["--healthy-brain", "healthy-brain", "--subjects", "subjects.csv", "--resamples", "20"]
@@ -230,7 +232,7 @@ def test_voxels_of_several_sizes_have_no_lesions(cohort, capsys):
     other = AFFINE @ np.diag([1.5, 1, 1, 1])
     store(folder / "maps" / "c.nii.gz", scores[2], other)
     store(folder / "labels" / "c.nii", labels[2].astype(np.uint8), other)
-    result = evaluate_maps(folder / "maps", folder / "labels", resamples=0)
+    result = evaluate(folder / "maps", folder / "labels").summary(0)
     assert "detection" not in result
     assert "voxel sizes differ" in capsys.readouterr().err
 
@@ -239,7 +241,7 @@ def test_swapped_labels_are_warned_of(cohort, capsys):
     folder, (_, labels, _) = cohort
     for number, name in enumerate(("a", "b.1", "c")):
         store(folder / "labels" / f"{name}.nii", (~labels[number]).astype(np.uint8))
-    evaluate_maps(folder / "maps", folder / "labels", resamples=0)
+    evaluate(folder / "maps", folder / "labels")
     assert "are 0 and 1 swapped?" in capsys.readouterr().err
 
 
@@ -248,7 +250,7 @@ def test_one_subject_has_no_interval(cohort):
     for name in ("b.1", "c"):
         (folder / "maps" / f"{name}.nii.gz").unlink()
         (folder / "labels" / f"{name}.nii").unlink()
-    result = evaluate_maps(folder / "maps", folder / "labels")
+    result = evaluate(folder / "maps", folder / "labels").summary()
     assert result["ap_interval"] is None
     assert 0 < result["ap"] < 1
 
@@ -329,16 +331,16 @@ def test_mistakes_name_the_file_in_one_line(cohort, mistake):
     store(folder / "brain" / "c.nii.gz", np.ones(SHAPE, np.uint8))
     make(folder, scores[2].copy())
     with pytest.raises(HarnessError, match=message) as error:
-        evaluate_maps(folder / "maps", folder / "labels", folder / "brain")
+        evaluate(folder / "maps", folder / "labels", folder / "brain")
     assert "\n" not in str(error.value)
 
 
 def test_a_single_fourth_axis_and_double_precision_change_nothing(cohort):
     folder, (scores, _, _) = cohort
-    expected = evaluate_maps(folder / "maps", folder / "labels")
+    expected = evaluate(folder / "maps", folder / "labels").summary()
     store(folder / "maps" / "a.nii.gz", scores[0][..., None])
     store(folder / "maps" / "c.nii.gz", scores[2].astype(np.float64) * (1 + 1e-12))
-    assert evaluate_maps(folder / "maps", folder / "labels") == expected
+    assert evaluate(folder / "maps", folder / "labels").summary() == expected
 
 
 def test_nothing_to_find_is_an_error(cohort):
@@ -346,11 +348,11 @@ def test_nothing_to_find_is_an_error(cohort):
     for name in ("a", "b.1", "c"):
         store(folder / "labels" / f"{name}.nii", np.zeros(SHAPE, np.uint8))
     with pytest.raises(HarnessError, match="labels: no label has an anomalous voxel"):
-        evaluate_maps(folder / "maps", folder / "labels")
+        evaluate(folder / "maps", folder / "labels")
 
 
 def test_folders_must_exist_and_hold_volumes(tmp_path):
     with pytest.raises(HarnessError, match="maps: no such folder"):
-        evaluate_maps(tmp_path / "maps", tmp_path)
+        evaluate(tmp_path / "maps", tmp_path)
     with pytest.raises(HarnessError, match=r"holds no \.nii or \.nii\.gz file"):
-        evaluate_maps(tmp_path, tmp_path)
+        evaluate(tmp_path, tmp_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -18,11 +17,13 @@ from uadbench.commands.summarize import command
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
 from uadbench.evaluation import comparisons, test_set
+from uadbench.evaluation.archives import FINDINGS
 from uadbench.evaluation.columns import SIMULATED
 from uadbench.evaluation.findings import ARRAYS, NAME, Findings, beside, load, save
-from uadbench.evaluation.inference import score_test_set
+from uadbench.evaluation.inference import Kept, Trained, score_test_set
 from uadbench.evaluation.labels import EVERY
 from uadbench.evaluation.operating_points import RATES
+from uadbench.evaluation.reading import PackedTask
 from uadbench.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from uadbench.files import read_json, sha256, write_json
 from uadbench.method_settings import resolve
@@ -56,7 +57,8 @@ def method(name: str = "intensity") -> Method:
 def fill(out: Path, cohort: Path, healthy: Path | None = None, protocols=("full",), **changes) -> Path:
     facts = {**FACTS, **changes}
     store = None if healthy is None else Store.open(healthy)
-    score_test_set(method(facts["method"]), Store.open(cohort), "t2", facts, list(protocols), 2, out, CPU, store)
+    task = PackedTask(Store.open(cohort), "t2", healthy=store)
+    score_test_set(Trained(method(facts["method"]), facts, CPU), task, Kept(protocols, 2), out)
     return out / f"{protocols[0]}.npz"
 
 
@@ -79,8 +81,9 @@ class Flat(SliceMethod):
 
 
 def test_maps_that_rank_no_voxel_are_an_error(tiny_cohort, tmp_path):
+    trained = Trained(Flat(), {**FACTS, "method": "flat"}, CPU)
     with pytest.raises(HarnessError, match="flat on ATLAS: in each subject all voxels have the same score") as caught:
-        score_test_set(Flat(), Store.open(tiny_cohort), "t2", {**FACTS, "method": "flat"}, ["full"], 2, tmp_path, CPU)
+        score_test_set(trained, PackedTask(Store.open(tiny_cohort), "t2"), Kept(["full"], 2), tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -134,18 +137,13 @@ def test_the_same_pass_gives_the_same_bytes(histograms, tiny_cohort, tmp_path):
 
 
 def test_unreadable_files_are_named(histograms, tmp_path):
-    with pytest.raises(HarnessError, match=r"findings\.npz: no such file"):
-        load(tmp_path / NAME)
-    (tmp_path / NAME).write_bytes(b"PK\x03\x04 broken")
-    with pytest.raises(HarnessError, match="not a file of findings; run the test again"):
-        load(tmp_path / NAME)
-    with pytest.raises(HarnessError, match="not a file of findings"):
+    with pytest.raises(HarnessError, match="score histograms, not findings"):
         load(histograms)
-    with np.load(beside(histograms)) as file:
-        arrays = dict(file)
-    header = json.loads(bytes(arrays["header"])) | {"format": 99}
-    np.savez(tmp_path / NAME, **(arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)}))
-    with pytest.raises(HarnessError, match="findings of format 99"):
+    arrays = {name: getattr(load(beside(histograms))[0], name) for name in ARRAYS}
+    FINDINGS.save(tmp_path / NAME, arrays | {"lesion_hits": np.zeros((3, 6))}, subjects=[], spacing=1, meta={})
+    assert load(tmp_path / NAME)[0].spacing == 1  # of earlier versions, with an array that nothing reads
+    replace(FINDINGS, format=2).save(tmp_path / NAME, {})
+    with pytest.raises(HarnessError, match=r"findings of format 2, not 3; .*--forcerun test"):
         load(tmp_path / NAME)
 
 
@@ -157,7 +155,7 @@ def test_a_cohort_without_held_out_subjects_sets_no_thresholds(tiny_cohort, tmp_
     path = fill(tmp_path / "out", tiny_cohort, folder)
     assert "no validation subject with t2; no thresholds are set" in capsys.readouterr().err
     found, _ = load(beside(path))
-    assert (found.rates.size, found.flagged.shape, found.lesion_hits.shape[1]) == (0, (3, 0), 0)
+    assert (found.rates.size, found.flagged.shape, found.lesion_found.shape[1]) == (0, (3, 0), 0)
     assert not tidy([path], resamples=0)["metric"].str.contains("@").any()
 
 

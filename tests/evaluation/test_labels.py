@@ -14,12 +14,14 @@ from sklearn.metrics import average_precision_score
 from uadbench.commands.evaluate import command
 from uadbench.data.store import Store
 from uadbench.errors import HarnessError
+from uadbench.evaluation.example_slices import example_rows
 from uadbench.evaluation.findings import beside, load
 from uadbench.evaluation.histogram import load as load_histograms
-from uadbench.evaluation.inference import example_rows, score_test_set
+from uadbench.evaluation.inference import Kept, Trained, score_test_set
 from uadbench.evaluation.labels import EVERY, LabelValues
 from uadbench.evaluation.lesions import detect
 from uadbench.evaluation.metrics import average_precision
+from uadbench.evaluation.reading import PackedTask
 from uadbench.files import sha256
 from uadbench.methods.base import Context
 from uadbench.training import run
@@ -86,7 +88,8 @@ def test_a_test_pass_counts_what_the_values_say(cohort, tmp_path, values):
     facts = {"method": "intensity", "task": "Tiny", "seed": 1}
     method = run.build("intensity", {}, Context("t2", 4.0))
     out = tmp_path / "out"
-    score_test_set(method, store, "t2", facts, ["full"], 1, out, torch.device("cpu"), Store.open(cohort), values)
+    task = PackedTask(store, "t2", values, healthy=Store.open(cohort))
+    score_test_set(Trained(method, facts, torch.device("cpu")), task, Kept(["full"], 1), out)
     rows = store.rows("t2", "test")
     images, labels = np.asarray(store.images("t2"), np.float32)[rows], store.labels()[rows]
     lesion = np.isin(labels, values.lesion) if values.lesion else (labels > 0) & ~np.isin(labels, values.ignored)

@@ -14,11 +14,12 @@ from sklearn.metrics import average_precision_score
 
 from uadbench.data.store import Store
 from uadbench.evaluation.bootstrap import bootstrap_all
-from uadbench.evaluation.external_maps import evaluate_maps
+from uadbench.evaluation.external_maps import evaluate
 from uadbench.evaluation.histogram import ScoreHistogram, load
-from uadbench.evaluation.inference import score_test_set
+from uadbench.evaluation.inference import Kept, Trained, score_test_set
 from uadbench.evaluation.metrics import best_dice
 from uadbench.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
+from uadbench.evaluation.reading import PackedTask
 from uadbench.evaluation.tidy_results import numbers
 from uadbench.evaluation.upd_resize import FIELD, SIDE
 from uadbench.files import sha256, write_json
@@ -293,7 +294,8 @@ def scored(packed, out, seed: int, random: bool = False) -> dict[str, dict[str, 
     meta = {"method": "numbered", "task": "tiny", "seed": seed}
     device = torch.device("cpu")
     names = ["full", "upd", "official"]
-    score_test_set(Numbered(random), packed[0], "t1", meta, names, 1, out, device)  # type: ignore[arg-type]
+    trained = Trained(Numbered(random), meta, device)  # type: ignore[arg-type]
+    score_test_set(trained, PackedTask(packed[0], "t1"), Kept(names, 1), out)
     return {name: load(out / f"{name}.npz")[0] for name in names}
 
 
@@ -341,12 +343,12 @@ def test_evaluate_takes_voxel_sizes_from_the_header(subjects, tmp_path):
             stored = array.transpose(2, 1, 0)[::-1].astype(np.float32 if folder == "maps" else np.uint8)
             nibabel.Nifti1Image(stored, affine).to_filename(tmp_path / folder / f"sub-{number}.nii.gz")
     folders = [tmp_path / name for name in ("maps", "labels", "brain")]
-    result = evaluate_maps(*folders, protocol="upd", resamples=0)
+    result = evaluate(*folders, protocol="upd").summary(0)
     scores, labels = upd_by_hand(subjects)
     assert (result["voxels"], result["positives"]) == (scores.size, labels.sum())
     assert result["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
     assert result["protocol"] == "upd"
-    official = evaluate_maps(*folders, protocol="official", resamples=0)
+    official = evaluate(*folders, protocol="official").summary(0)
     packed = values(histogram_of("official", volumes_of(subjects)), "official")
     assert official["ap"] == pytest.approx(packed["ap"], abs=1e-9)  # the same voxels, whatever way they come
 

@@ -11,7 +11,7 @@ import torch
 from uadbench import registry
 from uadbench.data.store import Store
 from uadbench.evaluation import inference
-from uadbench.evaluation.reading import subjects
+from uadbench.evaluation.reading import PackedTask, subjects
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.training import run
@@ -65,7 +65,8 @@ def test_scores_counted_as_tensors_give_the_same_results(tiny_cohort, tmp_path, 
         monkeypatch.setattr(inference, "countable", kept)
         names = ["full", "official"]
         test, healthy = Store.open(tiny_cohort), Store.open(tiny_cohort)
-        inference.score_test_set(method, test, "t1", meta, names, 1, tmp_path / folder, CPU, healthy)
+        trained, task = inference.Trained(method, meta, CPU), PackedTask(test, "t1", healthy=healthy)
+        inference.score_test_set(trained, task, inference.Kept(names, 1), tmp_path / folder)
     for path in (tmp_path / "arrays").iterdir():
         with np.load(path) as ours, np.load(tmp_path / "tensors" / path.name) as theirs:
             assert ours.files == theirs.files

@@ -381,7 +381,7 @@ def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
         Results.read(tmp_path / "none.csv")
     empty = tmp_path / "empty.csv"
     empty.touch()
-    with pytest.raises(HarnessError, match="no column 'experiment'"):
+    with pytest.raises(HarnessError, match=r"empty\.csv: is no CSV .*; write it"):
         Results.read(empty)
     double = make_results(tmp_path / "double.csv", edit=lambda frame: pd.concat([frame, frame.head(1)]))
     with pytest.raises(HarnessError, match="occurs twice"):

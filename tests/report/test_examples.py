@@ -6,7 +6,6 @@ import base64
 import gzip
 import json
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel
@@ -17,23 +16,29 @@ from tests.report.test_report import study  # noqa: F401
 from tests.viewer.browser import needed, visit
 from uadbench.errors import HarnessError
 from uadbench.evaluation import example_volumes
+from uadbench.evaluation.collecting import ScoredSubject
+from uadbench.evaluation.operating_points import Calibration
+from uadbench.evaluation.protocols import Truth
 from uadbench.report import examples, page
 
+AFFINE = np.diag([4.0, 4, 4, 1])
 SIDES = (14, 18, 16)  # D, H, W
 RATES = np.array([0.05, 0.01])
 THRESHOLDS = {"disyre": [0.2, 0.5], "dae": [20.0, 50.0]}
 
 
-def example(method: str, subject: str = "atlas-3") -> example_volumes.Example:
-    """A brain with a cube of score 0.8 times the method's unit; 0.1 elsewhere."""
+def keep(folder: Path, method: str, subject: str = "atlas-3") -> None:
+    """Write the volumes of a brain with a cube of score 0.8 times the method's unit; 0.1 elsewhere."""
     brain = np.zeros(SIDES, bool)
     brain[2:-2, 2:-2, 2:-2] = True
     cube = np.zeros(SIDES, bool)
     cube[5:9, 6:10, 4:8] = True
     unit = THRESHOLDS[method][1] * 2
-    arrays = (np.where(cube, 1.0, 0.4) * brain, np.where(cube, 0.8, 0.1) * brain * unit, cube)
-    affine = np.diag([4.0, 4, 4, 1])
-    return example_volumes.make(subject, True, arrays, affine, (RATES, np.array(THRESHOLDS[method])))
+    image, score = np.where(cube, 1.0, 0.4) * brain, np.where(cube, 0.8, 0.1) * brain * unit
+    calibration = Calibration(RATES, np.array(THRESHOLDS[method]), (), np.zeros(0))
+    collector = example_volumes.VolumeCollector(subject, AFFINE, True, calibration)
+    collector.add(ScoredSubject(Truth(subject, cube, brain, (4, 4, 4)), {"final": score}, image))
+    collector.save(path(folder, method).parent, {})
 
 
 def path(folder: Path, method: str, task: str = "ATLAS") -> Path:
@@ -44,7 +49,7 @@ def path(folder: Path, method: str, task: str = "ATLAS") -> Path:
 def kept(study):  # noqa: F811
     """The study, with volumes of two methods on one task; the third has results without volumes."""
     for method in THRESHOLDS:
-        example_volumes.save(path(study.path, method), example(method))
+        keep(study.path, method)
     path(study.path, "random").parent.mkdir(parents=True)
     return study
 
@@ -73,7 +78,7 @@ def test_the_section_holds_the_maps_of_all_methods(kept):
     content = re.search(rf'id="{task["methods"][1]["id"]}">(.*?)</script>', text)[1]
     image = nibabel.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(content)))
     assert image.get_fdata().max() == pytest.approx(80)
-    np.testing.assert_allclose(image.affine, example("dae").affine)
+    np.testing.assert_allclose(image.affine, AFFINE)
     assert "Without volumes, scored before they were kept: Random on ATLAS." in text
     assert "The subjects are simulated" in text
     assert "ATLAS: atlas-3, T1-weighted" in text
@@ -81,7 +86,7 @@ def test_the_section_holds_the_maps_of_all_methods(kept):
 
 
 def test_maps_of_another_scan_are_not_shown_beside(kept):
-    example_volumes.save(path(kept.path, "dae"), replace(example("dae"), subject="atlas-4"))
+    keep(kept.path, "dae", "atlas-4")
     section = examples.section(kept)
     assert list(section.tasks[0].examples) == ["disyre"]
     assert "DAE on ATLAS" in section.missing
@@ -99,7 +104,7 @@ def test_large_volumes_are_thinned_until_they_fit(kept, monkeypatch):
 
 def test_a_damaged_file_is_named(kept):
     path(kept.path, "dae").write_bytes(b"")
-    with pytest.raises(HarnessError, match=r"volumes\.npz: no example volumes"):
+    with pytest.raises(HarnessError, match=r"volumes\.npz: not a whole file of example volumes"):
         written(kept)
 
 

@@ -243,7 +243,7 @@ def test_names_of_weights_that_lead_elsewhere(hub, shared, name):
 def test_weights_that_differ_from_their_checksum(hub, shared, run):
     name = next(name for name in read_json(run / "run.json")["weights"])
     hub.put("lab/vae", f"weights/{name}", b"other weights")
-    assert f"weights/{name} is damaged, its checksum is not that of run.json" in locating(shared)
+    assert f"weights/{name} is damaged, its checksum" in locating(shared)
 
 
 def test_weights_that_are_missing(hub, shared):

@@ -206,7 +206,7 @@ def test_files_of_a_run_and_of_the_run_that_it_builds_on_are_kept_apart(study, t
 def test_damaged_and_unfinished_runs_are_not_shared(run, tmp_path):
     weights = next((run / "weights").glob("*.safetensors"))
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.raises(HarnessError, match="missing or damaged, its checksum is not that of"):
+    with pytest.raises(HarnessError, match=r"safetensors: damaged, .*; train it again"):
         pack(run, tmp_path / "out")
     changed(run, revision=99)
     with pytest.raises(HarnessError, match="trained with revision 99 of vae"):

@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from uadbench import folder_lock
 from uadbench.commands.check import command
 from uadbench.errors import HarnessError
-from uadbench.files import sha256, write_arrays, write_json
+from uadbench.evaluation.archives import HISTOGRAMS
+from uadbench.files import sha256, write_json
 from uadbench.status import integrity
 
 
@@ -46,7 +47,7 @@ def study(tmp_path) -> Path:
     write_json(packed / "index.json", {"arrays": {"t1": sha256(packed / "t1.npy")}})
     write_json(run / "run.json", {"weights": {"unet.safetensors": sha256(run / "weights/unet.safetensors")}})
     write_json(root / "training/random/t1/seed-1/run.json", {"weights": {}})
-    write_arrays(root / "evaluation/dae/ATLAS/seed-1/full.npz", {"counts": np.arange(1000)})
+    HISTOGRAMS.save(root / "evaluation/dae/ATLAS/seed-1/full.npz", {"counts": np.arange(1000)})
     return root
 
 

@@ -11,6 +11,7 @@ import torch
 
 from uadbench import csv_files, registry
 from uadbench.errors import HarnessError
+from uadbench.method_settings import resolve
 from uadbench.training import history_file, loop
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig
@@ -27,7 +28,7 @@ class Killed(Exception):
 def train(cohort: Path, out: Path, steps: int = 8, **config) -> Path:
     small = registry.describe(METHOD).small | {"steps": steps, "critic_updates": 1, "batch": 2}
     settings = LoopConfig(**({"history": 2, "validation": 1, "write": 0} | config))
-    train_run(METHOD, small, "t1", 1, cohort, out, CPU, config=settings)
+    train_run(resolve(METHOD, "t1", {METHOD: small}), 1, cohort, out, CPU, config=settings)
     return out
 
 

@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
+from uadbench.thinning import stride, thinned
 from uadbench.viewer import scripts, volumes
 from uadbench.viewer.page import Layer, Page, write
 
@@ -52,13 +53,13 @@ def test_the_same_volume_gives_the_same_bytes():
 
 
 def test_thinned_voxels_keep_their_positions():
-    affine = volumes.thinned(AFFINE, np.array([1, 2, 3]), 2)
+    affine = thinned(AFFINE, np.array([1, 2, 3]), 2)
     for voxel in ([0, 0, 0], [2, 1, 4]):
         fine = np.array([1, 2, 3]) + 2 * np.array(voxel)
         np.testing.assert_allclose(affine @ [*voxel, 1], AFFINE @ [*fine, 1])
-    assert volumes.stride((100, 100, 100), 1_000_000) == 1
-    assert volumes.stride((101, 100, 100), 1_000_000) == 2
-    assert volumes.stride((1000, 100, 100), 1_000_000) == 3
+    assert stride((100, 100, 100), 1_000_000) == 1
+    assert stride((101, 100, 100), 1_000_000) == 2
+    assert stride((1000, 100, 100), 1_000_000) == 3
 
 
 def layer(kind, shape=(4, 5, 6), **changes) -> Layer:

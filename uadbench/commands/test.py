@@ -63,8 +63,9 @@ def command(
     from uadbench import registry
     from uadbench.data.store import Store
     from uadbench.evaluation import test_set
-    from uadbench.evaluation.inference import ready, score_test_set
+    from uadbench.evaluation.inference import Kept, Trained, ready, score_test_set
     from uadbench.evaluation.labels import LabelValues
+    from uadbench.evaluation.reading import PackedTask
     from uadbench.method_settings import parse
     from uadbench.sharing.download import locate
     from uadbench.training import run
@@ -90,16 +91,9 @@ def command(
     cohort = None if healthy is None else Store.open(healthy)
     with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
         score_test_set(
-            ready(trained, chosen),
-            store,
-            modality,
-            meta,
-            list(protocols),
-            examples,
+            Trained(ready(trained, chosen), meta, chosen),
+            PackedTask(store, modality, values, cohort),
+            Kept(protocols, examples, volumes),
             out,
-            chosen,
-            cohort,
-            values,
-            volumes,
         )
     click.echo(out)

@@ -11,7 +11,7 @@ import numpy as np
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.report import Outcome
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, read_json, reserve, sha256, write_json
+from uadbench.files import atomic, read_json, reserve, sha256, verify, write_json
 from uadbench.modalities import NAMES
 
 AGAIN = "preprocess the subject again, which redoes what is damaged alone: snakemake --forcerun preprocess"
@@ -137,12 +137,9 @@ def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray
     import nibabel
 
     path = folder / f"{name}.nii.gz"
+    verify(folder, {path.name: record["volumes"].get(name)}, AGAIN)
     try:
-        if record["volumes"][name] != sha256(path):
-            raise HarnessError(f"{path}: damaged, its checksum is not that of what was registered; {AGAIN}")
         image: Any = nibabel.load(path)
         return np.asarray(image.dataobj), np.asarray(image.affine)
-    except HarnessError:
-        raise
     except Exception as error:  # nibabel, gzip and zlib raise exceptions of their own
         raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error

@@ -20,16 +20,6 @@ CROWDED_NOTE = (
 BATCH = 64  # resamples at once, so that temporary arrays stay in the cache
 
 
-def bootstrap(
-    histogram: ScoreHistogram, metric: str, resamples: int = 1000, seed: int = 0
-) -> tuple[float, float] | None:
-    """95 % percentile interval of a metric of `metrics.METRICS` ("ap", "dice", "auroc") over subjects.
-
-    See `bootstrap_all`.
-    """
-    return bootstrap_all(histogram, [metric], resamples, seed)[metric]
-
-
 def bootstrap_all(
     histogram: ScoreHistogram,
     metrics: Iterable[str] = tuple(METRICS),

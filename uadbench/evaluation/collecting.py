@@ -1,93 +1,95 @@
-"""Collector of findings during the scoring of a test set, one volume at a time."""
+"""Pass over a test set: each subject with its score maps is given to collectors, one subject in memory at a time.
+
+Scored subjects come from a trained method (`inference`) or from maps of other programs (`external_maps`).
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from uadbench.evaluation.findings import SURFACE_RATE, Findings
-from uadbench.evaluation.lesions import bounding_box, detect
-from uadbench.evaluation.metrics import ranked
-from uadbench.evaluation.operating_points import Calibration, slice_peaks, summary
-from uadbench.evaluation.regions import Regions
-from uadbench.evaluation.surfaces import Sides, diagonal, surface_agreement
+from uadbench.evaluation.histogram import ScoreHistogram, save
+from uadbench.evaluation.protocols import Truth
+from uadbench.evaluation.protocols import protocol as named
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    Values = np.ndarray | Tensor
 
 
-class Collector:
-    """Collects a few numbers of each subject, slice and lesion; the thresholds are those of `calibration`."""
+@dataclass(frozen=True, eq=False)
+class ScoredSubject:
+    """A subject with its score maps.
 
-    def __init__(self, sides: Sides, calibration: Calibration | None = None) -> None:
-        """sides: of a voxel along D, H and W in mm. Lesions are measured in cubes of the same volume."""
-        self.sides = sides
-        self.spacing = round(float(np.prod(sides)) ** (1 / 3), 6)
-        self.regions = Regions()
-        self.calibration = calibration
-        self.thresholds = np.zeros(0, np.float32) if calibration is None else calibration.thresholds
-        self.subjects: list[str] = []
-        self.facts: defaultdict[str, list[Any]] = defaultdict(list)
+    truth: its name, label classes, evaluated part of the brain and voxel sides.
+    maps: score maps (D, H, W) float32 by name, "final" among them, finite and ≥ 0 in the brain; arrays, or tensors on
+    the device of `truth`, where they are counted.
+    image: scan (D, H, W) float32 in [0, 1]; restore: makes its restoration (D, H, W); None without one.
+    """
 
-    def add(self, subject: str, score: np.ndarray, label: np.ndarray, brain: np.ndarray) -> None:
-        """Add a subject: score map (D, H, W) float32, 0 outside the brain; label and brain (D, H, W) bool.
+    truth: Truth
+    maps: Mapping[str, Values]
+    image: Values | None = None
+    restore: Callable[[], Values | None] = lambda: None
 
-        Anomalous voxels outside of the brain are included as missed, since no method scores them.
-        """
-        box = bounding_box(brain | label)
-        score, brain, truth = score[box], brain[box], label[box]
-        counted = np.logical_or(brain, truth)
-        inside, anomalous = score[counted], truth[counted]
-        ap, dice = ranked(inside, anomalous)
-        peaks = slice_peaks(score, counted)
-        found = detect(score, truth, self.thresholds, self.spacing)
-        self.regions.add(inside[~anomalous], inside[anomalous], found.shares)
-        number = len(self.subjects)
-        self.subjects.append(subject)
-        self._note(voxels=inside.size, anomalous=np.count_nonzero(anomalous), ap=ap, dice=dice, alarms=found.alarms)
-        self._note(
-            outside=np.count_nonzero(truth & ~brain), peaks=peaks.max(initial=0), summaries=summary(score[brain])
-        )
-        self._note(flagged=_reaching(inside, self.thresholds), true=_reaching(inside[anomalous], self.thresholds))
-        hd95, surface_dice = self._surfaces(score, truth, counted)
-        self._note(hd95=hd95, surface_dice=surface_dice)
-        self._note(slice_subjects=np.full(len(peaks), number), slice_peaks=peaks)
-        self._note(slice_anomalous=np.asarray(truth.any(axis=(1, 2)))[counted.any(axis=(1, 2))])
-        self._note(lesion_subjects=np.full(len(found.sizes), number), lesion_voxels=found.sizes)
-        self._note(lesion_hits=found.hits, lesion_found=found.found)
+    @property
+    def name(self) -> str:
+        return self.truth.subject
 
-    def finish(self) -> Findings:
-        """The findings of all subjects so far, at least one."""
-        whole = ("voxels", "anomalous", "outside", "flagged", "true", "alarms")
-        scores = ("peaks", "summaries")
-        arrays = {name: np.array(self.facts[name], np.int64) for name in whole}
-        arrays |= {name: np.array(self.facts[name], np.float32) for name in scores}
-        arrays |= {name: np.array(self.facts[name], np.float64) for name in ("ap", "dice", "hd95", "surface_dice")}
-        arrays |= {name: np.concatenate(many) for name, many in self.facts.items() if name not in arrays}
-        arrays["region_normal"], arrays["region_lesions"] = self.regions.occupied()
-        calibration = self.calibration
-        return Findings(
-            subjects=tuple(self.subjects),
-            spacing=self.spacing,
-            rates=np.zeros(0) if calibration is None else calibration.rates,
-            thresholds=self.thresholds,
-            healthy_summaries=np.zeros(0, np.float32) if calibration is None else calibration.summaries,
-            **arrays,
-        )
+    @property
+    def lesion(self) -> np.ndarray:
+        """Anomalous voxels (D, H, W) bool."""
+        return self.truth.label > 0
 
-    def _surfaces(self, score: np.ndarray, truth: np.ndarray, counted: np.ndarray) -> tuple[float, float]:
-        """HD95 and surface Dice at the threshold of SURFACE_RATE; NaN without it, and without an anomalous voxel."""
-        rates = np.zeros(0) if self.calibration is None else self.calibration.rates
-        chosen = np.flatnonzero(np.isclose(rates, SURFACE_RATE))
-        if not chosen.size or not truth.any():
-            return np.nan, np.nan
-        called = score >= self.thresholds[chosen[0]]
-        return surface_agreement(called, truth, self.sides, diagonal(counted, self.sides))
-
-    def _note(self, **facts: Any) -> None:
-        for name, fact in facts.items():
-            self.facts[name].append(fact)
+    @cached_property
+    def final(self) -> np.ndarray:
+        """The map "final" as an array."""
+        return array(self.maps["final"])
 
 
-def _reaching(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
-    """Numbers of scores (n,) at or above each of the thresholds (k,), int64."""
-    return np.array([np.count_nonzero(scores >= threshold) for threshold in thresholds], np.int64)
+def array(values: Values) -> np.ndarray:
+    """Values as an array, copied from the device of a tensor."""
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
+
+
+class Collector(Protocol):
+    """Collects what is kept of scored subjects, in memory that does not grow with the size of their maps."""
+
+    def add(self, subject: ScoredSubject) -> None:
+        """Add a subject, each once."""
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        """Write a file, or several, to a folder; about: metadata of run and task, `columns.META`."""
+
+
+def collect(subjects: Iterable[ScoredSubject], collectors: Sequence[Collector]) -> None:
+    """Give every subject to every collector."""
+    for subject in subjects:
+        for collector in collectors:
+            collector.add(subject)
+
+
+class HistogramCollector:
+    """Histograms of every score map by protocol, which `save` writes to PROTOCOL.npz."""
+
+    def __init__(self, protocols: Iterable[str]) -> None:
+        """Raises HarnessError for an unknown protocol."""
+        self.protocols = [named(protocol) for protocol in protocols]
+        self.histograms: dict[str, dict[str, ScoreHistogram]] = {protocol.name: {} for protocol in self.protocols}
+
+    def add(self, subject: ScoredSubject) -> None:
+        for protocol in self.protocols:
+            region = protocol.region(subject.truth)
+            for key, scores in subject.maps.items():
+                histogram = self.histograms[protocol.name].setdefault(key, ScoreHistogram(key))
+                histogram.add(subject.name, region.scores(scores), region.labels)
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        for protocol, histograms in self.histograms.items():
+            save(folder / f"{protocol}.npz", histograms, {**about, "protocol": protocol})

@@ -1,28 +1,31 @@
-"""Volumes of an example subject for the report's viewer: scan, delineated lesion and final map, one byte per voxel."""
+"""Volumes of one example subject for the report: scan, delineated lesion and final map."""
 
 from __future__ import annotations
 
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from uadbench.errors import HarnessError
-from uadbench.files import write_arrays
-from uadbench.viewer.volumes import Quantised, normalised, scores, stride, thinned
+from uadbench.evaluation.archives import VOLUMES
+from uadbench.evaluation.collecting import ScoredSubject, array
+from uadbench.evaluation.operating_points import Calibration
+from uadbench.thinning import stride, thinned
 
 NAME = "volumes.npz"
 LIMIT = 2_000_000  # voxels of a volume; finer ones are thinned out
 MARGIN = 2  # voxels around the brain
-NO_RATES = np.zeros(0, np.float64)
+NOTHING = np.zeros(0, np.float64)
+LEVELS = 255  # of the bytes that earlier versions wrote
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Example:
     """Scan in [0, 1], final map, and lesion (bool) of one subject, each (X, Y, Z) from left, posterior and inferior.
 
+    image and score are float16, the latter as fractions of the highest score, since scores of any size are valid.
     affine (4, 4) from voxel to template mm, RAS; stride: every n-th voxel of the packed volume along each axis.
     thresholds (K,) are reached by the fractions `rates` (K,) of the voxels of held-out healthy subjects; K may be 0.
     """
@@ -31,70 +34,53 @@ class Example:
     simulated: bool
     affine: np.ndarray
     stride: int
-    image: Quantised
-    score: Quantised
+    image: np.ndarray
+    score: np.ndarray
+    highest: float
     label: np.ndarray
     rates: np.ndarray
     thresholds: np.ndarray
 
 
-def make(
-    subject: str,
-    simulated: bool,
-    arrays: tuple[np.ndarray, np.ndarray, np.ndarray],
-    affine: np.ndarray,
-    healthy: tuple[np.ndarray, np.ndarray] | None,
-) -> Example:
-    """The example of a subject, cropped to brain and lesion and thinned out to at most LIMIT voxels.
+class VolumeCollector:
+    """Volumes of the subject `name`, which `save` writes to volumes.npz.
 
-    arrays: packed scan, final map and lesion (D, H, W); affine from voxel (W, H, D) to mm; healthy: rates, thresholds.
+    They are cropped to brain and lesion and thinned out to at most LIMIT voxels.
     """
-    image, score, label = (array.transpose(2, 1, 0) for array in arrays)
-    places = np.argwhere((image > 0) | (label > 0))
-    if not len(places):  # an empty volume is shown whole
-        places = np.array([[0, 0, 0], image.shape])
-    low = np.maximum(places.min(axis=0) - MARGIN, 0)
-    high = np.minimum(places.max(axis=0) + 1 + MARGIN, image.shape)
-    step = stride(tuple(high - low), LIMIT)
-    chosen = tuple(slice(start, stop, step) for start, stop in zip(low, high, strict=True))
-    rates, thresholds = (NO_RATES, NO_RATES) if healthy is None else healthy
-    return Example(
-        subject=subject,
-        simulated=simulated,
-        affine=thinned(affine, low, step),
-        stride=step,
-        image=normalised(image[chosen]),
-        score=scores(score[chosen]),
-        label=label[chosen] > 0,
-        rates=np.asarray(rates, np.float64),
-        thresholds=np.asarray(thresholds, np.float64),
-    )
 
+    def __init__(self, name: str, affine: np.ndarray, simulated: bool, calibration: Calibration | None) -> None:
+        """affine (4, 4) from voxel (x, y, z) = (W, H, D) of the arrays to mm; calibration: of the thresholds."""
+        self.name, self.affine = name, affine
+        rates, thresholds = (NOTHING, NOTHING) if calibration is None else (calibration.rates, calibration.thresholds)
+        self.facts = {"subject": name, "simulated": simulated, "rates": rates, "thresholds": thresholds.astype(float)}
+        self.volumes: dict[str, Any] = {}
 
-def save(path: Path, example: Example) -> None:
-    """Write an example as a compressed .npz."""
-    arrays = {key: getattr(example, key) for key in ("affine", "label", "rates", "thresholds")}
-    facts = {"subject": example.subject, "simulated": example.simulated, "stride": example.stride}
-    for key in ("image", "score"):
-        values: Quantised = getattr(example, key)
-        arrays |= {key: values.bytes, f"{key}_scale": np.array([values.low, values.step])}
-    write_arrays(path, arrays | {key: np.array(value) for key, value in facts.items()})
+    def add(self, subject: ScoredSubject) -> None:
+        if subject.name != self.name or subject.image is None:
+            return
+        image, score, label = (v.transpose(2, 1, 0) for v in (array(subject.image), subject.final, subject.lesion))
+        places = np.argwhere((image > 0) | label)
+        if not len(places):  # an empty volume is shown whole
+            places = np.array([[0, 0, 0], image.shape])
+        low = np.maximum(places.min(axis=0) - MARGIN, 0)
+        high = np.minimum(places.max(axis=0) + 1 + MARGIN, image.shape)
+        step = stride(tuple(high - low), LIMIT)
+        chosen = tuple(slice(start, stop, step) for start, stop in zip(low, high, strict=True))
+        highest = float(score[chosen].max(initial=0)) or 1.0
+        self.volumes = {"affine": thinned(self.affine, low, step), "stride": step, "highest": highest}
+        self.volumes |= {"image": image[chosen].astype(np.float16), "label": label[chosen].copy()}
+        self.volumes["score"] = (score[chosen] / highest).astype(np.float16)
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        VOLUMES.save(folder / NAME, self.facts | self.volumes, meta=dict(about))
 
 
 def load(path: Path) -> Example:
-    """Read an example. Raises HarnessError for a file that `save` did not write."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            data: dict[str, Any] = dict(file)
-        scaled: dict[str, Any] = {
-            key: Quantised(data[key], *map(float, data[f"{key}_scale"])) for key in ("image", "score")
-        }
-        facts: dict[str, Any] = {
-            "subject": str(data["subject"]),
-            "simulated": bool(data["simulated"]),
-            "stride": int(data["stride"]),
-        }
-        arrays: dict[str, Any] = {key: data[key] for key in ("affine", "label", "rates", "thresholds")}
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise HarnessError(f"{path}: no example volumes ({error}); score the test set again") from error
-    return Example(**facts, **arrays, **scaled)
+    """Read an example. Raises HarnessError for a file that `VolumeCollector` did not write."""
+    with VOLUMES.opened(path) as (_, stored):
+        arrays = {key: stored[key] for key in Example.__dataclass_fields__ if key in stored}
+        if "highest" not in stored:  # bytes, of earlier versions
+            arrays |= {key: (arrays[key] / LEVELS).astype(np.float16) for key in ("image", "score")}
+            arrays["highest"] = LEVELS * stored["score_scale"][1]
+        plain: dict[str, Any] = {key: value.item() if value.ndim == 0 else value for key, value in arrays.items()}
+        return Example(**plain)

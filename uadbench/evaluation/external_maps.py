@@ -1,98 +1,23 @@
-"""Evaluation of external score maps: pooled metrics, and findings of subjects, slices and lesions."""
+"""Evaluation of score maps of other programs: folders of NIfTI files of maps, labels and brain masks."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from uadbench.errors import HarnessError
-from uadbench.evaluation import findings
-from uadbench.evaluation.collecting import Collector
-from uadbench.evaluation.detection_metrics import detection
-from uadbench.evaluation.findings import Findings
-from uadbench.evaluation.histogram import ScoreHistogram, save
+from uadbench.evaluation import score_maps
+from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.labels import EVERY, LabelValues
 from uadbench.evaluation.map_files import all_in, nifti_files, read_matching, read_scores
-from uadbench.evaluation.metrics import average_precision_bounds, best_dice_bounds
 from uadbench.evaluation.operating_points import Calibration, Calibrator
 from uadbench.evaluation.protocols import Truth
-from uadbench.evaluation.protocols import protocol as named
+from uadbench.evaluation.score_maps import SCORE, Evaluation
 from uadbench.evaluation.scores import check_scores
-from uadbench.evaluation.test_set import LabelDigest
-from uadbench.evaluation.tidy_results import numbers
 from uadbench.evaluation.upd_resize import voxel_size
-
-ALIKE = 0.01  # largest relative difference of voxel volumes between subjects for lesion metrics
-HALF = 0.5  # fraction of anomalous voxels above which labels are suspected to be inverted
-SCORE = "final"
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Evaluation of a folder of score maps.
-
-    findings: None if voxel sizes differ between subjects. masked: whether brain masks were given.
-    """
-
-    protocol: str
-    histogram: ScoreHistogram
-    findings: Findings | None
-    masked: bool
-    outside: int  # anomalous voxels outside of the brain masks, which count as missed
-    test_set: str  # digest of the labels, see `test_set`
-
-    def summary(self, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
-        """Content printed by the command `evaluate`; see `evaluate_maps`."""
-        histogram = self.histogram
-        rows = {row["metric"]: row for row in numbers(histogram, self.protocol, resamples, seed)}
-        out: dict[str, Any] = {}
-        for metric in ("ap", "dice", "auroc"):
-            row = rows.get(metric)
-            out[metric] = row and row["value"]
-            out[f"{metric}_interval"] = [row["low"], row["high"]] if row and np.isfinite(row["low"]) else None
-        out["ap_bounds"] = list(average_precision_bounds(histogram))
-        out["dice_bounds"] = None
-        if named(self.protocol).thresholds is None:
-            out["dice_bounds"] = list(best_dice_bounds(histogram))
-        out["threshold"] = rows["dice_threshold"]["value"]
-        out["chance_ap"] = histogram.positives / histogram.voxels
-        out |= {"subjects": len(histogram.subjects), "voxels": histogram.voxels, "positives": histogram.positives}
-        out |= {"brain": self.masked, "positives_outside_brain": self.outside}
-        if self.findings is not None:
-            out["detection"] = {
-                row["metric"]: {"value": row["value"], "interval": _interval(row)}
-                for row in detection(self.findings, resamples, seed)
-            }
-        return out | {"protocol": self.protocol, "resamples": resamples, "seed": seed}
-
-    def save(self, folder: Path, about: dict[str, Any]) -> None:
-        """Write PROTOCOL.npz and findings.npz, which `summarize` reads beside those of the harness's runs.
-
-        about: the metadata `columns.META` but the digest of the test set, which identify method, task and run.
-        """
-        about = {**about, "test_set": self.test_set}
-        folder.mkdir(parents=True, exist_ok=True)
-        save(folder / f"{self.protocol}.npz", {SCORE: self.histogram}, {**about, "protocol": self.protocol})
-        if self.findings is not None:
-            findings.save(folder / findings.NAME, self.findings, about)
-
-
-def evaluate_maps(
-    maps: Path, labels: Path, brain: Path | None = None, protocol: str = "full", resamples: int = 1000, seed: int = 0
-) -> dict[str, Any]:
-    """Metrics of the score maps in folder `maps` against the labels (anomalous where > 0) of the same names.
-
-    Returns ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject and
-    where binning dominates), `ap_bounds` and `dice_bounds`, guaranteed bounds of the unbinned values (see
-    `average_precision_bounds`; None for a Dice over fixed thresholds), the threshold of the best Dice, the chance AP,
-    the numbers of subjects, voxels and positives, whether brain masks were given, the number of positives outside
-    them, and the metrics of `detection.detection`. Raises HarnessError like `evaluate`.
-    """
-    return evaluate(maps, labels, brain, protocol).summary(resamples, seed)
 
 
 def evaluate(
@@ -126,34 +51,22 @@ def evaluate(
     calibration = None
     if healthy is not None:
         calibration = _calibrate(healthy, healthy_brain or brain)
-    histogram, how = ScoreHistogram(), named(protocol)
-    collector: Collector | None = None
-    sizes: list[float] = []
-    outside, digest = 0, LabelDigest()
+    read = _subjects(scored, labelled, masks, values)
+    evaluation = score_maps.evaluate(read, protocol, calibration, masks is not None, str(labels))
+    if evaluation.findings is None:
+        print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
+    return evaluation
+
+
+def _subjects(
+    scored: dict[str, Path], labelled: dict[str, Path], masks: dict[str, Path] | None, values: LabelValues
+) -> Iterator[ScoredSubject]:
+    """The subjects by the names of their files, sorted."""
     for stem, path in sorted(scored.items()):
         score, affine = read_scores(path)
-        found_labels = read_matching(labelled[stem], path, score.shape, affine)
-        classes = values.classes(found_labels)
-        inside = values.counted(found_labels, _inside(masks, stem, path, score, affine))
-        digest.add(stem, classes, inside)
-        spacing = voxel_size(affine)
-        histogram.name = str(path)
-        region = how.region(Truth(stem, classes, inside, spacing))
-        histogram.add(stem, region.scores(score), region.labels)
-        sizes.append(float(np.prod(spacing)))
-        collector = collector or Collector(spacing, calibration)
-        collector.add(stem, np.where(inside, score, np.float32(0)), classes > 0, inside)
-        outside += int(np.count_nonzero(classes[~inside]))
-    if not histogram.positives:
-        raise HarnessError(f"{labels}: no label has an anomalous voxel; nothing to find")
-    if histogram.positives > HALF * histogram.voxels:
-        share = histogram.positives / histogram.voxels
-        print(f"warning: {labels}: {share:.0%} of the voxels are anomalous; are 0 and 1 swapped?", file=sys.stderr)
-    found = None if collector is None else collector.finish()
-    if max(sizes) > (1 + ALIKE) * min(sizes):
-        print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
-        found = None
-    return Evaluation(protocol, histogram, found, masks is not None, outside, digest.text)
+        labels = read_matching(labelled[stem], path, score.shape, affine)
+        brain = values.counted(labels, _inside(masks, stem, path, score, affine))
+        yield ScoredSubject(Truth(stem, values.classes(labels), brain, voxel_size(affine)), {SCORE: score})
 
 
 def _masks(scored: dict[str, Path], brain: Path | None) -> dict[str, Path] | None:
@@ -186,7 +99,3 @@ def _calibrate(folder: Path, brain: Path | None) -> Calibration:
         inside = _inside(masks, stem, path, score, affine)
         calibrator.add(stem, np.where(inside, score, np.float32(0)), inside)
     return calibrator.finish()
-
-
-def _interval(row: dict[str, Any]) -> list[float] | None:
-    return [row["low"], row["high"]] if np.isfinite(row["low"]) else None

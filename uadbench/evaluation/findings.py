@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -12,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uadbench.errors import HarnessError
+from uadbench.evaluation.archives import FINDINGS
 from uadbench.evaluation.columns import completed
-from uadbench.files import write_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "findings.npz"
-FORMAT = 3  # of the file that `save` writes
 SURFACE_RATE = 0.01  # fraction of healthy voxels at the threshold of surface metrics
 TOLERANCE = 2.0  # mm, tolerance of the surface Dice
 
@@ -56,7 +52,6 @@ class Findings:
     alarms: np.ndarray  # (S, K) false positives; `lesions.detect` defines these, lesions and candidates
     lesion_subjects: np.ndarray  # (L,) index of the subject
     lesion_voxels: np.ndarray  # (L,) voxels of the lesion
-    lesion_hits: np.ndarray  # (L, K) voxels of the lesion at or above each threshold
     lesion_found: np.ndarray  # (L, K) bool, matched with a candidate
     healthy_summaries: np.ndarray  # (H,) subject scores
 
@@ -95,29 +90,15 @@ ARRAYS = tuple(field.name for field in fields(Findings) if field.name not in PLA
 
 def save(path: str | os.PathLike[str], findings: Findings, meta: Mapping[str, Any]) -> None:
     """Write findings and JSON-serialisable metadata that identify the run to one .npz file, atomically."""
-    header = {"format": FORMAT, "meta": dict(meta), **{name: getattr(findings, name) for name in PLAIN}}
     arrays = {name: getattr(findings, name) for name in ARRAYS}
-    arrays["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
-    write_arrays(path, arrays)
+    FINDINGS.save(path, arrays, meta=dict(meta), **{name: getattr(findings, name) for name in PLAIN})
 
 
 def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
     """The findings and the metadata given to `save`. Raises HarnessError if the file was not written by `save`."""
-    try:
-        with np.load(path) as file:
-            header = json.loads(bytes(file["header"]))
-            subjects = tuple(header["subjects"])
-            if header["format"] != FORMAT:
-                raise HarnessError(
-                    f"{path}: findings of format {header['format']}, not {FORMAT}; run the test again: "
-                    "snakemake --forcerun test"
-                )
-            arrays = {name: file[name] for name in ARRAYS}
-    except FileNotFoundError as error:
-        raise HarnessError(f"{path}: no such file; run the test that writes it") from error
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise HarnessError(f"{path}: not a file of findings; run the test again") from error
-    return Findings(subjects, float(header["spacing"]), **arrays), completed(header["meta"])
+    with FINDINGS.opened(path) as (header, stored):
+        arrays = {name: stored[name] for name in ARRAYS}
+        return Findings(tuple(header["subjects"]), float(header["spacing"]), **arrays), completed(header["meta"])
 
 
 def beside(path: str | os.PathLike[str]) -> Path:

@@ -10,26 +10,22 @@ The file of histograms (.npz) holds all score maps of one run on one test set, a
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uadbench.errors import HarnessError
+from uadbench.evaluation.archives import HISTOGRAMS
 from uadbench.evaluation.bins import FINE_BITS, NOTHING, Bins, decode
 from uadbench.evaluation.columns import completed
 from uadbench.evaluation.scores import ArrayScores
-from uadbench.files import atomic
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from uadbench.evaluation.tensors import TensorScores
 
-FORMAT = 1  # of the file that `save` writes
 FEW = 8  # fewer voxels than an eighth of the bins are counted individually instead of over all bins
 
 
@@ -173,10 +169,7 @@ def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram],
         arrays[f"{number}.subjects"] = _planes(np.stack(rows) if rows else np.zeros((0, 2, histogram.grid.rows), int))
         lowest, highest = histogram.grid.lowest, histogram.grid.highest
         index.append({"name": name, "lowest": lowest, "highest": highest, "subjects": subjects})
-    header = {"format": FORMAT, "meta": dict(meta), "maps": index}
-    arrays["header"] = np.frombuffer(json.dumps(header, ensure_ascii=False).encode(), np.uint8)
-    with atomic(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    HISTOGRAMS.save(path, arrays, meta=dict(meta), maps=index)
 
 
 def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[str, ScoreHistogram], dict[str, Any]]:
@@ -185,26 +178,18 @@ def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[st
     With `only`, reads only the map of this name; the histograms are empty if it is missing.
     Raises HarnessError if the file is absent or was not written by `save`.
     """
-    try:
-        with np.load(path) as file:
-            header = json.loads(bytes(file["header"]))
-            if header["format"] != FORMAT:
-                raise HarnessError(f"{path}: histograms of format {header['format']}, not {FORMAT}; evaluate again")
-            histograms = {}
-            for number, entry in enumerate(header["maps"]):
-                if only not in (None, entry["name"]):
-                    continue
-                histogram = ScoreHistogram(entry["name"])
-                grid = histogram.grid = Bins(entry["lowest"], entry["highest"])
-                histogram.pool = _whole(file[f"{number}.pool"], np.int64).reshape(2, grid.size)
-                rows = _whole(file[f"{number}.subjects"], np.uint32).reshape(-1, 2, grid.rows)
-                histogram.by_subject = dict(zip(entry["subjects"], rows, strict=True))
-                histograms[entry["name"]] = histogram
-    except FileNotFoundError as error:
-        raise HarnessError(f"{path}: no such file; run the evaluation that writes it") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise HarnessError(f"{path}: not a file of score histograms; run the evaluation again") from error
-    return histograms, completed(header["meta"])
+    histograms = {}
+    with HISTOGRAMS.opened(path) as (header, arrays):
+        for number, entry in enumerate(header["maps"]):
+            if only not in (None, entry["name"]):
+                continue
+            histogram = ScoreHistogram(entry["name"])
+            grid = histogram.grid = Bins(entry["lowest"], entry["highest"])
+            histogram.pool = _whole(arrays[f"{number}.pool"], np.int64).reshape(2, grid.size)
+            rows = _whole(arrays[f"{number}.subjects"], np.uint32).reshape(-1, 2, grid.rows)
+            histogram.by_subject = dict(zip(entry["subjects"], rows, strict=True))
+            histograms[entry["name"]] = histogram
+        return histograms, completed(header["meta"])
 
 
 def _planes(counts: np.ndarray) -> np.ndarray:

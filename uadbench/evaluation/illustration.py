@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from uadbench.data.store import Store
-from uadbench.files import write_arrays
+from uadbench.evaluation.archives import SYNTHESIS
 from uadbench.methods.anomalies.corruption import alpha_schedule, synthesise
 from uadbench.methods.base import WHOLE
 from uadbench.methods.params import AnomalyParams
@@ -35,4 +35,4 @@ def illustrate(store: Store, modality: str, params: AnomalyParams, count: int, s
     corrupted = torch.stack([anomaly.at(value.expand(CANDIDATES)) for value in alpha], 1)
     arrays = {"x0": anomaly.healthy, "mask": anomaly.mask, "foreign": anomaly.foreign, "xt": corrupted}
     shown = {key: value[chosen].squeeze(1 if key != "xt" else 2).numpy() for key, value in arrays.items()}
-    write_arrays(out, {"t": np.array(TIMES), "alpha": alpha.numpy(), "simulated": store.simulated, **shown})
+    SYNTHESIS.save(out, {"t": np.array(TIMES), "alpha": alpha.numpy(), "simulated": store.simulated, **shown})

@@ -21,14 +21,12 @@ STEPS = [step for step in product((-1, 0, 1), repeat=3) if step > (0, 0, 0)]
 class Detections:
     """Detections of a score map at several thresholds, counted in voxels or components.
 
-    sizes (lesions,) int64: voxels of each lesion; hits (lesions, thresholds) int64: its voxels at or above each
-    threshold; found (lesions, thresholds) bool: whether a candidate is matched with the lesion; alarms (thresholds,)
-    int64: false positives, i.e. unmatched candidates; shares (anomalous voxels,) float64, in C order: the fraction of
-    its lesion that the voxel makes up, 0 in a component too small to be a lesion.
+    sizes (lesions,) int64: voxels of each lesion; found (lesions, thresholds) bool: whether a candidate is matched with
+    the lesion; alarms (thresholds,) int64: false positives, i.e. unmatched candidates; shares (anomalous voxels,)
+    float64, in C order: the fraction of its lesion that the voxel makes up, 0 in a component too small to be a lesion.
     """
 
     sizes: np.ndarray
-    hits: np.ndarray
     found: np.ndarray
     alarms: np.ndarray
     shares: np.ndarray
@@ -48,13 +46,11 @@ def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing
     count, lesion = _components(int(np.count_nonzero(truth)), *_neighbours(truth))
     sizes = np.bincount(lesion, minlength=count)
     large = sizes >= least
-    hits = np.zeros((count, len(thresholds)), np.int64)
     found = np.zeros((count, len(thresholds)), bool)
     alarms = np.zeros(len(thresholds), np.int64)
     at = score[truth]
     for k, (owner, members) in enumerate(_candidates(score, truth, thresholds)):
         reached = at >= thresholds[k]
-        hits[:, k] = np.bincount(lesion[reached], minlength=count)
         kept = members >= least
         shared = coo_array(
             (np.ones(np.count_nonzero(reached)), (owner, lesion[reached])), (len(members), count)
@@ -63,7 +59,7 @@ def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing
         found[matched, k] = True
         alarms[k] = np.count_nonzero(kept) - len(matched) - excused
     shares = np.where(large, 1 / np.maximum(sizes, 1), 0.0)[lesion]
-    return Detections(sizes[large].astype(np.int64), hits[large], found[large], alarms, shares)
+    return Detections(sizes[large].astype(np.int64), found[large], alarms, shares)
 
 
 def _match(shared: csr_array, members: np.ndarray, sizes: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, int]:

@@ -1,15 +1,41 @@
-"""Reader of packed subjects in sequence, which prefetches the next one in a thread."""
+"""Packed data of a task, and the reader of its subjects in sequence, which prefetches the next one in a thread."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from uadbench.data.store import Store
+from uadbench.errors import HarnessError
+from uadbench.evaluation.labels import EVERY, LabelValues
+
+
+@dataclass(frozen=True, eq=False)
+class PackedTask:
+    """The test subjects of a packed data set that have a modality.
+
+    values: labels that are lesion, and labels of voxels to ignore. healthy: the packed training cohort, whose
+    validation subjects set thresholds. Raises HarnessError for a store without masks or test subjects.
+    """
+
+    store: Store
+    modality: str
+    values: LabelValues = EVERY
+    healthy: Store | None = None
+
+    def __post_init__(self) -> None:
+        if not self.store.index["has_mask"] or not self.rows:
+            raise HarnessError(f"{self.store.folder}: not a test set: it needs masks and subjects with {self.modality}")
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """Rows of the test subjects."""
+        return self.store.rows(self.modality, "test").tolist()
 
 
 @dataclass(frozen=True, eq=False)

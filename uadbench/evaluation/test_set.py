@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from uadbench.data.store import Store
+from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.labels import LabelValues
 
 DIGITS = 12  # hexadecimal, of the SHA-256
@@ -36,17 +38,20 @@ def packed(store: Store, modality: str, values: LabelValues) -> str:
 
 
 class LabelDigest:
-    """Digest of the labels that score maps of another program are evaluated against, added subject by subject."""
+    """Digest of the labels that score maps of another program are evaluated against."""
 
     def __init__(self) -> None:
         self.hash = hashlib.sha256()
 
-    def add(self, subject: str, classes: np.ndarray, inside: np.ndarray) -> None:
-        """Add a subject: its labels (D, H, W), 0 where not lesion, and the voxels (D, H, W) bool that count."""
-        self.hash.update(json.dumps([subject, classes.shape]).encode())
-        self.hash.update(classes.astype(np.uint8).tobytes() + np.packbits(inside).tobytes())
+    def passed(self, subjects: Iterable[ScoredSubject]) -> Iterator[ScoredSubject]:
+        """The same subjects, each added as it passes: its labels, 0 where not lesion, and the voxels that count."""
+        for subject in subjects:
+            truth = subject.truth
+            self.hash.update(json.dumps([truth.subject, truth.label.shape]).encode())
+            self.hash.update(truth.label.astype(np.uint8).tobytes() + np.packbits(truth.brain).tobytes())
+            yield subject
 
     @property
     def text(self) -> str:
-        """The digest of all subjects so far."""
+        """The digest of all subjects that have passed."""
         return self.hash.hexdigest()[:DIGITS]

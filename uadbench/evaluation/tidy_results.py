@@ -20,6 +20,7 @@ from uadbench.evaluation.detection_metrics import detection
 from uadbench.evaluation.histogram import ScoreHistogram, load
 from uadbench.evaluation.metrics import auroc, average_precision, best_dice
 from uadbench.evaluation.protocols import PROTOCOLS
+from uadbench.sorting import DECIMAL, natural
 
 METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
     *("ap", "dice", "dice_threshold", "auroc"),
@@ -129,7 +130,11 @@ def _order(column: pd.Series) -> pd.Series:
     if column.name == "seed":
         return column
     place = _metric_place if column.name == "metric" else lambda name: name != "final"
-    names = sorted(set(column), key=lambda name: (place(name), _natural(str(name))))
+
+    def key(name: Any) -> tuple[Any, ...]:
+        return place(name), str(name)[:1].isdecimal(), natural(str(name), DECIMAL)
+
+    names = sorted(set(column), key=key)
     return column.map({name: place for place, name in enumerate(names)})
 
 
@@ -137,9 +142,3 @@ def _metric_place(metric: str) -> int:
     """Position of a metric among others, the same for all rates and lesion sizes."""
     stem = re.split("[@/]", metric)[0]
     return METRIC_ORDER.index(stem) if stem in METRIC_ORDER else len(METRIC_ORDER)
-
-
-def _natural(name: str) -> list[tuple[int, float, str]]:
-    """Natural sort key: "t=9" before "t=25" and "@0.005" before "@0.01"."""
-    parts = re.split(r"(\d+(?:\.\d+)?)", name)
-    return [(1, float(part), "") if part[0].isdecimal() else (0, 0.0, part) for part in parts if part]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from uadbench import csv_files
 from uadbench.errors import HarnessError
 
 
@@ -15,20 +16,12 @@ def read_rows(
 ) -> pd.DataFrame:
     """Rows of a CSV file: text, but `numbers` as float (NaN if empty), `flags` as bool and `seed` as int.
 
-    Raises HarnessError, which ends with `remedy`, if the file is absent or no CSV, lacks one of `columns` or holds a
-    malformed number or flag.
+    Raises HarnessError, which ends with `remedy`, as `csv_files.read`, and for a malformed number or flag. Pandas,
+    which large tables need, pads rows that are too short.
     """
-    try:
+    with csv_files.faults_named(path, remedy):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        raise HarnessError(f"{path}: no such file; {remedy}") from None
-    except pd.errors.EmptyDataError:
-        rows = pd.DataFrame()
-    except ValueError as error:  # of pandas, and of UTF-8
-        raise HarnessError(f"{path}: not a table ({error}); {remedy}") from error
-    missing = [column for column in columns if column not in rows.columns]
-    if missing:
-        raise HarnessError(f"{path}: no column {missing[0]!r}, the columns are {', '.join(columns)}; {remedy}")
+    csv_files.check_columns(path, [*map(str, rows)], columns, remedy)
     try:
         for column in numbers:
             rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)

@@ -1,33 +1,15 @@
-"""Image tiles of Figures 1 and 3: reading of arrays and framing of slices by physical size."""
+"""Image tiles of Figures 1 and 3: framing of slices by physical size."""
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 
-from uadbench.errors import HarnessError
 from uadbench.paper import style
 
 Arrays = dict[str, np.ndarray]
-
-
-def read(path: Path, needed: Iterable[str]) -> Arrays:
-    """All arrays of an .npz file. Raises HarnessError if it is absent, unreadable or lacks one of `needed`."""
-    if not path.is_file():
-        raise HarnessError(f"{path}: no such file; run the evaluation of this experiment first")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise HarnessError(f"{path}: not a readable .npz file ({error}); write it again") from error
-    for key in needed:
-        if key not in arrays:
-            raise HarnessError(f"{path}: no array {key!r}; write it again with this version")
-    return arrays
 
 
 def frame(slices: Iterable[tuple[np.ndarray, float]], margin: float = 4.0) -> tuple[float, float]:

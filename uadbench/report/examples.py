@@ -12,12 +12,14 @@ from markupsafe import Markup
 from uadbench.evaluation.example_volumes import NAME, Example, load
 from uadbench.modalities import MODALITIES
 from uadbench.report.study import Study
+from uadbench.thinning import thinned
 from uadbench.viewer import scripts, volumes
 
 BUDGET = 9_000_000  # characters of all volumes; beyond, voxels are thinned out
 
+Step = tuple[int, int, int]
 #: every n-th voxel along x, y and z, in turn until the volumes fit: first slices, then whole planes
-STEPS = [(step, step, step * thick) for step in range(1, 40) for thick in (1, 2)]
+STEPS: list[Step] = [(step, step, step * thick) for step in range(1, 40) for thick in (1, 2)]
 
 
 @dataclass(frozen=True)
@@ -93,26 +95,37 @@ def section(study: Study) -> Section | None:
         step = next(steps)
         contents = _contents(tasks, step)
     whole = max(step) == 1 and all(task.first.stride == 1 for task in tasks)
-    sizes = np.sqrt((volumes.thinned(tasks[0].first.affine, np.zeros(3), step)[:3, :3] ** 2).sum(axis=0))
+    sizes = np.sqrt((thinned(tasks[0].first.affine, np.zeros(3), step)[:3, :3] ** 2).sum(axis=0))
     coarse = "" if whole else " × ".join(f"{size:.3g}" for size in sizes)
     return Section(seed, tasks, missing, coarse, contents, _facts(study, tasks))
 
 
 def _same(one: Example, other: Example) -> bool:
     """Whether two methods saw the same scan of the same subject."""
-    return one.subject == other.subject and np.array_equal(one.image.bytes, other.image.bytes)
+    return one.subject == other.subject and np.array_equal(_scan(one).bytes, _scan(other).bytes)
 
 
-def _contents(tasks: list[Task], step: tuple[int, int, int]) -> list[tuple[str, str]]:
+def _scan(one: Example, step: Step = STEPS[0]) -> volumes.Quantised:
+    return volumes.normalised(_every(step, one.image))
+
+
+def _score(one: Example, step: Step) -> volumes.Quantised:
+    return volumes.quantised(_every(step, one.score).astype(np.float64) * one.highest, 0.0, one.highest)
+
+
+def _every(step: Step, volume: np.ndarray) -> np.ndarray:
+    return volume[:: step[0], :: step[1], :: step[2]]
+
+
+def _contents(tasks: list[Task], step: Step) -> list[tuple[str, str]]:
     """Identifier and base64 of the volumes of all tasks, every `step`-th voxel along each axis."""
     contents = []
     for number, task in enumerate(tasks):
-        layers = {"scan": task.first.image, "truth": volumes.labels(task.first.label)}
-        layers |= {name: one.score for name, one in task.examples.items()}
+        affine = thinned(task.first.affine, np.zeros(3), step)
+        layers = {"scan": _scan(task.first, step), "truth": volumes.labels(_every(step, task.first.label))}
+        layers |= {name: _score(one, step) for name, one in task.examples.items()}
         for key, layer in layers.items():
-            thinned = volumes.Quantised(layer.bytes[:: step[0], :: step[1], :: step[2]], layer.low, layer.step)
-            affine = volumes.thinned(task.first.affine, np.zeros(3), step)
-            contents.append((_id(number, key), volumes.embedded(volumes.nifti(thinned, affine))))
+            contents.append((_id(number, key), volumes.embedded(volumes.nifti(layer, affine))))
     return contents
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.errors import HarnessError
-from uadbench.files import sha256
+from uadbench.files import damaged
 from uadbench.sharing.contents import (
     RECORD,
     RECORD_LIMIT,
@@ -98,18 +98,13 @@ def _weights(folder: Path, where: str) -> dict[str, str]:
 
 def _check(folder: Path, wanted: dict[str, str], where: str, offline: bool) -> None:
     """Raise HarnessError where weights are missing or have another checksum."""
-    for name, digest in wanted.items():
-        path = folder / name
-        if not path.is_file():
-            remedy = (
-                "the hub cannot be reached, connect to it once" if offline else "ask for the run to be shared again"
-            )
-            raise HarnessError(f"{where}: {name} is missing; {remedy}")
-        if sha256(path) != digest:
-            raise HarnessError(
-                f"{where}: {name} is damaged, its checksum is not that of {RECORD}; remove {folder.parents[1]} "
-                "and run the command again, or ask for the run to be shared again"
-            )
+    for path, reason in damaged(folder, wanted):
+        remedy = "ask for the run to be shared again"
+        if path.is_file():
+            remedy = f"remove {folder.parents[1]} and run the command again, or {remedy}"
+        elif offline:
+            remedy = "the hub cannot be reached, connect to it once"
+        raise HarnessError(f"{where}: {path.relative_to(folder).as_posix()} is {reason}; {remedy}")
 
 
 def _listing(address: Address) -> tuple[str | None, dict[str, int] | None]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from uadbench import registry
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, sha256, write_json
+from uadbench.files import atomic, verify, write_json
 from uadbench.method_settings import of_run
 from uadbench.sharing.card import Card
 from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method
@@ -39,10 +39,7 @@ class Run:
             raise HarnessError(f"{folder}: no {RECORD}; name the folder of a finished training run")
         about = read_record(path, str(folder))
         check_method(about, str(folder))
-        for name, digest in about["weights"].items():
-            weights = folder / WEIGHTS / name
-            if not weights.is_file() or sha256(weights) != digest:
-                raise HarnessError(f"{weights}: missing or damaged, its checksum is not that of {path}; train it again")
+        verify(folder / WEIGHTS, about["weights"], "train it again")
         about["params"] = of_run(folder, about).values  # as the study that it lies in scores it
         return cls(folder, about, _local_files(about))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uadbench.files import sha256
+from uadbench.files import damaged
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,8 @@ def _listed(record: Path, key: str, folder: Path, suffix: str) -> Iterator[Damag
     except (ValueError, KeyError, TypeError) as error:
         yield Damage(record, f"no record that can be read ({error})", (record,))
         return
-    for name, digest in wanted.items():
-        path = folder / f"{name}{suffix}"
-        if not path.is_file():
-            yield Damage(path, "missing", (record,))
-        elif sha256(path) != digest:
-            yield Damage(path, f"not what was written, by its checksum in {record.name}", (record,))
+    for path, reason in damaged(folder, {f"{name}{suffix}": digest for name, digest in wanted.items()}):
+        yield Damage(path, reason, (record,))
 
 
 def _unreadable(path: Path) -> str | None:

@@ -11,7 +11,7 @@ from torch import nn
 
 from uadbench import method_settings, provenance, registry, validation
 from uadbench.errors import HarnessError
-from uadbench.files import atomic, full_disk_named, read_json, sha256, write_json
+from uadbench.files import atomic, full_disk_named, read_json, sha256, verify, write_json
 from uadbench.method_settings import Settings
 from uadbench.methods.base import Context, Method
 
@@ -80,20 +80,6 @@ def _digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
-def _check_weights(folder: Path, about: dict[str, Any]) -> None:
-    """Raise HarnessError where weights differ from their checksums in `run.json`.
-
-    Ignores further files: Snakemake and file managers leave theirs in folders.
-    """
-    for name, digest in about["weights"].items():
-        path = folder / "weights" / name
-        if not path.is_file() or sha256(path) != digest:
-            raise HarnessError(
-                f"{path}: missing or damaged, its checksum is not that of {folder / 'run.json'}; copy the run again, "
-                "or remove its folder and train it again"
-            )
-
-
 def facts(settings: Settings, context: Context, seed: int) -> dict[str, Any]:
     """Metadata that identify a run and suffice to rebuild its method."""
     return {
@@ -126,7 +112,8 @@ def load(
         raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
     except ValueError as error:
         raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
-    _check_weights(folder, about)
+    # Further files beside the weights do not matter: Snakemake and file managers leave theirs in folders.
+    verify(folder / "weights", about["weights"], "copy the run again, or remove its folder and train it again")
     scored = method_settings.of_run(folder, about, name, settings)
     parent = _required(folder, scored.method, required, device)
     context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from uadbench.files import atomic
 from uadbench.templates import template
+from uadbench.thinning import stride, thinned
 from uadbench.viewer import scripts, volumes
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -66,8 +67,8 @@ def write(page: Page, path: Path) -> None:
     shapes = {layer.values.shape for layer in page.layers}
     if len(shapes) > 1:
         raise ValueError(f"layers of a page have one shape, not {sorted(shapes)}")
-    step = volumes.stride(shapes.pop(), LIMIT)
-    affine = volumes.thinned(page.affine, np.zeros(3), step)
+    step = stride(shapes.pop(), LIMIT)
+    affine = thinned(page.affine, np.zeros(3), step)
     layers = [_entry(layer, _name(layer, page.layers), affine, step) for layer in page.layers]
     by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in ENCODING}
     for layer in layers:

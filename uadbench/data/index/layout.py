@@ -66,11 +66,6 @@ class Layout:
         raise NotImplementedError
 
 
-def natural(name: str) -> list[tuple[int, str]]:
-    """Natural sort key of a name: run-2 before run-10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
 def names() -> list[str]:
     """Names of the layouts, sorted."""
     return LAYOUTS.names()

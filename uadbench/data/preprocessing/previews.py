@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from uadbench.archive import Kind
 from uadbench.data.preprocessing import geometry
 from uadbench.data.preprocessing.registration import Located
 from uadbench.data.preprocessing.scan import Scan
 
 #: mm, voxel size of the previews of a raw scan
 SPACING = 2.0
+#: what `before` returns
+PICTURES = Kind("pictures of a scan", "preprocess the subject again: snakemake --forcerun preprocess")
 #: axis across each slice
 PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
 

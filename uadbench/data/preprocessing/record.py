@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from uadbench.data.index.sheet import Row, Sheet
+from uadbench.data.preprocessing.previews import PICTURES
 from uadbench.data.preprocessing.report import unwritten
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.files import atomic, read_json, sha256, write_arrays, write_json
+from uadbench.files import atomic, damaged, read_json, sha256, write_json
 
 #: raised when a code change alters the result for the same settings and scans, so that old results are not reused
 REVISION = 7
@@ -34,7 +35,7 @@ def write(
             partial.mkdir()
             for name, data in volumes.items():
                 nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
-            write_arrays(partial / "before.npz", pictures)
+            PICTURES.save(partial / "before.npz", pictures)
             record["volumes"] = {name: sha256(partial / f"{name}.nii.gz") for name in volumes}
             write_json(partial / "subject.json", record)
     except OSError as error:
@@ -76,7 +77,7 @@ def known(
 
 def _whole(folder: Path, record: dict[str, Any]) -> bool:
     """Whether all volumes of a record exist and match their checksums."""
-    try:
-        return all(sha256(folder / f"{name}.nii.gz") == digest for name, digest in record["volumes"].items())
-    except (OSError, KeyError, AttributeError):
+    volumes = record.get("volumes")
+    if not isinstance(volumes, dict):
         return False
+    return not any(damaged(folder, {f"{name}.nii.gz": digest for name, digest in volumes.items()}))

@@ -112,8 +112,8 @@ def own_space(path: Path) -> Picture | None:
     """The raw scan with the outline of its brain mask, from `before.npz`; None without this file."""
     if not path.is_file():
         return None
-    with np.load(path) as pictures:
-        planes = []
+    planes = []
+    with previews.PICTURES.opened(path) as (_, pictures):
         for name in ("axial", "coronal", "sagittal"):
             grey, brain = pictures[name], pictures[f"brain_{name}"]
             box = _content((grey > 24) | brain)

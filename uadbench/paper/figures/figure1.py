@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
+from uadbench.evaluation.archives import SYNTHESIS
 from uadbench.paper import style, tiles
 from uadbench.paper.inputs import Sources
 from uadbench.paper.simulated import APART
@@ -21,7 +22,7 @@ ROOM = 0.5  # inches for the labels of the axes of the schedule
 
 def make(sources: Sources) -> Figure:
     """Draw x_0, m and x_fp above x_t for several t (Naval Marimont et al. 2024, Figure 1 and eq. 1)."""
-    data = tiles.read(sources.given("synthesis", "--synthesis"), [*INPUTS, "t", "xt", "alpha"])
+    data = SYNTHESIS.load(sources.given("synthesis", "--synthesis"), *INPUTS, "t", "xt", "alpha")
     simulated = SIMULATED if data.get("simulated", False) else ""
     chosen = np.unique(np.linspace(0, len(data["t"]) - 1, min(MOST, len(data["t"]))).round().astype(int))
     data |= {"t": data["t"][chosen], "alpha": data["alpha"][chosen], "xt": data["xt"][:, chosen]}

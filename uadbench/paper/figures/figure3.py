@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uadbench.errors import HarnessError
+from uadbench.evaluation.archives import SLICES
 from uadbench.paper import style, tiles
 from uadbench.paper.inputs import Sources
 
@@ -72,7 +73,7 @@ def load(folder: Path, seed: int | None) -> tuple[tiles.Arrays, int]:
         wanted = "" if seed is None else f" of seed {seed}"
         raise HarnessError(f"{folder}: no examples{wanted}; seeds there: {', '.join(map(str, seeds)) or 'none'}")
     seed = seeds[0] if seed is None else seed
-    return tiles.read(folder / f"seed-{seed}" / "examples.npz", ["image", "score", "label", "spacing"]), seed
+    return SLICES.load(folder / f"seed-{seed}" / "examples.npz", "image", "score", "label", "spacing"), seed
 
 
 def _shown(data: tiles.Arrays) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.data.index import layout
+from uadbench.sorting import natural
 
 SCAN = re.compile(r"sub-[^\W_]+(?:_[^\W_]+(?:-[^\W_]+)?)*_(?P<suffix>[^\W_]+)\.nii(?:\.gz)?", re.ASCII)
 #: names of whole-lesion masks in ARC and SOOP (`_desc-lesion_mask`), fMRIPrep (`_label-lesion_roi`), ISLES (`_msk`) and
@@ -38,6 +39,11 @@ class Found:
     @property
     def session(self) -> str:
         return self.entities.get("ses", "")
+
+    @property
+    def order(self) -> list[Any]:
+        """Natural sort key."""
+        return natural(self.path.as_posix())
 
     @property
     def last(self) -> int:
@@ -93,7 +99,7 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
     """Files of one subject, and the kinds with several candidates."""
     kinds = {"", *(scan.kind for scan in scans)}
     # A mask in template space does not have the voxel grid of a scan.
-    mask = min(masks, key=lambda found: (found.entities.get("space", "") not in kinds, _natural(found)), default=None)
+    mask = min(masks, key=lambda found: (found.entities.get("space", "") not in kinds, found.order), default=None)
     several = set()
 
     def best(kind: str, sessions: list[str], contrast: bool = False) -> Found | None:
@@ -105,10 +111,10 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
             if len({scan.path.name.split(".")[0] for scan in found}) > 1:
                 several.add(kind)
             if found:
-                return min(found, key=lambda scan: (_unlike(mask, scan), scan.last, _natural(scan)))
+                return min(found, key=lambda scan: (_unlike(mask, scan), scan.last, scan.order))
         return None
 
-    sessions = sorted({scan.session for scan in scans}, key=layout.natural)
+    sessions = sorted({scan.session for scan in scans}, key=natural)
     if mask is None:
         t1 = best("T1w", sessions)
         t2 = best("T2w", [t1.session] if t1 else sessions)
@@ -138,18 +144,13 @@ def _unlike(mask: Found | None, scan: Found) -> int:
     return sum(mask.entities[name] != scan.entities.get(name) for name in DRAWN if name in mask.entities)
 
 
-def _apart(session: str, other: str) -> tuple[float, list[tuple[int, str]]]:
+def _apart(session: str, other: str) -> tuple[float, list[Any]]:
     """Distance of one session from another: by number where both have one; the same session first."""
     if session == other:
         return -1.0, []
     numbers = [re.fullmatch(r"\D*(\d+)", name) for name in (session, other)]
     found = [int(match[1]) for match in numbers if match]
-    return (abs(found[0] - found[1]) if len(found) == 2 else float("inf")), layout.natural(session)
-
-
-def _natural(found: Found) -> list[tuple[int, str]]:
-    """Natural sort key of a file."""
-    return layout.natural(found.path.as_posix())
+    return (abs(found[0] - found[1]) if len(found) == 2 else float("inf")), natural(session)
 
 
 def _drawn_on(name: str) -> str:
