@@ -216,11 +216,11 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
     assert "| Mine " in text
     assert "trained on simulated scans, tested on real scans" in text
     assert set(table["metric"]) >= {"ap", "dice", "subject_ap", "outside_brain", "lesions"}
-    found = [evaluate(folder / "maps", folder / "labels", brain).test_set for brain in (folder / "brain", None)]
+    found = [evaluate(folder / "maps", folder / "labels", brain).digest.text for brain in (folder / "brain", None)]
     assert set(table["test_set"]) == {found[0]} != {found[1]}  # with other voxels
     store(folder / "maps" / "c.nii.gz", np.ones(SHAPE, np.float32))  # another program's
     store(folder / "labels" / "c.nii", np.ones(SHAPE, np.uint8))
-    assert evaluate(folder / "maps", folder / "labels", folder / "brain").test_set not in found
+    assert evaluate(folder / "maps", folder / "labels", folder / "brain").digest.text not in found
     refused = CliRunner().invoke(
         command, ["--maps", str(folder / "maps"), "--labels", str(folder / "labels"), "--save", str(tmp_path / "x")]
     )
