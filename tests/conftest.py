@@ -15,8 +15,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from uadbench.conformance import cohort
+from uadbench.core.files import atomic
 from uadbench.data.preprocessing import ants_registration, initialisation
-from uadbench.files import atomic
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from uadbench.archive import HEADER, Kind
-from uadbench.errors import HarnessError
+from uadbench.core.archive import HEADER, Kind
+from uadbench.core.errors import HarnessError
 
 KIND = Kind("measured things", "measure again", format=2)
 ARRAYS = {"a": np.arange(5000, dtype=np.float32), "name": np.array("⌈ä⌉")}

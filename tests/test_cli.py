@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from uadbench import cli
-from uadbench.errors import HarnessError
-from uadbench.files import atomic
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic
 from uadbench.method_settings import parse
 
 

@@ -9,8 +9,8 @@ from click.shell_completion import ShellComplete
 from tests.hiding import python_without
 from uadbench import registry
 from uadbench.cli import COMMANDS, uadbench
+from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout
-from uadbench.errors import HarnessError
 from uadbench.evaluation.protocols import PROTOCOLS
 from uadbench.paper import catalogue
 

@@ -14,10 +14,10 @@ import pytest
 import yaml
 
 from uadbench import registry
+from uadbench.core.errors import HarnessError
+from uadbench.core.modalities import NAMES
 from uadbench.data.preprocessing.normalisation import RULES
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.errors import HarnessError
-from uadbench.modalities import NAMES
 from uadbench.study.checks import experiment as checked
 from uadbench.study.config_files import read
 

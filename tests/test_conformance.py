@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from uadbench import baselines, registry
 from uadbench.cli import uadbench
 from uadbench.conformance.suite import CHECKS, Candidate
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 
 
 @pytest.fixture(scope="module", params=registry.every())

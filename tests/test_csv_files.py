@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from uadbench import csv_files
-from uadbench.errors import HarnessError
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
 
 
 def test_rows_come_back_as_written(tmp_path):

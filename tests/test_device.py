@@ -12,8 +12,8 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from uadbench import device, device_lock
-from uadbench.errors import HarnessError
+from uadbench.compute import device, device_lock
+from uadbench.core.errors import HarnessError
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = """

@@ -14,13 +14,13 @@ import torch
 
 from tests.hiding import ends
 from tests.test_environments import EXTRAS, ROOT
-from uadbench import extras
 from uadbench.cli import COMMANDS
+from uadbench.core import extras
+from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.index.layout import Files
 from uadbench.data.index.sheet import write
 from uadbench.data.preprocessing.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.files import read_json, sha256, write_json
 from uadbench.method_settings import resolve
 from uadbench.study.config_files import read
 from uadbench.training.job import train_run

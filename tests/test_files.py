@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from uadbench.errors import HarnessError
-from uadbench.files import atomic, damaged, sha256, verify, write_json
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic, damaged, sha256, verify, write_json
 
 KILLED = """
 import os, signal, sys
-from uadbench.files import atomic
+from uadbench.core.files import atomic
 with atomic(sys.argv[1]) as partial:
     partial.mkdir() if sys.argv[1].endswith("folder") else partial.touch()
     os.kill(os.getpid(), signal.SIGKILL)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from uadbench import folder_lock
-from uadbench.errors import HarnessError
+from uadbench.core import folder_lock
+from uadbench.core.errors import HarnessError
 from uadbench.method_settings import resolve
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -90,7 +90,7 @@ def test_a_library_needs_no_baseline(root):
     [
         ("methods", {"uadbench.training.loop.step"}, ["training"]),
         ("data", {"uadbench.methods.seeds.Streams"}, ["methods"]),
-        ("training", {"uadbench.methods.base.Method", "uadbench.files.atomic", "torch.nn"}, []),
+        ("training", {"uadbench.methods.base.Method", "uadbench.core.files.atomic", "torch.nn"}, []),
     ],
 )
 def test_an_import_that_runs_upwards_is_found(source, imported, above):

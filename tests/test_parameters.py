@@ -11,8 +11,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from uadbench import parameters, registry, validation
-from uadbench.errors import HarnessError
+from uadbench import parameters, registry
+from uadbench.core import validation
+from uadbench.core.errors import HarnessError
 from uadbench.method_settings import resolve
 
 SCHEMA = "uadbench/schemas/config.schema.json"

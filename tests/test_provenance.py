@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from uadbench import provenance
+from uadbench.core import provenance
 
 
 def put(path: Path, content: bytes) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from uadbench.core.packaged import RESOURCES
 from uadbench.data.index import layout, release, sheet, splits
-from uadbench.packaged import RESOURCES
 
 ROOT = Path(__file__).resolve().parent.parent
 

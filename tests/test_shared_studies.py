@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from uadbench import folder_lock
-from uadbench.errors import HarnessError
+from uadbench.core import folder_lock
+from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import ROOT as RESULTS
+from uadbench.core.study_folder import StudyFolder
 from uadbench.study.checks import experiment
 from uadbench.study.config_files import read
-from uadbench.study_folder import ROOT as RESULTS
-from uadbench.study_folder import StudyFolder
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from uadbench.sorting import DECIMAL, WHOLE, natural
+from uadbench.core.sorting import DECIMAL, WHOLE, natural
 
 
 @pytest.mark.parametrize(

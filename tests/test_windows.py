@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from tests.data.conftest import FAST
 from tests.hiding import ends
-from uadbench.files import read_json, write_json
+from uadbench.core.files import read_json, write_json
 
 # Neither locks nor limits, and a file is synced only through a handle that may write.
 WINDOWS = """

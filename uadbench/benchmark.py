@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from uadbench import device as devices
+from uadbench.compute import device as devices
+from uadbench.compute.precision import Precision
 from uadbench.evaluation.histogram import ScoreHistogram
 from uadbench.evaluation.inference import countable, final_map, ready, score_volume
 from uadbench.method_settings import Settings
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams, seed_everything
-from uadbench.precision import Precision
 from uadbench.training import run
 from uadbench.training.loop import compile_networks, prepare, step
 from uadbench.training.sampler import SliceSampler

@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from uadbench import __version__, baselines, extras
-from uadbench.errors import HarnessError, choices
-from uadbench.files import FULL
-from uadbench.plugins import Plugins
+from uadbench import __version__, baselines
+from uadbench.core import extras
+from uadbench.core.errors import HarnessError, choices
+from uadbench.core.files import FULL
+from uadbench.core.plugins import Plugins
 
 COMMANDS = Plugins("command", "uadbench.commands")
 #: parts of the list of commands; each file of `commands` names its SECTION and its place there (ORDER)

@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from uadbench import registry, validation
-from uadbench.errors import HarnessError
-from uadbench.files import read_json
+from uadbench import registry
+from uadbench.core import validation
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json
+from uadbench.core.modalities import NAMES
 from uadbench.methods.params import mark, scoring_key, training_key, without_curves
-from uadbench.modalities import NAMES
 
 FILE = "params.json"  # in training/METHOD/MODALITY of a study
 

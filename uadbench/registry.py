@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from uadbench.errors import HarnessError, choices
+from uadbench.core.errors import HarnessError, choices
+from uadbench.core.plugins import Plugins, syntax_tree
 from uadbench.methods.params import NoParams
-from uadbench.plugins import Plugins, syntax_tree
 
 BASELINES = Plugins("method", "uadbench.baselines", place="baselines")
 CONTROL = "control"  # family of reference methods, which are not ranked

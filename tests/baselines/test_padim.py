@@ -8,8 +8,8 @@ import torch
 from scipy.spatial.distance import mahalanobis
 
 from uadbench import registry
+from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams

@@ -11,7 +11,7 @@ from torch.distributions import Normal, kl_divergence
 
 from uadbench import registry
 from uadbench.baselines import r_vae, vae
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams

@@ -12,10 +12,10 @@ import pytest
 
 from tests.data.conftest import FAST, SETTINGS, Cohort
 from uadbench import cli
+from uadbench.core.errors import HarnessError
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.report import read_report, write_report
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 
 
 def test_a_mistake_that_is_nobodys_scan_stops_the_run(sound, found_once, tmp_path, monkeypatch):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout, sheet
 from uadbench.data.index.layouts import nnunet
-from uadbench.errors import HarnessError
 
 
 def touch(root: Path, *names: str) -> None:

@@ -12,16 +12,16 @@ import pytest
 from click.testing import CliRunner
 
 from uadbench.cli import uadbench
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
 from uadbench.data.pack import pack
 from uadbench.data.preprocessing.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation import test_set
 from uadbench.evaluation.labels import EVERY, LabelValues
-from uadbench.files import read_json, sha256, write_json
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[4.0, 0, 0, -70], [0, 4, 0, -100], [0, 0, 4, -60], [0, 0, 0, 1]])

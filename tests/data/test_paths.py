@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from tests.data.conftest import SETTINGS, Cohort, nifti, random_volume
 from uadbench.cli import uadbench
+from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout, sheet
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 
 
 def test_folders_linked_in_a_circle_are_walked_once(tmp_path):

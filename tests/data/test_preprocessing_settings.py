@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing, parse, settings
-from uadbench.errors import HarnessError
 
 
 @pytest.mark.parametrize(

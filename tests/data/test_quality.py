@@ -19,6 +19,8 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from uadbench.cli import uadbench
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import write_json
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
@@ -27,8 +29,6 @@ from uadbench.data.preprocessing.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.quality import cohort, montage, outlines, page, rules
 from uadbench.data.quality.cohort import Subject
-from uadbench.errors import HarnessError
-from uadbench.files import write_json
 from uadbench.study.config import DataSet
 
 VOXEL_ML = 0.064  # of 4 mm

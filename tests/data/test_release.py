@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout, release
 from uadbench.data.index.layout import Files
-from uadbench.errors import HarnessError
 
 
 def test_every_row_is_complete_and_of_a_layout_that_exists():

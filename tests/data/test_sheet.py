@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uadbench.cli import uadbench
+from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout, sheet, splits
 from uadbench.data.index.layout import Files
-from uadbench.errors import HarnessError
 
 SUBJECTS = st.sets(st.from_regex(r"sub-CC[0-9]{6}", fullmatch=True), min_size=2, max_size=40)
 

@@ -11,12 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from uadbench.commands.simulate import command
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json, write_json
 from uadbench.data.simulation.cohort import RECORDS, Settings, make_cohort, scan_path, subject_index, subject_name
 from uadbench.data.simulation.scans import boxed, oriented
 from uadbench.data.simulation.streams import SubjectStreams
 from uadbench.data.simulation.subjects import MAKERS
-from uadbench.errors import HarnessError
-from uadbench.files import read_json, write_json
 
 SPACING = 6.0
 SCANS = {

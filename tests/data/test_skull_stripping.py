@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from tests.data.conftest import NATIVE, POSE, dice, mni, nifti, scanned
 from uadbench.cli import uadbench
+from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
@@ -18,7 +19,6 @@ from uadbench.data.preprocessing import geometry, preprocess, skull_stripping
 from uadbench.data.preprocessing.registration import locate
 from uadbench.data.preprocessing.scan import BadScan, Scan
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.errors import HarnessError
 
 #: program, and the shell's words for the scan that it reads and the mask that it writes
 PROGRAMS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.index import splits
-from uadbench.errors import HarnessError
 
 
 def test_camcan_is_split_as_in_the_paper(root):

@@ -9,10 +9,10 @@ import pytest
 from scipy import ndimage
 
 from tests.data.conftest import dice, mni, nifti, random_volume
+from uadbench.core.errors import HarnessError
 from uadbench.data import mni152
 from uadbench.data.preprocessing import geometry, template
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.errors import HarnessError
 
 
 def test_template_grid_holds_the_brain_at_every_spacing():

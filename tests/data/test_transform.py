@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tests.data.conftest import FAST, POSE, dice, mni, nifti
+from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing import geometry
 from uadbench.data.preprocessing.registration import locate
 from uadbench.data.preprocessing.scan import Scan
 from uadbench.data.preprocessing.transform import Placement, lift, prepare_scan
-from uadbench.errors import HarnessError
 
 
 @pytest.mark.parametrize("spacing", [2.0, 4.0])

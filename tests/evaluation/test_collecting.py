@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.evaluation.test_evaluate import cohort  # noqa: F401
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation import score_maps
 from uadbench.evaluation.collecting import HistogramCollector, ScoredSubject, collect
 from uadbench.evaluation.example_slices import SliceCollector

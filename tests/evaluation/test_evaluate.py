@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from uadbench.commands.evaluate import command
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.detection_metrics import detection
 from uadbench.evaluation.external_maps import evaluate

@@ -10,8 +10,8 @@ import torch
 from click.testing import CliRunner
 
 from uadbench.commands import test as verb
+from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation import example_volumes, findings
 from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.example_slices import example_rows

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from uadbench import registry
+from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation.inference import final_map, score_volume
 from uadbench.methods.base import Context, Method
 from uadbench.methods.seeds import Streams, seed_everything

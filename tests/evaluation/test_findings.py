@@ -14,8 +14,9 @@ from sklearn.metrics import average_precision_score
 
 from uadbench.commands import test as verb
 from uadbench.commands.summarize import command
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation import comparisons, test_set
 from uadbench.evaluation.archives import FINDINGS
 from uadbench.evaluation.columns import SIMULATED
@@ -25,7 +26,6 @@ from uadbench.evaluation.labels import EVERY
 from uadbench.evaluation.operating_points import RATES
 from uadbench.evaluation.reading import PackedTask
 from uadbench.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
-from uadbench.files import read_json, sha256, write_json
 from uadbench.method_settings import resolve
 from uadbench.methods.base import Context, Method, SliceMethod
 from uadbench.methods.params import NoParams

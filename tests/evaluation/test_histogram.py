@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation import bins
 from uadbench.evaluation.bins import HALF, INFINITE, ONE, decode, encode
 from uadbench.evaluation.histogram import ScoreHistogram, load, save

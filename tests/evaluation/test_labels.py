@@ -12,8 +12,9 @@ from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
 from uadbench.commands.evaluate import command
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import sha256
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation.example_slices import example_rows
 from uadbench.evaluation.findings import beside, load
 from uadbench.evaluation.histogram import load as load_histograms
@@ -22,7 +23,6 @@ from uadbench.evaluation.labels import EVERY, LabelValues
 from uadbench.evaluation.lesions import detect
 from uadbench.evaluation.metrics import average_precision
 from uadbench.evaluation.reading import PackedTask
-from uadbench.files import sha256
 from uadbench.methods.base import Context
 from uadbench.training import run
 

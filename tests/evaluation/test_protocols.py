@@ -12,6 +12,7 @@ import torch
 from scipy import ndimage
 from sklearn.metrics import average_precision_score
 
+from uadbench.core.files import sha256, write_json
 from uadbench.data.store import Store
 from uadbench.evaluation.bootstrap import bootstrap_all
 from uadbench.evaluation.external_maps import evaluate
@@ -22,7 +23,6 @@ from uadbench.evaluation.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, pro
 from uadbench.evaluation.reading import PackedTask
 from uadbench.evaluation.tidy_results import numbers
 from uadbench.evaluation.upd_resize import FIELD, SIDE
-from uadbench.files import sha256, write_json
 
 SPACING = (3.0, 1.0, 1.5)  # mm: slice, row, column
 SHAPE = (6, 200, 120)  # 200 x 180 mm

@@ -17,10 +17,10 @@ from click.testing import CliRunner
 
 from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
 from uadbench.commands.score import command
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json, write_json
 from uadbench.evaluation.map_files import nifti_files
 from uadbench.evaluation.scan_scoring import RECORD, Scorer, mask_path
-from uadbench.files import read_json, write_json
 from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
 from uadbench.training import run

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 
 from uadbench import registry
 from uadbench.cli import uadbench
+from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation.histogram import ScoreHistogram, load
 from uadbench.evaluation.inference import score_volume
 from uadbench.method_settings import FILE, resolve

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation import tensors
 from uadbench.evaluation.bins import HALF, INFINITE, ONE, encode
 from uadbench.evaluation.histogram import ScoreHistogram

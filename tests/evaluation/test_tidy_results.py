@@ -9,7 +9,7 @@ from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
 from uadbench.commands.summarize import command
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation import protocols
 from uadbench.evaluation.histogram import ScoreHistogram, save
 from uadbench.evaluation.metrics import best_dice

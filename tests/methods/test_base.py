@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench.errors import HarnessError
+from uadbench.compute.precision import Precision
+from uadbench.core.errors import HarnessError
 from uadbench.methods.base import Context, Phase, SliceMethod, Update
 from uadbench.methods.seeds import Streams
-from uadbench.precision import Precision
 from uadbench.training.loop import step
 from uadbench.training.sampler import SliceSampler
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from uadbench.commands.figure import command as figure_command
 from uadbench.commands.table import command as table_command
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.paper import catalogue, style
 from uadbench.paper.figures import curves as module
 from uadbench.paper.histories import Histories

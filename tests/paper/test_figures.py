@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.paper import catalogue, figures, style, tiles
 from uadbench.paper.inputs import Sources
 from uadbench.paper.simulated import APART

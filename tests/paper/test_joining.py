@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from tests.paper.conftest import TASKS, write_comparisons, write_results
 from uadbench.commands.join import command
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.paper.joining import join
 from uadbench.paper.results import Results
 

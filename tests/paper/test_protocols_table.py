@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from uadbench.commands.table import command
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results

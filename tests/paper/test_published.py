@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.paper.published import COLUMNS, Published
 
 TASKS = ("ATLAS", "BraTS-T1", "BraTS-T2")

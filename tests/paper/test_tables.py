@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uadbench.commands.table import command
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation.columns import SIMULATED
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources

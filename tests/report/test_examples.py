@@ -14,7 +14,7 @@ import pytest
 
 from tests.report.test_report import study  # noqa: F401
 from tests.viewer.browser import needed, visit
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation import example_volumes
 from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.operating_points import Calibration

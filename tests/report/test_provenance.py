@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.paper.conftest import write_comparisons, write_results
-from uadbench.files import read_json, write_json
+from uadbench.core.files import read_json, write_json
 from uadbench.report import page, sizes, trainings
 from uadbench.report.study import Study
 from uadbench.study.config_files import read

@@ -13,13 +13,13 @@ from click.testing import CliRunner
 from tests.paper.conftest import write_comparisons, write_results
 from uadbench import __version__, registry
 from uadbench.commands import report
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json, write_json
+from uadbench.core.provenance import environment, now
 from uadbench.data.preprocessing.normalisation import RULES
-from uadbench.errors import HarnessError
-from uadbench.files import read_json, write_json
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.writers import html
-from uadbench.provenance import environment, now
 from uadbench.report import methods_section
 from uadbench.report.page import write
 from uadbench.report.study import Study

@@ -18,8 +18,8 @@ from huggingface_hub import constants
 from tests.sharing.hub import TOKEN
 from uadbench import registry
 from uadbench.cli import uadbench
-from uadbench.errors import HarnessError
-from uadbench.files import read_json
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json
 from uadbench.sharing import contents, download
 from uadbench.sharing.upload import upload
 

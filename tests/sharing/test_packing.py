@@ -11,9 +11,9 @@ import pytest
 import yaml
 
 from tests.paper.conftest import METHODS, write_results
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json, write_json
 from uadbench.data.index.release import releases
-from uadbench.errors import HarnessError
-from uadbench.files import read_json, write_json
 from uadbench.sharing.licences import HUB, Origin, strictest
 from uadbench.sharing.packing import pack
 

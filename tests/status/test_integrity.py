@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from uadbench import folder_lock
 from uadbench.commands.check import command
-from uadbench.errors import HarnessError
+from uadbench.core import folder_lock
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import sha256, write_json
 from uadbench.evaluation.archives import HISTOGRAMS
-from uadbench.files import sha256, write_json
 from uadbench.status import integrity
 
 

@@ -15,8 +15,8 @@ import yaml
 from click.testing import CliRunner
 
 from uadbench.cli import uadbench
-from uadbench.errors import HarnessError
-from uadbench.files import write_json
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import write_json
 from uadbench.status import logs, text
 from uadbench.training.progress import Progress
 

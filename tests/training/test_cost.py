@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner
 
 from uadbench.cli import uadbench
-from uadbench.errors import HarnessError
-from uadbench.files import write_json
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import write_json
 
 
 def test_costs_are_means_and_sums(tmp_path):

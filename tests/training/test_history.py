@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from torch import Tensor, nn
 
 from uadbench.commands.histories import command
-from uadbench.errors import HarnessError
-from uadbench.files import write_json
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import write_json
 from uadbench.methods.base import Batch, Context, Method, Phase, Update
 from uadbench.methods.seeds import Streams
 from uadbench.training.loop import LoopConfig, train

@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 import torch
 
-from uadbench import csv_files, registry
-from uadbench.errors import HarnessError
+from uadbench import registry
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
 from uadbench.method_settings import resolve
 from uadbench.training import history_file, loop
 from uadbench.training.job import train_run

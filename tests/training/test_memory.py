@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from uadbench import registry
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.method_settings import resolve
 from uadbench.methods.seeds import Streams
 from uadbench.training import memory as memories

@@ -7,9 +7,9 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from uadbench import precision
-from uadbench.errors import HarnessError
-from uadbench.precision import Precision, chosen
+from uadbench.compute import precision
+from uadbench.compute.precision import Precision, chosen
+from uadbench.core.errors import HarnessError
 
 CUDA, CPU = torch.device("cuda:0"), torch.device("cpu")
 

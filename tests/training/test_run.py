@@ -9,13 +9,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from uadbench import provenance, registry
+from uadbench import registry
 from uadbench.cli import uadbench
+from uadbench.core import provenance
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation.histogram import load
 from uadbench.evaluation.inference import score_volume
-from uadbench.files import read_json
 from uadbench.method_settings import resolve
 from uadbench.methods.seeds import Streams
 from uadbench.training import run

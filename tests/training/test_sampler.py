@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.methods.seeds import Streams
 from uadbench.methods.slices import fit, patch_shape
 from uadbench.training.sampler import SliceSampler

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from uadbench import csv_files
 from uadbench.commands.tensorboard import command
-from uadbench.files import write_json
+from uadbench.core import csv_files
+from uadbench.core.files import write_json
 from uadbench.training.histories import ROW
 
 ROWS = [

@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from uadbench.thinning import stride, thinned
+from uadbench.core.thinning import stride, thinned
 from uadbench.viewer import scripts, volumes
 from uadbench.viewer.page import Layer, Page, write
 

@@ -12,7 +12,7 @@ import os
 import re
 from pathlib import Path
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 
 VARIABLE = "UADBENCH_BASELINES"  # folders of one's own, separated as those of PATH; passed on to the jobs of a study
 INSTALLED = Path(__file__).resolve().parent / "installed"

@@ -10,8 +10,8 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from uadbench.errors import HarnessError
-from uadbench.modalities import NAMES
+from uadbench.core.errors import HarnessError
+from uadbench.core.modalities import NAMES
 
 Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 

@@ -25,8 +25,8 @@ def command(folders: tuple[Path, ...], removing: bool) -> None:
     outputs as complete: the same `snakemake` command then makes them, and all that depends on them, again. Not for a
     study that is running.
     """
-    from uadbench import folder_lock
-    from uadbench.errors import HarnessError
+    from uadbench.core import folder_lock
+    from uadbench.core.errors import HarnessError
     from uadbench.status import integrity
 
     damages: list[integrity.Damage] = []

@@ -24,7 +24,7 @@ def command(baselines: tuple[str, ...]) -> None:
     from uadbench import baselines as folders
     from uadbench import registry
     from uadbench.conformance.suite import Candidate, outcomes
-    from uadbench.errors import HarnessError
+    from uadbench.core.errors import HarnessError
 
     failed = []
     for entry in baselines:

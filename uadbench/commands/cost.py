@@ -21,8 +21,8 @@ def command(folder: Path) -> None:
     """
     import pandas as pd
 
-    from uadbench.errors import HarnessError
-    from uadbench.files import read_json
+    from uadbench.core.errors import HarnessError
+    from uadbench.core.files import read_json
     from uadbench.status import survey
 
     runs = [read_json(run / "run.json") for run in survey.runs(folder)]

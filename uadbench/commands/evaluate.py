@@ -70,11 +70,11 @@ def command(
     """
     import json
 
-    from uadbench.errors import HarnessError
+    from uadbench.core.errors import HarnessError
+    from uadbench.core.files import atomic, write_json
     from uadbench.evaluation import findings
     from uadbench.evaluation.external_maps import evaluate
     from uadbench.evaluation.labels import LabelValues
-    from uadbench.files import atomic, write_json
 
     if save is not None and not method:
         raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")

@@ -17,7 +17,7 @@ ORDER = 8
 @click.option("--out", type=PATH, required=True, help="The table, histories.csv.")
 def command(runs: tuple[Path, ...], out: Path) -> None:
     """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV with a row per record."""
-    from uadbench import csv_files
+    from uadbench.core import csv_files
     from uadbench.training.histories import COLUMNS, gather
 
     csv_files.write(out, COLUMNS, list(gather(runs)))

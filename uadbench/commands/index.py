@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from uadbench.commands._shared import PATH, layouts
-from uadbench.modalities import NAMES
+from uadbench.core.modalities import NAMES
 
 SECTION = "steps"
 ORDER = 2
@@ -43,10 +43,10 @@ def command(
     exclude: tuple[str, ...],
 ) -> None:
     """Scan a folder into a validated subject sheet, and report files missing compared with the release."""
+    from uadbench.core.errors import HarnessError, choices
     from uadbench.data.index import layout as layouts
     from uadbench.data.index import release as releases
     from uadbench.data.index import sheet
-    from uadbench.errors import HarnessError, choices
 
     if unmasked not in sheet.UNMASKED:
         raise HarnessError(f"--unmasked: {unmasked!r} is unknown; {choices(unmasked, sheet.UNMASKED)}")

@@ -25,7 +25,7 @@ def command(places: tuple[Path, ...], out: Path, prefer_first: bool) -> None:
     beside. Methods of the same name are told apart by their experiment. Refused are other test sets of a task, another
     revision of a method, other numbers of the same method, seed and task, and experiments without a common protocol.
     """
-    from uadbench.files import atomic
+    from uadbench.core.files import atomic
     from uadbench.paper import catalogue
     from uadbench.paper.inputs import Sources
     from uadbench.paper.joining import join

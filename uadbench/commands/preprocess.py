@@ -23,12 +23,12 @@ def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, s
     """Extract the brain, register it to the template, resample and scale: subject by subject, resumable."""
     from tqdm import tqdm
 
+    from uadbench.core.errors import HarnessError, choices
+    from uadbench.core.modalities import NAMES
     from uadbench.data.index.sheet import read
     from uadbench.data.preprocessing import preprocess as steps
     from uadbench.data.preprocessing import report as reports
     from uadbench.data.preprocessing.settings import parse
-    from uadbench.errors import HarnessError, choices
-    from uadbench.modalities import NAMES
 
     wanted = modalities.split(",")
     for name in wanted:

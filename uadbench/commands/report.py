@@ -23,11 +23,11 @@ def command(folder: Path, config: str, out: Path | None) -> None:
     """
     import json
 
-    from uadbench.errors import HarnessError
+    from uadbench.core.errors import HarnessError
+    from uadbench.core.study_folder import StudyFolder
     from uadbench.report.page import write
     from uadbench.report.study import Study
     from uadbench.study.config_files import read
-    from uadbench.study_folder import StudyFolder
 
     path = out or StudyFolder(folder).report
     try:

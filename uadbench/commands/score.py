@@ -56,8 +56,8 @@ def command(
     `threshold@0.01` is that of 1 %. A page of `--html` shows scan, map, lesion and the method's restoration in three
     planes; it opens from disk and needs no network.
     """
-    from uadbench import device as devices
-    from uadbench.errors import HarnessError
+    from uadbench.compute import device as devices
+    from uadbench.core.errors import HarnessError
     from uadbench.evaluation.scan_scoring import Scorer
     from uadbench.sharing.download import locate
     from uadbench.training import run as runs

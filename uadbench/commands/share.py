@@ -43,7 +43,7 @@ def command(
     """
     import tempfile
 
-    from uadbench.errors import HarnessError
+    from uadbench.core.errors import HarnessError
     from uadbench.sharing.packing import pack
     from uadbench.sharing.upload import check_name, upload
 

@@ -27,9 +27,9 @@ def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool)
     import json
     import time
 
-    from uadbench.errors import HarnessError
+    from uadbench.core.errors import HarnessError
+    from uadbench.core.study_folder import ROOT
     from uadbench.status import plan, survey, text
-    from uadbench.study_folder import ROOT
 
     given = plan.of_configs(*configs) if configs else None
     if not folders:

@@ -29,10 +29,10 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
     Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
     two methods on every task, with intervals and p-values from ten times as many resamples.
     """
-    from uadbench.errors import HarnessError
+    from uadbench.core.errors import HarnessError
+    from uadbench.core.files import atomic
     from uadbench.evaluation import comparisons
     from uadbench.evaluation.tidy_results import tidy
-    from uadbench.files import atomic
 
     paths = list(histograms)
     if listing is not None:

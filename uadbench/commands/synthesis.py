@@ -23,11 +23,11 @@ def command(data: Path, modality: str, settings: str, examples: int, seed: int, 
     """Draw synthetic anomalies as the training of DISYRE does, and corrupt images with them at several t."""
     from dataclasses import fields
 
+    from uadbench.core.validation import build
     from uadbench.data.store import Store
     from uadbench.evaluation.illustration import illustrate
     from uadbench.method_settings import parse
     from uadbench.methods.params import AnomalyParams
-    from uadbench.validation import build
 
     known = {field.name for field in fields(AnomalyParams)}
     chosen = parse(settings)

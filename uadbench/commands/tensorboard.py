@@ -24,7 +24,7 @@ def command(folder: Path, out: Path | None) -> None:
     Trainings may be under way: a later call replaces the event files of those that went on, and no others. Steps count
     over all phases. A finished run has its hyper-parameters too.
     """
-    from uadbench.errors import HarnessError
+    from uadbench.core.errors import HarnessError
 
     histories = sorted(folder.rglob("history.csv"))
     if not histories:
@@ -42,8 +42,8 @@ def _convert(history: Path, folder: Path) -> None:
     from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard.summary import hparams
 
-    from uadbench import csv_files
-    from uadbench.files import read_json
+    from uadbench.core import csv_files
+    from uadbench.core.files import read_json
     from uadbench.training.histories import ROW
 
     run, earlier = history.with_name("run.json"), list(folder.glob(PATTERN))

@@ -59,8 +59,8 @@ def command(
 
     Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
-    from uadbench import device as devices
     from uadbench import registry
+    from uadbench.compute import device as devices
     from uadbench.data.store import Store
     from uadbench.evaluation import test_set
     from uadbench.evaluation.inference import Kept, Trained, ready, score_test_set

@@ -35,7 +35,7 @@ def command(
 
     The same command resumes a killed training from its last saved state.
     """
-    from uadbench import device as devices
+    from uadbench.compute import device as devices
     from uadbench.method_settings import of_option
     from uadbench.training.job import train_run
 

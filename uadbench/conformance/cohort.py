@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from uadbench.files import sha256, write_json
+from uadbench.core.files import sha256, write_json
 
 SPLITS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 3
 SHAPE = (10, 36, 28)

@@ -14,8 +14,8 @@ import torch
 
 from uadbench import registry
 from uadbench.conformance import cohort
+from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation.inference import score_volume
 from uadbench.method_settings import resolve
 from uadbench.methods.base import Method

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 
 if TYPE_CHECKING:
     import nibabel

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic, read_json, reserve, sha256, verify, write_json
+from uadbench.core.modalities import NAMES
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.report import Outcome
-from uadbench.errors import HarnessError
-from uadbench.files import atomic, read_json, reserve, sha256, verify, write_json
-from uadbench.modalities import NAMES
 
 AGAIN = "preprocess the subject again, which redoes what is damaged alone: snakemake --forcerun preprocess"
 

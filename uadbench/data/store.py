@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.errors import HarnessError
-from uadbench.files import read_json, verify
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json, verify
 
 AGAIN = "pack the data set again: snakemake --forcerun pack"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from uadbench.archive import Kind
+from uadbench.core.archive import Kind
 
 AGAIN = "score the test set again: snakemake --forcerun test"
 

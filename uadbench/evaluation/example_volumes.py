@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.thinning import stride, thinned
 from uadbench.evaluation.archives import VOLUMES
 from uadbench.evaluation.collecting import ScoredSubject, array
 from uadbench.evaluation.operating_points import Calibration
-from uadbench.thinning import stride, thinned
 
 NAME = "volumes.npz"
 LIMIT = 2_000_000  # voxels of a volume; finer ones are thinned out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation import score_maps
 from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.labels import EVERY, LabelValues

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from uadbench.compute.precision import precision
+from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation.collecting import Collector, HistogramCollector, ScoredSubject, collect
 from uadbench.evaluation.example_slices import SliceCollector, example_rows
 from uadbench.evaluation.example_volumes import VolumeCollector
@@ -25,7 +26,6 @@ from uadbench.evaluation.reading import PackedTask, subjects
 from uadbench.evaluation.upd_resize import voxel_size
 from uadbench.methods.base import Method, final_of
 from uadbench.methods.seeds import Streams
-from uadbench.precision import precision
 from uadbench.training.loop import compile_networks
 
 #: raised when a change alters the counts or findings of the same maps: all runs are scored again

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.preprocessing.scan import whole_numbers
 from uadbench.data.preprocessing.volume import BadScan, read_volume
-from uadbench.errors import HarnessError
 
 SUFFIXES = (".nii.gz", ".nii")
 TOLERANCE = 1e-3  # mm, for equal affines

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from uadbench.errors import HarnessError, choices
+from uadbench.core.errors import HarnessError, choices
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 import torch
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.errors import HarnessError
 from uadbench.evaluation.labels import EVERY, LabelValues
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.errors import HarnessError
+from uadbench.core.modalities import MODALITIES
 from uadbench.data.preprocessing.scan import Scan, read_labels, read_scan
 from uadbench.data.preprocessing.volume import BadScan
-from uadbench.errors import HarnessError
 from uadbench.evaluation.map_files import SUFFIXES
 from uadbench.methods.base import Method
-from uadbench.modalities import MODALITIES
 from uadbench.viewer.page import Layer, Page, write
 
 SIMULATED = "The method was trained on simulated scans."

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic, read_json, write_json
 from uadbench.data.preprocessing.settings import settings
 from uadbench.data.preprocessing.transform import prepare_scan
-from uadbench.errors import HarnessError
 from uadbench.evaluation.inference import final_map, restoration, score_volume
 from uadbench.evaluation.map_files import nifti_files
 from uadbench.evaluation.scan_pages import Scored, page_path, shows_lesion, write_page
-from uadbench.files import atomic, read_json, write_json
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
 from uadbench.training.memory import enough_memory

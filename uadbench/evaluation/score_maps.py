@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation.collecting import HistogramCollector, ScoredSubject, collect
 from uadbench.evaluation.detection_metrics import detection
 from uadbench.evaluation.findings import Findings

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation.bins import HALF, INFINITE, NOTHING, Bins, encode
 
 CHUNK = 2**15  # voxels processed at once, so that temporary arrays stay in the cache

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
+from uadbench.core.sorting import DECIMAL, natural
 from uadbench.evaluation import findings
 from uadbench.evaluation.bootstrap import CROWDED_NOTE, bootstrap_all
 from uadbench.evaluation.columns import COLUMNS, META
@@ -20,7 +21,6 @@ from uadbench.evaluation.detection_metrics import detection
 from uadbench.evaluation.histogram import ScoreHistogram, load
 from uadbench.evaluation.metrics import auroc, average_precision, best_dice
 from uadbench.evaluation.protocols import PROTOCOLS
-from uadbench.sorting import DECIMAL, natural
 
 METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
     *("ap", "dice", "dice_threshold", "auroc"),

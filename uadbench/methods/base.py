@@ -23,7 +23,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.methods.seeds import Streams
 from uadbench.methods.slices import OVERLAP, Maps, scaled, tiled
 
@@ -34,7 +34,7 @@ WHOLE = 2**20  # patch of a phase that draws whole slices, for a method that cro
 class Context:
     """Study context passed to every method."""
 
-    modality: str  # one of `uadbench.modalities.NAMES`
+    modality: str  # one of `uadbench.core.modalities.NAMES`
     spacing: float  # mm, side of the isotropic voxels
     required: Method | None = None  # the trained method that REQUIRES names, frozen
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from types import ModuleType
 
-from uadbench.plugins import Plugins
+from uadbench.core.plugins import Plugins
 
 KINDS = {"tables": Plugins("table", "uadbench.paper.tables"), "figures": Plugins("figure", "uadbench.paper.figures")}
 

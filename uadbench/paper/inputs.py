@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.paper import published
 from uadbench.paper.comparisons import Comparisons
 from uadbench.paper.histories import Histories

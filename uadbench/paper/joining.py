@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation.comparisons import COLUMNS, NAME
 from uadbench.evaluation.metrics import METRICS
 from uadbench.paper.comparisons import read_comparisons

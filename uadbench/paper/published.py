@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from uadbench.packaged import RESOURCES
+from uadbench.core.packaged import RESOURCES
 from uadbench.paper.rows import read_rows
 from uadbench.paper.summary import Summary
 

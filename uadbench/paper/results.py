@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation.columns import COLUMNS, NUMBERS, SIMULATED
 from uadbench.paper.rows import read_rows
 from uadbench.paper.simulated import statement

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from uadbench import csv_files
-from uadbench.errors import HarnessError
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
 
 
 def read_rows(

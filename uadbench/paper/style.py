@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
-from uadbench.files import atomic
+from uadbench.core.files import atomic
 
 COLUMN = 3.5  # inches, one column of an IEEE page
 PAGE = 7.16  # inches, both columns

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from uadbench.files import atomic
+from uadbench.core.files import atomic
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.joining import whose

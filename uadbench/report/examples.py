@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from uadbench.core.modalities import MODALITIES
+from uadbench.core.thinning import thinned
 from uadbench.evaluation.example_volumes import NAME, Example, load
-from uadbench.modalities import MODALITIES
 from uadbench.report.study import Study
-from uadbench.thinning import thinned
 from uadbench.viewer import scripts, volumes
 
 BUDGET = 9_000_000  # characters of all volumes; beyond, voxels are thinned out

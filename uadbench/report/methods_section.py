@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from uadbench import registry
-from uadbench.modalities import MODALITIES
-from uadbench.packaged import RESOURCES
+from uadbench.core.modalities import MODALITIES
+from uadbench.core.packaged import RESOURCES
 from uadbench.report.study import Cohort, Study
 
 REFERENCES = RESOURCES / "references.bib"

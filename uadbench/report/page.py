@@ -12,16 +12,17 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from uadbench import __version__, provenance
-from uadbench.files import atomic
+from uadbench import __version__
+from uadbench.core import provenance
+from uadbench.core.files import atomic
+from uadbench.core.plugins import syntax_tree
+from uadbench.core.templates import template
 from uadbench.paper.catalogue import KINDS
 from uadbench.paper.comparisons import ALPHA
 from uadbench.paper.writers.html import SCRIPT, STYLE
 from uadbench.paper.writers.markdown import title
-from uadbench.plugins import syntax_tree
 from uadbench.report import examples, methods_section, sizes, trainings
 from uadbench.report.study import FIGURES, TABLES, Study
-from uadbench.templates import template
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 

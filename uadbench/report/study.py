@@ -9,15 +9,16 @@ from typing import Any
 
 import pandas as pd
 
-from uadbench import csv_files, registry
-from uadbench.errors import HarnessError
-from uadbench.files import read_json
+from uadbench import registry
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json
+from uadbench.core.study_folder import INDEX, QUALITY_TABLE, RUN, StudyFolder
 from uadbench.paper.comparisons import read_comparisons
 from uadbench.paper.results import Results
 from uadbench.paper.rows import read_rows
 from uadbench.study.config import Config
 from uadbench.study.experiment import Experiment
-from uadbench.study_folder import INDEX, QUALITY_TABLE, RUN, StudyFolder
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
 FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")

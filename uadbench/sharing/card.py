@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import yaml
 
-from uadbench import __version__, baselines, csv_files, registry
-from uadbench.errors import HarnessError
-from uadbench.files import sha256
-from uadbench.modalities import MODALITIES
+from uadbench import __version__, baselines, registry
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import sha256
+from uadbench.core.modalities import MODALITIES
 from uadbench.paper.results import Results
 from uadbench.paper.simulated import REAL, SIMULATED
 from uadbench.report.methods_section import NORMALISATION, entries

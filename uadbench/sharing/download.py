@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uadbench.errors import HarnessError
-from uadbench.files import damaged
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import damaged
 from uadbench.sharing.contents import (
     RECORD,
     RECORD_LIMIT,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.index.release import Release, find, releases
-from uadbench.errors import HarnessError
 
 #: identifiers of the hub for the open licences of uadbench/resources/datasets.csv
 HUB = {"CC0": "cc0-1.0", "CC BY 4.0": "cc-by-4.0", "CC BY-SA 3.0": "cc-by-sa-3.0"}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from uadbench import registry
-from uadbench.errors import HarnessError
-from uadbench.files import atomic, verify, write_json
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic, verify, write_json
 from uadbench.method_settings import of_run
 from uadbench.sharing.card import Card
 from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method

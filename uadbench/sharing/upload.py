@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS
 from uadbench.sharing.download import first_line, refusal
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uadbench.files import damaged
+from uadbench.core.files import damaged
 
 
 @dataclass(frozen=True)

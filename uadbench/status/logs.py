@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from uadbench.study_folder import StudyFolder
+from uadbench.core.study_folder import StudyFolder
 
 #: bytes at the end of a log that are read
 TAIL = 20_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.study import checks
 from uadbench.study.config_files import read
 from uadbench.study.experiment import Experiment

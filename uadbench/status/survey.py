@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from uadbench.files import read_json
+from uadbench.core.files import read_json
+from uadbench.core.study_folder import RUN, SHEET, STATE, SUBJECT, Job, StudyFolder
 from uadbench.status import logs
 from uadbench.study.experiment import Experiment
-from uadbench.study_folder import RUN, SHEET, STATE, SUBJECT, Job, StudyFolder
 
 #: seconds without file changes after which a training counts as stopped; it logs a line every 30 s
 SILENCE = 300.0

@@ -22,12 +22,12 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from uadbench.core.errors import HarnessError, choices
+from uadbench.core.modalities import NAMES
+from uadbench.core.validation import as_number
 from uadbench.data.index.sheet import UNMASKED
 from uadbench.data.preprocessing.settings import Preprocessing, settings
-from uadbench.errors import HarnessError, choices
-from uadbench.modalities import NAMES
 from uadbench.study.config_files import check_characters
-from uadbench.validation import as_number
 
 #: keys that change no result
 WITHOUT_EFFECT = {"threads", "device", "baselines"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 
 
 def read(*paths: str | Path) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from functools import cached_property
 from typing import Any
 
 from uadbench import baselines, registry
+from uadbench.core.modalities import NAMES
+from uadbench.core.study_folder import ROOT, Job, StudyFolder
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.method_settings import Settings, resolve
-from uadbench.modalities import NAMES
 from uadbench.paper import catalogue as paper
 from uadbench.study.config import Config, DataSet, Task
 from uadbench.study.config_files import expanded
-from uadbench.study_folder import ROOT, Job, StudyFolder
 
 
 class Experiment:

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from uadbench import csv_files
-from uadbench.errors import HarnessError
-from uadbench.files import read_json
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json
 
 #: raised when a change alters the table of the same runs, so that finished studies write it again
 REVISION = 1

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from uadbench import csv_files
-from uadbench.files import FULL, full_disk_named
+from uadbench.core import csv_files
+from uadbench.core.files import FULL, full_disk_named
 from uadbench.training.histories import ROW
 
 

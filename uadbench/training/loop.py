@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from uadbench.errors import HarnessError
+from uadbench.compute.precision import Precision
+from uadbench.core.errors import HarnessError
 from uadbench.methods.base import Batch, Method, Phase
 from uadbench.methods.seeds import Streams
-from uadbench.precision import Precision
 from uadbench.training import memory as memories
 from uadbench.training import state as states
 from uadbench.training.history_file import HistoryFile

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import torch
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.training.sampler import SliceSampler
 
 #: steps of a phase before data move to the device: networks are compiled and optimisers have their state by then

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.methods.base import Batch
 from uadbench.methods.seeds import Streams
 from uadbench.methods.slices import fit, patch_shape, pixel_side

@@ -11,10 +11,10 @@ from typing import Any
 
 import torch
 
-from uadbench.files import FULL, atomic, full_disk_named
+from uadbench.compute.precision import Precision
+from uadbench.core.files import FULL, atomic, full_disk_named
 from uadbench.methods.base import Method, Phase
 from uadbench.methods.seeds import Streams
-from uadbench.precision import Precision
 
 
 @dataclass

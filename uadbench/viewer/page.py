@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from markupsafe import Markup
 
-from uadbench.files import atomic
-from uadbench.templates import template
-from uadbench.thinning import stride, thinned
+from uadbench.core.files import atomic
+from uadbench.core.templates import template
+from uadbench.core.thinning import stride, thinned
 from uadbench.viewer import scripts, volumes
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from uadbench.packaged import RESOURCES
+from uadbench.core.packaged import RESOURCES
 from uadbench.viewer.volumes import embedded
 
 FOLDER = Path(__file__).resolve().parent

@@ -14,9 +14,9 @@ sys.path.insert(0, workflow.basedir)
 from uadbench import budget as budgets
 from uadbench import folder_lock
 from uadbench import placement
-from uadbench.errors import HarnessError
-from uadbench.modalities import NAMES as MODALITIES
-from uadbench.plugins import literals
+from uadbench.core.errors import HarnessError
+from uadbench.core.modalities import NAMES as MODALITIES
+from uadbench.core.plugins import literals
 from uadbench.study import checks
 
 try:
@@ -44,7 +44,7 @@ def literal(text):
     return str(text).replace("{", "{{").replace("}", "}}")
 
 
-# Folders in the rules below; uadbench/study_folder.py says where all files of a study are.
+# Folders in the rules below; uadbench/core/study_folder.py says where all files of a study are.
 pathvars:
     results=folder.path.as_posix(),
     data=folder.data.as_posix(),

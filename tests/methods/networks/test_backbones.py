@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from uadbench import registry
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.method_settings import resolve
 from uadbench.methods.networks import backbones
 from uadbench.methods.networks.efficientnet import EfficientNetLite, SameConv

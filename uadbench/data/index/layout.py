@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from uadbench.errors import HarnessError
-from uadbench.modalities import NAMES
-from uadbench.plugins import Plugins
+from uadbench.core.errors import HarnessError
+from uadbench.core.modalities import NAMES
+from uadbench.core.plugins import Plugins
 
 LAYOUTS = Plugins("layout", "uadbench.data.index.layouts")
 

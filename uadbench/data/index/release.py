@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from uadbench import csv_files
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError, choices
+from uadbench.core.packaged import RESOURCES
 from uadbench.data.index.layout import Files, Layout
-from uadbench.errors import HarnessError, choices
-from uadbench.packaged import RESOURCES
 
 DATASETS = RESOURCES / "datasets.csv"
 KINDS = ("t1", "t2", "masks")

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from uadbench import csv_files
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
+from uadbench.core.modalities import NAMES
+from uadbench.core.packaged import SCHEMAS
 from uadbench.data.index import splits
 from uadbench.data.index.layout import Files, Layout
-from uadbench.errors import HarnessError
-from uadbench.modalities import NAMES
-from uadbench.packaged import SCHEMAS
 
 SCHEMA = SCHEMAS / "subject.schema.yaml"
 

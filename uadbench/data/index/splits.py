@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from uadbench.errors import HarnessError, choices
+from uadbench.core.errors import HarnessError, choices
 
 PARTS = ("train", "validation", "left out")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+from uadbench.core.modalities import MODALITIES
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.scan import Scan
-from uadbench.modalities import MODALITIES
 
 #: ml, plausible range of brain volumes (with fluid spaces; in MNI space brains are large)
 PLAUSIBLE = (500.0, 2600.0)

@@ -21,11 +21,11 @@ from pathlib import Path
 
 import numpy as np
 
+from uadbench.core.modalities import MODALITIES
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing import brain, geometry
 from uadbench.data.preprocessing.scan import BadScan
 from uadbench.data.preprocessing.template import Template
-from uadbench.modalities import MODALITIES
 
 #: mm: voxel size of the comparison, and minimum depth. Nearer to the surface the brain mask dominates the correlation,
 #: as does fluid visible on only one of the two scans.

@@ -11,6 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import FULL
+from uadbench.core.modalities import MODALITIES, NAMES
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing import geometry, modality_check, previews, skull_stripping
 from uadbench.data.preprocessing import template as templates
@@ -20,9 +23,6 @@ from uadbench.data.preprocessing.report import Outcome, unwritten
 from uadbench.data.preprocessing.scan import BadScan, OffGrid, Scan, read_labels, read_scan
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.preprocessing.transform import BELOW, lift, resample
-from uadbench.errors import HarnessError
-from uadbench.files import FULL
-from uadbench.modalities import MODALITIES, NAMES
 
 
 def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from uadbench.archive import Kind
+from uadbench.core.archive import Kind
 from uadbench.data.preprocessing import geometry
 from uadbench.data.preprocessing.registration import Located
 from uadbench.data.preprocessing.scan import Scan

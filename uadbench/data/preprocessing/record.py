@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.files import atomic, damaged, read_json, sha256, write_json
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.previews import PICTURES
 from uadbench.data.preprocessing.report import unwritten
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.files import atomic, damaged, read_json, sha256, write_json
 
 #: raised when a code change alters the result for the same settings and scans, so that old results are not reused
 REVISION = 7

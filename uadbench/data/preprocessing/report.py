@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from uadbench import csv_files
-from uadbench.errors import HarnessError
-from uadbench.files import FULL
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import FULL
 
 COLUMNS = ("subject", "status", "file", "reason")
 

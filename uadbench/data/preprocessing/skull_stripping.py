@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.preprocessing.scan import BadScan, Scan
-from uadbench.errors import HarnessError
 
 #: name of HD-BET's mask for `-o brain.nii.gz`, which cannot be changed
 MASK = "brain_bet.nii.gz"

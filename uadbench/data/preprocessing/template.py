@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from uadbench.core.errors import HarnessError
 from uadbench.data import mni152
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing import geometry
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.errors import HarnessError
 
 #: mm kept around the brain of the template, at least one voxel
 MARGIN = 4.0

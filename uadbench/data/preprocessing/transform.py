@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing import geometry, modality_check, normalisation
 from uadbench.data.preprocessing import template as templates
@@ -15,7 +16,6 @@ from uadbench.data.preprocessing.registration import Located, follow, locate
 from uadbench.data.preprocessing.scan import BadScan, read_scan
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.preprocessing.template import Template
-from uadbench.errors import HarnessError
 
 #: fraction of the maximum grey value above which an interpolated voxel is brain, with `edges: plain`; UPD_study
 RIM = 1e-4

@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from uadbench import csv_files
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json
+from uadbench.core.modalities import NAMES
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing import geometry
 from uadbench.data.preprocessing import template as templates
@@ -22,9 +25,6 @@ from uadbench.data.quality import measures, montage, rules
 from uadbench.data.quality.montage import Picture
 from uadbench.data.quality.rules import BY_KEY, MEASURES, Flag, Limits
 from uadbench.data.quality.scenes import Scene
-from uadbench.errors import HarnessError
-from uadbench.files import read_json
-from uadbench.modalities import NAMES
 
 COLUMNS = ("subject", "split", "status", "file", "reason", *BY_KEY, "flags")  # of quality.csv
 #: statuses of a subject as `preprocess` reports them, in words

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.modalities import NAMES
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing import ants_registration
-from uadbench.modalities import NAMES
 
 #: bins of the histogram of grey values 0…1 in the brain mask
 BINS = 32

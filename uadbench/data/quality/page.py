@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
+from uadbench.core.files import atomic
+from uadbench.core.templates import template
 from uadbench.data.quality import charts, montage, outlines, rules
 from uadbench.data.quality.cohort import STATUSES, Cohort, Subject
 from uadbench.data.quality.montage import Picture
 from uadbench.data.quality.rules import BY_KEY, MEASURES, Measure
-from uadbench.files import atomic
-from uadbench.templates import template
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 #: pictures of these scenes share one stage each, where one replaces another in place

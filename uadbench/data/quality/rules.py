@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from uadbench.modalities import MODALITIES, NAMES
+from uadbench.core.modalities import MODALITIES, NAMES
 
 #: robust standard deviations (1.4826 x MAD, the median absolute deviation) from the median beyond which values are far
 REACH = 4.0

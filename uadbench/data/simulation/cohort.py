@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic, read_json, write_json
+from uadbench.core.folder_lock import fcntl
 from uadbench.data.simulation.scans import write
 from uadbench.data.simulation.streams import SubjectStreams
 from uadbench.data.simulation.subjects import MAKERS
-from uadbench.errors import HarnessError
-from uadbench.files import atomic, read_json, write_json
-from uadbench.folder_lock import fcntl
 
 # Raise when a code change alters the images: existing cohorts are then simulated again.
 REVISION = 1

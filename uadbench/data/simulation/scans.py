@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from uadbench.core.files import atomic
 from uadbench.data.grid import Grid
 from uadbench.data.simulation.fields import Array
-from uadbench.files import atomic
 
 
 def oriented(

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from uadbench.errors import HarnessError
-from uadbench.files import atomic
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic
 from uadbench.methods.networks.efficientnet import EfficientNetLite
 from uadbench.methods.networks.resnet import ResNet
 

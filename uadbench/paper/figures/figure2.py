@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 from uadbench.paper import style
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results

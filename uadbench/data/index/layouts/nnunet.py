@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json
 from uadbench.data.index import layout
-from uadbench.errors import HarnessError
-from uadbench.files import read_json
 
 KINDS = {
     "t1": re.compile(r"t1w?(?:n|-?native)?|mr_?t1|mprage", re.IGNORECASE),

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from uadbench.core.errors import HarnessError
+from uadbench.core.modalities import NAMES
 from uadbench.data.index import layout
-from uadbench.errors import HarnessError
-from uadbench.modalities import NAMES
 
 COLUMNS = ("subject", *NAMES, "mask", "drawn_on", "brain")
 OTHERS = ", ".join(COLUMNS[2:])

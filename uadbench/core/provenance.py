@@ -25,7 +25,7 @@ PACKAGES = (
 )
 #: parts of a checkout that decide results
 CODE = ("uadbench", "baselines", "workflow", "Snakefile", "envs")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SECONDS = 20.0  # limit of one git command, for file systems that hang
 PATCH_LIMIT = 2**20  # bytes of a patch
 #: options of `git diff` that outweigh a user's settings, so that `git apply` reads the patch everywhere

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from uadbench.errors import HarnessError, choices
+from uadbench.core.errors import HarnessError, choices
 
 
 @dataclass(frozen=True)

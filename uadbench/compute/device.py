@@ -11,8 +11,8 @@ import warnings
 
 import torch
 
-from uadbench import device_lock
-from uadbench.errors import HarnessError
+from uadbench.compute import device_lock
+from uadbench.core.errors import HarnessError
 
 NAMES = re.compile(r"auto|cpu|mps|cuda(:\d+)?")
 #: values of CUDA_VISIBLE_DEVICES by which a user or a scheduler hides every GPU

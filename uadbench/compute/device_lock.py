@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 
 try:
     import fcntl

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.errors import HarnessError
-from uadbench.files import atomic
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic
 
 HEADER = "header"  # name of the header among the arrays
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)

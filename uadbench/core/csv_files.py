@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from uadbench.errors import HarnessError
-from uadbench.files import atomic
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic
 
 
 def read(path: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str]]:

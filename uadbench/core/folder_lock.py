@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from uadbench.errors import HarnessError
-from uadbench.study_folder import StudyFolder
+from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import StudyFolder
 
 try:
     import fcntl

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 #: environment variable naming one of FORMATS for networks on CUDA; not a run setting, so a change retrains nothing

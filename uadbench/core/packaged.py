@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-RESOURCES = Path(__file__).resolve().parent / "resources"
-SCHEMAS = Path(__file__).resolve().parent / "schemas"
+RESOURCES = Path(__file__).resolve().parents[1] / "resources"
+SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"

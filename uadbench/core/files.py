@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from uadbench.errors import HarnessError
+from uadbench.core.errors import HarnessError
 
 #: errno of a full disk, or of an exhausted quota
 FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -1,0 +1,1 @@
+"""Devices: choice, lock and number format of the processor that trains and scores."""
