@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from uadbench import cli
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic
-from uadbench.method_settings import parse
+from uadbench.methods.settings import parse
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import json
 from click.shell_completion import ShellComplete
 
 from tests.hiding import python_without
-from uadbench import registry
 from uadbench.cli import COMMANDS, uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout
 from uadbench.evaluation.protocols import PROTOCOLS
+from uadbench.methods import registry
 from uadbench.paper import catalogue
 
 COMPLETE = """

@@ -13,11 +13,11 @@ from typing import get_args, get_type_hints
 import pytest
 import yaml
 
-from uadbench import registry
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.data.preprocessing.normalisation import RULES
 from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.methods import registry
 from uadbench.study.checks import experiment as checked
 from uadbench.study.config_files import read
 

@@ -9,10 +9,11 @@ import sys
 import pytest
 from click.testing import CliRunner
 
-from uadbench import baselines, registry
+from uadbench import baselines
 from uadbench.cli import uadbench
 from uadbench.conformance.suite import CHECKS, Candidate
 from uadbench.core.errors import HarnessError
+from uadbench.methods import registry
 
 
 @pytest.fixture(scope="module", params=registry.every())

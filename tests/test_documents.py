@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from uadbench import registry
 from uadbench.cli import COMMANDS, uadbench
+from uadbench.methods import registry
 from uadbench.study.checks import experiment as checked
 from uadbench.study.config_files import read
 

@@ -21,7 +21,7 @@ from uadbench.data.index.layout import Files
 from uadbench.data.index.sheet import write
 from uadbench.data.preprocessing.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.method_settings import resolve
+from uadbench.methods.settings import resolve
 from uadbench.study.config_files import read
 from uadbench.training.job import train_run
 

@@ -12,7 +12,7 @@ import torch
 
 from uadbench.core import folder_lock
 from uadbench.core.errors import HarnessError
-from uadbench.method_settings import resolve
+from uadbench.methods.settings import resolve
 
 ROOT = Path(__file__).resolve().parent.parent
 HOLD = "import sys; from uadbench import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"

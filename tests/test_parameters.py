@@ -11,10 +11,11 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from uadbench import parameters, registry
+from uadbench import parameters
 from uadbench.core import validation
 from uadbench.core.errors import HarnessError
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
+from uadbench.methods.settings import resolve
 
 SCHEMA = "uadbench/schemas/config.schema.json"
 

@@ -16,9 +16,9 @@ from uadbench.compute import device as devices
 from uadbench.compute.precision import Precision
 from uadbench.evaluation.histogram import ScoreHistogram
 from uadbench.evaluation.inference import countable, final_map, ready, score_volume
-from uadbench.method_settings import Settings
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams, seed_everything
+from uadbench.methods.settings import Settings
 from uadbench.training import run
 from uadbench.training.loop import compile_networks, prepare, step
 from uadbench.training.sampler import SliceSampler

@@ -12,11 +12,11 @@ import tokenize
 from pathlib import Path
 from typing import Any
 
-from uadbench import registry
 from uadbench.core import validation
 from uadbench.core.modalities import NAMES
 from uadbench.core.plugins import syntax_tree
 from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing
+from uadbench.methods import registry
 from uadbench.study.config import Config
 
 MEANING = "Changing a parameter marked *scoring* scores runs again; changing another trains them again."

@@ -8,11 +8,11 @@ import torch
 from scipy import ndimage
 from scipy.stats import entropy as reference
 
-from uadbench import registry
 from uadbench.baselines import am_cons
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Batch, Context
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 
 
 def small(name: str = "am_cons", **values) -> am_cons.Baseline:

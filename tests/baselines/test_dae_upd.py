@@ -7,13 +7,13 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from uadbench import registry
 from uadbench.baselines import dae
 from uadbench.data.store import Store
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.sampler import SliceSampler
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench import registry
 from uadbench.baselines import anoddpm, ddpm
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 
 
 def small(name: str, **values):

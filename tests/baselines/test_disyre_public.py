@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench import registry
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.anomalies.corruption import alpha_schedule
 from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.base import Context
@@ -17,6 +16,7 @@ from uadbench.methods.networks.unet import unet
 from uadbench.methods.optimisers import adamw_cosine
 from uadbench.methods.params import UNetParams, scoring_key, training_key
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 
 

@@ -7,13 +7,13 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from uadbench import registry
 from uadbench.baselines import disyre_v2
 from uadbench.data.store import Store
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.anomalies.intensity import intensity_bias, matched
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.sampler import SliceSampler
 

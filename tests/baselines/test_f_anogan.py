@@ -9,15 +9,15 @@ import torch
 from torch import nn
 from torch.autograd.functional import jacobian
 
-from uadbench import registry
 from uadbench.baselines import f_anogan
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Batch, Context
 from uadbench.methods.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training.loop import step
 from uadbench.training.sampler import SliceSampler
 

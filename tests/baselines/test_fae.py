@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter, zoom
 from uadbench.baselines.fae import FeatureAutoencoder
 
-from uadbench import registry
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.training import run
 

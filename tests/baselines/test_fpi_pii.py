@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench import registry
 from uadbench.data.store import Store
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.interpolation import square_masks, weight_label
 from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.sampler import SliceSampler
 

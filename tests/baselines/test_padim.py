@@ -7,12 +7,12 @@ import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
 
-from uadbench import registry
 from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig

@@ -8,12 +8,12 @@ import torch
 from scipy.ndimage import uniform_filter
 from sklearn.neighbors import NearestNeighbors
 
-from uadbench import registry
 from uadbench.data.store import Store
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig

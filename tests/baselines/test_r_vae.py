@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from uadbench import registry
 from uadbench.baselines import r_vae, vae
 from uadbench.core.errors import HarnessError
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training.run import freeze
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from uadbench.baselines.rd import Student
 
-from uadbench import registry
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.training import run
 

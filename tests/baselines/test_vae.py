@@ -7,11 +7,11 @@ import torch
 from torch.distributions import Normal
 from torch.distributions import kl_divergence as reference
 
-from uadbench import registry
 from uadbench.baselines import vae
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 
 
 def small(**values) -> vae.Baseline:

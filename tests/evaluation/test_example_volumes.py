@@ -16,7 +16,7 @@ from uadbench.evaluation import example_volumes, findings
 from uadbench.evaluation.collecting import ScoredSubject
 from uadbench.evaluation.example_slices import example_rows
 from uadbench.evaluation.protocols import Truth
-from uadbench.method_settings import resolve
+from uadbench.methods.settings import resolve
 from uadbench.training.job import train_run
 
 CPU = torch.device("cpu")

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from uadbench import registry
 from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
 from uadbench.evaluation.inference import final_map, score_volume
+from uadbench.methods import registry
 from uadbench.methods.base import Context, Method
 from uadbench.methods.seeds import Streams, seed_everything
 from uadbench.training import run

@@ -26,10 +26,10 @@ from uadbench.evaluation.labels import EVERY
 from uadbench.evaluation.operating_points import RATES
 from uadbench.evaluation.reading import PackedTask
 from uadbench.evaluation.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
-from uadbench.method_settings import resolve
 from uadbench.methods.base import Context, Method, SliceMethod
 from uadbench.methods.params import NoParams
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.job import train_run
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench import registry
 from uadbench.data.store import Store
 from uadbench.evaluation import inference
 from uadbench.evaluation.reading import PackedTask, subjects
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.training import run

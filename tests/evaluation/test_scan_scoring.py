@@ -21,8 +21,8 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.evaluation.map_files import nifti_files
 from uadbench.evaluation.scan_scoring import RECORD, Scorer, mask_path
-from uadbench.method_settings import resolve
 from uadbench.methods.base import Context
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 
 CPU = torch.device("cpu")

@@ -11,14 +11,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from uadbench import registry
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
 from uadbench.evaluation.histogram import ScoreHistogram, load
 from uadbench.evaluation.inference import score_volume
-from uadbench.method_settings import FILE, resolve
+from uadbench.methods import registry
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import FILE, resolve
 from uadbench.sharing.packing import Run
 from uadbench.study.config_files import read
 from uadbench.training import run

@@ -17,8 +17,7 @@ from uadbench.baselines.dae import DenoisingUNet
 from uadbench.baselines.fae import FeatureAutoencoder
 from uadbench.baselines.rd import Student, distance_map
 
-from uadbench import registry
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.anomalies.filters import smoothed
 from uadbench.methods.base import Context
 from uadbench.methods.networks.efficientnet import EfficientNetLite
@@ -28,6 +27,7 @@ from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
 from uadbench.methods.scoring.similarity import anomaly_map
 from uadbench.methods.scoring.ssim import dissimilarity_map
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 
 RECORDS = Path(__file__).parent / "records"
 LITE = "efficientnet-lite-pytorch 0.1.0 (PyPI)"

@@ -11,12 +11,13 @@ import pytest
 from click.testing import CliRunner
 
 from tests.paper.conftest import write_comparisons, write_results
-from uadbench import __version__, registry
+from uadbench import __version__
 from uadbench.commands import report
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.core.provenance import environment, now
 from uadbench.data.preprocessing.normalisation import RULES
+from uadbench.methods import registry
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.writers import html

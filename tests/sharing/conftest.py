@@ -14,9 +14,9 @@ from huggingface_hub import constants
 
 from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
 from tests.sharing.hub import TOKEN, Hub
-from uadbench import registry
 from uadbench.core.files import read_json, write_json
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
+from uadbench.methods.settings import resolve
 from uadbench.training.job import train_run
 
 CPU = torch.device("cpu")

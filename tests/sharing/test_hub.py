@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from huggingface_hub import constants
 
 from tests.sharing.hub import TOKEN
-from uadbench import registry
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
+from uadbench.methods import registry
 from uadbench.sharing import contents, download
 from uadbench.sharing.upload import upload
 

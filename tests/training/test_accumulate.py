@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from uadbench import registry
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Context, Method, Phase, Update
 from uadbench.methods.params import TrainingParams
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig, parts, step
 from uadbench.training.sampler import SliceSampler

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench import benchmark, registry
+from uadbench import benchmark
 from uadbench.benchmark import measure
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
+from uadbench.methods.settings import resolve
 
 CPU = torch.device("cpu")
 

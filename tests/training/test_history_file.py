@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from uadbench import registry
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
+from uadbench.methods.settings import resolve
 from uadbench.training import history_file, loop
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig

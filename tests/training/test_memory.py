@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench import registry
 from uadbench.core.errors import HarnessError
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import memory as memories
 from uadbench.training import state as states
 from uadbench.training.job import train_run

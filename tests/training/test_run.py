@@ -9,7 +9,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from uadbench import registry
 from uadbench.cli import uadbench
 from uadbench.core import provenance
 from uadbench.core.errors import HarnessError
@@ -17,8 +16,9 @@ from uadbench.core.files import read_json
 from uadbench.data.store import Store
 from uadbench.evaluation.histogram import load
 from uadbench.evaluation.inference import score_volume
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.job import train_run
 

@@ -33,8 +33,8 @@ def completed(names: Callable[[Any], Iterable[object]], module: str, otherwise: 
     return complete
 
 
-methods = completed(lambda registry: registry.every(), "uadbench.registry")
-methods_or_files = completed(lambda registry: registry.every(), "uadbench.registry", "file")
+methods = completed(lambda registry: registry.every(), "uadbench.methods.registry")
+methods_or_files = completed(lambda registry: registry.every(), "uadbench.methods.registry", "file")
 layouts = completed(lambda layout: layout.names(), "uadbench.data.index.layout")
 protocols = completed(lambda protocols: protocols.PROTOCOLS, "uadbench.evaluation.protocols")
 tables = completed(lambda catalogue: catalogue.names("tables"), "uadbench.paper.catalogue")

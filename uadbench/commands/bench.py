@@ -33,7 +33,7 @@ def command(method: str, settings: str, spacing: float, subjects: int, steps: in
 
     from uadbench.benchmark import measure
     from uadbench.compute import device as devices
-    from uadbench.method_settings import of_option
+    from uadbench.methods.settings import of_option
 
     chosen, where = of_option(settings, method, "t1"), devices.choose(device)
     click.echo(json.dumps(measure(chosen, spacing, subjects, steps, slices, where), indent=2))

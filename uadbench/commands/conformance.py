@@ -22,9 +22,9 @@ def command(baselines: tuple[str, ...]) -> None:
     from pathlib import Path
 
     from uadbench import baselines as folders
-    from uadbench import registry
     from uadbench.conformance.suite import Candidate, outcomes
     from uadbench.core.errors import HarnessError
+    from uadbench.methods import registry
 
     failed = []
     for entry in baselines:

@@ -16,7 +16,7 @@ def command(as_json: bool, markdown: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from uadbench import registry
+    from uadbench.methods import registry
 
     found = [registry.describe(name) for name in registry.every()]
     if as_json:

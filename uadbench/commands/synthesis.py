@@ -26,8 +26,8 @@ def command(data: Path, modality: str, settings: str, examples: int, seed: int, 
     from uadbench.core.validation import build
     from uadbench.data.store import Store
     from uadbench.evaluation.illustration import illustrate
-    from uadbench.method_settings import parse
     from uadbench.methods.params import AnomalyParams
+    from uadbench.methods.settings import parse
 
     known = {field.name for field in fields(AnomalyParams)}
     chosen = parse(settings)

@@ -59,14 +59,14 @@ def command(
 
     Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
-    from uadbench import registry
     from uadbench.compute import device as devices
     from uadbench.data.store import Store
     from uadbench.evaluation import test_set
     from uadbench.evaluation.inference import Kept, Trained, ready, score_test_set
     from uadbench.evaluation.labels import LabelValues
     from uadbench.evaluation.reading import PackedTask
-    from uadbench.method_settings import parse
+    from uadbench.methods import registry
+    from uadbench.methods.settings import parse
     from uadbench.sharing.download import locate
     from uadbench.training import run
     from uadbench.training.memory import enough_memory

@@ -36,7 +36,7 @@ def command(
     The same command resumes a killed training from its last saved state.
     """
     from uadbench.compute import device as devices
-    from uadbench.method_settings import of_option
+    from uadbench.methods.settings import of_option
     from uadbench.training.job import train_run
 
     chosen = devices.choose(device)

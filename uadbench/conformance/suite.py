@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from uadbench import registry
 from uadbench.conformance import cohort
 from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
 from uadbench.evaluation.inference import score_volume
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig

@@ -27,7 +27,7 @@ from uadbench.evaluation.columns import SIMULATED
 from uadbench.evaluation.histogram import ScoreHistogram, load
 from uadbench.evaluation.metrics import METRICS
 from uadbench.evaluation.protocols import PROTOCOLS
-from uadbench.registry import CONTROL
+from uadbench.methods.registry import CONTROL
 
 NAME = "comparisons.csv"
 COLUMNS = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from uadbench import registry
+from uadbench.methods import registry
 from uadbench.paper.results import Results
 from uadbench.paper.rows import read_rows
 from uadbench.paper.simulated import statement

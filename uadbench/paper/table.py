@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from uadbench.methods.registry import CONTROL
 from uadbench.paper.comparisons import ALPHA, Comparisons
 from uadbench.paper.published import Published, quoted
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
-from uadbench.registry import CONTROL
 
 METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}  # headings; tables of other metrics have their own
 BOLD = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from uadbench import registry
 from uadbench.core.modalities import MODALITIES
 from uadbench.core.packaged import RESOURCES
+from uadbench.methods import registry
 from uadbench.report.study import Cohort, Study
 
 REFERENCES = RESOURCES / "references.bib"

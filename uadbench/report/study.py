@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from uadbench import registry
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.study_folder import INDEX, QUALITY_TABLE, RUN, StudyFolder
+from uadbench.methods import registry
 from uadbench.paper.comparisons import read_comparisons
 from uadbench.paper.results import Results
 from uadbench.paper.rows import read_rows

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import yaml
 
-from uadbench import __version__, baselines, registry
+from uadbench import __version__, baselines
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import sha256
 from uadbench.core.modalities import MODALITIES
+from uadbench.methods import registry
 from uadbench.paper.results import Results
 from uadbench.paper.simulated import REAL, SIMULATED
 from uadbench.report.methods_section import NORMALISATION, entries

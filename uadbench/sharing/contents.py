@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from uadbench import registry
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
+from uadbench.methods import registry
 
 RECORD, HISTORY, CARD, WEIGHTS, REQUIRED = "run.json", "history.csv", "README.md", "weights", "required"
 RECORD_LIMIT = 2**20  # bytes of a run.json; real ones have a few thousand

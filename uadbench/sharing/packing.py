@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uadbench import registry
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, verify, write_json
-from uadbench.method_settings import of_run
+from uadbench.methods import registry
+from uadbench.methods.settings import of_run
 from uadbench.sharing.card import Card
 from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method
 from uadbench.sharing.contents import record as read_record

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from uadbench import registry
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.files import read_json
 from uadbench.core.study_folder import RECIPE, ROOT
 from uadbench.data.index import layout as layouts
 from uadbench.data.index import release, splits
 from uadbench.evaluation.protocols import PROTOCOLS
+from uadbench.methods import registry
 from uadbench.paper import catalogue as paper
 from uadbench.study.config import Config, DataSet
 from uadbench.study.experiment import Experiment

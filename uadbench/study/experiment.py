@@ -6,11 +6,12 @@ import json
 from functools import cached_property
 from typing import Any
 
-from uadbench import baselines, registry
+from uadbench import baselines
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import ROOT, Job, StudyFolder
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.method_settings import Settings, resolve
+from uadbench.methods import registry
+from uadbench.methods.settings import Settings, resolve
 from uadbench.paper import catalogue as paper
 from uadbench.study.config import Config, DataSet, Task
 from uadbench.study.config_files import expanded

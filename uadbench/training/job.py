@@ -10,15 +10,16 @@ from typing import Any
 
 import torch
 
-from uadbench import __version__, registry
+from uadbench import __version__
 from uadbench.compute import device
 from uadbench.compute.precision import Precision
 from uadbench.core import folder_lock, provenance
 from uadbench.core.errors import HarnessError
 from uadbench.data.store import Store
-from uadbench.method_settings import Settings
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
+from uadbench.methods.settings import Settings
 from uadbench.training import run
 from uadbench.training.loop import LoopConfig, train
 from uadbench.training.memory import enough_memory

@@ -9,12 +9,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from uadbench import method_settings, registry
 from uadbench.core import provenance, validation
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, full_disk_named, read_json, sha256, verify, write_json
-from uadbench.method_settings import Settings
+from uadbench.methods import registry
+from uadbench.methods import settings as method_settings
 from uadbench.methods.base import Context, Method
+from uadbench.methods.settings import Settings
 
 
 def build(name: str, params: dict[str, Any], context: Context) -> Method:

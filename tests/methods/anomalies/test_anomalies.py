@@ -10,7 +10,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
-from uadbench.method_settings import resolve
 from uadbench.methods.anomalies.augment import changed, cropped, recoloured, warped
 from uadbench.methods.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
 from uadbench.methods.anomalies.draws import Draws
@@ -21,6 +20,7 @@ from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.base import Batch
 from uadbench.methods.params import AnomalyParams
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 
 
 def generator(seed: int = 0) -> torch.Generator:

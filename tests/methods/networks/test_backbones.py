@@ -8,13 +8,13 @@ import json
 import pytest
 import torch
 
-from uadbench import registry
 from uadbench.core.errors import HarnessError
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.networks import backbones
 from uadbench.methods.networks.efficientnet import EfficientNetLite, SameConv
 from uadbench.methods.networks.resnet import ResNet
 from uadbench.methods.params import BackboneParams, mark
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import nn
 
-from uadbench import registry
-from uadbench.method_settings import resolve
+from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.networks import wgan
 from uadbench.methods.networks.output import OutputConv2d
 from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 
 

@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from uadbench.methods.registry import CONTROL
 from uadbench.paper import style
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results
-from uadbench.registry import CONTROL
 
 PROTOCOL = "full"  # findings count every voxel of the brain, under any protocol
 SENSITIVITY = r"sensitivity@([\d.e-]+)"  # of lesions of every size

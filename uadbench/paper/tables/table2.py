@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from uadbench.methods.registry import CONTROL
 from uadbench.paper import table
 from uadbench.paper.inputs import Sources
 from uadbench.paper.published import QUOTED, unmarked
 from uadbench.paper.table import Table
-from uadbench.registry import CONTROL
 
 METRICS = ("ap", "dice")
 

@@ -12,11 +12,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from uadbench import registry
 from uadbench.core import validation
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
+from uadbench.methods import registry
 from uadbench.methods.params import mark, scoring_key, training_key, without_curves
 
 FILE = "params.json"  # in training/METHOD/MODALITY of a study
