@@ -27,8 +27,8 @@ import sklearn
 from sklearn.metrics import average_precision_score, precision_recall_curve
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from uadbench.evaluation.histogram import ScoreHistogram
-from uadbench.evaluation.metrics import average_precision, best_dice
+from uadbench.evaluation.voxels.histogram import ScoreHistogram
+from uadbench.evaluation.voxels.metrics import average_precision, best_dice
 
 Pair = tuple[np.ndarray, np.ndarray]
 

@@ -32,8 +32,10 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from uadbench.data.grid import Grid
-from uadbench.data.preprocessing import ants_registration, brain, geometry, initialisation, registration, template
-from uadbench.data.preprocessing.scan import Scan, read_scan
+from uadbench.data.preprocessing.brain import brain
+from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.reading.scan import Scan, read_scan
+from uadbench.data.preprocessing.registration import ants_registration, initialisation, registration, template
 from uadbench.data.preprocessing.settings import Preprocessing
 
 WORKER = Path(__file__).with_name("dipy_affine.py")

@@ -18,11 +18,12 @@ import numpy as np
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from uadbench.evaluation.bootstrap import bootstrap_all
-from uadbench.evaluation.columns import SIMULATED
-from uadbench.evaluation.comparisons import compare
-from uadbench.evaluation.histogram import ScoreHistogram, save
-from uadbench.evaluation.metrics import average_precision
+from uadbench.evaluation.results.comparisons import compare
+
+from uadbench.evaluation.voxels.bootstrap import bootstrap_all
+from uadbench.evaluation.voxels.columns import SIMULATED
+from uadbench.evaluation.voxels.histogram import ScoreHistogram, save
+from uadbench.evaluation.voxels.metrics import average_precision
 
 VOXELS = 500  # of a subject
 SIZES = (0.02, 1.0)  # median share of anomalous voxels, and the deviation of its logarithm over subjects

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 
 from uadbench.conformance import cohort
 from uadbench.core.files import atomic
-from uadbench.data.preprocessing import ants_registration, initialisation
+from uadbench.data.preprocessing.registration import ants_registration, initialisation
 
 ROOT = Path(__file__).resolve().parent.parent
 

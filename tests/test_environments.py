@@ -83,17 +83,18 @@ def test_every_stage_has_an_environment():
     [
         (
             "evaluation",
-            "uadbench.evaluation.tidy_results, uadbench.evaluation.comparisons, uadbench.evaluation.detection_metrics",
+            "uadbench.evaluation.results.tidy_results, uadbench.evaluation.results.comparisons, "
+            "uadbench.evaluation.detection.detection_metrics",
         ),
         (
             "training",
-            "uadbench.training.job, uadbench.evaluation.inference, uadbench.evaluation.illustration, "
-            "uadbench.sharing.download",
+            "uadbench.training.job, uadbench.evaluation.inference.inference, "
+            "uadbench.evaluation.inference.illustration, uadbench.sharing.download",
         ),
         (
             "data",
-            "uadbench.data.index.sheet, uadbench.data.index.release, uadbench.data.simulation.cohort, "
-            "uadbench.data.preprocessing.preprocess, uadbench.data.pack, uadbench.data.quality.page",
+            "uadbench.data.index.sheet, uadbench.data.index.release, uadbench.simulation.cohort, "
+            "uadbench.data.preprocessing.preprocess, uadbench.data.packing.pack, uadbench.data.quality.page",
         ),
         (
             "paper",

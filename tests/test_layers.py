@@ -9,17 +9,14 @@ import pytest
 
 #: from the ground up; what stands on one line does not import one another
 LAYERS = (
-    ("errors", "extras", "modalities", "packaged", "placement", "provenance", "budget", "study_folder", "templates"),
-    ("baselines", "files", "device_lock", "folder_lock", "plugins", "sorting", "thinning", "validation"),
-    ("archive", "csv_files", "device", "precision", "viewer"),
+    ("core",),
+    ("baselines", "compute", "viewer"),
     ("data", "methods"),
-    ("registry",),
-    ("method_settings",),
-    ("training",),
+    ("simulation", "training"),
     ("evaluation",),
-    ("paper",),
-    ("benchmark", "conformance", "study"),
-    ("status", "parameters", "report"),
+    ("conformance", "own", "paper"),
+    ("study",),
+    ("report", "status"),
     ("sharing",),
     ("commands",),
     ("cli",),

@@ -18,10 +18,10 @@ import pytest
 import torch
 import yaml
 
+from uadbench.data.preprocessing.registration.transform import prepare_scan
 from uadbench.data.preprocessing.settings import settings
-from uadbench.data.preprocessing.transform import prepare_scan
-from uadbench.evaluation import findings
-from uadbench.evaluation.inference import final_map
+from uadbench.evaluation.detection import findings
+from uadbench.evaluation.inference.inference import final_map
 from uadbench.methods.seeds import Streams
 from uadbench.training.run import load as load_run
 
@@ -255,7 +255,7 @@ def test_a_folder_of_ones_own_is_one_csv_and_three_lines(extended):
 
 
 def test_mistakes_stop_before_any_job(project, tmp_path):
-    """One of those of tests/test_config.py."""
+    """One of those of tests/study/test_config.py."""
     message = "step_size 0 is not between 1 and T"
     (tmp_path / "mistake.yaml").write_text(yaml.safe_dump({"params": {"disyre": {"step_size": 0}}}))
     done = subprocess.run(

@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from uadbench.baselines import dae
-from uadbench.data.store import Store
+from uadbench.data.packing.store import Store
 from uadbench.methods import registry
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.base import Context

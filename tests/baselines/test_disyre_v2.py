@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from uadbench.baselines import disyre_v2
-from uadbench.data.store import Store
+from uadbench.data.packing.store import Store
 from uadbench.methods import registry
 from uadbench.methods.anomalies.intensity import intensity_bias, matched
 from uadbench.methods.base import Context

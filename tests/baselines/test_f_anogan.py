@@ -12,7 +12,7 @@ from torch.autograd.functional import jacobian
 from uadbench.baselines import f_anogan
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
-from uadbench.data.store import Store
+from uadbench.data.packing.store import Store
 from uadbench.methods import registry
 from uadbench.methods.base import Batch, Context
 from uadbench.methods.networks.wgan import ENLARGING, Critic, ResidualBlock, encoder, generator, gradient_penalty

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench.data.store import Store
+from uadbench.data.packing.store import Store
 from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.interpolation import square_masks, weight_label

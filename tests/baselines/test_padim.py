@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import mahalanobis
 
 from uadbench.core.errors import HarnessError
-from uadbench.data.store import Store
+from uadbench.data.packing.store import Store
 from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams

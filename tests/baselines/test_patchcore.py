@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import uniform_filter
 from sklearn.neighbors import NearestNeighbors
 
-from uadbench.data.store import Store
+from uadbench.data.packing.store import Store
 from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.scoring.coreset import greedy_coreset, nearest_distance, projected

@@ -12,8 +12,11 @@ from scipy import ndimage
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
-from uadbench.data.preprocessing import brain, geometry, preprocess, registration, template
-from uadbench.data.preprocessing.scan import Scan, read_scan
+from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.brain import brain
+from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.reading.scan import Scan, read_scan
+from uadbench.data.preprocessing.registration import registration, template
 from uadbench.data.preprocessing.settings import Preprocessing
 
 SETTINGS = '{"spacing": 4, "normalisation": "p99_5_brain"}'

@@ -6,12 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from uadbench.data.preprocessing.registration.registration import Located
+from uadbench.data.preprocessing.registration.template import Template
+from uadbench.data.preprocessing.registration.transform import RIM, resample
 
-from uadbench.data.preprocessing.registration import Located
-from uadbench.data.preprocessing.scan import Scan
+from uadbench.data.preprocessing.reading.scan import Scan
 from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing
-from uadbench.data.preprocessing.template import Template
-from uadbench.data.preprocessing.transform import RIM, resample
 
 
 def packed(edges: str) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.data.conftest import nifti, random_volume
-from uadbench.data.preprocessing.scan import BadScan, read_labels, read_scan
+from uadbench.data.preprocessing.reading.scan import BadScan, read_labels, read_scan
 
 FOREIGN = {
     "scan.nrrd": (b"NRRD0005\ntype: short\n\n", "is NRRD, no NIfTI image; convert"),

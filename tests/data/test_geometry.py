@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.data.conftest import posed
 from uadbench.data.grid import Grid
-from uadbench.data.preprocessing import geometry
+from uadbench.data.preprocessing.reading import geometry
 
 
 def test_upright_covers_what_is_asked():

@@ -8,16 +8,16 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from uadbench.data.preprocessing.records.report import Outcome
 
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, nifti, off, posed, scanned
 from tests.data.test_masks import GRIDS, SHIFTS
 from uadbench.commands.preprocess import command
 from uadbench.core.files import read_json
-from uadbench.data import pack
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
+from uadbench.data.packing import pack
 from uadbench.data.preprocessing import preprocess
-from uadbench.data.preprocessing.report import Outcome
 from uadbench.data.quality import cohort
 
 ALL = ("t1", "t2", "flair", "t1c")

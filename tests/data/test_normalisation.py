@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from uadbench.data.preprocessing import normalisation
+from uadbench.data.preprocessing.brain import normalisation
 
 
 def test_scaling_rules_by_hand():

@@ -10,18 +10,18 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from uadbench.data.preprocessing.records.report import Outcome, write_report
+from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
-from uadbench.data.pack import pack
-from uadbench.data.preprocessing.report import Outcome, write_report
+from uadbench.data.packing.pack import pack
+from uadbench.data.packing.store import Store
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.data.store import Store
-from uadbench.evaluation import test_set
-from uadbench.evaluation.labels import EVERY, LabelValues
+from uadbench.evaluation.inference import test_set
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[4.0, 0, 0, -70], [0, 4, 0, -100], [0, 0, 4, -60], [0, 0, 0, 1]])

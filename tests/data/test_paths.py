@@ -13,7 +13,7 @@ from tests.data.conftest import SETTINGS, Cohort, nifti, random_volume
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout, sheet
-from uadbench.data.store import Store
+from uadbench.data.packing.store import Store
 
 
 def test_folders_linked_in_a_circle_are_walked_once(tmp_path):

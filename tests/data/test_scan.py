@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.data.conftest import nifti, random_volume
-from uadbench.data.preprocessing.scan import BadScan, read_labels, read_scan
+from uadbench.data.preprocessing.reading.scan import BadScan, read_labels, read_scan
 
 
 def test_one_volume_with_a_fourth_axis_is_read(tmp_path):

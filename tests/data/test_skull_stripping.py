@@ -8,6 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from uadbench.data.preprocessing.registration.registration import locate
 
 from tests.data.conftest import NATIVE, POSE, dice, mni, nifti, scanned
 from uadbench.cli import uadbench
@@ -15,9 +16,10 @@ from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
-from uadbench.data.preprocessing import geometry, preprocess, skull_stripping
-from uadbench.data.preprocessing.registration import locate
-from uadbench.data.preprocessing.scan import BadScan, Scan
+from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.brain import skull_stripping
+from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.reading.scan import BadScan, Scan
 from uadbench.data.preprocessing.settings import Preprocessing
 
 #: program, and the shell's words for the scan that it reads and the mask that it writes

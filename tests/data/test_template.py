@@ -11,7 +11,8 @@ from scipy import ndimage
 from tests.data.conftest import dice, mni, nifti, random_volume
 from uadbench.core.errors import HarnessError
 from uadbench.data import mni152
-from uadbench.data.preprocessing import geometry, template
+from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.registration import template
 from uadbench.data.preprocessing.settings import Preprocessing
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import nibabel
 import numpy as np
 import pytest
+from uadbench.data.preprocessing.registration.template import Template
 
 from tests.data.conftest import mni, nifti
-from uadbench.data import pack
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
-from uadbench.data.preprocessing import geometry, preprocess
+from uadbench.data.packing import pack
+from uadbench.data.packing.store import Store
+from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.settings import settings
-from uadbench.data.preprocessing.template import Template
-from uadbench.data.store import Store
 
 UPD = settings({"protocol": "upd"})
 

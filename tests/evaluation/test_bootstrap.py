@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from uadbench.evaluation import bins
-from uadbench.evaluation.bootstrap import bootstrap_all, coarsen, resampling_weights
-from uadbench.evaluation.histogram import ScoreHistogram
-from uadbench.evaluation.metrics import METRICS, auroc, average_precision, best_dice
+from uadbench.evaluation.voxels import bins
+from uadbench.evaluation.voxels.bootstrap import bootstrap_all, coarsen, resampling_weights
+from uadbench.evaluation.voxels.histogram import ScoreHistogram
+from uadbench.evaluation.voxels.metrics import METRICS, auroc, average_precision, best_dice
 
 
 def cohort(subjects: int, voxels: int = 600, seed: int = 0):

@@ -7,15 +7,15 @@ import weakref
 import numpy as np
 import pytest
 
-from tests.evaluation.test_evaluate import cohort  # noqa: F401
+from tests.own.test_evaluate import cohort  # noqa: F401
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation import score_maps
-from uadbench.evaluation.collecting import HistogramCollector, ScoredSubject, collect
-from uadbench.evaluation.example_slices import SliceCollector
-from uadbench.evaluation.example_volumes import VolumeCollector
-from uadbench.evaluation.external_maps import evaluate
-from uadbench.evaluation.findings_collector import FindingsCollector
-from uadbench.evaluation.protocols import Truth
+from uadbench.evaluation.inference.collecting import HistogramCollector, ScoredSubject, collect
+from uadbench.evaluation.inference.example_slices import SliceCollector
+from uadbench.evaluation.inference.example_volumes import VolumeCollector
+from uadbench.evaluation.inference.findings_collector import FindingsCollector
+from uadbench.evaluation.protocols.protocols import Truth
+from uadbench.own import score_maps
+from uadbench.own.external_maps import evaluate
 
 SIDES = (2.0, 2.0, 2.0)
 

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score
+from uadbench.evaluation.results import comparisons
+from uadbench.evaluation.results.comparisons import COLUMNS, compare, holm
 
-from uadbench.evaluation import comparisons
-from uadbench.evaluation.bootstrap import resampling_weights
-from uadbench.evaluation.columns import SIMULATED
-from uadbench.evaluation.comparisons import COLUMNS, compare, holm
-from uadbench.evaluation.histogram import ScoreHistogram, load, save
-from uadbench.evaluation.metrics import average_precision
+from uadbench.evaluation.voxels.bootstrap import resampling_weights
+from uadbench.evaluation.voxels.columns import SIMULATED
+from uadbench.evaluation.voxels.histogram import ScoreHistogram, load, save
+from uadbench.evaluation.voxels.metrics import average_precision
 
 VOXELS = 500
 DRAWN = 400  # as many as two metrics of one pair ask for

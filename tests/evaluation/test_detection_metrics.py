@@ -10,16 +10,16 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, roc_auc_score
+from uadbench.evaluation.inference.collecting import ScoredSubject
+from uadbench.evaluation.inference.findings_collector import FindingsCollector
+from uadbench.evaluation.protocols.protocols import Truth
 
-from uadbench.evaluation.bootstrap import resampling_weights
-from uadbench.evaluation.collecting import ScoredSubject
-from uadbench.evaluation.detection_metrics import detection, exact_auroc
-from uadbench.evaluation.findings import Findings
-from uadbench.evaluation.findings_collector import FindingsCollector
-from uadbench.evaluation.metrics import ranked
-from uadbench.evaluation.operating_points import RATES, Calibrator
-from uadbench.evaluation.protocols import Truth
-from uadbench.evaluation.surfaces import surface_agreement
+from uadbench.evaluation.detection.detection_metrics import detection, exact_auroc
+from uadbench.evaluation.detection.findings import Findings
+from uadbench.evaluation.detection.operating_points import RATES, Calibrator
+from uadbench.evaluation.detection.surfaces import surface_agreement
+from uadbench.evaluation.voxels.bootstrap import resampling_weights
+from uadbench.evaluation.voxels.metrics import ranked
 
 SHAPE = (8, 14, 12)
 SPACING = 4.0

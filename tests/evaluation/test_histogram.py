@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation import bins
-from uadbench.evaluation.bins import HALF, INFINITE, ONE, decode, encode
-from uadbench.evaluation.histogram import ScoreHistogram, load, save
+from uadbench.evaluation.voxels import bins
+from uadbench.evaluation.voxels.bins import HALF, INFINITE, ONE, decode, encode
+from uadbench.evaluation.voxels.histogram import ScoreHistogram, load, save
 
 SCORE = st.one_of(
     st.floats(0, float(np.float32(3e38)), width=32),

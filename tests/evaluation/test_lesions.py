@@ -10,8 +10,8 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from uadbench.evaluation import lesions
-from uadbench.evaluation.lesions import LEAST, OVERLAP, bounding_box, detect
+from uadbench.evaluation.detection import lesions
+from uadbench.evaluation.detection.lesions import LEAST, OVERLAP, bounding_box, detect
 
 SPACING = 2.0  # mm, so a voxel has 8 mm³ and a speck of one voxel is no lesion
 

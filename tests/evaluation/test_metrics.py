@@ -10,9 +10,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
-from uadbench.evaluation import bins
-from uadbench.evaluation.histogram import ScoreHistogram
-from uadbench.evaluation.metrics import (
+from uadbench.evaluation.voxels import bins
+from uadbench.evaluation.voxels.histogram import ScoreHistogram
+from uadbench.evaluation.voxels.metrics import (
     METRICS,
     auroc,
     average_precision,

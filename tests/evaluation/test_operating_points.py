@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uadbench.evaluation.histogram import ScoreHistogram
-from uadbench.evaluation.operating_points import RATES, Calibrator, slice_peaks, summary, thresholds_at
+from uadbench.evaluation.detection.operating_points import RATES, Calibrator, slice_peaks, summary, thresholds_at
+from uadbench.evaluation.voxels.histogram import ScoreHistogram
 
 
 def histogram_of(scores: np.ndarray) -> ScoreHistogram:

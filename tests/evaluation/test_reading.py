@@ -7,10 +7,10 @@ import threading
 import numpy as np
 import pytest
 import torch
+from uadbench.evaluation.inference.reading import PackedTask, subjects
 
-from uadbench.data.store import Store
-from uadbench.evaluation import inference
-from uadbench.evaluation.reading import PackedTask, subjects
+from uadbench.data.packing.store import Store
+from uadbench.evaluation.inference import inference
 from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything

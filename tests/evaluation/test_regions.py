@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_curve
 
-from uadbench.evaluation.regions import LIMIT, Regions, aupro
+from uadbench.evaluation.detection.regions import LIMIT, Regions, aupro
 
 
 def area(normal: np.ndarray, lesions: list[np.ndarray], limit: float) -> float:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from uadbench.evaluation.findings import TOLERANCE
-from uadbench.evaluation.surfaces import diagonal, surface_agreement
+from uadbench.evaluation.detection.findings import TOLERANCE
+from uadbench.evaluation.detection.surfaces import diagonal, surface_agreement
 
 SIDES = (3.0, 1.0, 1.5)
 

@@ -10,13 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
+from uadbench.evaluation.protocols.protocols import PROTOCOLS, Truth, protocol
 
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation import tensors
-from uadbench.evaluation.bins import HALF, INFINITE, ONE, encode
-from uadbench.evaluation.histogram import ScoreHistogram
-from uadbench.evaluation.metrics import average_precision
-from uadbench.evaluation.protocols import PROTOCOLS, Truth, protocol
+from uadbench.evaluation.voxels import tensors
+from uadbench.evaluation.voxels.bins import HALF, INFINITE, ONE, encode
+from uadbench.evaluation.voxels.histogram import ScoreHistogram
+from uadbench.evaluation.voxels.metrics import average_precision
 
 SCORE = st.one_of(
     st.floats(0, float(np.float32(3e38)), width=32),

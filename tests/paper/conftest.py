@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from uadbench.evaluation.columns import SIMULATED
+from uadbench.evaluation.voxels.columns import SIMULATED
 
 TASKS = {"ATLAS": 0.011, "BraTS-T1": 0.045, "BraTS-T2": 0.046}  # share of anomalous voxels
 METHODS = {
@@ -74,7 +74,7 @@ def write_comparisons(
     folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes: object
 ) -> Path:
     """Write comparisons.csv with significant differences on ATLAS by AP, of a better method and another."""
-    from uadbench.evaluation.comparisons import COLUMNS, NAME
+    from uadbench.evaluation.results.comparisons import COLUMNS, NAME
 
     facts = {
         "experiment": "demo",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from uadbench.evaluation.operating_points import RATES
+from uadbench.evaluation.detection.operating_points import RATES
 from uadbench.paper import catalogue, style
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from uadbench.commands.table import command
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation.columns import SIMULATED
+from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results

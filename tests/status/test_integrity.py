@@ -13,7 +13,7 @@ from uadbench.commands.check import command
 from uadbench.core import folder_lock
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import sha256, write_json
-from uadbench.evaluation.archives import HISTOGRAMS
+from uadbench.evaluation.voxels.archives import HISTOGRAMS
 from uadbench.status import integrity
 
 

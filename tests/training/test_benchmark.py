@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench import benchmark
-from uadbench.benchmark import measure
+from uadbench.conformance import benchmark
+from uadbench.conformance.benchmark import measure
 from uadbench.methods import registry
 from uadbench.methods.settings import resolve
 

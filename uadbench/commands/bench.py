@@ -31,8 +31,8 @@ def command(method: str, settings: str, spacing: float, subjects: int, steps: in
     """Measure METHOD on noise: batches without network, steps, images, fraction of peak, memory, volumes, voxels."""
     import json
 
-    from uadbench.benchmark import measure
     from uadbench.compute import device as devices
+    from uadbench.conformance.benchmark import measure
     from uadbench.methods.settings import of_option
 
     chosen, where = of_option(settings, method, "t1"), devices.choose(device)

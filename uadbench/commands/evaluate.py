@@ -72,9 +72,9 @@ def command(
 
     from uadbench.core.errors import HarnessError
     from uadbench.core.files import atomic, write_json
-    from uadbench.evaluation import findings
-    from uadbench.evaluation.external_maps import evaluate
-    from uadbench.evaluation.labels import LabelValues
+    from uadbench.evaluation.detection import findings
+    from uadbench.evaluation.protocols.labels import LabelValues
+    from uadbench.own.external_maps import evaluate
 
     if save is not None and not method:
         raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")

@@ -30,9 +30,9 @@ def command(
     more: tuple[Path, ...],
 ) -> None:
     """Pack registered subjects into one float16 array per modality, with their labels and an index."""
-    from uadbench.data import pack as packing
     from uadbench.data.index.sheet import read
-    from uadbench.data.preprocessing.report import read_report
+    from uadbench.data.packing import pack as packing
+    from uadbench.data.preprocessing.records.report import read_report
 
     reports = [*first, *more]
     outcomes = [outcome for report in reports for outcome in read_report(report)]

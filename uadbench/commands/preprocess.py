@@ -27,7 +27,7 @@ def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, s
     from uadbench.core.modalities import NAMES
     from uadbench.data.index.sheet import read
     from uadbench.data.preprocessing import preprocess as steps
-    from uadbench.data.preprocessing import report as reports
+    from uadbench.data.preprocessing.records import report as reports
     from uadbench.data.preprocessing.settings import parse
 
     wanted = modalities.split(",")

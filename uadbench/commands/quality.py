@@ -33,7 +33,7 @@ def command(
 ) -> None:
     """Measure every subject, flag outliers, and write a page with images before and after. Excludes no subject."""
     from uadbench.data.index.sheet import read
-    from uadbench.data.preprocessing.report import read_report
+    from uadbench.data.preprocessing.records.report import read_report
     from uadbench.data.quality import cohort, page
 
     outcomes = [outcome for report in [*first, *more] for outcome in read_report(report)]

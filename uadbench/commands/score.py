@@ -58,7 +58,7 @@ def command(
     """
     from uadbench.compute import device as devices
     from uadbench.core.errors import HarnessError
-    from uadbench.evaluation.scan_scoring import Scorer
+    from uadbench.own.scan_scoring import Scorer
     from uadbench.sharing.download import locate
     from uadbench.training import run as runs
 

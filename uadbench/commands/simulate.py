@@ -35,7 +35,7 @@ def command(dataset: str, out: Path, subjects: int, seed: int, spacing: float, c
     beyond --subjects are removed.
     """
     part = parse_chunk(chunk)
-    from uadbench.data.simulation.cohort import Settings, make_cohort
+    from uadbench.simulation.cohort import Settings, make_cohort
 
     settings = Settings(dataset, seed, spacing)
     make_cohort(out, settings, subjects, part, "python -m uadbench " + " ".join(sys.argv[1:]))

@@ -24,8 +24,8 @@ def command(data: Path, modality: str, settings: str, examples: int, seed: int, 
     from dataclasses import fields
 
     from uadbench.core.validation import build
-    from uadbench.data.store import Store
-    from uadbench.evaluation.illustration import illustrate
+    from uadbench.data.packing.store import Store
+    from uadbench.evaluation.inference.illustration import illustrate
     from uadbench.methods.params import AnomalyParams
     from uadbench.methods.settings import parse
 

@@ -60,11 +60,11 @@ def command(
     Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
     from uadbench.compute import device as devices
-    from uadbench.data.store import Store
-    from uadbench.evaluation import test_set
-    from uadbench.evaluation.inference import Kept, Trained, ready, score_test_set
-    from uadbench.evaluation.labels import LabelValues
-    from uadbench.evaluation.reading import PackedTask
+    from uadbench.data.packing.store import Store
+    from uadbench.evaluation.inference import test_set
+    from uadbench.evaluation.inference.inference import Kept, Trained, ready, score_test_set
+    from uadbench.evaluation.inference.reading import PackedTask
+    from uadbench.evaluation.protocols.labels import LabelValues
     from uadbench.methods import registry
     from uadbench.methods.settings import parse
     from uadbench.sharing.download import locate

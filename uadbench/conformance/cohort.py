@@ -15,7 +15,7 @@ SPACING = 4.0  # mm
 
 
 def write(folder: Path) -> Path:
-    """Write a packed cohort (see `uadbench.data.store`) in T1 and T2; every test subject has a bright blob as lesion.
+    """Write a packed cohort (see `data.packing.store`) in T1 and T2; every test subject has a bright blob as lesion.
 
     Four training, two validation and three test subjects of SHAPE; a seed of its own, so always the same bytes.
     """

@@ -14,8 +14,8 @@ import torch
 
 from uadbench.conformance import cohort
 from uadbench.core.errors import HarnessError
-from uadbench.data.store import Store
-from uadbench.evaluation.inference import score_volume
+from uadbench.data.packing.store import Store
+from uadbench.evaluation.inference.inference import score_volume
 from uadbench.methods import registry
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams

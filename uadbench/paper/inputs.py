@@ -35,8 +35,8 @@ class Sources:
 
     @cached_property
     def by_protocol(self) -> dict[str, Results]:
-        """Results of every evaluated protocol, in the order of `uadbench.evaluation.protocols`."""
-        from uadbench.evaluation.protocols import PROTOCOLS
+        """Results of every evaluated protocol, in the order of `uadbench.evaluation.protocols.protocols`."""
+        from uadbench.evaluation.protocols.protocols import PROTOCOLS
 
         found = Results.read_all(self.given("results_csv", "--results"))
         known = list(PROTOCOLS)

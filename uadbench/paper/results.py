@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation.columns import COLUMNS, NUMBERS, SIMULATED
+from uadbench.evaluation.voxels.columns import COLUMNS, NUMBERS, SIMULATED
 from uadbench.paper.rows import read_rows
 from uadbench.paper.simulated import statement
 from uadbench.paper.summary import Summary, summarise

@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from uadbench.core.modalities import MODALITIES
 from uadbench.core.thinning import thinned
-from uadbench.evaluation.example_volumes import NAME, Example, load
+from uadbench.evaluation.inference.example_volumes import NAME, Example, load
 from uadbench.report.study import Study
 from uadbench.viewer import scripts, volumes
 

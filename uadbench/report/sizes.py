@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from uadbench.evaluation.detection_metrics import SIZES
+from uadbench.evaluation.detection.detection_metrics import SIZES
 from uadbench.paper.published import Published
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary

@@ -11,7 +11,7 @@ from uadbench.core.files import read_json
 from uadbench.core.study_folder import RECIPE, ROOT
 from uadbench.data.index import layout as layouts
 from uadbench.data.index import release, splits
-from uadbench.evaluation.protocols import PROTOCOLS
+from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.methods import registry
 from uadbench.paper import catalogue as paper
 from uadbench.study.config import Config, DataSet

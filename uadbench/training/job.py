@@ -15,7 +15,7 @@ from uadbench.compute import device
 from uadbench.compute.precision import Precision
 from uadbench.core import folder_lock, provenance
 from uadbench.core.errors import HarnessError
-from uadbench.data.store import Store
+from uadbench.data.packing.store import Store
 from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything

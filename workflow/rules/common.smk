@@ -11,9 +11,9 @@ from snakemake.settings.types import DeploymentMethod
 
 sys.path.insert(0, workflow.basedir)
 
-from uadbench import budget as budgets
-from uadbench import folder_lock
-from uadbench import placement
+from uadbench.study import budget as budgets
+from uadbench.core import folder_lock
+from uadbench.study import placement
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES as MODALITIES
 from uadbench.core.plugins import literals

@@ -22,7 +22,7 @@ rule simulate:
         out=subpath(output[0], parent=True),
         layout=lambda wildcards: experiment.datasets[wildcards.dataset].layout,
         subjects=lambda wildcards: experiment.simulated[wildcards.dataset],
-        revision=revision("uadbench/data/simulation/cohort.py"),
+        revision=revision("uadbench/simulation/cohort.py"),
         seed=getattr(experiment.config.simulate, "seed", None),
         spacing=getattr(experiment.config.simulate, "spacing", None),
     shell:
@@ -77,7 +77,7 @@ rule preprocess:
         folder=subpath(output[0], ancestor=2),
         settings=experiment.preprocessing_text,
         modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
-        revision=revision("uadbench/data/preprocessing/record.py"),
+        revision=revision("uadbench/data/preprocessing/records/record.py"),
     shell:
         "python -m uadbench preprocess --sheet {input.sheet} --chunk {params.chunk} --modalities {params.modalities}"
         " --settings {params.settings:q} --out {params.folder}/registered --report {output} 2> {log}"

@@ -35,7 +35,7 @@ rule test:
         healthy=subpath(input.healthy, parent=True),
         modality=modality_of,
         experiment=experiment.name,
-        revision=revision("uadbench/evaluation/inference.py"),
+        revision=revision("uadbench/evaluation/inference/inference.py"),
         required=required_option,
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
         labels=lambda wildcards: experiment.label_options(experiment.task(wildcards.task).dataset),
@@ -65,7 +65,7 @@ rule summarize:
         runtime=minutes(summarize_budget),
     params:
         resamples=experiment.config.evaluation.resamples,
-        revision=revision("uadbench/evaluation/comparisons.py"),
+        revision=revision("uadbench/evaluation/results/comparisons.py"),
     shell:
         "python -m uadbench summarize --resamples {params.resamples} --out {output.results} {input.histograms} > {log} 2>&1"
 

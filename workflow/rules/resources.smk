@@ -1,4 +1,4 @@
-# Resources of jobs: memory, time and GPUs, for clusters and for `--resources mem_mb=…`. Numbers: uadbench/budget.py.
+# Resources of jobs: memory, time and GPUs, for clusters and for `--resources mem_mb=…`. Numbers: uadbench/study/budget.py.
 
 
 def memory(budget):

@@ -15,14 +15,17 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import FULL
 from uadbench.core.modalities import MODALITIES, NAMES
 from uadbench.data.index.sheet import Row, Sheet
-from uadbench.data.preprocessing import geometry, modality_check, previews, skull_stripping
-from uadbench.data.preprocessing import template as templates
-from uadbench.data.preprocessing.record import identity, known, write
-from uadbench.data.preprocessing.registration import Located, follow, locate
-from uadbench.data.preprocessing.report import Outcome, unwritten
-from uadbench.data.preprocessing.scan import BadScan, OffGrid, Scan, read_labels, read_scan
+from uadbench.data.preprocessing.brain import skull_stripping
+from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.reading.scan import BadScan, OffGrid, Scan, read_labels, read_scan
+from uadbench.data.preprocessing.records import previews
+from uadbench.data.preprocessing.records.record import identity, known, write
+from uadbench.data.preprocessing.records.report import Outcome, unwritten
+from uadbench.data.preprocessing.registration import modality_check
+from uadbench.data.preprocessing.registration import template as templates
+from uadbench.data.preprocessing.registration.registration import Located, follow, locate
+from uadbench.data.preprocessing.registration.transform import BELOW, lift, resample
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.data.preprocessing.transform import BELOW, lift, resample
 
 
 def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:

@@ -33,10 +33,10 @@ class Preprocessing:
     template: str = "mni152"  # `mni152`, or the path of a skull-stripped T1 template such as SRI24 (UPD_study)
     spacing: Spacing = 1.0  # mm, voxel size of the packed arrays; with `side` only from slice to slice
     side: int = 0  # voxels, side of packed slices, the centre square of the template; 0: the box of its brain
-    normalisation: Rule = "p98"  # scaling of grey values, see uadbench/data/preprocessing/normalisation.py
+    normalisation: Rule = "p98"  # scaling of grey values, see uadbench/data/preprocessing/brain/normalisation.py
     brain: Extraction = "template"  # brain extraction of whole heads; `none`: every scan is already extracted
     labels: Labels = "classes"  # class of the largest fraction; or 1 where the label is above 0.4 (UPD_study)
-    edges: Edges = "shared"  # of the brain, see uadbench/data/preprocessing/transform.py; plain: UPD_study
+    edges: Edges = "shared"  # of the brain, see uadbench/data/preprocessing/registration/transform.py; plain: UPD_study
 
     def __post_init__(self) -> None:
         if self.side and not 16 <= self.side <= 512:

@@ -16,11 +16,11 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
 from uadbench.data.index.sheet import Row, Sheet
-from uadbench.data.preprocessing import geometry
-from uadbench.data.preprocessing import template as templates
-from uadbench.data.preprocessing.report import Outcome
+from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.records.report import Outcome
+from uadbench.data.preprocessing.registration import template as templates
+from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.data.preprocessing.template import Template
 from uadbench.data.quality import measures, montage, rules
 from uadbench.data.quality.montage import Picture
 from uadbench.data.quality.rules import BY_KEY, MEASURES, Flag, Limits

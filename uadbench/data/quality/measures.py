@@ -10,7 +10,7 @@ import numpy as np
 
 from uadbench.core.modalities import NAMES
 from uadbench.data.grid import Grid
-from uadbench.data.preprocessing import ants_registration
+from uadbench.data.preprocessing.registration import ants_registration
 
 #: bins of the histogram of grey values 0…1 in the brain mask
 BINS = 32

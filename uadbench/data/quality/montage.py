@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from uadbench.data.preprocessing import previews
-from uadbench.data.preprocessing.scan import read_scan
-from uadbench.data.preprocessing.template import Template
-from uadbench.data.preprocessing.volume import BadScan
+from uadbench.data.preprocessing.reading.scan import read_scan
+from uadbench.data.preprocessing.reading.volume import BadScan
+from uadbench.data.preprocessing.records import previews
+from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.quality import outlines, scenes
 from uadbench.data.quality.measures import Volumes
 from uadbench.data.quality.scenes import PIXEL, Scene

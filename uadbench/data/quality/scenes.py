@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from uadbench.data.grid import Grid
-from uadbench.data.preprocessing import geometry
-from uadbench.data.preprocessing.template import Template
+from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.registration.template import Template
 
 #: mm per pixel
 PIXEL = 1.0

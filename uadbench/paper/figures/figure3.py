@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation.archives import SLICES
+from uadbench.evaluation.voxels.archives import SLICES
 from uadbench.paper import style, tiles
 from uadbench.paper.inputs import Sources
 

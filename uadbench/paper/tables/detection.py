@@ -32,7 +32,7 @@ def findings(
 
 
 def make(sources: Sources) -> Table:
-    """Build the table: metrics of lesions and slices of `uadbench.evaluation.detection_metrics`."""
+    """Build the table: metrics of lesions and slices of `uadbench.evaluation.detection.detection_metrics`."""
     results, cols, rows = findings(sources, "detection", METRICS)
     return Table(
         name="detection",

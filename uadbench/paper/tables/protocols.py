@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from uadbench.evaluation.protocols import PROTOCOLS
+from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.paper import table
 from uadbench.paper.inputs import Sources
 from uadbench.paper.published import made_by

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from uadbench.evaluation.findings import TOLERANCE
-from uadbench.evaluation.regions import LIMIT
+from uadbench.evaluation.detection.findings import TOLERANCE
+from uadbench.evaluation.detection.regions import LIMIT
 from uadbench.paper import table
 from uadbench.paper.inputs import Sources
 from uadbench.paper.table import Table
@@ -19,7 +19,7 @@ METRICS = {
 
 
 def make(sources: Sources) -> Table:
-    """Build the table: subject-level metrics of `uadbench.evaluation.detection_metrics`."""
+    """Build the table: subject-level metrics of `uadbench.evaluation.detection.detection_metrics`."""
     results, cols, rows = findings(sources, "subjects", METRICS)
     return Table(
         name="subjects",

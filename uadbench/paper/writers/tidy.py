@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from uadbench.evaluation.columns import SIMULATED
+from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table
 

@@ -1,0 +1,358 @@
+"""Verb `evaluate`: folders of NIfTI maps, labels and brain masks to metrics, and mistakes that people make."""
+
+from __future__ import annotations
+
+import json
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from uadbench.commands.evaluate import command
+from uadbench.core.errors import HarnessError
+from uadbench.evaluation.detection.detection_metrics import detection
+from uadbench.evaluation.detection.operating_points import Calibrator
+from uadbench.evaluation.inference.collecting import ScoredSubject
+from uadbench.evaluation.inference.findings_collector import FindingsCollector
+from uadbench.evaluation.protocols.protocols import Truth
+from uadbench.evaluation.results.tidy_results import tidy
+from uadbench.own.external_maps import evaluate
+from uadbench.paper import catalogue
+from uadbench.paper.inputs import Sources
+from uadbench.paper.writers import markdown
+
+AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
+SHIFTED = AFFINE + np.array([[0, 0, 0, 0.01]] + [[0] * 4] * 3)  # by 10 µm
+SHAPE = (10, 12, 8)
+
+
+def store(path, values, affine=AFFINE) -> None:
+    path.parent.mkdir(exist_ok=True)
+    nibabel.Nifti1Image(values, affine).to_filename(path)
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """Three subjects: maps .nii.gz, labels .nii, brain masks .nii.gz; returns folders and the raw arrays."""
+    rng = np.random.default_rng(0)
+    arrays = []
+    for name in ("a", "b.1", "c"):
+        label = (rng.random(SHAPE) < 0.1).astype(np.uint8) * rng.integers(1, 5, SHAPE, dtype=np.uint8)
+        score = np.abs(rng.standard_normal(SHAPE) + 2 * (label > 0)).astype(np.float32)
+        brain = (rng.random(SHAPE) < 0.7).astype(np.uint8)
+        store(tmp_path / "maps" / f"{name}.nii.gz", score)
+        store(tmp_path / "labels" / f"{name}.nii", label)
+        store(tmp_path / "brain" / f"{name}.nii.gz", brain)
+        arrays.append((score, label > 0, brain > 0))
+    return tmp_path, [np.stack(parts) for parts in zip(*arrays, strict=True)]
+
+
+def test_agrees_with_scikit_learn_on_every_voxel(cohort):
+    folder, (scores, labels, _) = cohort
+    result = evaluate(folder / "maps", folder / "labels").summary()
+    assert result["ap"] == pytest.approx(average_precision_score(labels.ravel(), scores.ravel()), abs=1e-4)
+    low, high = result["ap_bounds"]
+    assert low <= average_precision_score(labels.ravel(), scores.ravel()) <= high
+    assert high - low < 0.01
+    assert result["auroc"] == pytest.approx(roc_auc_score(labels.ravel(), scores.ravel()), abs=1e-4)
+    predicted = scores >= result["threshold"]
+    assert result["dice"] == pytest.approx(2 * (predicted & labels).sum() / (predicted.sum() + labels.sum()))
+    assert (result["subjects"], result["voxels"], result["positives"]) == (3, scores.size, labels.sum())
+    assert result["chance_ap"] == pytest.approx(labels.mean())
+    for metric in ("ap", "dice", "auroc"):
+        low, high = result[f"{metric}_interval"]
+        assert low <= result[metric] <= high
+
+
+def test_counts_only_the_brain_where_given(cohort):
+    folder, (scores, labels, brain) = cohort
+    scores[~brain] = np.nan  # outside nothing matters
+    for number, name in enumerate(("a", "b.1", "c")):
+        store(folder / "maps" / f"{name}.nii.gz", scores[number])
+    store(folder / "brain" / "unused.nii", np.ones(SHAPE, np.uint8))
+    result = evaluate(folder / "maps", folder / "labels", folder / "brain").summary()
+    scores[~brain] = 0  # what is anomalous there is missed
+    counted = brain | labels
+    assert result["ap"] == pytest.approx(average_precision_score(labels[counted], scores[counted]), abs=1e-4)
+    assert result["voxels"] == counted.sum()
+    assert result["positives"] == labels.sum()
+    assert result["positives_outside_brain"] == (labels & ~brain).sum() > 0
+    assert result["brain"]
+
+
+def test_verb_prints_and_writes_the_same_json(cohort):
+    folder, _ = cohort
+    arguments = [
+        "--maps",
+        folder / "maps",
+        "--labels",
+        folder / "labels",
+        "--resamples",
+        50,
+        "--out",
+        folder / "o.json",
+    ]
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+    assert json.loads(result.stdout) == json.loads((folder / "o.json").read_text())
+    assert json.loads(result.stdout)["resamples"] == 50
+    assert not json.loads(result.stdout)["brain"]
+    assert "no brain masks: air counts as brain" in result.stderr
+
+
+def best_dice(labels, scores) -> float:
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores are one threshold
+    true = np.cumsum(labels[order])
+    return float((2 * true / (np.arange(1, len(true) + 1) + labels.sum()))[last].max())
+
+
+HOSTILE = {
+    "all equal": lambda draw, label: np.full(label.shape, 0.5),
+    "two values": lambda draw, label: (draw.random(label.shape) < 0.1 + 0.5 * label) * 1.0,
+    "ties at 0": lambda draw, label: np.maximum(0, draw.normal(2 * label - 1)),
+    "thirty octaves": lambda draw, label: np.exp(draw.normal(4 * label, 8)),
+    "denormal": lambda draw, label: 1e-42 * draw.integers(0, 900, label.shape) * (1 + label),
+    "tiny": lambda draw, label: 1e-30 * np.abs(draw.normal(1 + label)),
+    "huge": lambda draw, label: 1e30 * np.abs(draw.normal(1 + label)),
+    "sigmoid": lambda draw, label: 1 / (1 + np.exp(-draw.normal(6 * label - 3, 3))),
+    "whole numbers": lambda draw, label: draw.poisson(3 + 2 * label),
+    "offset": lambda draw, label: 5 + 0.01 * draw.normal(label),
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_hostile_maps_against_scikit_learn(kind, tmp_path):
+    """Within 1e-4 of scikit-learn and of every threshold tried, and within the bounds."""
+    draw = np.random.default_rng(1)
+    pairs = []
+    for name in "abc":
+        label = draw.random((16, 16, 16)) < 0.06
+        score = HOSTILE[kind](draw, label).astype(np.float32)
+        store(tmp_path / "maps" / f"{name}.nii", score)
+        store(tmp_path / "labels" / f"{name}.nii", label.astype(np.uint8))
+        pairs.append((label.ravel(), score.ravel()))
+    labels, scores = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary(0)
+    exact = {"ap": average_precision_score(labels, scores.astype(float)), "dice": best_dice(labels, scores)}
+    for metric, value in exact.items():
+        assert result[metric] == pytest.approx(value, abs=1e-4)
+        low, high = result[f"{metric}_bounds"]
+        assert low - 1e-12 <= value <= high + 1e-12
+
+
+def test_bounds_widen_where_bins_decide(tmp_path, capsys):
+    """One stray voxel at 1e-6 stretches the grid; the exact values are still within the bounds."""
+    draw = np.random.default_rng(0)
+    pairs = []
+    for name in "abcdef":
+        label = draw.random((16, 16, 16)) < 0.05
+        score = (5 + 0.001 * draw.normal(2 * label)).astype(np.float32)
+        score[0, 0, 0] = 1e-6
+        store(tmp_path / "maps" / f"{name}.nii", score)
+        store(tmp_path / "labels" / f"{name}.nii", label.astype(np.uint8))
+        pairs.append((label.ravel(), score.ravel()))
+    labels, scores = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
+    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary(100)
+    exact = {"ap": average_precision_score(labels, scores.astype(float)), "dice": best_dice(labels, scores)}
+    for metric, value in exact.items():
+        low, high = result[f"{metric}_bounds"]
+        assert low <= value <= high
+        assert high - low > 0.01
+        assert result[f"{metric}_interval"] is None
+    said = capsys.readouterr().err
+    assert "share a few bins" in said
+
+
+def test_healthy_maps_set_thresholds_and_subjects_get_rows(cohort):
+    """The same findings as our own runs collect of the same arrays."""
+    folder, (scores, labels, brain) = cohort
+    rng = np.random.default_rng(5)
+    calibrator = Calibrator()
+    for name in ("h1", "h2"):
+        values, inside = rng.random(SHAPE).astype(np.float32) * 3, np.ones(SHAPE, np.uint8)
+        store(folder / "healthy" / f"{name}.nii", values)
+        store(folder / "healthy-brain" / f"{name}.nii.gz", inside)
+        upright = values[::-1].transpose(2, 1, 0)  # the header runs right to left
+        calibrator.add(name, upright, np.ones(upright.shape, bool))
+    collector = FindingsCollector(calibrator.finish())
+    for name, score, label, inside in zip(("a", "b.1", "c"), scores, labels, brain, strict=True):
+        score, label, inside = (part[::-1].transpose(2, 1, 0) for part in (score, label, inside))
+        collector.add(ScoredSubject(Truth(name, label, inside, (2.0, 2.0, 2.0)), {"final": score}))
+    expected = {row["metric"]: row["value"] for row in detection(collector.finish(), resamples=0)}
+    arguments = ["--maps", "maps", "--labels", "labels", "--brain", "brain", "--healthy", "healthy"]
+    arguments += ["--healthy-brain", "healthy-brain", "--subjects", "subjects.csv", "--resamples", "20"]
+    arguments = [
+        argument if argument.startswith("--") or argument == "20" else str(folder / argument) for argument in arguments
+    ]
+    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
+    found = json.loads(result.stdout)["detection"]
+    assert {metric: row["value"] for metric, row in found.items()} == pytest.approx(expected)
+    assert {"sensitivity@0.01", "lesion_f1@0.01", "dice_healthy1", "voxel_fpr@0.05"} <= found.keys()
+    assert found["subject_ap"]["interval"][0] <= found["subject_ap"]["value"]
+    rows = pd.read_csv(folder / "subjects.csv")
+    assert rows["subject"].tolist() == ["a", "b.1", "c"]
+    assert rows["outside_brain"].sum() == (labels & ~brain).sum()
+    assert rows["ap"].mean() == pytest.approx(expected["subject_ap"])
+    assert rows["dice@0.01"].mean() == pytest.approx(expected["subject_dice_healthy1"])
+
+
+def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
+    folder, _ = cohort
+    runs = []
+    for seed in (1, 2):
+        out = tmp_path / "runs" / f"seed-{seed}"
+        arguments = ["--maps", folder / "maps", "--labels", folder / "labels", "--brain", folder / "brain"]
+        arguments += ["--resamples", 0, "--save", out, "--method", "mine", "--title", "Mine", "--task", "ATLAS"]
+        arguments += ["--run-seed", seed, "--trained-on-simulated"]
+        CliRunner().invoke(command, [str(argument) for argument in arguments], catch_exceptions=False)
+        runs.append(out / "full.npz")
+    table = tidy(runs, resamples=0)
+    table.to_csv(tmp_path / "results.csv", index=False)
+    made = catalogue.load("tables", "table2").make(Sources(tmp_path / "results.csv"))
+    text = markdown.render(made)
+    assert "| Mine " in text
+    assert "trained on simulated scans, tested on real scans" in text
+    assert set(table["metric"]) >= {"ap", "dice", "subject_ap", "outside_brain", "lesions"}
+    found = [evaluate(folder / "maps", folder / "labels", brain).digest.text for brain in (folder / "brain", None)]
+    assert set(table["test_set"]) == {found[0]} != {found[1]}  # with other voxels
+    store(folder / "maps" / "c.nii.gz", np.ones(SHAPE, np.float32))  # another program's
+    store(folder / "labels" / "c.nii", np.ones(SHAPE, np.uint8))
+    assert evaluate(folder / "maps", folder / "labels", folder / "brain").digest.text not in found
+    refused = CliRunner().invoke(
+        command, ["--maps", str(folder / "maps"), "--labels", str(folder / "labels"), "--save", str(tmp_path / "x")]
+    )
+    assert "--method" in str(refused.exception)
+
+
+def test_voxels_of_several_sizes_have_no_lesions(cohort, capsys):
+    folder, (scores, labels, _) = cohort
+    other = AFFINE @ np.diag([1.5, 1, 1, 1])
+    store(folder / "maps" / "c.nii.gz", scores[2], other)
+    store(folder / "labels" / "c.nii", labels[2].astype(np.uint8), other)
+    result = evaluate(folder / "maps", folder / "labels").summary(0)
+    assert "detection" not in result
+    assert "voxel sizes differ" in capsys.readouterr().err
+
+
+def test_swapped_labels_are_warned_of(cohort, capsys):
+    folder, (_, labels, _) = cohort
+    for number, name in enumerate(("a", "b.1", "c")):
+        store(folder / "labels" / f"{name}.nii", (~labels[number]).astype(np.uint8))
+    evaluate(folder / "maps", folder / "labels")
+    assert "are 0 and 1 swapped?" in capsys.readouterr().err
+
+
+def test_one_subject_has_no_interval(cohort):
+    folder, _ = cohort
+    for name in ("b.1", "c"):
+        (folder / "maps" / f"{name}.nii.gz").unlink()
+        (folder / "labels" / f"{name}.nii").unlink()
+    result = evaluate(folder / "maps", folder / "labels").summary()
+    assert result["ap_interval"] is None
+    assert 0 < result["ap"] < 1
+
+
+def negative(folder, values):
+    values = np.abs(values)
+    values[3, 3, 3] = -0.5
+    store(folder / "maps" / "c.nii.gz", values)
+
+
+def unclean(folder, values):
+    values[3, 3, 3] = np.nan
+    store(folder / "maps" / "c.nii.gz", values)
+
+
+MISTAKES = {
+    "map without label": (lambda f, _: (f / "labels" / "c.nii").unlink(), r"maps/c\.nii\.gz: no label of this name"),
+    "label without map": (lambda f, _: (f / "maps" / "c.nii.gz").unlink(), r"labels/c\.nii: no map of this name"),
+    "map without brain": (lambda f, _: (f / "brain" / "c.nii.gz").unlink(), r"maps/c\.nii\.gz: no brain mask of"),
+    "shape": (
+        lambda f, v: store(f / "labels" / "c.nii", v[:-1]),
+        r"labels/c\.nii: has 9×12×8 voxels but .*maps/c\.nii\.gz has 10×12×8",
+    ),
+    "affine": (lambda f, v: store(f / "labels" / "c.nii", v, np.eye(4)), r"labels/c\.nii: its affine differs"),
+    "shifted brain": (
+        lambda f, v: store(f / "brain" / "c.nii.gz", v, SHIFTED),
+        r"brain/c\.nii\.gz: its affine differs",
+    ),
+    "negative": (negative, r"maps/c\.nii\.gz of c: 1 of 960 scores are negative"),
+    "not finite": (unclean, r"maps/c\.nii\.gz of c: 1 of 960 scores are not finite"),
+    "four dimensions": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", np.stack([v, v], -1)),
+        r"maps/c\.nii\.gz: has shape \(10, 12, 8, 2\); give one volume",
+    ),
+    "no NIfTI": (lambda f, _: (f / "maps" / "c.nii.gz").write_text("x"), r"maps/c\.nii\.gz: is not compressed"),
+    "colours": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", np.zeros(v.shape, [(c, "u1") for c in "RGB"])),
+        r"maps/c\.nii\.gz: holds values of type .*; give grey values as real numbers",
+    ),
+    "complex": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", (1j * v).astype(np.complex64)),
+        r"maps/c\.nii\.gz: holds values of type complex64",
+    ),
+    "interpolated labels": (
+        lambda f, v: store(f / "labels" / "c.nii", v / v.max()),
+        r"labels/c\.nii: mask holds other values than whole numbers",
+    ),
+    "labels of NaN": (
+        lambda f, v: store(f / "labels" / "c.nii", np.where(v == v.max(), np.nan, 0).astype(np.float32)),
+        r"labels/c\.nii: mask holds other values than whole numbers",
+    ),
+    "saturated in float64": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", 1 - np.exp(-20.0 - v.astype(np.float64))),
+        r"maps/c\.nii\.gz: \d+\.\d% of its voxels have scores of type float64 that are one number in float32; store",
+    ),
+    "few scores, saturated": (
+        lambda f, v: store(f / "maps" / "c.nii.gz", 1 - np.where(v > np.median(v), 1e-12, 2e-12)),
+        r"maps/c\.nii\.gz: 50\.0% of its voxels have scores of type float64 that are one number in float32; store",
+    ),
+    "large whole numbers": (
+        lambda f, v: nibabel.Nifti1Image(
+            10**12 + np.arange(v.size).reshape(v.shape), AFFINE, dtype=np.int64
+        ).to_filename(f / "maps" / "c.nii.gz"),
+        r"maps/c\.nii\.gz: \d+\.\d% of its voxels have scores of type (int|float)64 that are one number",
+    ),
+    "empty brain": (
+        lambda f, v: store(f / "brain" / "c.nii.gz", np.zeros(v.shape, np.uint8)),
+        r"brain/c\.nii\.gz: the brain mask is empty",
+    ),
+    "twice": (lambda f, v: store(f / "maps" / "c.nii", v), r"maps/c\.nii\.gz: same name as c\.nii"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistakes_name_the_file_in_one_line(cohort, mistake):
+    folder, (scores, _, _) = cohort
+    make, message = MISTAKES[mistake]
+    store(folder / "brain" / "c.nii.gz", np.ones(SHAPE, np.uint8))
+    make(folder, scores[2].copy())
+    with pytest.raises(HarnessError, match=message) as error:
+        evaluate(folder / "maps", folder / "labels", folder / "brain")
+    assert "\n" not in str(error.value)
+
+
+def test_a_single_fourth_axis_and_double_precision_change_nothing(cohort):
+    folder, (scores, _, _) = cohort
+    expected = evaluate(folder / "maps", folder / "labels").summary()
+    store(folder / "maps" / "a.nii.gz", scores[0][..., None])
+    store(folder / "maps" / "c.nii.gz", scores[2].astype(np.float64) * (1 + 1e-12))
+    assert evaluate(folder / "maps", folder / "labels").summary() == expected
+
+
+def test_nothing_to_find_is_an_error(cohort):
+    folder, _ = cohort
+    for name in ("a", "b.1", "c"):
+        store(folder / "labels" / f"{name}.nii", np.zeros(SHAPE, np.uint8))
+    with pytest.raises(HarnessError, match="labels: no label has an anomalous voxel"):
+        evaluate(folder / "maps", folder / "labels")
+
+
+def test_folders_must_exist_and_hold_volumes(tmp_path):
+    with pytest.raises(HarnessError, match="maps: no such folder"):
+        evaluate(tmp_path / "maps", tmp_path)
+    with pytest.raises(HarnessError, match=r"holds no \.nii or \.nii\.gz file"):
+        evaluate(tmp_path, tmp_path)

@@ -1,0 +1,234 @@
+"""A trained run on a scan and on folders of them: the same maps, masks, what is done already, what cannot be used."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import os
+import re
+from dataclasses import asdict
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
+from uadbench.commands.score import command
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json, write_json
+from uadbench.methods.base import Context
+from uadbench.methods.settings import resolve
+from uadbench.own.map_files import nifti_files
+from uadbench.own.scan_scoring import RECORD, Scorer, mask_path
+from uadbench.training import run
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory) -> Path:
+    """Two scans of an extracted brain, one of them with a bright spot, and a file that is none."""
+    folder = tmp_path_factory.mktemp("scans")
+    image, mask = (scanned(data, mni().affine, POSE, NATIVE) for data in (mni().image, mni().mask.astype(np.float32)))
+    brain = np.where(mask > 0.5, np.maximum(image * 800, 1), 0).astype(np.float32)
+    nifti(folder / "a.nii.gz", brain, NATIVE.affine)
+    nifti(folder / "b.nii.gz", np.where(brain > 0, np.maximum(brain * 0.9, 1), 0), NATIVE.affine)
+    (folder / "notes.txt").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A run of the control `intensity`, which nothing is learned for."""
+    folder = tmp_path_factory.mktemp("run")
+    method = run.build("intensity", {}, Context("t1", FAST.spacing))
+    facts = run.facts(resolve("intensity", "t1"), method.context, 1)
+    run.write(folder, method, facts | {"preprocessing": asdict(FAST), "simulated": True})
+    return folder
+
+
+def scorer(trained: Path, **changes) -> Scorer:
+    method, about = run.load(trained, CPU)
+    return Scorer(method, about, CPU, **changes)
+
+
+def values(path: Path) -> np.ndarray:
+    return np.asarray(nibabel.load(path).dataobj)
+
+
+def test_a_folder_gives_the_maps_of_its_scans(scans, trained, tmp_path):
+    assert scorer(trained).score_folder(scans, None, tmp_path / "maps") == 0
+    assert sorted(nifti_files(tmp_path / "maps")) == ["a", "b"]
+    for name in ("a", "b"):
+        (made,) = scorer(trained).score(scans / f"{name}.nii.gz", None, tmp_path / "one.nii.gz")
+        assert np.array_equal(values(made), values(tmp_path / "maps" / f"{name}.nii.gz"))
+        assert values(made).shape == NATIVE.shape
+        assert values(made).max() > 0.5
+
+
+def test_masks_are_where_maps_reach_the_threshold(scans, trained, tmp_path):
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    assert sorted(nifti_files(tmp_path)) == ["a", "b"]  # what `evaluate` takes for maps
+    for name in ("a", "b"):
+        found, mask = tmp_path / f"{name}.nii.gz", tmp_path / "masks" / f"{name}.nii.gz"
+        assert mask == mask_path(found)
+        assert nibabel.load(mask).get_data_dtype() == np.uint8
+        assert np.array_equal(values(mask), values(found) >= 0.6)
+        assert 0 < values(mask).mean() < 0.5
+        np.testing.assert_array_equal(nibabel.load(mask).affine, nibabel.load(found).affine)
+
+
+def test_maps_that_are_there_are_not_made_again_but_missing_masks_are(scans, trained, tmp_path):
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    kept, before = tmp_path / "a.nii.gz", (tmp_path / "a.nii.gz").stat().st_mtime_ns
+    (tmp_path / "b.nii.gz").unlink()
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    assert kept.stat().st_mtime_ns == before
+    mask_path(kept).unlink()
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    assert mask_path(kept).is_file()
+    assert (tmp_path / "b.nii.gz").is_file()
+
+
+def test_a_scan_that_was_replaced_is_scored_again(scans, trained, tmp_path):
+    images, out = tmp_path / "images", tmp_path / "maps"
+    images.mkdir()
+    (images / "a.nii.gz").write_bytes((scans / "a.nii.gz").read_bytes())
+    scorer(trained).score_folder(images, None, out)
+    os.utime(out / "a.nii.gz", (0, 0))  # as if the scan had been written since
+    scorer(trained).score_folder(images, None, out)
+    assert (out / "a.nii.gz").stat().st_mtime > 0
+
+
+def test_a_damaged_record_of_maps_is_named(scans, trained, tmp_path):
+    (tmp_path / RECORD).write_text("{")
+    with pytest.raises(HarnessError, match=rf"{RECORD}: cannot be read"):
+        scorer(trained).score_folder(scans, None, tmp_path)
+
+
+@pytest.mark.parametrize("other", ["threshold", "seed", "foreign folder"])
+def test_maps_of_another_run_are_not_mixed(scans, trained, tmp_path, other):
+    if other == "foreign folder":
+        (tmp_path / "mine.nii.gz").touch()
+    else:
+        scorer(trained).score_folder(scans, None, tmp_path)
+    changed = scorer(trained, threshold=0.5 if other == "threshold" else None)
+    if other == "seed":
+        changed.about["seed"] = 2
+    with pytest.raises(HarnessError, match="choose another folder"):
+        changed.score_folder(scans, None, tmp_path)
+
+
+def test_a_scan_that_cannot_be_used_costs_itself_alone(scans, trained, tmp_path, capsys):
+    images = tmp_path / "images"
+    images.mkdir()
+    (images / "a.nii.gz").symlink_to(scans / "a.nii.gz")
+    (images / "bad.nii.gz").write_bytes((scans / "a.nii.gz").read_bytes()[:2000])
+    given = ["--run", str(trained), "--image", str(images), "--out", str(tmp_path / "maps"), "--device", "cpu"]
+    result = CliRunner().invoke(command, given)
+    assert isinstance(result.exception, HarnessError)
+    assert "1 of the scans could not be scored" in str(result.exception)
+    assert sorted(nifti_files(tmp_path / "maps")) == ["a"]
+    assert "left out:" in result.output + capsys.readouterr().err
+
+
+def test_what_makes_the_maps_is_noted(scans, trained, tmp_path):
+    scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+    noted = read_json(tmp_path / RECORD)
+    assert (noted["method"], noted["seed"], noted["map"], noted["threshold"]) == ("intensity", 1, "final", 0.6)
+    write_json(tmp_path / RECORD, noted | {"method": "dae"})
+    with pytest.raises(HarnessError, match="another run"):
+        scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
+
+
+def test_folders_go_together(scans, trained, tmp_path):
+    given = ["--run", str(trained), "--image", str(scans), "--t1", str(scans / "a.nii.gz"), "--out", str(tmp_path)]
+    result = CliRunner().invoke(command, given)
+    assert "give the folder of T1-weighted scans" in str(result.exception)
+
+
+def embedded(page: Path, name: str) -> nibabel.Nifti1Image:
+    """A volume in a page of the viewer."""
+    text = page.read_text(encoding="utf-8").split(f'id="{name}">')[1].split("</script>")[0]
+    return nibabel.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(text)))
+
+
+def test_a_page_shows_scan_map_restoration_and_lesion(scans, trained, tmp_path):
+    lesion = nifti(tmp_path / "lesion.nii.gz", (values(scans / "a.nii.gz") > 700).astype(np.uint8), NATIVE.affine)
+    shown = scorer(trained, threshold=0.6, html=True)
+    shown.method.restore = lambda volume, rng: 0.5 * volume  # the control has none
+    written = shown.score(scans / "a.nii.gz", None, tmp_path / "one.nii.gz", lesion)
+    page = tmp_path / "one.html"
+    assert written == [tmp_path / "one.nii.gz", mask_path(tmp_path / "one.nii.gz"), page]
+    found = embedded(page, "score-0")
+    assert np.abs(found.get_fdata() - values(written[0])).max() <= values(written[0]).max() / 509
+    np.testing.assert_allclose(found.affine, NATIVE.affine, atol=1e-4)
+    assert np.array_equal(embedded(page, "truth").get_fdata() > 0, values(lesion) > 0)
+    halved = embedded(page, "restoration").get_fdata()
+    assert 0.4 < halved.max() <= 0.51
+    assert np.corrcoef(halved.ravel(), values(scans / "a.nii.gz").ravel())[0, 1] > 0.9
+    text = page.read_text(encoding="utf-8")
+    assert 'value="0.6"' in text
+    assert "trained on simulated scans" in text
+    assert "T1-weighted scan a.nii.gz" in text
+
+
+def test_pages_of_a_folder(scans, trained, tmp_path):
+    truths, out = tmp_path / "truths", tmp_path / "maps"
+    truths.mkdir()
+    nifti(truths / "b.nii.gz", (values(scans / "b.nii.gz") > 0).astype(np.uint8), NATIVE.affine)
+    given = ["--run", str(trained), "--image", str(scans), "--out", str(out), "--device", "cpu"]
+    done = CliRunner().invoke(command, [*given, "--html", "--truth", str(truths)], catch_exceptions=False)
+    assert done.exit_code == 0
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in out.glob("*.html")}
+    assert sorted(pages) == ["a", "b"]
+    assert ['id="truth"' in pages[name] for name in "ab"] == [False, True]
+    assert all('id="restoration"' not in text for text in pages.values())
+    kept = (out / "a.html").stat().st_mtime_ns
+    (out / "b.html").unlink()
+    CliRunner().invoke(command, [*given, "--html", "--truth", str(truths)], catch_exceptions=False)
+    assert (out / "a.html").stat().st_mtime_ns == kept
+    assert (out / "b.html").is_file()
+
+
+def test_a_page_without_the_lesion_that_is_given_now_is_made_again(scans, trained, tmp_path):
+    truths, out = tmp_path / "truths", tmp_path / "maps"
+    truths.mkdir()
+    lesion = nifti(truths / "b.nii.gz", (values(scans / "b.nii.gz") > 0).astype(np.uint8), NATIVE.affine)
+    os.utime(lesion, (1, 1))  # older than the pages
+    scorer(trained, html=True).score_folder(scans, None, out)
+    before = {name: (out / f"{name}.html").stat().st_mtime_ns for name in "ab"}
+    scorer(trained, html=True).score_folder(scans, None, out, truths)
+    assert (out / "a.html").stat().st_mtime_ns == before["a"]
+    assert embedded(out / "b.html", "truth").get_fdata().any()
+    after = (out / "b.html").stat().st_mtime_ns
+    scorer(trained, html=True).score_folder(scans, None, out, truths)
+    assert (out / "b.html").stat().st_mtime_ns == after
+    os.utime(lesion, (2e9, 2e9))  # delineated anew
+    scorer(trained, html=True).score_folder(scans, None, out, truths)
+    assert (out / "b.html").stat().st_mtime_ns > after
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--truth", "a.nii.gz"], "add --html"),
+        (["--html", "--truth", "a.nii.gz"], "give the folder of delineated lesions"),
+        (["--html", "--truth", "."], "no .nii or .nii.gz file|no file with the name of a scan"),
+    ],
+)
+def test_lesions_that_no_page_can_show(scans, trained, tmp_path, options, message):
+    options = [str(tmp_path) if option == "." else option for option in options]
+    given = ["--run", str(trained), "--image", str(scans), "--out", str(tmp_path / "maps"), "--device", "cpu"]
+    result = CliRunner().invoke(command, [*given, *options])
+    assert isinstance(result.exception, HarnessError)
+    assert re.search(message, str(result.exception))
+
+
+def test_a_lesion_on_other_voxels_is_named(scans, trained, tmp_path):
+    other = nifti(tmp_path / "other.nii.gz", np.ones((4, 5, 6), np.uint8), NATIVE.affine)
+    with pytest.raises(HarnessError, match=r"other\.nii\.gz: mask has shape"):
+        scorer(trained, html=True).score(scans / "a.nii.gz", None, tmp_path / "one.nii.gz", other)

@@ -1,0 +1,108 @@
+"""`score` maps a scan as `test` scored it for Table 2: with the scoring parameters of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+
+from uadbench.cli import uadbench
+from uadbench.core.errors import HarnessError
+from uadbench.data.packing.store import Store
+from uadbench.evaluation.inference.inference import score_volume
+from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
+from uadbench.methods import registry
+from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import FILE, resolve
+from uadbench.sharing.packing import Run
+from uadbench.study.config_files import read
+from uadbench.training import run
+from uadbench.training.job import train_run
+
+ROOT = Path(__file__).resolve().parents[2]
+CPU = torch.device("cpu")
+
+
+def configured() -> Iterator[tuple[str, str, dict]]:
+    """Config, method and its scoring parameters, for every method and variant with one that is not the default."""
+    for path in (ROOT / "config.yaml", *sorted((ROOT / "config").rglob("*.yaml"))):
+        config = read(path).get("params", {})
+        for method in registry.every():
+            ours, default = (resolve(method, "t1", given) for given in (config, {}))
+            names = [f.name for f in fields(ours.params) if f.metadata.get("scoring") and not f.metadata.get("curve")]
+            changed = {name: ours.values[name] for name in names if ours.values[name] != default.values[name]}
+            changed.pop("score_batch", None)  # bounds memory, changes no map
+            if changed:
+                yield path.stem, method, changed
+
+
+CASES = list(configured())
+
+
+def counted(folder: Path, cohort: Path, required: Path | None) -> dict[str, ScoreHistogram]:
+    """All maps that `score` can write of the test subjects, counted."""
+    method, about = run.load(folder, CPU, required=required)
+    store, found = Store.open(cohort), {}
+    for row in store.rows("t1", "test"):
+        volume = torch.from_numpy(np.array(store.images("t1")[row])).float()
+        name, label = store.subjects[row], store.labels()[row][volume > 0] > 0
+        for key, scores in score_volume(method, volume, Streams(about["seed"], CPU).child(name), name).items():
+            found.setdefault(key, ScoreHistogram(key)).add(name, scores.numpy()[volume > 0], label)
+    return found
+
+
+@pytest.fixture(scope="module")
+def study(tiny_cohort, tmp_path_factory):
+    """Trains each method once with its small parameters, and states the given ones beside its run."""
+    folder = tmp_path_factory.mktemp("study")
+
+    def made(method: str, changed: dict) -> tuple[Path, Path | None, str]:
+        about, out = registry.describe(method), folder / "training" / method / "t1" / "seed-1"
+        required = made(about.requires, {})[0] if about.requires else None
+        if not out.is_dir():
+            small = {name: value for name, value in about.small.items() if name not in changed}
+            train_run(resolve(method, "t1", {method: small}), 1, tiny_cohort, out, CPU, required)
+        settings = resolve(method, "t1", {method: {**about.small, **changed}}).text
+        (out.parent / FILE).write_text(settings)
+        return out, required, settings
+
+    return made
+
+
+@pytest.mark.parametrize(("config", "method", "changed"), CASES, ids=[f"{c}-{m}" for c, m, _ in CASES])
+def test_maps_of_score_are_those_that_test_counted(study, tiny_cohort, tmp_path, config, method, changed):
+    folder, required, settings = study(method, changed)
+    arguments = ["--run", folder, "--data", tiny_cohort, "--task", "A", "--modality", "t1", "--settings", settings]
+    arguments += ["--required", required] if required else []
+    done = CliRunner().invoke(uadbench, ["test", *map(str, arguments), "--device", "cpu", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    tested = load(tmp_path / "full.npz")[0]
+    assert counted(folder, tiny_cohort, required) == tested
+    (folder.parent / FILE).unlink()  # then the run is scored as it was trained
+    assert counted(folder, tiny_cohort, required) != tested
+
+
+def test_a_shared_run_states_the_parameters_that_its_study_scores_with(study):
+    folder, _, _ = study("dae", {"median": 3, "erosion": 3})
+    assert run.load(folder)[1]["params"]["median"] == 3
+    params = Run.open(folder).about["params"]
+    assert (params["median"], params["erosion"]) == (3, 3)
+
+
+def test_a_study_that_asks_for_other_weights_is_refused(study):
+    folder, _, _ = study("dae", {"steps": 9})
+    with pytest.raises(HarnessError, match="dae/t1/seed-1: was trained with different steps"):
+        run.load(folder)
+
+
+def test_damaged_settings_are_named(study):
+    folder, _, settings = study("dae", {})
+    for text, reason in ((settings[:40], "no JSON"), ("{}", "no settings of a method"), ('{"method": 3}', "'title'")):
+        (folder.parent / FILE).write_text(text)
+        with pytest.raises(HarnessError, match=rf"{FILE}: .*{reason}.*run snakemake again"):
+            run.load(folder)

@@ -1,0 +1,290 @@
+"""Mistakes in a config are found before anything runs, each told in one readable line."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+import yaml
+
+from uadbench.core.errors import HarnessError
+from uadbench.core.modalities import NAMES
+from uadbench.data.preprocessing.brain.normalisation import RULES
+from uadbench.data.preprocessing.settings import Preprocessing
+from uadbench.methods import registry
+from uadbench.study.checks import experiment as checked
+from uadbench.study.config_files import read
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def default() -> dict:
+    return read(ROOT / "config.yaml")
+
+
+def changed(config: dict, **changes) -> dict:
+    """A copy with `a__b=value` set at a.b."""
+    config = copy.deepcopy(config)
+    for path, value in changes.items():
+        *parents, last = path.split("__")
+        place = config
+        for key in parents:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return config
+
+
+MISTAKES = {
+    "unknown key": ({"metods": ["dae"]}, r"metods: no such key; did you mean methods\? there are experiment, "),
+    "unknown nested key": ({"evaluation__protokoll": 1}, r"evaluation.protokoll: no such key"),
+    "line break after a name": ({"experiment": "mine\n"}, r"experiment: 'mine\\n' holds a line break"),
+    "line break in a list": ({"methods": ["dae\n"]}, r"methods.0: 'dae\\n' holds a line break"),
+    "line break in a key": ({"params": {"dae\n": {}}}, r"params: 'dae\\n' holds a line break"),
+    "wrong type": ({"seeds": "four"}, r"seeds: must be a valid list, not 'four'"),
+    "unknown method": (
+        {"methods": ["disyre", "dyre"]},
+        r"'dyre' is unknown: no file baselines/dyre.py; did you mean disyre\? there are .*dae",
+    ),
+    "unknown parameter": (
+        {"params__dae__stepz": 5},
+        r"params.dae.stepz: no such parameter; did you mean steps\? there are steps",
+    ),
+    "mistyped parameter": ({"params__dae__steps": "many"}, r"params.dae.steps: must be a valid integer, not 'many'"),
+    "number as text": ({"max_lost": "1e-1"}, r"max_lost: .1e-1. is text in YAML; write 0\.1"),
+    "negative steps": ({"params__mood22__steps": -5}, r"params.mood22.steps: must be greater than 0, not -5"),
+    "step beyond T": ({"params__disyre__step_size": 250}, r"params.disyre: step_size 250 is not between 1 and T = 100"),
+    "step size of zero": ({"params__disyre__step_sizes": [25, 0]}, r"step_sizes 0 is not between 1 and T"),
+    "parameters of an unknown method": ({"params__DAE": {}}, r"params.DAE: no such method; did you mean dae\?"),
+    "parameter of one modality": ({"params__disyre__t2": {"batc": 1}}, r"params.disyre.batc: no such parameter"),
+    "missing root": ({"datasets__camcan__root": "/no/where"}, r"datasets.camcan.root: the data set is simulated"),
+    "no root": ({"simulate": None}, r"datasets.camcan: no root; name the folder of the release"),
+    "root that is not there": (
+        {"simulate": None, "datasets__camcan__root": "/no/where"},
+        r"datasets.camcan.root: no folder /no/where",
+    ),
+    "unknown layout": (
+        {"datasets__atlas__layout": "atlass"},
+        r"datasets.atlas: layout 'atlass' is unknown: .* did you mean atlas\? there are atlas",
+    ),
+    "unknown data set": ({"train": "ixi"}, r"train: no data set 'ixi' under datasets; there are camcan"),
+    "unknown protocol": (
+        {"evaluation__protocols": ["oficial"]},
+        r"evaluation.protocols: 'oficial' is unknown; did you mean official\? there are full",
+    ),
+    "unknown figure": (
+        {"paper__figures": ["figure9"]},
+        r"paper.figures: 'figure9' is unknown; did you mean figure3\? there are curves",
+    ),
+    "curve of another seed": (
+        {"evaluation__curve_seeds": [7]},
+        r"evaluation.curve_seeds: 7 is none of the seeds; there are 1, 2, 3, 4",
+    ),
+    "unknown preprocessing": ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
+    "preprocessing out of range": (
+        {"preprocessing__spacing": -1},
+        r"preprocessing.spacing: must be .* 0.5, not -1",
+    ),
+    "normalisation unknown": ({"preprocessing__normalisation": "p42"}, r"preprocessing.*p42"),
+    "modality unknown": (
+        {"tasks": [{"name": "X", "dataset": "atlas", "modality": "swi"}]},
+        r"0.modality: .*, not 'swi'",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda name: name.replace(" ", "-"))
+def test_mistakes_are_named_in_one_line(default, mistake):
+    changes, message = MISTAKES[mistake]
+    with pytest.raises(HarnessError, match=message) as caught:
+        checked(changed(default, **changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_defaults_are_the_whole_study(default):
+    experiment = checked(default)
+    assert [task.name for task in experiment.tasks] == ["ATLAS", "BraTS-T1", "BraTS-T2"]
+    assert experiment.modalities == ["t1", "t2"]
+    assert len(experiment.seeds) == 4
+    assert {"disyre", "mood22", "dae", "intensity", "random"} <= set(experiment.methods)
+    assert {"table1", "table2"} <= set(experiment.tables)
+    assert {"curves", "figure1", "figure2", "figure3"} <= set(experiment.figures)
+
+
+def test_scoring_parameters_do_not_retrain(default):
+    before, after = checked(default), checked(changed(default, params__disyre__step_size=50))
+    assert before.settings("disyre", "t1").training == after.settings("disyre", "t1").training
+    assert before.settings("disyre", "t1", 1).scoring != after.settings("disyre", "t1", 1).scoring
+    longer = checked(changed(default, params__disyre__steps=9))
+    assert before.settings("disyre", "t1").training != longer.settings("disyre", "t1").training
+    assert before.settings("dae", "t1").training == longer.settings("dae", "t1").training
+
+
+def test_a_curve_is_scored_for_its_seeds_alone(default):
+    def times(experiment, seed):
+        params = json.loads(experiment.settings("disyre", "t1", seed).scoring)["params"]
+        return params["times"], params["curve_times"]
+
+    first = checked(default)
+    table, dense = times(first, 1)
+    assert dense
+    assert [times(first, seed) for seed in (2, 3, 4)] == [(table, [])] * 3
+    chosen = checked(changed(default, evaluation__curve_seeds=[2, 4]))
+    assert [bool(times(chosen, seed)[1]) for seed in (1, 2, 3, 4)] == [False, True, False, True]
+    assert first.settings("disyre", "t1").training == chosen.settings("disyre", "t1").training
+
+
+def test_variants_that_only_score_otherwise_share_a_run(default):
+    def trained_as(methods, method, **changes):
+        return checked(changed(default, methods=methods, **changes)).trained_as(method, "t1")
+
+    both = ["vae", "vae-upd", "r_vae", "r_vae-upd"]
+    assert trained_as(both, "vae-upd") == "vae"
+    assert trained_as(both, "r_vae-upd") == "r_vae"
+    assert trained_as(both, "vae") == "vae"
+    assert trained_as(["vae-upd"], "vae-upd") == "vae"
+    assert trained_as(both, "vae-upd", **{"params__vae-upd": {"steps": 7}}) == "vae-upd"
+    assert trained_as(["dae", "dae-upd"], "dae-upd") == "dae-upd"
+
+
+def test_parameters_of_one_modality(default):
+    experiment = checked(changed(default, params__dae__t2={"steps": 77}))
+    assert experiment.settings("dae", "t2").values["steps"] == 77
+    assert experiment.settings("dae", "t1").values["steps"] == default["params"]["dae"]["steps"]
+
+
+def test_overlays_merge_mappings_and_replace_lists(tmp_path):
+    overlay = tmp_path / "mine.yaml"
+    overlay.write_text(yaml.safe_dump({"seeds": [7], "params": {"dae": {"steps": 3}}}))
+    merged = read(ROOT / "config.yaml", overlay)
+    assert merged["seeds"] == [7]
+    assert merged["params"]["dae"]["steps"] == 3
+    assert "batch" in merged["params"]["dae"]
+    assert "disyre" in merged["params"]
+
+
+def test_every_rule_of_intensity_can_be_named():
+    hints = get_type_hints(Preprocessing)
+    assert set(get_args(hints["normalisation"])) == set(RULES)
+
+
+def test_fewer_tasks_register_no_less(default):
+    both = checked(default)
+    assert both.registered("camcan") == both.registered("atlas") == ["t1", "t2"]
+    fewer = checked(default | {"tasks": default["tasks"][:1]})
+    assert fewer.registered("camcan") == ["t1", "t2"]
+    flair = {"name": "FLAIR", "dataset": "brats", "modality": "flair"}
+    more = checked(default | {"tasks": [*default["tasks"], flair]})
+    assert more.registered("brats") == more.registered("camcan") == ["t1", "t2", "flair"]
+    assert more.registered("atlas") == ["t1", "t2"]
+
+
+def test_every_modality_can_be_named():
+    columns = yaml.safe_load((ROOT / "uadbench" / "schemas" / "subject.schema.yaml").read_text())["properties"]
+    assert set(NAMES) <= columns.keys()
+
+
+def test_config_needs_no_heavy_library():
+    code = (
+        "import sys; from uadbench.study.checks import experiment; from uadbench.study.config_files import read;"
+        "experiment(read('config.yaml'));"
+        "print([m for m in ('torch', 'numpy', 'scipy', 'pandas', 'nibabel', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
+def test_experiments_stand_alone(path):
+    config = yaml.safe_load(path.read_text())
+    assert re.fullmatch(r"[\w.-]+", config["experiment"])
+
+
+@pytest.mark.parametrize("below", ["config.yaml", "config/all-methods.yaml"])
+def test_overlay_puts_real_scans_in_place_of_the_simulated_cohort(below, tmp_path, monkeypatch):
+    for name in ("camcan", "atlas", "brats"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("MRI_MINI", str(tmp_path))
+    experiment = checked(read(ROOT / below, ROOT / "config" / "overlays" / "mri-mini.yaml"))
+    assert not experiment.simulated
+    assert {dataset.root for dataset in experiment.datasets.values()} == {
+        str(tmp_path / name) for name in ("camcan", "atlas", "brats")
+    }
+    assert experiment.modalities == ["t1"]
+    assert experiment.methods == read(ROOT / below)["methods"]
+
+
+def test_every_variant_has_demo_sizes_too():
+    config = read(ROOT / "config" / "all-methods.yaml")
+    experiment = checked({**config, "methods": registry.every()})
+    for method in registry.every():
+        if method != "ddpm":  # not in the config's methods: it learns nothing in so few
+            assert experiment.settings(method, "t1").values.get("steps", 0) <= 1500, method
+
+
+def documented() -> list[dict]:
+    """Every mapping under ```yaml in README and docs; where lines repeat a key, each of them."""
+    found = []
+    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        for block in re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL):
+            keys = re.findall(r"^(\w+):", block, re.MULTILINE)
+            parts = [block] if len(keys) == len(set(keys)) else block.strip().splitlines()
+            found += [yaml.safe_load(part) for part in parts]
+    return found
+
+
+@pytest.mark.parametrize("shown", documented(), ids=lambda shown: "-".join(shown))
+def test_every_config_of_the_documents_is_accepted(default, shown, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for path in re.findall(r"[\w/.-]+\.(?:csv|nii\.gz|nii)\b", json.dumps(shown)):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).touch()
+    merged = copy.deepcopy(default)
+    for key, value in shown.items():
+        merged[key] = {**merged[key], **value} if isinstance(merged.get(key), dict) else value
+    checked(merged)
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("$NOWHERE_SRI24", r"preprocessing\.template: \$NOWHERE_SRI24: set this environment variable"),
+        ("sri24/none.nii", r"preprocessing\.template: no file sri24/none\.nii"),
+    ],
+)
+def test_a_missing_template_is_told_before_any_job(default, template, message):
+    with pytest.raises(HarnessError, match=message):
+        checked(changed(default, preprocessing={"protocol": "upd", "template": template}))
+
+
+def test_a_template_may_come_from_the_environment(default, tmp_path, monkeypatch):
+    path = tmp_path / "sri24.nii"
+    path.touch()
+    monkeypatch.setenv("SRI24", str(path))
+    experiment = checked(changed(default, preprocessing={"protocol": "upd", "template": "$SRI24"}))
+    assert experiment.preprocessing.template == str(path)
+
+
+def test_a_variant_stands_for_the_run_that_others_require(default):
+    """`r_vae-upd` needs the VAE's run, which `vae-upd` has; with neither it is refused."""
+    checked(changed(default, methods=["vae-upd", "r_vae-upd"]))
+    with pytest.raises(HarnessError, match="r_vae-upd builds on vae; add vae to methods"):
+        checked(changed(default, methods=["r_vae-upd"]))
+
+
+def test_defaults_written_out_are_the_same_settings(default):
+    """So nothing is preprocessed again."""
+    plain = changed(default, preprocessing={"spacing": 4.0})
+    written = changed(default, preprocessing={"spacing": 4, "template": "mni152", "protocol": "disyre"})
+    assert checked(plain).preprocessing_text == checked(written).preprocessing_text
+
+
+def test_entities_are_for_layouts_that_have_them(default):
+    with pytest.raises(HarnessError, match="'atlas': its names have no entities"):
+        checked(changed(default, datasets__atlas__entities={"run": 2}))

@@ -1,0 +1,1 @@
+"""Packed data sets: one array for each modality, written and read."""

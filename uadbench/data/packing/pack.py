@@ -1,0 +1,145 @@
+"""Packing of registered subjects into one array per modality, with an index that lists exclusions and reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic, read_json, reserve, sha256, verify, write_json
+from uadbench.core.modalities import NAMES
+from uadbench.data.index.sheet import Row, Sheet
+from uadbench.data.preprocessing.records.report import Outcome
+
+AGAIN = "preprocess the subject again, which redoes what is damaged alone: snakemake --forcerun preprocess"
+
+
+def pack(
+    dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], out: Path, max_lost: float
+) -> dict[str, Any]:
+    """Write `out`/MODALITY.npy, mask.npy and index.json; return the index.
+
+    Images are float16 (N, D, H, W) in [0, 1] with 0 outside of the brain; labels uint8. A subject without a modality
+    has a row of zeros there. Raises HarnessError if more than the fraction `max_lost` of the subjects is lost.
+    """
+    outcomes = list(outcomes)
+    rows, records = _usable(dataset, sheet, registered, outcomes, max_lost)
+    have = [[name for name in NAMES if name in record["template_to_scan"]] for record in records]
+    names = [name for name in NAMES if any(name in modalities for modalities in have)]
+    masked = bool(rows[0].mask or rows[0].unmasked)
+    folders = [registered / row.subject for row in rows]
+    affine = np.eye(4)
+    arrays = {}
+    for name in [*names, *(["mask"] if masked else [])]:
+        there = [name in ("mask", *modalities) for modalities in have]
+        affine = _stack(out / f"{name}.npy", name, folders, records, there)
+        arrays[name] = sha256(out / f"{name}.npy")
+    index = {
+        "dataset": dataset,
+        "simulated": any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows),
+        "modalities": names,
+        "has_mask": masked,
+        "spacing": round(float(abs(affine[0, 0])), 6),
+        "affine": affine.tolist(),
+        "preprocessing": records[0]["settings"],
+        "arrays": arrays,  # SHA-256 of each file, so that equal indices mean equal data
+        "subjects": [
+            {"subject": row.subject, "split": row.split, "modalities": modalities}
+            for row, modalities in zip(rows, have, strict=True)
+        ],
+        "left_out": [_left_out(outcome, sheet) for outcome in outcomes if outcome.status != "done"],
+    }
+    write_json(out / "index.json", index)
+    return index
+
+
+def _usable(
+    dataset: str, sheet: Sheet, registered: Path, outcomes: list[Outcome], max_lost: float
+) -> tuple[list[Row], list[dict[str, Any]]]:
+    """The subjects that are not lost, and their records.
+
+    Raises HarnessError where too many are lost, one was not preprocessed, settings differ, or only some have a mask.
+    """
+    lost = {outcome.subject: outcome for outcome in outcomes if outcome.status == "lost"}
+    missing = {row.subject for row in sheet.rows} - {outcome.subject for outcome in outcomes}
+    if missing:
+        raise HarnessError(
+            f"{dataset}: {len(missing)} subjects stand in no report, {min(missing)} first; preprocess them"
+        )
+    _check_lost(dataset, sheet, lost, max_lost)
+    rows = [row for row in sheet.rows if row.subject not in lost]
+    records = [_record(registered / row.subject) for row in rows]
+    for row, record in zip(rows, records, strict=True):
+        if record["settings"] != records[0]["settings"]:
+            raise HarnessError(f"{registered / row.subject}: has other settings than the rest; preprocess it again")
+    masked = [bool(row.mask or row.unmasked) for row in rows]
+    if any(masked) and not all(masked):
+        raise HarnessError(
+            f"{sheet.path}: {rows[masked.index(False)].subject} has no mask but others have; leave it out"
+        )
+    return rows, records
+
+
+def _check_lost(dataset: str, sheet: Sheet, lost: dict[str, Outcome], max_lost: float) -> None:
+    count = len(sheet.rows)
+    if len(lost) > max_lost * count or len(lost) == count:
+        first = next(iter(lost.values()))
+        raise HarnessError(
+            f"{dataset}: {len(lost)} of {count} subjects could not be used, more than max_lost = {max_lost:g} allows; "
+            f"the first is {first.subject} ({first.file}: {first.reason}); mend or exclude them, or raise max_lost"
+        )
+
+
+def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
+    """Entry of an exclusion: one scan of a partly lost subject, or every modality of a lost one."""
+    row = next(row for row in sheet.rows if row.subject == outcome.subject)
+    there = [name for name in NAMES if any(getattr(other, name) for other in sheet.rows)]
+    modalities = [name for name in there if outcome.status == "lost" or getattr(row, name) == outcome.file]
+    return {"subject": outcome.subject, "file": outcome.file, "reason": outcome.reason, "modalities": modalities}
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    """The record of a registered subject. Raises HarnessError for an unreadable one."""
+    try:
+        record: dict[str, Any] = read_json(folder / "subject.json")
+        if {"settings", "template_to_scan", "volumes"} <= record.keys():
+            return record
+        reason = "it lacks its settings or checksums"
+    except (OSError, ValueError, AttributeError) as error:
+        reason = str(error)
+    raise HarnessError(f"{folder / 'subject.json'}: no record of a registered subject ({reason}); {AGAIN}")
+
+
+def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, Any]], there: list[bool]) -> np.ndarray:
+    """Write one array, row by row, with zeros where `there` is False; return the affine of its grid."""
+    array, affine = None, np.eye(4)
+    with atomic(path) as partial:
+        for number, (folder, record) in enumerate(zip(folders, records, strict=True)):
+            brain, affine = _volume(folder, "brain", record)
+            if array is None:
+                dtype = np.dtype(np.uint8 if name == "mask" else np.float16)
+                array = np.lib.format.open_memmap(
+                    partial, mode="w+", dtype=dtype, shape=(len(folders), *brain.shape[::-1])
+                )
+                reserve(partial)
+            if there[number]:
+                array[number] = _volume(folder, name, record)[0].transpose(2, 1, 0)
+        if array is not None:
+            array.flush()
+    return affine
+
+
+def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A registered volume (X, Y, Z) and its affine. Raises HarnessError if it is damaged or unreadable."""
+    import nibabel
+
+    path = folder / f"{name}.nii.gz"
+    verify(folder, {path.name: record["volumes"].get(name)}, AGAIN)
+    try:
+        image: Any = nibabel.load(path)
+        return np.asarray(image.dataobj), np.asarray(image.affine)
+    except Exception as error:  # nibabel, gzip and zlib raise exceptions of their own
+        raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error

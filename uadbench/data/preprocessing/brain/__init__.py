@@ -1,0 +1,1 @@
+"""The brain in a scan: extraction, outline and grey values."""

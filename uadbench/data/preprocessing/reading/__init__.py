@@ -1,0 +1,1 @@
+"""Scans as they are read: formats, volumes and their geometry."""

@@ -1,0 +1,120 @@
+"""Reader of all volumes, which returns an array with its affine, or raises a one-line error with reason and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uadbench.data.preprocessing.reading.formats import DATALAD, foreign, read_to_the_end
+
+GZIP = b"\x1f\x8b"
+#: maximum plausible number of voxels of a head scan: 0.2 mm in every direction
+MOST_VOXELS = 2**31
+
+
+class BadScan(Exception):
+    """An unusable file, which loses its subject but never the run; has the file, and reason and remedy as text."""
+
+    def __init__(self, file: Path, reason: str) -> None:
+        super().__init__(f"{file}: {reason}")
+        self.file = file
+        self.reason = reason
+
+
+def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Values (I, J, K) of any real type, as stored, and the affine (4, 4) to scanner millimetres (RAS).
+
+    Raises BadScan for a file that is missing, empty, damaged anywhere, of another format, not one volume of real
+    numbers, or without a valid affine.
+    """
+    import nibabel
+
+    try:
+        _check_file(path)
+        read_to_the_end(path)
+        image: Any = nibabel.load(path)
+        shape = _check_header(path, image)
+        data = np.asanyarray(image.dataobj).reshape(shape)
+    except (BadScan, MemoryError):
+        raise
+    except PermissionError as error:
+        raise BadScan(path, "may not be read; give yourself the right to (chmod u+r)") from error
+    # nibabel, gzip and zlib raise exceptions of their own for files that are truncated or no images.
+    except Exception as error:
+        what = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        raise BadScan(path, f"cannot be read ({what}); copy or download it again") from error
+    return data, np.asarray(image.affine, dtype=np.float64)
+
+
+def states_orientation(path: Path) -> bool:
+    """Whether the header of a readable volume states its orientation: NIfTI with a qform or sform, or MGH."""
+    import nibabel
+
+    header: Any = nibabel.load(path).header
+    if isinstance(header, nibabel.Nifti1Header):
+        return bool(header["qform_code"] > 0 or header["sform_code"] > 0)
+    return not isinstance(header, nibabel.AnalyzeHeader)
+
+
+def _check_file(path: Path) -> None:
+    """Raise BadScan for a missing or empty file, or one whose compression contradicts its name."""
+    if not path.is_file():
+        if path.is_symlink() and ".git/annex" in path.readlink().as_posix():
+            raise BadScan(path, f"is a link of git-annex without its content; {DATALAD}")
+        if path.is_symlink():
+            raise BadScan(path, "is a link to no file, or in a circle; make it lead to the scan")
+        raise BadScan(path, "no such file; put it there, or write the subject sheet again")
+    with path.open("rb") as file:
+        first = file.read(2)
+    if not first:
+        raise BadScan(path, "is empty; copy or download it again")
+    if path.suffix == ".nii" and first == GZIP:
+        raise BadScan(path, "is compressed though its name ends in .nii; rename it to .nii.gz")
+    if other := foreign(path):
+        raise BadScan(path, f"{other[0]}, no NIfTI image; {other[1]}")
+    if path.suffix == ".gz" and first != GZIP:
+        raise BadScan(
+            path, "is not compressed though its name ends in .gz; copy it again, or call it .nii if it is one"
+        )
+
+
+def _check_header(path: Path, image: Any) -> tuple[int, ...]:
+    """The shape (I, J, K) stated by a header. Raises BadScan if implausible for a head scan."""
+    shape = tuple(image.shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if len(shape) != 3 or min(shape) < 2:
+        raise BadScan(path, f"has shape {tuple(image.shape)}; give one volume of three dimensions")
+    if np.prod(shape, dtype=float) > MOST_VOXELS:
+        raise BadScan(path, f"claims to have {' × '.join(map(str, shape))} voxels; copy or download it again")
+    if image.get_data_dtype().kind not in "biuf":
+        raise BadScan(path, f"holds values of type {image.get_data_dtype()}; give grey values as real numbers")
+    sizes = _pixdim(path, image)
+    if sizes is not None and not (sizes > 0).all():
+        found = " × ".join(f"{size:g}" for size in sizes)
+        raise BadScan(path, f"its header has voxels of {found} mm; correct pixdim, or convert the scan again")
+    affine = np.asarray(image.affine, dtype=float)
+    spacing = np.sqrt((affine[:3, :3] ** 2).sum(axis=0))
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-3 * max(spacing.prod(), 1e-9):
+        raise BadScan(path, "its affine is singular; correct sform and qform, or convert the scan again")
+    if spacing.min() < 0.1 or spacing.max() > 20:
+        found = " × ".join(f"{size:.3g}" for size in spacing)
+        raise BadScan(path, f"voxels of {found} mm are not of a head scan; correct its affine, or leave it out")
+    return shape
+
+
+def _pixdim(path: Path, image: Any) -> np.ndarray | None:
+    """The voxel sizes stored in a NIfTI header, (3,); None if the affine comes from sform instead.
+
+    nibabel replaces 0 by 1 mm and drops signs when loading, so the header is read again.
+    """
+    import nibabel
+    from nibabel.openers import ImageOpener
+
+    if not isinstance(image, nibabel.Nifti1Image) or int(image.header["sform_code"]) > 0:
+        return None
+    with ImageOpener(str(path), "rb") as file:
+        header = type(image.header).from_fileobj(file, check=False)
+    return np.asarray(header["pixdim"][1:4], dtype=float)

@@ -1,0 +1,1 @@
+"""Records of preprocessed subjects: settings and checksums, reports and pictures."""

@@ -1,0 +1,83 @@
+"""Folder of a preprocessed subject: its volumes, and the record by which a later run can reuse them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uadbench.core.files import atomic, damaged, read_json, sha256, write_json
+from uadbench.data.index.sheet import Row, Sheet
+from uadbench.data.preprocessing.records.previews import PICTURES
+from uadbench.data.preprocessing.records.report import unwritten
+from uadbench.data.preprocessing.settings import Preprocessing
+
+#: raised when a code change alters the result for the same settings and scans, so that old results are not reused
+REVISION = 7
+
+
+def write(
+    folder: Path,
+    volumes: dict[str, np.ndarray],
+    pictures: dict[str, np.ndarray],
+    affine: np.ndarray,
+    record: dict[str, Any],
+) -> None:
+    """Write a subject's folder. Raises HarnessError for a failed write, which is not caused by the subject."""
+    import nibabel
+
+    try:
+        with atomic(folder) as partial:
+            partial.mkdir()
+            for name, data in volumes.items():
+                nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
+            PICTURES.save(partial / "before.npz", pictures)
+            record["volumes"] = {name: sha256(partial / f"{name}.nii.gz") for name in volumes}
+            write_json(partial / "subject.json", record)
+    except OSError as error:
+        raise unwritten(folder, error) from error
+
+
+def identity(sheet: Sheet, row: Row, chosen: Preprocessing, modalities: Sequence[str]) -> dict[str, Any]:
+    """Inputs that determine a result: the settings, this code's revision and the size and time of the files."""
+    stats = {}
+    for kind in dict.fromkeys(("t1", row.reference or "t1", *modalities, "mask", "drawn_on", "brain")):
+        path = sheet.file(row, kind)
+        # Errors of a file are reported when it is read.
+        with contextlib.suppress(OSError):
+            if path is not None and path.is_file():
+                stats[kind] = path.stat()
+    return {
+        "subject": row.subject,
+        "revision": REVISION,
+        "settings": asdict(chosen),
+        **({"unmasked": row.unmasked} if row.unmasked else {}),
+        "sources": {kind: {"bytes": stat.st_size, "modified": stat.st_mtime_ns} for kind, stat in stats.items()},
+    }
+
+
+def known(
+    sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]
+) -> dict[str, Any] | None:
+    """The record of an earlier run with the same settings and files and intact volumes; None without one."""
+    path = folder / "subject.json"
+    if not path.is_file():
+        return None
+    try:
+        record: dict[str, Any] = read_json(path)
+    except ValueError:  # damaged: done again
+        return None
+    same = all(record.get(key) == value for key, value in identity(sheet, row, chosen, modalities).items())
+    return record if same and _whole(folder, record) else None
+
+
+def _whole(folder: Path, record: dict[str, Any]) -> bool:
+    """Whether all volumes of a record exist and match their checksums."""
+    volumes = record.get("volumes")
+    if not isinstance(volumes, dict):
+        return False
+    return not any(damaged(folder, {f"{name}.nii.gz": digest for name, digest in volumes.items()}))

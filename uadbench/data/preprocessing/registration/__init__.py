@@ -1,0 +1,1 @@
+"""Registration of a scan to the template, and checks of its result."""

@@ -1,0 +1,1 @@
+"""Lesions, slices and subjects: what is found at thresholds of healthy subjects."""

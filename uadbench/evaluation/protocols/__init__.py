@@ -1,0 +1,1 @@
+"""Evaluation protocols: which voxels and which labels count."""

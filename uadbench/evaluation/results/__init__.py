@@ -1,0 +1,1 @@
+"""Tables of all numbers: results.csv and comparisons.csv."""

@@ -1,0 +1,144 @@
+"""Tidy table of every number of every run, one row per (method, seed, task, score, protocol, metric)."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from uadbench.core.errors import HarnessError
+from uadbench.core.sorting import DECIMAL, natural
+from uadbench.evaluation.detection import findings
+from uadbench.evaluation.detection.detection_metrics import detection
+from uadbench.evaluation.protocols.protocols import PROTOCOLS
+from uadbench.evaluation.voxels.bootstrap import CROWDED_NOTE, bootstrap_all
+from uadbench.evaluation.voxels.columns import COLUMNS, META
+from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
+from uadbench.evaluation.voxels.metrics import auroc, average_precision, best_dice
+
+METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
+    *("ap", "dice", "dice_threshold", "auroc"),
+    *("subject_ap", "subject_dice", "dice_healthy5", "dice_healthy1", "subject_dice_healthy5", "subject_dice_healthy1"),
+    *("subject_hd95_healthy1", "subject_surface_dice_healthy1", "aupro"),
+    *("outside_brain", "slice_auroc", "slice_ap", "slice_chance", "subject_auroc"),
+    *("threshold", "voxel_fpr", "sensitivity", "false_positives", "false_positive_ml", "lesion_f1", "lesions"),
+]
+KEY = ["experiment", "task", "method", "score", "seed", "protocol", "metric"]  # also the order of the rows
+
+
+def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """The rows of results.csv for files of histograms, in an order independent of that of the files.
+
+    Columns as in `COLUMNS`; low and high bound the 95 % bootstrap interval over subjects (`resamples` draws), NaN if
+    unavailable. An undefined metric has no row; a score map without an anomalous voxel has no rows and a warning on
+    standard error. Findings beside a file of histograms add the rows of `detection.detection`, of score "final" and
+    protocol "full", since they count every voxel of the brain. Raises HarnessError for a file that is no file of
+    histograms, lacks metadata or repeats a run, and for findings of another run.
+    """
+    rows: list[dict[str, Any]] = []
+    origin: dict[tuple[Any, ...], str] = {}
+    looked: set[Path] = set()
+    for path in paths:
+        histograms, meta = load(path)
+        _check(str(path), meta, origin)
+        for score, histogram in histograms.items():
+            if not histogram.positives:
+                print(f"warning: {path}: map {score} has no anomalous voxel; left out", file=sys.stderr)
+                continue
+            facts = {
+                **{key: meta[key] for key in META},
+                "score": score,
+                "protocol": meta["protocol"],
+                "subjects": len(histogram.subjects),
+                "left_out": meta["left_out"],
+                "voxels": histogram.voxels,
+                "positives": histogram.positives,
+            }
+            rows += [{**facts, **number} for number in numbers(histogram, meta["protocol"], resamples, seed)]
+        beside = findings.beside(path)
+        if beside not in looked and beside.is_file():
+            rows += _found(beside, meta, resamples, seed)
+        looked.add(beside)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    return table.sort_values(KEY, key=_order, kind="stable", ignore_index=True)
+
+
+def numbers(
+    histogram: ScoreHistogram, protocol: str = "full", resamples: int = 1000, seed: int = 0
+) -> list[dict[str, Any]]:
+    """All defined metrics of a histogram as dicts with metric, value, low and high."""
+    fixed = PROTOCOLS[protocol].thresholds
+    thresholds = None if fixed is None else fixed(histogram)
+    dice, threshold = best_dice(histogram, thresholds)
+    values = {"ap": average_precision(histogram), "dice": dice, "dice_threshold": threshold, "auroc": auroc(histogram)}
+    intervals = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples, seed, thresholds) if resamples else {}
+    enough = len(histogram.subjects) > 1 and 0 < histogram.positives < histogram.voxels
+    hidden = [metric for metric, interval in intervals.items() if interval is None and enough]
+    if hidden:
+        print(f"warning: {histogram.name}: {', '.join(hidden)}: {CROWDED_NOTE}", file=sys.stderr)
+    out = []
+    for metric, value in values.items():
+        low, high = intervals.get(metric) or (np.nan, np.nan)
+        if np.isfinite(value):
+            out.append({"metric": metric, "value": value, "low": low, "high": high})
+    return out
+
+
+def _found(path: Path, meta: dict[str, Any], resamples: int, seed: int) -> list[dict[str, Any]]:
+    """The rows of a file of findings beside histograms with the metadata `meta`."""
+    found, own = findings.load(path)
+    for key in META:
+        if own.get(key) != meta[key]:
+            raise HarnessError(
+                f"{path}: of {key} {own.get(key)} but beside histograms of {meta[key]}; run the test again"
+            )
+    facts = {
+        **{key: own[key] for key in META},
+        "score": "final",
+        "protocol": "full",
+        "subjects": len(found.subjects),
+        "left_out": meta["left_out"],
+        "voxels": int(found.voxels.sum()),
+        "positives": int(found.anomalous.sum()),
+    }
+    return [{**facts, **row} for row in detection(found, resamples, seed)]
+
+
+def _check(path: str, meta: dict[str, Any], origin: dict[tuple[Any, ...], str]) -> None:
+    """Raise HarnessError unless the metadata are complete, the protocol known and the run new."""
+    missing = [key for key in [*META, "protocol", "left_out"] if key not in meta]
+    if missing:
+        raise HarnessError(f"{path}: no {missing[0]} given; run the evaluation again")
+    if meta["protocol"] not in PROTOCOLS:
+        raise HarnessError(f"{path}: protocol {meta['protocol']} is unknown; use one of {', '.join(PROTOCOLS)}")
+    run = tuple(meta[key] for key in ("experiment", "task", "method", "seed", "protocol"))
+    if run in origin:
+        raise HarnessError(
+            f"{path}: same experiment, task, method, seed and protocol as {origin[run]}; give one of them"
+        )
+    origin[run] = path
+
+
+def _order(column: pd.Series) -> pd.Series:
+    """Sort key of a column: metrics in their usual order, "final" first, numbers within names by value."""
+    if column.name == "seed":
+        return column
+    place = _metric_place if column.name == "metric" else lambda name: name != "final"
+
+    def key(name: Any) -> tuple[Any, ...]:
+        return place(name), str(name)[:1].isdecimal(), natural(str(name), DECIMAL)
+
+    names = sorted(set(column), key=key)
+    return column.map({name: place for place, name in enumerate(names)})
+
+
+def _metric_place(metric: str) -> int:
+    """Position of a metric among others, the same for all rates and lesion sizes."""
+    stem = re.split("[@/]", metric)[0]
+    return METRIC_ORDER.index(stem) if stem in METRIC_ORDER else len(METRIC_ORDER)

@@ -1,0 +1,1 @@
+"""Scores of voxels: histograms, metrics of the whole test set, and their intervals."""

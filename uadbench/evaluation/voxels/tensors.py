@@ -1,0 +1,62 @@
+"""Scores of one volume as tensors: validation, and counting on their device in the same bins as numpy arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from uadbench.evaluation.voxels.bins import BELOW_REST, FINE_BITS, HALF, MIRROR, NOTHING, ONE, Bins
+from uadbench.evaluation.voxels.scores import check_scores
+
+
+class TensorScores:
+    """`ArrayScores` for tensors (n,) on any device; only counts and the bins of anomalous voxels are transferred."""
+
+    def __init__(self, name: str, scores: Tensor, labels: Tensor | np.ndarray) -> None:
+        scores = scores.float()
+        self.labels = torch.as_tensor(labels, dtype=torch.bool, device=scores.device)
+        if scores.ndim != 1 or scores.shape != self.labels.shape:
+            shapes = f"{tuple(scores.shape)}, {tuple(self.labels.shape)}"
+            raise ValueError(f"scores and labels must be equally long vectors, not {shapes}")
+        self.lowest, self.highest = NOTHING
+        self.codes = torch.zeros(0, dtype=torch.int64, device=scores.device)
+        if not len(scores):
+            return
+        self.codes = encode(scores + 0)  # -0 becomes 0
+        above = torch.where(self.codes > 0, self.codes, NOTHING[0]).min()
+        low, high = torch.aminmax(scores)
+        # One transfer for all values that the host needs. A NaN is neither at least 0 nor below infinity.
+        fine = (low >= 0) & (high < torch.inf)
+        fine, lowest, highest = torch.stack([fine.long(), above, self.codes.max()]).tolist()
+        if not fine:
+            check_scores(name, scores.cpu().numpy())
+        if highest > 0:
+            self.lowest, self.highest = lowest, highest
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def counts(self, grid: Bins) -> np.ndarray:
+        """Number of scores in each bin of the grid, (bins,) int64."""
+        return torch.bincount(self._bins(self.codes, grid), minlength=grid.size).cpu().numpy()
+
+    def bins(self, grid: Bins) -> np.ndarray:
+        """The bin (n,) int64 of every score."""
+        return self._bins(self.codes, grid).cpu().numpy()
+
+    def anomalous_bins(self, grid: Bins) -> np.ndarray:
+        """The bin int64 of every anomalous score."""
+        return self._bins(self.codes[self.labels], grid).cpu().numpy()
+
+    @staticmethod
+    def _bins(codes: Tensor, grid: Bins) -> Tensor:
+        return (codes >> (grid.shift - FINE_BITS)).sub_(grid.offset).clamp_(min=0)
+
+
+def encode(scores: Tensor) -> Tensor:
+    """Codes (n,) int64 of scores (n,) float32, finite and at least 0: those of `bins.encode`."""
+    bits = scores.view(torch.int32)
+    within = bits.clamp(HALF, ONE)
+    rest = (1 - within.view(torch.float32)).clamp_(min=float(BELOW_REST)).view(torch.int32)
+    return bits.long().sub_(within).sub_(rest).add_(MIRROR)

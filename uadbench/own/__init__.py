@@ -1,0 +1,1 @@
+"""Your own scans and your own score maps."""

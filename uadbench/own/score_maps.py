@@ -1,0 +1,115 @@
+"""Evaluation of score maps, whatever made them: pooled metrics, and findings of subjects, slices and lesions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from uadbench.core.errors import HarnessError
+from uadbench.evaluation.detection.detection_metrics import detection
+from uadbench.evaluation.detection.findings import Findings
+from uadbench.evaluation.detection.operating_points import Calibration
+from uadbench.evaluation.inference.collecting import HistogramCollector, ScoredSubject, collect
+from uadbench.evaluation.inference.findings_collector import FindingsCollector
+from uadbench.evaluation.inference.test_set import LabelDigest
+from uadbench.evaluation.protocols.protocols import PROTOCOLS
+from uadbench.evaluation.results.tidy_results import numbers
+from uadbench.evaluation.voxels.histogram import ScoreHistogram
+from uadbench.evaluation.voxels.metrics import average_precision_bounds, best_dice_bounds
+
+HALF = 0.5  # fraction of anomalous voxels above which labels are suspected to be inverted
+SCORE = "final"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Evaluation of the final maps of a set of subjects by one protocol. masked: whether brain masks were given."""
+
+    protocol: str
+    histograms: HistogramCollector
+    detections: FindingsCollector
+    masked: bool
+    digest: LabelDigest
+
+    @property
+    def histogram(self) -> ScoreHistogram:
+        return self.histograms.histograms[self.protocol][SCORE]
+
+    @cached_property
+    def findings(self) -> Findings | None:
+        """None if voxel sizes differ between subjects."""
+        return self.detections.finish()
+
+    def summary(self, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
+        """Metrics by name, JSON-serialisable.
+
+        ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject and where
+        binning dominates), `ap_bounds` and `dice_bounds`, guaranteed bounds of the unbinned values (see
+        `average_precision_bounds`; None for a Dice over fixed thresholds), the threshold of the best Dice, the chance
+        AP, the numbers of subjects, voxels and positives, whether brain masks were given, the number of positives
+        outside them, and the metrics of `detection_metrics.detection`.
+        """
+        histogram = self.histogram
+        rows = {row["metric"]: row for row in numbers(histogram, self.protocol, resamples, seed)}
+        out: dict[str, Any] = {}
+        for metric in ("ap", "dice", "auroc"):
+            row = rows.get(metric)
+            out[metric] = row and row["value"]
+            out[f"{metric}_interval"] = row and _interval(row)
+        out["ap_bounds"] = list(average_precision_bounds(histogram))
+        out["dice_bounds"] = None
+        if PROTOCOLS[self.protocol].thresholds is None:
+            out["dice_bounds"] = list(best_dice_bounds(histogram))
+        out["threshold"] = rows["dice_threshold"]["value"]
+        out["chance_ap"] = histogram.positives / histogram.voxels
+        out |= {"subjects": len(histogram.subjects), "voxels": histogram.voxels, "positives": histogram.positives}
+        out |= {"brain": self.masked, "positives_outside_brain": self.detections.outside}
+        if self.findings is not None:
+            out["detection"] = {
+                row["metric"]: {"value": row["value"], "interval": _interval(row)}
+                for row in detection(self.findings, resamples, seed)
+            }
+        return out | {"protocol": self.protocol, "resamples": resamples, "seed": seed}
+
+    def save(self, folder: Path, about: dict[str, Any]) -> None:
+        """Write PROTOCOL.npz and findings.npz, which `summarize` reads beside those of the harness's runs.
+
+        about: the metadata `columns.META` but the digest of the test set, which identify method, task and run.
+        """
+        about = {**about, "test_set": self.digest.text}
+        self.histograms.save(folder, about)
+        self.detections.save(folder, about)
+
+
+def evaluate(
+    subjects: Iterable[ScoredSubject],
+    protocol: str = "full",
+    calibration: Calibration | None = None,
+    masked: bool = True,
+    labels: str = "labels",
+) -> Evaluation:
+    """Evaluate the maps SCORE of subjects, at least one, each read once and in turn.
+
+    protocol: selects the voxels to count. calibration: thresholds of healthy subjects. labels: where the labels are
+    from, for messages. Raises HarnessError for an unknown protocol, and if no voxel is anomalous.
+    """
+    collectors = HistogramCollector([protocol]), FindingsCollector(calibration)
+    evaluation = Evaluation(protocol, *collectors, masked, LabelDigest())
+    collect(evaluation.digest.passed(subjects), collectors)
+    histogram = evaluation.histogram
+    if not histogram.positives:
+        raise HarnessError(f"{labels}: no label has an anomalous voxel; nothing to find")
+    if histogram.positives > HALF * histogram.voxels:
+        share = histogram.positives / histogram.voxels
+        print(f"warning: {labels}: {share:.0%} of the voxels are anomalous; are 0 and 1 swapped?", file=sys.stderr)
+    return evaluation
+
+
+def _interval(row: dict[str, Any]) -> list[float] | None:
+    return [row["low"], row["high"]] if np.isfinite(row["low"]) else None

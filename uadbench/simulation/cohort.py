@@ -1,0 +1,157 @@
+"""Writer of a simulated cohort in the layout of its data set, resumable by subject, with a ground-truth manifest."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic, read_json, write_json
+from uadbench.core.folder_lock import fcntl
+from uadbench.simulation.scans import write
+from uadbench.simulation.streams import SubjectStreams
+from uadbench.simulation.subjects import MAKERS
+
+# Raise when a code change alters the images: existing cohorts are then simulated again.
+REVISION = 1
+MARKER = "SIMULATED"
+RECORDS = ".simulated"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings that determine the files of a cohort, apart from its number of subjects."""
+
+    dataset: str
+    seed: int
+    spacing: float
+    revision: int = REVISION
+
+
+def subject_name(dataset: str, index: int) -> str:
+    """Name of subject `index` (from 0) in the style of the data set."""
+    if dataset == "camcan":
+        return f"sub-CC{800001 + index}"
+    if dataset == "atlas":
+        return f"sub-r{1 + index // 50:03d}s{1 + index % 50:03d}"
+    return f"BraTS20_Training_{1 + index:03d}"
+
+
+def subject_index(dataset: str, subject: str) -> int:
+    """The inverse of `subject_name`."""
+    if dataset == "atlas":
+        return (int(subject[5:8]) - 1) * 50 + int(subject[9:]) - 1
+    digits = subject.removeprefix("sub-CC").rpartition("_")[2]
+    return int(digits) - (800001 if dataset == "camcan" else 1)
+
+
+def scan_path(dataset: str, subject: str, scan: str) -> Path:
+    """Path of a scan below the folder of the data set."""
+    if dataset == "camcan":
+        folder = Path("cc700/mri/pipeline/release004/BIDS_20190411/anat") / subject / "anat"
+        return folder / f"{subject}_{scan}.nii.gz"
+    if dataset == "atlas":
+        folder = Path("ATLAS_2/Training") / subject[4:8].upper() / subject / "ses-1" / "anat"
+        return folder / f"{subject}_ses-1_space-MNI152NLin2009aSym_{scan}.nii.gz"
+    return Path("MICCAI_BraTS2020_TrainingData") / subject / f"{subject}_{scan}.nii.gz"
+
+
+def make_subject(root: Path, settings: Settings, subject: str) -> bool:
+    """Write the scans of one subject; returns False if they already exist with the same settings."""
+    record = root / RECORDS / f"{subject}.json"
+    if record.exists():
+        known = read_json(record)
+        if known["settings"] == asdict(settings) and all((root / f).exists() for f in known["files"]):
+            return False
+        record.unlink()
+    made = MAKERS[settings.dataset](SubjectStreams(settings.seed, settings.dataset, subject), settings.spacing)
+    files = []
+    for name, scan in made.scans.items():
+        path = scan_path(settings.dataset, subject, name)
+        write(root / path, scan.voxels, scan.grid, scan.form)
+        files.append(path.as_posix())
+    write_json(record, {"settings": asdict(settings), "files": files, "truth": made.truth})
+    return True
+
+
+def make_cohort(
+    root: Path, settings: Settings, subjects: int, chunk: tuple[int, int] = (1, 1), command: str = ""
+) -> None:
+    """Make `root` hold a cohort of `subjects`, or part i of n of it (`chunk`), with its marker and its manifest.
+
+    Subjects made with the same settings are kept; simulated subjects beyond the cohort are removed. Raises HarnessError
+    if `root` holds scans that were not simulated.
+    """
+    from tqdm import tqdm
+
+    if settings.dataset not in MAKERS:
+        raise HarnessError(f"{settings.dataset}: unknown data set; choose from {', '.join(MAKERS)}")
+    tops = [root / scan_path(dataset, subject_name(dataset, 0), "").parts[0] for dataset in MAKERS]
+    if not (root / MARKER).exists() and any(top.exists() for top in tops):
+        raise HarnessError(f"{root}: holds scans that were not simulated; choose another folder")
+    write_marker(root, settings, command)
+    part, parts = chunk
+    for record in sorted((root / RECORDS).glob("*.json")):
+        if read_json(record)["settings"]["dataset"] != settings.dataset:
+            raise HarnessError(f"{root}: holds a simulation of another data set; choose another folder")
+        index = subject_index(settings.dataset, record.stem)
+        if index >= subjects and index % parts == part - 1:
+            remove_subject(root, record)
+    indices = range(part - 1, subjects, parts)
+    for index in tqdm(indices, desc=f"simulate {settings.dataset}", unit="subject", disable=None):
+        make_subject(root, settings, subject_name(settings.dataset, index))
+    write_manifest(root, settings)
+
+
+def remove_subject(root: Path, record: Path) -> None:
+    """Remove the files that `record` lists, folders that become empty, and the record.
+
+    Raises HarnessError, before any removal, for a file outside of the cohort's folder.
+    """
+    names = read_json(record)["files"]
+    for name in names:
+        if not (root / name).resolve().is_relative_to(root.resolve()):
+            raise HarnessError(f"{record}: lists {name}, which is not in {root}; remove the cohort's folder yourself")
+    for name in names:
+        path = root / name
+        path.unlink(missing_ok=True)
+        for folder in path.parents:
+            if folder == root or not folder.is_dir() or any(folder.iterdir()):
+                break
+            folder.rmdir()
+    record.unlink()
+
+
+def write_marker(root: Path, settings: Settings, command: str) -> None:
+    """Write the file that marks the cohort as simulated, for people and for `index`."""
+    from uadbench import __version__
+
+    lines = [
+        "The scans in this folder are simulated: no person was measured, and no number computed from them",
+        "is a result on the data set whose file layout they follow.",
+        "",
+        *(f"{key}: {value}" for key, value in asdict(settings).items()),
+        f"version: {__version__}",
+        f"command: {command}",
+    ]
+    with atomic(root / MARKER) as partial:
+        partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_manifest(root: Path, settings: Settings) -> None:
+    """Write `manifest.csv`: one row per subject made with these settings, with its ground truth."""
+    import pandas as pd
+
+    # Chunks of a cohort may end at the same time: the last to hold the lock reads all records.
+    with (root / RECORDS / "lock").open("w") as lock:
+        if fcntl is not None:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        records = {path.stem: read_json(path) for path in sorted((root / RECORDS).glob("*.json"))}
+        rows = [
+            {"subject": name, "dataset": settings.dataset, "seed": settings.seed, "spacing": settings.spacing}
+            | record["truth"]
+            for name, record in records.items()
+            if record["settings"] == asdict(settings)
+        ]
+        with atomic(root / "manifest.csv") as partial:
+            pd.DataFrame(rows).to_csv(partial, index=False)

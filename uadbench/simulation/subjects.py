@@ -1,0 +1,170 @@
+"""One simulated subject of each data set: its anatomy, its scans in memory, and the ground truth of its lesion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from uadbench.data.grid import Grid
+from uadbench.simulation import strokes, tumours
+from uadbench.simulation.anatomy import NATIVE, REGISTERED, random_anatomy, rotation
+from uadbench.simulation.head import Mixture, mix, random_shell, render
+from uadbench.simulation.physics import (
+    Mprage,
+    Sequence,
+    SpinEcho,
+    SpoiledGradientEcho,
+    Tissue,
+    bias_field,
+    rician,
+    vary,
+    with_gadolinium,
+)
+from uadbench.simulation.scans import boxed, oriented, quantise
+from uadbench.simulation.streams import SubjectStreams
+
+ORIENTATIONS = ("RAS", "LAS", "LPS", "PSR", "ASR", "PIR", "RPS", "LSA")
+
+
+@dataclass
+class SimulatedScan:
+    """Voxels on a grid, and the NIfTI code of its space."""
+
+    voxels: npt.NDArray[np.generic]
+    grid: Grid
+    form: int
+
+
+@dataclass
+class SimulatedSubject:
+    """Scans by the last part of their file name, and the subject's ground truth."""
+
+    scans: dict[str, SimulatedScan] = field(default_factory=dict)
+    truth: dict[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Acquisition:
+    """Simulation of a scan from tissue fractions."""
+
+    sequence: Sequence
+    bias: float  # spread of the logarithm of the coil profile
+    detail: float = 1.0  # weight of the template's T1 detail; negative where a longer T1 makes tissue brighter
+    form: int = 1
+    stripped: bool = False  # set to zero outside the brain
+
+
+def _acquire(
+    streams: SubjectStreams,
+    name: str,
+    acquisition: Acquisition,
+    mixture: Mixture,
+    grid: Grid,
+    tissues: dict[str, Tissue],
+) -> SimulatedScan:
+    """Turn tissue fractions into the stored grey values of scan `name`."""
+    rng = streams(f"scan {name}")
+    signals = {tissue: acquisition.sequence.signal(values) for tissue, values in tissues.items()}
+    white = signals["white"]
+    image = render(mixture, signals, acquisition.detail)
+    image *= bias_field(rng, mixture.posed, acquisition.bias)
+    image = rician(rng, image, white / rng.uniform(25, 50))
+    if acquisition.stripped:
+        image = image * (mixture.brain > 0.5)
+    return SimulatedScan(quantise(image, white, rng.uniform(250, 900)), grid, acquisition.form)
+
+
+def camcan(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
+    """A healthy adult of 18 to 88 years in scanner space: T1w (MPRAGE) and T2w on different grids."""
+    rng = streams("subject")
+    age = float(rng.uniform(18, 88))
+    anatomy = random_anatomy(streams("anatomy"), age, NATIVE)
+    shell = random_shell(streams("shell"))
+    tissues = vary(streams("tissues"))
+    t1 = Mprage(2250 * rng.uniform(0.95, 1.05), 3.0, 900 * rng.uniform(0.95, 1.05), 9 * rng.uniform(0.9, 1.1))
+    t2 = SpinEcho(3500 * rng.uniform(0.85, 1.25), 92 * rng.uniform(0.9, 1.12))
+    acquisitions = {"T1w": Acquisition(t1, 0.13), "T2w": Acquisition(t2, 0.13, -0.7)}
+    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": "none", "lesion_ml": 0.0})
+    for name, acquisition in acquisitions.items():
+        place = streams(f"grid {name}")
+        zooms = tuple(float(spacing * f) for f in place.uniform((0.94, 0.94, 0.94), (1.08, 1.04, 1.04)))
+        centre = np.array([0.0, -12.0, -14.0]) + place.normal(0, 3, 3)
+        grid = oriented(str(place.choice(ORIENTATIONS)), (192, 240, 240), zooms, centre)  # type: ignore[arg-type]
+        # The head moves a little between the scans, and the slices are tilted.
+        tilt = np.eye(4)
+        tilt[:3, :3] = rotation(np.deg2rad(place.normal(0, 3, 3)))
+        moved = place.normal(0, 0.7, 3) if name == "T2w" else np.zeros(3)
+        grid = Grid(grid.shape, tilt @ grid.affine)
+        mixture = mix(anatomy, shell, grid.points(moved), spacing)
+        subject.scans[name] = _acquire(streams, name, acquisition, mixture, grid, tissues)
+    return subject
+
+
+def atlas(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
+    """A patient with a chronic stroke: T1w with skull in MNI152NLin2009aSym space, and the mask of the lesion."""
+    rng = streams("subject")
+    age = float(np.clip(rng.normal(62, 12), 25, 90))
+    anatomy = random_anatomy(streams("anatomy"), age, REGISTERED)
+    grid = boxed((-98, -134, -72), (1, 1, 1), (197, 233, 189), spacing)
+    tissues = vary(streams("tissues"))
+    sequence: Sequence
+    if rng.random() < 0.6:
+        sequence = Mprage(rng.uniform(1900, 2400), 3.0, rng.uniform(850, 1000), rng.uniform(8, 10))
+    else:
+        sequence = SpoiledGradientEcho(rng.uniform(9, 18), 3.0, rng.uniform(17, 24))
+    lesion = strokes.random_stroke(streams("lesion"))
+    pull = strokes.shrinkage(lesion, anatomy, streams("shrinkage"))
+    mixture = mix(anatomy, random_shell(streams("shell")), grid.points(), spacing, pull)
+    mask = strokes.insert(mixture, lesion, streams("shape"), grid.voxel_ml, grid.mean_spacing)
+    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": lesion.region, "lesion_ml": _ml(mask > 0, grid)})
+    subject.scans["T1w"] = _acquire(streams, "T1w", Acquisition(sequence, 0.12, form=4), mixture, grid, tissues)
+    subject.scans["label-L_desc-T1lesion_mask"] = SimulatedScan(mask, grid, 4)
+    return subject
+
+
+def brats(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
+    """A patient with a glioma: skull-stripped T1, T1 with contrast agent, T2, FLAIR and labels on the SRI24 grid."""
+    rng = streams("subject")
+    age = float(np.clip(rng.normal(60, 12), 20, 85))
+    anatomy = random_anatomy(streams("anatomy"), age, REGISTERED)
+    grid = boxed((0, 239, 0), (-1, -1, 1), (240, 240, 155), spacing)
+    tissues = vary(streams("tissues"))
+    tumour = tumours.random_tumour(streams("lesion"))
+    push = tumours.mass_effect(tumour, anatomy)
+    # The shift aligns the middle of the MNI152 brain with that of SRI24.
+    mixture = mix(anatomy, None, grid.points((120, -136, -72)), spacing, push)
+    labels = tumours.insert(mixture, tumour, streams("shape"), grid.voxel_ml, grid.mean_spacing)
+    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": "glioma", "lesion_ml": _ml(labels > 0, grid)})
+    t1: Sequence
+    if rng.random() < 0.35:
+        t1 = SpinEcho(rng.uniform(420, 600), rng.uniform(8, 14))
+    else:
+        t1 = Mprage(rng.uniform(1800, 2300), 3.0, rng.uniform(850, 1000), rng.uniform(8, 10))
+    enhanced = tissues | {"rim": with_gadolinium(tissues["rim"], rng.uniform(0.3, 0.6))}
+    t2 = SpinEcho(rng.uniform(3000, 5000), rng.uniform(85, 110))
+    flair = SpinEcho(rng.uniform(8500, 9500), rng.uniform(110, 135), 2450.0)
+    plan: list[tuple[str, Sequence, float, dict[str, Tissue]]] = [
+        ("t1", t1, 1.0, tissues),
+        ("t1ce", t1, 1.0, enhanced),
+        ("t2", t2, -0.7, tissues),
+        ("flair", flair, -0.3, tissues),
+    ]
+    for name, sequence, detail, values in plan:
+        acquisition = Acquisition(sequence, 0.07, detail, form=2, stripped=True)
+        subject.scans[name] = _acquire(streams, name, acquisition, mixture, grid, values)
+    subject.scans["seg"] = SimulatedScan(labels, grid, 2)
+    return subject
+
+
+def _ml(mask: npt.NDArray[np.bool_], grid: Grid) -> float:
+    return round(float(mask.sum()) * grid.voxel_ml, 3)
+
+
+MAKERS: dict[str, Callable[[SubjectStreams, float], SimulatedSubject]] = {
+    "camcan": camcan,
+    "atlas": atlas,
+    "brats": brats,
+}
