@@ -2,7 +2,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-# As in workflow/rules/common.smk: the process retains the memory of tensors, which avoids page faults.
+# As in uadbench/study/placement.py: the process retains the memory of tensors, which avoids page faults.
 ALLOCATION := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1073741824
 
 .PHONY: help demo test nightly lint style types site format setup clean

@@ -1,11 +1,17 @@
-"""Device placement of jobs that train or score, decided once for all hosts. Imports no torch."""
+"""Placement of jobs: who gets a GPU, decided once for all hosts, and the environment of their commands."""
 
 from __future__ import annotations
 
 import os
+import shlex
+import sys
+from pathlib import Path
 from shutil import which
 
 GPUS = "UADBENCH_GPUS"
+#: glibc returns the memory of every larger tensor to the system at once; on a CPU each training step then waits for page
+#: faults. Here the process retains blocks below 32 MiB (benchmarks/allocation.py).
+ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 2**30}
 
 
 def wants_gpu(device: str, elsewhere: bool) -> bool:
@@ -31,3 +37,15 @@ def job_device(device: str, gpu: bool) -> str:
     if device != "auto":
         return device
     return os.environ.get("UADBENCH_DEVICE", "cuda" if gpu else device)
+
+
+def assignments(library: str, deployed: bool, device: str, gpu: bool) -> str:
+    """Shell assignments of every job's command: paths of library and interpreter, memory allocation and device.
+
+    deployed: packages come from an environment of their own, else from that of this interpreter; gpu: see `job_device`.
+    The device is no option of a command, since a change of it must never retrain anything.
+    """
+    folders = {"PYTHONPATH": library} | ({} if deployed else {"PATH": str(Path(sys.executable).parent)})
+    found = [f'{name}={shlex.quote(folder)}:"${name}"' for name, folder in folders.items()]
+    found += [f"{name}=${{{name}:-{size}}}" for name, size in ALLOCATION.items()]
+    return " ".join([*found, f"UADBENCH_DEVICE={shlex.quote(job_device(device, gpu))}"])

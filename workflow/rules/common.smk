@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import sys
 from pathlib import Path
 
@@ -66,36 +65,21 @@ wildcard_constraints:
 ENVS = literal(Path(workflow.basedir) / "envs")
 DEVICE = experiment.config.device
 
-# glibc returns the memory of every larger tensor to the system at once; on a CPU each training step then waits for page
-# faults. Here the process retains blocks below 32 MiB (benchmarks/allocation.py).
-ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 2**30}
-
 # Packages of a job come from the environments of envs/ (`--use-conda`), from a container, or from the environment of
 # Snakemake. Only in the last case does Snakemake's interpreter precede all others on PATH.
 DEPLOYED = workflow.deployment_settings.deployment_method & {DeploymentMethod.CONDA, DeploymentMethod.APPTAINER}
 
 
-def wants_gpu():
-    """Whether a training or scoring job requests a GPU."""
+def wants_gpu(wildcards=None):
+    """GPUs of a training or scoring job, 1 or 0; a function, since the executor is unknown when this file is parsed."""
     # A dry run has no executor, but only clusters have a number of jobs beside that of cores.
     planned = workflow.dryrun and workflow.resource_settings.nodes is not None
-    return placement.wants_gpu(DEVICE, planned or workflow.non_local_exec or workflow.remote_exec)
+    return int(placement.wants_gpu(DEVICE, planned or workflow.non_local_exec or workflow.remote_exec))
 
 
-def assignments():
-    """Shell assignments of a command: paths of library and interpreter, memory allocation and device."""
-    folders = {"PYTHONPATH": workflow.basedir, "PATH": Path(sys.executable).parent}
-    if DEPLOYED:
-        del folders["PATH"]
-    found = [f'{name}={shlex.quote(str(path))}:"${name}"' for name, path in folders.items()]
-    found += [f"{name}=${{{name}:-{size}}}" for name, size in ALLOCATION.items()]
-    device = placement.job_device(DEVICE, workflow.remote_exec and wants_gpu())
-    return " ".join([*found, f"UADBENCH_DEVICE={shlex.quote(device)}"])
-
-
-# An environment variable sets the device, since a change of it must never retrain anything. A prefix replaces Snakemake's
-# strict mode, which is therefore restated.
-shell.prefix(literal(f"export {assignments()}; set -euo pipefail; "))
+# A prefix replaces Snakemake's strict mode, which is therefore restated.
+ENVIRONMENT = placement.assignments(workflow.basedir, DEPLOYED, DEVICE, workflow.remote_exec and wants_gpu() > 0)
+shell.prefix(literal(f"export {ENVIRONMENT}; set -euo pipefail; "))
 
 
 def source(path):
@@ -137,14 +121,10 @@ def modality_of(wildcards):
     return wildcards.get("modality") or experiment.task(wildcards.task).modality
 
 
-def configured(wildcards):
-    """The settings of a method that a run is trained with."""
-    return experiment.settings(wildcards.method, wildcards.modality)
-
-
-def scored_with(wildcards):
-    """The settings of a method that a task is scored with."""
-    return experiment.settings(wildcards.method, modality_of(wildcards), int(wildcards.seed))
+def settings_of(wildcards):
+    """The settings of a method that its runs are trained with, or that a task is scored with."""
+    seed = int(wildcards.seed) if "task" in wildcards.keys() else None
+    return experiment.settings(wildcards.method, modality_of(wildcards), seed)
 
 
 def run_record(method, wildcards):
@@ -165,11 +145,6 @@ def required_option(wildcards, input):
 def trained_run(wildcards):
     """`run.json` of the run that a task is scored with; variants may share one."""
     return run_record(experiment.trained_as(wildcards.method, modality_of(wildcards)), wildcards)
-
-
-def test_data(wildcards):
-    """The packed test set of a task."""
-    return f"{folder.packed(experiment.task(wildcards.task).dataset)}/index.json"
 
 
 def scored(name, seeds):

@@ -1,6 +1,9 @@
 # Data: raw or simulated MRI -> subject sheets -> registered volumes -> packed arrays.
 
 
+SIMULATION = dict(experiment.config.simulate or {})
+
+
 scattergather:
     chunk=experiment.config.chunks,
 
@@ -16,15 +19,15 @@ rule simulate:
     conda:
         f"{ENVS}/data.yaml"
     resources:
-        mem_mb=memory(simulate_budget),
-        runtime=minutes(simulate_budget),
+        mem_mb=memory(data_budget(budgets.simulate, spacing=SIMULATION.get("spacing"))),
+        runtime=minutes(data_budget(budgets.simulate, spacing=SIMULATION.get("spacing"))),
     params:
         out=subpath(output[0], parent=True),
         layout=lambda wildcards: experiment.datasets[wildcards.dataset].layout,
         subjects=lambda wildcards: experiment.simulated[wildcards.dataset],
         revision=revision("uadbench/simulation/cohort.py"),
-        seed=getattr(experiment.config.simulate, "seed", None),
-        spacing=getattr(experiment.config.simulate, "spacing", None),
+        seed=SIMULATION.get("seed"),
+        spacing=SIMULATION.get("spacing"),
     shell:
         "python -m uadbench simulate {params.layout} --out {params.out} --subjects {params.subjects}"
         " --seed {params.seed} --spacing {params.spacing} 2> {log}"
@@ -34,11 +37,15 @@ rule simulate:
 rule recipe:
     output:
         "<data>/{dataset}/recipe.json",
+    log:
+        "<logs>/recipe/{dataset}.log",
     localrule: True
+    conda:
+        f"{ENVS}/data.yaml"
     params:
         recipe=lambda wildcards: json.dumps(experiment.recipe(wildcards.dataset), sort_keys=True),
     shell:
-        "printf '%s\\n' {params.recipe:q} > {output}"
+        "printf '%s\\n' {params.recipe:q} > {output} 2> {log}"
 
 
 rule index:

@@ -4,15 +4,11 @@
 rule test:
     input:
         run=trained_run,
-        data=test_data,
+        data=lambda wildcards: f"{folder.packed(experiment.task(wildcards.task).dataset)}/index.json",
         healthy="<healthy>/index.json",
         required=required_run,
     output:
-        expand(
-            "<scores>/{protocol}.npz",
-            protocol=experiment.protocols,
-            allow_missing=True,
-        ),
+        expand("<scores>/{protocol}.npz", protocol=experiment.protocols, allow_missing=True),
         findings="<scores>/findings.npz",
         examples="<scores>/examples.npz",
         volumes="<scores>/volumes.npz",
@@ -24,12 +20,12 @@ rule test:
         f"{ENVS}/training.yaml"
     threads: experiment.config.threads.evaluation
     resources:
-        gpu=gpus,
+        gpu=wants_gpu,
         mem_mb=memory(test_budget),
         runtime=minutes(test_budget),
     params:
-        trigger=lambda wildcards: scored_with(wildcards).scoring,
-        settings=lambda wildcards, output: scored_with(wildcards).text,
+        trigger=lambda wildcards: settings_of(wildcards).scoring,
+        settings=lambda wildcards, output: settings_of(wildcards).text,
         run=subpath(input.run, parent=True),
         data=subpath(input.data, parent=True),
         healthy=subpath(input.healthy, parent=True),

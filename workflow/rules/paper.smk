@@ -1,6 +1,5 @@
 # Paper: tables and figures, from tidy results, histories and example arrays. Each has a separate rule, for its caption.
 
-# Folders of all runs, in the order of the config.
 RUNS = [folder.run(*run).as_posix() for run in experiment.runs]
 
 
@@ -21,56 +20,43 @@ rule histories:
         "python -m uadbench histories --out {output} {params.runs} > {log} 2>&1"
 
 
-for name in experiment.tables:
+# Tables and figures: what each kind needs besides results and histories, its files, and the one that the report shows.
+SHOWN = scored("examples.npz", experiment.seeds[:1])
+NEEDED = {
+    "table": {"comparisons": "<results>/evaluation/comparisons.csv"},
+    "figure": {
+        "synthesis": "<results>/evaluation/synthesis.npz",
+        "examples": [path for path in SHOWN if f"/{experiment.illustrated}/" in path],
+    },
+}
+FILES = {"table": [".csv", ".md", ".tex"], "figure": [".pdf"]}
+IN_REPORT = {"table": ".html", "figure": ".png"}
+OPTIONS = {
+    "table": "",
+    "figure": f"--examples {folder.evaluation} --synthesis {folder.synthesis} --seed {experiment.seeds[0]}",
+}
+
+for kind, name in [
+    *(("table", table) for table in experiment.tables),
+    *(("figure", one) for one in experiment.figures),
+]:
 
     rule:
         name:
             name
         input:
+            **NEEDED[kind],
             results="<results>/evaluation/results.csv",
             histories="<results>/training/histories.csv",
-            comparisons="<results>/evaluation/comparisons.csv",
             published=source("uadbench/resources/paper.csv"),
-            module=source(f"uadbench/paper/tables/{name}.py"),
+            module=source(f"uadbench/paper/{kind}s/{name}.py"),
         output:
-            csv=f"<results>/paper/{name}.csv",
-            md=f"<results>/paper/{name}.md",
-            html=report(
-                f"<results>/paper/{name}.html", caption=caption(name), category="Tables", labels={"table": name}
-            ),
-            tex=f"<results>/paper/{name}.tex",
-        log:
-            f"<logs>/paper/{name}.log",
-        localrule: True
-        conda:
-            f"{ENVS}/paper.yaml"
-        params:
-            name=name,
-            method=experiment.illustrated,
-            protocol=experiment.protocols[0],
-            out=subpath(output[0], parent=True),
-        shell:
-            "python -m uadbench table {params.name} --results {input.results} --published {input.published:q}"
-            " --histories {input.histories} --method {params.method} --protocol {params.protocol}"
-            " --out {params.out} > {log} 2>&1"
-
-
-for name in experiment.figures:
-
-    rule:
-        name:
-            name
-        input:
-            [file for file in scored("examples.npz", experiment.seeds[:1]) if f"/{experiment.illustrated}/" in file],
-            results="<results>/evaluation/results.csv",
-            histories="<results>/training/histories.csv",
-            synthesis="<results>/evaluation/synthesis.npz",
-            published=source("uadbench/resources/paper.csv"),
-            module=source(f"uadbench/paper/figures/{name}.py"),
-        output:
-            pdf=f"<results>/paper/{name}.pdf",
-            png=report(
-                f"<results>/paper/{name}.png", caption=caption(name), category="Figures", labels={"figure": name}
+            multiext(f"<results>/paper/{name}", *FILES[kind]),
+            report(
+                f"<results>/paper/{name}{IN_REPORT[kind]}",
+                caption=caption(name),
+                category=f"{kind.title()}s",
+                labels={kind: name},
             ),
         log:
             f"<logs>/paper/{name}.log",
@@ -78,16 +64,15 @@ for name in experiment.figures:
         conda:
             f"{ENVS}/paper.yaml"
         params:
-            name=name,
+            name=f"{kind} {name}",
             method=experiment.illustrated,
             protocol=experiment.protocols[0],
-            examples=subpath(input.results, parent=True),
-            seed=experiment.seeds[0],
+            options=OPTIONS[kind],
             out=subpath(output[0], parent=True),
         shell:
-            "python -m uadbench figure {params.name} --results {input.results} --examples {params.examples}"
-            " --synthesis {input.synthesis} --published {input.published:q} --method {params.method} --seed {params.seed}"
-            " --histories {input.histories} --protocol {params.protocol} --out {params.out} > {log} 2>&1"
+            "python -m uadbench {params.name} --results {input.results} --published {input.published:q} --histories"
+            " {input.histories} --method {params.method} --protocol {params.protocol} {params.options} --out {params.out}"
+            " > {log} 2>&1"
 
 
 rule report:

@@ -6,18 +6,22 @@
 rule parameters:
     output:
         "<training>/{method}/{modality}/params.json",
+    log:
+        "<logs>/parameters/{method}-{modality}.log",
     localrule: True
+    conda:
+        f"{ENVS}/paper.yaml"
     params:
-        settings=lambda wildcards: configured(wildcards).text,
+        settings=lambda wildcards: settings_of(wildcards).text,
     shell:
-        "printf '%s\\n' {params.settings:q} > {output}"
+        "printf '%s\\n' {params.settings:q} > {output} 2> {log}"
 
 
 rule train:
     input:
         data="<healthy>/index.json",
         required=required_run,
-        weights=lambda wildcards: if_file(configured(wildcards).values.get("weights")),
+        weights=lambda wildcards: if_file(settings_of(wildcards).values.get("weights")),
     output:
         run="<run>/run.json",
         history="<run>/history.csv",
@@ -30,13 +34,13 @@ rule train:
         f"{ENVS}/training.yaml"
     threads: experiment.config.threads.training
     resources:
-        gpu=gpus,
+        gpu=wants_gpu,
         mem_mb=memory(train_budget),
         # Not longer at a retry: a training resumes from its saved state.
         runtime=minutes(train_budget, longer=1),
     params:
-        trigger=lambda wildcards: configured(wildcards).training,
-        settings=lambda wildcards, output: configured(wildcards).text,
+        trigger=lambda wildcards: settings_of(wildcards).training,
+        settings=lambda wildcards, output: settings_of(wildcards).text,
         data=subpath(input.data, parent=True),
         required=required_option,
         out=subpath(output.run, parent=True),
