@@ -211,6 +211,17 @@ def test_a_scan_is_scored_as_the_study_scored_it(finished):
     np.testing.assert_array_equal(tested.slice_peaks[tested.slice_subjects == number], peaks)
 
 
+def test_another_experiment_on_the_same_data_makes_no_data(project, finished):
+    """It trains a variant that the config defines, and scores another with the runs of its baseline."""
+    variants = {"disyre-wide": {"widths": [16, 16]}, "disyre-late": {"step_size": 25}}
+    changes = {"experiment": "widths", "data": "demo", "methods": ["disyre", *variants], "variants": variants}
+    (project / "widths.yaml").write_text(yaml.safe_dump(changes))
+    planned = run(project, "config.yaml", "widths.yaml", "--dry-run")
+    counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
+    assert not {"simulate", "recipe", "index", "preprocess", "pack", "quality"} & counts.keys()
+    assert (counts["train"], counts["test"]) == ("4", "6")  # modalities; tasks
+
+
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     """Each part is a job of its own; the variant is scored and not trained."""
     changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd"], "threads": {"preprocessing": 2}}
@@ -236,22 +247,25 @@ def extended(project, finished) -> Path:
     lines = [f"person-{n},{name},{name.replace('T1w', 'label-L_desc-T1lesion_mask')}" for n, name in enumerate(names)]
     (project / "mine.csv").write_text("\n".join(["subject,t1,mask", *lines]) + "\n")
     (project / "mine.yaml").write_text(block("docs/data.md", "yaml"))
-    run(project, "config.yaml", "more.yaml", "mine.yaml", "--until", "table2")
+    kept = {path: path.stat().st_mtime_ns for path in (finished / "evaluation").rglob("*")}
+    run(project, "config.yaml", "more.yaml", "mine.yaml", "--until", "table2", "report")
     after = stamps(finished)
     assert all(after[path] == before[path] for path in before)
-    return finished
+    assert {path: path.stat().st_mtime_ns for path in (finished / "evaluation").rglob("*")} == kept
+    return finished.parent / "mine"
 
 
 def test_a_new_baseline_is_one_file_and_one_word(extended):
     assert "Blur" in (extended / "paper" / "table2.md").read_text()
 
 
-def test_a_folder_of_ones_own_is_one_csv_and_three_lines(extended):
-    assert len(block("docs/data.md", "yaml").splitlines()) == 3
+def test_a_folder_of_ones_own_is_one_csv_and_five_lines_beside_the_study(extended):
+    assert len(block("docs/data.md", "yaml").splitlines()) == 5
     results = pd.read_csv(extended / "evaluation" / "results.csv")
     assert set(results.task) == {"Mine"}
     assert set(results.method) == {*TINY["methods"], "blur"}
     assert set(results.subjects) == {TINY["simulate"]["subjects"]["atlas"]}
+    assert "Mine" in (extended / "report.html").read_text(encoding="utf-8")
 
 
 def test_mistakes_stop_before_any_job(project, tmp_path):

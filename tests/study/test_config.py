@@ -245,6 +245,8 @@ def test_every_config_of_the_documents_is_accepted(default, shown, tmp_path, mon
     for path in re.findall(r"[\w/.-]+\.(?:csv|nii\.gz|nii)\b", json.dumps(shown)):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).touch()
+    for key in {"data", "runs"} & shown.keys():
+        Path("results", shown[key]).mkdir(parents=True)
     merged = copy.deepcopy(default)
     for key, value in shown.items():
         merged[key] = {**merged[key], **value} if isinstance(merged.get(key), dict) else value
