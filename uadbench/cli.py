@@ -18,7 +18,7 @@ from uadbench.core.plugins import Plugins
 COMMANDS = Plugins("command", "uadbench.commands")
 #: parts of the list of commands; each file of `commands` names its SECTION and its place there (ORDER)
 SECTIONS = {
-    "own": "Scans and anomaly maps of one's own",
+    "own": "Your own scans and anomaly maps",
     "methods": "Methods",
     "studies": "Studies",
     "steps": "Steps of a study, in their order; the workflow runs them",
@@ -76,7 +76,7 @@ class Commands(click.Group):
     multiple=True,
     envvar=baselines.VARIABLE,
     show_envvar=True,
-    help="Folder with baselines of one's own, beside those of the project.",
+    help="Folder with baselines of your own, beside those of the project.",
 )
 def uadbench(folders: tuple[Path, ...]) -> None:
     """Unsupervised anomaly detection in brain MRI: each step of the study is one command."""

@@ -27,7 +27,7 @@ def test_a_mistake_that_is_nobodys_scan_stops_the_run(sound, found_once, tmp_pat
         raise MemoryError
 
     monkeypatch.setattr(preprocess, "resample", full)
-    with pytest.raises(HarnessError, match="a: the memory does not hold it; run fewer jobs"):
+    with pytest.raises(HarnessError, match="a: out of memory; run fewer jobs"):
         list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
 
 

@@ -342,7 +342,7 @@ def test_a_shared_folder_needs_no_hub(study, scan, tmp_path):
         "score", "--run", folder, "--image", scan, "--out", tmp_path / "c.nii.gz", "--device", "cpu"
     )
     other = study / "training" / "ddpm" / "t1" / "seed-3"
-    assert "but r_vae builds on one of vae" in fails(
+    assert "r_vae needs one of vae: pass it with --required" in fails(
         "score",
         "--run",
         folder,

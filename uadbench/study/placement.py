@@ -9,8 +9,8 @@ from pathlib import Path
 from shutil import which
 
 GPUS = "UADBENCH_GPUS"
-#: glibc returns the memory of every larger tensor to the system at once; on a CPU each training step then waits for page
-#: faults. Here the process retains blocks below 32 MiB (benchmarks/allocation.py).
+#: glibc returns the memory of every larger tensor to the system at once, and each training step on a CPU then waits for
+#: page faults. Here the process retains blocks below 32 MiB (benchmarks/allocation.py).
 ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 2**30}
 
 

@@ -100,8 +100,7 @@ def enough_memory(task: str, remedy: str) -> Iterator[None]:
         lines = str(error).splitlines()
         reason = f" ({lines[0][:160]})" if lines else ""
         raise HarnessError(
-            f"{task}: the memory does not hold it{reason}; {remedy}, or stop other programs that hold memory "
-            "of this device"
+            f"{task}: out of memory{reason}; {remedy}, or stop other programs that hold memory of this device"
         ) from None
 
 

@@ -134,7 +134,9 @@ def _required(folder: Path, name: str, required: Path | None, device: torch.devi
         return None
     parent, about = load(required, device)
     if wanted is not None and registry.base(about["method"]) != wanted:
-        raise HarnessError(f"{required}: a run of {about['method']}, but {name} builds on one of {wanted}; name that")
+        raise HarnessError(
+            f"{required}: is a run of {about['method']}; {name} needs one of {wanted}: pass it with --required"
+        )
     return parent
 
 

@@ -67,7 +67,7 @@ def _usable(
     missing = {row.subject for row in sheet.rows} - {outcome.subject for outcome in outcomes}
     if missing:
         raise HarnessError(
-            f"{dataset}: {len(missing)} subjects stand in no report, {min(missing)} first; preprocess them"
+            f"{dataset}: {len(missing)} subjects have no preprocessing report (first: {min(missing)}); run preprocess"
         )
     _check_lost(dataset, sheet, lost, max_lost)
     rows = [row for row in sheet.rows if row.subject not in lost]

@@ -216,7 +216,7 @@ def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str
     if isinstance(error, HarnessError | ModuleNotFoundError):
         raise error
     if isinstance(error, MemoryError):
-        raise HarnessError(f"{row.subject}: the memory does not hold it; run fewer jobs at once") from error
+        raise HarnessError(f"{row.subject}: out of memory; run fewer jobs at once") from error
     if isinstance(error, OSError) and error.errno in FULL:
         raise unwritten(Path(error.filename or tempfile.gettempdir()), error) from error
     if not isinstance(error, BadScan):

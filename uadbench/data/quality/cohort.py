@@ -104,7 +104,7 @@ def build(
     missing = [row.subject for row in sheet.rows if row.subject not in reported]
     if missing:
         raise HarnessError(
-            f"{dataset}: {len(missing)} subjects stand in no report, {missing[0]} first; preprocess them"
+            f"{dataset}: {len(missing)} subjects have no preprocessing report (first: {missing[0]}); run preprocess"
         )
     begun = [_begun(row, reported[row.subject]) for row in sheet.rows]
     records = {subject.name: _record(registered / subject.name) for subject in begun if subject.status != "lost"}
