@@ -18,8 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from uadbench.evaluation.results.comparisons import compare
-
+from uadbench.evaluation.summary.comparisons import compare
 from uadbench.evaluation.voxels.bootstrap import bootstrap_all
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, save

@@ -83,7 +83,7 @@ def test_every_stage_has_an_environment():
     [
         (
             "evaluation",
-            "uadbench.evaluation.results.tidy_results, uadbench.evaluation.results.comparisons, "
+            "uadbench.evaluation.summary.tidy_results, uadbench.evaluation.summary.comparisons, "
             "uadbench.evaluation.detection.detection_metrics",
         ),
         (

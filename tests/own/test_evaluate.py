@@ -18,7 +18,7 @@ from uadbench.evaluation.detection.operating_points import Calibrator
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.protocols.protocols import Truth
-from uadbench.evaluation.results.tidy_results import tidy
+from uadbench.evaluation.summary.tidy_results import tidy
 from uadbench.own.external_maps import evaluate
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources

@@ -74,7 +74,7 @@ def write_comparisons(
     folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes: object
 ) -> Path:
     """Write comparisons.csv with significant differences on ATLAS by AP, of a better method and another."""
-    from uadbench.evaluation.results.comparisons import COLUMNS, NAME
+    from uadbench.evaluation.summary.comparisons import COLUMNS, NAME
 
     facts = {
         "experiment": "demo",

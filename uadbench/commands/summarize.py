@@ -31,8 +31,8 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
     """
     from uadbench.core.errors import HarnessError
     from uadbench.core.files import atomic
-    from uadbench.evaluation.results import comparisons
-    from uadbench.evaluation.results.tidy_results import tidy
+    from uadbench.evaluation.summary import comparisons
+    from uadbench.evaluation.summary.tidy_results import tidy
 
     paths = list(histograms)
     if listing is not None:

@@ -19,7 +19,7 @@ from uadbench.evaluation.inference.collecting import HistogramCollector, ScoredS
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.inference.test_set import LabelDigest
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
-from uadbench.evaluation.results.tidy_results import numbers
+from uadbench.evaluation.summary.tidy_results import numbers
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 from uadbench.evaluation.voxels.metrics import average_precision_bounds, best_dice_bounds
 

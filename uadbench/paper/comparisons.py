@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from uadbench.evaluation.results.comparisons import BOTH, COLUMNS, NAME
+from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS, NAME
 from uadbench.paper.rows import read_rows
 
 NUMBERS = ("difference", "low", "high", "p", "p_holm")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation.results.comparisons import COLUMNS, NAME
+from uadbench.evaluation.summary.comparisons import COLUMNS, NAME
 from uadbench.evaluation.voxels.metrics import METRICS
 from uadbench.paper.comparisons import read_comparisons
 from uadbench.paper.results import Results

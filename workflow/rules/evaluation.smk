@@ -61,7 +61,7 @@ rule summarize:
         runtime=minutes(summarize_budget),
     params:
         resamples=experiment.config.evaluation.resamples,
-        revision=revision("uadbench/evaluation/results/comparisons.py"),
+        revision=revision("uadbench/evaluation/summary/comparisons.py"),
     shell:
         "python -m uadbench summarize --resamples {params.resamples} --out {output.results} {input.histograms} > {log} 2>&1"
 

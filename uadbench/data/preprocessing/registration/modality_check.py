@@ -34,8 +34,8 @@ SPACING, DEEP = 4.0, 10.0
 #: minimum correlation, by `Modality.fluid`: the larger half's of a T1, the smaller half's, negated, of a T2
 UPRIGHT = {1: 0.35, -1: 0.25}
 TURNED = (
-    "orientation disagrees with the header, or the scan is damaged (correlation {:.2f} with the template, a scan that is placed right "
-    "has {} or more); look at it, convert it again from DICOM or correct its affine, else exclude the subject"
+    "orientation disagrees with the header, or the scan is damaged (correlation {:.2f} with the template, an upright "
+    "scan has {} or more); look at it, convert it again from DICOM or correct its affine, else exclude the subject"
 )
 REMEDY = "name each file for what it is, or exclude the subject"
 
