@@ -36,9 +36,11 @@ def command(
     The same command resumes a killed training from its last saved state.
     """
     from uadbench.compute import device as devices
+    from uadbench.methods import registry
     from uadbench.methods.settings import of_option
     from uadbench.training.job import train_run
 
     chosen = devices.choose(device)
+    registry.load(method)  # its settings are then those of the file's own class
     train_run(of_option(settings, method, modality), seed, data, out, chosen, required)
     click.echo(out)

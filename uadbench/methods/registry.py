@@ -103,10 +103,12 @@ def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None)
 
 
 def params_class(name: str) -> type:
-    """The `Params` of a baseline, without importing the rest of the file.
+    """The `Params` of a baseline: that of the imported file, else cut out of it without importing the rest.
 
     `Params` may build on classes of `uadbench.methods.params` and on the `Params` of another baseline.
     """
+    if imported := sys.modules.get(f"{BASELINES.package}.{base(name)}"):
+        return getattr(imported, "Params", NoParams)
     path = BASELINES.path(base(name))
     # A separate module, because dataclasses resolve type hints in the module of a class.
     module = types.ModuleType(f"{PARAMS_MODULE}{base(name)}")

@@ -129,7 +129,8 @@ def of_run(
         raise HarnessError(f"{folder}: a run of {trained.method}, not of {name}; name a run of that or of a variant")
     settings = chosen if isinstance(chosen, Settings) else _beside(folder, name, trained)
     if isinstance(chosen, dict) and chosen:
-        settings = replace(settings, params=_built(name, {**settings.values, **chosen}, f"params.{name}"))
+        changed = resolve(name, trained.modality, {registry.base(name): settings.values}, {name: chosen})
+        settings = replace(settings, params=changed.params)
     if other := settings.other_weights(trained):
         named = ", ".join(other)
         raise HarnessError(f"{folder}: was trained with different {named} than {name} asks for; train it again")

@@ -65,7 +65,7 @@ def train_run(
         started = time.monotonic()
         images = store.images(modality)
         with enough_memory(f"training {method} on {chosen}", REMEDY):
-            built = run.build(method, settings.values, context)
+            built = run.build(method, settings.params, context)
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
             fingerprint = _fingerprint({**facts, "params": settings.training}, store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from uadbench.methods.base import Context, Method
 from uadbench.methods.settings import Settings
 
 
-def build(name: str, params: dict[str, Any], context: Context) -> Method:
-    """Build a method from its name and the values of its `Params`."""
+def build(name: str, params: Any, context: Context) -> Method:
+    """Build a method from its name and its `Params`, or their values."""
     module = registry.load(name)
-    return module.Baseline(validation.build(module.Params, params, f"params.{name}"), context)
+    if not isinstance(params, module.Params):
+        values = params if isinstance(params, dict) else asdict(params)
+        params = validation.build(module.Params, values, f"params.{name}")
+    return module.Baseline(params, context)
 
 
 def save_weights(method: Method, folder: Path) -> None:
@@ -105,7 +109,7 @@ def load(
 ) -> tuple[Method, dict[str, Any]]:
     """Load a trained method in evaluation mode and its `run.json`, with method, title and parameters as scored.
 
-    name: the scored variant of the run's method; settings: see `method_settings.of_run`; required: the run it builds
+    name: the scored variant of the run's method; settings: see `methods.settings.of_run`; required: the run it builds
     on. Raises HarnessError where the folder holds no complete run, or one of another method.
     """
     try:
@@ -116,10 +120,11 @@ def load(
         raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
     # Further files beside the weights do not matter: Snakemake and file managers leave theirs in folders.
     verify(folder / "weights", about["weights"], "copy the run again, or remove its folder and train it again")
+    registry.load(about["method"])
     scored = method_settings.of_run(folder, about, name, settings)
     parent = _required(folder, scored.method, required, device)
     context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)
-    method = build(scored.method, scored.values, context)
+    method = build(scored.method, scored.params, context)
     load_weights(method, folder / "weights")
     about |= {"method": scored.method, "title": scored.title, "params": scored.values}
     return freeze(method).to(device), about  # type: ignore[return-value]
