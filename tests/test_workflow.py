@@ -18,6 +18,7 @@ import pytest
 import torch
 import yaml
 
+from uadbench.core.study_folder import FINDINGS
 from uadbench.data.preprocessing.registration.transform import prepare_scan
 from uadbench.data.preprocessing.settings import settings
 from uadbench.evaluation.detection import findings
@@ -143,7 +144,7 @@ def test_a_second_run_has_nothing_to_do(project, finished):
 def test_a_second_run_at_the_same_time_is_refused(project, finished):
     """It would make the same files, and remove those that the first has finished."""
     before = (finished / "paper" / "table2.md").stat().st_mtime_ns
-    code = "from uadbench import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
+    code = "from uadbench.core import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
     code = f"import sys; {code}"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code, str(finished)], cwd=project, **pipes) as holder:
@@ -203,7 +204,7 @@ def test_a_scan_is_scored_as_the_study_scored_it(finished):
     method, about = load_run(finished / "training" / "disyre" / "t1" / "seed-1")
     volume, _ = prepare_scan(scan, settings(about["preprocessing"]), "t1")
     tensor = torch.from_numpy(volume.astype(np.float16).astype(np.float32))
-    tested = findings.load(finished / "evaluation" / "disyre" / "ATLAS" / "seed-1" / findings.NAME)[0]
+    tested = findings.load(finished / "evaluation" / "disyre" / "ATLAS" / "seed-1" / FINDINGS)[0]
     number = next(n for n, name in enumerate(tested.subjects) if name in scan.as_posix())
     streams = Streams(1, torch.device("cpu")).child(tested.subjects[number])
     score = final_map(method, tensor, streams, "disyre").numpy()

@@ -13,6 +13,7 @@ sys.path.insert(0, workflow.basedir)
 
 from uadbench.study import budget as budgets
 from uadbench.core import folder_lock
+from uadbench.core import study_folder
 from uadbench.study import placement
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES as MODALITIES
@@ -128,7 +129,7 @@ def raw_files(wildcards):
     """
     entry = experiment.datasets[wildcards.dataset]
     if wildcards.dataset in experiment.simulated:
-        return [f"{folder.raw(wildcards.dataset)}/manifest.csv"]
+        return [f"{folder.raw(wildcards.dataset)}/{study_folder.MANIFEST}"]
     return if_file(entry.root) + ([entry.split] if entry.split else [])
 
 
@@ -149,7 +150,7 @@ def scored_with(wildcards):
 
 def run_record(method, wildcards):
     """`run.json` of a method's run of the modality and seed of a job."""
-    return f"{folder.run(method, modality_of(wildcards), wildcards.seed)}/run.json"
+    return f"{folder.run(method, modality_of(wildcards), wildcards.seed)}/{study_folder.RUN}"
 
 
 def required_run(wildcards):
@@ -169,7 +170,7 @@ def trained_run(wildcards):
 
 def test_data(wildcards):
     """The packed test set of a task."""
-    return f"{folder.packed(experiment.task(wildcards.task).dataset)}/index.json"
+    return f"{folder.packed(experiment.task(wildcards.task).dataset)}/{study_folder.INDEX}"
 
 
 def scored(name, seeds):

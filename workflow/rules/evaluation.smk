@@ -50,7 +50,7 @@ rule test:
 rule summarize:
     input:
         histograms=[scored(f"{protocol}.npz", experiment.seeds) for protocol in experiment.protocols],
-        findings=scored("findings.npz", experiment.seeds),
+        findings=scored(study_folder.FINDINGS, experiment.seeds),
     output:
         results="<results>/evaluation/results.csv",
         comparisons="<results>/evaluation/comparisons.csv",

@@ -6,7 +6,7 @@ RUNS = [folder.run(*run).as_posix() for run in experiment.runs]
 
 rule histories:
     input:
-        expand("{run}/{file}", run=RUNS, file=["history.csv", "run.json"]),
+        expand(["{run}/history.csv", "{run}/run.json"], run=RUNS),
     output:
         "<results>/training/histories.csv",
     log:
@@ -61,7 +61,11 @@ for name in experiment.figures:
         name:
             name
         input:
-            [file for file in scored("examples.npz", experiment.seeds[:1]) if f"/{experiment.illustrated}/" in file],
+            [
+                file
+                for file in scored(study_folder.EXAMPLES, experiment.seeds[:1])
+                if f"/{experiment.illustrated}/" in file
+            ],
             results="<results>/evaluation/results.csv",
             histories="<results>/training/histories.csv",
             synthesis="<results>/evaluation/synthesis.npz",
@@ -98,7 +102,7 @@ rule report:
         comparisons="<results>/evaluation/comparisons.csv",
         histories="<results>/training/histories.csv",
         quality=expand("<data>/{dataset}/quality/quality.csv", dataset=experiment.datasets),
-        volumes=scored("volumes.npz", experiment.seeds[:1]),
+        volumes=scored(study_folder.VOLUMES, experiment.seeds[:1]),
         references=source("uadbench/resources/references.bib"),
         modules=sources("uadbench/report") + sources("uadbench/viewer"),
     output:
