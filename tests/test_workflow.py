@@ -18,6 +18,7 @@ import pytest
 import torch
 import yaml
 
+from tests.core.test_study_folder import KINDS
 from uadbench.core.study_folder import FINDINGS
 from uadbench.data.preprocessing.registration.transform import prepare_scan
 from uadbench.data.preprocessing.settings import settings
@@ -135,6 +136,14 @@ def test_results_are_complete(finished):
     assert results.value.notna().all()
     assert (results.trained_on_simulated & results.tested_on_simulated).all()
     assert set(results.loc[results.method == "disyre", "score"]) >= {"single/t=50", "multi/step=25", "cumulative/t=75"}
+
+
+def test_every_file_is_of_one_kind_in_the_table_of_the_architecture(finished):
+    """And every kind occurs, but for those that the table marks."""
+    files = [path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()]
+    kinds = {file: [kind.pattern for kind in KINDS if kind.matches(file)] for file in files}
+    assert not {file: found for file, found in kinds.items() if len(found) != 1}
+    assert {kind.pattern for kind in KINDS if kind.always} <= {pattern for found in kinds.values() for pattern in found}
 
 
 def test_a_second_run_has_nothing_to_do(project, finished):

@@ -131,6 +131,14 @@ def test_cohorts_and_what_was_left_out(study, page):
     assert "Trained and tested on simulated scans" in page
 
 
+def test_the_page_of_quality_is_linked_in_the_study_that_has_the_data(study, page):
+    assert 'href="data/atlas/quality/quality.html"' in page
+    other = study.path.parent / f"{study.path.name}-data"
+    other.mkdir()
+    (study.path / "data").rename(other / "data")
+    assert changed(study, {"data": other.name}).cohorts[1].page == f"../{other.name}/data/atlas/quality/quality.html"
+
+
 def test_the_section_of_methods_says_what_ran(study):
     brats = study.folder.packed("brats") / "index.json"
     write_json(brats, read_json(brats) | {"simulated": False})
