@@ -18,6 +18,8 @@ import pytest
 import torch
 import yaml
 
+from tests.core.test_study_folder import KINDS
+from uadbench.core.study_folder import FINDINGS
 from uadbench.data.preprocessing.registration.transform import prepare_scan
 from uadbench.data.preprocessing.settings import settings
 from uadbench.evaluation.detection import findings
@@ -136,6 +138,14 @@ def test_results_are_complete(finished):
     assert set(results.loc[results.method == "disyre", "score"]) >= {"single/t=50", "multi/step=25", "cumulative/t=75"}
 
 
+def test_every_file_is_of_one_kind_in_the_table_of_the_architecture(finished):
+    """And every kind occurs, but for those that the table marks."""
+    files = [path.relative_to(finished).as_posix() for path in finished.rglob("*") if path.is_file()]
+    kinds = {file: [kind.pattern for kind in KINDS if kind.matches(file)] for file in files}
+    assert not {file: found for file, found in kinds.items() if len(found) != 1}
+    assert {kind.pattern for kind in KINDS if kind.always} <= {pattern for found in kinds.values() for pattern in found}
+
+
 def test_a_second_run_has_nothing_to_do(project, finished):
     assert "Nothing to be done" in run(project, "config.yaml")
 
@@ -203,7 +213,7 @@ def test_a_scan_is_scored_as_the_study_scored_it(finished):
     method, about = load_run(finished / "training" / "disyre" / "t1" / "seed-1")
     volume, _ = prepare_scan(scan, settings(about["preprocessing"]), "t1")
     tensor = torch.from_numpy(volume.astype(np.float16).astype(np.float32))
-    tested = findings.load(finished / "evaluation" / "disyre" / "ATLAS" / "seed-1" / findings.NAME)[0]
+    tested = findings.load(finished / "evaluation" / "disyre" / "ATLAS" / "seed-1" / FINDINGS)[0]
     number = next(n for n, name in enumerate(tested.subjects) if name in scan.as_posix())
     streams = Streams(1, torch.device("cpu")).child(tested.subjects[number])
     score = final_map(method, tensor, streams, "disyre").numpy()

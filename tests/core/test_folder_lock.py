@@ -12,6 +12,7 @@ import torch
 
 from uadbench.core import folder_lock
 from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import LOCK
 from uadbench.methods.settings import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -56,7 +57,7 @@ def test_a_run_is_held_while_it_is_trained(holder, tmp_path):
         pass
     for _ in range(2):
         with folder_lock.held(tmp_path / "run"):
-            assert str(os.getpid()) in (tmp_path / "run" / folder_lock.NAME).read_text()
+            assert str(os.getpid()) in (tmp_path / "run" / LOCK).read_text()
 
 
 def test_a_training_holds_its_run(tiny_cohort, holder, tmp_path):
@@ -71,7 +72,7 @@ def test_a_killed_holder_leaves_no_lock(holder, tmp_path):
     holder.kill()
     holder.wait()
     folder_lock.hold(tmp_path / "demo")
-    assert str(os.getpid()) in (tmp_path / "demo" / folder_lock.NAME).read_text()
+    assert str(os.getpid()) in (tmp_path / "demo" / LOCK).read_text()
 
 
 def test_without_locks_the_run_goes_on(tmp_path, monkeypatch, capsys):

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from uadbench.evaluation.inference.collecting import ScoredSubject
-from uadbench.evaluation.inference.example_slices import example_rows
-from uadbench.evaluation.protocols.protocols import Truth
 
 from uadbench.commands import test as verb
 from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import FINDINGS, VOLUMES
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection import findings
 from uadbench.evaluation.inference import example_volumes
+from uadbench.evaluation.inference.collecting import ScoredSubject
+from uadbench.evaluation.inference.example_slices import example_rows
+from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.methods.settings import resolve
 from uadbench.training.job import train_run
 
@@ -38,7 +39,7 @@ def scored(tiny_cohort, tmp_path_factory) -> dict[str, Path]:
 
 def test_other_files_do_not_change(scored):
     before, after = ({path.name: path for path in folder.iterdir()} for folder in scored.values())
-    assert after.keys() - before.keys() == {example_volumes.NAME}
+    assert after.keys() - before.keys() == {VOLUMES}
     for name, path in before.items():
         with np.load(path) as one, np.load(after[name]) as other:
             assert one.files == other.files
@@ -47,7 +48,7 @@ def test_other_files_do_not_change(scored):
 
 def test_the_first_example_subject_in_its_place(scored, tiny_cohort):
     store = Store.open(tiny_cohort)
-    found = example_volumes.load(scored["with"] / example_volumes.NAME)
+    found = example_volumes.load(scored["with"] / VOLUMES)
     row = example_rows(store.labels(), store.rows("t1", "test"), 2)[0]
     assert found.subject == store.subjects[row]
     assert found.simulated
@@ -68,8 +69,8 @@ def test_the_first_example_subject_in_its_place(scored, tiny_cohort):
 
 
 def test_thresholds_are_those_of_the_findings(scored):
-    found = example_volumes.load(scored["with"] / example_volumes.NAME)
-    known, _ = findings.load(scored["with"] / findings.NAME)
+    found = example_volumes.load(scored["with"] / VOLUMES)
+    known, _ = findings.load(scored["with"] / FINDINGS)
     np.testing.assert_array_equal(found.thresholds, known.thresholds)
     np.testing.assert_array_equal(found.rates, known.rates)
 
@@ -79,7 +80,7 @@ def kept(folder: Path, affine, image, score, label) -> example_volumes.Example:
     collector.add(ScoredSubject(Truth("b", label, image > 0, (1, 1, 1)), {"final": image}, image))
     collector.add(ScoredSubject(Truth("a", label, image > 0, (1, 1, 1)), {"final": score}, image))
     collector.save(folder, {})
-    return example_volumes.load(folder / example_volumes.NAME)
+    return example_volumes.load(folder / VOLUMES)
 
 
 def test_large_volumes_are_cropped_and_thinned(monkeypatch, tmp_path):

@@ -16,8 +16,9 @@ from uadbench.commands import test as verb
 from uadbench.commands.summarize import command
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
+from uadbench.core.study_folder import FINDINGS as NAME
 from uadbench.data.packing.store import Store
-from uadbench.evaluation.detection.findings import ARRAYS, NAME, Findings, beside, load, save
+from uadbench.evaluation.detection.findings import ARRAYS, Findings, beside, load, save
 from uadbench.evaluation.detection.operating_points import RATES
 from uadbench.evaluation.inference import test_set
 from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set

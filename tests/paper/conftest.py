@@ -74,7 +74,8 @@ def write_comparisons(
     folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes: object
 ) -> Path:
     """Write comparisons.csv with significant differences on ATLAS by AP, of a better method and another."""
-    from uadbench.evaluation.summary.comparisons import COLUMNS, NAME
+    from uadbench.core.study_folder import COMPARISONS
+    from uadbench.evaluation.summary.comparisons import COLUMNS
 
     facts = {
         "experiment": "demo",
@@ -90,8 +91,8 @@ def write_comparisons(
         method, second = sorted((one, other))
         sign = {"difference": 0.1 if method == one else -0.1}
         rows.append({**facts, "method": method, "other": second, **sign})
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / NAME, index=False)
-    return folder / NAME
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(folder / COMPARISONS, index=False)
+    return folder / COMPARISONS
 
 
 def brain(seed: int, side: int = SIDE) -> np.ndarray:

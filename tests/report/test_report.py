@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from uadbench.data.preprocessing.brain.normalisation import RULES
 
 from tests.paper.conftest import write_comparisons, write_results
 from uadbench import __version__
@@ -17,6 +16,7 @@ from uadbench.commands import report
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.core.provenance import environment, now
+from uadbench.data.preprocessing.brain.normalisation import RULES
 from uadbench.methods import registry
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
@@ -129,6 +129,14 @@ def test_cohorts_and_what_was_left_out(study, page):
     assert brats.subjects == {"test": 1}
     assert "is &lt;b&gt;no&lt;/b&gt; scan" in page  # never as markup
     assert "Trained and tested on simulated scans" in page
+
+
+def test_the_page_of_quality_is_linked_in_the_study_that_has_the_data(study, page):
+    assert 'href="data/atlas/quality/quality.html"' in page
+    other = study.path.parent / f"{study.path.name}-data"
+    other.mkdir()
+    (study.path / "data").rename(other / "data")
+    assert changed(study, {"data": other.name}).cohorts[1].page == f"../{other.name}/data/atlas/quality/quality.html"
 
 
 def test_the_section_of_methods_says_what_ran(study):

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 from uadbench.commands.simulate import command
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
-from uadbench.simulation.cohort import RECORDS, Settings, make_cohort, scan_path, subject_index, subject_name
+from uadbench.core.study_folder import SIMULATIONS
+from uadbench.simulation.cohort import Settings, make_cohort, scan_path, subject_index, subject_name
 from uadbench.simulation.scans import boxed, oriented
 from uadbench.simulation.streams import SubjectStreams
 from uadbench.simulation.subjects import MAKERS
@@ -194,7 +195,7 @@ def test_files_outside_of_the_cohort_are_never_removed(tmp_path: Path, listed: s
     mine.touch()
     make_cohort(root, Settings("atlas", 1, SPACING), 2)
     (root / "link").symlink_to(tmp_path)
-    record = root / RECORDS / f"{subject_name('atlas', 1)}.json"
+    record = root / SIMULATIONS / f"{subject_name('atlas', 1)}.json"
     written = read_json(record)
     scans = [root / name for name in written["files"]]
     write_json(record, written | {"files": [*written["files"], listed.format(folder=tmp_path)]})

@@ -23,9 +23,10 @@ def command(folder: Path) -> None:
 
     from uadbench.core.errors import HarnessError
     from uadbench.core.files import read_json
+    from uadbench.core.study_folder import RUN
     from uadbench.status import survey
 
-    runs = [read_json(run / "run.json") for run in survey.runs(folder)]
+    runs = [read_json(run / RUN) for run in survey.runs(folder)]
     if not runs:
         raise HarnessError(f"{folder}: no finished training; name the folder of an experiment, such as results/demo")
     frame = pd.DataFrame(runs)[["method", "modality", "seconds", "device"]]

@@ -44,6 +44,7 @@ def command(
 ) -> None:
     """Scan a folder into a validated subject sheet, and report files missing compared with the release."""
     from uadbench.core.errors import HarnessError, choices
+    from uadbench.core.study_folder import SIMULATED
     from uadbench.data.index import layout as layouts
     from uadbench.data.index import release as releases
     from uadbench.data.index import sheet
@@ -51,7 +52,7 @@ def command(
     if unmasked not in sheet.UNMASKED:
         raise HarnessError(f"--unmasked: {unmasked!r} is unknown; {choices(unmasked, sheet.UNMASKED)}")
     kind = layouts.load(layout, layouts.entities(entity))
-    simulated = (root / "SIMULATED").exists()
+    simulated = (root / SIMULATED).exists()
     known = releases.find(release) if release else None if simulated else releases.releases().get(layout)
     found = sheet.index(
         kind,

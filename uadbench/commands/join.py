@@ -26,6 +26,7 @@ def command(places: tuple[Path, ...], out: Path, prefer_first: bool) -> None:
     revision of a method, other numbers of the same method, seed and task, and experiments without a common protocol.
     """
     from uadbench.core.files import atomic
+    from uadbench.core.study_folder import COMPARISONS, RESULTS
     from uadbench.paper import catalogue
     from uadbench.paper.inputs import Sources
     from uadbench.paper.joining import join
@@ -35,12 +36,12 @@ def command(places: tuple[Path, ...], out: Path, prefer_first: bool) -> None:
     results, comparisons, notices = join(places, prefer_first)
     for notice in notices:
         click.echo(f"note: {notice}", err=True)
-    for name, rows in (("comparisons.csv", comparisons), ("results.csv", results)):
+    for name, rows in ((COMPARISONS, comparisons), (RESULTS, results)):
         with atomic(out / name) as partial:
             rows.to_csv(partial, index=False, float_format="%.9g")
         click.echo(out / name)
     protocols = list(results.loc[results["metric"] == "ap", "protocol"].unique())
-    sources = Sources(out / "results.csv", protocol=protocols[0])
+    sources = Sources(out / RESULTS, protocol=protocols[0])
     for name in catalogue.names("tables", map(unmarked, results["method"].unique()), protocols):
         for path in write(name, sources, out):
             click.echo(path)

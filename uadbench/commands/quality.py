@@ -32,14 +32,15 @@ def command(
     more: tuple[Path, ...],
 ) -> None:
     """Measure every subject, flag outliers, and write a page with images before and after. Excludes no subject."""
+    from uadbench.core.study_folder import QUALITY_PAGE, QUALITY_TABLE
     from uadbench.data.index.sheet import read
     from uadbench.data.preprocessing.records.report import read_report
     from uadbench.data.quality import cohort, page
 
     outcomes = [outcome for report in [*first, *more] for outcome in read_report(report)]
     found = cohort.build(dataset, read(sheet), registered, outcomes, threads, excluded)
-    cohort.write(found, out / "quality.csv")
-    page.write(found, out / "quality.html")
+    cohort.write(found, out / QUALITY_TABLE)
+    page.write(found, out / QUALITY_PAGE)
     click.echo(f"{dataset}: {', '.join(f'{count} {word}' for word, count in page.about(found).items())}")
     for subject in found.subjects:
         for flag in subject.flags:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from uadbench.commands._shared import PATH, experiments
+from uadbench.core.study_folder import REPORT, StudyFolder
 
 SECTION = "steps"
 ORDER = 13
@@ -15,7 +16,7 @@ ORDER = 13
 @click.command()
 @click.argument("folder", type=PATH, shell_complete=experiments)
 @click.option("--config", required=True, help="The study's config as JSON, or the path of a config file.")
-@click.option("--out", type=PATH, show_default="FOLDER/report.html", help="The report.")
+@click.option("--out", type=PATH, show_default=f"FOLDER/{REPORT}", help="The report.")
 def command(folder: Path, config: str, out: Path | None) -> None:
     """Write tables, figures, data, runs and a section of methods of the study in FOLDER as one HTML file.
 
@@ -24,7 +25,6 @@ def command(folder: Path, config: str, out: Path | None) -> None:
     import json
 
     from uadbench.core.errors import HarnessError
-    from uadbench.core.study_folder import StudyFolder
     from uadbench.report.page import write
     from uadbench.report.study import Study
     from uadbench.study.config_files import read

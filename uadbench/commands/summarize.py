@@ -31,6 +31,7 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
     """
     from uadbench.core.errors import HarnessError
     from uadbench.core.files import atomic
+    from uadbench.core.study_folder import COMPARISONS
     from uadbench.evaluation.summary import comparisons
     from uadbench.evaluation.summary.tidy_results import tidy
 
@@ -43,7 +44,7 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
     if not paths:
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
     tables = {
-        out.with_name(comparisons.NAME): comparisons.compare(paths, resamples * comparisons.FINER, seed),
+        out.with_name(COMPARISONS): comparisons.compare(paths, resamples * comparisons.FINER, seed),
         out: tidy(paths, resamples, seed),
     }
     for path, table in tables.items():

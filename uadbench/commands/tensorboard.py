@@ -25,11 +25,12 @@ def command(folder: Path, out: Path | None) -> None:
     over all phases. A finished run has its hyper-parameters too.
     """
     from uadbench.core.errors import HarnessError
+    from uadbench.core.study_folder import HISTORY, TENSORBOARD
 
-    histories = sorted(folder.rglob("history.csv"))
+    histories = sorted(folder.rglob(HISTORY))
     if not histories:
         raise HarnessError(f"{folder}: no history.csv; name the folder of a study, such as results/demo")
-    out = out or folder / "tensorboard"
+    out = out or folder / TENSORBOARD
     for history in histories:
         _convert(history, out / history.parent.relative_to(folder))
     click.echo(f"tensorboard --logdir {out}")
@@ -44,9 +45,10 @@ def _convert(history: Path, folder: Path) -> None:
 
     from uadbench.core import csv_files
     from uadbench.core.files import read_json
+    from uadbench.core.study_folder import RUN
     from uadbench.training.histories import ROW
 
-    run, earlier = history.with_name("run.json"), list(folder.glob(PATTERN))
+    run, earlier = history.with_name(RUN), list(folder.glob(PATTERN))
     changed = max(path.stat().st_mtime_ns for path in (history, run) if path.is_file())
     rows = csv_files.read(history, ROW, "train this run again")
     if not rows or changed in [path.stat().st_mtime_ns for path in earlier]:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from uadbench.core.files import sha256, write_json
+from uadbench.core.study_folder import INDEX, array_file
 
 SPLITS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 3
 SHAPE = (10, 36, 28)
@@ -34,7 +35,7 @@ def write(folder: Path) -> Path:
             images[:, row][:, masks[row] > 0] = 1.0
     arrays = {"t1": images[0], "t2": images[1], "mask": masks}
     for name, array in arrays.items():
-        np.save(folder / f"{name}.npy", array)
+        np.save(folder / array_file(name), array)
     subjects = [
         {"subject": f"tiny-{row}", "split": split, "modalities": ["t1", "t2"]} for row, split in enumerate(SPLITS)
     ]
@@ -46,9 +47,9 @@ def write(folder: Path) -> Path:
         "spacing": SPACING,
         "affine": np.diag([SPACING] * 3 + [1.0]).tolist(),
         "preprocessing": {},
-        "arrays": {name: sha256(folder / f"{name}.npy") for name in arrays},
+        "arrays": {name: sha256(folder / array_file(name)) for name in arrays},
         "subjects": subjects,
         "left_out": [],
     }
-    write_json(folder / "index.json", index)
+    write_json(folder / INDEX, index)
     return folder

@@ -14,6 +14,7 @@ import torch
 
 from uadbench.conformance import cohort
 from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import HISTORY, PACKED, RUN, STATE
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import score_volume
 from uadbench.methods import registry
@@ -26,7 +27,7 @@ from uadbench.training.loop import LoopConfig
 
 CPU = torch.device("cpu")
 LONGEST = 200  # lines of a baseline's file
-HISTORY = ["phase", "step", "loss", "validation", "learning_rate"]
+COLUMNS = ["phase", "step", "loss", "validation", "learning_rate"]
 
 
 class Violation(Exception):
@@ -49,7 +50,7 @@ class Candidate:
 
     @cached_property
     def cohort(self) -> Path:
-        packed = self.folder / "packed"
+        packed = self.folder / PACKED
         return packed if packed.is_dir() else cohort.write(packed)
 
     @cached_property
@@ -65,14 +66,14 @@ class Candidate:
     def trained(self, seed: int, copy: str = "", save: float = 60.0) -> Path:
         """Folder of the run with a seed; `copy` names a further one, `save` is the interval of states in seconds."""
         out = self.folder / f"{self.name}-{seed}{copy}"
-        if not (out / "run.json").exists():
+        if not (out / RUN).exists():
             config = LoopConfig(history=2, validation=1, save=save)
             settings = resolve(self.name, "t1", {self.name: self.about.small})
             train_run(settings, seed, self.cohort, out, CPU, self.required(seed), config)
         return out
 
     def history(self, seed: int = 1, copy: str = "") -> pd.DataFrame:
-        return pd.read_csv(self.trained(seed, copy) / "history.csv")
+        return pd.read_csv(self.trained(seed, copy) / HISTORY)
 
     def weights(self, seed: int, copy: str = "") -> dict[str, bytes]:
         """Bytes of the saved networks by file."""
@@ -148,13 +149,13 @@ def exact_resumption(candidate: Candidate) -> None:
     else:
         raise Violation("the training has fewer steps than its history says")
     out = candidate.folder / f"{candidate.name}-1-killed"
-    require((out / "state.pt").is_file(), "a killed training leaves no state.pt")
-    require(not (out / "run.json").exists(), "a killed training counts as finished")
+    require((out / STATE).is_file(), "a killed training leaves no state.pt")
+    require(not (out / RUN).exists(), "a killed training counts as finished")
     same = candidate.weights(1, copy="-killed") == candidate.weights(1)
     require(same, "a resumed training gives other weights; keep state in networks, optimisers and batch.rng alone")
-    resumed, whole = (candidate.history(1, copy)[HISTORY] for copy in ("-killed", ""))
+    resumed, whole = (candidate.history(1, copy)[COLUMNS] for copy in ("-killed", ""))
     require(resumed.equals(whole), "a resumed training has another history")
-    require(not (out / "state.pt").exists(), "a finished training leaves its state.pt")
+    require(not (out / STATE).exists(), "a finished training leaves its state.pt")
 
 
 def valid_score_maps(candidate: Candidate) -> None:

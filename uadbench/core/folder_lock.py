@@ -10,14 +10,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.study_folder import StudyFolder
+from uadbench.core.study_folder import LOCK, StudyFolder
 
 try:
     import fcntl
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-NAME = ".running"
 #: open lock files of this process: closing one would release it
 _held: list[int] = []
 
@@ -62,7 +61,7 @@ def _lock(folder: Path, doing: str, advice: str, shared: bool = False) -> int | 
     Raises HarnessError naming the holder if another process holds it. On file systems without locks (some network file
     systems) prints a warning and returns None.
     """
-    path = folder / NAME
+    path = folder / LOCK
     folder.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:

@@ -10,17 +10,24 @@ from typing import NamedTuple
 
 ROOT = Path("results")
 
-# Names of files, of which rules, commands and readers build no other paths than those below.
+# Names of files and folders, which no other module quotes (tests/core/test_study_folder.py); what is in them:
+# docs/architecture.md
+SIMULATED = "SIMULATED"  # marks simulated scans
 MANIFEST = "manifest.csv"  # of simulated scans
+SIMULATIONS = ".simulated"  # folder with a record of each simulated subject
+SIMULATING = "lock"  # in that folder
 SHEET = "subjects.csv"
 RECIPE = "recipe.json"  # the settings that a data set was made with
+CHUNKS, REGISTERED, PACKED, QUALITY = "chunks", "registered", "packed", "quality"  # folders
 SUBJECT = "subject.json"  # of a registered subject
+BEFORE = "before.npz"  # pictures of its scan
 INDEX = "index.json"  # of packed arrays
 QUALITY_TABLE, QUALITY_PAGE = "quality.csv", "quality.html"
 PARAMS = "params.json"  # the hyper-parameters of the runs beside it
 RUN = "run.json"  # the record of a finished run
 HISTORY = "history.csv"
-WEIGHTS = "weights"
+WEIGHTS = "weights"  # folder
+PATCH = "code.patch"  # of code that differs from its commit
 STATE = "state.pt"  # of an unfinished training
 HISTORIES = "histories.csv"
 FINDINGS = "findings.npz"
@@ -30,6 +37,8 @@ RESULTS = "results.csv"
 COMPARISONS = "comparisons.csv"
 SYNTHESIS = "synthesis.npz"
 REPORT = "report.html"
+TENSORBOARD = "tensorboard"  # folder
+LOCK = ".running"  # of a folder in which a process works
 
 TRAINING_LOG = re.compile(r"(?P<method>.+)-(?P<modality>[^-]+)-seed-(?P<seed>\d+)")
 
@@ -112,10 +121,22 @@ class StudyFolder:
         return self.data / name
 
     def packed(self, dataset: str) -> Path:
-        return self.dataset(dataset) / "packed"
+        return self.dataset(dataset) / PACKED
 
     def quality(self, dataset: str) -> Path:
-        return self.dataset(dataset) / "quality"
+        return self.dataset(dataset) / QUALITY
+
+    def sheets(self) -> list[Path]:
+        """Sheets of all data sets, sorted."""
+        return sorted(self.data.glob(f"*/{SHEET}"))
+
+    def subjects(self, dataset: str = "*") -> list[Path]:
+        """Records of the registered subjects of a data set, or of all, sorted."""
+        return sorted(self.data.glob(f"{dataset}/{REGISTERED}/*/{SUBJECT}"))
+
+    def indices(self) -> list[Path]:
+        """Indices of the packed arrays of all data sets, sorted."""
+        return sorted(self.data.glob(f"*/{PACKED}/{INDEX}"))
 
     def params(self, method: str, modality: str) -> Path:
         return self.training / method / modality / PARAMS
@@ -143,12 +164,42 @@ class StudyFolder:
         """Folders of finished runs, sorted."""
         return (path.parent for path in sorted(self.training.glob(f"*/*/seed-*/{RUN}")))
 
+    def archives(self) -> list[Path]:
+        """Files of arrays of all scored test sets, and of the synthesis, sorted."""
+        return sorted(self.evaluation.rglob("*.npz"))
+
     def scored(self) -> set[Job]:
         """Scored test sets."""
         return {_job(path.parent) for path in self.evaluation.glob(f"*/*/seed-*/{FINDINGS}")}
 
     def packed_datasets(self) -> set[str]:
-        return {path.parent.parent.name for path in self.data.glob(f"*/packed/{INDEX}")}
+        return {path.parent.parent.name for path in self.indices()}
+
+
+def volume_file(image: str) -> str:
+    """File of a registered volume: of a modality, `brain` or `mask`."""
+    return f"{image}.nii.gz"
+
+
+def array_file(image: str) -> str:
+    """File of a packed array: of a modality or `mask`."""
+    return f"{image}.npy"
+
+
+def histogram_file(protocol: str) -> str:
+    """File of the histograms of a scored test set."""
+    return f"{protocol}.npz"
+
+
+def reports(subject: Path) -> list[Path]:
+    """Reports of the preprocessing of a data set, sorted, by the record of a registered subject of it."""
+    return sorted(subject.parents[2].glob(f"{CHUNKS}/*.csv"))
+
+
+def by_seed(folder: Path, name: str) -> dict[int, Path]:
+    """The files `name` of the seeds in a folder METHOD/MODALITY or METHOD/TASK, by seed, ascending."""
+    found = {_job(path.parent).seed: path for path in folder.glob(f"seed-*/{name}")}
+    return dict(sorted((seed, path) for seed, path in found.items() if seed >= 0))
 
 
 def _job(folder: Path) -> Job:

@@ -16,10 +16,9 @@ from uadbench.core import validation
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
+from uadbench.core.study_folder import RUN, StudyFolder
 from uadbench.methods import registry
 from uadbench.methods.params import mark, scoring_key, training_key, without_curves
-
-FILE = "params.json"  # in training/METHOD/MODALITY of a study
 
 Given = Mapping[str, Mapping[str, Any]]  # hyper-parameters by method
 
@@ -124,7 +123,7 @@ def of_run(
     chosen: complete settings instead, or hyper-parameters that override them. Raises HarnessError for another method,
     and where the run's weights were trained with different hyper-parameters.
     """
-    trained, name = read(about, str(folder / "run.json")), method or about["method"]
+    trained, name = read(about, str(folder / RUN)), method or about["method"]
     if registry.base(name) != registry.base(trained.method):
         raise HarnessError(f"{folder}: a run of {trained.method}, not of {name}; name a run of that or of a variant")
     settings = chosen if isinstance(chosen, Settings) else _beside(folder, name, trained)
@@ -139,9 +138,9 @@ def of_run(
 
 def _beside(folder: Path, method: str, trained: Settings) -> Settings:
     """Settings of the study that the run in a folder lies in; without one those it was trained with."""
-    parents = folder.resolve().parents
-    path = parents[2] / method / trained.modality / FILE if len(parents) > 2 else folder / FILE
-    if path.is_file():
+    study = StudyFolder.around(folder)
+    path = study.params(method, trained.modality) if study else None
+    if path is not None and path.is_file():
         try:
             return read(read_json(path), str(path))
         except ValueError as error:

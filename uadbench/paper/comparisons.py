@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS, NAME
+from uadbench.core.study_folder import COMPARISONS
+from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS
 from uadbench.paper.rows import read_rows
 
 NUMBERS = ("difference", "low", "high", "p", "p_holm")
@@ -33,7 +34,7 @@ class Comparisons:
 
         Raises HarnessError if the file is no table, lacks a column or holds a malformed number.
         """
-        path = Path(results_csv).with_name(NAME)
+        path = Path(results_csv).with_name(COMPARISONS)
         if not path.is_file():
             return cls()
         rows = read_comparisons(path)

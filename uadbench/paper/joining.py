@@ -11,7 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation.summary.comparisons import COLUMNS, NAME
+from uadbench.core.study_folder import COMPARISONS, RESULTS, StudyFolder
+from uadbench.evaluation.summary.comparisons import COLUMNS
 from uadbench.evaluation.voxels.metrics import METRICS
 from uadbench.paper.comparisons import read_comparisons
 from uadbench.paper.results import Results
@@ -88,7 +89,7 @@ def _read(places: Sequence[Path]) -> list[Experiment]:
         raise HarnessError(f"{', '.join(map(str, places))}: one experiment is given twice; name each once")
     for place, file in files.items():
         rows = pd.concat([results.rows for results in Results.read_all(file).values()])
-        beside = file.with_name(NAME)
+        beside = file.with_name(COMPARISONS)
         tests = read_comparisons(beside) if beside.is_file() else pd.DataFrame(columns=COLUMNS)
         for name, own in rows.groupby("experiment", sort=False):
             read.append((place, Experiment(str(name), own, tests[tests["experiment"] == name])))
@@ -99,7 +100,7 @@ def _read(places: Sequence[Path]) -> list[Experiment]:
 
 
 def _located(place: Path) -> Path:
-    for path in (place, place / "evaluation" / "results.csv", place / "results.csv"):
+    for path in (place, StudyFolder(place).results, place / RESULTS):
         if path.is_file():
             return path
     raise HarnessError(

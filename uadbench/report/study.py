@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import pandas as pd
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
-from uadbench.core.study_folder import INDEX, QUALITY_TABLE, RUN, StudyFolder
+from uadbench.core.study_folder import INDEX, QUALITY_PAGE, QUALITY_TABLE, RUN, StudyFolder
 from uadbench.methods import registry
 from uadbench.paper.comparisons import read_comparisons
 from uadbench.paper.results import Results
@@ -37,6 +38,7 @@ class Cohort:
     left_out: list[dict[str, Any]]  # subject, file, reason, modalities
     arrays: dict[str, str]  # SHA-256 by name; empty where the pack records none
     flagged: int | None  # subjects that quality control flags; None without its table
+    page: str  # link from the report to that of quality control
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,12 @@ class Study:
             left_out=index["left_out"],
             arrays=index["arrays"],
             flagged=_flagged(self.folder.quality(name) / QUALITY_TABLE),
+            page=self._link(self.folder.quality(name) / QUALITY_PAGE),
         )
+
+    def _link(self, path: Path) -> str:
+        """A file of this study, or of the one whose data it shares, from the folder of the report."""
+        return Path(os.path.relpath(path, self.path)).as_posix()
 
 
 def _json(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import sha256
 from uadbench.core.modalities import MODALITIES
+from uadbench.core.study_folder import HISTORY, RUN, StudyFolder
 from uadbench.methods import registry
 from uadbench.paper.results import Results
 from uadbench.paper.simulated import REAL, SIMULATED
@@ -167,7 +168,7 @@ class Card:
 
     def _steps(self) -> str:
         """Steps of every phase of training, from the history."""
-        path = self.folder / "history.csv"
+        path = self.folder / HISTORY
         if not path.is_file():
             return "unknown"
         rows = csv_files.read(path, ("phase", "step"), "train this run again")
@@ -178,13 +179,11 @@ class Card:
 
     def _results(self) -> dict[str, Results]:
         """Results of the study that the run lies in, by protocol; empty without them or where the run is newer."""
-        folder = self.folder.resolve()
-        if len(folder.parents) < 4 or folder.parents[2].name != "training":
+        study = StudyFolder.around(self.folder)
+        if study is None or not study.results.is_file():
             return {}
-        path = folder.parents[3] / "evaluation" / "results.csv"
-        if not path.is_file():
-            return {}
-        if path.stat().st_mtime < (folder / "run.json").stat().st_mtime:
+        path = study.results
+        if path.stat().st_mtime < (self.folder / RUN).stat().st_mtime:
             self.warnings.append(f"{path}: older than the run, so the card has no evaluation; run snakemake again")
             return {}
         return Results.read_all(path)

@@ -9,9 +9,10 @@ from typing import Any
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
+from uadbench.core.study_folder import RUN
 from uadbench.methods import registry
 
-RECORD, HISTORY, CARD, WEIGHTS, REQUIRED = "run.json", "history.csv", "README.md", "weights", "required"
+CARD, REQUIRED = "README.md", "required"  # beside the files of a run
 RECORD_LIMIT = 2**20  # bytes of a run.json; real ones have a few thousand
 WEIGHTS_LIMIT = 8 * 2**30  # bytes of all weights together
 #: a network in one file, or in a folder in the format of diffusers; neither hidden files nor ".."
@@ -34,19 +35,19 @@ def record(path: Path, where: str) -> dict[str, Any]:
     """
     no_run = f"{where}: not a run of uadbench"
     if path.stat().st_size > RECORD_LIMIT:
-        raise HarnessError(f"{no_run} ({RECORD} has more than {RECORD_LIMIT} bytes); check the name")
+        raise HarnessError(f"{no_run} ({RUN} has more than {RECORD_LIMIT} bytes); check the name")
     try:
         about = read_json(path)
     except (ValueError, RecursionError):
-        raise HarnessError(f"{no_run} ({RECORD} is no JSON); check the name") from None
+        raise HarnessError(f"{no_run} ({RUN} is no JSON); check the name") from None
     if not isinstance(about, dict):
-        raise HarnessError(f"{no_run} ({RECORD} is no mapping); check the name")
+        raise HarnessError(f"{no_run} ({RUN} is no mapping); check the name")
     for key, kind in {**KEYS, "weights": dict}.items():
         if not isinstance(about.get(key), kind):
-            raise HarnessError(f"{no_run} ({RECORD} has no valid {key!r}); check the name")
+            raise HarnessError(f"{no_run} ({RUN} has no valid {key!r}); check the name")
     for name, digest in about["weights"].items():
         if not WEIGHT_FILE.fullmatch(name) or not DIGEST.fullmatch(str(digest)):
-            raise HarnessError(f"{where}: {RECORD} names the weights {name!r}, which no run has; do not use it")
+            raise HarnessError(f"{where}: {RUN} names the weights {name!r}, which no run has; do not use it")
     return about
 
 

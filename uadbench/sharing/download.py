@@ -9,19 +9,12 @@ from typing import Any
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import damaged
-from uadbench.sharing.contents import (
-    RECORD,
-    RECORD_LIMIT,
-    REQUIRED,
-    WEIGHTS,
-    WEIGHTS_LIMIT,
-    check_method,
-    record,
-)
+from uadbench.core.study_folder import RUN, WEIGHTS
+from uadbench.sharing.contents import RECORD_LIMIT, REQUIRED, WEIGHTS_LIMIT, check_method, record
 
 #: also as a path writes it, hf:/OWNER/NAME
 ADDRESS = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?/?", re.ASCII)
-RECORDS = [RECORD, f"{REQUIRED}/{RECORD}"]
+RECORDS = [RUN, f"{REQUIRED}/{RUN}"]
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,7 @@ def locate(run: str | Path, required: Path | None = None) -> tuple[Path, Path | 
     Raises HarnessError for a repository that cannot be reached, is no run, or has other weights than it records.
     """
     folder = download(Address.parse(str(run))) if str(run).startswith("hf:") else Path(run)
-    if required is None and (folder / REQUIRED / RECORD).is_file():
+    if required is None and (folder / REQUIRED / RUN).is_file():
         required = folder / REQUIRED
     return folder, required
 
@@ -64,14 +57,14 @@ def download(address: Address) -> Path:
     where = str(address)
     commit, sizes = _listing(address)
     if sizes is not None:
-        if RECORD not in sizes:
-            raise HarnessError(f"{where}: not a run of uadbench (no {RECORD}); check the name")
+        if RUN not in sizes:
+            raise HarnessError(f"{where}: not a run of uadbench (no {RUN}); check the name")
         if max(sizes.get(name, 0) for name in RECORDS) > RECORD_LIMIT:
-            raise HarnessError(f"{where}: not a run of uadbench ({RECORD} has more than {RECORD_LIMIT} bytes)")
+            raise HarnessError(f"{where}: not a run of uadbench ({RUN} has more than {RECORD_LIMIT} bytes)")
     folder = _snapshot(address, address.revision, RECORDS, offline=sizes is None)
     if commit is not None and folder.name != commit:
         raise HarnessError(f"{where}: the repository changed during the download; run the command again")
-    if not (folder / RECORD).is_file():
+    if not (folder / RUN).is_file():
         raise HarnessError(f"{where}: the cache holds no whole run, and the hub cannot be reached; connect to it once")
     wanted = _weights(folder, where)
     if sizes is not None and sum(sizes.get(name, 0) for name in wanted) > WEIGHTS_LIMIT:
@@ -84,14 +77,14 @@ def download(address: Address) -> Path:
 
 def _weights(folder: Path, where: str) -> dict[str, str]:
     """SHA-256 of the weights of a run, and of the one it requires, by their path in the repository."""
-    about = record(folder / RECORD, where)
+    about = record(folder / RUN, where)
     requires = check_method(about, where).requires
     wanted = {f"{WEIGHTS}/{name}": digest for name, digest in about["weights"].items()}
     if requires is None:
         return wanted
-    if not (folder / REQUIRED / RECORD).is_file():
+    if not (folder / REQUIRED / RUN).is_file():
         raise HarnessError(f"{where}: builds on a run of {requires}, which is not in it; ask for it to be shared again")
-    parent = record(folder / REQUIRED / RECORD, f"{where}/{REQUIRED}")
+    parent = record(folder / REQUIRED / RUN, f"{where}/{REQUIRED}")
     check_method(parent, f"{where}/{REQUIRED}")
     return wanted | {f"{REQUIRED}/{WEIGHTS}/{name}": digest for name, digest in parent["weights"].items()}
 

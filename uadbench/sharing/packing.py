@@ -10,10 +10,11 @@ from typing import Any
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, verify, write_json
+from uadbench.core.study_folder import HISTORY, RUN, WEIGHTS, StudyFolder
 from uadbench.methods import registry
 from uadbench.methods.settings import of_run
 from uadbench.sharing.card import Card
-from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method
+from uadbench.sharing.contents import CARD, REQUIRED, WEIGHTS_LIMIT, check_method
 from uadbench.sharing.contents import record as read_record
 from uadbench.sharing.licences import Origin, permitted
 
@@ -34,9 +35,9 @@ class Run:
     @classmethod
     def open(cls, folder: Path) -> Run:
         """Raises HarnessError where the folder holds no run, one of another revision, or damaged weights."""
-        path = folder / RECORD
+        path = folder / RUN
         if not path.is_file():
-            raise HarnessError(f"{folder}: no {RECORD}; name the folder of a finished training run")
+            raise HarnessError(f"{folder}: no {RUN}; name the folder of a finished training run")
         about = read_record(path, str(folder))
         check_method(about, str(folder))
         verify(folder / WEIGHTS, about["weights"], "train it again")
@@ -67,7 +68,7 @@ class Run:
         for key, path in self.files.items():
             part, name = key.split(".")
             about[part] = {**about[part], name: path.name}
-        write_json(folder / RECORD, about)
+        write_json(folder / RUN, about)
 
 
 def pack(
@@ -114,9 +115,9 @@ def _parent(run: Run, required: Path | None) -> Run | None:
     if wanted is None:
         return None
     modality, seed = run.about["modality"], run.about["seed"]
-    study = run.folder.resolve().parents[2] if len(run.folder.resolve().parents) > 2 else run.folder
-    for folder in (required, run.folder / REQUIRED, study / wanted / modality / f"seed-{seed}"):
-        if folder is not None and (folder == required or (folder / RECORD).is_file()):
+    study = StudyFolder.around(run.folder)
+    for folder in (required, run.folder / REQUIRED, study.run(wanted, modality, seed) if study else None):
+        if folder is not None and (folder == required or (folder / RUN).is_file()):
             parent = Run.open(folder)
             if registry.base(parent.about["method"]) != wanted or parent.about["modality"] != modality:
                 raise HarnessError(f"{folder}: not a run of {wanted} on {modality}; name one with --required")

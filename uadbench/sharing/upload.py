@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError
-from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS
+from uadbench.core.study_folder import HISTORY, RUN, WEIGHTS
+from uadbench.sharing.contents import CARD, REQUIRED
 from uadbench.sharing.download import first_line, refusal
 
 NAME = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -34,7 +35,7 @@ def upload(folder: Path, repo: str, private: bool = False, revision: str | None 
         held = [file.rfilename for file in about.siblings or []]
         if private and about.private is False:
             raise HarnessError(f"{repo}: exists and is public; make it private on its page, or leave out --private")
-        if RECORD not in held and not set(held) <= set(OWN):
+        if RUN not in held and not set(held) <= set(OWN):
             raise HarnessError(f"{repo}: holds files that are no run of uadbench; name another repository")
         done = api.upload_folder(
             repo_id=repo,

@@ -8,14 +8,13 @@ from pathlib import Path
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, read_json, write_json
 from uadbench.core.folder_lock import fcntl
+from uadbench.core.study_folder import MANIFEST, SIMULATED, SIMULATING, SIMULATIONS
 from uadbench.simulation.scans import write
 from uadbench.simulation.streams import SubjectStreams
 from uadbench.simulation.subjects import MAKERS
 
 # Raise when a code change alters the images: existing cohorts are then simulated again.
 REVISION = 1
-MARKER = "SIMULATED"
-RECORDS = ".simulated"
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def scan_path(dataset: str, subject: str, scan: str) -> Path:
 
 def make_subject(root: Path, settings: Settings, subject: str) -> bool:
     """Write the scans of one subject; returns False if they already exist with the same settings."""
-    record = root / RECORDS / f"{subject}.json"
+    record = root / SIMULATIONS / f"{subject}.json"
     if record.exists():
         known = read_json(record)
         if known["settings"] == asdict(settings) and all((root / f).exists() for f in known["files"]):
@@ -87,11 +86,11 @@ def make_cohort(
     if settings.dataset not in MAKERS:
         raise HarnessError(f"{settings.dataset}: unknown data set; choose from {', '.join(MAKERS)}")
     tops = [root / scan_path(dataset, subject_name(dataset, 0), "").parts[0] for dataset in MAKERS]
-    if not (root / MARKER).exists() and any(top.exists() for top in tops):
+    if not (root / SIMULATED).exists() and any(top.exists() for top in tops):
         raise HarnessError(f"{root}: holds scans that were not simulated; choose another folder")
     write_marker(root, settings, command)
     part, parts = chunk
-    for record in sorted((root / RECORDS).glob("*.json")):
+    for record in sorted((root / SIMULATIONS).glob("*.json")):
         if read_json(record)["settings"]["dataset"] != settings.dataset:
             raise HarnessError(f"{root}: holds a simulation of another data set; choose another folder")
         index = subject_index(settings.dataset, record.stem)
@@ -134,7 +133,7 @@ def write_marker(root: Path, settings: Settings, command: str) -> None:
         f"version: {__version__}",
         f"command: {command}",
     ]
-    with atomic(root / MARKER) as partial:
+    with atomic(root / SIMULATED) as partial:
         partial.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
@@ -143,15 +142,15 @@ def write_manifest(root: Path, settings: Settings) -> None:
     import pandas as pd
 
     # Chunks of a cohort may end at the same time: the last to hold the lock reads all records.
-    with (root / RECORDS / "lock").open("w") as lock:
+    with (root / SIMULATIONS / SIMULATING).open("w") as lock:
         if fcntl is not None:
             fcntl.flock(lock, fcntl.LOCK_EX)
-        records = {path.stem: read_json(path) for path in sorted((root / RECORDS).glob("*.json"))}
+        records = {path.stem: read_json(path) for path in sorted((root / SIMULATIONS).glob("*.json"))}
         rows = [
             {"subject": name, "dataset": settings.dataset, "seed": settings.seed, "spacing": settings.spacing}
             | record["truth"]
             for name, record in records.items()
             if record["settings"] == asdict(settings)
         ]
-        with atomic(root / "manifest.csv") as partial:
+        with atomic(root / MANIFEST) as partial:
             pd.DataFrame(rows).to_csv(partial, index=False)

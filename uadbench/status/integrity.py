@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from uadbench.core.files import damaged
+from uadbench.core.study_folder import RUN, WEIGHTS, StudyFolder, array_file, reports, volume_file
 
 
 @dataclass(frozen=True)
@@ -23,13 +24,14 @@ class Damage:
 
 def check(folder: Path) -> Iterator[Damage]:
     """Damages in an experiment's folder, such as results/demo. Reads every array, volume, weight and count once."""
-    for record in sorted(folder.glob("data/*/registered/*/subject.json")):
+    study = StudyFolder(folder)
+    for record in study.subjects():
         yield from _subject(record)
-    for record in sorted(folder.glob("data/*/packed/index.json")):
-        yield from _listed(record, "arrays", record.parent, ".npy")
-    for record in sorted(folder.glob("training/**/run.json")):
-        yield from _listed(record, "weights", record.parent / "weights", "")
-    for path in sorted(folder.glob("evaluation/**/*.npz")):
+    for record in study.indices():
+        yield from _listed(record, "arrays", record.parent, array_file)
+    for run in study.finished():
+        yield from _listed(run / RUN, "weights", run / WEIGHTS, str)
+    for path in study.archives():
         if reason := _unreadable(path):
             yield Damage(path, reason, (path,))
 
@@ -46,10 +48,9 @@ def remove(damages: list[Damage]) -> list[Path]:
 
 def _subject(record: Path) -> Iterator[Damage]:
     """Damages of a registered subject; its chunk's report is removed as well, since the workflow tracks that."""
-    name, data = record.parent.name, record.parents[2]
-    reports = tuple(path for path in sorted(data.glob("chunks/*.csv")) if _names(path, name))
-    for damage in _listed(record, "volumes", record.parent, ".nii.gz"):
-        yield Damage(damage.path, damage.reason, (*damage.remove, *reports))
+    listing = tuple(path for path in reports(record) if _names(path, record.parent.name))
+    for damage in _listed(record, "volumes", record.parent, volume_file):
+        yield Damage(damage.path, damage.reason, (*damage.remove, *listing))
 
 
 def _names(report: Path, subject: str) -> bool:
@@ -57,7 +58,7 @@ def _names(report: Path, subject: str) -> bool:
     return any(line.partition(",")[0] == subject for line in lines)
 
 
-def _listed(record: Path, key: str, folder: Path, suffix: str) -> Iterator[Damage]:
+def _listed(record: Path, key: str, folder: Path, file: Callable[[str], str]) -> Iterator[Damage]:
     """Damages of the files whose checksums a record lists; an unreadable record counts as damaged itself."""
     try:
         about: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
@@ -65,7 +66,7 @@ def _listed(record: Path, key: str, folder: Path, suffix: str) -> Iterator[Damag
     except (ValueError, KeyError, TypeError) as error:
         yield Damage(record, f"no record that can be read ({error})", (record,))
         return
-    for path, reason in damaged(folder, {f"{name}{suffix}": digest for name, digest in wanted.items()}):
+    for path, reason in damaged(folder, {file(name): digest for name, digest in wanted.items()}):
         yield Damage(path, reason, (record,))
 
 

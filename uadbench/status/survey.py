@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.core.files import read_json
-from uadbench.core.study_folder import RUN, SHEET, STATE, SUBJECT, Job, StudyFolder
+from uadbench.core.study_folder import RUN, STATE, Job, StudyFolder
 from uadbench.status import logs
 from uadbench.study.experiment import Experiment
 
@@ -66,7 +66,7 @@ class Status:
 
 def experiments(results: Path = Path("results")) -> list[Path]:
     """The folders of experiments below `results`."""
-    return sorted(path.parent for path in results.glob("*/logs") if path.is_dir())
+    return sorted(path for path in results.glob("*") if StudyFolder(path).logs.is_dir())
 
 
 def runs(*folders: Path) -> list[Path]:
@@ -128,11 +128,11 @@ def _stage(name: str, done: set[Any], planned: Iterable[Any] | None) -> Stage:
 def _subjects(folder: StudyFolder, packed: set[str]) -> Stage:
     """Subjects with finished preprocessing; all of a packed data set, including lost ones."""
     done = planned = 0
-    for sheet in folder.data.glob(f"*/{SHEET}"):
+    for sheet in folder.sheets():
         rows = max(0, len(sheet.read_bytes().splitlines()) - 1)
         planned += rows
-        registered = sum(1 for _ in sheet.parent.glob(f"registered/*/{SUBJECT}"))
-        done += rows if sheet.parent.name in packed else min(rows, registered)
+        dataset = sheet.parent.name
+        done += rows if dataset in packed else min(rows, len(folder.subjects(dataset)))
     return Stage("subjects preprocessed", done, planned or None)
 
 
@@ -211,5 +211,6 @@ def _record(path: Path) -> dict[str, Any]:
 
 def _signs(folder: StudyFolder) -> list[Path]:
     """Files whose modification times show activity."""
-    found = [*folder.logs.rglob("*.log"), *folder.paper.glob("*"), *folder.training.glob("*/*/seed-*/*")]
-    return [path for path in (*found, *folder.data.glob(f"*/registered/*/{SUBJECT}")) if path.exists()]
+    runs = [path for job in folder.begun() for path in folder.run(*job).glob("*")]
+    found = [*folder.logs.rglob("*.log"), *folder.paper.glob("*"), *runs]
+    return [path for path in (*found, *folder.subjects()) if path.exists()]

@@ -15,6 +15,7 @@ from uadbench.compute import device
 from uadbench.compute.precision import Precision
 from uadbench.core import folder_lock, provenance
 from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import STATE
 from uadbench.data.packing.store import Store
 from uadbench.methods import registry
 from uadbench.methods.base import Context
@@ -79,7 +80,7 @@ def train_run(
             "environment": environment | {"finished": provenance.now()},
         }
         run.write(out, built, facts)
-        state = out / "state.pt"
+        state = out / STATE
         for path in (state, aside(state)):
             path.unlink(missing_ok=True)
 

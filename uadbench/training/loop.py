@@ -14,6 +14,7 @@ from torch import Tensor
 
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import HISTORY, STATE
 from uadbench.methods.base import Batch, Method, Phase
 from uadbench.methods.seeds import Streams
 from uadbench.training import memory as memories
@@ -59,7 +60,7 @@ def train(
     memory = memory or memories.of(device)
     phases = prepare(method, device, config.compile)
     run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
-    states.resume(folder / "state.pt", run, fingerprint)
+    states.resume(folder / STATE, run, fingerprint)
     position, saved = run.position, time.monotonic()
 
     def record(phase: Phase) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def train(
         return row
 
     with (
-        HistoryFile(folder / "history.csv", position.history, config.write) as file,
+        HistoryFile(folder / HISTORY, position.history, config.write) as file,
         Progress(folder.as_posix(), sum(p.steps for p in phases), _done(run)) as progress,
     ):
         for index in range(position.phase, len(phases)):
@@ -88,7 +89,7 @@ def train(
                     progress.loss(record(phase))
                 progress.advance()
                 if time.monotonic() - saved > config.save:
-                    states.save(folder / "state.pt", run, fingerprint)
+                    states.save(folder / STATE, run, fingerprint)
                     saved = time.monotonic()
             position.step = 0
     return position.history

@@ -13,6 +13,7 @@ from torch import nn
 from uadbench.core import provenance, validation
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, full_disk_named, read_json, sha256, verify, write_json
+from uadbench.core.study_folder import PATCH, RUN, WEIGHTS
 from uadbench.methods import registry
 from uadbench.methods import settings as method_settings
 from uadbench.methods.base import Context, Method
@@ -61,8 +62,8 @@ def load_weights(method: Method, folder: Path) -> None:
 
 def write(folder: Path, method: Method, facts: dict[str, Any]) -> None:
     """Write weights and then `run.json`, whose presence marks the run as complete."""
-    save_weights(method, folder / "weights")
-    write_json(folder / "run.json", {**facts, "weights": _digests(folder / "weights")})
+    save_weights(method, folder / WEIGHTS)
+    write_json(folder / RUN, {**facts, "weights": _digests(folder / WEIGHTS)})
 
 
 def write_environment(folder: Path) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def write_environment(folder: Path) -> dict[str, Any]:
 
     `patch_left_out`: number of changed files that are too large for the patch, which names them.
     """
-    environment, path = provenance.environment(), folder / "code.patch"
+    environment, path = provenance.environment(), folder / PATCH
     if not environment["modified"]:
         path.unlink(missing_ok=True)  # of an earlier training in this folder
         return environment
@@ -113,19 +114,19 @@ def load(
     on. Raises HarnessError where the folder holds no complete run, or one of another method.
     """
     try:
-        about = read_json(folder / "run.json")
+        about = read_json(folder / RUN)
     except FileNotFoundError:
         raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
     except ValueError as error:
-        raise HarnessError(f"{folder / 'run.json'}: no JSON ({error}); copy the run again, or train it again") from None
+        raise HarnessError(f"{folder / RUN}: no JSON ({error}); copy the run again, or train it again") from None
     # Further files beside the weights do not matter: Snakemake and file managers leave theirs in folders.
-    verify(folder / "weights", about["weights"], "copy the run again, or remove its folder and train it again")
+    verify(folder / WEIGHTS, about["weights"], "copy the run again, or remove its folder and train it again")
     registry.load(about["method"])
     scored = method_settings.of_run(folder, about, name, settings)
     parent = _required(folder, scored.method, required, device)
     context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)
     method = build(scored.method, scored.params, context)
-    load_weights(method, folder / "weights")
+    load_weights(method, folder / WEIGHTS)
     about |= {"method": scored.method, "title": scored.title, "params": scored.values}
     return freeze(method).to(device), about  # type: ignore[return-value]
 

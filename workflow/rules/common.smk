@@ -12,6 +12,7 @@ sys.path.insert(0, workflow.basedir)
 
 from uadbench.study import budget as budgets
 from uadbench.core import folder_lock
+from uadbench.core import study_folder
 from uadbench.study import placement
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES as MODALITIES
@@ -112,7 +113,7 @@ def raw_files(wildcards):
     """
     entry = experiment.datasets[wildcards.dataset]
     if wildcards.dataset in experiment.simulated:
-        return [f"{folder.raw(wildcards.dataset)}/manifest.csv"]
+        return [f"{folder.raw(wildcards.dataset)}/{study_folder.MANIFEST}"]
     return if_file(entry.root) + ([entry.split] if entry.split else [])
 
 
@@ -129,7 +130,7 @@ def settings_of(wildcards):
 
 def run_record(method, wildcards):
     """`run.json` of a method's run of the modality and seed of a job."""
-    return f"{folder.run(method, modality_of(wildcards), wildcards.seed)}/run.json"
+    return f"{folder.run(method, modality_of(wildcards), wildcards.seed)}/{study_folder.RUN}"
 
 
 def required_run(wildcards):

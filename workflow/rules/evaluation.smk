@@ -4,7 +4,7 @@
 rule test:
     input:
         run=trained_run,
-        data=lambda wildcards: f"{folder.packed(experiment.task(wildcards.task).dataset)}/index.json",
+        data=lambda wildcards: f"{folder.packed(experiment.task(wildcards.task).dataset)}/{study_folder.INDEX}",
         healthy="<healthy>/index.json",
         required=required_run,
     output:
@@ -46,7 +46,7 @@ rule test:
 rule summarize:
     input:
         histograms=[scored(f"{protocol}.npz", experiment.seeds) for protocol in experiment.protocols],
-        findings=scored("findings.npz", experiment.seeds),
+        findings=scored(study_folder.FINDINGS, experiment.seeds),
     output:
         results="<results>/evaluation/results.csv",
         comparisons="<results>/evaluation/comparisons.csv",

@@ -5,7 +5,7 @@ RUNS = [folder.run(*run).as_posix() for run in experiment.runs]
 
 rule histories:
     input:
-        expand("{run}/{file}", run=RUNS, file=["history.csv", "run.json"]),
+        expand(["{run}/history.csv", "{run}/run.json"], run=RUNS),
     output:
         "<results>/training/histories.csv",
     log:
@@ -21,7 +21,7 @@ rule histories:
 
 
 # Tables and figures: what each kind needs besides results and histories, its files, and the one that the report shows.
-SHOWN = scored("examples.npz", experiment.seeds[:1])
+SHOWN = scored(study_folder.EXAMPLES, experiment.seeds[:1])
 NEEDED = {
     "table": {"comparisons": "<results>/evaluation/comparisons.csv"},
     "figure": {
@@ -83,7 +83,7 @@ rule report:
         comparisons="<results>/evaluation/comparisons.csv",
         histories="<results>/training/histories.csv",
         quality=expand("<data>/{dataset}/quality/quality.csv", dataset=experiment.datasets),
-        volumes=scored("volumes.npz", experiment.seeds[:1]),
+        volumes=scored(study_folder.VOLUMES, experiment.seeds[:1]),
         references=source("uadbench/resources/references.bib"),
         modules=sources("uadbench/report") + sources("uadbench/viewer"),
     output:

@@ -11,6 +11,7 @@ import numpy as np
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, read_json, reserve, sha256, verify, write_json
 from uadbench.core.modalities import NAMES
+from uadbench.core.study_folder import INDEX, SIMULATED, SUBJECT, array_file, volume_file
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.records.report import Outcome
 
@@ -35,11 +36,11 @@ def pack(
     arrays = {}
     for name in [*names, *(["mask"] if masked else [])]:
         there = [name in ("mask", *modalities) for modalities in have]
-        affine = _stack(out / f"{name}.npy", name, folders, records, there)
-        arrays[name] = sha256(out / f"{name}.npy")
+        affine = _stack(out / array_file(name), name, folders, records, there)
+        arrays[name] = sha256(out / array_file(name))
     index = {
         "dataset": dataset,
-        "simulated": any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows),
+        "simulated": any((sheet.root(row) / SIMULATED).exists() for row in sheet.rows),
         "modalities": names,
         "has_mask": masked,
         "spacing": round(float(abs(affine[0, 0])), 6),
@@ -52,7 +53,7 @@ def pack(
         ],
         "left_out": [_left_out(outcome, sheet) for outcome in outcomes if outcome.status != "done"],
     }
-    write_json(out / "index.json", index)
+    write_json(out / INDEX, index)
     return index
 
 
@@ -104,13 +105,13 @@ def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
 def _record(folder: Path) -> dict[str, Any]:
     """The record of a registered subject. Raises HarnessError for an unreadable one."""
     try:
-        record: dict[str, Any] = read_json(folder / "subject.json")
+        record: dict[str, Any] = read_json(folder / SUBJECT)
         if {"settings", "template_to_scan", "volumes"} <= record.keys():
             return record
         reason = "it lacks its settings or checksums"
     except (OSError, ValueError, AttributeError) as error:
         reason = str(error)
-    raise HarnessError(f"{folder / 'subject.json'}: no record of a registered subject ({reason}); {AGAIN}")
+    raise HarnessError(f"{folder / SUBJECT}: no record of a registered subject ({reason}); {AGAIN}")
 
 
 def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, Any]], there: list[bool]) -> np.ndarray:
@@ -136,7 +137,7 @@ def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray
     """A registered volume (X, Y, Z) and its affine. Raises HarnessError if it is damaged or unreadable."""
     import nibabel
 
-    path = folder / f"{name}.nii.gz"
+    path = folder / volume_file(name)
     verify(folder, {path.name: record["volumes"].get(name)}, AGAIN)
     try:
         image: Any = nibabel.load(path)

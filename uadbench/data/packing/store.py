@@ -10,6 +10,7 @@ import numpy as np
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, verify
+from uadbench.core.study_folder import INDEX, array_file
 
 AGAIN = "pack the data set again: snakemake --forcerun pack"
 
@@ -25,7 +26,7 @@ class Store:
     @classmethod
     def open(cls, folder: str | Path) -> Store:
         """Open a packed folder. Raises HarnessError for any other folder."""
-        path = Path(folder) / "index.json"
+        path = Path(folder) / INDEX
         if not path.is_file():
             raise HarnessError(f"{path}: no packed data set there; make it with `python -m uadbench pack`")
         try:
@@ -98,7 +99,7 @@ class Store:
 
     def _array(self, name: str) -> np.ndarray:
         """An array, verified on first access by its checksum in the index."""
-        path = self.folder / f"{name}.npy"
+        path = self.folder / array_file(name)
         try:
             wanted = {} if name in self.checked else {path.name: self.index["arrays"].get(name, "")}
             verify(self.folder, wanted, AGAIN)

@@ -15,6 +15,7 @@ from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
+from uadbench.core.study_folder import SIMULATED, SUBJECT
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.records.report import Outcome
@@ -119,7 +120,7 @@ def build(
     # Decompression of files, which releases the GIL, takes most of the time.
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         done = dict(zip(records, pool.map(measured, [s for s in begun if s.status != "lost"]), strict=True))
-    simulated = any((sheet.root(row) / "SIMULATED").exists() for row in sheet.rows)
+    simulated = any((sheet.root(row) / SIMULATED).exists() for row in sheet.rows)
     found = compared(dataset, simulated, settings, [done.get(subject.name, subject) for subject in begun], excluded)
     return replace(found, template=montage.of_template(seen.template, seen.scene) if seen else None)
 
@@ -177,7 +178,7 @@ def _begun(row: Row, outcomes: Sequence[Outcome]) -> Subject:
 
 
 def _record(folder: Path) -> dict[str, Any]:
-    path = folder / "subject.json"
+    path = folder / SUBJECT
     if not path.is_file():
         raise HarnessError(f"{path}: a report says that this subject is done, but it is not there; preprocess it again")
     record: dict[str, Any] = read_json(path)

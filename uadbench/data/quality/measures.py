@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from uadbench.core.modalities import NAMES
+from uadbench.core.study_folder import volume_file
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.registration import ants_registration
 
@@ -36,10 +37,10 @@ def read(folder: Path) -> Volumes:
     import nibabel
 
     def load(name: str) -> np.ndarray | None:
-        path = folder / f"{name}.nii.gz"
+        path = folder / volume_file(name)
         return np.asanyarray(nibabel.load(path).dataobj) if path.is_file() else None  # type: ignore[attr-defined]
 
-    image: Any = nibabel.load(folder / "brain.nii.gz")
+    image: Any = nibabel.load(folder / volume_file("brain"))
     brain, lesion = np.asanyarray(image.dataobj) > 0, load("mask")
     loaded = {name: load(name) for name in NAMES}
     images = {name: data for name, data in loaded.items() if data is not None}

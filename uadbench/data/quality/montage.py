@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
+from uadbench.core.study_folder import BEFORE
 from uadbench.data.preprocessing.reading.scan import read_scan
 from uadbench.data.preprocessing.reading.volume import BadScan
 from uadbench.data.preprocessing.records import previews
@@ -75,7 +76,7 @@ def all_of(
     the scan can no longer be read, its preview in its own space takes the place of its picture in the scene.
     """
     first = next(iter(volumes.images))
-    came = before(volumes, first, record, source, scene) or own_space(folder / "before.npz")
+    came = before(volumes, first, record, source, scene) or own_space(folder / BEFORE)
     pictures = {f"{first.upper()} as it came": came} if came else {}
     for name in volumes.images:
         pictures[f"{name.upper()} packed"] = after(volumes, name, scene)

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from uadbench.core import study_folder
 from uadbench.evaluation.voxels.archives import FINDINGS
 from uadbench.evaluation.voxels.columns import completed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-NAME = "findings.npz"
 SURFACE_RATE = 0.01  # fraction of healthy voxels at the threshold of surface metrics
 TOLERANCE = 2.0  # mm, tolerance of the surface Dice
 
@@ -103,4 +103,4 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
 
 def beside(path: str | os.PathLike[str]) -> Path:
     """Path of the findings of the run with histograms in the file `path`."""
-    return Path(path).with_name(NAME)
+    return Path(path).with_name(study_folder.FINDINGS)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from uadbench.core.study_folder import histogram_file
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.protocols.protocols import protocol as named
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, save
@@ -92,4 +93,4 @@ class HistogramCollector:
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         for protocol, histograms in self.histograms.items():
-            save(folder / f"{protocol}.npz", histograms, {**about, "protocol": protocol})
+            save(folder / histogram_file(protocol), histograms, {**about, "protocol": protocol})

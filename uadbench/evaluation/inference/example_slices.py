@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.study_folder import EXAMPLES
 from uadbench.evaluation.inference.collecting import ScoredSubject, array
 from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.voxels.archives import SLICES
-
-NAME = "examples.npz"
 
 
 def example_rows(labels: np.ndarray, rows: Sequence[int], count: int, values: LabelValues = EVERY) -> list[int]:
@@ -44,4 +43,4 @@ class SliceCollector:
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         arrays = {key: np.stack([example[key] for example in self.slices]) for key in self.slices[0]}
-        SLICES.save(folder / NAME, {**self.facts, **arrays}, meta=dict(about))
+        SLICES.save(folder / EXAMPLES, {**self.facts, **arrays}, meta=dict(about))

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core import study_folder
 from uadbench.core.thinning import stride, thinned
 from uadbench.evaluation.detection.operating_points import Calibration
 from uadbench.evaluation.inference.collecting import ScoredSubject, array
 from uadbench.evaluation.voxels.archives import VOLUMES
 
-NAME = "volumes.npz"
 LIMIT = 2_000_000  # voxels of a volume; finer ones are thinned out
 MARGIN = 2  # voxels around the brain
 NOTHING = np.zeros(0, np.float64)
@@ -72,7 +72,7 @@ class VolumeCollector:
         self.volumes["score"] = (score[chosen] / highest).astype(np.float16)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        VOLUMES.save(folder / NAME, self.facts | self.volumes, meta=dict(about))
+        VOLUMES.save(folder / study_folder.VOLUMES, self.facts | self.volumes, meta=dict(about))
 
 
 def load(path: Path) -> Example:

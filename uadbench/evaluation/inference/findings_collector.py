@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.evaluation.detection.findings import NAME, SURFACE_RATE, Findings, save
+from uadbench.core.study_folder import FINDINGS
+from uadbench.evaluation.detection.findings import SURFACE_RATE, Findings, save
 from uadbench.evaluation.detection.lesions import bounding_box, detect
 from uadbench.evaluation.detection.operating_points import Calibration, slice_peaks, summary
 from uadbench.evaluation.detection.regions import Regions
@@ -71,7 +72,7 @@ class FindingsCollector:
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         if (found := self.finish()) is not None:
-            save(folder / NAME, found, about)
+            save(folder / FINDINGS, found, about)
 
     def finish(self) -> Findings | None:
         """The findings of all subjects so far, at least one; None if their voxel volumes differ."""

@@ -29,7 +29,6 @@ from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
 from uadbench.evaluation.voxels.metrics import METRICS
 from uadbench.methods.registry import CONTROL
 
-NAME = "comparisons.csv"
 COLUMNS = [
     *("experiment", *SIMULATED, "task", "protocol", "score", "metric", "method", "other"),
     *("difference", "low", "high", "p", "p_holm", "resampled", "subjects", "seeds", "seeds_other"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from uadbench.core import study_folder
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.voxels.archives import SLICES
 from uadbench.paper import style, tiles
@@ -67,13 +67,12 @@ def make(sources: Sources) -> Figure:
 
 def load(folder: Path, seed: int | None) -> tuple[tiles.Arrays, int]:
     """Example slices of one task, of the given seed or of the lowest available, and this seed."""
-    names = [path.parent.name for path in folder.glob("seed-*/examples.npz")]
-    seeds = sorted(int(match[1]) for name in names if (match := re.fullmatch(r"seed-(\d+)", name)))
-    if not seeds or (seed is not None and seed not in seeds):
+    files = study_folder.by_seed(folder, study_folder.EXAMPLES)
+    if not files or (seed is not None and seed not in files):
         wanted = "" if seed is None else f" of seed {seed}"
-        raise HarnessError(f"{folder}: no examples{wanted}; seeds there: {', '.join(map(str, seeds)) or 'none'}")
-    seed = seeds[0] if seed is None else seed
-    return SLICES.load(folder / f"seed-{seed}" / "examples.npz", "image", "score", "label", "spacing"), seed
+        raise HarnessError(f"{folder}: no examples{wanted}; seeds there: {', '.join(map(str, files)) or 'none'}")
+    seed = min(files) if seed is None else seed
+    return SLICES.load(files[seed], "image", "score", "label", "spacing"), seed
 
 
 def _shown(data: tiles.Arrays) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from uadbench.core.files import atomic, damaged, read_json, sha256, write_json
+from uadbench.core.study_folder import BEFORE, SUBJECT, volume_file
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.records.previews import PICTURES
 from uadbench.data.preprocessing.records.report import unwritten
@@ -34,10 +35,10 @@ def write(
         with atomic(folder) as partial:
             partial.mkdir()
             for name, data in volumes.items():
-                nibabel.save(nibabel.Nifti1Image(data, affine), partial / f"{name}.nii.gz")
-            PICTURES.save(partial / "before.npz", pictures)
-            record["volumes"] = {name: sha256(partial / f"{name}.nii.gz") for name in volumes}
-            write_json(partial / "subject.json", record)
+                nibabel.save(nibabel.Nifti1Image(data, affine), partial / volume_file(name))
+            PICTURES.save(partial / BEFORE, pictures)
+            record["volumes"] = {name: sha256(partial / volume_file(name)) for name in volumes}
+            write_json(partial / SUBJECT, record)
     except OSError as error:
         raise unwritten(folder, error) from error
 
@@ -64,7 +65,7 @@ def known(
     sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]
 ) -> dict[str, Any] | None:
     """The record of an earlier run with the same settings and files and intact volumes; None without one."""
-    path = folder / "subject.json"
+    path = folder / SUBJECT
     if not path.is_file():
         return None
     try:
@@ -80,4 +81,4 @@ def _whole(folder: Path, record: dict[str, Any]) -> bool:
     volumes = record.get("volumes")
     if not isinstance(volumes, dict):
         return False
-    return not any(damaged(folder, {f"{name}.nii.gz": digest for name, digest in volumes.items()}))
+    return not any(damaged(folder, {volume_file(name): digest for name, digest in volumes.items()}))
