@@ -18,7 +18,7 @@ from uadbench.core.errors import HarnessError
 ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys, time
-from uadbench import device_lock
+from uadbench.compute import device_lock
 print(*device_lock.take(sys.argv[1:]), flush=True)
 time.sleep(60)
 """

@@ -15,7 +15,11 @@ from uadbench.core.errors import HarnessError
 from uadbench.methods.settings import resolve
 
 ROOT = Path(__file__).resolve().parents[2]
-HOLD = "import sys; from uadbench import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
+HOLD = """import sys
+from uadbench.core import folder_lock
+folder_lock.hold(sys.argv[1])
+print("held", flush=True)
+input()"""
 
 
 @pytest.fixture

@@ -11,11 +11,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
-from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
-from uadbench.evaluation.inference.reading import PackedTask
-from uadbench.evaluation.protocols.labels import EVERY
-from uadbench.evaluation.results import comparisons
-from uadbench.evaluation.results.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 
 from uadbench.commands import test as verb
 from uadbench.commands.summarize import command
@@ -25,6 +20,10 @@ from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.findings import ARRAYS, NAME, Findings, beside, load, save
 from uadbench.evaluation.detection.operating_points import RATES
 from uadbench.evaluation.inference import test_set
+from uadbench.evaluation.inference.inference import PackedTask, Trained, score_test_set
+from uadbench.evaluation.protocols.labels import EVERY
+from uadbench.evaluation.results import comparisons
+from uadbench.evaluation.results.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from uadbench.evaluation.voxels.archives import FINDINGS
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.methods.base import Context, Method, SliceMethod
@@ -59,7 +58,7 @@ def fill(out: Path, cohort: Path, healthy: Path | None = None, protocols=("full"
     facts = {**FACTS, **changes}
     store = None if healthy is None else Store.open(healthy)
     task = PackedTask(Store.open(cohort), "t2", healthy=store)
-    score_test_set(Trained(method(facts["method"]), facts, CPU), task, Kept(protocols, 2), out)
+    score_test_set(Trained(method(facts["method"]), facts, CPU), task, protocols, 2, out)
     return out / f"{protocols[0]}.npz"
 
 
@@ -84,7 +83,7 @@ class Flat(SliceMethod):
 def test_maps_that_rank_no_voxel_are_an_error(tiny_cohort, tmp_path):
     trained = Trained(Flat(), {**FACTS, "method": "flat"}, CPU)
     with pytest.raises(HarnessError, match="flat on ATLAS: in each subject all voxels have the same score") as caught:
-        score_test_set(trained, PackedTask(Store.open(tiny_cohort), "t2"), Kept(["full"], 2), tmp_path)
+        score_test_set(trained, PackedTask(Store.open(tiny_cohort), "t2"), ["full"], 2, tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 

@@ -10,8 +10,9 @@ import numpy as np
 from markupsafe import Markup
 
 from uadbench.core.modalities import MODALITIES
+from uadbench.core.study_folder import VOLUMES
 from uadbench.core.thinning import thinned
-from uadbench.evaluation.inference.example_volumes import NAME, Example, load
+from uadbench.evaluation.inference.examples import Example, load
 from uadbench.report.study import Study
 from uadbench.viewer import scripts, volumes
 
@@ -77,7 +78,7 @@ def section(study: Study) -> Section | None:
     for about in study.plan.tasks:
         found = {}
         for name, title, _ in study.first.methods:
-            path = study.folder.scores(name, about.name, seed) / NAME
+            path = study.folder.scores(name, about.name, seed) / VOLUMES
             if path.is_file():
                 found[name] = load(path)
             elif path.parent.is_dir():
