@@ -10,8 +10,6 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from uadbench.data.preprocessing.records.report import Outcome, write_report
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
@@ -20,8 +18,10 @@ from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
 from uadbench.data.packing.pack import pack
 from uadbench.data.packing.store import Store
+from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.evaluation.inference import test_set
+from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[4.0, 0, 0, -70], [0, 4, 0, -100], [0, 0, 4, -60], [0, 0, 0, 1]])
@@ -268,16 +268,17 @@ def test_a_damaged_index_is_named(cohort, kind):
     written, folder = cohort
     pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
     damage(folder / "packed" / "index.json", kind)
-    with pytest.raises(HarnessError, match=r"index\.json: no JSON .*snakemake --forcerun pack"):
+    with pytest.raises(HarnessError, match=r"index\.json: no index .*snakemake --forcerun pack"):
         Store.open(folder / "packed")
 
 
-def test_an_index_without_checksums_is_named(cohort):
+@pytest.mark.parametrize("key", ["arrays", "subjects"])
+def test_an_index_that_lacks_a_key_is_named(cohort, key):
     written, folder = cohort
     index = pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
-    del index["arrays"]
+    del index[key]
     write_json(folder / "packed" / "index.json", index)
-    with pytest.raises(HarnessError, match=r"'arrays'.*snakemake --forcerun pack"):
+    with pytest.raises(HarnessError, match=rf"'{key}'.*snakemake --forcerun pack"):
         Store.open(folder / "packed").images("t1")
 
 

@@ -80,7 +80,7 @@ def command(
         "trained_on_simulated": bool(about["simulated"]),
         "tested_on_simulated": store.simulated,
         "task": task,
-        "dataset": store.index["dataset"],
+        "dataset": store.dataset,
         "test_set": test_set.packed(store, modality, values),
         "modality": modality,
         "left_out": len(store.lost(modality)),

@@ -55,7 +55,7 @@ def train_run(
         context = Context(modality, store.spacing, _parent(method, required, chosen))
         facts = run.facts(settings, context, seed)
         facts |= {
-            "dataset": store.index["dataset"],
+            "dataset": store.dataset,
             "simulated": store.simulated,
             "preprocessing": store.index["preprocessing"],
             "subjects": len(training),
