@@ -106,7 +106,7 @@ def test_a_sheet_written_twice_is_the_same(tmp_path):
     assert len(texts) == 1
 
 
-HEADER = "subject,split,root,t1,t2,mask,drawn_on,problem\n"
+HEADER = ",".join(sheet.COLUMNS) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ HEADER = "subject,split,root,t1,t2,mask,drawn_on,problem\n"
     [
         ("subject,split\na,train\n", "columns"),
         (HEADER, "no subjects"),
-        (HEADER + "a,training,/x,t1.nii,,,,\n", r"line 2, split.*training"),
-        (HEADER + "a,train,/x,t1.nii,,,,\nb c,train,/x,t1.nii,,,,\n", r"line 3, subject"),
-        (HEADER + "a,train,,t1.nii,,,,\n", r"line 2, root"),
-        (HEADER + "../a,train,/x,t1.nii,,,,\n", r"line 2, subject"),
-        (HEADER + "a,train,/x,t1.nii,,,,\na,test,/x,t1.nii,,,,\n", r"line 3.*twice"),
+        (HEADER + "a,training,/x,t1.nii,,,,,,,,\n", r"line 2, split.*training"),
+        (HEADER + "a,train,/x,t1.nii,,,,,,,,\nb c,train,/x,t1.nii,,,,,,,,\n", r"line 3, subject"),
+        (HEADER + "a,train,,t1.nii,,,,,,,,\n", r"line 2, root"),
+        (HEADER + "../a,train,/x,t1.nii,,,,,,,,\n", r"line 2, subject"),
+        (HEADER + "a,train,/x,t1.nii,,,,,,,,\na,test,/x,t1.nii,,,,,,,,\n", r"line 3.*twice"),
     ],
 )
 def test_read_names_the_line_that_is_wrong(tmp_path, text, message):
@@ -185,10 +185,3 @@ def test_unmasked_is_one_of_three(tmp_path):
     arguments = ["index", "--dataset", "x", "--layout", "bids", "--root", str(outlined(tmp_path / "raw"))]
     done = CliRunner().invoke(uadbench, [*arguments, "--unmasked", "drop", "--out", str(tmp_path / "s.csv")])
     assert "lost, leave_out, healthy" in str(done.exception) + done.output
-
-
-def test_a_sheet_of_an_earlier_version_is_read(tmp_path):
-    written = sheet.write(tmp_path / "s.csv", tmp_path, [(Files("a", Path("a.nii")), "test")])
-    lines = (tmp_path / "s.csv").read_text().splitlines()
-    (tmp_path / "s.csv").write_text("\n".join(line.rpartition(",")[0] for line in lines) + "\n")
-    assert sheet.read(tmp_path / "s.csv").rows == written.rows
