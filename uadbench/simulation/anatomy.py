@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from uadbench.data.grid import rotation
 from uadbench.simulation import template
 from uadbench.simulation.fields import LOWER, Array, Maps, grid, smooth_noise
 
@@ -61,15 +61,6 @@ def random_affine(rng: np.random.Generator, variability: Variability) -> npt.NDA
     middle = np.array([0.0, -18.0, 8.0])
     affine[:3, 3] = middle - affine[:3, :3] @ (middle + rng.normal(0, variability.translation, 3).clip(-12, 12))
     return affine
-
-
-def rotation(angles: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Rotation matrix about x, then y, then z by `angles` in radians."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from uadbench.core.thinning import thinned
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.brain import brain, skull_stripping
 from uadbench.data.preprocessing.reading import geometry
@@ -69,8 +70,11 @@ def locate(
         scan, inside = _cropped(Scan(scan.path, np.where(known, scan.data, 0), scan.affine), known)
     coarse = _upright(scan, COARSE)
     image = geometry.sample(scan.data, scan.affine, coarse)
-    centre = brain.head_centre(image, coarse) if known is None else _mean(inside > 0.5, scan.affine)
-    span = initialisation.HEAD if known is None else initialisation.BRAIN
+    if known is None:
+        centre, span = brain.head_centre(image, coarse), initialisation.HEAD
+    else:
+        centre = (scan.affine @ [*np.argwhere(inside > 0.5).mean(axis=0), 1.0])[:3]
+        span = initialisation.BRAIN
     points = template.at(initialisation.STEP)
     similarity = initialisation.Similarity(points.image, points.mask, points.grid, image, coarse, surroundings=False)
     reason = ""
@@ -199,15 +203,4 @@ def _cropped(scan: Scan, inside: np.ndarray, margin: int = 3) -> tuple[Scan, np.
         raise BadScan(scan.path, f"no brain was found in it; {LOOK}")
     low = np.maximum(voxels.min(axis=0) - margin, 0)
     box = tuple(slice(a, b) for a, b in zip(low, voxels.max(axis=0) + 1 + margin, strict=True))
-    return Scan(scan.path, scan.data[box], _moved(scan.affine, low)), inside[box].astype(np.float32)
-
-
-def _moved(affine: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """The affine of the box that starts at voxel `first`."""
-    moved = affine.copy()
-    moved[:3, 3] = (affine @ np.append(first, 1.0))[:3]
-    return moved
-
-
-def _mean(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    return np.asarray((affine @ np.append(np.argwhere(mask).mean(axis=0), 1.0))[:3])
+    return Scan(scan.path, scan.data[box], thinned(scan.affine, low, 1)), inside[box].astype(np.float32)
