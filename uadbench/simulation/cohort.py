@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
+from tqdm import tqdm
+
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, read_json, write_json
 from uadbench.core.folder_lock import fcntl
@@ -73,8 +76,6 @@ def make_cohort(
     Subjects made with the same settings are kept; part 1 removes simulated subjects beyond the cohort. Raises
     HarnessError if `root` holds scans that were not simulated.
     """
-    from tqdm import tqdm
-
     if settings.dataset not in MAKERS:
         raise HarnessError(f"{settings.dataset}: unknown data set; choose from {', '.join(MAKERS)}")
     tops = [root / scan_path(dataset, subject_name(dataset, 0), "").parts[0] for dataset in MAKERS]
@@ -130,8 +131,6 @@ def write_marker(root: Path, settings: Settings, command: str) -> None:
 
 def write_manifest(root: Path, settings: Settings) -> None:
     """Write `manifest.csv`: one row per subject made with these settings, with its ground truth."""
-    import pandas as pd
-
     # Chunks of a cohort may end at the same time: the last to hold the lock reads all records.
     with (root / RECORDS / "lock").open("w") as lock:
         if fcntl is not None:

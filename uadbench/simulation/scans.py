@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import numpy.typing as npt
+from nibabel.orientations import axcodes2ornt
 
 from uadbench.core.files import atomic
 from uadbench.data.grid import Grid
@@ -20,8 +22,6 @@ def oriented(
 
     `extent` and `zooms` (mm) are given along right, anterior, superior; `centre` is the middle of the field of view.
     """
-    from nibabel.orientations import axcodes2ornt
-
     orientation = axcodes2ornt(tuple(codes))
     shape, affine = [0, 0, 0], np.diag([0.0, 0, 0, 1])
     for axis, (world, sign) in enumerate(orientation.astype(int)):
@@ -49,9 +49,7 @@ def quantise(image: Array, white: float, level: float) -> npt.NDArray[np.int16]:
 
 def write(path: Path, voxels: npt.NDArray[np.generic], grid: Grid, form: int) -> None:
     """Write a gzipped NIfTI-1 file without a date; both affine codes are `form` (1 scanner, 2 aligned, 4 MNI152)."""
-    import nibabel as nib
-
-    image = nib.Nifti1Image(voxels, grid.affine)
+    image = nibabel.Nifti1Image(voxels, grid.affine)
     image.header.set_xyzt_units("mm", "sec")
     image.set_sform(grid.affine, form)
     image.set_qform(grid.affine, form)

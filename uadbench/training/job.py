@@ -16,7 +16,6 @@ from uadbench.compute.precision import Precision
 from uadbench.core import folder_lock, provenance
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
-from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.methods.settings import Settings
@@ -52,7 +51,7 @@ def train_run(
         seed_everything(seed)
         # Like `use_deterministic_algorithms`, but without the import of the compiler, which takes seconds.
         torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
-        context = Context(modality, store.spacing, _parent(method, required, chosen))
+        context = Context(modality, store.spacing, run.load_required(method, required, chosen))
         facts = run.facts(settings, context, seed)
         facts |= {
             "dataset": store.dataset,
@@ -82,15 +81,6 @@ def train_run(
         state = out / "state.pt"
         for path in (state, aside(state)):
             path.unlink(missing_ok=True)
-
-
-def _parent(method: str, required: Path | None, chosen: torch.device) -> Any:
-    wanted = registry.describe(registry.base(method)).requires
-    if wanted is None:
-        return None
-    if required is None:
-        raise HarnessError(f"{method} builds on {wanted}; name a finished run of it with --required")
-    return run.load(required, chosen)[0]
 
 
 def _fingerprint(facts: dict[str, Any], store: Store) -> str:

@@ -18,7 +18,7 @@ from uadbench.methods.base import Batch, Method, Phase
 from uadbench.methods.seeds import Streams
 from uadbench.training import memory as memories
 from uadbench.training import state as states
-from uadbench.training.history_file import HistoryFile
+from uadbench.training.histories import HistoryFile
 from uadbench.training.progress import Progress
 from uadbench.training.sampler import SliceSampler
 from uadbench.training.state import Training
@@ -61,6 +61,7 @@ def train(
     run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
     states.resume(folder / "state.pt", run, fingerprint)
     position, saved = run.position, time.monotonic()
+    done = sum(phase.steps for phase in phases[: position.phase]) + position.step
 
     def record(phase: Phase) -> dict[str, Any]:
         row = _row(run, phase, validation, config)
@@ -69,7 +70,7 @@ def train(
 
     with (
         HistoryFile(folder / "history.csv", position.history, config.write) as file,
-        Progress(folder.as_posix(), sum(p.steps for p in phases), _done(run)) as progress,
+        Progress(folder.as_posix(), sum(p.steps for p in phases), done) as progress,
     ):
         for index in range(position.phase, len(phases)):
             phase, position.phase = phases[index], index
@@ -215,7 +216,3 @@ def _validate(run: Training, phase: Phase, sampler: SliceSampler, batches: int) 
     with torch.random.fork_rng(devices=[]), torch.no_grad(), run.precision.autocast():
         values = [one() for _ in range(batches)]
     return float(torch.stack([value.float() for value in values]).mean())
-
-
-def _done(run: Training) -> int:
-    return sum(phase.steps for phase in run.phases[: run.position.phase]) + run.position.step

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 
 from uadbench.core.errors import HarnessError
@@ -68,8 +69,6 @@ def extract(name: str, scan: Scan) -> np.ndarray:
 
     Raises BadScan with the program's last line if it fails on the scan, HarnessError if it cannot be started.
     """
-    import nibabel
-
     stripper = STRIPPERS[name]
     with tempfile.TemporaryDirectory(prefix="brain-") as folder:
         source, target = Path(folder, "scan.nii.gz"), Path(folder, MASK)
