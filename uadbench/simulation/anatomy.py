@@ -29,7 +29,6 @@ class Variability:
     rotation: float  # degrees
     translation: float  # mm
     scale: float  # relative, of each axis
-    warp: float = 1.0  # factor on SCALES
 
 
 NATIVE = Variability(rotation=4.0, translation=5.0, scale=0.04)
@@ -105,7 +104,7 @@ def random_anatomy(rng: np.random.Generator, age: float, variability: Variabilit
     for sigma, amount in SCALES:
         # Gyri and folds differ more than the skull around them.
         where = np.float32(1) if sigma > 20 else _brain_weight()
-        velocity += np.float32(amount * variability.warp) * where * smooth_noise(rng, sigma, COARSE, 3).values
+        velocity += np.float32(amount) * where * smooth_noise(rng, sigma, COARSE, 3).values
     decades = (age - 45) / 10
     growth = 1.5 + 0.8 * decades + rng.normal(0, 1.2)
     velocity += np.float32(growth) * _towards_ventricles()

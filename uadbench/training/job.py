@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -67,7 +66,9 @@ def train_run(
             built = run.build(method, settings.values, context)
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
-            fingerprint = _fingerprint({**facts, "params": settings.training}, store)
+            # What must match for a training to resume from a saved state.
+            content = json.dumps([{**facts, "params": settings.training}, store.index], sort_keys=True, default=str)
+            fingerprint = hashlib.sha256(content.encode()).hexdigest()
             history = train(built, sampler, held_out, seed, out, fingerprint, config)
         facts |= {
             "seconds": round(time.monotonic() - started, 1),
@@ -81,9 +82,3 @@ def train_run(
         state = out / "state.pt"
         for path in (state, aside(state)):
             path.unlink(missing_ok=True)
-
-
-def _fingerprint(facts: dict[str, Any], store: Store) -> str:
-    """Hash of the settings and data that must match for a training to resume from a saved state."""
-    content = json.dumps([facts, store.index], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()

@@ -43,7 +43,6 @@ def train(
     folder: Path,
     fingerprint: str,
     config: LoopConfig | None = None,
-    memory: memories.Memory | None = None,
 ) -> list[dict[str, Any]]:
     """Train a method through all its phases and write `folder/history.csv` as it goes on; returns its rows.
 
@@ -51,12 +50,11 @@ def train(
     phases and those without an optimiser have no such row.
     Every `config.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
     resumes from it, on a CPU bit-identical to an uninterrupted training.
-    memory: of the device; affects where data lie but no result; default: the device's own.
     Raises HarnessError if the loss is no longer finite.
     """
     config = config or LoopConfig()
     device = training.device
-    memory = memory or memories.of(device)
+    memory = memories.of(device)
     phases = prepare(method, device, config.compile)
     run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
     states.resume(folder / "state.pt", run, fingerprint)

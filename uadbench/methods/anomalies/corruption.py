@@ -117,20 +117,15 @@ def _held(places: Tensor, side: int) -> tuple[Tensor, Tensor]:
     return held, held == places
 
 
-def alpha_schedule(
-    steps: int,
-    first: float = 1e-3,
-    last: float = 0.2,
-    curve: Literal["rising", "falling", "flipped"] = "rising",
-) -> Tensor:
+def alpha_schedule(steps: int, curve: Literal["rising", "falling", "flipped"] = "rising") -> Tensor:
     """Interpolation factors alpha_t, float32 (steps + 1,), alpha_0 = 0.
 
     rising: alpha_t = 1 - k_t, nearly 1 at last, with k_t = sqrt(prod_{s <= t} (1 - beta_s)) and beta linear from
-    `first` to `last`: DDPM's schedule (Ho et al. 2020) shortened to 100 steps, for which its betas grow tenfold (Naval
+    .001 to .2: DDPM's schedule (Ho et al. 2020) shortened to 100 steps, for which its betas grow tenfold (Naval
     Marimont et al. 2024, section 2). The public code (snavalm/disyre) has two other curves: falling, alpha_t = k_t, by
     which it trains, so that a large t means little corruption; and flipped, k_{steps + 1 - t}, by which it restores.
     """
-    beta = torch.linspace(first, last, steps, dtype=torch.float64)
+    beta = torch.linspace(1e-3, 0.2, steps, dtype=torch.float64)
     kept = torch.cumprod(1 - beta, 0).sqrt()
     values = {"rising": 1 - kept, "falling": kept, "flipped": kept.flip(0)}[curve]
     return torch.cat([torch.zeros(1, dtype=torch.float64), values]).float()

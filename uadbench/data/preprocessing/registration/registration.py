@@ -13,14 +13,12 @@ from uadbench.data.preprocessing.brain import brain, skull_stripping
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BadScan, Scan
 from uadbench.data.preprocessing.registration import ants_registration, initialisation
-from uadbench.data.preprocessing.registration.ants_registration import Stage, Volume
+from uadbench.data.preprocessing.registration.ants_registration import Volume
 from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.preprocessing.settings import Preprocessing
 
 #: mm, voxel size of the first alignment
 COARSE = 4.0
-AFFINE = (Stage("Affine", (30, 10), (2, 1), (1, 0)),)
-RIGID = (Stage("Rigid", (30, 10), (2, 1), (1, 0)),)
 #: mm, slice thickness from which on a T2 is registered on finer voxels
 THICK = 4.0
 #: minimum overlap (Dice) with the template's brain; successful affine registrations reach 0.88 and more
@@ -142,7 +140,7 @@ def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
 
     start = _first_rigid(fixed, inside, grid, moving, moving_grid)
     region = ndimage.binary_dilation(inside)
-    found = ants_registration.align(Volume(fixed, grid), Volume(moving, moving_grid), start, RIGID, region)
+    found = ants_registration.align(Volume(fixed, grid), Volume(moving, moving_grid), start, "Rigid", region)
     headers = np.eye(4)
     reached, best = max(((similarity(matrix), matrix) for matrix in (found, start)), key=lambda pair: pair[0])
     unmoved = similarity(headers)
@@ -189,7 +187,7 @@ def _align(template: Template, scan: Scan, start: np.ndarray, spacing: float) ->
     target, grid = template.at(spacing), _upright(scan, spacing)
     moving = Volume(geometry.sample(scan.data, scan.affine, grid), grid)
     where = ndimage.binary_dilation(target.mask)
-    return ants_registration.align(Volume(target.image, target.grid), moving, start, AFFINE, where)
+    return ants_registration.align(Volume(target.image, target.grid), moving, start, "Affine", where)
 
 
 def _upright(scan: Scan, spacing: float) -> Grid:
