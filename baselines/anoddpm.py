@@ -10,7 +10,7 @@ from torch import Tensor
 from uadbench.baselines.ddpm import Params as DDPMParams
 
 from uadbench.baselines import ddpm
-from uadbench.methods.anomalies.simplex import simplex_noise
+from uadbench.methods.anomalies.noise import simplex_noise
 
 REVISION = 2
 TITLE = "AnoDDPM"

@@ -17,7 +17,7 @@ from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.output import OutputConv2d
 from uadbench.methods.params import Channels, FieldOfView, Neighbourhood, TrainingParams, added, scoring
-from uadbench.methods.scoring.ssim import dissimilarity_map
+from uadbench.methods.scoring.similarity import dissimilarity_map
 from uadbench.methods.seeds import Streams
 
 REVISION = 3

@@ -16,7 +16,7 @@ from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.backbones import Backbone
 from uadbench.methods.networks.output import OutputConv2d
 from uadbench.methods.params import BackboneParams, BelowOne, Channels
-from uadbench.methods.scoring.ssim import dissimilarity_map
+from uadbench.methods.scoring.similarity import dissimilarity_map
 from uadbench.methods.seeds import Streams
 
 REVISION = 2

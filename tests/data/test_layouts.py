@@ -20,8 +20,8 @@ def touch(root: Path, *names: str) -> None:
 
 
 def test_layouts_are_the_files_there():
-    assert {"camcan", "atlas", "brats"} <= set(layout.names())
-    for name in layout.names():
+    assert {"camcan", "atlas", "brats"} <= set(layout.LAYOUTS.names())
+    for name in layout.LAYOUTS.names():
         kind = layout.load(name)
         assert kind.expected
         if not kind.reads_file:

@@ -268,16 +268,17 @@ def test_a_damaged_index_is_named(cohort, kind):
     written, folder = cohort
     pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
     damage(folder / "packed" / "index.json", kind)
-    with pytest.raises(HarnessError, match=r"index\.json: no JSON .*snakemake --forcerun pack"):
+    with pytest.raises(HarnessError, match=r"index\.json: no index .*snakemake --forcerun pack"):
         Store.open(folder / "packed")
 
 
-def test_an_index_without_checksums_is_named(cohort):
+@pytest.mark.parametrize("key", ["arrays", "subjects"])
+def test_an_index_that_lacks_a_key_is_named(cohort, key):
     written, folder = cohort
     index = pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
-    del index["arrays"]
+    del index[key]
     write_json(folder / "packed" / "index.json", index)
-    with pytest.raises(HarnessError, match=r"'arrays'.*snakemake --forcerun pack"):
+    with pytest.raises(HarnessError, match=rf"'{key}'.*snakemake --forcerun pack"):
         Store.open(folder / "packed").images("t1")
 
 

@@ -17,8 +17,6 @@ import yaml
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
 from scipy import ndimage
-from uadbench.data.preprocessing.records import previews
-from uadbench.data.preprocessing.records.report import Outcome, write_report
 
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
@@ -26,6 +24,8 @@ from uadbench.core.files import write_json
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
+from uadbench.data.preprocessing.records import previews
+from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.registration import template
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.quality import cohort, montage, outlines, page, rules
@@ -77,8 +77,9 @@ def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesi
     volumes["mask"][8:14, 28:33, 20:24] = 2
     for name, data in volumes.items():
         nibabel.save(nibabel.Nifti1Image(data, grid.affine), folder / f"{name}.nii.gz")
-    planes = previews.slices((volumes["t1"] * 255).astype(np.uint8), previews.middle(inside))
-    outlines = {f"brain_{name}": plane for name, plane in previews.slices(inside, previews.middle(inside)).items()}
+    places, grey = previews.middle(inside), (volumes["t1"] * 255).astype(np.uint8)
+    planes = {name: grey.take(places[axis], axis).T for name, axis in previews.PLANES.items()}
+    outlines = {f"brain_{name}": inside.take(places[axis], axis).T for name, axis in previews.PLANES.items()}
     previews.PICTURES.save(folder / "before.npz", {**planes, **outlines})
     write_json(folder / "subject.json", record)
 

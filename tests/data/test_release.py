@@ -13,7 +13,7 @@ from uadbench.data.index.layout import Files
 
 def test_every_row_is_complete_and_of_a_layout_that_exists():
     for name, entry in release.releases().items():
-        assert entry.layout in layout.names(), name
+        assert entry.layout in layout.LAYOUTS.names(), name
         assert all((entry.title, entry.version, entry.licence, entry.access, entry.reference)), name
         assert entry.source.startswith("https://"), name
         assert entry.subjects is None or entry.t1 in (None, entry.subjects), name

@@ -10,8 +10,7 @@ import pytest
 from tests.own.test_evaluate import cohort  # noqa: F401
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.inference.collecting import HistogramCollector, ScoredSubject, collect
-from uadbench.evaluation.inference.example_slices import SliceCollector
-from uadbench.evaluation.inference.example_volumes import VolumeCollector
+from uadbench.evaluation.inference.examples import SliceCollector, VolumeCollector
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.own import score_maps

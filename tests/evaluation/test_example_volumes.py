@@ -14,9 +14,9 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import FINDINGS, VOLUMES
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection import findings
-from uadbench.evaluation.inference import example_volumes
+from uadbench.evaluation.inference import examples
 from uadbench.evaluation.inference.collecting import ScoredSubject
-from uadbench.evaluation.inference.example_slices import example_rows
+from uadbench.evaluation.inference.examples import example_rows
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.methods.settings import resolve
 from uadbench.training.job import train_run
@@ -48,7 +48,7 @@ def test_other_files_do_not_change(scored):
 
 def test_the_first_example_subject_in_its_place(scored, tiny_cohort):
     store = Store.open(tiny_cohort)
-    found = example_volumes.load(scored["with"] / VOLUMES)
+    found = examples.load(scored["with"] / VOLUMES)
     row = example_rows(store.labels(), store.rows("t1", "test"), 2)[0]
     assert found.subject == store.subjects[row]
     assert found.simulated
@@ -69,22 +69,22 @@ def test_the_first_example_subject_in_its_place(scored, tiny_cohort):
 
 
 def test_thresholds_are_those_of_the_findings(scored):
-    found = example_volumes.load(scored["with"] / VOLUMES)
+    found = examples.load(scored["with"] / VOLUMES)
     known, _ = findings.load(scored["with"] / FINDINGS)
     np.testing.assert_array_equal(found.thresholds, known.thresholds)
     np.testing.assert_array_equal(found.rates, known.rates)
 
 
-def kept(folder: Path, affine, image, score, label) -> example_volumes.Example:
-    collector = example_volumes.VolumeCollector("a", affine, False, None)
+def kept(folder: Path, affine, image, score, label) -> examples.Example:
+    collector = examples.VolumeCollector("a", affine, False, None)
     collector.add(ScoredSubject(Truth("b", label, image > 0, (1, 1, 1)), {"final": image}, image))
     collector.add(ScoredSubject(Truth("a", label, image > 0, (1, 1, 1)), {"final": score}, image))
     collector.save(folder, {})
-    return example_volumes.load(folder / VOLUMES)
+    return examples.load(folder / VOLUMES)
 
 
 def test_large_volumes_are_cropped_and_thinned(monkeypatch, tmp_path):
-    monkeypatch.setattr(example_volumes, "LIMIT", 1000)
+    monkeypatch.setattr(examples, "LIMIT", 1000)
     image = np.zeros((40, 50, 60), np.float32)  # D, H, W
     image[10:30, 15:35, 20:45] = 0.5
     label = np.zeros(image.shape, bool)
@@ -117,7 +117,7 @@ def test_bytes_of_earlier_versions_are_read(tmp_path):
     facts = {"subject": "a", "simulated": True, "stride": 2, "label": whole["image"] > 99}
     places = {"affine": np.eye(4), "rates": np.array([0.01]), "thresholds": np.array([7.0])}
     np.savez_compressed(tmp_path / "volumes.npz", **whole, **scales, **facts, **places)
-    found = example_volumes.load(tmp_path / "volumes.npz")
+    found = examples.load(tmp_path / "volumes.npz")
     np.testing.assert_allclose(found.image, [[[0, 0.2, 1]]], rtol=1e-3)
     np.testing.assert_allclose(found.score * found.highest, [[[0, 40, 40 / 255]]], rtol=1e-3)
     assert (found.subject, found.simulated, found.stride, found.thresholds.tolist()) == ("a", True, 2, [7.0])
@@ -127,4 +127,4 @@ def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "volumes.npz"
     np.savez(path, image=np.zeros(3))
     with pytest.raises(HarnessError, match=r"volumes\.npz: not a whole file of example volumes .*; score"):
-        example_volumes.load(path)
+        examples.load(path)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from uadbench.evaluation.inference.inference import final_map, score_volume
 
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
+from uadbench.evaluation.inference.inference import final_map, score_volume
 from uadbench.methods import registry
 from uadbench.methods.base import Context, Method
 from uadbench.methods.seeds import Streams, seed_everything

@@ -21,8 +21,7 @@ from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.findings import ARRAYS, Findings, beside, load, save
 from uadbench.evaluation.detection.operating_points import RATES
 from uadbench.evaluation.inference import test_set
-from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
-from uadbench.evaluation.inference.reading import PackedTask
+from uadbench.evaluation.inference.inference import PackedTask, Trained, score_test_set
 from uadbench.evaluation.protocols.labels import EVERY
 from uadbench.evaluation.summary import comparisons
 from uadbench.evaluation.summary.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
@@ -60,7 +59,7 @@ def fill(out: Path, cohort: Path, healthy: Path | None = None, protocols=("full"
     facts = {**FACTS, **changes}
     store = None if healthy is None else Store.open(healthy)
     task = PackedTask(Store.open(cohort), "t2", healthy=store)
-    score_test_set(Trained(method(facts["method"]), facts, CPU), task, Kept(protocols, 2), out)
+    score_test_set(Trained(method(facts["method"]), facts, CPU), task, protocols, 2, out)
     return out / f"{protocols[0]}.npz"
 
 
@@ -85,7 +84,7 @@ class Flat(SliceMethod):
 def test_maps_that_rank_no_voxel_are_an_error(tiny_cohort, tmp_path):
     trained = Trained(Flat(), {**FACTS, "method": "flat"}, CPU)
     with pytest.raises(HarnessError, match="flat on ATLAS: in each subject all voxels have the same score") as caught:
-        score_test_set(trained, PackedTask(Store.open(tiny_cohort), "t2"), Kept(["full"], 2), tmp_path)
+        score_test_set(trained, PackedTask(Store.open(tiny_cohort), "t2"), ["full"], 2, tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 

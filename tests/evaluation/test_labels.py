@@ -10,10 +10,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
-from uadbench.evaluation.inference.example_slices import example_rows
-from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
-from uadbench.evaluation.inference.reading import PackedTask
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 from uadbench.commands.evaluate import command
 from uadbench.core.errors import HarnessError
@@ -21,6 +17,9 @@ from uadbench.core.files import sha256
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.findings import beside, load
 from uadbench.evaluation.detection.lesions import detect
+from uadbench.evaluation.inference.examples import example_rows
+from uadbench.evaluation.inference.inference import PackedTask, Trained, score_test_set
+from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.voxels.histogram import load as load_histograms
 from uadbench.evaluation.voxels.metrics import average_precision
 from uadbench.methods.base import Context
@@ -89,7 +88,7 @@ def test_a_test_pass_counts_what_the_values_say(cohort, tmp_path, values):
     method = run.build("intensity", {}, Context("t2", 4.0))
     out = tmp_path / "out"
     task = PackedTask(store, "t2", values, healthy=Store.open(cohort))
-    score_test_set(Trained(method, facts, torch.device("cpu")), task, Kept(["full"], 1), out)
+    score_test_set(Trained(method, facts, torch.device("cpu")), task, ["full"], 1, out)
     rows = store.rows("t2", "test")
     images, labels = np.asarray(store.images("t2"), np.float32)[rows], store.labels()[rows]
     lesion = np.isin(labels, values.lesion) if values.lesion else (labels > 0) & ~np.isin(labels, values.ignored)

@@ -14,8 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from uadbench.core.files import sha256, write_json
 from uadbench.data.packing.store import Store
-from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
-from uadbench.evaluation.inference.reading import PackedTask
+from uadbench.evaluation.inference.inference import PackedTask, Trained, score_test_set
 from uadbench.evaluation.protocols.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
 from uadbench.evaluation.protocols.upd_resize import FIELD, SIDE
 from uadbench.evaluation.summary.tidy_results import numbers
@@ -295,7 +294,7 @@ def scored(packed, out, seed: int, random: bool = False) -> dict[str, dict[str, 
     device = torch.device("cpu")
     names = ["full", "upd", "official"]
     trained = Trained(Numbered(random), meta, device)  # type: ignore[arg-type]
-    score_test_set(trained, PackedTask(packed[0], "t1"), Kept(names, 1), out)
+    score_test_set(trained, PackedTask(packed[0], "t1"), names, 1, out)
     return {name: load(out / f"{name}.npz")[0] for name in names}
 
 

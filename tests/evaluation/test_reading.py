@@ -7,10 +7,10 @@ import threading
 import numpy as np
 import pytest
 import torch
-from uadbench.evaluation.inference.reading import PackedTask, subjects
 
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference import inference
+from uadbench.evaluation.inference.inference import PackedTask, subjects
 from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
@@ -23,11 +23,10 @@ def test_subjects_come_in_order_with_image_and_classes(tiny_cohort):
     store = Store.open(tiny_cohort)
     rows = store.rows("t1", "test").tolist()[::-1]
     found = list(subjects(store, "t1", rows, CPU))
-    assert [subject.row for subject in found] == rows
-    for subject in found:
-        assert subject.name == store.subjects[subject.row]
-        assert np.array_equal(subject.volume.numpy(), np.asarray(store.images("t1")[subject.row], np.float32))
-        assert np.array_equal(subject.classes, store.labels()[subject.row])
+    for subject, row in zip(found, rows, strict=True):
+        assert subject.name == store.subjects[row]
+        assert np.array_equal(subject.volume.numpy(), np.asarray(store.images("t1")[row], np.float32))
+        assert np.array_equal(subject.labels, store.labels()[row])
 
 
 def test_the_next_subject_is_read_while_one_is_used(tiny_cohort, monkeypatch):
@@ -66,7 +65,7 @@ def test_scores_counted_as_tensors_give_the_same_results(tiny_cohort, tmp_path, 
         names = ["full", "official"]
         test, healthy = Store.open(tiny_cohort), Store.open(tiny_cohort)
         trained, task = inference.Trained(method, meta, CPU), PackedTask(test, "t1", healthy=healthy)
-        inference.score_test_set(trained, task, inference.Kept(names, 1), tmp_path / folder)
+        inference.score_test_set(trained, task, names, 1, tmp_path / folder)
     for path in (tmp_path / "arrays").iterdir():
         with np.load(path) as ours, np.load(tmp_path / "tensors" / path.name) as theirs:
             assert ours.files == theirs.files

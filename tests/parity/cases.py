@@ -24,8 +24,7 @@ from uadbench.methods.networks.efficientnet import EfficientNetLite
 from uadbench.methods.networks.output import OutputConv2d
 from uadbench.methods.networks.wgan import Critic, encoder, generator
 from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
-from uadbench.methods.scoring.similarity import anomaly_map
-from uadbench.methods.scoring.ssim import dissimilarity_map
+from uadbench.methods.scoring.similarity import anomaly_map, dissimilarity_map
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
 

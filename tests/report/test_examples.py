@@ -17,8 +17,8 @@ from tests.viewer.browser import needed, visit
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import VOLUMES
 from uadbench.evaluation.detection.operating_points import Calibration
-from uadbench.evaluation.inference import example_volumes
 from uadbench.evaluation.inference.collecting import ScoredSubject
+from uadbench.evaluation.inference.examples import VolumeCollector
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.report import examples, page
 
@@ -37,7 +37,7 @@ def keep(folder: Path, method: str, subject: str = "atlas-3") -> None:
     unit = THRESHOLDS[method][1] * 2
     image, score = np.where(cube, 1.0, 0.4) * brain, np.where(cube, 0.8, 0.1) * brain * unit
     calibration = Calibration(RATES, np.array(THRESHOLDS[method]), (), np.zeros(0))
-    collector = example_volumes.VolumeCollector(subject, AFFINE, True, calibration)
+    collector = VolumeCollector(subject, AFFINE, True, calibration)
     collector.add(ScoredSubject(Truth(subject, cube, brain, (4, 4, 4)), {"final": score}, image))
     collector.save(path(folder, method).parent, {})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from uadbench.data.grid import rotation
 from uadbench.simulation import strokes, template, tumours
 from uadbench.simulation.anatomy import (
     COARSE,
@@ -14,7 +15,7 @@ from uadbench.simulation.anatomy import (
     exponentiate,
     push,
     random_anatomy,
-    rotation,
+    sphere_radius,
 )
 from uadbench.simulation.fields import LOWER, Maps, grid, ramp, smooth_noise
 from uadbench.simulation.head import mix, random_shell
@@ -138,7 +139,8 @@ def test_glioma_volumes() -> None:
 
 def test_a_glioma_has_three_classes_around_each_other() -> None:
     tumour = tumours.Tumour((30.0, -10.0, 20.0), 30.0, 75.0, 0.4, 0.3)
-    mixture = mix(identity(), None, grid(4.0), 4.0, tumours.mass_effect(tumour, identity()))
+    mass_effect = push(identity(), tumour.centre, sphere_radius(tumour.core), tumour.mass)
+    mixture = mix(identity(), None, grid(4.0), 4.0, mass_effect)
     labels = tumours.insert(mixture, tumour, np.random.default_rng(1), 4.0**3 / 1000, 4.0)
     assert set(np.unique(labels)) == {0, 1, 2, 4}
     assert (labels > 0).sum() * 4.0**3 / 1000 == pytest.approx(75, rel=0.2)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from uadbench.evaluation.inference.inference import score_volume
 
 from uadbench.cli import uadbench
 from uadbench.core import provenance
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.data.packing.store import Store
+from uadbench.evaluation.inference.inference import score_volume
 from uadbench.evaluation.voxels.histogram import load
 from uadbench.methods import registry
 from uadbench.methods.seeds import Streams

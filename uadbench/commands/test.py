@@ -62,8 +62,7 @@ def command(
     from uadbench.compute import device as devices
     from uadbench.data.packing.store import Store
     from uadbench.evaluation.inference import test_set
-    from uadbench.evaluation.inference.inference import Kept, Trained, ready, score_test_set
-    from uadbench.evaluation.inference.reading import PackedTask
+    from uadbench.evaluation.inference.inference import PackedTask, Trained, ready, score_test_set
     from uadbench.evaluation.protocols.labels import LabelValues
     from uadbench.methods import registry
     from uadbench.methods.settings import parse
@@ -81,7 +80,7 @@ def command(
         "trained_on_simulated": bool(about["simulated"]),
         "tested_on_simulated": store.simulated,
         "task": task,
-        "dataset": store.index["dataset"],
+        "dataset": store.dataset,
         "test_set": test_set.packed(store, modality, values),
         "modality": modality,
         "left_out": len(store.lost(modality)),
@@ -93,7 +92,9 @@ def command(
         score_test_set(
             Trained(ready(trained, chosen), meta, chosen),
             PackedTask(store, modality, values, cohort),
-            Kept(protocols, examples, volumes),
+            protocols,
+            examples,
             out,
+            volumes,
         )
     click.echo(out)

@@ -81,18 +81,15 @@ def _own(count: int) -> int:
         return 0
     names = [str(torch.cuda.get_device_properties(index).uuid) for index in range(count)]
     try:
-        index, others = device_lock.take(names, _free_memory())
+        # A query by torch would allocate memory on each.
+        free = {uuid.removeprefix("GPU-"): float(mib) for uuid, mib in _smi("uuid", "memory.free") if mib.isdecimal()}
+        index, others = device_lock.take(names, free)
     except HarnessError as error:
         _warn(f"cuda:0 is taken without asking whether another job has it: {error}; name one with --device cuda:1")
         return 0
     if others:
         _warn(f"all {count} CUDA devices are taken; cuda:{index} is shared with {others} more; run fewer jobs at once")
     return index
-
-
-def _free_memory() -> dict[str, float]:
-    """Free memory of each GPU in MiB, by UUID; empty if unknown. A query by torch would allocate memory on each."""
-    return {uuid.removeprefix("GPU-"): float(free) for uuid, free in _smi("uuid", "memory.free") if free.isdecimal()}
 
 
 def _unusable() -> str:

@@ -12,11 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError
-
-try:
-    import fcntl
-except ImportError:  # not on Windows
-    fcntl = None  # type: ignore[assignment]
+from uadbench.core.folder_lock import fcntl
 
 #: open lock files of this process, by device: closing one would release it
 _held: dict[str, int] = {}

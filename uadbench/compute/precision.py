@@ -41,16 +41,6 @@ def best(device: torch.device) -> torch.dtype:
     return torch.float16 if torch.cuda.get_device_capability(device) >= TENSOR_CORES else torch.float32
 
 
-def precision(device: torch.device) -> AbstractContextManager[Any]:
-    """Autocast to the format of `chosen`; does nothing where that is float32."""
-    return _autocast(device, chosen(device))
-
-
-def _autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
-    enabled = dtype != torch.float32
-    return torch.autocast(device.type, dtype if enabled else None, enabled=enabled)
-
-
 class Precision:
     """Losses and optimiser steps in the format of a device.
 
@@ -72,7 +62,8 @@ class Precision:
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Autocast to this format; does nothing in float32."""
-        return _autocast(self.device, self.dtype)
+        enabled = self.dtype != torch.float32
+        return torch.autocast(self.device.type, self.dtype if enabled else None, enabled=enabled)
 
     def backward(self, loss: Tensor) -> None:
         """Add the (scaled) gradients of a loss."""

@@ -1,6 +1,5 @@
-"""Folders of the package that hold no code: published numbers, releases and lists (resources), and schemas."""
+"""Folder of the package that holds no code: published numbers, releases and lists."""
 
 from pathlib import Path
 
 RESOURCES = Path(__file__).resolve().parents[1] / "resources"
-SCHEMAS = Path(__file__).resolve().parents[1] / "schemas"

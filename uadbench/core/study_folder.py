@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,66 +50,29 @@ class Job(NamedTuple):
     seed: int
 
 
-@dataclass(frozen=True)
 class StudyFolder:
     """Paths of a study. Methods with names of data sets, methods, … also accept Snakemake's wildcards such as `{seed}`.
 
     path: results/EXPERIMENT; shared_data, shared_runs: the same of the experiments whose data and runs it uses.
     """
 
-    path: Path
-    shared_data: Path | None = None
-    shared_runs: Path | None = None
+    def __init__(self, path: Path, shared_data: Path | None = None, shared_runs: Path | None = None) -> None:
+        self.path, self.shared_data, self.shared_runs = path, shared_data, shared_runs
+        self.data = (shared_data or path) / "data"
+        self.training = (shared_runs or path) / "training"
+        self.evaluation, self.paper = path / "evaluation", path / "paper"
+        self.logs, self.benchmarks = path / "logs", path / "benchmarks"
+        self.results = self.evaluation / RESULTS
+        self.comparisons = self.evaluation / COMPARISONS
+        self.synthesis = self.evaluation / SYNTHESIS
+        self.histories = path / "training" / HISTORIES
+        self.report = path / REPORT
 
     @classmethod
     def around(cls, run: Path) -> StudyFolder | None:
         """The study that a run, results/EXPERIMENT/training/METHOD/MODALITY/seed-N, is in; None for one elsewhere."""
         parents = run.resolve().parents
         return cls(parents[3]) if len(parents) > 3 and parents[2].name == "training" else None
-
-    @property
-    def data(self) -> Path:
-        return (self.shared_data or self.path) / "data"
-
-    @property
-    def training(self) -> Path:
-        return (self.shared_runs or self.path) / "training"
-
-    @property
-    def evaluation(self) -> Path:
-        return self.path / "evaluation"
-
-    @property
-    def paper(self) -> Path:
-        return self.path / "paper"
-
-    @property
-    def logs(self) -> Path:
-        return self.path / "logs"
-
-    @property
-    def benchmarks(self) -> Path:
-        return self.path / "benchmarks"
-
-    @property
-    def results(self) -> Path:
-        return self.evaluation / RESULTS
-
-    @property
-    def comparisons(self) -> Path:
-        return self.evaluation / COMPARISONS
-
-    @property
-    def synthesis(self) -> Path:
-        return self.evaluation / SYNTHESIS
-
-    @property
-    def histories(self) -> Path:
-        return self.path / "training" / HISTORIES
-
-    @property
-    def report(self) -> Path:
-        return self.path / REPORT
 
     def raw(self, dataset: str) -> Path:
         """Folder of simulated scans."""

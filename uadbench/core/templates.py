@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from jinja2 import Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 
 def template(path: Path) -> Template:
     """The template in a file. Values are escaped, and a missing one is an error."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
     environment = Environment(
         loader=FileSystemLoader(path.parent),
         autoescape=True,

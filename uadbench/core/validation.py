@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import inspect
 import json
 import math
@@ -16,6 +17,7 @@ from uadbench.core.errors import HarnessError, choices
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
 
 
+@functools.lru_cache(maxsize=1)  # a sheet has hundreds of rows of one class
 def model(cls: type) -> type[BaseModel]:
     """The pydantic model of a dataclass. A field that overrides another keeps the ranges of that one's annotation."""
     types: dict[str, Any] = {}
@@ -38,17 +40,17 @@ def _restricted(own: Any, former: Any) -> Any:
     return Annotated[plain, *inherited, *ranges] if inherited or ranges else plain
 
 
-def build(cls: type, values: dict[str, Any], where: str) -> Any:
+def build(cls: type, values: dict[str, Any], where: str, joint: str = ".") -> Any:
     """Return `cls(**values)` after checking names, types and ranges; lists become tuples, whole numbers floats.
 
-    `where` names the place in the config for the message, e.g. `params.dae`.
+    `where` names the place in the config for the message, e.g. `params.dae`; `joint` precedes the name of a value.
     Raises HarnessError for an unknown name, a wrong type or a value out of range or refused by the class.
     """
     try:
         checked = model(cls).model_validate_json(json.dumps(values, default=str))
         return cls(**{name: getattr(checked, name) for name in checked.model_fields_set})
     except ValidationError as error:
-        raise HarnessError(_message(cls, error, where)) from None
+        raise HarnessError(_message(cls, error, where + joint)) from None
     except ValueError as error:
         raise HarnessError(f"{where}: {error}") from None
 
@@ -58,13 +60,13 @@ def _message(cls: type, error: ValidationError, where: str) -> str:
     first = error.errors(include_url=False)[0]
     key, value = ".".join(map(str, first["loc"])), first["input"]
     if first["type"] == "extra_forbidden":
-        return f"{where}.{key}: no such parameter; {choices(key, (f.name for f in dataclasses.fields(cls)))}"
+        return f"{where}{key}: no such parameter; {choices(key, (f.name for f in dataclasses.fields(cls)))}"
     if first["type"] == "missing":
-        return f"{where}.{key}: is missing from {value!r}"
+        return f"{where}{key}: is missing from {value!r}"
     if first["type"] in ("int_type", "float_type") and (number := as_number(value)):
-        return f"{where}.{key}: {value!r} is text in YAML; write {number}"
+        return f"{where}{key}: {value!r} is text in YAML; write {number}"
     reason = first["msg"].removeprefix("Value error, ").replace("Input should", "must", 1).partition(", not ")[0]
-    return f"{where}.{key}: {reason}, not {value!r}"
+    return f"{where}{key}: {reason}, not {value!r}"
 
 
 def as_number(text: Any) -> str | None:

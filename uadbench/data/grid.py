@@ -1,4 +1,4 @@
-"""Voxel grid of a volume: its shape and affine."""
+"""Voxel grid of a volume, its shape and affine, and rotations."""
 
 from __future__ import annotations
 
@@ -36,3 +36,12 @@ class Grid:
         linear = self.affine[:3, :3].astype(np.float32)
         offset = (self.affine[:3, 3] + np.asarray(shift)).astype(np.float32)
         return np.tensordot(linear, voxels, axes=1) + offset.reshape(3, 1, 1, 1)
+
+
+def rotation(angles: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Matrix (3, 3) of the rotation about x, then y, then z by `angles` (3,) in radians."""
+    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
+    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    return about_z @ about_y @ about_x

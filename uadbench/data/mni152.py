@@ -8,14 +8,11 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import nibabel
 import numpy as np
 
 from uadbench.core.errors import HarnessError
-
-if TYPE_CHECKING:
-    import nibabel
 
 
 def read(name: str) -> nibabel.Nifti1Image:
@@ -23,8 +20,6 @@ def read(name: str) -> nibabel.Nifti1Image:
 
     Raises ModuleNotFoundError where nilearn is missing, HarnessError where it lacks the file.
     """
-    import nibabel
-
     spec = find_spec("nilearn")
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError("nilearn bundles the template mni152", name="nilearn")

@@ -143,11 +143,6 @@ class SliceMethod(Method):
         """Side of a window, or of the longer side of a scaled slice, in voxels."""
         return int(getattr(self.params, "patch", WHOLE))
 
-    @property
-    def overlap(self) -> float:
-        """Minimum fraction of a window that the next one covers."""
-        return float(getattr(self.params, "overlap", OVERLAP))
-
     @abstractmethod
     def score_slices(self, images: Tensor, rng: Streams) -> Tensor | Maps:
         """Anomaly map of images (N, 1, h, w), of their shape and at least 0; or several by name, as in `score`.
@@ -183,7 +178,7 @@ class SliceMethod(Method):
             return _named(function(images, rng))
 
         if self.slices == "tiled":
-            return tiled(maps, volume, self.patch, batch, self.overlap)
+            return tiled(maps, volume, self.patch, batch, getattr(self.params, "overlap", OVERLAP))
         return scaled(maps, volume, self.patch, batch)
 
 

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from uadbench.core.modalities import MODALITIES
 from uadbench.core.study_folder import VOLUMES
 from uadbench.core.thinning import thinned
-from uadbench.evaluation.inference.example_volumes import Example, load
+from uadbench.evaluation.inference.examples import Example, load
 from uadbench.report.study import Study
 from uadbench.viewer import scripts, volumes
 

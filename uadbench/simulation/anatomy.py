@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
+from uadbench.data.grid import rotation
 from uadbench.simulation import template
 from uadbench.simulation.fields import LOWER, Array, Maps, grid, smooth_noise
 
@@ -29,7 +29,6 @@ class Variability:
     rotation: float  # degrees
     translation: float  # mm
     scale: float  # relative, of each axis
-    warp: float = 1.0  # factor on SCALES
 
 
 NATIVE = Variability(rotation=4.0, translation=5.0, scale=0.04)
@@ -61,15 +60,6 @@ def random_affine(rng: np.random.Generator, variability: Variability) -> npt.NDA
     middle = np.array([0.0, -18.0, 8.0])
     affine[:3, 3] = middle - affine[:3, :3] @ (middle + rng.normal(0, variability.translation, 3).clip(-12, 12))
     return affine
-
-
-def rotation(angles: Sequence[float] | npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Rotation matrix about x, then y, then z by `angles` in radians."""
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
-    about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
 
 
 @dataclass(frozen=True)
@@ -114,7 +104,7 @@ def random_anatomy(rng: np.random.Generator, age: float, variability: Variabilit
     for sigma, amount in SCALES:
         # Gyri and folds differ more than the skull around them.
         where = np.float32(1) if sigma > 20 else _brain_weight()
-        velocity += np.float32(amount * variability.warp) * where * smooth_noise(rng, sigma, COARSE, 3).values
+        velocity += np.float32(amount) * where * smooth_noise(rng, sigma, COARSE, 3).values
     decades = (age - 45) / 10
     growth = 1.5 + 0.8 * decades + rng.normal(0, 1.2)
     velocity += np.float32(growth) * _towards_ventricles()

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pandas as pd
+from tqdm import tqdm
+
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, read_json, write_json
 from uadbench.core.folder_lock import fcntl
 from uadbench.core.study_folder import MANIFEST, SIMULATED, SIMULATING, SIMULATIONS
 from uadbench.simulation.scans import write
-from uadbench.simulation.streams import SubjectStreams
-from uadbench.simulation.subjects import MAKERS
+from uadbench.simulation.subjects import MAKERS, SubjectStreams
 
 # Raise when a code change alters the images: existing cohorts are then simulated again.
 REVISION = 1
@@ -34,14 +36,6 @@ def subject_name(dataset: str, index: int) -> str:
     if dataset == "atlas":
         return f"sub-r{1 + index // 50:03d}s{1 + index % 50:03d}"
     return f"BraTS20_Training_{1 + index:03d}"
-
-
-def subject_index(dataset: str, subject: str) -> int:
-    """The inverse of `subject_name`."""
-    if dataset == "atlas":
-        return (int(subject[5:8]) - 1) * 50 + int(subject[9:]) - 1
-    digits = subject.removeprefix("sub-CC").rpartition("_")[2]
-    return int(digits) - (800001 if dataset == "camcan" else 1)
 
 
 def scan_path(dataset: str, subject: str, scan: str) -> Path:
@@ -78,11 +72,9 @@ def make_cohort(
 ) -> None:
     """Make `root` hold a cohort of `subjects`, or part i of n of it (`chunk`), with its marker and its manifest.
 
-    Subjects made with the same settings are kept; simulated subjects beyond the cohort are removed. Raises HarnessError
-    if `root` holds scans that were not simulated.
+    Subjects made with the same settings are kept; part 1 removes simulated subjects beyond the cohort. Raises
+    HarnessError if `root` holds scans that were not simulated.
     """
-    from tqdm import tqdm
-
     if settings.dataset not in MAKERS:
         raise HarnessError(f"{settings.dataset}: unknown data set; choose from {', '.join(MAKERS)}")
     tops = [root / scan_path(dataset, subject_name(dataset, 0), "").parts[0] for dataset in MAKERS]
@@ -90,15 +82,14 @@ def make_cohort(
         raise HarnessError(f"{root}: holds scans that were not simulated; choose another folder")
     write_marker(root, settings, command)
     part, parts = chunk
+    names = [subject_name(settings.dataset, index) for index in range(subjects)]
     for record in sorted((root / SIMULATIONS).glob("*.json")):
         if read_json(record)["settings"]["dataset"] != settings.dataset:
             raise HarnessError(f"{root}: holds a simulation of another data set; choose another folder")
-        index = subject_index(settings.dataset, record.stem)
-        if index >= subjects and index % parts == part - 1:
+        if part == 1 and record.stem not in names:
             remove_subject(root, record)
-    indices = range(part - 1, subjects, parts)
-    for index in tqdm(indices, desc=f"simulate {settings.dataset}", unit="subject", disable=None):
-        make_subject(root, settings, subject_name(settings.dataset, index))
+    for name in tqdm(names[part - 1 :: parts], desc=f"simulate {settings.dataset}", unit="subject", disable=None):
+        make_subject(root, settings, name)
     write_manifest(root, settings)
 
 
@@ -139,8 +130,6 @@ def write_marker(root: Path, settings: Settings, command: str) -> None:
 
 def write_manifest(root: Path, settings: Settings) -> None:
     """Write `manifest.csv`: one row per subject made with these settings, with its ground truth."""
-    import pandas as pd
-
     # Chunks of a cohort may end at the same time: the last to hold the lock reads all records.
     with (root / SIMULATIONS / SIMULATING).open("w") as lock:
         if fcntl is not None:

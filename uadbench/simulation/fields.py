@@ -38,18 +38,13 @@ def grid(spacing: float) -> Array:
 
 def smooth_noise(rng: np.random.Generator, sigma: float, spacing: float, components: int = 1) -> Maps:
     """Gaussian random fields of zero mean and unit variance with a Gaussian kernel of `sigma` mm, over the box."""
-    shape = (components, *grid_shape(spacing))
-    noise = rng.standard_normal(shape, dtype=np.float32)
+    points = np.floor((UPPER - LOWER + 1e-6) / spacing).astype(int) + 1  # of `grid(spacing)` along each axis
+    noise = rng.standard_normal((components, *points), dtype=np.float32)
     width = sigma / spacing
     noise = ndimage.gaussian_filter(noise, (0, width, width, width), mode="wrap")
     noise -= noise.mean(axis=(1, 2, 3), keepdims=True)
     noise /= noise.std(axis=(1, 2, 3), keepdims=True)
     return Maps(noise, LOWER, spacing)
-
-
-def grid_shape(spacing: float) -> tuple[int, ...]:
-    """Number of points of `grid(spacing)` along each axis."""
-    return tuple(int(np.floor((high - low + 1e-6) / spacing)) + 1 for low, high in zip(LOWER, UPPER, strict=True))
 
 
 def ramp(distance: Array, width: float) -> Array:

@@ -58,24 +58,16 @@ def mix(anatomy: Anatomy, shell: Shell | None, points: Array, spacing: float, pu
     posed = anatomy.posed(points)
     source = anatomy.to_template(posed if push is None else posed + push(posed))
     maps = template.tissues(spacing)(source)
-    brain = maps[template.BRAIN]
-    if shell is None:
-        white, grey, fluid = anatomy.individual(maps[template.WHITE], maps[template.GREY], brain, posed)
-        return Mixture(
-            {"white": white, "grey": grey, "fluid": fluid},
-            maps[template.DETAIL],
-            brain,
-            maps[template.VENTRICLE],
-            posed,
-        )
-    cavity, head = template.surfaces()(source)
-    thick, marbled = shell.uneven(source)
-    cavity = cavity + np.float32(shell.gap)
-    inside = ramp(cavity, spacing)
+    inside, outside = maps[template.BRAIN], {}
+    if shell is not None:
+        cavity, head = template.surfaces()(source)
+        thick, marbled = shell.uneven(source)
+        cavity = cavity + np.float32(shell.gap)
+        inside = ramp(cavity, spacing)
+        outside = _outside(cavity, head, inside, shell, thick, marbled, source, spacing)
     white, grey, fluid = anatomy.individual(maps[template.WHITE], maps[template.GREY], inside, posed)
-    fractions = {"white": white, "grey": grey, "fluid": fluid}
-    fractions |= _outside(cavity, head, inside, shell, thick, marbled, source, spacing)
-    return Mixture(fractions, maps[template.DETAIL], brain, maps[template.VENTRICLE], posed)
+    fractions = {"white": white, "grey": grey, "fluid": fluid, **outside}
+    return Mixture(fractions, maps[template.DETAIL], maps[template.BRAIN], maps[template.VENTRICLE], posed)
 
 
 def _outside(

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import numpy.typing as npt
+from nibabel.orientations import axcodes2ornt
 
 from uadbench.core.files import atomic
 from uadbench.data.grid import Grid
@@ -20,17 +22,13 @@ def oriented(
 
     `extent` and `zooms` (mm) are given along right, anterior, superior; `centre` is the middle of the field of view.
     """
-    from nibabel.orientations import axcodes2ornt
-
     orientation = axcodes2ornt(tuple(codes))
-    shape, affine = [0, 0, 0], np.eye(4)
-    affine[:3, :3] = 0
+    shape, affine = [0, 0, 0], np.diag([0.0, 0, 0, 1])
     for axis, (world, sign) in enumerate(orientation.astype(int)):
         shape[axis] = max(round(extent[world] / zooms[world]), 8)
         affine[world, axis] = sign * zooms[world]
-    size = tuple(shape)
-    affine[:3, 3] = np.asarray(centre) - affine[:3, :3] @ ((np.array(size) - 1) / 2)
-    return Grid((size[0], size[1], size[2]), affine)
+    affine[:3, 3] = np.asarray(centre) - affine[:3, :3] @ ((np.array(shape) - 1) / 2)
+    return Grid(tuple(shape), affine)
 
 
 def boxed(origin: npt.ArrayLike, signs: tuple[int, int, int], shape: tuple[int, int, int], spacing: float) -> Grid:
@@ -41,7 +39,7 @@ def boxed(origin: npt.ArrayLike, signs: tuple[int, int, int], shape: tuple[int, 
     size = tuple(max(round(n / spacing), 8) for n in shape)
     affine = np.diag([*(s * spacing for s in signs), 1.0])
     affine[:3, 3] = np.asarray(origin) + np.array(signs) * (spacing - 1) / 2
-    return Grid((size[0], size[1], size[2]), affine)
+    return Grid(size, affine)
 
 
 def quantise(image: Array, white: float, level: float) -> npt.NDArray[np.int16]:
@@ -51,9 +49,7 @@ def quantise(image: Array, white: float, level: float) -> npt.NDArray[np.int16]:
 
 def write(path: Path, voxels: npt.NDArray[np.generic], grid: Grid, form: int) -> None:
     """Write a gzipped NIfTI-1 file without a date; both affine codes are `form` (1 scanner, 2 aligned, 4 MNI152)."""
-    import nibabel as nib
-
-    image = nib.Nifti1Image(voxels, grid.affine)
+    image = nibabel.Nifti1Image(voxels, grid.affine)
     image.header.set_xyzt_units("mm", "sec")
     image.set_sform(grid.affine, form)
     image.set_qform(grid.affine, form)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from uadbench.data.grid import Grid
+from uadbench.data.grid import Grid, rotation
 from uadbench.simulation import strokes, tumours
-from uadbench.simulation.anatomy import NATIVE, REGISTERED, random_anatomy, rotation
+from uadbench.simulation.anatomy import NATIVE, REGISTERED, push, random_anatomy, sphere_radius
 from uadbench.simulation.head import Mixture, mix, random_shell, render
 from uadbench.simulation.physics import (
     Mprage,
@@ -24,9 +25,21 @@ from uadbench.simulation.physics import (
     with_gadolinium,
 )
 from uadbench.simulation.scans import boxed, oriented, quantise
-from uadbench.simulation.streams import SubjectStreams
 
 ORIENTATIONS = ("RAS", "LAS", "LPS", "PSR", "ASR", "PIR", "RPS", "LSA")
+
+
+class SubjectStreams:
+    """Random generators of one subject, by purpose: adding a subject or a purpose does not change any other."""
+
+    def __init__(self, seed: int, dataset: str, subject: str) -> None:
+        self.seed = seed
+        self.key = (zlib.crc32(dataset.encode()), zlib.crc32(subject.encode()))
+
+    def __call__(self, purpose: str) -> np.random.Generator:
+        """A fresh generator for `purpose` (the same one on every call)."""
+        key = (*self.key, zlib.crc32(purpose.encode()))
+        return np.random.default_rng(np.random.SeedSequence(entropy=self.seed, spawn_key=key))
 
 
 @dataclass
@@ -133,9 +146,9 @@ def brats(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     grid = boxed((0, 239, 0), (-1, -1, 1), (240, 240, 155), spacing)
     tissues = vary(streams("tissues"))
     tumour = tumours.random_tumour(streams("lesion"))
-    push = tumours.mass_effect(tumour, anatomy)
+    mass_effect = push(anatomy, tumour.centre, sphere_radius(tumour.core), tumour.mass)
     # The shift aligns the middle of the MNI152 brain with that of SRI24.
-    mixture = mix(anatomy, None, grid.points((120, -136, -72)), spacing, push)
+    mixture = mix(anatomy, None, grid.points((120, -136, -72)), spacing, mass_effect)
     labels = tumours.insert(mixture, tumour, streams("shape"), grid.voxel_ml, grid.mean_spacing)
     subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": "glioma", "lesion_ml": _ml(labels > 0, grid)})
     t1: Sequence

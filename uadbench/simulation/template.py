@@ -64,16 +64,12 @@ def tissues(spacing: float) -> Maps:
     Fractions and masks lie in [0, 1]. Detail is the relative difference between the template's T1 and the best mixture
     of its three tissues: structures missing in the maps (nuclei, tracts, cortical layers), clipped to ±0.12.
     """
-    return Maps(*_reduce(*_prepared(), spacing))
-
-
-def _reduce(stack: Array, origin: np.ndarray, spacing: float) -> tuple[Array, np.ndarray, float]:
-    """Blur to voxels of `spacing` mm and keep every second, third, … millimetre where this is lossless."""
+    stack, origin = _prepared()
     if spacing > 1:
         # A Gaussian with the variance of a box of that width, minus that of the maps' own 1 mm voxels.
         stack = np.stack([ndimage.gaussian_filter(m, np.sqrt((spacing**2 - 1) / 12)) for m in stack])
-    step = max(1, int(spacing / 1.5))
-    return np.ascontiguousarray(stack[:, ::step, ::step, ::step]), origin, float(step)
+    step = max(1, int(spacing / 1.5))  # every second, third, … millimetre where this is lossless
+    return Maps(np.ascontiguousarray(stack[:, ::step, ::step, ::step]), origin, float(step))
 
 
 def ventricle() -> Maps:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from uadbench.simulation.anatomy import Anatomy, push, sphere_radius
-from uadbench.simulation.fields import Array, Maps, smooth_noise
+from uadbench.simulation.anatomy import sphere_radius
+from uadbench.simulation.fields import Array, smooth_noise
 from uadbench.simulation.head import Mixture
 
 NECROTIC, OEDEMA, ENHANCING = 1, 2, 4
@@ -32,11 +32,6 @@ def random_tumour(rng: np.random.Generator) -> Tumour:
     whole = float(np.clip(75 * np.exp(rng.normal(0, 0.5)), 15, 200))
     core = whole * float(rng.uniform(0.25, 0.6))
     return Tumour(centre, core, whole, float(rng.uniform(0.15, 0.6)), float(rng.uniform(0.15, 0.5)))
-
-
-def mass_effect(tumour: Tumour, anatomy: Anatomy) -> Maps:
-    """Displacement of the brain by the core: see `anatomy.push`."""
-    return push(anatomy, tumour.centre, sphere_radius(tumour.core), tumour.mass)
 
 
 def insert(

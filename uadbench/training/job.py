@@ -6,7 +6,6 @@ import hashlib
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -17,7 +16,6 @@ from uadbench.core import folder_lock, provenance
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import STATE
 from uadbench.data.packing.store import Store
-from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.methods.settings import Settings
@@ -53,10 +51,10 @@ def train_run(
         seed_everything(seed)
         # Like `use_deterministic_algorithms`, but without the import of the compiler, which takes seconds.
         torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
-        context = Context(modality, store.spacing, _parent(method, required, chosen))
+        context = Context(modality, store.spacing, run.load_required(method, required, chosen))
         facts = run.facts(settings, context, seed)
         facts |= {
-            "dataset": store.index["dataset"],
+            "dataset": store.dataset,
             "simulated": store.simulated,
             "preprocessing": store.index["preprocessing"],
             "subjects": len(training),
@@ -69,7 +67,9 @@ def train_run(
             built = run.build(method, settings.params, context)
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
-            fingerprint = _fingerprint({**facts, "params": settings.training}, store)
+            # What must match for a training to resume from a saved state.
+            content = json.dumps([{**facts, "params": settings.training}, store.index], sort_keys=True, default=str)
+            fingerprint = hashlib.sha256(content.encode()).hexdigest()
             history = train(built, sampler, held_out, seed, out, fingerprint, config)
         facts |= {
             "seconds": round(time.monotonic() - started, 1),
@@ -83,18 +83,3 @@ def train_run(
         state = out / STATE
         for path in (state, aside(state)):
             path.unlink(missing_ok=True)
-
-
-def _parent(method: str, required: Path | None, chosen: torch.device) -> Any:
-    wanted = registry.describe(registry.base(method)).requires
-    if wanted is None:
-        return None
-    if required is None:
-        raise HarnessError(f"{method} builds on {wanted}; name a finished run of it with --required")
-    return run.load(required, chosen)[0]
-
-
-def _fingerprint(facts: dict[str, Any], store: Store) -> str:
-    """Hash of the settings and data that must match for a training to resume from a saved state."""
-    content = json.dumps([facts, store.index], sort_keys=True, default=str)
-    return hashlib.sha256(content.encode()).hexdigest()

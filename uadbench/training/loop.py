@@ -19,7 +19,7 @@ from uadbench.methods.base import Batch, Method, Phase
 from uadbench.methods.seeds import Streams
 from uadbench.training import memory as memories
 from uadbench.training import state as states
-from uadbench.training.history_file import HistoryFile
+from uadbench.training.histories import HistoryFile
 from uadbench.training.progress import Progress
 from uadbench.training.sampler import SliceSampler
 from uadbench.training.state import Training
@@ -44,7 +44,6 @@ def train(
     folder: Path,
     fingerprint: str,
     config: LoopConfig | None = None,
-    memory: memories.Memory | None = None,
 ) -> list[dict[str, Any]]:
     """Train a method through all its phases and write `folder/history.csv` as it goes on; returns its rows.
 
@@ -52,16 +51,16 @@ def train(
     phases and those without an optimiser have no such row.
     Every `config.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
     resumes from it, on a CPU bit-identical to an uninterrupted training.
-    memory: of the device; affects where data lie but no result; default: the device's own.
     Raises HarnessError if the loss is no longer finite.
     """
     config = config or LoopConfig()
     device = training.device
-    memory = memory or memories.of(device)
+    memory = memories.of(device)
     phases = prepare(method, device, config.compile)
     run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
     states.resume(folder / STATE, run, fingerprint)
     position, saved = run.position, time.monotonic()
+    done = sum(phase.steps for phase in phases[: position.phase]) + position.step
 
     def record(phase: Phase) -> dict[str, Any]:
         row = _row(run, phase, validation, config)
@@ -70,7 +69,7 @@ def train(
 
     with (
         HistoryFile(folder / HISTORY, position.history, config.write) as file,
-        Progress(folder.as_posix(), sum(p.steps for p in phases), _done(run)) as progress,
+        Progress(folder.as_posix(), sum(p.steps for p in phases), done) as progress,
     ):
         for index in range(position.phase, len(phases)):
             phase, position.phase = phases[index], index
@@ -216,7 +215,3 @@ def _validate(run: Training, phase: Phase, sampler: SliceSampler, batches: int) 
     with torch.random.fork_rng(devices=[]), torch.no_grad(), run.precision.autocast():
         values = [one() for _ in range(batches)]
     return float(torch.stack([value.float() for value in values]).mean())
-
-
-def _done(run: Training) -> int:
-    return sum(phase.steps for phase in run.phases[: run.position.phase]) + run.position.step

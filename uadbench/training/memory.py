@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
 
 import torch
 
@@ -18,21 +17,8 @@ MARGIN = 0.1  # fraction of the total memory that stays free for validation, fra
 SHORTAGES = ("out of memory", "can't allocate memory", "ALLOC_FAILED")
 
 
-class Memory(Protocol):
-    """The memory of one device, in bytes."""
-
-    def release(self) -> None:
-        """Return reserved but unused memory."""
-
-    def free(self) -> int:
-        """Free memory."""
-
-    def total(self) -> int:
-        """Total memory."""
-
-
-class CudaMemory:
-    """The memory of a CUDA card."""
+class Memory:
+    """The memory of a CUDA card, in bytes."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
@@ -52,7 +38,7 @@ class CudaMemory:
 
 def of(device: torch.device) -> Memory | None:
     """Device memory that data share with training steps; None on a CPU, where the page cache serves them."""
-    return CudaMemory(device) if device.type == "cuda" else None
+    return Memory(device) if device.type == "cuda" else None
 
 
 def stream(samplers: Sequence[SliceSampler | None], memory: Memory | None) -> None:

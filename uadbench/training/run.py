@@ -62,8 +62,11 @@ def load_weights(method: Method, folder: Path) -> None:
 
 def write(folder: Path, method: Method, facts: dict[str, Any]) -> None:
     """Write weights and then `run.json`, whose presence marks the run as complete."""
-    save_weights(method, folder / WEIGHTS)
-    write_json(folder / RUN, {**facts, "weights": _digests(folder / WEIGHTS)})
+    weights = folder / WEIGHTS
+    save_weights(method, weights)
+    files = sorted(path for path in weights.rglob("*") if path.is_file())
+    digests = {path.relative_to(weights).as_posix(): sha256(path) for path in files}
+    write_json(folder / RUN, {**facts, "weights": digests})
 
 
 def write_environment(folder: Path) -> dict[str, Any]:
@@ -79,12 +82,6 @@ def write_environment(folder: Path) -> dict[str, Any]:
     with atomic(path) as partial:
         partial.write_bytes(content)
     return environment | {"patch_left_out": left_out}
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of the files of saved weights, by their path in the folder."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
 def facts(settings: Settings, context: Context, seed: int) -> dict[str, Any]:
@@ -123,23 +120,25 @@ def load(
     verify(folder / WEIGHTS, about["weights"], "copy the run again, or remove its folder and train it again")
     registry.load(about["method"])
     scored = method_settings.of_run(folder, about, name, settings)
-    parent = _required(folder, scored.method, required, device)
-    context = Context(about["modality"], about["spacing"], freeze(parent) if parent else None)
+    context = Context(about["modality"], about["spacing"], load_required(scored.method, required, device))
     method = build(scored.method, scored.params, context)
     load_weights(method, folder / WEIGHTS)
     about |= {"method": scored.method, "title": scored.title, "params": scored.values}
     return freeze(method).to(device), about  # type: ignore[return-value]
 
 
-def _required(folder: Path, name: str, required: Path | None, device: torch.device | str) -> Method | None:
-    """The method that a run builds on. Raises HarnessError where its run is not given, or is one of another method."""
+def load_required(name: str, required: Path | None, device: torch.device | str) -> Method | None:
+    """The trained method that another one builds on; None where it builds on none.
+
+    Raises HarnessError where its run is not given, or is one of another method.
+    """
     wanted = registry.describe(registry.base(name)).requires
-    if required is None:
-        if wanted is not None:
-            raise HarnessError(f"{folder}: {name} builds on a run of {wanted}; name it with --required")
+    if wanted is None:
         return None
+    if required is None:
+        raise HarnessError(f"{name} builds on a run of {wanted}; name it with --required")
     parent, about = load(required, device)
-    if wanted is not None and registry.base(about["method"]) != wanted:
+    if registry.base(about["method"]) != wanted:
         raise HarnessError(
             f"{required}: is a run of {about['method']}; {name} needs one of {wanted}: pass it with --required"
         )

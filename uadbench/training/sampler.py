@@ -101,27 +101,19 @@ class SliceSampler:
         """Crops at `places`, int64 (4, count) on the host: subjects, slices, first rows, first columns."""
         inside = [min(side, full) for side, full in zip(size, self.source.shape[-2:], strict=True)]
         if self.held is None or self.held.device.type == "cpu":
-            crops = self._on_host(places, inside)
+            crops = torch.empty((places.shape[1], *inside), dtype=self.source.dtype)
+            for crop, (subject, z, top, left) in zip(crops, places.T.tolist(), strict=True):
+                crop.copy_(self._volume(subject)[z, top : top + inside[0], left : left + inside[1]])
+            crops = self._sent(crops)
         else:
-            crops = self._on_device(places, inside, self.held)
+            subjects, z, top, left = self._sent(places)[..., None, None]
+            y = top + torch.arange(inside[0], device=self.device)[:, None]
+            x = left + torch.arange(inside[1], device=self.device)
+            crops = self.held[subjects, z, y, x]
         crops = crops.to(torch.float32)[:, None]
         if self.resize:
             return fit(crops, self.patch)[0]
         return F.pad(crops, (0, size[1] - inside[1], 0, size[0] - inside[0]))
-
-    def _on_host(self, places: Tensor, inside: list[int]) -> Tensor:
-        """Crops cut out on the host and sent to the device."""
-        crops = torch.empty((places.shape[1], *inside), dtype=self.source.dtype)
-        for crop, (subject, z, top, left) in zip(crops, places.T.tolist(), strict=True):
-            crop.copy_(self._volume(subject)[z, top : top + inside[0], left : left + inside[1]])
-        return self._sent(crops)
-
-    def _on_device(self, places: Tensor, inside: list[int], held: Tensor) -> Tensor:
-        """Crops cut out of the data on the device."""
-        subjects, z, top, left = self._sent(places)[..., None, None]
-        y = top + torch.arange(inside[0], device=self.device)[:, None]
-        x = left + torch.arange(inside[1], device=self.device)
-        return held[subjects, z, y, x]
 
     def _sent(self, values: Tensor) -> Tensor:
         """Copy a tensor from the host to the device; on CUDA via pinned memory, so that the host need not wait."""

@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from uadbench.methods.anomalies.augment import changed, cropped, recoloured, warped
-from uadbench.methods.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
+from uadbench.methods.anomalies.corruption import Anomaly, alpha_schedule, foreign_patch, restoration_times, synthesise
 from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.anomalies.filters import gaussian_blur, interpolated
-from uadbench.methods.anomalies.foreign import foreign_patch
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.base import Batch

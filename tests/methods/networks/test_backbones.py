@@ -79,7 +79,7 @@ def test_weights_are_fetched_where_the_network_allows(cache, monkeypatch):
     path = backbones.published("resnet18")
     assert torch.load(path) == {"url": "https://download.pytorch.org/models/resnet18-f37072fd.pth"}
     with pytest.raises(HarnessError, match=r"sha256 .* is not f37072fd"):
-        backbones.load_weights(network, "resnet18", 64, "imagenet")
+        backbones.load_weights(network, "resnet18", "imagenet")
 
 
 def test_weights_of_a_path_are_loaded_and_checked(tmp_path):
@@ -92,12 +92,12 @@ def test_weights_of_a_path_are_loaded_and_checked(tmp_path):
     assert torch.equal(ours.layer2[1].conv2.weight, source.layer2[1].conv2.weight)
     wrong = named.rename(tmp_path / "mine-00000000.pth")
     with pytest.raises(HarnessError, match="is not 00000000"):
-        backbones.load_weights(ours, "resnet18", 64, str(wrong))
+        backbones.load_weights(ours, "resnet18", str(wrong))
     with pytest.raises(HarnessError, match="no such file"):
-        backbones.load_weights(ours, "resnet18", 64, str(named))
+        backbones.load_weights(ours, "resnet18", str(named))
     torch.save({"conv1.weight": source.conv1.weight}, tmp_path / "part.pth")
     with pytest.raises(HarnessError, match=r"not weights of resnet18 \(no bn1.weight\)"):
-        backbones.load_weights(ours, "resnet18", 64, str(tmp_path / "part.pth"))
+        backbones.load_weights(ours, "resnet18", str(tmp_path / "part.pth"))
 
 
 def small_backbone(**overrides):
@@ -197,7 +197,7 @@ def test_padding_adds_more_at_the_end_where_the_stride_is_two():
 
 def test_the_packaged_weights_are_found_and_tell_an_edge_from_a_flat_image():
     network = EfficientNetLite()
-    backbones.load_weights(network, "efficientnet_lite0", 64, "imagenet")
+    backbones.load_weights(network, "efficientnet_lite0", "imagenet")
     network.eval()
     flat = torch.zeros(1, 3, 64, 64)
     edge = flat.clone()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from uadbench.methods.scoring.ssim import dissimilarity_map
+from uadbench.methods.scoring.similarity import dissimilarity_map
 
 
 def defined(a: np.ndarray, b: np.ndarray, window: int, sigma: float, top: float) -> np.ndarray:

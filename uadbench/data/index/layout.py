@@ -14,6 +14,8 @@ from uadbench.core.modalities import NAMES
 from uadbench.core.plugins import Plugins
 
 LAYOUTS = Plugins("layout", "uadbench.data.index.layouts")
+#: files of a subject; `drawn_on` is the scan with the mask's voxel grid, if none of the others
+KINDS = (*NAMES, "mask", "drawn_on", "brain")
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,17 @@ class Files:
 
 
 class Layout:
-    """File naming of one public data set. A new layout is one file with `class Layout(layout.Layout)`."""
+    """File naming of one public data set. A new layout is one file with `class Layout(layout.Layout)`.
+
+    It defines `names`, or `subjects` where names of files do not suffice.
+    """
 
     #: expected path of a scan below the root, for error messages
     expected: ClassVar[str]
+    #: for each of KINDS a regular expression of the whole file name but .nii or .nii.gz; its first group is the subject
+    names: ClassVar[Mapping[str, str]] = {}
+    #: folders to skip
+    skip: ClassVar[tuple[str, ...]] = ()
     #: whether every subject must come with a mask of its lesions
     has_mask: ClassVar[bool] = False
     #: whether scans can be chosen by BIDS entities
@@ -63,12 +72,7 @@ class Layout:
 
     def subjects(self, root: Path) -> list[Files]:
         """Subjects below `root`, sorted by name; an empty list if no file matches the layout."""
-        raise NotImplementedError
-
-
-def names() -> list[str]:
-    """Names of the layouts, sorted."""
-    return LAYOUTS.names()
+        return group(root, self.names, self.skip)
 
 
 def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
@@ -116,14 +120,13 @@ def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
         yield from (Path(folder, name).relative_to(root) for name in sorted(files) if not name.startswith("."))
 
 
-def group(root: Path, kinds: dict[str, str], skip: tuple[str, ...] = ()) -> list[Files]:
-    """The subjects below `root`, sorted by name.
+def group(root: Path, names: Mapping[str, str], skip: tuple[str, ...] = ()) -> list[Files]:
+    """The subjects below `root`, sorted by name; `names` as in a layout.
 
-    `kinds` maps each of `t1`, `t2`, …, `mask` to a regular expression for the whole file name, whose first group is the
-    subject. Of `.nii` and `.nii.gz` in one folder the first in sorted order is used; a subject with the same scan in
-    two folders has a `problem`.
+    Of `.nii` and `.nii.gz` in one folder the first in sorted order is used; a subject with the same scan in two folders
+    has a `problem`.
     """
-    patterns = {kind: re.compile(pattern) for kind, pattern in kinds.items()}
+    patterns = {kind: re.compile(rf"(?:{name})\.nii(?:\.gz)?") for kind, name in names.items()}
     found: dict[str, dict[str, Any]] = {}
     problems: dict[str, str] = {}
     for path in walk(root, skip):

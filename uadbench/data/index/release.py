@@ -37,7 +37,8 @@ class Release:
 def releases(path: Path = DATASETS) -> dict[str, Release]:
     """The known releases by name."""
     rows = csv_files.read(path, [field.name for field in fields(Release)], "install uadbench again")
-    return {row["release"]: _release(row) for row in rows}
+    counts = [{kind: int(row[kind]) if row[kind] else None for kind in ("subjects", *KINDS)} for row in rows]
+    return {row["release"]: Release(**(row | count)) for row, count in zip(rows, counts, strict=True)}  # type: ignore[arg-type]
 
 
 def find(name: str) -> Release:
@@ -76,8 +77,3 @@ def _missing(kind: str, names: Sequence[str]) -> list[str]:
         return []
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return [f"{kind} missing: {', '.join(names[:NAMED])}{more}"]
-
-
-def _release(record: dict[str, str]) -> Release:
-    counts = {kind: int(record[kind]) if record[kind] else None for kind in ("subjects", *KINDS)}
-    return Release(**{**record, **counts})  # type: ignore[arg-type]

@@ -6,30 +6,32 @@ import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
-from uadbench.core.packaged import SCHEMAS
+from uadbench.core.validation import build
 from uadbench.data.index import splits
-from uadbench.data.index.layout import Files, Layout
-
-SCHEMA = SCHEMAS / "subject.schema.yaml"
+from uadbench.data.index.layout import KINDS, Files, Layout
 
 
 @dataclass(frozen=True)
 class Row:
-    """One subject. `root` is absolute, or relative to the folder of the sheet; the files are relative to `root`."""
+    """One subject. `root` is absolute, or relative to the folder of the sheet; the files, of KINDS, are relative to
+    `root`, and "" where there is none."""
 
-    subject: str
-    split: str
-    root: str
+    subject: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=120)]  # part of file names
+    split: Literal["train", "validation", "test"]
+    root: Annotated[str, Field(min_length=1)]
     t1: str
     t2: str
     mask: str
     drawn_on: str
     problem: str
-    unmasked: str = ""  # "healthy": no mask because the subject has no lesion
+    unmasked: Literal["", "healthy"] = ""  # healthy: no mask because the subject has no lesion
     flair: str = ""
     t1c: str = ""
     brain: str = ""
@@ -123,22 +125,15 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmaske
     """
     folder = root.parent if root.is_file() else root
     noted = folder if folder.is_absolute() else Path(os.path.relpath(folder, path.parent))
-    rows = tuple(
-        Row(
-            subject=files.subject,
-            split=part,
-            root=noted.as_posix(),
-            **{name: _noted(getattr(files, name)) for name in NAMES},
-            mask=_noted(files.mask),
-            drawn_on=_noted(files.drawn_on),
-            problem=files.problem,
-            unmasked="healthy" if unmasked == "healthy" and part == "test" and not files.mask else "",
-            brain=_noted(files.brain),
-        )
-        for files, part in subjects
-    )
-    _check(path, rows)
-    csv_files.write(path, COLUMNS, (asdict(row) for row in rows))
+    records = []
+    for files, part in subjects:
+        paths = {kind: getattr(files, kind) for kind in KINDS}
+        record = {"subject": files.subject, "split": part, "root": noted.as_posix(), "problem": files.problem}
+        record |= {kind: path.as_posix() if path else "" for kind, path in paths.items()}
+        record["unmasked"] = "healthy" if unmasked == "healthy" and part == "test" and not files.mask else ""
+        records.append(record)
+    rows = _rows(path, records)
+    csv_files.write(path, COLUMNS, map(asdict, rows))
     return Sheet(path, rows)
 
 
@@ -147,33 +142,22 @@ def read(path: Path) -> Sheet:
     records = csv_files.read(path, COLUMNS, "make the subject sheet with `uadbench index`")
     if unknown := [name for record in records[:1] for name in record if name not in COLUMNS]:
         raise HarnessError(f"{path}: no such column as {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
-    rows = tuple(Row(**{name: record[name] for name in COLUMNS}) for record in records)
-    _check(path, rows)
-    return Sheet(path, rows)
+    return Sheet(path, _rows(path, records))
 
 
-def _noted(path: Path | None) -> str:
-    return path.as_posix() if path else ""
-
-
-def _check(path: Path, rows: Sequence[Row]) -> None:
-    """Raise HarnessError for a row that violates the schema, a duplicate subject, or a sheet without rows."""
-    import jsonschema
-    import yaml
-
-    if not rows:
+def _rows(path: Path, records: Sequence[dict[str, Any]]) -> tuple[Row, ...]:
+    """Rows of a sheet. Raises HarnessError for an invalid cell, a duplicate subject, and a sheet without rows."""
+    if not records:
         raise HarnessError(
             f"{path}: the sheet has no subjects; run `python -m uadbench index` on a folder that has some"
         )
-    validator = jsonschema.Draft202012Validator(yaml.safe_load(SCHEMA.read_text(encoding="utf-8")))
-    seen: set[str] = set()
-    for line, row in enumerate(rows, start=2):
-        error = next(iter(validator.iter_errors(asdict(row))), None)
-        if error is not None:
-            raise HarnessError(f"{path}, line {line}, {'/'.join(map(str, error.path))}: {error.message}")
+    rows: dict[str, Row] = {}
+    for line, record in enumerate(records, start=2):
+        row = build(Row, record, f"{path}, line {line}", ", ")
         # File systems of macOS and Windows are case-insensitive.
-        if row.subject.casefold() in seen:
+        if row.subject.casefold() in rows:
             raise HarnessError(
                 f"{path}, line {line}: subject {row.subject} stands there twice, capitals aside; name each once"
             )
-        seen.add(row.subject.casefold())
+        rows[row.subject.casefold()] = row
+    return tuple(rows.values())

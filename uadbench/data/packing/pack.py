@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 
 from uadbench.core.errors import HarnessError
@@ -70,7 +71,13 @@ def _usable(
         raise HarnessError(
             f"{dataset}: {len(missing)} subjects have no preprocessing report (first: {min(missing)}); run preprocess"
         )
-    _check_lost(dataset, sheet, lost, max_lost)
+    count = len(sheet.rows)
+    if len(lost) > max_lost * count or len(lost) == count:
+        first = next(iter(lost.values()))
+        raise HarnessError(
+            f"{dataset}: {len(lost)} of {count} subjects could not be used, more than max_lost = {max_lost:g} allows; "
+            f"the first is {first.subject} ({first.file}: {first.reason}); mend or exclude them, or raise max_lost"
+        )
     rows = [row for row in sheet.rows if row.subject not in lost]
     records = [_record(registered / row.subject) for row in rows]
     for row, record in zip(rows, records, strict=True):
@@ -82,16 +89,6 @@ def _usable(
             f"{sheet.path}: {rows[masked.index(False)].subject} has no mask but others have; leave it out"
         )
     return rows, records
-
-
-def _check_lost(dataset: str, sheet: Sheet, lost: dict[str, Outcome], max_lost: float) -> None:
-    count = len(sheet.rows)
-    if len(lost) > max_lost * count or len(lost) == count:
-        first = next(iter(lost.values()))
-        raise HarnessError(
-            f"{dataset}: {len(lost)} of {count} subjects could not be used, more than max_lost = {max_lost:g} allows; "
-            f"the first is {first.subject} ({first.file}: {first.reason}); mend or exclude them, or raise max_lost"
-        )
 
 
 def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
@@ -135,8 +132,6 @@ def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, A
 
 def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     """A registered volume (X, Y, Z) and its affine. Raises HarnessError if it is damaged or unreadable."""
-    import nibabel
-
     path = folder / volume_file(name)
     verify(folder, {path.name: record["volumes"].get(name)}, AGAIN)
     try:

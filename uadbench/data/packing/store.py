@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +15,24 @@ AGAIN = "pack the data set again: snakemake --forcerun pack"
 
 
 class Store:
-    """A folder written by `pack`. Arrays are opened on demand and stay on disk."""
+    """A folder written by `pack`. Arrays are opened on demand and stay on disk.
+
+    index: the content of its index.json; dataset: the name; simulated: whether the simulator made it; modalities: those
+    that at least one subject has; subjects: names in the order of the rows; left_out: subjects or single scans that
+    could not be used, each with subject, file, reason and modalities.
+    spacing: voxel size in mm within slices, which may differ from slice to slice; affine: (4, 4) from voxel (x, y, z),
+    so (W, H, D) of the arrays, to template millimetres, RAS.
+    """
 
     def __init__(self, folder: Path, index: dict[str, Any]) -> None:
-        self.folder = folder
-        self.index = index
+        self.folder, self.index = folder, index
+        self.dataset: str = index["dataset"]
+        self.simulated: bool = index["simulated"]
+        self.modalities: list[str] = index["modalities"]
+        self.subjects: list[str] = [subject["subject"] for subject in index["subjects"]]
+        self.left_out: list[dict[str, Any]] = index["left_out"]
+        self.spacing = float(index["spacing"])
+        self.affine = np.array(index["affine"], float)
         self.checked: set[str] = set()
 
     @classmethod
@@ -31,8 +43,8 @@ class Store:
             raise HarnessError(f"{path}: no packed data set there; make it with `python -m uadbench pack`")
         try:
             return cls(Path(folder), read_json(path))
-        except ValueError as error:
-            raise HarnessError(f"{path}: no JSON ({error}); {AGAIN}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise HarnessError(f"{path}: no index of packed arrays ({error}); {AGAIN}") from error
 
     def images(self, modality: str) -> np.ndarray:
         """Grey values, memory-mapped float16 (N, D, H, W) in [0, 1]: above 0 exactly in the brain.
@@ -40,9 +52,8 @@ class Store:
         D runs inferior to superior, H posterior to anterior, W left to right. Rows of subjects without this modality
         are zero, see `rows`. Raises HarnessError if the data set lacks the modality.
         """
-        if modality not in self.index["modalities"]:
-            known = ", ".join(self.index["modalities"])
-            raise HarnessError(f"{self.folder}: {self.dataset} has no {modality}; it has {known}")
+        if modality not in self.modalities:
+            raise HarnessError(f"{self.folder}: {self.dataset} has no {modality}; it has {', '.join(self.modalities)}")
         return self._array(modality)
 
     def labels(self) -> np.ndarray | None:
@@ -61,41 +72,6 @@ class Store:
     def lost(self, modality: str) -> list[dict[str, Any]]:
         """The entries of `left_out` that concern `modality`."""
         return [entry for entry in self.left_out if modality in entry["modalities"]]
-
-    @property
-    def dataset(self) -> str:
-        """Name of the data set."""
-        return str(self.index["dataset"])
-
-    @property
-    def modalities(self) -> list[str]:
-        """The modalities that at least one subject has."""
-        return list(self.index["modalities"])
-
-    @property
-    def subjects(self) -> list[str]:
-        """Names of the subjects in the order of the rows."""
-        return [subject["subject"] for subject in self.index["subjects"]]
-
-    @cached_property
-    def affine(self) -> np.ndarray:
-        """(4, 4) from voxel (x, y, z), so (W, H, D) of the arrays, to template millimetres, RAS."""
-        return np.array(self.index["affine"], dtype=float)
-
-    @property
-    def spacing(self) -> float:
-        """Voxel size in mm within slices; from slice to slice it may differ, see `affine`."""
-        return float(self.index["spacing"])
-
-    @property
-    def simulated(self) -> bool:
-        """Whether the data set comes from the simulator."""
-        return bool(self.index["simulated"])
-
-    @property
-    def left_out(self) -> list[dict[str, Any]]:
-        """Subjects or single scans that could not be used: subject, file, reason, modalities."""
-        return list(self.index["left_out"])
 
     def _array(self, name: str) -> np.ndarray:
         """An array, verified on first access by its checksum in the index."""

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from uadbench.core.errors import HarnessError, choices
+from uadbench.core.validation import build
 
 Spacing = Annotated[float, Field(ge=0.5, le=10)]
 Rule = Literal["p98", "max", "p99_5_brain"]
@@ -60,8 +61,6 @@ def settings(values: dict[str, object]) -> Preprocessing:
 
     Raises HarnessError naming an unknown key or protocol, a wrong type or a value out of range.
     """
-    from uadbench.core.validation import build
-
     if not isinstance(values, dict):
         raise HarnessError(f"preprocessing: {values!r} is not a mapping of settings")
     own = dict(values)

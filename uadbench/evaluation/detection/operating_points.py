@@ -29,8 +29,7 @@ class Calibration:
 class Calibrator:
     """Collects healthy subjects one by one in constant memory."""
 
-    def __init__(self, rates: tuple[float, ...] = RATES) -> None:
-        self.rates = np.array(rates)
+    def __init__(self) -> None:
         self.histogram = ScoreHistogram("final")
         self.subjects: list[str] = []
         self.summaries: list[float] = []
@@ -44,12 +43,9 @@ class Calibrator:
 
     def finish(self) -> Calibration:
         """The calibration by all subjects so far; ValueError if no voxel was counted."""
-        return Calibration(
-            rates=self.rates,
-            thresholds=thresholds_at(self.histogram, self.rates),
-            subjects=tuple(self.subjects),
-            summaries=np.array(self.summaries, np.float32),
-        )
+        rates = np.array(RATES)
+        thresholds = thresholds_at(self.histogram, rates)
+        return Calibration(rates, thresholds, tuple(self.subjects), np.array(self.summaries, np.float32))
 
 
 def thresholds_at(healthy: ScoreHistogram, rates: np.ndarray) -> np.ndarray:

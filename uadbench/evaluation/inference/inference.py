@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from uadbench.compute.precision import precision
+from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.operating_points import Calibration, Calibrator
 from uadbench.evaluation.inference.collecting import Collector, HistogramCollector, ScoredSubject, collect
-from uadbench.evaluation.inference.example_slices import SliceCollector, example_rows
-from uadbench.evaluation.inference.example_volumes import VolumeCollector
+from uadbench.evaluation.inference.examples import SliceCollector, VolumeCollector, example_rows
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
-from uadbench.evaluation.inference.reading import PackedTask, subjects
+from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.protocols.upd_resize import voxel_size
 from uadbench.methods.base import Method, final_of
@@ -45,16 +45,12 @@ def score_volume(method: Method, volume: torch.Tensor, rng: Streams, name: str) 
 
     Raises HarnessError naming the method's invalid map.
     """
-    with torch.no_grad(), precision(volume.device):
-        maps = method.score(volume, rng)
-    return _checked(maps, volume, name)
+    return _checked(_computed(method.score, volume, rng), volume, name)
 
 
 def final_map(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> torch.Tensor:
     """The map `final` of `score_volume`, without computing the others where possible; checked likewise."""
-    with torch.no_grad(), precision(volume.device):
-        final = method.final(volume, rng)
-    return _checked({"final": final}, volume, name)["final"]
+    return _checked({"final": _computed(method.final, volume, rng)}, volume, name)["final"]
 
 
 def restoration(method: Method, volume: torch.Tensor, rng: Streams) -> torch.Tensor | None:
@@ -65,9 +61,13 @@ def restoration(method: Method, volume: torch.Tensor, rng: Streams) -> torch.Ten
 
 def _restored(method: Method, volume: torch.Tensor, rng: Streams) -> torch.Tensor | None:
     """The same, with the method's values outside the brain."""
-    with torch.no_grad(), precision(volume.device):
-        restored = method.restore(volume, rng)
+    restored = _computed(method.restore, volume, rng)
     return None if restored is None else restored.float()
+
+
+def _computed(function: Callable[[torch.Tensor, Streams], Any], volume: torch.Tensor, rng: Streams) -> Any:
+    with torch.no_grad(), Precision(volume.device).autocast():
+        return function(volume, rng)
 
 
 def _checked(maps: dict[str, torch.Tensor], volume: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
@@ -96,30 +96,47 @@ class Trained:
         return Streams(self.about["seed"], self.device)
 
 
-@dataclass(frozen=True)
-class Kept:
-    """What is kept: counts by these protocols, findings, slices of `examples` subjects, and the volumes of one."""
+@dataclass(frozen=True, eq=False)
+class PackedTask:
+    """The test subjects of a packed data set that have a modality.
 
-    protocols: Sequence[str]
-    examples: int
-    volumes: bool = False
+    values: labels that are lesion, and labels of voxels to ignore. healthy: the packed training cohort, whose
+    validation subjects set thresholds. Raises HarnessError for a store without masks or test subjects.
+    """
+
+    store: Store
+    modality: str
+    values: LabelValues = EVERY
+    healthy: Store | None = None
+
+    def __post_init__(self) -> None:
+        if not self.store.index["has_mask"] or not self.rows:
+            raise HarnessError(f"{self.store.folder}: not a test set: it needs masks and subjects with {self.modality}")
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """Rows of the test subjects."""
+        return self.store.rows(self.modality, "test").tolist()
 
 
-def score_test_set(trained: Trained, task: PackedTask, kept: Kept, out: Path) -> None:
+def score_test_set(
+    trained: Trained, task: PackedTask, protocols: Sequence[str], examples: int, out: Path, volumes: bool = False
+) -> None:
     """Score every subject of a task and write `out/PROTOCOL.npz`, `findings.npz`, `examples.npz` and `volumes.npz`.
 
-    Raises HarnessError for an unknown protocol, and for final maps that are constant in every brain.
+    protocols: by which voxels are counted; examples: number of subjects of which slices are kept; volumes: whether to
+    keep those of one. Raises HarnessError for an unknown protocol, and for final maps constant in every brain.
     """
-    histograms, store = HistogramCollector(kept.protocols), task.store
+    histograms, store = HistogramCollector(protocols), task.store
     labels: Any = store.labels()
-    names = [store.subjects[row] for row in example_rows(labels, task.rows, kept.examples, task.values)]
+    names = [store.subjects[row] for row in example_rows(labels, task.rows, examples, task.values)]
     calibration = None if task.healthy is None else score_healthy(trained, task.healthy, task.modality)
     collectors: list[Collector] = [
         histograms,
         FindingsCollector(calibration),
         SliceCollector(names, store.spacing, trained.method.restoration()),
     ]
-    if kept.volumes:
+    if volumes:
         collectors.append(VolumeCollector(names[0], store.affine, store.simulated, calibration))
     collect(scored_subjects(trained, task), collectors)
     for collector in collectors:
@@ -137,12 +154,11 @@ def scored_subjects(trained: Trained, task: PackedTask) -> Iterator[ScoredSubjec
     title = f"{about['method']} on {about['task']}"
     for packed in tqdm(read, title, len(task.rows), unit="volume", disable=None):
         rng = streams.child(packed.name)
-        labels: Any = packed.classes
-        brain = task.values.counted(labels, (packed.volume > 0).cpu().numpy())
+        brain = task.values.counted(packed.labels, (packed.volume > 0).cpu().numpy())
         maps = score_volume(trained.method, packed.volume, rng, about["method"])
         counted = {key: countable(scores) for key, scores in maps.items()}
         device = counted["final"].device if isinstance(counted["final"], torch.Tensor) else None
-        truth = Truth(packed.name, task.values.classes(labels), brain, sides, device)
+        truth = Truth(packed.name, task.values.classes(packed.labels), brain, sides, device)
         restore = partial(_restored, trained.method, packed.volume, rng)
         scored = ScoredSubject(truth, counted, packed.volume, restore)
         ranked = ranked or bool(brain.any() and np.ptp(scored.final[brain]) > 0)
@@ -171,3 +187,30 @@ def score_healthy(trained: Trained, store: Store, modality: str) -> Calibration 
 def countable(values: torch.Tensor) -> torch.Tensor | np.ndarray:
     """A score map for counting: a tensor on CUDA, which avoids a transfer, else an array."""
     return values if values.is_cuda else values.cpu().numpy()
+
+
+class PackedSubject(NamedTuple):
+    """A packed subject: its name, image (D, H, W) float32 on the device, labels (D, H, W), None without."""
+
+    name: str
+    volume: torch.Tensor
+    labels: Any
+
+
+def subjects(store: Store, modality: str, rows: Sequence[int], device: torch.device) -> Iterator[PackedSubject]:
+    """Iterate over the subjects of these rows, in order, with at most two in memory: a thread reads the next one."""
+    images, labels = store.images(modality), store.labels()
+
+    def read(row: int) -> tuple[torch.Tensor, np.ndarray | None]:
+        # Copies, not views: a memory map would defer the reading to the other thread.
+        image = torch.from_numpy(np.array(images[row], np.float32))
+        if device.type == "cuda":
+            image = image.pin_memory()
+        return image, None if labels is None else np.array(labels[row])
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        ahead = [reader.submit(read, row) for row in rows[:1]]
+        for place, row in enumerate(rows):
+            image, drawn = ahead.pop().result()
+            ahead = [reader.submit(read, following) for following in rows[place + 1 : place + 2]]
+            yield PackedSubject(store.subjects[row], image.to(device, non_blocking=True), drawn)

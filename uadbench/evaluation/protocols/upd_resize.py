@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,11 +15,7 @@ FIELD = 240.0  # mm, the side of UPD_study's template, SRI24
 TRUNCATE = 4.0  # standard deviations at which the Gaussian is cut off, as in scipy and scikit-image
 
 
-@overload
-def resize(volume: np.ndarray, spacing: tuple[float, float, float]) -> np.ndarray: ...
-@overload
-def resize(volume: Tensor, spacing: tuple[float, float, float]) -> Tensor: ...
-def resize(volume: np.ndarray | Tensor, spacing: tuple[float, float, float]) -> np.ndarray | Tensor:
+def resize(volume: np.ndarray | Tensor, spacing: tuple[float, float, float]) -> Any:
     """Slices (D, H, W) of any type, voxels of `spacing` (slice, row, column) mm, as squares (D, 128, 128) float32.
 
     The field of view is centred on the image and 0 outside of it. Interpolation is linear; where pixels are larger than

@@ -51,15 +51,8 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
             if not histogram.positives:
                 print(f"warning: {path}: map {score} has no anomalous voxel; left out", file=sys.stderr)
                 continue
-            facts = {
-                **{key: meta[key] for key in META},
-                "score": score,
-                "protocol": meta["protocol"],
-                "subjects": len(histogram.subjects),
-                "left_out": meta["left_out"],
-                "voxels": histogram.voxels,
-                "positives": histogram.positives,
-            }
+            counts = len(histogram.subjects), histogram.voxels, histogram.positives
+            facts = _facts(meta, score, meta["protocol"], *counts)
             rows += [{**facts, **number} for number in numbers(histogram, meta["protocol"], resamples, seed)]
         beside = findings.beside(path)
         if beside not in looked and beside.is_file():
@@ -98,16 +91,16 @@ def _found(path: Path, meta: dict[str, Any], resamples: int, seed: int) -> list[
             raise HarnessError(
                 f"{path}: of {key} {own.get(key)} but beside histograms of {meta[key]}; run the test again"
             )
-    facts = {
-        **{key: own[key] for key in META},
-        "score": "final",
-        "protocol": "full",
-        "subjects": len(found.subjects),
-        "left_out": meta["left_out"],
-        "voxels": int(found.voxels.sum()),
-        "positives": int(found.anomalous.sum()),
-    }
+    facts = _facts(meta, "final", "full", len(found.subjects), int(found.voxels.sum()), int(found.anomalous.sum()))
     return [{**facts, **row} for row in detection(found, resamples, seed)]
+
+
+def _facts(
+    meta: dict[str, Any], score: str, protocol: str, subjects: int, voxels: int, positives: int
+) -> dict[str, Any]:
+    """The columns of a row except metric, value, low and high."""
+    counts = {"subjects": subjects, "left_out": meta["left_out"], "voxels": voxels, "positives": positives}
+    return {**{key: meta[key] for key in META}, "score": score, "protocol": protocol, **counts}
 
 
 def _check(path: str, meta: dict[str, Any], origin: dict[tuple[Any, ...], str]) -> None:

@@ -83,7 +83,8 @@ class ScoreHistogram:
         bins = given.anomalous_bins(self.grid)
         anomalous = self._scatter(1, bins)
         np.subtract.at(self.pool[0], bins, 1)
-        self._count_rows(subject, np.stack([normal - anomalous, anomalous]).astype(np.uint32))
+        rows = np.stack([normal - anomalous, anomalous]).astype(np.uint32)
+        self.by_subject[subject] = rows + self.by_subject.get(subject, np.uint32(0))
 
     def pooled(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Thresholds (bins,) float64 ascending, and normal and anomalous voxels (bins,) int64 of all subjects.
@@ -140,10 +141,6 @@ class ScoreHistogram:
         """Count voxels by their bins (n,) int64 in a row of the pool; returns their counts per coarse bin."""
         np.add.at(self.pool[row], bins, 1)
         return np.bincount(bins >> FINE_BITS, minlength=self.grid.rows)
-
-    def _count_rows(self, subject: str, rows: np.ndarray) -> None:
-        present = self.by_subject.get(subject)
-        self.by_subject[subject] = rows if present is None else present + rows
 
 
 def scores_of(name: str, scores: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> ArrayScores | TensorScores:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from uadbench.methods.anomalies.augment import cropped, recoloured, warped
-from uadbench.methods.anomalies.foreign import foreign_patch
+from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.base import Batch
 from uadbench.methods.params import AnomalyParams
@@ -81,20 +81,51 @@ def _anomaly(healthy: Tensor, foreign: Tensor, batch: Batch, params: AnomalyPara
     return Anomaly(healthy, mask * (patch > 0) if params.tissue_only else mask, patch)
 
 
-def alpha_schedule(
-    steps: int,
-    first: float = 1e-3,
-    last: float = 0.2,
-    curve: Literal["rising", "falling", "flipped"] = "rising",
+def foreign_patch(
+    foreign: Tensor, centres: Tensor, size: tuple[int, int], inset: float, generator: torch.Generator
 ) -> Tensor:
+    """Images (N, 1, *size) with a random position of each foreign image (N, 1, H, W) shifted to `centres`.
+
+    centres: int64 (N, 2), row and column in the new images; inset: margin in voxels, along the border of the foreign
+    brain's bounding box, from which no position is drawn, so that patches show more brain than background (the public
+    DISYRE code draws crops of 64 x 64 mm within that box). The shift is by whole voxels, without interpolation. Beyond
+    the foreign image's border values are 0.
+    """
+    height, width = foreign.shape[-2:]
+    draws = Draws(len(foreign), generator)
+    row, column = (_within((foreign[:, 0] > 0).any(axis), inset, draws) for axis in (2, 1))
+    rows, in_rows = _held(torch.arange(size[0], device=foreign.device) + (row - centres[:, 0])[:, None], height)
+    columns, in_columns = _held(torch.arange(size[1], device=foreign.device) + (column - centres[:, 1])[:, None], width)
+    which = torch.arange(len(foreign), device=foreign.device)[:, None, None]
+    values = foreign[which, 0, rows[:, :, None], columns[:, None, :]]
+    return (values * (in_rows[:, :, None] & in_columns[:, None, :]))[:, None]
+
+
+def _within(filled: Tensor, inset: float, draws: Draws) -> Tensor:
+    """Random positions (N,) at least `inset` inside the first and last of filled (N, L); their middle if too narrow."""
+    marks = filled.to(torch.int64)
+    first, last = marks.argmax(1), filled.shape[1] - 1 - marks.flip(1).argmax(1)
+    low, high = first + inset, last - inset
+    middle = (first + last) / 2
+    low, high = torch.where(low > high, middle, low), torch.where(low > high, middle, high)
+    return (low + draws.uniform() * (high - low)).round().long()
+
+
+def _held(places: Tensor, side: int) -> tuple[Tensor, Tensor]:
+    """Positions clamped to [0, side), and whether each was in this range."""
+    held = places.clamp(0, side - 1)
+    return held, held == places
+
+
+def alpha_schedule(steps: int, curve: Literal["rising", "falling", "flipped"] = "rising") -> Tensor:
     """Interpolation factors alpha_t, float32 (steps + 1,), alpha_0 = 0.
 
     rising: alpha_t = 1 - k_t, nearly 1 at last, with k_t = sqrt(prod_{s <= t} (1 - beta_s)) and beta linear from
-    `first` to `last`: DDPM's schedule (Ho et al. 2020) shortened to 100 steps, for which its betas grow tenfold (Naval
+    .001 to .2: DDPM's schedule (Ho et al. 2020) shortened to 100 steps, for which its betas grow tenfold (Naval
     Marimont et al. 2024, section 2). The public code (snavalm/disyre) has two other curves: falling, alpha_t = k_t, by
     which it trains, so that a large t means little corruption; and flipped, k_{steps + 1 - t}, by which it restores.
     """
-    beta = torch.linspace(first, last, steps, dtype=torch.float64)
+    beta = torch.linspace(1e-3, 0.2, steps, dtype=torch.float64)
     kept = torch.cumprod(1 - beta, 0).sqrt()
     values = {"rising": 1 - kept, "falling": kept, "flipped": kept.flip(0)}[curve]
     return torch.cat([torch.zeros(1, dtype=torch.float64), values]).float()

@@ -26,14 +26,15 @@ def blend(host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor, tolerance:
     """
     # At least float32, and never bfloat16 under autocast: differences of neighbours would be lost.
     host, foreign = host.float(), foreign.float()
-    mask = mask & _interior(mask)
+    inner = torch.zeros_like(mask)
+    inner[..., 1:-1, 1:-1] = mask[..., 1:-1, 1:-1]
     weight = alpha.float()[:, None, None, None]
     right = torch.zeros_like(host)
     for direction in DIRECTIONS:
         wanted = weight * (foreign - _neighbour(foreign, direction))
         own = (1 - weight) * (host - _neighbour(host, direction))
         right += torch.where(own.abs() > wanted.abs(), own, wanted)
-    return solve(host, mask, right, tolerance)
+    return solve(host, inner, right, tolerance)
 
 
 def solve(host: Tensor, mask: Tensor, right: Tensor, tolerance: float = 1e-6, limit: int = 2000) -> Tensor:
@@ -75,10 +76,3 @@ def _neighbour(x: Tensor, direction: tuple[int, int]) -> Tensor:
     height, width = x.shape[-2:]
     padded = F.pad(x, (1, 1, 1, 1))
     return padded[..., 1 + dy : 1 + dy + height, 1 + dx : 1 + dx + width]
-
-
-def _interior(mask: Tensor) -> Tensor:
-    """True for all voxels except those on the border of the image."""
-    inner = torch.zeros_like(mask)
-    inner[..., 1:-1, 1:-1] = True
-    return inner

@@ -49,7 +49,7 @@ class Backbone(nn.Module):
             torch.manual_seed(0)  # random weights are the same in every run, so they need not be saved either
             lite = params.backbone == "efficientnet_lite0"
             network: Network = (EfficientNetLite if lite else partial(ResNet, params.backbone))(stages, params.width)
-        load_weights(network, params.backbone, params.width, params.weights)
+        load_weights(network, params.backbone, params.weights)
         network.eval().requires_grad_(False)
         self.channels = network.channels
         self.fingerprint = fingerprint(network)
@@ -99,15 +99,13 @@ def prepared(images: Tensor, inputs: str) -> Tensor:
     return 2 * images - 1 if inputs == "symmetric" else images
 
 
-def load_weights(network: nn.Module, name: str, width: int, weights: str) -> None:
+def load_weights(network: nn.Module, name: str, weights: str) -> None:
     """Load a network's weights: `random`, `imagenet`, or those of a file in the published format.
 
     Raises HarnessError where a file is missing, damaged, or of another network.
     """
     if weights == "random":
         return
-    if width != 64:
-        raise HarnessError(f"width {width}: published weights have width 64; set width: 64, or weights: random")
     path = published(name) if weights == "imagenet" else Path(weights)
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; set weights to {origin(name)}")

@@ -11,15 +11,15 @@ from uadbench.methods.networks.output import OutputConv2d
 from uadbench.methods.params import UNetParams
 
 
-def unet(params: UNetParams, in_channels: int = 1, out_channels: int = 1) -> UNet2DModel:
+def unet(params: UNetParams) -> UNet2DModel:
     """DDPM's U-Net in diffusers' implementation, on images whose s x s voxels are folded into channels."""
     fold = params.unshuffle**2
     levels = range(1, len(params.widths) + 1)
     chosen = params.attention_only or tuple(level for level in levels if level >= params.attention_from)
     kind = ["Attn" if level in chosen else "" for level in levels]
     network = UNet2DModel(
-        in_channels=in_channels * fold,
-        out_channels=out_channels * fold,
+        in_channels=fold,
+        out_channels=fold,
         block_out_channels=params.widths,
         layers_per_block=params.layers,
         down_block_types=tuple(f"{k}DownBlock2D" for k in kind),

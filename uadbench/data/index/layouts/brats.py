@@ -7,6 +7,8 @@ from pathlib import Path
 
 from uadbench.data.index import layout
 
+SCANS = {"t1": "t1", "t2": "t2", "flair": "flair", "t1c": "t1ce", "mask": "seg"}
+
 
 class Layout(layout.Layout):
     """`BraTS20_Training_###/BraTS20_Training_###_{t1,t2,flair,t1ce,seg}.nii` or `.nii.gz` (Bakas et al. 2018).
@@ -15,15 +17,13 @@ class Layout(layout.Layout):
     """
 
     expected = "MICCAI_BraTS2020_TrainingData/BraTS20_Training_*/BraTS20_Training_*_t1.nii.gz (or .nii)"
+    names = {kind: rf"(BraTS20_Training_\d+)_{scan}" for kind, scan in SCANS.items()}
     has_mask = True
 
     def complete(self) -> list[str]:
         return [f"BraTS20_Training_{number:03d}" for number in range(1, 370)]
 
     def subjects(self, root: Path) -> list[layout.Files]:
-        kinds = {"t1": "t1", "t2": "t2", "flair": "flair", "t1c": "t1ce", "mask": "seg"}
-        found = layout.group(
-            root, {kind: rf"(BraTS20_Training_\d+)_{name}\.nii(?:\.gz)?" for kind, name in kinds.items()}
-        )
         odd = {path.parent.name: path for path in layout.walk(root) if "_Segm.nii" in path.name}
+        found = super().subjects(root)
         return [files if files.mask else replace(files, mask=odd.get(files.subject)) for files in found]

@@ -1,12 +1,9 @@
 """BraTS 2021 and 2023 (adult glioma): brain extracted, four scans on one grid, mask of tumour classes."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 from uadbench.data.index import layout
 
-KINDS = {"t1": "t1n?", "t2": "t2w?", "flair": "flair|t2f", "t1c": "t1ce|t1c", "mask": "seg"}
+SUBJECT = r"(BraTS2021_\d+|BraTS-[A-Z]+-\d+-\d+)"
+SCANS = {"t1": "t1n?", "t2": "t2w?", "flair": "flair|t2f", "t1c": "t1ce|t1c", "mask": "seg"}
 
 
 class Layout(layout.Layout):
@@ -17,8 +14,5 @@ class Layout(layout.Layout):
     """
 
     expected = "BraTS2021_*/BraTS2021_*_t1.nii.gz or BraTS-GLI-*/BraTS-GLI-*-t1n.nii.gz"
+    names = {kind: rf"{SUBJECT}[_-](?:{scan})" for kind, scan in SCANS.items()}
     has_mask = True
-
-    def subjects(self, root: Path) -> list[layout.Files]:
-        name = r"(BraTS2021_\d+|BraTS-[A-Z]+-\d+-\d+)"
-        return layout.group(root, {kind: rf"{name}[_-](?:{scan})\.nii(?:\.gz)?" for kind, scan in KINDS.items()})

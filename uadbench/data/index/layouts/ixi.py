@@ -1,9 +1,5 @@
 """IXI: healthy adults from three London hospitals, T1- and T2-weighted scans, whole head, no agreement needed."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 from uadbench.data.index import layout
 
 
@@ -14,7 +10,4 @@ class Layout(layout.Layout):
     """
 
     expected = "IXI*-{Guys,HH,IOP}-*-T1.nii.gz and -T2.nii.gz"
-
-    def subjects(self, root: Path) -> list[layout.Files]:
-        name = r"(IXI\d+)-[A-Za-z]+-\d+"
-        return layout.group(root, {"t1": name + r"-T1\.nii(?:\.gz)?", "t2": name + r"-T2\.nii(?:\.gz)?"})
+    names = {"t1": r"(IXI\d+)-[A-Za-z]+-\d+-T1", "t2": r"(IXI\d+)-[A-Za-z]+-\d+-T2"}

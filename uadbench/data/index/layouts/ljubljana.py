@@ -1,10 +1,8 @@
 """Ljubljana: multiple sclerosis, four scans on one grid, whole head, consensus lesion masks of three raters."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 from uadbench.data.index import layout
+
+SCANS = {"t1": "T1W", "t2": "T2W", "flair": "FLAIR", "t1c": "T1WKS", "mask": "consensus_gt"}
 
 
 class Layout(layout.Layout):
@@ -14,10 +12,6 @@ class Layout(layout.Layout):
     """
 
     expected = "patient*/patient*_T1W.nii.gz, _T2W.nii.gz and _consensus_gt.nii.gz"
+    names = {kind: rf"(patient\d+)_{scan}" for kind, scan in SCANS.items()}
+    skip = ("raw",)
     has_mask = True
-
-    def subjects(self, root: Path) -> list[layout.Files]:
-        kinds = {"t1": "T1W", "t2": "T2W", "flair": "FLAIR", "t1c": "T1WKS", "mask": "consensus_gt"}
-        return layout.group(
-            root, {kind: rf"(patient\d+)_{name}\.nii(?:\.gz)?" for kind, name in kinds.items()}, skip=("raw",)
-        )

@@ -31,7 +31,7 @@ class Layout(layout.Layout):
             return []
         found = layout.group(
             root,
-            {kind: rf"(.+)_{number}\.nii(?:\.gz)?" for kind, number in channels(root / "dataset.json").items()},
+            {kind: f"(.+)_{number}" for kind, number in channels(root / "dataset.json").items()},
             skip=("imagesTs", "labelsTr", "labelsTs"),
         )
         labels = {

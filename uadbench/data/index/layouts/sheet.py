@@ -11,7 +11,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.data.index import layout
 
-COLUMNS = ("subject", *NAMES, "mask", "drawn_on", "brain")
+COLUMNS = ("subject", *layout.KINDS)
 OTHERS = ", ".join(COLUMNS[2:])
 
 

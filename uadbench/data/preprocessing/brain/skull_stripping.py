@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 
 from uadbench.core.errors import HarnessError
@@ -21,10 +21,13 @@ MASK = "brain_bet.nii.gz"
 
 @dataclass(frozen=True)
 class Stripper:
-    """A program: its name on the PATH, its arguments for a scan and the mask to write, and its source."""
+    """A program: its name on the PATH, its arguments, and its source.
+
+    arguments: with the files {scan}, {mask} to write, and {brain} to write, the extracted scan, beside it.
+    """
 
     program: str
-    arguments: Callable[[Path, Path], list[str]]
+    arguments: str
     source: str
 
 
@@ -32,22 +35,19 @@ STRIPPERS = {
     # Isensee et al. 2019, version 2; without test-time mirroring, which would make eight predictions instead of one.
     "hd-bet": Stripper(
         "hd-bet",
-        lambda scan, mask: [
-            *("-i", str(scan), "-o", str(mask.with_name("brain.nii.gz"))),
-            *("--save_bet_mask", "--no_bet_image", "-device", "cpu", "--disable_tta"),
-        ],
+        "-i {scan} -o {brain} --save_bet_mask --no_bet_image -device cpu --disable_tta",
         "pip install hd-bet",
     ),
     # Hoopes et al. 2022, in FreeSurfer 7.3 and later.
     "synthstrip": Stripper(
         "mri_synthstrip",
-        lambda scan, mask: ["-i", str(scan), "-m", str(mask)],
+        "-i {scan} -m {mask}",
         "install FreeSurfer, or its script mri_synthstrip",
     ),
     # Iglesias et al. 2011, version 1.2: scan, extracted scan, mask, and a seed, without which runs differ.
     "robex": Stripper(
         "runROBEX.sh",
-        lambda scan, mask: [str(scan), str(mask.with_name("brain.nii.gz")), str(mask), "1"],
+        "{scan} {brain} {mask} 1",
         "unpack ROBEX 1.2 from NITRC and put its folder on the PATH",
     ),
 }
@@ -68,13 +68,11 @@ def extract(name: str, scan: Scan) -> np.ndarray:
 
     Raises BadScan with the program's last line if it fails on the scan, HarnessError if it cannot be started.
     """
-    import nibabel
-
     stripper = STRIPPERS[name]
     with tempfile.TemporaryDirectory(prefix="brain-") as folder:
-        source, target = Path(folder, "scan.nii.gz"), Path(folder, MASK)
-        nibabel.save(nibabel.Nifti1Image(scan.data, scan.affine), source)
-        command = [stripper.program, *stripper.arguments(source, target)]
+        files = {"scan": Path(folder, "scan.nii.gz"), "brain": Path(folder, "brain.nii.gz"), "mask": Path(folder, MASK)}
+        nibabel.save(nibabel.Nifti1Image(scan.data, scan.affine), files["scan"])
+        command = [stripper.program, *(part.format(**files) for part in stripper.arguments.split())]
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
         except OSError as error:
@@ -82,12 +80,12 @@ def extract(name: str, scan: Scan) -> np.ndarray:
                 f"preprocessing.brain: {name}: {stripper.program} cannot be started ({error.strerror});"
                 f" {stripper.source}"
             ) from error
-        if done.returncode or not target.is_file():
+        if done.returncode or not files["mask"].is_file():
             said = (done.stderr.strip() or done.stdout.strip() or "it said nothing").splitlines()[-1]
             what = f"failed ({done.returncode})" if done.returncode else "wrote no mask"
             raise _failed(scan, stripper, f"{what}: {said.strip()[:200]}")
         try:
-            image: Any = nibabel.load(target)
+            image: Any = nibabel.load(files["mask"])
             found = np.squeeze(np.asarray(image.dataobj)) > 0
         except Exception as error:
             raise _failed(scan, stripper, f"wrote a mask that cannot be read ({type(error).__name__})") from error

@@ -1,1 +1,1 @@
-"""Scans as they are read: formats, volumes and their geometry."""
+"""Scans as they are read: volumes and their geometry."""

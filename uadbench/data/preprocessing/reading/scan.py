@@ -10,6 +10,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from scipy import ndimage
 
 from uadbench.data.grid import Grid
+from uadbench.data.preprocessing.reading.geometry import extent
 from uadbench.data.preprocessing.reading.volume import BadScan, read_volume, states_orientation
 
 #: tolerance of labels from whole numbers: rounding of a scaled file, not partial volume
@@ -64,8 +65,7 @@ def read_labels(path: Path, like: Scan) -> Scan:
     data, affine = apply_orientation(data, turn), affine @ inv_ornt_aff(turn, data.shape)
     if data.shape != like.data.shape:
         raise OffGrid(path, f"mask has shape {data.shape}, the scan {like.data.shape}; give the mask in its voxels")
-    corners = np.array(np.meshgrid(*[[0, n - 1] for n in data.shape], [1.0])).reshape(4, -1)
-    shift = np.abs((affine - like.affine) @ corners)[:3].max()
+    shift = np.abs(extent(data.shape, affine - like.affine)).max()
     # Affines of the same grid often differ by rounding, but never by a voxel.
     if shift > like.grid.spacing.min():
         raise OffGrid(path, f"mask lies up to {shift:.1f} mm off the grid of the scan; correct the affine of either")

@@ -46,9 +46,3 @@ def largest(mask: np.ndarray) -> tuple[int, int, int]:
     """The voxel (x, y, z) whose slice in each direction has the largest area of a mask."""
     x, y, z = (int(mask.sum(axis=axes).argmax()) for axes in ((1, 2), (0, 2), (0, 1)))
     return x, y, z
-
-
-def slices(volume: np.ndarray, voxel: tuple[int, int, int]) -> dict[str, np.ndarray]:
-    """The three slices of a volume (X, Y, Z) through a voxel, (rows, columns); the first row is at the bottom."""
-    x, y, z = voxel
-    return {"axial": volume[:, :, z].T, "coronal": volume[:, y, :].T, "sagittal": volume[x, :, :].T}

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 
 from uadbench.core.files import atomic, damaged, read_json, sha256, write_json
@@ -29,8 +30,6 @@ def write(
     record: dict[str, Any],
 ) -> None:
     """Write a subject's folder. Raises HarnessError for a failed write, which is not caused by the subject."""
-    import nibabel
-
     try:
         with atomic(folder) as partial:
             partial.mkdir()
@@ -73,12 +72,7 @@ def known(
     except ValueError:  # damaged: done again
         return None
     same = all(record.get(key) == value for key, value in identity(sheet, row, chosen, modalities).items())
-    return record if same and _whole(folder, record) else None
-
-
-def _whole(folder: Path, record: dict[str, Any]) -> bool:
-    """Whether all volumes of a record exist and match their checksums."""
-    volumes = record.get("volumes")
-    if not isinstance(volumes, dict):
-        return False
-    return not any(damaged(folder, {volume_file(name): digest for name, digest in volumes.items()}))
+    if not same or "volumes" not in record:
+        return None
+    broken = any(damaged(folder, {volume_file(name): digest for name, digest in record["volumes"].items()}))
+    return None if broken else record

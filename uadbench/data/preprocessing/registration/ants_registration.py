@@ -26,50 +26,34 @@ class Volume:
     grid: Grid
 
 
-@dataclass(frozen=True)
-class Stage:
-    """One run of the optimiser: `kind` of transform; per resolution iterations, shrink factor, smoothing (voxels)."""
-
-    kind: str
-    iterations: tuple[int, ...]
-    shrink: tuple[int, ...]
-    smooth: tuple[float, ...]
-    sampling: float = 0.25
-
-
-def align(
-    fixed: Volume, moving: Volume, start: np.ndarray, stages: tuple[Stage, ...], mask: np.ndarray | None = None
-) -> np.ndarray:
+def align(fixed: Volume, moving: Volume, start: np.ndarray, kind: str, mask: np.ndarray) -> np.ndarray:
     """The matrix (4, 4) from millimetres of `fixed` to millimetres of `moving` that maximises mutual information.
 
-    `start` is the initial matrix; `mask` (X, Y, Z) on the grid of `fixed` restricts the comparison.
+    `start` is the initial matrix; `kind` of transform is `Affine` or `Rigid`; `mask` (X, Y, Z) bool on the grid of
+    `fixed` restricts the comparison.
     """
     import ants
 
-    target, image = _image(fixed), _image(moving)
-    where = None if mask is None else _image(Volume(mask.astype(np.float32), fixed.grid))
-    matrix = start
     with tempfile.TemporaryDirectory(prefix="register-") as folder:
-        for number, stage in enumerate(stages):
-            first = f"{folder}/{number}-start.mat"
-            ants.write_transform(_transform(matrix), first)
-            found = ants.registration(
-                target,
-                image,
-                type_of_transform=stage.kind,
-                initial_transform=[first],
-                outprefix=f"{folder}/{number}-",
-                mask=where,
-                mask_all_stages=True,
-                aff_iterations=stage.iterations,
-                aff_shrink_factors=stage.shrink,
-                aff_smoothing_sigmas=stage.smooth,
-                aff_random_sampling_rate=stage.sampling,
-                singleprecision=False,
-            )
-            # ANTs composes the initial transform into its result.
-            matrix = _matrix(ants.read_transform(found["fwdtransforms"][0], precision="double"))
-    return matrix
+        first = f"{folder}/start.mat"
+        ants.write_transform(_transform(start), first)
+        found = ants.registration(
+            _image(fixed),
+            _image(moving),
+            type_of_transform=kind,
+            initial_transform=[first],
+            outprefix=f"{folder}/",
+            mask=_image(Volume(mask.astype(np.float32), fixed.grid)),
+            mask_all_stages=True,
+            # Of each resolution: iterations, factor, and standard deviation of the smoothing in voxels.
+            aff_iterations=(30, 10),
+            aff_shrink_factors=(2, 1),
+            aff_smoothing_sigmas=(1, 0),
+            aff_random_sampling_rate=0.25,
+            singleprecision=False,
+        )
+        # ANTs composes the initial transform into its result.
+        return _matrix(ants.read_transform(found["fwdtransforms"][0], precision="double"))
 
 
 def similarity(fixed: np.ndarray, moving: np.ndarray, where: np.ndarray, bins: int = 32) -> float:

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from scipy import ndimage
 
-from uadbench.data.grid import Grid
+from uadbench.data.grid import Grid, rotation
 
 #: mm between sample points, and margin of the sampled region around the brain
 STEP, REACH = 8.0, 10.0
@@ -123,12 +123,8 @@ def _climb(similarity: Similarity, pose: np.ndarray, centre: np.ndarray, free: i
 
 def _matrix(pose: np.ndarray, middle: np.ndarray, centre: np.ndarray) -> np.ndarray:
     """The matrix that scales and rotates about `middle` and moves it to `centre` plus the pose's shift."""
-    a, b, c = np.deg2rad(pose[:3])
-    turn_x = np.array([[1, 0, 0], [0, np.cos(a), -np.sin(a)], [0, np.sin(a), np.cos(a)]])
-    turn_y = np.array([[np.cos(b), 0, np.sin(b)], [0, 1, 0], [-np.sin(b), 0, np.cos(b)]])
-    turn_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
     matrix = np.eye(4)
-    matrix[:3, :3] = turn_z @ turn_y @ turn_x @ np.diag(pose[6:9])
+    matrix[:3, :3] = rotation(np.deg2rad(pose[:3])) @ np.diag(pose[6:9])
     matrix[:3, 3] = centre + pose[3:6] - matrix[:3, :3] @ middle
     return matrix
 

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from uadbench.core.thinning import thinned
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.brain import brain, skull_stripping
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BadScan, Scan
 from uadbench.data.preprocessing.registration import ants_registration, initialisation
-from uadbench.data.preprocessing.registration.ants_registration import Stage, Volume
+from uadbench.data.preprocessing.registration.ants_registration import Volume
 from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.preprocessing.settings import Preprocessing
 
 #: mm, voxel size of the first alignment
 COARSE = 4.0
-AFFINE = (Stage("Affine", (30, 10), (2, 1), (1, 0)),)
-RIGID = (Stage("Rigid", (30, 10), (2, 1), (1, 0)),)
 #: mm, slice thickness from which on a T2 is registered on finer voxels
 THICK = 4.0
 #: minimum overlap (Dice) with the template's brain; successful affine registrations reach 0.88 and more
@@ -69,8 +68,11 @@ def locate(
         scan, inside = _cropped(Scan(scan.path, np.where(known, scan.data, 0), scan.affine), known)
     coarse = _upright(scan, COARSE)
     image = geometry.sample(scan.data, scan.affine, coarse)
-    centre = brain.head_centre(image, coarse) if known is None else _mean(inside > 0.5, scan.affine)
-    span = initialisation.HEAD if known is None else initialisation.BRAIN
+    if known is None:
+        centre, span = brain.head_centre(image, coarse), initialisation.HEAD
+    else:
+        centre = (scan.affine @ [*np.argwhere(inside > 0.5).mean(axis=0), 1.0])[:3]
+        span = initialisation.BRAIN
     points = template.at(initialisation.STEP)
     similarity = initialisation.Similarity(points.image, points.mask, points.grid, image, coarse, surroundings=False)
     reason = ""
@@ -138,7 +140,7 @@ def _rigid(t2: Scan, t1: Located, spacing: float) -> tuple[np.ndarray, float]:
 
     start = _first_rigid(fixed, inside, grid, moving, moving_grid)
     region = ndimage.binary_dilation(inside)
-    found = ants_registration.align(Volume(fixed, grid), Volume(moving, moving_grid), start, RIGID, region)
+    found = ants_registration.align(Volume(fixed, grid), Volume(moving, moving_grid), start, "Rigid", region)
     headers = np.eye(4)
     reached, best = max(((similarity(matrix), matrix) for matrix in (found, start)), key=lambda pair: pair[0])
     unmoved = similarity(headers)
@@ -185,7 +187,7 @@ def _align(template: Template, scan: Scan, start: np.ndarray, spacing: float) ->
     target, grid = template.at(spacing), _upright(scan, spacing)
     moving = Volume(geometry.sample(scan.data, scan.affine, grid), grid)
     where = ndimage.binary_dilation(target.mask)
-    return ants_registration.align(Volume(target.image, target.grid), moving, start, AFFINE, where)
+    return ants_registration.align(Volume(target.image, target.grid), moving, start, "Affine", where)
 
 
 def _upright(scan: Scan, spacing: float) -> Grid:
@@ -199,15 +201,4 @@ def _cropped(scan: Scan, inside: np.ndarray, margin: int = 3) -> tuple[Scan, np.
         raise BadScan(scan.path, f"no brain was found in it; {LOOK}")
     low = np.maximum(voxels.min(axis=0) - margin, 0)
     box = tuple(slice(a, b) for a, b in zip(low, voxels.max(axis=0) + 1 + margin, strict=True))
-    return Scan(scan.path, scan.data[box], _moved(scan.affine, low)), inside[box].astype(np.float32)
-
-
-def _moved(affine: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """The affine of the box that starts at voxel `first`."""
-    moved = affine.copy()
-    moved[:3, 3] = (affine @ np.append(first, 1.0))[:3]
-    return moved
-
-
-def _mean(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    return np.asarray((affine @ np.append(np.argwhere(mask).mean(axis=0), 1.0))[:3])
+    return Scan(scan.path, scan.data[box], thinned(scan.affine, low, 1)), inside[box].astype(np.float32)

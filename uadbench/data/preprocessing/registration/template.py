@@ -6,7 +6,9 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel
 import numpy as np
+from scipy import ndimage
 
 from uadbench.core.errors import HarnessError
 from uadbench.data import mni152
@@ -94,9 +96,6 @@ def load(name: str) -> Template:
 
 
 def _from_file(path: Path) -> Template:
-    import nibabel
-    from scipy import ndimage
-
     if not path.is_file():
         raise HarnessError(f"preprocessing.template: {path} is no file; give `mni152` or a skull-stripped T1 template")
     try:

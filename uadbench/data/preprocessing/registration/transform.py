@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 
 from uadbench.core.errors import HarnessError
@@ -50,8 +51,6 @@ class Placement:
         It has the header of a NIfTI scan, so that programs display it aligned with the scan, whether they use sform or
         qform.
         """
-        import nibabel
-
         source: Any = nibabel.load(self.path) if self.path else None
         header = source.header.copy() if isinstance(source, nibabel.Nifti1Pair) else None
         image = nibabel.Nifti1Image(data, self.native.affine, header)

@@ -13,7 +13,7 @@ from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.methods import registry
 from uadbench.methods.settings import resolve
-from uadbench.training import history_file, loop
+from uadbench.training import histories, loop
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig
 
@@ -85,9 +85,9 @@ def test_a_resumed_history_has_the_rows_of_an_uninterrupted_one(
 
 def test_the_file_waits_for_its_pause(tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(history_file.time, "monotonic", lambda: clock[0])
-    rows = [dict.fromkeys(history_file.ROW, 1)]
-    with history_file.HistoryFile(tmp_path / "history.csv", rows, 10.0) as file:
+    monkeypatch.setattr(histories.time, "monotonic", lambda: clock[0])
+    rows = [dict.fromkeys(histories.ROW, 1)]
+    with histories.HistoryFile(tmp_path / "history.csv", rows, 10.0) as file:
         for now, count in ((0.0, 1), (9.0, 1), (10.0, 3), (11.0, 3)):
             clock[0] = now
             file.update()
@@ -100,8 +100,8 @@ def test_a_full_disk_does_not_end_a_training_before_its_end(tmp_path, monkeypatc
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    rows = [dict.fromkeys(history_file.ROW, 1)]
-    file = history_file.HistoryFile(tmp_path / "history.csv", rows, 0.0)
+    rows = [dict.fromkeys(histories.ROW, 1)]
+    file = histories.HistoryFile(tmp_path / "history.csv", rows, 0.0)
     with monkeypatch.context() as patch:
         patch.setattr(csv_files, "atomic", full)
         file.update()

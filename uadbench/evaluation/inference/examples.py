@@ -1,24 +1,57 @@
-"""Volumes of one example subject for the report: scan, delineated lesion and final map."""
+"""Example subjects of a test set: slices with the largest lesion for Figure 3, and volumes of one for the report."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from uadbench.core import study_folder
+from uadbench.core.study_folder import EXAMPLES, VOLUMES
 from uadbench.core.thinning import stride, thinned
 from uadbench.evaluation.detection.operating_points import Calibration
 from uadbench.evaluation.inference.collecting import ScoredSubject, array
-from uadbench.evaluation.voxels.archives import VOLUMES
+from uadbench.evaluation.protocols.labels import EVERY, LabelValues
+from uadbench.evaluation.voxels import archives
 
 LIMIT = 2_000_000  # voxels of a volume; finer ones are thinned out
 MARGIN = 2  # voxels around the brain
 NOTHING = np.zeros(0, np.float64)
 LEVELS = 255  # of the bytes that earlier versions wrote
+
+
+def example_rows(labels: np.ndarray, rows: Sequence[int], count: int, values: LabelValues = EVERY) -> list[int]:
+    """Rows of example subjects, the same for every method: evenly spaced by lesion volume from median to largest."""
+    ordered = sorted(rows, key=lambda row: (int(np.count_nonzero(values.classes(labels[row]))), row))
+    upper = ordered[len(ordered) // 2 :]
+    places = np.linspace(0, len(upper) - 1, min(count, len(upper))).round().astype(int)
+    return [upper[place] for place in places]
+
+
+class SliceCollector:
+    """Scan, final map, restoration and lesion of the example subjects, which `save` writes to examples.npz."""
+
+    def __init__(self, names: Sequence[str], spacing: float, restoration: str) -> None:
+        """names: of the subjects; spacing: mm, of a pixel; restoration: what the method's restorations are."""
+        self.names = names
+        self.facts = {"spacing": np.float32(spacing), "restored": np.array(restoration)}
+        self.slices: list[dict[str, Any]] = []
+
+    def add(self, subject: ScoredSubject) -> None:
+        if subject.name not in self.names:
+            return
+        lesion = subject.lesion
+        z = int(lesion.sum((1, 2)).argmax())
+        volumes = {"image": subject.image, "score": subject.final, "restoration": subject.restore()}
+        # Copies, not views, which would keep the whole volumes.
+        arrays = {key: array(volume[z]).copy() for key, volume in volumes.items() if volume is not None}
+        self.slices.append({**arrays, "label": lesion[z].astype(np.uint8), "subject": subject.name})
+
+    def save(self, folder: Path, about: Mapping[str, Any]) -> None:
+        arrays = {key: np.stack([example[key] for example in self.slices]) for key in self.slices[0]}
+        archives.SLICES.save(folder / EXAMPLES, {**self.facts, **arrays}, meta=dict(about))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +105,12 @@ class VolumeCollector:
         self.volumes["score"] = (score[chosen] / highest).astype(np.float16)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        VOLUMES.save(folder / study_folder.VOLUMES, self.facts | self.volumes, meta=dict(about))
+        archives.VOLUMES.save(folder / VOLUMES, self.facts | self.volumes, meta=dict(about))
 
 
 def load(path: Path) -> Example:
     """Read an example. Raises HarnessError for a file that `VolumeCollector` did not write."""
-    with VOLUMES.opened(path) as (_, stored):
+    with archives.VOLUMES.opened(path) as (_, stored):
         arrays = {key: stored[key] for key in Example.__dataclass_fields__ if key in stored}
         if "highest" not in stored:  # bytes, of earlier versions
             arrays |= {key: (arrays[key] / LEVELS).astype(np.float16) for key in ("image", "score")}

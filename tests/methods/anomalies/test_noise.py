@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from uadbench.methods.anomalies.simplex import GRADIENTS, TABLE, simplex, simplex_noise
+from uadbench.methods.anomalies.noise import GRADIENTS, TABLE, simplex, simplex_noise
 
 VALUES = Path(__file__).parent / "opensimplex.csv"
 
