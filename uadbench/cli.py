@@ -16,12 +16,15 @@ from uadbench.core.files import FULL
 from uadbench.core.plugins import Plugins
 
 COMMANDS = Plugins("command", "uadbench.commands")
-#: parts of the list of commands; each file of `commands` names its SECTION and its place there (ORDER)
+#: the list of commands, in sections
 SECTIONS = {
-    "own": "Scans and anomaly maps of one's own",
-    "methods": "Methods",
-    "studies": "Studies",
-    "steps": "Steps of a study, in their order; the workflow runs them",
+    "Scans and anomaly maps of one's own": ("score", "evaluate", "share"),
+    "Methods": ("list", "parameters", "conformance", "bench"),
+    "Studies": ("status", "cost", "check", "join", "tensorboard"),
+    "Steps of a study, in their order; the workflow runs them": (
+        *("simulate", "index", "preprocess", "quality", "pack", "train", "test"),
+        *("histories", "summarize", "table", "synthesis", "figure", "report"),
+    ),
 }
 #: errno of paths without permission, and of a file where a folder should be or the reverse
 CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -32,16 +35,13 @@ class Commands(click.Group):
     """A group whose commands are the files of `uadbench/commands`: `commands/bench.py` holds the function `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        places = {name: COMMANDS.literals(name) for name in COMMANDS.names()}
-        sections = list(SECTIONS)
-        return sorted(places, key=lambda name: (sections.index(places[name]["SECTION"]), places[name]["ORDER"]))
+        return [name for names in SECTIONS.values() for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands of each section with the first sentences of their help texts, uncut."""
-        for section, title in SECTIONS.items():
-            listed = [name for name in self.list_commands(ctx) if COMMANDS.literals(name)["SECTION"] == section]
+        for title, names in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, COMMANDS.load(name).command.get_short_help_str(500)) for name in listed])
+                formatter.write_dl([(name, COMMANDS.load(name).command.get_short_help_str(500)) for name in names])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS.names():

@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, ignored, lesion, protocols
 
-SECTION = "own"
-ORDER = 2
-
 
 @click.command()
 @click.option("--maps", type=PATH, required=True, help="Folder of score maps, one NIfTI file a subject.")

@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, figures, methods, published, rows
 
-SECTION = "steps"
-ORDER = 12
-
 
 @click.command()
 @click.argument("name", shell_complete=figures)

@@ -9,9 +9,6 @@ import click
 from uadbench.commands._shared import PATH, layouts
 from uadbench.core.modalities import NAMES
 
-SECTION = "steps"
-ORDER = 2
-
 
 @click.command(name="index")
 @click.option("--dataset", required=True, help="Name of the data set, for messages.")

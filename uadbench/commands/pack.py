@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH
 
-SECTION = "steps"
-ORDER = 5
-
 
 @click.command(name="pack")
 @click.option("--dataset", required=True, help="Name of the data set.")

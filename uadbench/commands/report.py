@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, experiments
 
-SECTION = "steps"
-ORDER = 13
-
 
 @click.command()
 @click.argument("folder", type=PATH, shell_complete=experiments)

@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, runs
 
-SECTION = "own"
-ORDER = 4
-
 
 @click.command()
 @click.argument("folder", type=PATH, shell_complete=runs)

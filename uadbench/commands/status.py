@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, experiments
 
-SECTION = "studies"
-ORDER = 1
-
 
 @click.command()
 @click.argument("folders", type=PATH, nargs=-1, shell_complete=experiments)

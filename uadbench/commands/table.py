@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, methods, published, rows, tables
 
-SECTION = "steps"
-ORDER = 10
-
 
 @click.command()
 @click.argument("name", shell_complete=tables)

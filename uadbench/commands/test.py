@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, device, ignored, lesion, modality, protocols, required, run, variant
 
-SECTION = "steps"
-ORDER = 7
-
 
 @click.command()
 @run

@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, cohort, device, methods, modality, required, settings
 
-SECTION = "steps"
-ORDER = 6
-
 
 @click.command()
 @click.option("--method", required=True, shell_complete=methods, help="A file name of baselines/.")
