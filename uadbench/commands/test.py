@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -44,13 +45,11 @@ def command(
     settings: str,
     healthy: Path | None,
     required: Path | None,
-    protocols: tuple[str, ...],
     lesion: str,
     ignored: str,
-    examples: int,
-    volumes: bool,
     device: str,
     out: Path,
+    **kept: Any,
 ) -> None:
     """Score every volume of a test set and count the scores into histograms, from which all metrics follow.
 
@@ -90,7 +89,7 @@ def command(
         score_test_set(
             Trained(ready(trained, chosen), meta, chosen),
             PackedTask(store, modality, values, cohort),
-            Kept(protocols, examples, volumes),
+            Kept(**kept),
             out,
         )
     click.echo(out)
