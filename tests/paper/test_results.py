@@ -16,7 +16,7 @@ def table(request, make_results, tmp_path_factory) -> tuple[Results, pd.DataFram
     if request.param == "shuffled":
         rows = rows.sample(frac=1, random_state=2)
         rows.to_csv(path, index=False)
-    return Results.read(path), rows[rows.protocol == "full"]
+    return Results.read(path)["full"], rows[rows.protocol == "full"]
 
 
 def test_every_number_is_that_of_its_rows(table):

@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError
-from uadbench.paper.comparisons import Comparisons
+from uadbench.paper.comparisons import Better, significant
 from uadbench.paper.histories import Histories
 from uadbench.paper.published import PATH, Published
 from uadbench.paper.results import Results
@@ -30,14 +30,22 @@ class Sources:
 
     @cached_property
     def results(self) -> Results:
-        return Results.read(self.given("results_csv", "--results"), self.protocol)
+        return self.under(self.protocol)
+
+    def under(self, protocol: str) -> Results:
+        """Results of a protocol. Raises HarnessError that lists the protocols of results.csv for another one."""
+        found = self.by_protocol
+        if protocol not in found:
+            known = ", ".join(found)
+            raise HarnessError(f"{self.results_csv}: no row has the protocol {protocol!r}; protocols there: {known}")
+        return found[protocol]
 
     @cached_property
     def by_protocol(self) -> dict[str, Results]:
         """Results of every evaluated protocol, in the order of `uadbench.evaluation.protocols.protocols`."""
         from uadbench.evaluation.protocols.protocols import PROTOCOLS
 
-        found = Results.read_all(self.given("results_csv", "--results"))
+        found = Results.read(self.given("results_csv", "--results"))
         known = list(PROTOCOLS)
         return dict(sorted(found.items(), key=lambda entry: known.index(entry[0]) if entry[0] in known else len(known)))
 
@@ -50,8 +58,8 @@ class Sources:
         return self.histories.budgets(results) if self.histories_csv else []
 
     @cached_property
-    def comparisons(self) -> Comparisons:
-        return Comparisons.beside(self.given("results_csv", "--results"))
+    def significant(self) -> frozenset[Better]:
+        return significant(self.given("results_csv", "--results"))
 
     @cached_property
     def published(self) -> Published:

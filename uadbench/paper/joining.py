@@ -87,9 +87,8 @@ def _read(places: Sequence[Path]) -> list[Experiment]:
     if len({file.resolve() for file in files.values()}) < len(places):
         raise HarnessError(f"{', '.join(map(str, places))}: one experiment is given twice; name each once")
     for place, file in files.items():
-        rows = pd.concat([results.rows for results in Results.read_all(file).values()])
-        beside = file.with_name(NAME)
-        tests = read_comparisons(beside) if beside.is_file() else pd.DataFrame(columns=COLUMNS)
+        rows = pd.concat([results.rows for results in Results.read(file).values()])
+        tests = read_comparisons(file.with_name(NAME))
         for name, own in rows.groupby("experiment", sort=False):
             read.append((place, Experiment(str(name), own, tests[tests["experiment"] == name])))
     if len(read) < 2:

@@ -39,16 +39,11 @@ class Results:
     protocol: str = "full"
 
     @classmethod
-    def read(cls, path: str | Path, protocol: str = "full") -> Results:
-        """Read results.csv. Raises HarnessError if it is absent, empty, lacks a column or holds a value twice."""
-        found = cls.read_all(path)
-        if protocol not in found:
-            raise HarnessError(f"{path}: no row has the protocol {protocol!r}; protocols there: {', '.join(found)}")
-        return found[protocol]
+    def read(cls, path: str | Path) -> dict[str, Results]:
+        """Read results.csv, by protocol in the order of first appearance.
 
-    @classmethod
-    def read_all(cls, path: str | Path) -> dict[str, Results]:
-        """Read results.csv, by protocol in the order of first appearance. Raises HarnessError like `read`."""
+        Raises HarnessError if the file is absent, empty, lacks a column or holds a value twice.
+        """
         rows = read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench summarize`", SIMULATED)
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; write it with `python -m uadbench summarize`")
@@ -138,6 +133,11 @@ class Results:
         # Methods may differ in the subjects they could score; the set with most subjects represents the task.
         row = rows.sort_values("subjects", kind="stable").iloc[-1]
         return float(row["positives"] / row["voxels"])
+
+    def lesions(self, task: str) -> int | None:
+        """Number of lesions of a task; the maximum over methods if they differ."""
+        found = self.rows.loc[(self.rows["task"] == task) & (self.rows["metric"] == "lesions"), "value"]
+        return None if found.empty else int(found.max())
 
     def subjects(self, task: str, method: str | None = None) -> tuple[str, str]:
         """Numbers of subjects (used, left out) of a task, or of one method on it; a range if rows differ."""

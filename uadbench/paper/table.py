@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from uadbench.methods.registry import CONTROL
-from uadbench.paper.comparisons import ALPHA, Comparisons
+from uadbench.paper.comparisons import ALPHA, Better
+from uadbench.paper.histories import Warned
 from uadbench.paper.published import Published, quoted
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
@@ -42,7 +44,6 @@ class Row:
     score: str
     ours: tuple[Summary | None, ...]
     paper: tuple[Summary | None, ...]
-    ranked: bool = True  # False: never in bold (controls)
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,19 @@ class Table:
 
     name: str
     caption: str
-    heads: tuple[str, str]  # headings of the section and the label
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    chance: Chance  # printed below all rows
     notes: tuple[str, ...]
     results: Results
+    heads: tuple[str, str] = ("", "Method")  # headings of the section and the label
     best: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) in bold
     section_chance: Mapping[str, Chance] = field(default_factory=dict)  # printed below the rows of each section
     headings: Mapping[str, str] = field(default_factory=lambda: METRICS)  # headings of its metrics
-    warned: Mapping[tuple[str, str], str] = field(default_factory=dict)  # warnings by (method, task), for the CSV
+    warnings: tuple[Warned, ...] = ()  # for the CSV
+
+    @cached_property
+    def chance(self) -> Chance:
+        return chance(self.results, self.columns)
 
     def chance_at(self, row: Row) -> Chance:
         """Chance levels for the comparison of a row."""
@@ -96,7 +100,7 @@ def method_row(
 ) -> Row:
     """The line of one method, (method, title, family), by its final score: ours, and the paper's Table 2 if given.
 
-    section: defaults to its family; controls are not ranked.
+    section: defaults to its family.
     """
     method, title, family = entry
     name = quoted(method, {ran for ran, _, _ in results.methods})
@@ -109,7 +113,6 @@ def method_row(
         score="final",
         ours=tuple(results.get(method, c.task, "final", c.metric) for c in cols),
         paper=tuple(published.get("table2", name, c.task, "final", c.metric) if published else None for c in cols),
-        ranked=family != CONTROL,
     )
 
 
@@ -119,20 +122,20 @@ def chance(results: Results, cols: tuple[Column, ...]) -> Chance:
 
 
 def best(
-    rows: tuple[Row, ...], cols: tuple[Column, ...], group: Iterable[int], tests: Comparisons, protocol: str
+    rows: tuple[Row, ...], cols: tuple[Column, ...], group: Iterable[int], tests: frozenset[Better], protocol: str
 ) -> frozenset[tuple[int, int]]:
     """(row, column) of the method of a group of rows that is significantly better than every other one.
 
-    tests: of the differences of final scores under `protocol`. Unranked rows, columns of an untested metric, and
-    columns with one method have no best entry.
+    tests: of final scores under `protocol`. Controls, columns of an untested metric, and columns with one method have
+    no best entry.
     """
     marked = set()
     for j, column in enumerate(cols):
-        ranked = [i for i in group if rows[i].ranked and rows[i].ours[j] is not None]
+        ranked = [i for i in group if rows[i].family != CONTROL and rows[i].ours[j] is not None]
         for i in ranked:
             others = [rows[other].method for other in ranked if other != i]
             key = (protocol, column.task, column.metric, rows[i].method)
-            if others and all(tests.is_better(*key, other) for other in others):
+            if others and all((*key, other) in tests for other in others):
                 marked.add((i, j))
     return frozenset(marked)
 

@@ -63,7 +63,7 @@ class Study:
     @cached_property
     def results(self) -> dict[str, Results]:
         """Results by evaluation protocol."""
-        return Results.read_all(self.folder.results)
+        return Results.read(self.folder.results)
 
     @property
     def first(self) -> Results:

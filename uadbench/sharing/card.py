@@ -187,7 +187,7 @@ class Card:
         if path.stat().st_mtime < (folder / "run.json").stat().st_mtime:
             self.warnings.append(f"{path}: older than the run, so the card has no evaluation; run snakemake again")
             return {}
-        return Results.read_all(path)
+        return Results.read(path)
 
     def _evaluation(self) -> str:
         rows = []

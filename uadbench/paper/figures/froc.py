@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from itertools import cycle
 from typing import Any
 
@@ -34,7 +33,7 @@ def make(sources: Sources) -> Figure:
     threshold falls, and a map that is one component has no false positive at all: to avoid rewarding this, counts are
     the running maximum from stricter thresholds on. Panels without such numbers in results.csv display a notice.
     """
-    results = replace(sources, protocol=PROTOCOL).results
+    results = sources.under(PROTOCOL)
     tasks = results.tasks
     looks = _looks(results)
     across = min(ACROSS, len(tasks))
@@ -48,9 +47,8 @@ def make(sources: Sources) -> Figure:
         axes.set_xlabel("false positives per subject")
         drawn = [_curve(axes, results, method, task, look) for method, look in looks.items()]
         if any(drawn):
-            axes.text(
-                0.03, 1, _lesions(results, task), transform=axes.transAxes, va="top", fontsize=7, color=style.GREY
-            )
+            lesions = "" if (count := results.lesions(task)) is None else f"{count} lesions"
+            axes.text(0.03, 1, lesions, transform=axes.transAxes, va="top", fontsize=7, color=style.GREY)
         else:
             axes.text(0.5, 0.5, ABSENT, transform=axes.transAxes, ha="center", va="center", color=style.GREY)
     for axes in panels.flat[len(tasks) :]:
@@ -138,12 +136,6 @@ def _curve(axes: Axes, results: Results, method: str, task: str, look: dict[str,
 def _barred(results: Results) -> bool:
     """Whether methods are few enough for distinguishable error bars."""
     return sum(family != CONTROL for _, _, family in results.methods) <= COLOURED
-
-
-def _lesions(results: Results, task: str) -> str:
-    """Number of lesions, in the run with most of them, as text."""
-    rows = results.rows[(results.rows["task"] == task) & (results.rows["metric"] == "lesions")]
-    return f"{rows['value'].max():.0f} lesions" if len(rows) else ""
 
 
 def _note(results: Results) -> str:

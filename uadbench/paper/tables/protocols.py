@@ -54,7 +54,7 @@ def make(sources: Sources) -> Table:
         for entry in entries:
             known = published if made_by(entry[0]) == protocol else None
             rows.append(table.method_row(entry, cols, results, known, section=protocol))
-        best |= table.best(tuple(rows), cols, group, sources.comparisons, protocol)
+        best |= table.best(tuple(rows), cols, group, sources.significant, protocol)
     done = tuple(rows)
     return Table(
         name="protocols",
@@ -67,7 +67,6 @@ def make(sources: Sources) -> Table:
         heads=("Protocol", "Method"),
         columns=tuple(replace(c, paper=any(row.paper[j] for row in done)) for j, c in enumerate(cols)),
         rows=done,
-        chance=(None,) * len(cols),
         notes=(*table.shared_notes(first, done), *protocol_notes(list(by_protocol)), *sources.budgets(first)),
         results=first,
         best=best,

@@ -48,7 +48,6 @@ def make(sources: Sources) -> Table:
         heads=("Restoration", ""),
         columns=cols,
         rows=done,
-        chance=table.chance(results, cols),
         notes=tuple(table.notes(results, done)),
         results=results,
     )
