@@ -33,12 +33,6 @@ def test_a_number_that_is_not_there_has_no_seeds(table):
     assert table[0].get("disyre", "no task", "final", "ap") is None
 
 
-def test_metrics_of_the_final_score(table):
-    results, rows = table
-    for (method, task), part in rows[rows.score == "final"].groupby(["method", "task"]):
-        assert results.metrics(method, task) == list(dict.fromkeys(part.metric))
-
-
 def test_subjects_are_a_range_over_the_rows(table):
     results, rows = table
     for task, part in rows.groupby("task"):

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,17 +18,6 @@ from uadbench.paper.simulated import statement
 from uadbench.paper.summary import Summary, summarise
 
 KEY = ["method", "seed", "task", "score", "metric"]
-
-
-@dataclass(frozen=True)
-class Values:
-    """One number of every seed, in the order of the seeds: arrays (seeds,)."""
-
-    seed: np.ndarray
-    modality: np.ndarray
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -94,36 +84,20 @@ class Results:
     def scores(self, method: str) -> list[str]:
         return list(dict.fromkeys(self.rows.loc[self.rows["method"] == method, "score"]))
 
-    def metrics(self, method: str, task: str) -> list[str]:
-        """Metrics of the final score of a method on a task."""
-        return list(self._numbers.get((method, task, "final"), {}))
-
-    def values(self, method: str, task: str, score: str, metric: str) -> Values:
-        """One number of every seed."""
-        rows = self._numbers.get((method, task, score), {}).get(metric, [])
-        return Values(*(column[rows] for column in self._columns))
+    def values(self, method: str, task: str, score: str, metric: str) -> pd.DataFrame:
+        """The rows of one number, in the order of the seeds."""
+        rows, positions = self._by_number
+        return rows.iloc[positions.get((method, task, score, metric), [])]
 
     @cached_property
-    def _numbers(self) -> dict[tuple[str, str, str], dict[str, list[int]]]:
-        """Positions of the rows of each number by seed, by (method, task, score) and metric."""
-        found: dict[tuple[str, str, str], dict[str, list[int]]] = {}
-        names = (self.rows[column] for column in ("method", "task", "score", "metric"))
-        for position, (method, task, score, metric) in enumerate(zip(*names, strict=True)):
-            found.setdefault((method, task, score), {}).setdefault(metric, []).append(position)
-        seeds = self.rows["seed"].tolist()
-        for metrics in found.values():
-            for positions in metrics.values():
-                positions.sort(key=seeds.__getitem__)
-        return found
-
-    @cached_property
-    def _columns(self) -> list[np.ndarray]:
-        return [self.rows[column].to_numpy() for column in Values.__annotations__]
+    def _by_number(self) -> tuple[pd.DataFrame, dict[Any, Any]]:
+        """All rows in the order of the seeds, and the positions of those of each number."""
+        rows = self.rows.sort_values("seed", kind="stable")
+        return rows, rows.groupby(["method", "task", "score", "metric"]).indices
 
     def get(self, method: str, task: str, score: str, metric: str) -> Summary | None:
         """One number over seeds, or None if results.csv does not hold it."""
-        found = self.values(method, task, score, metric)
-        return summarise(found.seed, found.value, found.low, found.high)
+        return summarise(self.values(method, task, score, metric))
 
     def chance(self, task: str) -> float | None:
         """Chance level of AP: the fraction of anomalous voxels among those evaluated."""

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from uadbench import __version__, baselines
@@ -209,10 +208,10 @@ class Card:
 
     def _number(self, results: Results, task: str, metric: str) -> str:
         found = results.values(self.about["method"], task, "final", metric)
-        own = np.flatnonzero((found.seed == self.about["seed"]) & (found.modality == self.about["modality"]))
-        if not len(own):
+        own = found[(found["seed"] == self.about["seed"]) & (found["modality"] == self.about["modality"])]
+        if own.empty:
             return ""
-        value, low, high = (float(numbers[own[0]]) for numbers in (found.value, found.low, found.high))
+        value, low, high = own.iloc[0][["value", "low", "high"]]
         if value != value:
             return "–"
         return f"{value:.3f} ({low:.3f} to {high:.3f})" if low == low and high == high else f"{value:.3f}"
