@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -79,6 +79,25 @@ class Table:
     def chance_last(self) -> Chance | None:
         """Chance levels to print below all rows, or None."""
         return None if self.section_chance or all(value is None for value in self.chance) else self.chance
+
+    def numbers(self, i: int) -> Iterator[tuple[Summary | None, bool, bool]]:
+        """The numbers of row `i` as printed: each with whether it is bold, and whether it is the paper's."""
+        for j, column in enumerate(self.columns):
+            yield self.rows[i].ours[j], (i, j) in self.best, False
+            if column.paper:
+                yield self.rows[i].paper[j], False, True
+
+    def chance_cells(self, levels: Chance) -> list[str]:
+        """Label and numbers of a line of chance levels, empty where there is none and in columns of the paper."""
+        cells = ["Chance AP"]
+        for column, value in zip(self.columns, levels, strict=True):
+            cells += ["" if value is None else chance_text(value)] + [""] * column.paper
+        return cells
+
+    @cached_property
+    def spans(self) -> dict[str, int]:
+        """Number of printed columns of each task."""
+        return {task: sum(1 + c.paper for c in self.columns if c.task == task) for task in self.results.tasks}
 
     @property
     def banner(self) -> str:
