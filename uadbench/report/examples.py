@@ -13,7 +13,7 @@ from uadbench.core.modalities import MODALITIES
 from uadbench.core.thinning import thinned
 from uadbench.evaluation.inference.example_volumes import NAME, Example, load
 from uadbench.report.study import Study
-from uadbench.viewer import scripts, volumes
+from uadbench.viewer import volumes
 
 BUDGET = 9_000_000  # characters of all volumes; beyond, voxels are thinned out
 
@@ -34,10 +34,6 @@ class Task:
     def first(self) -> Example:
         return next(iter(self.examples.values()))
 
-    @property
-    def subject(self) -> str:
-        return self.first.subject
-
 
 @dataclass(frozen=True)
 class Section:
@@ -53,18 +49,6 @@ class Section:
     @property
     def simulated(self) -> bool:
         return any(task.first.simulated for task in self.tasks)
-
-    @property
-    def niivue(self) -> str:
-        return scripts.niivue()
-
-    @property
-    def style(self) -> Markup:
-        return scripts.own("style.css")
-
-    @property
-    def script(self) -> Markup:
-        return scripts.own("volume.js", "planes.js", "panel.js", "compare.js")
 
 
 def section(study: Study) -> Section | None:
@@ -88,12 +72,10 @@ def section(study: Study) -> Section | None:
             tasks.append(Task(about.name, MODALITIES[about.modality].title, same))
     if not tasks:
         return None
-    steps = iter(STEPS)
-    step = next(steps)
-    contents = _contents(tasks, step)
-    while sum(len(content) for _, content in contents) > BUDGET:
-        step = next(steps)
+    for step in STEPS:
         contents = _contents(tasks, step)
+        if sum(len(content) for _, content in contents) <= BUDGET:
+            break
     whole = max(step) == 1 and all(task.first.stride == 1 for task in tasks)
     sizes = np.sqrt((thinned(tasks[0].first.affine, np.zeros(3), step)[:3, :3] ** 2).sum(axis=0))
     coarse = "" if whole else " × ".join(f"{size:.3g}" for size in sizes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,21 +23,6 @@ from uadbench.study.experiment import Experiment
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
 FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """A data set of the study."""
-
-    name: str
-    simulated: bool
-    subjects: dict[str, int]  # by split
-    modalities: list[str]
-    spacing: float  # mm
-    preprocessing: dict[str, Any]
-    left_out: list[dict[str, Any]]  # subject, file, reason, modalities
-    arrays: dict[str, str]  # SHA-256 by name; empty where the pack records none
-    flagged: int | None  # subjects that quality control flags; None without its table
 
 
 @dataclass(frozen=True)
@@ -74,9 +60,19 @@ class Study:
         return self.results[protocol]
 
     @cached_property
-    def cohorts(self) -> list[Cohort]:
-        """Data sets that were used, the training set first."""
-        return [self._cohort(name) for name in self.plan.datasets]
+    def cohorts(self) -> list[dict[str, Any]]:
+        """Indices of the packed data sets that were used, the training set first, by the keys of `index.json`.
+
+        Instead of the list of subjects their numbers by split; also `name`, and `flagged`, the number of subjects that
+        quality control flags, None without its table.
+        """
+        found = []
+        for name in self.plan.datasets:
+            index = _json(self.folder.packed(name) / INDEX)
+            splits = Counter(subject["split"] for subject in index["subjects"])
+            flagged = _flagged(self.folder.quality(name) / QUALITY_TABLE)
+            found.append({**index, "name": name, "subjects": splits, "flagged": flagged})
+        return found
 
     @cached_property
     def histories(self) -> pd.DataFrame:
@@ -116,29 +112,15 @@ class Study:
         own = self.plan.illustrated
         found = []
         for row in rows[(rows["method"] == own) | (rows["other"] == own)].to_dict("records"):
-            low, high, difference = row["low"], row["high"], row["difference"]
-            other = row["other"]
-            if other == own:
-                other, low, high, difference = row["method"], -high, -low, -difference
-            found.append({**row, "other": self.first.title(other), "difference": difference, "low": low, "high": high})
+            if row["other"] == own:
+                row |= {
+                    "other": row["method"],
+                    "difference": -row["difference"],
+                    "low": -row["high"],
+                    "high": -row["low"],
+                }
+            found.append({**row, "other": self.first.title(row["other"])})
         return found
-
-    def _cohort(self, name: str) -> Cohort:
-        index = _json(self.folder.packed(name) / INDEX)
-        splits: dict[str, int] = {}
-        for subject in index["subjects"]:
-            splits[subject["split"]] = splits.get(subject["split"], 0) + 1
-        return Cohort(
-            name=name,
-            simulated=index["simulated"],
-            subjects=splits,
-            modalities=index["modalities"],
-            spacing=index["spacing"],
-            preprocessing=index["preprocessing"],
-            left_out=index["left_out"],
-            arrays=index["arrays"],
-            flagged=_flagged(self.folder.quality(name) / QUALITY_TABLE),
-        )
 
 
 def _json(path: Path) -> dict[str, Any]:
