@@ -10,12 +10,12 @@ if TYPE_CHECKING:
 
 
 def template(path: Path) -> Template:
-    """The template in a file. Values are escaped, and a missing one is an error."""
+    """The template in a file. Values in HTML are escaped, and a missing one is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
         loader=FileSystemLoader(path.parent),
-        autoescape=True,
+        autoescape=".html" in path.name,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -12,7 +12,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, verify, write_json
 from uadbench.methods import registry
 from uadbench.methods.settings import of_run
-from uadbench.sharing.card import Card
+from uadbench.sharing.card import card
 from uadbench.sharing.contents import CARD, HISTORY, RECORD, REQUIRED, WEIGHTS, WEIGHTS_LIMIT, check_method
 from uadbench.sharing.contents import record as read_record
 from uadbench.sharing.licences import Origin, permitted
@@ -98,14 +98,13 @@ def pack(
     if parent is not None:  # a file of both is listed once
         files |= {f"{REQUIRED}.{key}": path for key, path in parent.files.items() if path not in run.files.values()}
     warnings += [f"{key}: the file {path.name} is not packed; whoever scores needs it" for key, path in files.items()]
-    card = Card(run.folder, run.about, parent.about if parent else None, origins, licence, repo, files)
-    warnings += card.warnings
+    text, more = card(run.folder, run.about, parent.about if parent else None, origins, licence, repo, files)
     with atomic(out) as partial:
         run.copy(partial)
         if parent is not None:
             parent.copy(partial / REQUIRED)
-        (partial / CARD).write_text(card.text(), encoding="utf-8")
-    return warnings
+        (partial / CARD).write_text(text, encoding="utf-8")
+    return warnings + more
 
 
 def _parent(run: Run, required: Path | None) -> Run | None:
