@@ -171,8 +171,4 @@ def _default(parameter: Parameter) -> str:
 
 
 def _value(value: Any) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False).strip('"')
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return json.dumps(value, ensure_ascii=False).strip('"')
