@@ -70,7 +70,9 @@ class Study:
         for name in self.plan.datasets:
             index = _json(self.folder.packed(name) / INDEX)
             splits = Counter(subject["split"] for subject in index["subjects"])
-            flagged = _flagged(self.folder.quality(name) / QUALITY_TABLE)
+            table, flagged = self.folder.quality(name) / QUALITY_TABLE, None
+            if table.is_file():
+                flagged = sum(bool(row["flags"]) for row in csv_files.read(table, ("flags",), "run snakemake again"))
             found.append({**index, "name": name, "subjects": splits, "flagged": flagged})
         return found
 
@@ -125,17 +127,10 @@ class Study:
 
 def _json(path: Path) -> dict[str, Any]:
     """A record of the study. Raises HarnessError for a missing file."""
-    found: dict[str, Any] = read_json(_there(path))
-    return found
+    return read_json(_there(path))
 
 
 def _there(path: Path) -> Path:
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; run the study again, snakemake makes what is missing")
     return path
-
-
-def _flagged(path: Path) -> int | None:
-    if not path.is_file():
-        return None
-    return sum(bool(row["flags"]) for row in csv_files.read(path, ("flags",), "run snakemake again"))
