@@ -26,9 +26,12 @@ SECTIONS = {
         *("histories", "summarize", "table", "synthesis", "figure", "report"),
     ),
 }
-#: errno of paths without permission, and of a file where a folder should be or the reverse
-CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-OTHER_KIND = (errno.EISDIR, errno.ENOTDIR)
+#: by errno: full disks, paths without permission, and a file where a folder should be or the reverse
+REMEDIES = {
+    **dict.fromkeys(FULL, "make room and run again, which keeps finished work"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "change its permissions, or name another place"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR), "name another place"),
+}
 
 
 class Commands(click.Group):
@@ -92,12 +95,7 @@ def main() -> None:
     except HarnessError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno in FULL:
-            remedy = "make room and run again, which keeps finished work"
-        elif error.errno in CLOSED and error.filename:
-            remedy = "change its permissions, or name another place"
-        elif error.errno in OTHER_KIND and error.filename:
-            remedy = "name another place"
-        else:
+        if error.errno not in REMEDIES or not (error.filename or error.errno in FULL):
             raise
-        sys.exit(f"error: {error.filename or 'the output could not be written'}: {error.strerror}; {remedy}")
+        place = error.filename or "the output could not be written"
+        sys.exit(f"error: {place}: {error.strerror}; {REMEDIES[error.errno]}")

@@ -67,11 +67,8 @@ class Results:
     @cached_property
     def experiments(self) -> dict[str, list[str]]:
         """Titles of the methods of each experiment."""
-        found: dict[str, list[str]] = {}
-        for experiment, title in zip(self.rows["experiment"], self.rows["title"], strict=True):
-            if title not in found.setdefault(experiment, []):
-                found[experiment].append(title)
-        return found
+        titles = self.rows.groupby("experiment", sort=False)["title"]
+        return {str(experiment): list(part.unique()) for experiment, part in titles}
 
     def experiment(self, method: str) -> str:
         """Names of the experiments that a method's numbers are from."""

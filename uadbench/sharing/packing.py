@@ -43,16 +43,6 @@ class Run:
         about["params"] = of_run(folder, about).values  # as the study that it lies in scores it
         return cls(folder, about, _local_files(about))
 
-    @property
-    def requires(self) -> str | None:
-        """Method of the run that this one builds on."""
-        return registry.describe(registry.base(self.about["method"])).requires
-
-    @property
-    def size(self) -> int:
-        """Bytes of the weights."""
-        return sum((self.folder / WEIGHTS / name).stat().st_size for name in self.about["weights"])
-
     def copy(self, folder: Path) -> None:
         """Copy record, history and the recorded weights. Paths of this machine are cut to names of files."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -90,7 +80,8 @@ def pack(
     run = Run.open(folder)
     parent = _parent(run, required)
     runs = [run] if parent is None else [run, parent]
-    if sum(each.size for each in runs) > WEIGHTS_LIMIT:
+    weights = [each.folder / WEIGHTS / name for each in runs for name in each.about["weights"]]
+    if sum(path.stat().st_size for path in weights) > WEIGHTS_LIMIT:
         raise HarnessError(f"{folder}: weights of more than {WEIGHTS_LIMIT / 2**30:g} GiB; `score` refuses them")
     origins = [Origin.of(each.about, release) for each in runs]
     warnings = permitted(origins, may_share)
@@ -109,7 +100,7 @@ def pack(
 
 def _parent(run: Run, required: Path | None) -> Run | None:
     """The run that another requires. Raises HarnessError where it is missing or of another method or modality."""
-    wanted = run.requires
+    wanted = registry.describe(registry.base(run.about["method"])).requires
     if wanted is None:
         return None
     modality, seed = run.about["modality"], run.about["seed"]

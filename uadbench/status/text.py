@@ -53,20 +53,16 @@ def _head(status: Status, now: float) -> Iterator[str]:
 
 
 def _stages(status: Status) -> Iterator[str]:
+    states = Counter(training.state for training in status.trainings)
+    states["not begun"] = status.not_begun or 0
+    named = ("running", "stopped", "failed", "not begun")
+    unfinished = ", ".join(f"{states[state]} {state}" for state in named if states[state])
     for stage in status.stages:
-        note = _counts(status) if stage.name.startswith("trainings") else ""
+        note = unfinished if stage.name.startswith("trainings") else ""
         planned = f" of {stage.planned}" if stage.planned else ""
         full = BAR * stage.done // stage.planned if stage.planned else 0
         bar = "█" * full + "░" * (BAR - full) if stage.planned else " " * BAR
         yield f"  {stage.name:<22}{bar} {stage.done:>5}{planned:<9} {note}"
-
-
-def _counts(status: Status) -> str:
-    """Numbers of unfinished trainings by state."""
-    states = Counter(training.state for training in status.trainings)
-    states["not begun"] = status.not_begun or 0
-    named = ("running", "stopped", "failed", "not begun")
-    return ", ".join(f"{states[state]} {state}" for state in named if states[state])
 
 
 def _trainings(status: Status, now: float) -> Iterator[str]:
