@@ -46,10 +46,6 @@ class Section:
     volumes: list[tuple[str, str]]
     facts: Markup
 
-    @property
-    def simulated(self) -> bool:
-        return any(task.first.simulated for task in self.tasks)
-
 
 def section(study: Study) -> Section | None:
     """The section of a study; None where no run of the first seed has volumes.
@@ -84,28 +80,18 @@ def section(study: Study) -> Section | None:
 
 def _same(one: Example, other: Example) -> bool:
     """Whether two methods saw the same scan of the same subject."""
-    return one.subject == other.subject and np.array_equal(_scan(one).bytes, _scan(other).bytes)
-
-
-def _scan(one: Example, step: Step = STEPS[0]) -> volumes.Quantised:
-    return volumes.normalised(_every(step, one.image))
-
-
-def _score(one: Example, step: Step) -> volumes.Quantised:
-    return volumes.quantised(_every(step, one.score).astype(np.float64) * one.highest, 0.0, one.highest)
-
-
-def _every(step: Step, volume: np.ndarray) -> np.ndarray:
-    return volume[:: step[0], :: step[1], :: step[2]]
+    first, second = (volumes.normalised(example.image).bytes for example in (one, other))
+    return one.subject == other.subject and np.array_equal(first, second)
 
 
 def _contents(tasks: list[Task], step: Step) -> list[tuple[str, str]]:
     """Identifier and base64 of the volumes of all tasks, every `step`-th voxel along each axis."""
-    contents = []
+    contents, part = [], tuple(slice(None, None, each) for each in step)
     for number, task in enumerate(tasks):
         affine = thinned(task.first.affine, np.zeros(3), step)
-        layers = {"scan": _scan(task.first, step), "truth": volumes.labels(_every(step, task.first.label))}
-        layers |= {name: _score(one, step) for name, one in task.examples.items()}
+        layers = {"scan": volumes.normalised(task.first.image[part]), "truth": volumes.labels(task.first.label[part])}
+        for name, one in task.examples.items():
+            layers[name] = volumes.quantised(one.score[part].astype(np.float64) * one.highest, 0.0, one.highest)
         for key, layer in layers.items():
             contents.append((_id(number, key), volumes.embedded(volumes.nifti(layer, affine))))
     return contents

@@ -40,7 +40,8 @@ class Training:
 
 def trainings(study: Study) -> list[Training]:
     """All runs of the study with their numbers, in the order of `Study.runs`."""
-    return [_training(run, study.histories) for run in study.runs]
+    histories = study.histories.groupby(["method", "modality", "seed"], sort=False)
+    return [_training(run, rows) for run, (_, rows) in zip(study.runs, histories, strict=True)]
 
 
 def software(trained: list[Training]) -> dict[str, list[tuple[str, list[str]]]]:
@@ -75,16 +76,12 @@ def _recorded(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _training(run: dict[str, Any], rows: pd.DataFrame) -> Training:
-    own = rows[
-        (rows["modality"] == run["modality"]) & (rows["seed"] == run["seed"]) & (rows["method"] == run["method"])
-    ]
-    phases = [part for _, part in own.groupby("phase", sort=False)]
+    phases = [part for _, part in rows.groupby("phase", sort=False)]
     steps = int(sum(part["step"].max() for part in phases))
-    batch, seconds = run["params"].get("batch"), own["seconds"].max()
+    batch, seconds = run["params"].get("batch"), rows["seconds"].max()
     speed = steps * batch / seconds if batch and seconds > 0 else None
     losses = phases[-1].dropna(subset=["validation"])
     if losses.empty:
         return Training(run, steps, speed)
-    best = losses.loc[losses["validation"].idxmin()]
-    last = float(losses["validation"].iloc[-1])
-    return Training(run, steps, speed, last, float(best["validation"]), int(best["step"]))
+    last, best = losses.iloc[-1], losses.iloc[losses["validation"].argmin()]
+    return Training(run, steps, speed, float(last["validation"]), float(best["validation"]), int(best["step"]))
