@@ -16,32 +16,35 @@ from uadbench.core.files import FULL
 from uadbench.core.plugins import Plugins
 
 COMMANDS = Plugins("command", "uadbench.commands")
-#: parts of the list of commands; each file of `commands` names its SECTION and its place there (ORDER)
+#: the list of commands, in sections
 SECTIONS = {
-    "own": "Your own scans and anomaly maps",
-    "methods": "Methods",
-    "studies": "Studies",
-    "steps": "Steps of a study, in their order; the workflow runs them",
+    "Your own scans and anomaly maps": ("score", "evaluate", "share"),
+    "Methods": ("list", "parameters", "conformance", "bench"),
+    "Studies": ("status", "cost", "check", "join", "tensorboard"),
+    "Steps of a study, in their order; the workflow runs them": (
+        *("simulate", "index", "preprocess", "quality", "pack", "train", "test"),
+        *("histories", "summarize", "table", "synthesis", "figure", "report"),
+    ),
 }
-#: errno of paths without permission, and of a file where a folder should be or the reverse
-CLOSED = (errno.EACCES, errno.EPERM, errno.EROFS)
-OTHER_KIND = (errno.EISDIR, errno.ENOTDIR)
+#: by errno: full disks, paths without permission, and a file where a folder should be or the reverse
+REMEDIES = {
+    **dict.fromkeys(FULL, "make room and run again, which keeps finished work"),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "change its permissions, or name another place"),
+    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR), "name another place"),
+}
 
 
 class Commands(click.Group):
     """A group whose commands are the files of `uadbench/commands`: `commands/bench.py` holds the function `command`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        places = {name: COMMANDS.literals(name) for name in COMMANDS.names()}
-        sections = list(SECTIONS)
-        return sorted(places, key=lambda name: (sections.index(places[name]["SECTION"]), places[name]["ORDER"]))
+        return [name for names in SECTIONS.values() for name in names]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands of each section with the first sentences of their help texts, uncut."""
-        for section, title in SECTIONS.items():
-            listed = [name for name in self.list_commands(ctx) if COMMANDS.literals(name)["SECTION"] == section]
+        for title, names in SECTIONS.items():
             with formatter.section(title):
-                formatter.write_dl([(name, COMMANDS.load(name).command.get_short_help_str(500)) for name in listed])
+                formatter.write_dl([(name, COMMANDS.load(name).command.get_short_help_str(500)) for name in names])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name in COMMANDS.names():
@@ -92,12 +95,7 @@ def main() -> None:
     except HarnessError as error:
         sys.exit(f"error: {error}")
     except OSError as error:
-        if error.errno in FULL:
-            remedy = "make room and run again, which keeps finished work"
-        elif error.errno in CLOSED and error.filename:
-            remedy = "change its permissions, or name another place"
-        elif error.errno in OTHER_KIND and error.filename:
-            remedy = "name another place"
-        else:
+        if error.errno not in REMEDIES or not (error.filename or error.errno in FULL):
             raise
-        sys.exit(f"error: {error.filename or 'the output could not be written'}: {error.strerror}; {remedy}")
+        place = error.filename or "the output could not be written"
+        sys.exit(f"error: {place}: {error.strerror}; {REMEDIES[error.errno]}")

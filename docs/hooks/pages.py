@@ -113,10 +113,9 @@ def command_line_page() -> str:
         "`python -m uadbench` is the same program.",
         options(uadbench, group),
     ]
-    names = uadbench.list_commands(group)
-    for section, title in SECTIONS.items():
+    for title, names in SECTIONS.items():
         parts.append(f"## {title}")
-        for name in (name for name in names if COMMANDS.literals(name)["SECTION"] == section):
+        for name in names:
             command = COMMANDS.load(name).command
             context = click.Context(command, info_name=name, parent=group, **command.context_settings)
             usage = f"uadbench {name} {' '.join(command.collect_usage_pieces(context))}"

@@ -200,7 +200,7 @@ def test_froc_of_one_seed_has_no_bars_and_pairs_seeds(make_results: Make, tmp_pa
         frame = with_detection(frame)
         return frame[(frame["metric"] != "false_positives@0.01") | (frame["seed"] != 1)]
 
-    found = froc.points(Results.read(make_results(tmp_path / "gap.csv", edit=edit)), "dae", "ATLAS")
+    found = froc.points(Results.read(make_results(tmp_path / "gap.csv", edit=edit))["full"], "dae", "ATLAS")
     assert list(found) == sorted(RATES)
     assert found[0.01].shape == (2, 3)
     assert found[0.02].shape == (2, 4)

@@ -44,13 +44,13 @@ def test_rows_of_both_stand_side_by_side_and_say_whose_they_are(ours, tmp_path):
     theirs = study(tmp_path / "theirs", ["fae", "dae"], "theirs", seeds=(7, 8), tasks={"ATLAS": 0.011})
     write_comparisons(theirs / "evaluation", [("dae", "fae")], experiment="theirs")
     out, _ = joined(ours, theirs / "evaluation", tmp_path / "out")
-    results = Results.read(out / "results.csv")
+    results = Results.read(out / "results.csv")["full"]
     assert results.experiments == {
         "ours": ["DISYRE", "DAE (ours)", "Random"],
         "theirs": ["FAE", "DAE (theirs)"],
     }
     for folder, name, seeds in ((ours, "dae (ours)", 4), (theirs, "dae (theirs)", 2)):
-        own = Results.read(folder / "evaluation" / "results.csv").get("dae", "ATLAS", "final", "ap")
+        own = Results.read(folder / "evaluation" / "results.csv")["full"].get("dae", "ATLAS", "final", "ap")
         made = results.get(name, "ATLAS", "final", "ap")
         assert (made.mean, made.std) == pytest.approx((own.mean, own.std))
         assert (made.seeds, len(own.seeds)) == (own.seeds, seeds)
@@ -83,7 +83,7 @@ def test_a_copy_is_shown_once_and_another_study_of_that_name_is_told_apart(ours,
     assert len(pd.read_csv(out / "results.csv")) == len(pd.read_csv(ours / "evaluation" / "results.csv"))
     assert notices.count("the same numbers") == 3
     other = study(tmp_path / "other", ["dae"], "ours", seeds=(5,))
-    results = Results.read(joined(ours, other, tmp_path / "two")[0] / "results.csv")
+    results = Results.read(joined(ours, other, tmp_path / "two")[0] / "results.csv")["full"]
     assert [title for _, title, _ in results.methods] == [
         "DISYRE",
         f"DAE (ours, {ours})",

@@ -16,7 +16,7 @@ def table(request, make_results, tmp_path_factory) -> tuple[Results, pd.DataFram
     if request.param == "shuffled":
         rows = rows.sample(frac=1, random_state=2)
         rows.to_csv(path, index=False)
-    return Results.read(path), rows[rows.protocol == "full"]
+    return Results.read(path)["full"], rows[rows.protocol == "full"]
 
 
 def test_every_number_is_that_of_its_rows(table):
@@ -31,12 +31,6 @@ def test_a_number_that_is_not_there_has_no_seeds(table):
     found = table[0].values("disyre", "no task", "final", "ap")
     assert found.seed.size == found.value.size == 0
     assert table[0].get("disyre", "no task", "final", "ap") is None
-
-
-def test_metrics_of_the_final_score(table):
-    results, rows = table
-    for (method, task), part in rows[rows.score == "final"].groupby(["method", "task"]):
-        assert results.metrics(method, task) == list(dict.fromkeys(part.metric))
 
 
 def test_subjects_are_a_range_over_the_rows(table):

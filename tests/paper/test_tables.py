@@ -398,7 +398,7 @@ def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
     with pytest.raises(HarnessError, match="True or False"):
         Results.read(unknown)
     with pytest.raises(HarnessError, match="protocols there: full"):
-        Results.read(make_results(tmp_path / "results.csv"), protocol="upd")
+        Sources(make_results(tmp_path / "results.csv")).under("upd")
 
 
 def test_registry_reads_requirements_without_importing(tmp_path: Path) -> None:

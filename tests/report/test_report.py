@@ -124,9 +124,9 @@ def test_differences_are_those_of_the_illustrated_method(study):
 
 def test_cohorts_and_what_was_left_out(study, page):
     camcan, atlas, brats = study.cohorts
-    assert camcan.subjects == {"train": 40, "validation": 8}
-    assert (camcan.flagged, atlas.flagged) == (None, 1)
-    assert brats.subjects == {"test": 1}
+    assert camcan["subjects"] == {"train": 40, "validation": 8}
+    assert (camcan["flagged"], atlas["flagged"]) == (None, 1)
+    assert brats["subjects"] == {"test": 1}
     assert "is &lt;b&gt;no&lt;/b&gt; scan" in page  # never as markup
     assert "Trained and tested on simulated scans" in page
 

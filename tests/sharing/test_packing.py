@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from tests.paper.conftest import METHODS, write_results
+from uadbench import baselines
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.data.index.release import releases
@@ -201,6 +202,13 @@ def test_files_of_a_run_and_of_the_run_that_it_builds_on_are_kept_apart(study, t
     sections = card(tmp_path / "out")[1]
     assert "template `r_vae.nii`" in sections["Training data"]
     assert "| `vae.nii` | required.preprocessing.template | `" in sections["Scoring a scan"]
+
+
+def test_a_method_of_ones_own_is_named(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(baselines, "OURS", tmp_path)
+    (warning,) = pack(run, tmp_path / "out")
+    assert warning.startswith("method vae: its file is not part of uadbench")
+    assert "in a folder given by `--baselines`" in card(tmp_path / "out")[1]["Method"]
 
 
 def test_damaged_and_unfinished_runs_are_not_shared(run, tmp_path):

@@ -54,7 +54,7 @@ ignored = click.option(
 lesion = click.option("--lesion", default="", show_default="all above 0", help="Label values that are lesion, as 1,4.")
 modality = click.option("--modality", type=click.Choice(NAMES), required=True, help="MRI modality.")
 published = click.option(
-    "--published", type=PATH, show_default="uadbench/resources/paper.csv", help="Published numbers."
+    "--published", "published_csv", type=PATH, show_default="uadbench/resources/paper.csv", help="Published numbers."
 )
 required = click.option("--required", type=PATH, shell_complete=runs, help="Run of the method that this builds on.")
 rows = click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol of the rows.")

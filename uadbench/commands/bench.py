@@ -6,9 +6,6 @@ import click
 
 from uadbench.commands._shared import device, methods, settings
 
-SECTION = "methods"
-ORDER = 4
-
 
 @click.command()
 @click.option("--method", default="disyre", shell_complete=methods, help="A file name of baselines/.")

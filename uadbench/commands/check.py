@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, experiments
 
-SECTION = "studies"
-ORDER = 3
-
 
 @click.command()
 @click.argument("folders", type=PATH, nargs=-1, required=True, shell_complete=experiments)

@@ -6,9 +6,6 @@ import click
 
 from uadbench.commands._shared import methods_or_files
 
-SECTION = "methods"
-ORDER = 3
-
 
 @click.command()
 @click.argument("baselines", metavar="NAME|FILE...", nargs=-1, required=True, shell_complete=methods_or_files)

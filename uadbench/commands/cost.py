@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, experiments
 
-SECTION = "studies"
-ORDER = 2
-
 
 @click.command()
 @click.argument("folder", type=PATH, shell_complete=experiments)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from uadbench.commands._shared import PATH, ignored, lesion, protocols
-
-SECTION = "own"
-ORDER = 2
 
 
 @click.command()
@@ -37,7 +35,9 @@ ORDER = 2
 @click.option(
     "--run-seed", default=1, help="With --save: the seed that the method was trained with.", show_default=True
 )
-@click.option("--simulated", is_flag=True, help="With --save: the scans of the maps are simulated.")
+@click.option(
+    "--simulated", "tested_on_simulated", is_flag=True, help="With --save: the scans of the maps are simulated."
+)
 @click.option("--trained-on-simulated", is_flag=True, help="With --save: those that trained the method are simulated.")
 def command(
     maps: Path,
@@ -53,15 +53,7 @@ def command(
     out: Path | None,
     subjects: Path | None,
     save: Path | None,
-    method: str | None,
-    title: str | None,
-    family: str,
-    task: str,
-    modality: str,
-    experiment: str,
-    run_seed: int,
-    simulated: bool,
-    trained_on_simulated: bool,
+    **about: Any,
 ) -> None:
     """Print AP, best Dice and AUROC of all voxels pooled, with 95 % bootstrap intervals over subjects, as JSON.
 
@@ -76,7 +68,7 @@ def command(
     from uadbench.evaluation.protocols.labels import LabelValues
     from uadbench.own.external_maps import evaluate
 
-    if save is not None and not method:
+    if save is not None and not about["method"]:
         raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")
     values = LabelValues.read(lesion, ignored)
     found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values)
@@ -91,8 +83,6 @@ def command(
         with atomic(subjects) as partial:
             findings.by_subject(found.findings).to_csv(partial, index=False, float_format="%.9g")
     if save is not None:
-        about: dict[str, object] = {"experiment": experiment, "method": method, "title": title or method}
-        about |= {"revision": "", "trained_on_simulated": trained_on_simulated, "tested_on_simulated": simulated}
-        about |= {"family": family, "seed": run_seed, "task": task, "dataset": labels.resolve().name}
-        found.save(save, {**about, "modality": modality, "left_out": 0})
+        about |= {"title": about["title"] or about["method"], "seed": about.pop("run_seed"), "revision": ""}
+        found.save(save, {**about, "dataset": labels.resolve().name, "left_out": 0})
     click.echo(json.dumps(result, indent=2))

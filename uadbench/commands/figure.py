@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from uadbench.commands._shared import PATH, figures, methods, published, rows
 
-SECTION = "steps"
-ORDER = 12
-
 
 @click.command()
 @click.argument("name", shell_complete=figures)
-@click.option("--results", type=PATH, help="The tidy table, results.csv.")
+@click.option("--results", "results_csv", type=PATH, help="The tidy table, results.csv.")
 @click.option("--examples", type=PATH, help="Folder with METHOD/TASK/seed-N/examples.npz (figure3).")
 @click.option("--synthesis", type=PATH, help="The arrays of figure1, synthesis.npz.")
-@click.option("--histories", type=PATH, help="The training histories of all runs, histories.csv (curves).")
+@click.option(
+    "--histories", "histories_csv", type=PATH, help="The training histories of all runs, histories.csv (curves)."
+)
 @click.option("--out", type=PATH, required=True, help="Folder for NAME.png and NAME.pdf.")
 @published
 @rows
 @click.option("--method", default="disyre", shell_complete=methods, help="Method that the figure is about.")
 @click.option("--seed", type=int, show_default="the lowest", help="Seed whose examples figure3 shows.")
-def command(
-    name: str,
-    results: Path | None,
-    examples: Path | None,
-    synthesis: Path | None,
-    histories: Path | None,
-    out: Path,
-    published: Path | None,
-    protocol: str,
-    method: str,
-    seed: int | None,
-) -> None:
+def command(name: str, out: Path, **sources: Any) -> None:
     """Draw the figure NAME (figure1, curves, …) from the files of an experiment."""
     from uadbench.paper import catalogue, style
-    from uadbench.paper import published as paper
     from uadbench.paper.inputs import Sources
 
     module = catalogue.load("figures", name)
-    sources = Sources(results, examples, synthesis, published or paper.PATH, protocol, method, seed, histories)
     with style.style():
-        for path in style.save(module.make(sources), out, name):
+        for path in style.save(module.make(Sources(**sources)), out, name):
             click.echo(path)

@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, runs
 
-SECTION = "steps"
-ORDER = 8
-
 
 @click.command()
 @click.argument("runs", nargs=-1, type=PATH, required=True, shell_complete=runs)

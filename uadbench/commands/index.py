@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from uadbench.commands._shared import PATH, layouts
 from uadbench.core.modalities import NAMES
-
-SECTION = "steps"
-ORDER = 2
 
 
 @click.command(name="index")
@@ -21,26 +19,16 @@ ORDER = 2
 @click.option("--release", show_default="as the layout", help="Row of uadbench/resources/datasets.csv to compare with.")
 @click.option("--role", type=click.Choice(["healthy", "test"]), default="healthy", help="Train and validate, or test.")
 @click.option("--validation", type=click.IntRange(0), default=0, help="Number of healthy subjects held out.")
-@click.option("--split-seed", type=click.IntRange(0), default=0, help="Seed of that choice.")
-@click.option("--split", type=PATH, help="List of the subjects held out or left out, instead of a number and a seed.")
+@click.option("--split-seed", "seed", type=click.IntRange(0), default=0, help="Seed of that choice.")
+@click.option(
+    "--split", "listed", type=PATH, help="List of the subjects held out or left out, instead of a number and a seed."
+)
 @click.option("--subset", default="all", help="Part of a test set: all, or upd for its first 90 % by name.")
 @click.option("--unmasked", default="lost", help="Test subjects without a mask: lost, leave_out or healthy.")
 @click.option("--entity", multiple=True, metavar="KEY=VALUE", help="BIDS entity of the scans to take (repeatable).")
 @click.option("--exclude", multiple=True, metavar="SUBJECT", help="Leave this subject out (repeatable).")
 def command(
-    dataset: str,
-    layout: str,
-    root: Path,
-    out: Path,
-    release: str | None,
-    role: str,
-    validation: int,
-    split_seed: int,
-    split: Path | None,
-    subset: str,
-    unmasked: str,
-    entity: tuple[str, ...],
-    exclude: tuple[str, ...],
+    dataset: str, layout: str, root: Path, out: Path, release: str | None, entity: tuple[str, ...], **choice: Any
 ) -> None:
     """Scan a folder into a validated subject sheet, and report files missing compared with the release."""
     from uadbench.core.errors import HarnessError, choices
@@ -49,22 +37,13 @@ def command(
     from uadbench.data.index import release as releases
     from uadbench.data.index import sheet
 
+    unmasked = choice["unmasked"]
     if unmasked not in sheet.UNMASKED:
         raise HarnessError(f"--unmasked: {unmasked!r} is unknown; {choices(unmasked, sheet.UNMASKED)}")
     kind = layouts.load(layout, layouts.entities(entity))
     simulated = (root / SIMULATED).exists()
     known = releases.find(release) if release else None if simulated else releases.releases().get(layout)
-    found = sheet.index(
-        kind,
-        root,
-        role=role,
-        validation=validation,
-        seed=split_seed,
-        listed=split,
-        subset=subset,
-        exclude=exclude,
-        unmasked=unmasked,
-    )
+    found = sheet.index(kind, root, **choice)
     written = sheet.write(out, root, found, unmasked)
     parts = {part: sum(row.split == part for row in written.rows) for part in ("train", "validation", "test")}
     files = {name: sum(bool(getattr(row, name)) for row in written.rows) for name in (*NAMES, "mask")}
@@ -73,7 +52,7 @@ def command(
         f"{', '.join(f'{n} with {name}' for name, n in files.items() if n)}"
     )
     whole = kind.subjects(root)
-    if role == "test" and unmasked != "lost":
+    if choice["role"] == "test" and unmasked != "lost":
         without = sum(not files.mask for files in whole)
         what = "are left out" if unmasked == "leave_out" else "count as healthy"
         if without:

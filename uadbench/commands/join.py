@@ -6,10 +6,7 @@ from pathlib import Path
 
 import click
 
-SECTION = "studies"
-ORDER = 4
-
-PATH = click.Path(path_type=Path)
+from uadbench.commands._shared import PATH
 
 
 @click.command()

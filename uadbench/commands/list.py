@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import click
 
-SECTION = "methods"
-ORDER = 1
-
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")

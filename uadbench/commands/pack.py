@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH
 
-SECTION = "steps"
-ORDER = 5
-
 
 @click.command(name="pack")
 @click.option("--dataset", required=True, help="Name of the data set.")
@@ -21,21 +18,16 @@ ORDER = 5
 @click.option("--reports", "first", multiple=True, type=PATH, help="Report of `preprocess`; more may follow.")
 @click.argument("more", nargs=-1, type=PATH)
 def command(
-    dataset: str,
-    sheet: Path,
-    registered: Path,
-    out: Path,
-    max_lost: float,
-    first: tuple[Path, ...],
-    more: tuple[Path, ...],
+    dataset: str, sheet: Path, registered: Path, out: Path, max_lost: float, **reports: tuple[Path, ...]
 ) -> None:
     """Pack registered subjects into one float16 array per modality, with their labels and an index."""
+    from itertools import chain
+
     from uadbench.data.index.sheet import read
     from uadbench.data.packing import pack as packing
     from uadbench.data.preprocessing.records.report import read_report
 
-    reports = [*first, *more]
-    outcomes = [outcome for report in reports for outcome in read_report(report)]
+    outcomes = [outcome for report in chain(*reports.values()) for outcome in read_report(report)]
     index = packing.pack(dataset, read(sheet), registered, outcomes, out, max_lost)
     counts = {m: sum(m in subject["modalities"] for subject in index["subjects"]) for m in index["modalities"]}
     click.echo(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import click
 
-SECTION = "methods"
-ORDER = 2
-
 
 @click.command()
 @click.option("--schema", is_flag=True, help="Print the JSON schema of a config, for editors.")

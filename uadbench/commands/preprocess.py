@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH
 
-SECTION = "steps"
-ORDER = 3
-
 
 @click.command(name="preprocess")
 @click.option("--sheet", required=True, type=PATH, help="Subject sheet of `index`.")

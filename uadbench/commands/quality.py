@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH
 
-SECTION = "steps"
-ORDER = 4
-
 
 @click.command(name="quality")
 @click.option("--dataset", required=True, help="Name of the data set.")

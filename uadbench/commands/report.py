@@ -9,9 +9,6 @@ import click
 from uadbench.commands._shared import PATH, experiments
 from uadbench.core.study_folder import REPORT, StudyFolder
 
-SECTION = "steps"
-ORDER = 13
-
 
 @click.command()
 @click.argument("folder", type=PATH, shell_complete=experiments)

@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, device, required, run, variant
 
-SECTION = "own"
-ORDER = 1
-
 
 @click.command()
 @run

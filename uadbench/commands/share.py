@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from uadbench.commands._shared import PATH, runs
-
-SECTION = "own"
-ORDER = 4
 
 
 @click.command()
@@ -25,15 +23,7 @@ ORDER = 4
 )
 @click.option("--i-may-share", "may_share", is_flag=True, help="The data's agreement permits passing on these weights.")
 def command(
-    folder: Path,
-    repo: str | None,
-    out: Path | None,
-    private: bool,
-    revision: str | None,
-    required: Path | None,
-    release: str | None,
-    licence: str | None,
-    may_share: bool,
+    folder: Path, repo: str | None, out: Path | None, private: bool, revision: str | None, **terms: Any
 ) -> None:
     """Pack the trained run in FOLDER with a model card and upload it, or write it to a folder.
 
@@ -49,23 +39,16 @@ def command(
 
     if (repo is None) == (out is None):
         raise HarnessError("share: give either --repo OWNER/NAME or --out DIR")
-    if out is not None:
-        if private or revision:
-            raise HarnessError("share: --private and --revision are for --repo; leave them out with --out")
-        warn(pack(folder, out, required, release, licence, may_share))
-        click.echo(out)
-        return
-    assert repo is not None
-    branch = f"@{revision}" if revision else ""
-    check_name(repo)
+    if repo is not None:
+        check_name(repo)
+        terms["repo"] = repo
+    elif private or revision:
+        raise HarnessError("share: --private and --revision are for --repo; leave them out with --out")
     with tempfile.TemporaryDirectory() as temporary:
-        packed = Path(temporary) / "run"
-        warn(pack(folder, packed, required, release, licence, may_share, repo))
-        click.echo(upload(packed, repo, private, revision))
-    click.echo(f"uadbench score --run hf://{repo}{branch} --image scan.nii.gz --out map.nii.gz")
-
-
-def warn(lines: list[str]) -> None:
-    """Print warnings on standard error."""
-    for line in lines:
-        click.echo(f"warning: {line}", err=True)
+        packed = out or Path(temporary) / "run"
+        for line in pack(folder, packed, **terms):
+            click.echo(f"warning: {line}", err=True)
+        click.echo(out if repo is None else upload(packed, repo, private, revision))
+    if repo is not None:
+        address = f"{repo}@{revision}" if revision else repo
+        click.echo(f"uadbench score --run hf://{address} --image scan.nii.gz --out map.nii.gz")

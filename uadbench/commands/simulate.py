@@ -7,9 +7,6 @@ from pathlib import Path
 
 import click
 
-SECTION = "steps"
-ORDER = 1
-
 
 def parse_chunk(text: str) -> tuple[int, int]:
     """Parse "i/n" (1 ≤ i ≤ n) as (i, n)."""

@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, experiments
 
-SECTION = "studies"
-ORDER = 1
-
 
 @click.command()
 @click.argument("folders", type=PATH, nargs=-1, shell_complete=experiments)
@@ -28,12 +25,11 @@ def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool)
     import time
 
     from uadbench.core.errors import HarnessError
-    from uadbench.core.study_folder import ROOT
     from uadbench.status import plan, survey, text
 
     given = plan.of_configs(*configs) if configs else None
     if not folders:
-        folders = (given[0].folder.path,) if given else tuple(survey.experiments(ROOT))
+        folders = (given[0].folder.path,) if given else tuple(survey.experiments())
     if not folders:
         raise HarnessError("results: no experiment yet; start one with snakemake --cores all, or name a folder")
     now, found = time.time(), []

@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH
 
-SECTION = "steps"
-ORDER = 9
-
 
 @click.command()
 @click.argument("histograms", nargs=-1, type=PATH)

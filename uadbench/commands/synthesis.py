@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, cohort, modality
 
-SECTION = "steps"
-ORDER = 11
-
 
 @click.command()
 @cohort

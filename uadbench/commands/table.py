@@ -3,43 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from uadbench.commands._shared import PATH, methods, published, rows, tables
 
-SECTION = "steps"
-ORDER = 10
-
 
 @click.command()
 @click.argument("name", shell_complete=tables)
-@click.option("--results", type=PATH, required=True, help="The tidy table, results.csv.")
-@click.option("--histories", type=PATH, help="The histories of all runs, for notes on training.")
+@click.option("--results", "results_csv", type=PATH, required=True, help="The tidy table, results.csv.")
+@click.option("--histories", "histories_csv", type=PATH, help="The histories of all runs, for notes on training.")
 @click.option("--out", type=PATH, required=True, help="Folder for NAME.csv, .md, .html and .tex.")
 @published
 @rows
 @click.option("--method", default="disyre", shell_complete=methods, help="Method that Table 1 is about.")
-def command(
-    name: str,
-    results: Path,
-    histories: Path | None,
-    out: Path,
-    published: Path | None,
-    protocol: str,
-    method: str,
-) -> None:
+def command(name: str, out: Path, **sources: Any) -> None:
     """Write the table NAME (table1, table2, …) from the results of an experiment, beside the paper's numbers."""
-    from uadbench.paper import published as paper
     from uadbench.paper.inputs import Sources
     from uadbench.paper.writing import write
 
-    sources = Sources(
-        results,
-        published_csv=published or paper.PATH,
-        protocol=protocol,
-        method=method,
-        histories_csv=histories,
-    )
-    for path in write(name, sources, out):
+    for path in write(name, Sources(**sources), out):
         click.echo(path)

@@ -7,10 +7,8 @@ from typing import Any
 
 import click
 
-SECTION = "studies"
-ORDER = 4
+from uadbench.commands._shared import PATH
 
-PATH = click.Path(path_type=Path)
 PATTERN = "events.out.tfevents.*"
 SCALARS = ("loss", "validation", "learning_rate")  # columns of history.csv
 

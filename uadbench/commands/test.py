@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from uadbench.commands._shared import PATH, device, ignored, lesion, modality, protocols, required, run, variant
-
-SECTION = "steps"
-ORDER = 7
 
 
 @click.command()
@@ -47,13 +45,11 @@ def command(
     settings: str,
     healthy: Path | None,
     required: Path | None,
-    protocols: tuple[str, ...],
     lesion: str,
     ignored: str,
-    examples: int,
-    volumes: bool,
     device: str,
     out: Path,
+    **kept: Any,
 ) -> None:
     """Score every volume of a test set and count the scores into histograms, from which all metrics follow.
 
@@ -92,9 +88,7 @@ def command(
         score_test_set(
             Trained(ready(trained, chosen), meta, chosen),
             PackedTask(store, modality, values, cohort),
-            protocols,
-            examples,
-            out,
-            volumes,
+            out=out,
+            **kept,
         )
     click.echo(out)

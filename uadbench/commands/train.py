@@ -8,9 +8,6 @@ import click
 
 from uadbench.commands._shared import PATH, cohort, device, methods, modality, required, settings
 
-SECTION = "steps"
-ORDER = 6
-
 
 @click.command()
 @click.option("--method", required=True, shell_complete=methods, help="A file name of baselines/.")
@@ -22,14 +19,7 @@ ORDER = 6
 @device
 @click.option("--out", type=PATH, required=True, help="Folder of the run.")
 def command(
-    method: str,
-    modality: str,
-    seed: int,
-    data: Path,
-    settings: str,
-    required: Path | None,
-    device: str,
-    out: Path,
+    method: str, modality: str, seed: int, data: Path, settings: str, required: Path | None, device: str, out: Path
 ) -> None:
     """Train METHOD and write its run: weights, history, and run.json with the metadata needed to use it.
 

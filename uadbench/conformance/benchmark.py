@@ -111,24 +111,22 @@ def _product(device: torch.device, dtype: torch.dtype) -> float:
 def _rate(what: str, work: Callable[[], Any], count: int, device: torch.device) -> float:
     """Calls of `work` per second, after some unmeasured ones."""
     print(f"bench: {what} …", file=sys.stderr, flush=True)
-    for _ in range(max(1 if device.type == "cuda" else 0, count // 5)):
-        work()
-    _wait(device)
-    started = time.perf_counter()
-    for _ in range(count):
-        work()
-    _wait(device)
-    return count / (time.perf_counter() - started)
+
+    def seconds(calls: int) -> float:
+        started = time.perf_counter()
+        for _ in range(calls):
+            work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        return time.perf_counter() - started
+
+    seconds(max(1 if device.type == "cuda" else 0, count // 5))
+    return count / seconds(count)
 
 
 def _rounded(value: float) -> float:
     """A measured number to four digits."""
     return float(f"{value:.4g}")
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _memory(device: torch.device) -> float | None:

@@ -8,10 +8,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 
 def template(path: Path) -> Template:
-    """The template in a file. Values are escaped, and a missing one is an error."""
+    """The template in a file. Values in HTML are escaped, and a missing one is an error."""
     environment = Environment(
         loader=FileSystemLoader(path.parent),
-        autoescape=True,
+        autoescape=".html" in path.name,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

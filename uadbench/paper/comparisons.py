@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -14,37 +12,22 @@ from uadbench.paper.rows import read_rows
 
 NUMBERS = ("difference", "low", "high", "p", "p_holm")
 ALPHA = 0.05  # significance level of p-values after Holm's correction
-Key = tuple[str, str, str, str, str]  # protocol, task, metric, the better method, the other
+Better = tuple[str, str, str, str, str]  # protocol, task, metric, the better method, the other
 
 
 def read_comparisons(path: Path) -> pd.DataFrame:
-    """Rows of comparisons.csv. Raises HarnessError as `read_rows`."""
+    """Rows of comparisons.csv, none for a missing file. Raises HarnessError as `read_rows`."""
+    if not path.is_file():
+        return pd.DataFrame(columns=COLUMNS)
     return read_rows(path, COLUMNS, NUMBERS, "run `uadbench summarize` again")
 
 
-@dataclass(frozen=True)
-class Comparisons:
-    """Significant differences under resampling of both subjects and seeds."""
-
-    better: Mapping[Key, float] = field(default_factory=dict)  # corrected p-values
-
-    @classmethod
-    def beside(cls, results_csv: str | Path) -> Comparisons:
-        """Read comparisons.csv beside results.csv; without such a file nothing is significant.
-
-        Raises HarnessError if the file is no table, lacks a column or holds a malformed number.
-        """
-        path = Path(results_csv).with_name(COMPARISONS)
-        if not path.is_file():
-            return cls()
-        rows = read_comparisons(path)
-        kept = rows[(rows["p_holm"] < ALPHA) & (rows["resampled"] == BOTH)]
-        found: dict[Key, float] = {}
-        for row in kept.to_dict("records"):
-            pair = (row["method"], row["other"]) if row["difference"] > 0 else (row["other"], row["method"])
-            found[(row["protocol"], row["task"], row["metric"], *pair)] = float(row["p_holm"])
-        return cls(found)
-
-    def is_better(self, protocol: str, task: str, metric: str, method: str, other: str) -> bool:
-        """Whether `method` is significantly better than `other`."""
-        return (protocol, task, metric, method, other) in self.better
+def significant(results_csv: Path) -> frozenset[Better]:
+    """Significant differences under resampling of both subjects and seeds, from comparisons.csv beside results.csv."""
+    rows = read_comparisons(results_csv.with_name(COMPARISONS))
+    rows = rows[(rows["p_holm"] < ALPHA) & (rows["resampled"] == BOTH)]
+    found = set[Better]()
+    for row in rows.to_dict("records"):
+        better, other = (row["method"], row["other"]) if row["difference"] > 0 else (row["other"], row["method"])
+        found.add((row["protocol"], row["task"], row["metric"], better, other))
+    return frozenset(found)

@@ -13,11 +13,9 @@ from uadbench.methods import registry
 from uadbench.paper.results import Results
 from uadbench.paper.rows import read_rows
 from uadbench.paper.simulated import statement
+from uadbench.training.histories import COLUMNS, ROW
 
-COLUMNS = ["method", "title", "modality", "seed", "trained_on_simulated"]
-NUMBERS = ["step", "loss", "validation", "learning_rate", "seconds"]
-COLUMNS += ["phase", *NUMBERS]
-FLAGS = ["trained_on_simulated"]
+NUMBERS = [column for column in ROW if column != "phase"]
 UNEQUAL = 1.5  # ratio of mean training times above which a table states them
 LEFT = 0.95  # a run whose validation loss never fell below this fraction of its first value may have learned little
 
@@ -27,10 +25,10 @@ class Curve:
     """One phase of one run. Arrays (n,), NaN if missing: steps, mean training loss since last row, validation loss."""
 
     method: str
-    title: str
     modality: str
     seed: int
     phase: str
+    title: str
     step: np.ndarray
     loss: np.ndarray
     validation: np.ndarray
@@ -73,7 +71,8 @@ class Histories:
     @classmethod
     def read(cls, path: str | Path) -> Histories:
         """Read histories.csv. Raises HarnessError if it is absent, lacks a column or holds a malformed number."""
-        return cls(read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench histories`", FLAGS), str(path))
+        flags, remedy = ["trained_on_simulated"], "write it with `uadbench histories`"
+        return cls(read_rows(path, COLUMNS, NUMBERS, remedy, flags), str(path))
 
     @property
     def simulated(self) -> str:
@@ -83,21 +82,13 @@ class Histories:
     @cached_property
     def curves(self) -> list[Curve]:
         """The phases of all runs."""
-        key = ["method", "modality", "seed", "phase"]
-        return [
-            Curve(
-                method=part["method"].iloc[0],
-                title=part["title"].iloc[0] or part["method"].iloc[0],
-                modality=part["modality"].iloc[0],
-                seed=int(part["seed"].iloc[0]),
-                phase=part["phase"].iloc[0],
-                step=part["step"].to_numpy(),
-                loss=part["loss"].to_numpy(),
-                validation=part["validation"].to_numpy(),
-                trained=bool(part["learning_rate"].notna().any()),
-            )
-            for _, part in self.rows.groupby(key, sort=False)
-        ]
+        found = []
+        for _, part in self.rows.groupby(["method", "modality", "seed", "phase"], sort=False):
+            method, modality, seed, phase, title = part.iloc[0][["method", "modality", "seed", "phase", "title"]]
+            step, loss, validation = (part[name].to_numpy() for name in ("step", "loss", "validation"))
+            trained = bool(part["learning_rate"].notna().any())
+            found.append(Curve(method, modality, seed, phase, title or method, step, loss, validation, trained))
+        return found
 
     def warnings(self, results: Results) -> list[Warned]:
         """One warning per phase of a method and modality of the results in which runs may have learned little."""
@@ -109,12 +100,10 @@ class Histories:
         for (method, modality, phase), curves in flat.items():
             tasks = results.rows.loc[results.rows["modality"] == modality, "task"].unique()
             scored = [name for name, _, _ in results.methods if self._run_of(name, modality) == method]
-            if not len(tasks) or not scored:
-                continue
-            cells = frozenset((name, task) for name in scored for task in tasks)
             several = len({c.phase for c in self.curves if c.method == method and c.trained}) > 1
             others = [results.title(name) for name in scored if name != method]
-            found.append(Warned(_text(curves, f", phase {phase}" * several, others), cells))
+            if cells := frozenset((name, task) for name in scored for task in tasks):
+                found.append(Warned(_text(curves, f", phase {phase}" * several, others), cells))
         return found
 
     def budgets(self, results: Results) -> list[str]:
@@ -127,8 +116,7 @@ class Histories:
         seconds: dict[str, float] = {}
         for name, title, _ in results.methods:
             own = [(self._run_of(name, modality), modality) for modality in results.rows["modality"].unique()]
-            times = [runs[run] for run in own if run in trained]
-            if times:
+            if times := [runs[run] for run in own if run in trained]:
                 seconds[title] = float(np.mean(times))
         if not seconds or not max(seconds.values()) > UNEQUAL * min(seconds.values()):
             return []

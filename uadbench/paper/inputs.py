@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError
-from uadbench.paper import published
-from uadbench.paper.comparisons import Comparisons
+from uadbench.paper.comparisons import Better, significant
 from uadbench.paper.histories import Histories
-from uadbench.paper.published import Published
+from uadbench.paper.published import PATH, Published
 from uadbench.paper.results import Results
 
 STEPWISE = ("single/", "multi/")  # scores of one step and of one step size
@@ -23,7 +22,7 @@ class Sources:
     results_csv: Path | None = None
     examples: Path | None = None  # folder with METHOD/TASK/seed-N/examples.npz
     synthesis: Path | None = None  # synthesis.npz
-    published_csv: Path = field(default=published.PATH)
+    published_csv: Path | None = None  # None: those of the package
     protocol: str = "full"
     method: str = "disyre"  # the method that Table 1 and Figures 2 and 3 are about
     seed: int | None = None  # the seed that Figure 3 shows; None: the first
@@ -31,14 +30,22 @@ class Sources:
 
     @cached_property
     def results(self) -> Results:
-        return Results.read(self.given("results_csv", "--results"), self.protocol)
+        return self.under(self.protocol)
+
+    def under(self, protocol: str) -> Results:
+        """Results of a protocol. Raises HarnessError that lists the protocols of results.csv for another one."""
+        found = self.by_protocol
+        if protocol not in found:
+            known = ", ".join(found)
+            raise HarnessError(f"{self.results_csv}: no row has the protocol {protocol!r}; protocols there: {known}")
+        return found[protocol]
 
     @cached_property
     def by_protocol(self) -> dict[str, Results]:
         """Results of every evaluated protocol, in the order of `uadbench.evaluation.protocols.protocols`."""
         from uadbench.evaluation.protocols.protocols import PROTOCOLS
 
-        found = Results.read_all(self.given("results_csv", "--results"))
+        found = Results.read(self.given("results_csv", "--results"))
         known = list(PROTOCOLS)
         return dict(sorted(found.items(), key=lambda entry: known.index(entry[0]) if entry[0] in known else len(known)))
 
@@ -51,13 +58,15 @@ class Sources:
         return self.histories.budgets(results) if self.histories_csv else []
 
     @cached_property
-    def comparisons(self) -> Comparisons:
-        return Comparisons.beside(self.given("results_csv", "--results"))
+    def significant(self) -> frozenset[Better]:
+        return significant(self.given("results_csv", "--results"))
 
     @cached_property
     def published(self) -> Published:
         """The paper's numbers, which are shown only beside those of real scans, of training and of the test."""
-        return replace(Published.read(self.published_csv), shown=not next(iter(self.by_protocol.values())).simulated)
+        return replace(
+            Published.read(self.published_csv or PATH), shown=not next(iter(self.by_protocol.values())).simulated
+        )
 
     @cached_property
     def stepwise(self) -> str:

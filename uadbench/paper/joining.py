@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -32,7 +32,7 @@ class Experiment:
 
     @property
     def methods(self) -> list[str]:
-        return list(dict.fromkeys(self.results["method"]))
+        return list(self.results["method"].unique())
 
     def only(self, methods: Iterable[str], protocols: Iterable[str]) -> Experiment:
         """The part of these methods and protocols, and findings; a comparison needs both of its methods."""
@@ -72,13 +72,11 @@ def join(places: Sequence[Path], prefer_first: bool = False) -> tuple[pd.DataFra
 
 def whose(results: Results) -> list[str]:
     """The note below a table whose rows come from several experiments; empty for one."""
-    experiments = results.experiments
-    if len(experiments) < 2:
+    if len(results.experiments) < 2:
         return []
-    listed = "; ".join(f"{name}: {', '.join(titles)}" for name, titles in experiments.items())
     return [
-        f"By experiment – {listed}. No test compares methods of different experiments: where a column has several of "
-        "them, nothing is bold."
+        f"By experiment – {_listed(results.experiments)}. No test compares methods of different experiments: where a "
+        "column has several of them, nothing is bold."
     ]
 
 
@@ -88,9 +86,8 @@ def _read(places: Sequence[Path]) -> list[Experiment]:
     if len({file.resolve() for file in files.values()}) < len(places):
         raise HarnessError(f"{', '.join(map(str, places))}: one experiment is given twice; name each once")
     for place, file in files.items():
-        rows = pd.concat([results.rows for results in Results.read_all(file).values()])
-        beside = file.with_name(COMPARISONS)
-        tests = read_comparisons(beside) if beside.is_file() else pd.DataFrame(columns=COLUMNS)
+        rows = pd.concat([results.rows for results in Results.read(file).values()])
+        tests = read_comparisons(file.with_name(COMPARISONS))
         for name, own in rows.groupby("experiment", sort=False):
             read.append((place, Experiment(str(name), own, tests[tests["experiment"] == name])))
     if len(read) < 2:
@@ -112,17 +109,17 @@ def _common_protocols(found: list[Experiment], notices: list[str]) -> list[str]:
     by_name = {one.name: list(one.results.loc[one.results["metric"] == "ap", "protocol"].unique()) for one in found}
     common = [name for name in by_name[found[0].name] if all(name in protocols for protocols in by_name.values())]
     if not common:
-        listed = "; ".join(f"{name}: {', '.join(protocols)}" for name, protocols in by_name.items())
         raise HarnessError(
-            f"no protocol that all were evaluated under ({listed}); set evaluation.protocols in the config"
+            f"no protocol that all were evaluated under ({_listed(by_name)}); set evaluation.protocols in the config"
         )
     for name, protocols in by_name.items():
-        notices += [
-            f"{name}: protocol {protocol} is left out, which others lack"
-            for protocol in protocols
-            if protocol not in common
-        ]
+        for protocol in [one for one in protocols if one not in common]:
+            notices.append(f"{name}: protocol {protocol} is left out, which others lack")
     return common
+
+
+def _listed(names: Mapping[str, Iterable[str]]) -> str:
+    return "; ".join(f"{name}: {', '.join(those)}" for name, those in names.items())
 
 
 def _check_test_sets(found: list[Experiment]) -> None:
@@ -130,15 +127,15 @@ def _check_test_sets(found: list[Experiment]) -> None:
     for task in dict.fromkeys(task for one in found for task in one.results["task"]):
         digests = {one.name: sorted({*one.results.loc[one.results["task"] == task, "test_set"]}) for one in found}
         digests = {name: those for name, those in digests.items() if those}
-        unknown = [name for name, those in digests.items() if "" in those]
-        if len(digests) > 1 and unknown:
+        if len(digests) < 2:
+            continue
+        for unknown in [name for name, those in digests.items() if "" in those]:
             raise HarnessError(
-                f"{unknown[0]}: {task} has no digest of its test set; score it again: snakemake --forcerun test"
+                f"{unknown}: {task} has no digest of its test set; score it again: snakemake --forcerun test"
             )
-        if len(digests) > 1 and len({digest for those in digests.values() for digest in those}) > 1:
-            listed = "; ".join(f"{name}: {', '.join(those)}" for name, those in digests.items())
+        if len(set().union(*digests.values())) > 1:
             raise HarnessError(
-                f"{task}: not one test set ({listed}); score the same packed data, or name the task otherwise"
+                f"{task}: not one test set ({_listed(digests)}); score the same packed data, or name the task otherwise"
             )
 
 

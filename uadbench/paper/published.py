@@ -46,11 +46,8 @@ class Published:
 
     @cached_property
     def _numbers(self) -> dict[tuple[str, ...], Summary]:
-        names = (self.rows[column] for column in ("table", "method", "task", "score", "metric", "mean", "std"))
-        return {
-            tuple(key): Summary(mean=float(mean), std=None if pd.isna(std) else float(std))
-            for *key, mean, std in zip(*names, strict=True)
-        }
+        rows = self.rows[["table", "method", "task", "score", "metric", "mean", "std"]].itertuples(index=False)
+        return {tuple(key): Summary(mean, None if pd.isna(std) else std) for *key, mean, std in rows}
 
     def scores(self, table: str, method: str) -> list[str]:
         """Names of the scores that `table` prints for `method`, in printed order."""

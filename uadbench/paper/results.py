@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
@@ -20,17 +20,6 @@ KEY = ["method", "seed", "task", "score", "metric"]
 
 
 @dataclass(frozen=True)
-class Values:
-    """One number of every seed, in the order of the seeds: arrays (seeds,)."""
-
-    seed: np.ndarray
-    modality: np.ndarray
-    value: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-
-@dataclass(frozen=True)
 class Results:
     """Rows of results.csv of one protocol; all orders (tasks, methods) are those of first appearance."""
 
@@ -39,16 +28,11 @@ class Results:
     protocol: str = "full"
 
     @classmethod
-    def read(cls, path: str | Path, protocol: str = "full") -> Results:
-        """Read results.csv. Raises HarnessError if it is absent, empty, lacks a column or holds a value twice."""
-        found = cls.read_all(path)
-        if protocol not in found:
-            raise HarnessError(f"{path}: no row has the protocol {protocol!r}; protocols there: {', '.join(found)}")
-        return found[protocol]
+    def read(cls, path: str | Path) -> dict[str, Results]:
+        """Read results.csv, by protocol in the order of first appearance.
 
-    @classmethod
-    def read_all(cls, path: str | Path) -> dict[str, Results]:
-        """Read results.csv, by protocol in the order of first appearance. Raises HarnessError like `read`."""
+        Raises HarnessError if the file is absent, empty, lacks a column or holds a value twice.
+        """
         rows = read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench summarize`", SIMULATED)
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; write it with `python -m uadbench summarize`")
@@ -83,11 +67,8 @@ class Results:
     @cached_property
     def experiments(self) -> dict[str, list[str]]:
         """Titles of the methods of each experiment."""
-        found: dict[str, list[str]] = {}
-        for experiment, title in zip(self.rows["experiment"], self.rows["title"], strict=True):
-            if title not in found.setdefault(experiment, []):
-                found[experiment].append(title)
-        return found
+        titles = self.rows.groupby("experiment", sort=False)["title"]
+        return {str(experiment): list(part.unique()) for experiment, part in titles}
 
     def experiment(self, method: str) -> str:
         """Names of the experiments that a method's numbers are from."""
@@ -99,36 +80,20 @@ class Results:
     def scores(self, method: str) -> list[str]:
         return list(dict.fromkeys(self.rows.loc[self.rows["method"] == method, "score"]))
 
-    def metrics(self, method: str, task: str) -> list[str]:
-        """Metrics of the final score of a method on a task."""
-        return list(self._numbers.get((method, task, "final"), {}))
-
-    def values(self, method: str, task: str, score: str, metric: str) -> Values:
-        """One number of every seed."""
-        rows = self._numbers.get((method, task, score), {}).get(metric, [])
-        return Values(*(column[rows] for column in self._columns))
+    def values(self, method: str, task: str, score: str, metric: str) -> pd.DataFrame:
+        """The rows of one number, in the order of the seeds."""
+        rows, positions = self._by_number
+        return rows.iloc[positions.get((method, task, score, metric), [])]
 
     @cached_property
-    def _numbers(self) -> dict[tuple[str, str, str], dict[str, list[int]]]:
-        """Positions of the rows of each number by seed, by (method, task, score) and metric."""
-        found: dict[tuple[str, str, str], dict[str, list[int]]] = {}
-        names = (self.rows[column] for column in ("method", "task", "score", "metric"))
-        for position, (method, task, score, metric) in enumerate(zip(*names, strict=True)):
-            found.setdefault((method, task, score), {}).setdefault(metric, []).append(position)
-        seeds = self.rows["seed"].tolist()
-        for metrics in found.values():
-            for positions in metrics.values():
-                positions.sort(key=seeds.__getitem__)
-        return found
-
-    @cached_property
-    def _columns(self) -> list[np.ndarray]:
-        return [self.rows[column].to_numpy() for column in Values.__annotations__]
+    def _by_number(self) -> tuple[pd.DataFrame, dict[Any, Any]]:
+        """All rows in the order of the seeds, and the positions of those of each number."""
+        rows = self.rows.sort_values("seed", kind="stable")
+        return rows, rows.groupby(["method", "task", "score", "metric"]).indices
 
     def get(self, method: str, task: str, score: str, metric: str) -> Summary | None:
         """One number over seeds, or None if results.csv does not hold it."""
-        found = self.values(method, task, score, metric)
-        return summarise(found.seed, found.value, found.low, found.high)
+        return summarise(self.values(method, task, score, metric))
 
     def chance(self, task: str) -> float | None:
         """Chance level of AP: the fraction of anomalous voxels among those evaluated."""
@@ -138,6 +103,11 @@ class Results:
         # Methods may differ in the subjects they could score; the set with most subjects represents the task.
         row = rows.sort_values("subjects", kind="stable").iloc[-1]
         return float(row["positives"] / row["voxels"])
+
+    def lesions(self, task: str) -> int | None:
+        """Number of lesions of a task; the maximum over methods if they differ."""
+        found = self.rows.loc[(self.rows["task"] == task) & (self.rows["metric"] == "lesions"), "value"]
+        return None if found.empty else int(found.max())
 
     def subjects(self, task: str, method: str | None = None) -> tuple[str, str]:
         """Numbers of subjects (used, left out) of a task, or of one method on it; a range if rows differ."""

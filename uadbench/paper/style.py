@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -21,6 +22,7 @@ PAGE = 7.16  # inches, both columns
 LINE = 0.135  # inches, one line of the notes below a figure
 PER_INCH, PER_INCH_BOLD = 20.5, 18  # characters per inch at the font size of notes
 DPI = 300
+ACROSS = 3  # panels of tasks in a row
 # Okabe and Ito 2008 without yellow, distinguishable with the common colour-vision deficiencies.
 BLACK, ORANGE, SKY, GREEN, BLUE, VERMILLION, PURPLE = (
     "#000000", "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
@@ -86,6 +88,26 @@ def new(width: float, body: float, simulated: str, note: str = "", constrained: 
         rect = (0, 1 - body / height, 1, body / height)
         figure.set_layout_engine(ConstrainedLayoutEngine(rect=rect, w_pad=0.03, h_pad=0.03))
     return figure
+
+
+def panels(tasks: Sequence[str], height: float, legend: float, simulated: str, note: str) -> tuple[Figure, np.ndarray]:
+    """A figure with a panel of `height` inches for each task, and room for a legend; panels have the same axes."""
+    across = min(ACROSS, len(tasks))
+    down = -(-len(tasks) // across)
+    width = COLUMN if across == 1 else PAGE
+    figure = new(width, height * down + legend, simulated, note, constrained=True)
+    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    for axes in grid.flat[len(tasks) :]:
+        axes.set_axis_off()
+    for axes, task in zip(grid.flat, tasks, strict=False):
+        axes.set_title(task, fontweight="bold")
+    return figure, grid
+
+
+def handles(panels: np.ndarray) -> dict[str, Any]:
+    """The artists of a legend of several panels by their labels."""
+    found = [axes.get_legend_handles_labels() for axes in panels.flat]
+    return {label: handle for handles, labels in found for handle, label in zip(handles, labels, strict=True)}
 
 
 def box(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

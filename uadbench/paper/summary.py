@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,21 @@ class Summary:
         return f"{self.mean:.{digits}f}{spread}"
 
 
-def summarise(seeds: np.ndarray, values: np.ndarray, lows: np.ndarray, highs: np.ndarray) -> Summary | None:
-    """Summary of one value per seed, arrays of shape (n,), ignoring NaN; None if all values are NaN.
+def summarise(rows: pd.DataFrame) -> Summary | None:
+    """Summary of the rows of one number, one of each seed, ignoring NaN; None if all values are NaN.
 
     The paper reports "mean and std. dev. on 4 seeds" (Naval Marimont et al. 2024, Table 1) without naming the
     estimator; the sample estimator (n - 1) is used here.
     """
-    keep = np.isfinite(values)
-    if not keep.any():
+    rows = rows[np.isfinite(rows["value"])]
+    if rows.empty:
         return None
-    values, lows, highs = values[keep], lows[keep], highs[keep]
+    values, lows, highs = (rows[name].to_numpy() for name in ("value", "low", "high"))
     has_interval = bool(np.isfinite(lows).all() and np.isfinite(highs).all())
     return Summary(
         mean=float(values.mean()),
         std=float(values.std(ddof=1)) if len(values) > 1 else None,
         low=float(lows.mean()) if has_interval else None,
         high=float(highs.mean()) if has_interval else None,
-        seeds=tuple(int(seed) for seed in seeds[keep]),
+        seeds=tuple(map(int, rows["seed"])),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from uadbench.methods.registry import CONTROL
-from uadbench.paper.comparisons import ALPHA, Comparisons
+from uadbench.paper.comparisons import ALPHA, Better
+from uadbench.paper.histories import Warned
 from uadbench.paper.published import Published, quoted
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
@@ -42,7 +44,6 @@ class Row:
     score: str
     ours: tuple[Summary | None, ...]
     paper: tuple[Summary | None, ...]
-    ranked: bool = True  # False: never in bold (controls)
 
 
 @dataclass(frozen=True)
@@ -51,16 +52,19 @@ class Table:
 
     name: str
     caption: str
-    heads: tuple[str, str]  # headings of the section and the label
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    chance: Chance  # printed below all rows
     notes: tuple[str, ...]
     results: Results
+    heads: tuple[str, str] = ("", "Method")  # headings of the section and the label
     best: frozenset[tuple[int, int]] = field(default_factory=frozenset)  # (row, column) in bold
     section_chance: Mapping[str, Chance] = field(default_factory=dict)  # printed below the rows of each section
     headings: Mapping[str, str] = field(default_factory=lambda: METRICS)  # headings of its metrics
-    warned: Mapping[tuple[str, str], str] = field(default_factory=dict)  # warnings by (method, task), for the CSV
+    warnings: tuple[Warned, ...] = ()  # for the CSV
+
+    @cached_property
+    def chance(self) -> Chance:
+        return chance(self.results, self.columns)
 
     def chance_at(self, row: Row) -> Chance:
         """Chance levels for the comparison of a row."""
@@ -75,6 +79,25 @@ class Table:
     def chance_last(self) -> Chance | None:
         """Chance levels to print below all rows, or None."""
         return None if self.section_chance or all(value is None for value in self.chance) else self.chance
+
+    def numbers(self, i: int) -> Iterator[tuple[Summary | None, bool, bool]]:
+        """The numbers of row `i` as printed: each with whether it is bold, and whether it is the paper's."""
+        for j, column in enumerate(self.columns):
+            yield self.rows[i].ours[j], (i, j) in self.best, False
+            if column.paper:
+                yield self.rows[i].paper[j], False, True
+
+    def chance_cells(self, levels: Chance) -> list[str]:
+        """Label and numbers of a line of chance levels, empty where there is none and in columns of the paper."""
+        cells = ["Chance AP"]
+        for column, value in zip(self.columns, levels, strict=True):
+            cells += ["" if value is None else chance_text(value)] + [""] * column.paper
+        return cells
+
+    @cached_property
+    def spans(self) -> dict[str, int]:
+        """Number of printed columns of each task."""
+        return {task: sum(1 + c.paper for c in self.columns if c.task == task) for task in self.results.tasks}
 
     @property
     def banner(self) -> str:
@@ -96,7 +119,7 @@ def method_row(
 ) -> Row:
     """The line of one method, (method, title, family), by its final score: ours, and the paper's Table 2 if given.
 
-    section: defaults to its family; controls are not ranked.
+    section: defaults to its family.
     """
     method, title, family = entry
     name = quoted(method, {ran for ran, _, _ in results.methods})
@@ -109,7 +132,6 @@ def method_row(
         score="final",
         ours=tuple(results.get(method, c.task, "final", c.metric) for c in cols),
         paper=tuple(published.get("table2", name, c.task, "final", c.metric) if published else None for c in cols),
-        ranked=family != CONTROL,
     )
 
 
@@ -119,20 +141,20 @@ def chance(results: Results, cols: tuple[Column, ...]) -> Chance:
 
 
 def best(
-    rows: tuple[Row, ...], cols: tuple[Column, ...], group: Iterable[int], tests: Comparisons, protocol: str
+    rows: tuple[Row, ...], cols: tuple[Column, ...], group: Iterable[int], tests: frozenset[Better], protocol: str
 ) -> frozenset[tuple[int, int]]:
     """(row, column) of the method of a group of rows that is significantly better than every other one.
 
-    tests: of the differences of final scores under `protocol`. Unranked rows, columns of an untested metric, and
-    columns with one method have no best entry.
+    tests: of final scores under `protocol`. Controls, columns of an untested metric, and columns with one method have
+    no best entry.
     """
     marked = set()
     for j, column in enumerate(cols):
-        ranked = [i for i in group if rows[i].ranked and rows[i].ours[j] is not None]
+        ranked = [i for i in group if rows[i].family != CONTROL and rows[i].ours[j] is not None]
         for i in ranked:
             others = [rows[other].method for other in ranked if other != i]
             key = (protocol, column.task, column.metric, rows[i].method)
-            if others and all(tests.is_better(*key, other) for other in others):
+            if others and all((*key, other) in tests for other in others):
                 marked.add((i, j))
     return frozenset(marked)
 

@@ -14,7 +14,7 @@ from uadbench.core.study_folder import VOLUMES
 from uadbench.core.thinning import thinned
 from uadbench.evaluation.inference.examples import Example, load
 from uadbench.report.study import Study
-from uadbench.viewer import scripts, volumes
+from uadbench.viewer import volumes
 
 BUDGET = 9_000_000  # characters of all volumes; beyond, voxels are thinned out
 
@@ -35,10 +35,6 @@ class Task:
     def first(self) -> Example:
         return next(iter(self.examples.values()))
 
-    @property
-    def subject(self) -> str:
-        return self.first.subject
-
 
 @dataclass(frozen=True)
 class Section:
@@ -50,22 +46,6 @@ class Section:
     coarse: str  # size of the voxels in mm where not every packed voxel is shown, else ""
     volumes: list[tuple[str, str]]
     facts: Markup
-
-    @property
-    def simulated(self) -> bool:
-        return any(task.first.simulated for task in self.tasks)
-
-    @property
-    def niivue(self) -> str:
-        return scripts.niivue()
-
-    @property
-    def style(self) -> Markup:
-        return scripts.own("style.css")
-
-    @property
-    def script(self) -> Markup:
-        return scripts.own("volume.js", "planes.js", "panel.js", "compare.js")
 
 
 def section(study: Study) -> Section | None:
@@ -89,12 +69,10 @@ def section(study: Study) -> Section | None:
             tasks.append(Task(about.name, MODALITIES[about.modality].title, same))
     if not tasks:
         return None
-    steps = iter(STEPS)
-    step = next(steps)
-    contents = _contents(tasks, step)
-    while sum(len(content) for _, content in contents) > BUDGET:
-        step = next(steps)
+    for step in STEPS:
         contents = _contents(tasks, step)
+        if sum(len(content) for _, content in contents) <= BUDGET:
+            break
     whole = max(step) == 1 and all(task.first.stride == 1 for task in tasks)
     sizes = np.sqrt((thinned(tasks[0].first.affine, np.zeros(3), step)[:3, :3] ** 2).sum(axis=0))
     coarse = "" if whole else " × ".join(f"{size:.3g}" for size in sizes)
@@ -103,28 +81,18 @@ def section(study: Study) -> Section | None:
 
 def _same(one: Example, other: Example) -> bool:
     """Whether two methods saw the same scan of the same subject."""
-    return one.subject == other.subject and np.array_equal(_scan(one).bytes, _scan(other).bytes)
-
-
-def _scan(one: Example, step: Step = STEPS[0]) -> volumes.Quantised:
-    return volumes.normalised(_every(step, one.image))
-
-
-def _score(one: Example, step: Step) -> volumes.Quantised:
-    return volumes.quantised(_every(step, one.score).astype(np.float64) * one.highest, 0.0, one.highest)
-
-
-def _every(step: Step, volume: np.ndarray) -> np.ndarray:
-    return volume[:: step[0], :: step[1], :: step[2]]
+    first, second = (volumes.normalised(example.image).bytes for example in (one, other))
+    return one.subject == other.subject and np.array_equal(first, second)
 
 
 def _contents(tasks: list[Task], step: Step) -> list[tuple[str, str]]:
     """Identifier and base64 of the volumes of all tasks, every `step`-th voxel along each axis."""
-    contents = []
+    contents, part = [], tuple(slice(None, None, each) for each in step)
     for number, task in enumerate(tasks):
         affine = thinned(task.first.affine, np.zeros(3), step)
-        layers = {"scan": _scan(task.first, step), "truth": volumes.labels(_every(step, task.first.label))}
-        layers |= {name: _score(one, step) for name, one in task.examples.items()}
+        layers = {"scan": volumes.normalised(task.first.image[part]), "truth": volumes.labels(task.first.label[part])}
+        for name, one in task.examples.items():
+            layers[name] = volumes.quantised(one.score[part].astype(np.float64) * one.highest, 0.0, one.highest)
         for key, layer in layers.items():
             contents.append((_id(number, key), volumes.embedded(volumes.nifti(layer, affine))))
     return contents

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import base64
 import json
 import re
 from pathlib import Path
@@ -23,6 +22,8 @@ from uadbench.paper.writers.html import SCRIPT, STYLE
 from uadbench.paper.writers.markdown import title
 from uadbench.report import examples, methods_section, sizes, trainings
 from uadbench.report.study import FIGURES, TABLES, Study
+from uadbench.viewer import scripts
+from uadbench.viewer.volumes import embedded
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 
@@ -30,13 +31,18 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 def write(study: Study, path: Path) -> None:
     """Write the report of a study at `path`. Raises HarnessError where a result of it is missing."""
     trained = trainings.trainings(study)
+    software = trainings.software(trained)
     page = template(TEMPLATE).render(
         study=study,
         name=study.plan.name,
         version=__version__,
         tables=[(table.stem, title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
-        figures=[(figure.stem, _embedded(figure), _caption(figure.stem)) for figure in study.files(".png", FIGURES)],
+        figures=[
+            (figure.stem, f"data:image/png;base64,{embedded(figure.read_bytes())}", _caption(figure.stem))
+            for figure in study.files(".png", FIGURES)
+        ],
         examples=examples.section(study),
+        scripts=scripts,
         style=Markup(STYLE),
         script=Markup(SCRIPT),
         paragraph=methods_section.paragraph(study),
@@ -44,7 +50,8 @@ def write(study: Study, path: Path) -> None:
         config=yaml.safe_dump(json.loads(study.plan.config.deciding), default_flow_style=None, width=110),
         alpha=ALPHA,
         trained=trained,
-        software=trainings.software(trained),
+        software=software,
+        different=[name for name, values in software.items() if len(values) > 1],
         period=trainings.period(trained),
         here=provenance.environment(),
         size_tables=sizes.tables(study),
@@ -61,10 +68,6 @@ def _section(path: Path) -> Markup:
     """The section of a table's page, whose values are escaped."""
     found = re.search(r"<section.*</section>", path.read_text(encoding="utf-8"), re.DOTALL)
     return Markup(found[0] if found else "")
-
-
-def _embedded(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")
 
 
 def _caption(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,22 +24,6 @@ from uadbench.study.experiment import Experiment
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
 FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")
-
-
-@dataclass(frozen=True)
-class Cohort:
-    """A data set of the study."""
-
-    name: str
-    simulated: bool
-    subjects: dict[str, int]  # by split
-    modalities: list[str]
-    spacing: float  # mm
-    preprocessing: dict[str, Any]
-    left_out: list[dict[str, Any]]  # subject, file, reason, modalities
-    arrays: dict[str, str]  # SHA-256 by name; empty where the pack records none
-    flagged: int | None  # subjects that quality control flags; None without its table
-    page: str  # link from the report to that of quality control
 
 
 @dataclass(frozen=True)
@@ -65,7 +50,7 @@ class Study:
     @cached_property
     def results(self) -> dict[str, Results]:
         """Results by evaluation protocol."""
-        return Results.read_all(self.folder.results)
+        return Results.read(self.folder.results)
 
     @property
     def first(self) -> Results:
@@ -76,9 +61,21 @@ class Study:
         return self.results[protocol]
 
     @cached_property
-    def cohorts(self) -> list[Cohort]:
-        """Data sets that were used, the training set first."""
-        return [self._cohort(name) for name in self.plan.datasets]
+    def cohorts(self) -> list[dict[str, Any]]:
+        """Indices of the packed data sets that were used, the training set first, by the keys of `index.json`.
+
+        Instead of the list of subjects their numbers by split; also `name`, and `flagged`, the number of subjects that
+        quality control flags, None without its table.
+        """
+        found = []
+        for name in self.plan.datasets:
+            index = _json(self.folder.packed(name) / INDEX)
+            splits = Counter(subject["split"] for subject in index["subjects"])
+            table, flagged = self.folder.quality(name) / QUALITY_TABLE, None
+            if table.is_file():
+                flagged = sum(bool(row["flags"]) for row in csv_files.read(table, ("flags",), "run snakemake again"))
+            found.append({**index, "name": name, "subjects": splits, "flagged": flagged})
+        return found
 
     @cached_property
     def histories(self) -> pd.DataFrame:
@@ -118,49 +115,27 @@ class Study:
         own = self.plan.illustrated
         found = []
         for row in rows[(rows["method"] == own) | (rows["other"] == own)].to_dict("records"):
-            low, high, difference = row["low"], row["high"], row["difference"]
-            other = row["other"]
-            if other == own:
-                other, low, high, difference = row["method"], -high, -low, -difference
-            found.append({**row, "other": self.first.title(other), "difference": difference, "low": low, "high": high})
+            if row["other"] == own:
+                row |= {
+                    "other": row["method"],
+                    "difference": -row["difference"],
+                    "low": -row["high"],
+                    "high": -row["low"],
+                }
+            found.append({**row, "other": self.first.title(row["other"])})
         return found
 
-    def _cohort(self, name: str) -> Cohort:
-        index = _json(self.folder.packed(name) / INDEX)
-        splits: dict[str, int] = {}
-        for subject in index["subjects"]:
-            splits[subject["split"]] = splits.get(subject["split"], 0) + 1
-        return Cohort(
-            name=name,
-            simulated=index["simulated"],
-            subjects=splits,
-            modalities=index["modalities"],
-            spacing=index["spacing"],
-            preprocessing=index["preprocessing"],
-            left_out=index["left_out"],
-            arrays=index["arrays"],
-            flagged=_flagged(self.folder.quality(name) / QUALITY_TABLE),
-            page=self._link(self.folder.quality(name) / QUALITY_PAGE),
-        )
-
-    def _link(self, path: Path) -> str:
-        """A file of this study, or of the one whose data it shares, from the folder of the report."""
-        return Path(os.path.relpath(path, self.path)).as_posix()
+    def page(self, dataset: str) -> str:
+        """The quality page of a data set, of this study or the one whose data it shares, from the report's folder."""
+        return Path(os.path.relpath(self.folder.quality(dataset) / QUALITY_PAGE, self.path)).as_posix()
 
 
 def _json(path: Path) -> dict[str, Any]:
     """A record of the study. Raises HarnessError for a missing file."""
-    found: dict[str, Any] = read_json(_there(path))
-    return found
+    return read_json(_there(path))
 
 
 def _there(path: Path) -> Path:
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; run the study again, snakemake makes what is missing")
     return path
-
-
-def _flagged(path: Path) -> int | None:
-    if not path.is_file():
-        return None
-    return sum(bool(row["flags"]) for row in csv_files.read(path, ("flags",), "run snakemake again"))

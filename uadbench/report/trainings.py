@@ -20,9 +20,9 @@ class Training:
     about: dict[str, Any]
     steps: int  # of all phases
     images_per_second: float | None  # steps times batch size, by the time of the steps without validation
-    validation: float | None  # loss of the last phase at its end
-    best: float | None  # smallest validation loss of the last phase
-    best_step: int | None
+    validation: float | None = None  # loss of the last phase at its end
+    best: float | None = None  # smallest validation loss of the last phase
+    best_step: int | None = None
 
     @property
     def label(self) -> str:
@@ -37,41 +37,21 @@ class Training:
             return UNRECORDED
         return str(environment["commit"])[:10] + "+" * bool(environment["modified"])
 
-    @property
-    def finished(self) -> str:
-        """Date and time of the end in UTC."""
-        return str(self.about["environment"]["finished"]).removesuffix("+00:00")
-
-
-@dataclass(frozen=True)
-class Property:
-    """A recorded property, with the labels of the runs by value; the value of most runs comes first."""
-
-    name: str
-    values: list[tuple[str, list[str]]]
-
-    @property
-    def same(self) -> bool:
-        """Whether all runs agree."""
-        return len(self.values) < 2
-
 
 def trainings(study: Study) -> list[Training]:
     """All runs of the study with their numbers, in the order of `Study.runs`."""
-    return [_training(run, study.histories) for run in study.runs]
+    histories = study.histories.groupby(["method", "modality", "seed"], sort=False)
+    return [_training(run, rows) for run, (_, rows) in zip(study.runs, histories, strict=True)]
 
 
-def software(trained: list[Training]) -> list[Property]:
-    """Commit, versions, precision and device of the runs, each with the runs that have it."""
+def software(trained: list[Training]) -> dict[str, list[tuple[str, list[str]]]]:
+    """Values of commit, versions, precision and device, each with the labels of its runs, that of most runs first."""
     found: dict[str, dict[str, list[str]]] = {}
     records = [dict(_recorded(training.about)) for training in trained]
     for name in dict.fromkeys(name for record in records for name in record):
         for training, record in zip(trained, records, strict=True):
             found.setdefault(name, {}).setdefault(record.get(name, UNRECORDED), []).append(training.label)
-    by_count = {
-        name: sorted(values.items(), key=lambda item: (-len(item[1]), item[0])) for name, values in found.items()
-    }
-    return [Property(name, values) for name, values in by_count.items()]
+    return {name: sorted(values.items(), key=lambda item: (-len(item[1]), item[0])) for name, values in found.items()}
 
 
 def period(trained: list[Training]) -> tuple[str, str] | None:
@@ -96,16 +76,12 @@ def _recorded(about: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _training(run: dict[str, Any], rows: pd.DataFrame) -> Training:
-    own = rows[
-        (rows["modality"] == run["modality"]) & (rows["seed"] == run["seed"]) & (rows["method"] == run["method"])
-    ]
-    phases = [part for _, part in own.groupby("phase", sort=False)]
+    phases = [part for _, part in rows.groupby("phase", sort=False)]
     steps = int(sum(part["step"].max() for part in phases))
-    batch, seconds = run["params"].get("batch"), own["seconds"].max()
+    batch, seconds = run["params"].get("batch"), rows["seconds"].max()
     speed = steps * batch / seconds if batch and seconds > 0 else None
     losses = phases[-1].dropna(subset=["validation"])
     if losses.empty:
-        return Training(run, steps, speed, None, None, None)
-    best = losses.loc[losses["validation"].idxmin()]
-    last = float(losses["validation"].iloc[-1])
-    return Training(run, steps, speed, last, float(best["validation"]), int(best["step"]))
+        return Training(run, steps, speed)
+    last, best = losses.iloc[-1], losses.iloc[losses["validation"].argmin()]
+    return Training(run, steps, speed, float(last["validation"]), float(best["validation"]), int(best["step"]))

@@ -102,16 +102,15 @@ def _check(folder: Path, wanted: dict[str, str], where: str, offline: bool) -> N
 
 def _listing(address: Address) -> tuple[str | None, dict[str, int] | None]:
     """Commit, and size in bytes of every file, of a repository; None for both where the hub cannot be reached."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+    from huggingface_hub import HfApi, errors
 
     try:
         about = HfApi().model_info(address.repo, revision=address.revision, files_metadata=True, timeout=30)
-    except HfHubHTTPError as error:
+    except errors.HfHubHTTPError as error:
         if error.response.status_code >= 500:
             return None, None
         raise HarnessError(f"{address}: {refusal(error)}") from None
-    except (OfflineModeIsEnabled, HTTPError, OSError):
+    except (errors.OfflineModeIsEnabled, errors.HTTPError, OSError):
         return None, None
     except ValueError as error:
         raise HarnessError(f"{address}: {first_line(error)}; check the name") from None
@@ -120,40 +119,33 @@ def _listing(address: Address) -> tuple[str | None, dict[str, int] | None]:
 
 def _snapshot(address: Address, revision: str | None, names: list[str], offline: bool) -> Path:
     """The folder in the cache with these files of a revision."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        FileMetadataError,
-        HfHubHTTPError,
-        HTTPError,
-        LocalEntryNotFoundError,
-        XetDownloadError,
-    )
+    from huggingface_hub import errors, snapshot_download
 
     try:
         found = snapshot_download(
             address.repo, revision=revision, allow_patterns=names, local_files_only=offline, library_name="uadbench"
         )
-    except LocalEntryNotFoundError:
+    except errors.LocalEntryNotFoundError:
         raise HarnessError(
             f"{address}: the hub cannot be reached, and the cache has no copy of this run; connect to the network, or "
             "give the folder of a run"
         ) from None
-    except HfHubHTTPError as error:
+    except errors.HfHubHTTPError as error:
         raise HarnessError(f"{address}: {refusal(error)}") from None
-    except (HTTPError, FileMetadataError, XetDownloadError) as error:
+    except (errors.HTTPError, errors.FileMetadataError, errors.XetDownloadError) as error:
         raise HarnessError(f"{address}: the download broke off ({first_line(error)}); run the command again") from None
     return Path(found)
 
 
 def refusal(error: Any) -> str:
     """Reason and remedy of an error response of the hub, in one line."""
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub import errors
 
-    if isinstance(error, GatedRepoError):
+    if isinstance(error, errors.GatedRepoError):
         return "access needs the owner's consent; ask for it on the page of the repository, then `hf auth login`"
-    if isinstance(error, RevisionNotFoundError):
+    if isinstance(error, errors.RevisionNotFoundError):
         return "no such branch, tag or commit; check the text behind @"
-    if isinstance(error, RepositoryNotFoundError):
+    if isinstance(error, errors.RepositoryNotFoundError):
         return "no such repository, or a private one; check the name, or log in with `hf auth login` or HF_TOKEN"
     if error.response.status_code in (401, 403):
         return "the hub refuses access; log in with `hf auth login`, or set HF_TOKEN to a token with the right to it"

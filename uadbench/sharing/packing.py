@@ -13,7 +13,7 @@ from uadbench.core.files import atomic, verify, write_json
 from uadbench.core.study_folder import HISTORY, RUN, WEIGHTS, StudyFolder
 from uadbench.methods import registry
 from uadbench.methods.settings import of_run
-from uadbench.sharing.card import Card
+from uadbench.sharing.card import card
 from uadbench.sharing.contents import CARD, REQUIRED, WEIGHTS_LIMIT, check_method
 from uadbench.sharing.contents import record as read_record
 from uadbench.sharing.licences import Origin, permitted
@@ -43,16 +43,6 @@ class Run:
         verify(folder / WEIGHTS, about["weights"], "train it again")
         about["params"] = of_run(folder, about).values  # as the study that it lies in scores it
         return cls(folder, about, _local_files(about))
-
-    @property
-    def requires(self) -> str | None:
-        """Method of the run that this one builds on."""
-        return registry.describe(registry.base(self.about["method"])).requires
-
-    @property
-    def size(self) -> int:
-        """Bytes of the weights."""
-        return sum((self.folder / WEIGHTS / name).stat().st_size for name in self.about["weights"])
 
     def copy(self, folder: Path) -> None:
         """Copy record, history and the recorded weights. Paths of this machine are cut to names of files."""
@@ -91,7 +81,8 @@ def pack(
     run = Run.open(folder)
     parent = _parent(run, required)
     runs = [run] if parent is None else [run, parent]
-    if sum(each.size for each in runs) > WEIGHTS_LIMIT:
+    weights = [each.folder / WEIGHTS / name for each in runs for name in each.about["weights"]]
+    if sum(path.stat().st_size for path in weights) > WEIGHTS_LIMIT:
         raise HarnessError(f"{folder}: weights of more than {WEIGHTS_LIMIT / 2**30:g} GiB; `score` refuses them")
     origins = [Origin.of(each.about, release) for each in runs]
     warnings = permitted(origins, may_share)
@@ -99,19 +90,18 @@ def pack(
     if parent is not None:  # a file of both is listed once
         files |= {f"{REQUIRED}.{key}": path for key, path in parent.files.items() if path not in run.files.values()}
     warnings += [f"{key}: the file {path.name} is not packed; whoever scores needs it" for key, path in files.items()]
-    card = Card(run.folder, run.about, parent.about if parent else None, origins, licence, repo, files)
-    warnings += card.warnings
+    text, more = card(run.folder, run.about, parent.about if parent else None, origins, licence, repo, files)
     with atomic(out) as partial:
         run.copy(partial)
         if parent is not None:
             parent.copy(partial / REQUIRED)
-        (partial / CARD).write_text(card.text(), encoding="utf-8")
-    return warnings
+        (partial / CARD).write_text(text, encoding="utf-8")
+    return warnings + more
 
 
 def _parent(run: Run, required: Path | None) -> Run | None:
     """The run that another requires. Raises HarnessError where it is missing or of another method or modality."""
-    wanted = run.requires
+    wanted = registry.describe(registry.base(run.about["method"])).requires
     if wanted is None:
         return None
     modality, seed = run.about["modality"], run.about["seed"]

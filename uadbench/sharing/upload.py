@@ -20,8 +20,7 @@ def upload(folder: Path, repo: str, private: bool = False, revision: str | None 
     Files of an earlier run in the repository are replaced. Raises HarnessError for a missing token, a repository that
     holds something else or is public against `private`, and a hub that cannot be reached or refuses.
     """
-    from huggingface_hub import HfApi, get_token
-    from huggingface_hub.errors import HfHubHTTPError, HTTPError, OfflineModeIsEnabled
+    from huggingface_hub import HfApi, errors, get_token
 
     check_name(repo)
     api = HfApi(library_name="uadbench")
@@ -44,11 +43,11 @@ def upload(folder: Path, repo: str, private: bool = False, revision: str | None 
             commit_message="Run of uadbench",
             delete_patterns=[f"{WEIGHTS}/*", f"{REQUIRED}/*", HISTORY],
         )
-    except HfHubHTTPError as error:
+    except errors.HfHubHTTPError as error:
         raise HarnessError(f"{repo}: {refusal(error)}") from None
-    except OfflineModeIsEnabled:
+    except errors.OfflineModeIsEnabled:
         raise HarnessError(f"{repo}: HF_HUB_OFFLINE forbids the network; unset it, or give --out") from None
-    except HTTPError as error:
+    except errors.HTTPError as error:
         raise HarnessError(
             f"{repo}: the hub cannot be reached ({first_line(error)}); connect to the network, or give --out"
         ) from None

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from uadbench.core.files import read_json
-from uadbench.core.study_folder import RUN, STATE, Job, StudyFolder
+from uadbench.core.study_folder import ROOT, RUN, STATE, Job, StudyFolder
 from uadbench.status import logs
 from uadbench.study.experiment import Experiment
 
@@ -64,9 +63,9 @@ class Status:
     unknown: list[str] = field(default_factory=list)  # waiting methods without any timing: not in seconds_left
 
 
-def experiments(results: Path = Path("results")) -> list[Path]:
+def experiments() -> list[Path]:
     """The folders of experiments below `results`."""
-    return sorted(path for path in results.glob("*") if StudyFolder(path).logs.is_dir())
+    return sorted(path for path in ROOT.glob("*") if StudyFolder(path).logs.is_dir())
 
 
 def runs(*folders: Path) -> list[Path]:
@@ -74,15 +73,13 @@ def runs(*folders: Path) -> list[Path]:
     return [run for folder in folders or experiments() for run in StudyFolder(folder).finished()]
 
 
-def scan(path: Path, plan: Experiment | None = None, configs: tuple[str, ...] = (), now: float | None = None) -> Status:
+def scan(path: Path, plan: Experiment | None, configs: tuple[str, ...], now: float) -> Status:
     """Read the folder of an experiment, such as `results/demo`.
 
     plan: the experiment of the files `configs`, to count against; now: in seconds since 1970.
     """
-    now = time.time() if now is None else now
-    folder = StudyFolder(path)
-    if plan is not None:
-        folder = StudyFolder(path, plan.folder.shared_data, plan.folder.shared_runs)
+    shared = (plan.folder.shared_data, plan.folder.shared_runs) if plan else ()
+    folder = StudyFolder(path, *shared)
     wanted = set(plan.runs) if plan else set()
     failures = [failure for log in sorted(folder.logs.rglob("*.log")) if (failure := logs.failure(folder, log))]
     failed = {failure.log for failure in failures}
@@ -140,36 +137,20 @@ def _training(folder: StudyFolder, job: Job, failed: set[str], now: float) -> Tr
     run, log = folder.run(*job), folder.training_log(*job)
     if (run / RUN).is_file():
         about = _record(run / RUN)
-        last = about.get("final") or {}
-        return Training(
-            *job,
-            state="finished",
-            last_seen=(run / RUN).stat().st_mtime,
-            loss=last.get("loss"),
-            validation=last.get("validation"),
-            seconds=about.get("seconds"),
-        )
+        last, seen = about.get("final") or {}, (run / RUN).stat().st_mtime
+        loss, validation, seconds = last.get("loss"), last.get("validation"), about.get("seconds")
+        return Training(*job, "finished", seen, loss=loss, validation=validation, seconds=seconds)
     seen = max((path.stat().st_mtime for path in (run / STATE, log, run) if path.exists()), default=0.0)
     state = "failed" if log.as_posix() in failed else "running" if now - seen < SILENCE else "stopped"
     matches = [match for line in logs.tail(log) if (match := logs.STEP.search(line))]
     if not matches:
-        return Training(*job, state=state, last_seen=seen)
-    found = matches[-1].groupdict()
-    step, steps, rate = int(found["step"]), int(found["steps"]), float(found["rate"] or 0)
-    left = None
-    if state == "running" and found["left"]:
-        left = max(0.0, float(found["left"]) - (now - log.stat().st_mtime))
-    return Training(
-        *job,
-        state=state,
-        last_seen=seen,
-        step=step,
-        steps=steps,
-        loss=float(found["loss"]) if found["loss"] else None,
-        validation=float(found["validation"]) if found["validation"] else None,
-        seconds=steps / rate if rate else None,
-        seconds_left=left,
-    )
+        return Training(*job, state, seen)
+    found = {name: float(number) if number else None for name, number in matches[-1].groupdict().items()}
+    step, steps, rate, left = int(found["step"] or 0), int(found["steps"] or 0), found["rate"], found["left"]
+    seconds = steps / rate if rate else None
+    if left is not None:
+        left = max(0.0, left - (now - log.stat().st_mtime)) if state == "running" else None
+    return Training(*job, state, seen, step, steps, found["loss"], found["validation"], seconds, left)
 
 
 def _time_left(trainings: list[Training], waiting: Iterable[Job]) -> tuple[float | None, list[str]]:
@@ -181,15 +162,11 @@ def _time_left(trainings: list[Training], waiting: Iterable[Job]) -> tuple[float
     running = [training for training in trainings if training.state == "running"]
     if not running:
         return None, []
-    total = longest = 0.0
     unknown = set()
     waiting = [*waiting, *(training.job for training in trainings if training.state in ("stopped", "failed"))]
-    for training in running:
-        if training.seconds_left is None:
-            waiting.append(training.job)
-        else:
-            total += training.seconds_left
-            longest = max(longest, training.seconds_left)
+    waiting += [training.job for training in running if training.seconds_left is None]
+    left = [training.seconds_left for training in running if training.seconds_left is not None]
+    total, longest = sum(left), max(left, default=0.0)
     for method, modality, _ in waiting:
         timed = [t for t in trainings if t.method == method and t.seconds is not None]
         durations = [t.seconds for t in timed if t.modality == modality] or [t.seconds for t in timed]

@@ -8,8 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from uadbench.status.logs import Failure
-from uadbench.status.survey import Stage, Status, Training
+from uadbench.status.survey import Status
 
 WIDTH = 100
 BAR = 16
@@ -54,25 +53,16 @@ def _head(status: Status, now: float) -> Iterator[str]:
 
 
 def _stages(status: Status) -> Iterator[str]:
-    for stage in status.stages:
-        note = _counts(status) if stage.name.startswith("trainings") else ""
-        planned = f" of {stage.planned}" if stage.planned else ""
-        yield f"  {stage.name:<22}{_bar(stage)} {stage.done:>5}{planned:<9} {note}"
-
-
-def _bar(stage: Stage) -> str:
-    if not stage.planned:
-        return " " * BAR
-    full = BAR * stage.done // stage.planned
-    return "█" * full + "░" * (BAR - full)
-
-
-def _counts(status: Status) -> str:
-    """Numbers of unfinished trainings by state."""
     states = Counter(training.state for training in status.trainings)
     states["not begun"] = status.not_begun or 0
     named = ("running", "stopped", "failed", "not begun")
-    return ", ".join(f"{states[state]} {state}" for state in named if states[state])
+    unfinished = ", ".join(f"{states[state]} {state}" for state in named if states[state])
+    for stage in status.stages:
+        note = unfinished if stage.name.startswith("trainings") else ""
+        planned = f" of {stage.planned}" if stage.planned else ""
+        full = BAR * stage.done // stage.planned if stage.planned else 0
+        bar = "█" * full + "░" * (BAR - full) if stage.planned else " " * BAR
+        yield f"  {stage.name:<22}{bar} {stage.done:>5}{planned:<9} {note}"
 
 
 def _trainings(status: Status, now: float) -> Iterator[str]:
@@ -83,16 +73,12 @@ def _trainings(status: Status, now: float) -> Iterator[str]:
         left = "–" if training.seconds_left is None else duration(training.seconds_left)
         yield _row(
             f"{training.method} {training.modality} seed-{training.seed}",
-            _step(training),
+            "–" if training.step is None else f"{training.step} of {training.steps}",
             "–" if training.loss is None else f"{training.loss:.4g}",
             "–" if training.validation is None else f"{training.validation:.4g}",
             "stopped" if training.state == "stopped" else left,
             f"{duration(max(0.0, now - training.last_seen))} ago",
         )
-
-
-def _step(training: Training) -> str:
-    return "–" if training.step is None else f"{training.step} of {training.steps}"
 
 
 def _row(*cells: str) -> str:
@@ -103,15 +89,11 @@ def _row(*cells: str) -> str:
 
 def _failures(status: Status, now: float) -> Iterator[str]:
     for failure in status.failures[:FAILURES]:
-        yield from _failure(failure, now)
+        yield f"  failed {duration(max(0.0, now - failure.last_seen))} ago: {failure.job}"
+        yield f"    {failure.error}"
+        yield f"    {failure.log}"
     if len(status.failures) > FAILURES:
         yield f"  and {len(status.failures) - FAILURES} jobs more have failed: see {status.folder}/logs"
-
-
-def _failure(failure: Failure, now: float) -> Iterator[str]:
-    yield f"  failed {duration(max(0.0, now - failure.last_seen))} ago: {failure.job}"
-    yield f"    {failure.error}"
-    yield f"    {failure.log}"
 
 
 def _outlook(status: Status) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 from uadbench import baselines
@@ -97,20 +98,14 @@ class Experiment:
     @cached_property
     def runs(self) -> list[Job]:
         """All trainings, in the order of the config; variants may share one."""
-        return list(
-            dict.fromkeys(
-                Job(self.trained_as(method, modality), modality, seed)
-                for method in self.methods
-                for modality in self.modalities
-                for seed in self.seeds
-            )
-        )
+        jobs = product(self.methods, self.modalities, self.seeds)
+        return list(dict.fromkeys(Job(self.trained_as(m, modality), modality, seed) for m, modality, seed in jobs))
 
     @cached_property
     def configured(self) -> list[tuple[str, str]]:
         """Method and modality of all settings that runs are trained or scored with."""
-        scored = [(method, modality) for method in self.methods for modality in self.modalities]
-        return list(dict.fromkeys([*scored, *((run.method, run.part) for run in self.runs)]))
+        trained = [(run.method, run.part) for run in self.runs]
+        return list(dict.fromkeys([*product(self.methods, self.modalities), *trained]))
 
     @cached_property
     def tests(self) -> list[Job]:

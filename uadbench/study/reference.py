@@ -41,23 +41,13 @@ def parameters(method: str) -> list[Parameter]:
     schemas = validation.model(cls).model_json_schema().get("properties", {})
     found = []
     for field in dataclasses.fields(cls):
-        differing = {
-            modality: values[field.name]
-            for modality, values in getattr(cls, "MODALITY", {}).items()
-            if field.name in values and field.name not in own
-        }
-        found.append(
-            Parameter(
-                field.name,
-                own.get(field.name, field.default),
-                {key: value for key, value in schemas[field.name].items() if key not in ("title", "default")},
-                "; ".join(
-                    dict.fromkeys(text for cls_ in reversed(cls.__mro__) if (text := _comments(cls_).get(field.name)))
-                ),
-                bool(field.metadata.get("scoring")),
-                differing,
-            )
-        )
+        name = field.name
+        schema = {key: value for key, value in schemas[name].items() if key not in ("title", "default")}
+        comments = filter(None, (_comments(base).get(name) for base in reversed(cls.__mro__)))
+        by_modality = {} if name in own else getattr(cls, "MODALITY", {})
+        differing = {modality: values[name] for modality, values in by_modality.items() if name in values}
+        default, scoring = own.get(name, field.default), bool(field.metadata.get("scoring"))
+        found.append(Parameter(name, default, schema, "; ".join(dict.fromkeys(comments)), scoring, differing))
     return found
 
 
@@ -171,8 +161,4 @@ def _default(parameter: Parameter) -> str:
 
 
 def _value(value: Any) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False).strip('"')
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
+    return json.dumps(value, ensure_ascii=False).strip('"')

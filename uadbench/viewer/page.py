@@ -58,33 +58,29 @@ class Page:
 def write(page: Page, path: Path) -> None:
     """Write the page at `path`. Raises ValueError for layers of different shapes, or without a scan or a score."""
     kinds = [layer.kind for layer in page.layers]
-    if (
-        kinds.count("scan") != 1
-        or not kinds.count("score")
-        or max(kinds.count("truth"), kinds.count("restoration")) > 1
-    ):
+    others = kinds.count("truth"), kinds.count("restoration")
+    if kinds.count("scan") != 1 or "score" not in kinds or max(others) > 1:
         raise ValueError(f"a page shows one scan, scores, and at most one restoration and truth, not {kinds}")
     shapes = {layer.values.shape for layer in page.layers}
     if len(shapes) > 1:
         raise ValueError(f"layers of a page have one shape, not {sorted(shapes)}")
     step = stride(shapes.pop(), LIMIT)
     affine = thinned(page.affine, np.zeros(3), step)
-    layers = [_entry(layer, _name(layer, page.layers), affine, step) for layer in page.layers]
-    by_kind: dict[str, list[dict[str, Any]]] = {kind: [] for kind in ENCODING}
-    for layer in layers:
-        by_kind[layer["layer"].kind].append(layer)
+    layers = [_entry(layer, kinds[:k].count("score"), affine, step) for k, layer in enumerate(page.layers)]
+    by_kind = {layer["layer"].kind: layer for layer in layers}
+    scores = [layer for layer in layers if layer["layer"].kind == "score"]
     facts = {
         "layers": [layer["id"] for layer in layers],
-        "scores": [layer["id"] for layer in by_kind["score"]],
+        "scores": [layer["id"] for layer in scores],
         "brain": _brain(page.layers, step),
     }
     text = template(TEMPLATE).render(
         page=page,
         policy=scripts.POLICY,
         layers=layers,
-        scores=by_kind["score"],
-        restoration=next(iter(by_kind["restoration"]), None),
-        truth=next(iter(by_kind["truth"]), None),
+        scores=scores,
+        restoration=by_kind.get("restoration"),
+        truth=by_kind.get("truth"),
         stride=step,
         facts=Markup(json.dumps(facts).replace("<", "\\u003c")),
         style=scripts.own("style.css"),
@@ -102,13 +98,9 @@ def _brain(layers: Sequence[Layer], step: int) -> int:
     return max(1, int(np.count_nonzero(np.any(shown, axis=0))))
 
 
-def _name(layer: Layer, layers: Sequence[Layer]) -> str:
-    """Identifier of a layer in the page: its kind, for scores with a number."""
-    same = [other for other in layers if other.kind == layer.kind]
-    return f"score-{[other is layer for other in same].index(True)}" if layer.kind == "score" else layer.kind
-
-
-def _entry(layer: Layer, name: str, affine: np.ndarray, step: int) -> dict[str, Any]:
+def _entry(layer: Layer, number: int, affine: np.ndarray, step: int) -> dict[str, Any]:
+    """What the page shows of a layer. Its identifier is its kind, of scores with a number."""
+    name = f"score-{number}" if layer.kind == "score" else layer.kind
     quantised = ENCODING[layer.kind](layer.values[::step, ::step, ::step])
     entry: dict[str, Any] = {"id": name, "layer": layer, "quantised": quantised}
     if layer.kind == "score":

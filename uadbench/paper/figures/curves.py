@@ -62,9 +62,8 @@ def make(sources: Sources) -> Figure:
             name = textwrap.fill(f"{title}, {modality.upper()}", int(BOLD * width / across))
             axes.set_title(name, fontweight="bold")
     for column in grid.T:
-        lowest = [axes for axes in column if axes.axison][-1:]
-        for axes in lowest:
-            axes.set_xlabel("step")
+        for lowest in [axes for axes in column if axes.axison][-1:]:
+            lowest.set_xlabel("step")
     figure.supylabel("loss", fontsize=8)
     figure.legend(
         [Line2D([], [], **look) for look in looks.values()],
@@ -89,19 +88,14 @@ def arranged(histories: Histories) -> list[tuple[str, Panels]]:
     return named
 
 
-def thinned(curve: Curve) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Steps, training and validation loss with at most `POINTS` + 1 rows: means of neighbours, step 0 unchanged."""
+def thinned(curve: Curve) -> np.ndarray:
+    """Steps, training and validation loss (3, n) with n ≤ `POINTS` + 1: means of neighbours, step 0 unchanged."""
     start = int(curve.step[0] == 0)
-    count = len(curve.step) - start
-    if count <= POINTS:
-        return curve.step, curve.loss, curve.validation
-    pieces = np.array_split(np.arange(start, len(curve.step)), POINTS)
-    columns = (curve.step, curve.loss, curve.validation)
-    means = [[values[piece].mean() for piece in pieces] for values in columns]
-    step, loss, validation = (
-        np.concatenate([values[:start], mean]) for values, mean in zip(columns, means, strict=True)
-    )
-    return step, loss, validation
+    rows = np.stack([curve.step, curve.loss, curve.validation])
+    if rows.shape[1] - start <= POINTS:
+        return rows
+    means = [piece.mean(axis=1) for piece in np.array_split(rows[:, start:], POINTS, axis=1)]
+    return np.concatenate([rows[:, :start], np.transpose(means)], axis=1)
 
 
 def _beside(blocks: int, modalities: int) -> int:
@@ -134,14 +128,8 @@ def _panel(axes: Axes, curves: list[Curve], looks: dict[int, dict[str, Any]]) ->
         axes.plot(step, loss, **{**look, "linewidth": 0.5}, alpha=0.6, zorder=2)
         axes.plot(step, validation, **look, zorder=3, label=f"seed {curve.seed}")
         if curve.share is not None:
-            first: dict[str, Any] = {
-                "marker": "o",
-                "markersize": 3,
-                "markerfacecolor": "white",
-                "clip_on": False,
-                "zorder": 4,
-            }
-            axes.plot(step[:1], validation[:1], color=look["color"], **first)
+            first: dict[str, Any] = {"markersize": 3, "markerfacecolor": "white", "clip_on": False, "zorder": 4}
+            axes.plot(step[:1], validation[:1], marker="o", color=look["color"], **first)
         if curve.flat:
             axes.axhline(LEFT * validation[0], color=look["color"], linestyle=":", linewidth=0.8, zorder=1)
     _scale(axes, np.concatenate(values))

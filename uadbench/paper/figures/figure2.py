@@ -18,7 +18,6 @@ from uadbench.paper.results import Results
 REQUIRES = "disyre"
 SINGLE = r"single/t=(\d+)"
 CUMULATIVE = r"cumulative/t=(\d+)"
-ACROSS = 3  # panels in a row
 
 
 def make(sources: Sources) -> Figure:
@@ -28,27 +27,19 @@ def make(sources: Sources) -> Figure:
         raise HarnessError(
             f"{results.path}: no single-step scores of {method!r}; run a method that writes single/t=… or give --method"
         )
-    tasks = results.tasks
-    across = min(ACROSS, len(tasks))
-    down = -(-len(tasks) // across)
-    width = style.COLUMN if across == 1 else style.PAGE
-    body = 1.75 * down + (0.5 if across == 1 else 0.35)
-    figure = style.new(width, body, results.simulated, _note(results, method), constrained=True)
-    panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-    for axes, task in zip(panels.flat, tasks, strict=False):
+    alone = len(results.tasks) == 1
+    legend = 0.5 if alone else 0.35
+    figure, panels = style.panels(results.tasks, 1.75, legend, results.simulated, _note(results, method))
+    for axes, task in zip(panels.flat, results.tasks, strict=False):
         _panel(axes, sources, task)
-    for axes in panels.flat[len(tasks) :]:
-        axes.set_axis_off()
     # Shared limits are set after all curves are drawn: the axes start at zero, and nothing is cut off above.
     panels[0, 0].set_xlim(left=0)
     panels[0, 0].set_ylim(bottom=0)
     panels[0, 0].xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2.5, 5, 10]))
     for axes in panels[:, 0]:
         axes.set_ylabel("average precision (AP)")
-    handles = {
-        label: handle for axes in panels.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-    }
-    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2 if across == 1 else 4)
+    handles = style.handles(panels)
+    figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=2 if alone else 4)
     return figure
 
 
@@ -57,10 +48,9 @@ def points(results: Results, method: str, task: str, pattern: str) -> dict[int, 
     found: dict[int, np.ndarray] = {}
     seeds = shown_seeds(results, method)
     for score in results.scores(method):
-        match = re.fullmatch(pattern, score)
-        if match:
+        if match := re.fullmatch(pattern, score):
             ap = results.values(method, task, score, "ap")
-            values = ap.value[np.isin(ap.seed, seeds)]
+            values = ap.loc[ap["seed"].isin(seeds), "value"].to_numpy()
             if np.isfinite(values).any():
                 found[int(match[1])] = values
     return dict(sorted(found.items()))
@@ -75,15 +65,14 @@ def shown_seeds(results: Results, method: str) -> list[int]:
 
 def _panel(axes: Axes, sources: Sources, task: str) -> None:
     results, method = sources.results, sources.stepwise
-    _curve(axes, points(results, method, task, SINGLE), style.BLUE, "o", "single step at $t$")
-    _curve(
-        axes, points(results, method, task, CUMULATIVE), style.ORANGE, "s", "multi-step, accumulated from $T$ to $t$"
-    )
-    _paper(axes, sources, task)
+    single = points(results, method, task, SINGLE)
+    cumulative = points(results, method, task, CUMULATIVE)
+    _curve(axes, single, style.BLUE, "o", "single step at $t$")
+    _curve(axes, cumulative, style.ORANGE, "s", "multi-step, accumulated from $T$ to $t$")
+    _paper(axes, sources, task, max(single, default=0))
     chance = results.chance(task)
     if chance is not None:
         axes.axhline(chance, color=style.GREY, linestyle=":", linewidth=1, label="chance")
-    axes.set_title(task, fontweight="bold")
     axes.set_xlabel("time step $t$")
 
 
@@ -99,24 +88,16 @@ def _curve(axes: Axes, by_t: dict[int, np.ndarray], colour: str, marker: str, la
             axes.plot(times, seed, color=colour, alpha=0.5, linewidth=0.6, zorder=2)
 
 
-def _paper(axes: Axes, sources: Sources, task: str) -> None:
+def _paper(axes: Axes, sources: Sources, task: str, last: int) -> None:
     """Hollow markers at the paper's single-step AP, if the run has the paper's T: with another T α_t differs."""
-    found = []
-    for score in sources.published.scores("table1", sources.stepwise):
-        match = re.fullmatch(SINGLE, score)
-        value = sources.published.get("table1", sources.stepwise, task, score, "ap") if match else None
-        if match and value is not None:
-            found.append((int(match[1]), value.mean))
-    present = points(sources.results, sources.stepwise, task, SINGLE)
-    if found and max(present, default=0) == max(t for t, _ in found):
-        look: dict[str, Any] = {
-            "color": style.BLUE,
-            "markerfacecolor": "none",
-            "markersize": 6,
-            "clip_on": False,
-            "zorder": 4,
-        }
-        axes.plot(*zip(*found, strict=True), "o", label="paper, single step (Table 1)", **look)
+    method, found = sources.stepwise, {}
+    for score in sources.published.scores("table1", method):
+        value = sources.published.get("table1", method, task, score, "ap")
+        if value is not None and (match := re.fullmatch(SINGLE, score)):
+            found[int(match[1])] = value.mean
+    if found and max(found) == last:
+        look: dict[str, Any] = {"color": style.BLUE, "markerfacecolor": "none", "markersize": 6, "clip_on": False}
+        axes.plot(*zip(*found.items(), strict=True), "o", label="paper, single step (Table 1)", zorder=4, **look)
 
 
 def _note(results: Results, method: str) -> str:

@@ -45,16 +45,15 @@ def make(sources: Sources) -> Table:
     rows: list[Row] = []
     best: frozenset[tuple[int, int]] = frozenset()
     for protocol, results in by_protocol.items():
-        ran = {method for method, _, _ in results.methods}
         paper = published.methods("table2")
-        printed = [entry for entry in paper if made_by(entry[0]) == protocol]
-        shown = {method for method, _, _ in printed} | ran
+        shown = {method for method, _, _ in paper if made_by(method) == protocol}
+        shown |= {method for method, _, _ in results.methods}
         entries = [e for e in order(paper, results.methods, absent=published.shown) if e[0] in shown]
         group = range(len(rows), len(rows) + len(entries))
         for entry in entries:
             known = published if made_by(entry[0]) == protocol else None
             rows.append(table.method_row(entry, cols, results, known, section=protocol))
-        best |= table.best(tuple(rows), cols, group, sources.comparisons, protocol)
+        best |= table.best(tuple(rows), cols, group, sources.significant, protocol)
     done = tuple(rows)
     return Table(
         name="protocols",
@@ -67,7 +66,6 @@ def make(sources: Sources) -> Table:
         heads=("Protocol", "Method"),
         columns=tuple(replace(c, paper=any(row.paper[j] for row in done)) for j, c in enumerate(cols)),
         rows=done,
-        chance=(None,) * len(cols),
         notes=(*table.shared_notes(first, done), *protocol_notes(list(by_protocol)), *sources.budgets(first)),
         results=first,
         best=best,
@@ -77,8 +75,6 @@ def make(sources: Sources) -> Table:
 
 def protocol_notes(protocols: list[str]) -> list[str]:
     """Notes on the voxels of each protocol, the source of the paper's numbers, and known differences."""
-    notes = [f"{table.BOLD} Protocols are tested one by one."]
-    notes += [f"{name}: {PROTOCOLS[name].description}." for name in protocols if name in PROTOCOLS]
-    for name in protocols:
-        notes += NOTES.get(name, ())
-    return notes
+    described = [f"{name}: {PROTOCOLS[name].description}." for name in protocols if name in PROTOCOLS]
+    known = [note for name in protocols for note in NOTES.get(name, ())]
+    return [f"{table.BOLD} Protocols are tested one by one.", *described, *known]

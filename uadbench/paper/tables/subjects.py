@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from uadbench.evaluation.detection.findings import TOLERANCE
 from uadbench.evaluation.detection.regions import LIMIT
-from uadbench.paper import table
 from uadbench.paper.inputs import Sources
 from uadbench.paper.table import Table
 from uadbench.paper.tables.detection import findings
@@ -16,29 +15,21 @@ METRICS = {
     "subject_hd95_healthy1": "HD95, mm",
     "aupro": "AUPRO",
 }
+CAPTION = (
+    "Means over subjects with an anomaly: AP within a subject; and at the threshold that 1 % of healthy subjects' "
+    "brain voxels reach, Dice, surface Dice (sDice) and the 95th percentile of the Hausdorff distance (HD95; lower is "
+    "better). AUPRO: area under the per-region overlap of all lesions."
+)
 
 
 def make(sources: Sources) -> Table:
     """Build the table: subject-level metrics of `uadbench.evaluation.detection.detection_metrics`."""
-    results, cols, rows = findings(sources, "subjects", METRICS)
-    return Table(
-        name="subjects",
-        caption=(
-            "Means over subjects with an anomaly: AP within a subject; and at the threshold that 1 % of healthy "
-            "subjects' brain voxels reach, Dice, surface Dice (sDice) and the 95th percentile of the Hausdorff "
-            "distance (HD95; lower is better). AUPRO: area under the per-region overlap of all lesions."
-        ),
-        heads=("", "Method"),
-        columns=cols,
-        rows=rows,
-        chance=(None,) * len(cols),
-        notes=(
-            table.seeds_note(rows),
-            f"Surfaces count as the same up to {TOLERANCE:g} mm apart. Where nothing reaches the threshold, HD95 is "
-            "the diagonal of the box around the brain.",
-            f"AUPRO: up to a share of {LIMIT:g} of normal voxels, divided by it; a random score reaches {LIMIT / 2:g}.",
-            "Nothing is bold: these differences are not tested. Dash: not computed.",
-        ),
-        results=results,
-        headings=METRICS,
+    return findings(
+        sources,
+        "subjects",
+        CAPTION,
+        METRICS,
+        f"Surfaces count as the same up to {TOLERANCE:g} mm apart. Where nothing reaches the threshold, HD95 is the "
+        "diagonal of the box around the brain.",
+        f"AUPRO: up to a share of {LIMIT:g} of normal voxels, divided by it; a random score reaches {LIMIT / 2:g}.",
     )

@@ -10,8 +10,8 @@ from uadbench.paper.table import Row, Table
 
 REQUIRES = "disyre"
 SECTIONS = {  # printed name, name of the number, pattern of the score's name
-    "single": ("single-step", "t", r"single/t=(\d+)"),
-    "multi": ("multi-step", "step_size", r"multi/step=(\d+)"),
+    "single": ("single-step", "t", r"single/t=\d+"),
+    "multi": ("multi-step", "step_size", r"multi/step=\d+"),
 }
 
 
@@ -23,20 +23,11 @@ def make(sources: Sources) -> Table:
     family = {name: family for name, _, family in results.methods}.get(method, "")
     rows: list[Row] = []
     for key, (section, symbol, pattern) in SECTIONS.items():
-        scores = wanted(key, pattern, printed, results.scores(method))
-        for score in scores:
-            rows.append(
-                Row(
-                    section=section,
-                    label=f"{symbol} = {_number(pattern, score)}",
-                    method=method,
-                    title=results.title(method),
-                    family=family,
-                    score=score,
-                    ours=tuple(results.get(method, column.task, score, "ap") for column in cols),
-                    paper=tuple(published.get("table1", method, column.task, score, "ap") for column in cols),
-                )
-            )
+        for score in wanted(key, pattern, printed, results.scores(method)):
+            label = f"{symbol} = {_number(score)}"
+            ours = tuple(results.get(method, column.task, score, "ap") for column in cols)
+            paper = tuple(published.get("table1", method, column.task, score, "ap") for column in cols)
+            rows.append(Row(section, label, method, results.title(method), family, score, ours, paper))
     done = tuple(rows)
     return Table(
         name="table1",
@@ -48,7 +39,6 @@ def make(sources: Sources) -> Table:
         heads=("Restoration", ""),
         columns=cols,
         rows=done,
-        chance=table.chance(results, cols),
         notes=tuple(table.notes(results, done)),
         results=results,
     )
@@ -62,12 +52,10 @@ def wanted(key: str, pattern: str, printed: list[str], present: list[str]) -> li
     printed = [score for score in printed if re.fullmatch(pattern, score)]
     if not any(score.startswith(STEPWISE) for score in present):
         return printed
-    computed = sorted((s for s in present if re.fullmatch(pattern, s)), key=lambda score: _number(pattern, score))
+    computed = sorted((score for score in present if re.fullmatch(pattern, score)), key=_number)
     both = [score for score in computed if score in printed]
     return both if key == "single" and both else computed
 
 
-def _number(pattern: str, score: str) -> int:
-    match = re.fullmatch(pattern, score)
-    assert match is not None
-    return int(match[1])
+def _number(score: str) -> int:
+    return int(score.partition("=")[2])

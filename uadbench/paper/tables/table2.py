@@ -29,17 +29,12 @@ def make(sources: Sources) -> Table:
             "Localisation results of image-reconstruction (IR), feature-modelling (FM), attention-based (AB) and "
             "self-supervised (S-S) methods and of controls: average precision (AP) and best possible Dice (⌈Dice⌉)."
         ),
-        heads=("", "Method"),
         columns=cols,
         rows=done,
-        chance=table.chance(results, cols),
         notes=tuple(notes),
         results=results,
-        best=table.best(done, cols, range(len(done)), sources.comparisons, results.protocol),
-        warned={
-            cell: " ".join(warning.text for warning in warnings if cell in warning.cells)
-            for cell in {cell for warning in warnings for cell in warning.cells}
-        },
+        best=table.best(done, cols, range(len(done)), sources.significant, results.protocol),
+        warnings=tuple(warnings),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from uadbench.paper.summary import Summary
-from uadbench.paper.table import PRINTED, Chance, Table, chance_text
+from uadbench.paper.table import PRINTED, Chance, Table
 
 DASH = "–"
 STYLE = """
@@ -59,10 +59,7 @@ def section(table: Table) -> str:
     rows = []
     for i, row in enumerate(table.rows):
         cells = [f"<td>{escape(row.section)}</td>", f"<td>{escape(row.label)}</td>"]
-        for j, column in enumerate(table.columns):
-            cells.append(_cell(row.ours[j], bold=(i, j) in table.best))
-            if column.paper:
-                cells.append(_cell(row.paper[j], PRINTED, "paper"))
+        cells += [_cell(*number) for number in table.numbers(i)]
         rows.append(f"<tr>{''.join(cells)}</tr>")
         if below := table.chance_below(i):
             rows.append(_chance(table, below, row.section))
@@ -82,29 +79,24 @@ def section(table: Table) -> str:
 
 
 def _head(table: Table) -> str:
-    spans: dict[str, int] = {}
     metrics = [f"<th>{escape(text)}</th>" for text in table.heads]
     for column in table.columns:
-        spans[column.task] = spans.get(column.task, 0) + 1 + column.paper
         metrics.append(f"<th>{escape(table.headings[column.metric])}</th>")
         if column.paper:
             metrics.append('<th class="paper">paper</th>')
-    tasks = "".join(f'<th colspan="{width}">{escape(task)}</th>' for task, width in spans.items())
+    tasks = "".join(f'<th colspan="{width}">{escape(task)}</th>' for task, width in table.spans.items())
     return f'<tr><th colspan="2"></th>{tasks}</tr>\n<tr>{"".join(metrics)}</tr>'
 
 
-def _cell(number: Summary | None, digits: int | None = None, kind: str = "", bold: bool = False) -> str:
-    attribute = f' class="{kind}"' if kind else ""
+def _cell(number: Summary | None, bold: bool, paper: bool) -> str:
+    attribute = ' class="paper"' if paper else ""
     if number is None:
         return f"<td{attribute}>{DASH}</td>"
-    mean, *spread = number.text(digits).split(" ", 1)
+    mean, *spread = number.text(PRINTED if paper else None).split(" ", 1)
     text = " ".join([f"<b>{mean}</b>" if bold else mean, *spread])
     return f'<td{attribute} data-value="{number.mean:.6g}">{text}</td>'
 
 
 def _chance(table: Table, chance: Chance, section: str = "") -> str:
-    cells = [f"<td>{escape(section)}</td><td>Chance AP</td>"]
-    for column, value in zip(table.columns, chance, strict=True):
-        text = "" if value is None else chance_text(value)
-        cells.append(f"<td>{text}</td>" + "<td></td>" * column.paper)
-    return f'<tr class="chance">{"".join(cells)}</tr>'
+    cells = "".join(f"<td>{text}</td>" for text in [escape(section), *table.chance_cells(chance)])
+    return f'<tr class="chance">{cells}</tr>'

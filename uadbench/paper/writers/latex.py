@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from uadbench.paper.summary import Summary
-from uadbench.paper.table import PRINTED, Chance, Row, Table, chance_text
+from uadbench.paper.table import PRINTED, Chance, Table
 
 DASH = "--"
 FITTING = 12  # columns of numbers that fit a two-column page; wider tables are scaled down
@@ -73,21 +73,15 @@ def escape(text: str) -> str:
 
 def _head(table: Table) -> list[str]:
     """Two lines: the tasks, each over its columns with a rule below, and the metrics."""
-    spans: list[tuple[str, int]] = []
-    metrics = [escape(table.heads[0]), escape(table.heads[1])]
+    metrics = [escape(text) for text in table.heads]
     for column in table.columns:
-        width = 2 if column.paper else 1
-        if spans and spans[-1][0] == column.task:
-            spans[-1] = (column.task, spans[-1][1] + width)
-        else:
-            spans.append((column.task, width))
         metrics.append(escape(table.headings[column.metric]))
         if column.paper:
-            metrics.append(_printed("paper"))
+            metrics.append("\\paper{paper}")
     tasks = ["", ""]
     rules = []
     start = 3
-    for task, width in spans:
+    for task, width in table.spans.items():
         tasks.append(f"\\multicolumn{{{width}}}{{c}}{{\\textbf{{{escape(task)}}}}}")
         rules.append(f"\\cmidrule(lr){{{start}-{start + width - 1}}}")
         start += width
@@ -102,35 +96,21 @@ def _body(table: Table) -> list[str]:
             lines.append("\\midrule")
         name = "" if row.section == section else f"\\textbf{{{escape(row.section)}}}"
         section = row.section
-        lines.append(" & ".join([name, escape(row.label), *_cells(table, i, row)]) + " \\\\")
+        numbers = [_number(*number) for number in table.numbers(i)]
+        lines.append(" & ".join([name, escape(row.label), *numbers]) + " \\\\")
         if below := table.chance_below(i):
             lines.append(_chance(table, below))
     return lines
 
 
-def _cells(table: Table, i: int, row: Row) -> list[str]:
-    cells = []
-    for j, column in enumerate(table.columns):
-        cells.append(_number(row.ours[j], (i, j) in table.best))
-        if column.paper:
-            cells.append(_printed(_number(row.paper[j], False, PRINTED)))
-    return cells
-
-
 def _chance(table: Table, chance: Chance) -> str:
-    cells = ["", "Chance AP"]
-    for column, value in zip(table.columns, chance, strict=True):
-        cells += ["" if value is None else chance_text(value)] + [""] * column.paper
-    return " & ".join(cells) + " \\\\"
+    return " & ".join(["", *table.chance_cells(chance)]) + " \\\\"
 
 
-def _number(summary: Summary | None, bold: bool, digits: int | None = None) -> str:
-    if summary is None:
-        return DASH
-    mean, *spread = summary.text(digits).split(" ± ")
-    text = f"\\textbf{{{mean}}}" if bold else mean
-    return text + (f"\\sd{{{spread[0]}}}" if spread else "")
-
-
-def _printed(text: str) -> str:
-    return f"\\paper{{{text}}}"
+def _number(summary: Summary | None, bold: bool, paper: bool) -> str:
+    text = DASH
+    if summary is not None:
+        mean, *spread = summary.text(PRINTED if paper else None).split(" ± ")
+        text = f"\\textbf{{{mean}}}" if bold else mean
+        text += f"\\sd{{{spread[0]}}}" if spread else ""
+    return f"\\paper{{{text}}}" if paper else text

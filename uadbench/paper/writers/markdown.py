@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from uadbench.paper.summary import Summary
-from uadbench.paper.table import PRINTED, Chance, Table, chance_text
+from uadbench.paper.table import PRINTED, Table
 
 DASH = "–"
 
@@ -20,17 +20,13 @@ def render(table: Table) -> str:
     lines = []
     section = None
     for i, row in enumerate(table.rows):
-        cells = ["" if row.section == section else f"**{escape(row.section)}**", escape(row.label)]
+        name = "" if row.section == section else f"**{escape(row.section)}**"
         section = row.section
-        for j, column in enumerate(table.columns):
-            cells.append(_ours(row.ours[j], (i, j) in table.best))
-            if column.paper:
-                cells.append(_paper(row.paper[j]))
-        lines.append(cells)
+        lines.append([name, escape(row.label), *(_number(*number) for number in table.numbers(i))])
         if below := table.chance_below(i):
-            lines.append(_chance(table, below))
+            lines.append(["", *table.chance_cells(below)])
     if last := table.chance_last:
-        lines.append(_chance(table, last))
+        lines.append(["", *table.chance_cells(last)])
     parts = []
     if table.banner:
         parts.append(f"> **Note: {escape(table.banner)}.**")
@@ -50,22 +46,13 @@ def title(name: str) -> str:
     return re.sub(r"(\d+)$", r" \1", name).capitalize()
 
 
-def _chance(table: Table, chance: Chance) -> list[str]:
-    cells = ["", "Chance AP"]
-    for column, value in zip(table.columns, chance, strict=True):
-        cells += ["" if value is None else chance_text(value)] + [""] * column.paper
-    return cells
-
-
-def _ours(summary: Summary | None, bold: bool) -> str:
+def _number(summary: Summary | None, bold: bool, paper: bool) -> str:
     if summary is None:
         return DASH
+    if paper:
+        return f"*{summary.text(PRINTED)}*"
     mean, *spread = summary.text().split(" ", 1)
     return " ".join([f"**{mean}**" if bold else mean, *spread])
-
-
-def _paper(summary: Summary | None) -> str:
-    return DASH if summary is None else f"*{summary.text(PRINTED)}*"
 
 
 def _align(head: list[str], lines: list[list[str]]) -> str:

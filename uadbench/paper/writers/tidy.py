@@ -10,28 +10,9 @@ from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table
 
 HEAD = [
-    "table",
-    "section",
-    "experiment",
-    "method",
-    "title",
-    "family",
-    "task",
-    "score",
-    "metric",
-    "mean",
-    "std",
-    "low_one_seed",
-    "high_one_seed",
-    "seeds",
-    "best",
-    "paper_mean",
-    "paper_std",
-    "chance",
-    "subjects",
-    "left_out",
-    *SIMULATED,
-    "note",
+    *("table", "section", "experiment", "method", "title", "family", "task", "score", "metric"),
+    *("mean", "std", "low_one_seed", "high_one_seed", "seeds", "best", "paper_mean", "paper_std", "chance"),
+    *("subjects", "left_out", *SIMULATED, "note"),
 ]
 
 
@@ -49,6 +30,7 @@ def render(table: Table) -> str:
             ours, paper, chance = row.ours[j], row.paper[j], table.chance_at(row)[j]
             if ours is None and paper is None:
                 continue
+            warned = " ".join(w.text for w in table.warnings if (row.method, column.task) in w.cells)
             used, left_out = table.results.subjects(column.task, row.method)
             simulated = [
                 "" if ours is None else str(fact).lower()
@@ -73,7 +55,7 @@ def render(table: Table) -> str:
                     "subjects": used,
                     "left_out": left_out,
                     **dict(zip(SIMULATED, simulated, strict=True)),
-                    "note": "; ".join(filter(None, [table.banner, table.warned.get((row.method, column.task))])),
+                    "note": "; ".join(filter(None, [table.banner, warned])),
                     **_numbers(ours),
                 }
             )
