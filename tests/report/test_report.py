@@ -136,7 +136,7 @@ def test_the_page_of_quality_is_linked_in_the_study_that_has_the_data(study, pag
     other = study.path.parent / f"{study.path.name}-data"
     other.mkdir()
     (study.path / "data").rename(other / "data")
-    assert changed(study, {"data": other.name}).cohorts[1].page == f"../{other.name}/data/atlas/quality/quality.html"
+    assert changed(study, {"data": other.name}).page("atlas") == f"../{other.name}/data/atlas/quality/quality.html"
 
 
 def test_the_section_of_methods_says_what_ran(study):
