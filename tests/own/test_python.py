@@ -68,6 +68,7 @@ for use in (lambda: uadbench.load(sys.argv[1]), lambda: uadbench.train("dae", sy
 def dae(tiny_cohort, tmp_path_factory) -> Path:
     """A run in a study whose parameters of scoring are not the defaults."""
     out = tmp_path_factory.mktemp("study") / "training" / "dae" / "t1" / "seed-3"
+    torch.set_deterministic_debug_mode("default")
     uadbench.train("dae", tiny_cohort, out, seed=3, params=SMALL, device="cpu")
     assert torch.get_deterministic_debug_mode() == 0
     (out.parent / FILE).write_text(resolve("dae", "t1", {"dae": {**SMALL, "median": 3, "erosion": 3}}).text)

@@ -78,8 +78,8 @@ def evaluate_arrays(
         raise HarnessError(f"spacing: {spacing!r} is no voxel size; give its side in mm, or three along D, H and W")
     sides = tuple(np.broadcast_to(voxel, 3).tolist())
     if healthy is not None:
-        calibration = _calibrate(read_arrays(("healthy", "healthy_brain"), sides, healthy, healthy_brain))
-    subjects = read_arrays(("maps", "brain"), sides, maps, brain, labels, values)
+        calibration = _calibrate(read_arrays({"healthy": healthy, "healthy_brain": healthy_brain}, sides))
+    subjects = read_arrays({"maps": maps, "brain": brain, "labels": labels}, sides, values)
     return score_maps.evaluate(subjects, protocol, calibration, brain is not None)
 
 

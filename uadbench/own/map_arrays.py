@@ -30,19 +30,13 @@ Spacing = tuple[float, float, float]  # mm along D, H and W
 
 
 def read_arrays(
-    names: tuple[str, str],
-    spacing: Spacing,
-    maps: Arrays,
-    brain: Arrays | None,
-    labels: Arrays | None = None,
-    values: LabelValues = EVERY,
+    given: dict[str, Arrays | None], spacing: Spacing, values: LabelValues = EVERY
 ) -> Iterator[ScoredSubject]:
-    """The subjects of score maps in lists, in generators, each read once, or in mappings; without labels healthy ones.
+    """The subjects of score maps, brain masks and `labels`, healthy without; by their names in messages, in this order.
 
-    names: of the arguments `maps` and `brain` in messages. Raises HarnessError naming the item that cannot be used.
+    Each is a list, a generator, read once, or a mapping. Raises HarnessError naming the item that cannot be used.
     """
-    what, masks = names
-    given = {what: maps, masks: brain, "labels": labels}
+    what, masks, *_ = given
     for name, items in _rows({key: arrays for key, arrays in given.items() if arrays is not None}):
         where = f"{what}[{name}]"
         scores = single_precision(where, numbers(where, items.pop(what)))
