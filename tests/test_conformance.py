@@ -9,6 +9,7 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from tests.blocks import baseline_files
 from uadbench import baselines
 from uadbench.cli import uadbench
 from uadbench.conformance.suite import CHECKS, Candidate
@@ -112,11 +113,10 @@ def test_a_baseline_outside_of_the_project_conforms(write):
 
 @pytest.mark.parametrize("page", ["README.md", "docs/add-a-baseline.md"])
 def test_the_baselines_of_the_documents_conform(write, root, page):
-    text = (root / page).read_text(encoding="utf-8")
-    blocks = [block.split("```", 1)[0] for block in text.split("```python\n")[1:]]
-    assert blocks
-    assert blocks[0].count("\n") <= 40
-    for number, block in enumerate(blocks):
+    documented = baseline_files(root / page)
+    assert documented
+    assert documented[0].count("\n") <= 40
+    for number, block in enumerate(documented):
         done = checked("conformance", write(block, f"example{number}"))
         assert done.exit_code == 0, done.output
         assert done.output.count(": passed") == len(CHECKS)

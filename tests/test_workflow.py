@@ -18,6 +18,7 @@ import pytest
 import torch
 import yaml
 
+from tests.blocks import WRITTEN, baseline_files, blocks, session
 from tests.core.test_study_folder import KINDS
 from uadbench.core.study_folder import FINDINGS
 from uadbench.data.preprocessing.registration.transform import prepare_scan
@@ -57,21 +58,18 @@ TINY = {
 }
 
 
-def block(path: str, language: str) -> str:
-    """The first block of code in a document: what the documents tell a reader to type is what is tested."""
-    text = (ROOT / path).read_text(encoding="utf-8")
-    return text.split(f"```{language}\n", 1)[1].split("```", 1)[0]
-
-
-BLUR = block("README.md", "python")
+BLUR = baseline_files(ROOT / "README.md")[0]
+MINE = blocks(ROOT / "docs" / "data.md", "yaml")[0]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory) -> Path:
     """A copy of the project without results, in a path with a space, an apostrophe and braces; its default is tiny."""
     target = tmp_path_factory.mktemp("it's {a} project") / "copy"
+    hidden = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")
+    # The library has folders of this name as well.
     skip = shutil.ignore_patterns(".*", "results", "__pycache__", "*.pyc")
-    shutil.copytree(ROOT, target, ignore=skip)
+    shutil.copytree(ROOT, target, ignore=lambda at, names: (skip if Path(at) == ROOT else hidden)(at, names))
     (target / "config.yaml").write_text(yaml.safe_dump(TINY))
     (target / ".venv").symlink_to(sys.prefix)
     return target
@@ -176,22 +174,19 @@ def test_measurements_and_limits_rerun_nothing(project, finished):
     assert "Nothing to be done" in run(project, "config.yaml", "changes.yaml", "--dry-run")
 
 
-def documented(page: Path) -> list[str]:
-    """The blocks of commands of a document, but for those that a comment before them marks as not to be run here."""
-    blocks = re.findall(r"(<!-- not run by the tests.*?-->\n+)?```bash\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-    return [commands for marked, commands in blocks if not marked]
-
-
-PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))) if documented(page)]
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [page for page in WRITTEN if blocks(page, "bash")], ids=lambda page: page.stem)
 def test_documented_commands_can_be_pasted_after_the_demo(project, finished, page):
     """All of them, one after the other, in the shell that `make demo` leaves a user with."""
     prepare = 'make() { command make --old-file=.venv/ready "$@"; }'
-    script = "\n".join(["set -euo pipefail", "source .venv/bin/activate", prepare, "set -x", *documented(page)])
+    script = "\n".join(["set -euo pipefail", "source .venv/bin/activate", prepare, "set -x", *blocks(page, "bash")])
     bare = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
     done = subprocess.run(["bash", "-c", script], cwd=project, capture_output=True, text=True, env=bare)
+    assert done.returncode == 0, f"{page.name}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+
+
+@pytest.mark.parametrize("page", [page for page in WRITTEN if session(page)], ids=lambda page: page.stem)
+def test_documented_python_can_be_pasted_after_the_demo(project, finished, page):
+    done = subprocess.run([sys.executable, "-c", session(page)], cwd=project, capture_output=True, text=True)
     assert done.returncode == 0, f"{page.name}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
 
 
@@ -256,7 +251,7 @@ def extended(project, finished) -> Path:
     names = [scan.relative_to(project).as_posix() for scan in scans]
     lines = [f"person-{n},{name},{name.replace('T1w', 'label-L_desc-T1lesion_mask')}" for n, name in enumerate(names)]
     (project / "mine.csv").write_text("\n".join(["subject,t1,mask", *lines]) + "\n")
-    (project / "mine.yaml").write_text(block("docs/data.md", "yaml"))
+    (project / "mine.yaml").write_text(MINE)
     kept = {path: path.stat().st_mtime_ns for path in (finished / "evaluation").rglob("*")}
     run(project, "config.yaml", "more.yaml", "mine.yaml", "--until", "table2", "report")
     after = stamps(finished)
@@ -270,7 +265,7 @@ def test_a_new_baseline_is_one_file_and_one_word(extended):
 
 
 def test_a_folder_of_ones_own_is_one_csv_and_five_lines_beside_the_study(extended):
-    assert len(block("docs/data.md", "yaml").splitlines()) == 5
+    assert len(MINE.splitlines()) == 5
     results = pd.read_csv(extended / "evaluation" / "results.csv")
     assert set(results.task) == {"Mine"}
     assert set(results.method) == {*TINY["methods"], "blur"}

@@ -1,3 +1,164 @@
-"""A harness for unsupervised anomaly detection in brain MRI: data, training, evaluation, paper."""
+"""A harness for unsupervised anomaly detection in brain MRI: data, training, evaluation, paper.
+
+In Python: `load` and `train` give a trained method, which scores scans; `evaluate` compares score maps with labels;
+`results` reads the numbers of a study. User errors raise `HarnessError`, one line with a remedy. What a function needs
+is imported when it is called.
+"""
+
+from __future__ import annotations
+
+import os
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+from uadbench.core import extras
+from uadbench.core.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pandas import DataFrame
+
+    from uadbench.own.map_arrays import Arrays
+    from uadbench.own.trained_method import TrainedMethod
+
+    StrPath = str | PathLike[str]
+
+__all__ = ["HarnessError", "__version__", "evaluate", "load", "results", "train"]
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+@extras.named("load")
+def load(
+    run: StrPath, device: str = "auto", method: str | None = None, required: StrPath | None = None
+) -> TrainedMethod:
+    """Load a trained method, which scores scans and arrays with the parameters of its study.
+
+    run: folder of a finished run, or hf://OWNER/NAME[@REVISION]. device: auto, cpu, cuda, cuda:1 or mps. method: a
+    variant of the run's method, to score as that. required: run of the method that this one builds on, if any.
+    Raises HarnessError for a folder that is no finished run of it, damaged weights and a missing device.
+
+    >>> method = uadbench.load("results/demo/training/disyre/t1/seed-1")
+    >>> method.score("scan.nii.gz").to_filename("map.nii.gz")
+    """
+    from uadbench.compute import device as devices
+    from uadbench.own.trained_method import TrainedMethod
+    from uadbench.sharing.download import locate
+    from uadbench.training import run as runs
+
+    chosen = devices.choose(device)
+    folder, parent = locate(os.fspath(run), _path(required))
+    return TrainedMethod(*runs.load(folder, chosen, required=parent, name=method), chosen)
+
+
+@extras.named("train")
+def train(
+    method: str,
+    data: StrPath,
+    out: StrPath,
+    modality: str = "t1",
+    seed: int = 1,
+    params: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    required: StrPath | None = None,
+) -> TrainedMethod:
+    """Train a method as the command `train` does, and load it; a training that was stopped goes on.
+
+    method: file name in `baselines/`, or a variant. data: packed healthy cohort. out: folder of the run. params:
+    hyper-parameters, the rest at their defaults. required: run of the method that this one builds on, if any.
+    Raises HarnessError for an unknown method or parameter, a value out of range, missing data, a loss that is not
+    finite, too little memory, and a folder in which another process trains.
+
+    >>> method = uadbench.train("dae", "results/demo/data/camcan/packed", "results/mine/dae", params={"steps": 200})
+    """
+    import torch
+
+    from uadbench.compute import device as devices
+    from uadbench.methods.settings import resolve
+    from uadbench.own.trained_method import TrainedMethod
+    from uadbench.training import job
+    from uadbench.training import run as runs
+
+    chosen, folder, parent = devices.choose(device), Path(out), _path(required)
+    before = torch.get_deterministic_debug_mode()
+    try:
+        settings = resolve(method, modality, {method: params or {}})
+        job.train_run(settings, seed, Path(data), folder, chosen, parent)
+    finally:
+        torch.set_deterministic_debug_mode(before)  # training sets that of the process
+    return TrainedMethod(*runs.load(folder, chosen, required=parent), chosen)
+
+
+def evaluate(
+    maps: StrPath | Arrays,
+    labels: StrPath | Arrays,
+    brain: StrPath | Arrays | None = None,
+    *,
+    spacing: float | Sequence[float] | None = None,
+    protocol: str = "full",
+    healthy: StrPath | Arrays | None = None,
+    healthy_brain: StrPath | Arrays | None = None,
+    lesion: Sequence[int] = (),
+    ignored: Sequence[int] = (),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Metrics of score maps, as the command `evaluate` prints them; needs no torch.
+
+    maps: of each subject an array (D, H, W), or (H, W) of one slice, finite and at least 0 in the brain, higher where
+    more anomalous; all in a list or a generator, or in a dict by the subjects' names. labels: whole numbers or bool,
+    anomalous above 0; brain: masks, everywhere without; both in the same order or with the same keys and shapes. Sizes
+    may differ between subjects. Or folders of NIfTI files of the same names.
+    spacing: mm, of the voxels of arrays, a number or along D, H and W; without it `detection` is left out.
+    protocol: full, upd or official. healthy: maps of healthy subjects, which set thresholds; healthy_brain: masks.
+    lesion, ignored: values of labels that are lesion (default: all above 0), and of voxels that do not count.
+    resamples: of the subjects, for the intervals; 0: none. seed: of the resamples.
+    Returns ap, dice, auroc with `…_interval`, `ap_bounds`, `dice_bounds`, threshold, chance_ap, numbers of subjects,
+    voxels and positives, and the metrics of subjects, slices and lesions under `detection`.
+    Raises HarnessError naming the item or file that cannot be used, and if no label is anomalous.
+
+    >>> uadbench.evaluate([map], [label], [brain], spacing=1.0)["ap"]
+    """
+    from uadbench.evaluation.protocols.labels import LabelValues
+    from uadbench.own import external_maps
+
+    values = LabelValues(tuple(lesion), tuple(ignored))
+    if isinstance(maps, (str, PathLike)):
+        if spacing is not None:
+            raise HarnessError("spacing: headers of NIfTI files state it; leave it out")
+        others = {"labels": labels, "brain": brain, "healthy": healthy, "healthy_brain": healthy_brain}
+        for name, other in others.items():
+            if other is not None and not isinstance(other, (str, PathLike)):
+                raise HarnessError(f"{name}: no folder, but maps is one; give its folder, or arrays of everything")
+        where: Any = {name: _path(other) for name, other in others.items()}
+        return external_maps.evaluate(Path(maps), **where, protocol=protocol, values=values).summary(resamples, seed)
+    given: Any = (maps, labels, brain, protocol, healthy, healthy_brain, values)
+    result = external_maps.evaluate_arrays(spacing, *given).summary(resamples, seed)
+    if spacing is None:
+        del result["detection"]
+    return result
+
+
+def results(study: StrPath) -> DataFrame:
+    """Every number of a finished study, a row for each method, seed, task, score, protocol and metric.
+
+    study: its folder, the folder `evaluation` in it, or a file results.csv, also of `uadbench join`.
+    Columns as in results.csv: value with the bounds low and high of its 95 % interval (float, NaN without), counts and
+    seed (int), trained_on_simulated and tested_on_simulated (bool), the rest text.
+    Raises HarnessError where there is no such file, or one of other content.
+
+    >>> uadbench.results("results/demo").query("metric == 'ap' and score == 'final'")
+    """
+    from uadbench.paper.results import located, read_table
+
+    return read_table(located(Path(study)))
+
+
+def _path(given: Any) -> Path | None:
+    return None if given is None else Path(given)

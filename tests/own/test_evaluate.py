@@ -279,8 +279,8 @@ MISTAKES = {
         lambda f, v: store(f / "brain" / "c.nii.gz", v, SHIFTED),
         r"brain/c\.nii\.gz: its affine differs",
     ),
-    "negative": (negative, r"maps/c\.nii\.gz of c: 1 of 960 scores are negative"),
-    "not finite": (unclean, r"maps/c\.nii\.gz of c: 1 of 960 scores are not finite"),
+    "negative": (negative, r"maps/c\.nii\.gz: 1 of 960 scores are negative"),
+    "not finite": (unclean, r"maps/c\.nii\.gz: 1 of 960 scores are not finite"),
     "four dimensions": (
         lambda f, v: store(f / "maps" / "c.nii.gz", np.stack([v, v], -1)),
         r"maps/c\.nii\.gz: has shape \(10, 12, 8, 2\); give one volume",
@@ -318,7 +318,7 @@ MISTAKES = {
     ),
     "empty brain": (
         lambda f, v: store(f / "brain" / "c.nii.gz", np.zeros(v.shape, np.uint8)),
-        r"brain/c\.nii\.gz: the brain mask is empty",
+        r"maps/c\.nii\.gz: its brain mask is empty",
     ),
     "twice": (lambda f, v: store(f / "maps" / "c.nii", v), r"maps/c\.nii\.gz: same name as c\.nii"),
 }

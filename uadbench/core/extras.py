@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
+from uadbench.core.errors import HarnessError
+
 #: imported modules that are missing without an extra of pyproject.toml; a test compares the two
 MODULES = {
     "train": ("diffusers", "safetensors", "torch"),
@@ -18,3 +23,14 @@ def remedy(module: str) -> str | None:
         if package in modules:
             return f'{package} is not installed; in a clone of the project run: pip install ".[{extra}]"'
     return None
+
+
+@contextlib.contextmanager
+def named(by: str) -> Iterator[None]:
+    """Raise HarnessError, `by` first, where a module of an extra is missing within."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if found := remedy(error.name or ""):
+            raise HarnessError(f"{by}: {found}") from error
+        raise

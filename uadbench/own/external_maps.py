@@ -1,10 +1,11 @@
-"""Evaluation of score maps of other programs: folders of NIfTI files of maps, labels and brain masks."""
+"""Evaluation of score maps of other programs: folders of NIfTI files of maps, labels and brain masks, or arrays."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,12 +13,14 @@ from uadbench.core.errors import HarnessError
 from uadbench.evaluation.detection.operating_points import Calibration, Calibrator
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.protocols.labels import EVERY, LabelValues
-from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.protocols.upd_resize import voxel_size
-from uadbench.evaluation.voxels.scores import check_scores
 from uadbench.own import score_maps
+from uadbench.own.map_arrays import read_arrays, subject
 from uadbench.own.map_files import all_in, nifti_files, read_matching, read_scores
-from uadbench.own.score_maps import SCORE, Evaluation
+from uadbench.own.score_maps import Evaluation
+
+if TYPE_CHECKING:
+    from uadbench.own.map_arrays import Arrays
 
 
 def evaluate(
@@ -39,63 +42,67 @@ def evaluate(
     Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, if
     labels are no whole numbers, if a map's scores would merge in float32, and if no voxel is anomalous.
     """
-    scored, labelled = nifti_files(maps), nifti_files(labels)
-    all_in(scored, labelled, f"no label of this name in {labels}")
-    all_in(labelled, scored, f"no map of this name in {maps}")
-    masks = _masks(scored, brain)
-    if masks is None:
-        print(
-            "warning: no brain masks: air counts as brain, which raises AUROC and lowers chance; give --brain",
-            file=sys.stderr,
-        )
+    files, labelled = nifti_files(maps), nifti_files(labels)
+    all_in(files, labelled, f"no label of this name in {labels}")
+    all_in(labelled, files, f"no map of this name in {maps}")
     calibration = None
     if healthy is not None:
-        calibration = _calibrate(healthy, healthy_brain or brain)
-    read = _subjects(scored, labelled, masks, values)
-    evaluation = score_maps.evaluate(read, protocol, calibration, masks is not None, str(labels))
+        calibration = _calibrate(_subjects(nifti_files(healthy), healthy_brain or brain))
+    subjects = _subjects(files, brain, labelled, values)
+    evaluation = score_maps.evaluate(subjects, protocol, calibration, brain is not None, str(labels))
     if evaluation.findings is None:
         print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
     return evaluation
 
 
+def evaluate_arrays(
+    spacing: float | Sequence[float] | None,
+    maps: Arrays,
+    labels: Arrays,
+    brain: Arrays | None = None,
+    protocol: str = "full",
+    healthy: Arrays | None = None,
+    healthy_brain: Arrays | None = None,
+    values: LabelValues = EVERY,
+) -> Evaluation:
+    """The same of arrays in place of files, paired by order, or by key as files are by name.
+
+    spacing: mm, of all voxels, or along D, H and W; None if unknown: then lesions are measured as if it were 1.
+    """
+    if spacing is None and (protocol == "upd" or healthy is not None):
+        raise HarnessError("spacing: not given, but needed with healthy maps and protocol upd; give it in mm")
+    if healthy is not None and healthy_brain is None and brain is not None:
+        raise HarnessError("healthy_brain: not given, and brain is of the maps; give masks of the healthy maps")
+    voxel, calibration = np.asarray(1.0 if spacing is None else spacing), None
+    if voxel.shape not in ((), (3,)) or voxel.dtype.kind not in "iuf" or not (voxel > 0).all():
+        raise HarnessError(f"spacing: {spacing!r} is no voxel size; give its side in mm, or three along D, H and W")
+    sides = tuple(np.broadcast_to(voxel, 3).tolist())
+    if healthy is not None:
+        calibration = _calibrate(read_arrays({"healthy": healthy, "healthy_brain": healthy_brain}, sides))
+    subjects = read_arrays({"maps": maps, "brain": brain, "labels": labels}, sides, values)
+    return score_maps.evaluate(subjects, protocol, calibration, brain is not None)
+
+
 def _subjects(
-    scored: dict[str, Path], labelled: dict[str, Path], masks: dict[str, Path] | None, values: LabelValues
+    files: dict[str, Path], brain: Path | None, labelled: dict[str, Path] | None = None, values: LabelValues = EVERY
 ) -> Iterator[ScoredSubject]:
-    """The subjects by the names of their files, sorted."""
-    for stem, path in sorted(scored.items()):
+    """The subjects by the names of their files, sorted; without labels healthy ones."""
+    masks = None if brain is None else nifti_files(brain)
+    if masks is not None:
+        all_in(files, masks, f"no brain mask of this name in {brain}")
+    for stem, path in sorted(files.items()):
         score, affine = read_scores(path)
-        labels = read_matching(labelled[stem], path, score.shape, affine)
-        brain = values.counted(labels, _inside(masks, stem, path, score, affine))
-        yield ScoredSubject(Truth(stem, values.classes(labels), brain, voxel_size(affine)), {SCORE: score})
+        mask, labels = (
+            None if others is None else read_matching(others[stem], path, score.shape, affine)
+            for others in (masks, labelled)
+        )
+        yield subject(stem, str(path), score, voxel_size(affine), mask, labels, values)
 
 
-def _masks(scored: dict[str, Path], brain: Path | None) -> dict[str, Path] | None:
-    if brain is None:
-        return None
-    masks = nifti_files(brain)
-    all_in(scored, masks, f"no brain mask of this name in {brain}")
-    return masks
-
-
-def _inside(masks: dict[str, Path] | None, stem: str, path: Path, score: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Brain mask (D, H, W) bool of a score map; checks the scores in it."""
-    if masks is None:
-        inside = np.ones(score.shape, bool)
-    else:
-        inside = read_matching(masks[stem], path, score.shape, affine) > 0
-        if not inside.any():
-            raise HarnessError(f"{masks[stem]}: the brain mask is empty; give the brain of {path}")
-    check_scores(f"{path} of {stem}", score[inside])
-    return inside
-
-
-def _calibrate(folder: Path, brain: Path | None) -> Calibration:
+def _calibrate(healthy: Iterable[ScoredSubject]) -> Calibration:
     """Thresholds from the score maps of healthy subjects."""
-    scored = nifti_files(folder)
-    masks = _masks(scored, brain)
     calibrator = Calibrator()
-    for stem, path in sorted(scored.items()):
-        score, affine = read_scores(path)
-        inside = _inside(masks, stem, path, score, affine)
-        calibrator.add(stem, np.where(inside, score, np.float32(0)), inside)
+    for each in healthy:
+        brain = each.truth.brain
+        calibrator.add(each.name, np.where(brain, each.final, np.float32(0)), brain)
     return calibrator.finish()

@@ -10,10 +10,10 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from uadbench.core.errors import HarnessError
 from uadbench.data.preprocessing.reading.scan import whole_numbers
 from uadbench.data.preprocessing.reading.volume import BadScan, read_volume
+from uadbench.own.map_arrays import single_precision
 
 SUFFIXES = (".nii.gz", ".nii")
 TOLERANCE = 1e-3  # mm, for equal affines
-MERGED = 1e-3  # maximum fraction of voxels that may merge to one number when a map is rounded to float32
 
 
 def nifti_files(folder: Path) -> dict[str, Path]:
@@ -57,28 +57,7 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """A score map as float32, and its affine. Raises HarnessError if too many scores become equal in float32."""
     values, affine = _read(path)
-    single = values.astype(np.float32)
-    if values.dtype.itemsize > 4 or values.dtype.kind in "iu":
-        share = _merged(values, single)
-        if share > MERGED:
-            raise HarnessError(
-                f"{path}: {share:.1%} of its voxels have scores of type {values.dtype} that are one number in float32; "
-                "store scores before a function that saturates (logits, not a sigmoid of them), or their ranks"
-            )
-    return single, affine
-
-
-def _merged(values: np.ndarray, single: np.ndarray) -> float:
-    """Largest fraction of voxels that rounding to float32 makes equal to voxels of another score."""
-    changed = single.astype(values.dtype) != values
-    if not changed.any():
-        return 0.0
-    affected = np.isin(single, np.unique(single[changed]))
-    scores, counts = np.unique(values[affected], return_counts=True)
-    _, group = np.unique(scores.astype(np.float32), return_inverse=True)
-    largest = np.zeros(group.max() + 1)
-    np.maximum.at(largest, group, counts)
-    return float((np.bincount(group, counts) - largest).max() / values.size)
+    return single_precision(str(path), values), affine
 
 
 def read_matching(path: Path, of: Path, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:

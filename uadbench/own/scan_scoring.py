@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, read_json, write_json
-from uadbench.data.preprocessing.registration.transform import prepare_scan
+from uadbench.data.preprocessing.registration.transform import Placement, prepare_scan
 from uadbench.data.preprocessing.settings import settings
 from uadbench.evaluation.inference.inference import final_map, restoration, score_volume
 from uadbench.methods.base import Method
@@ -49,10 +50,8 @@ class Scorer:
         """
         if not out.name.endswith((".nii", ".nii.gz")):
             raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
-        chosen = settings(self.about["preprocessing"])
-        volume, placement = prepare_scan(image, chosen, self.about["modality"], t1)
-        tensor, rng = self._input(volume, image.name)
-        scored = placement.to_native(self._map(tensor, rng))
+        tensor, rng, placement = self.prepared(image, t1)
+        scored = placement.to_native(self.map(tensor, rng))
         images = {out: scored}
         if self.threshold is not None:
             called = np.asarray(scored.dataobj) >= self.threshold
@@ -62,7 +61,7 @@ class Scorer:
                 made.to_filename(partial)
         if not self.html:
             return list(images)
-        restored = self._restoration(tensor, rng)
+        restored = self.restoration(tensor, rng)
         native = None if restored is None else placement.to_native(restored)
         page = page_path(out)
         write_page(Scored(image, scored, native, truth, self.name, self.threshold), self.about, self.method, page)
@@ -100,28 +99,34 @@ class Scorer:
                 tqdm.write(f"left out: {error}", file=sys.stderr)
         return lost
 
-    def _input(self, volume: np.ndarray, stream: str) -> tuple[torch.Tensor, Streams]:
+    def prepared(self, image: Path, t1: Path | None, stream: str = "") -> tuple[Tensor, Streams, Placement]:
+        """A scan preprocessed like the training data: `input` of it, by default with its name, and its placement."""
+        chosen = settings(self.about["preprocessing"])
+        volume, placement = prepare_scan(image, chosen, self.about["modality"], t1)
+        return *self.input(volume, stream or image.name), placement
+
+    def input(self, volume: np.ndarray, stream: str) -> tuple[Tensor, Streams]:
         """A prepared scan (D, H, W) on the device, and the random stream of its name for random methods."""
         # Packed volumes are float16; a scan is rounded likewise.
         tensor = torch.from_numpy(np.ascontiguousarray(volume.astype(np.float16), dtype=np.float32)).to(self.device)
         return tensor, Streams(self.about["seed"], self.device).child(stream)
 
-    def _restoration(self, tensor: torch.Tensor, rng: Streams) -> np.ndarray | None:
+    def restoration(self, tensor: Tensor, rng: Streams) -> np.ndarray | None:
         """The method's restoration (D, H, W) float32 in [0, 1], 0 outside the brain; None without one."""
-        with enough_memory(f"restoring with {self.about['method']} on {self.device}", "use --device cpu"):
+        with enough_memory(f"restoring with {self.about['method']} on {self.device}", "use device cpu"):
             restored = restoration(self.method, tensor, rng)
         return None if restored is None else restored.cpu().numpy()
 
-    def _map(self, tensor: torch.Tensor, rng: Streams) -> np.ndarray:
+    def map(self, tensor: Tensor, rng: Streams) -> np.ndarray:
         """The map (D, H, W) float32 of a prepared scan."""
         method = self.about["method"]
-        with enough_memory(f"scoring with {method} on {self.device}", "use --device cpu"):
+        with enough_memory(f"scoring with {method} on {self.device}", "use device cpu"):
             if self.name == "final":  # for most methods a fraction of the work
                 maps = {self.name: final_map(self.method, tensor, rng, method)}
             else:
                 maps = score_volume(self.method, tensor, rng, method)
         if self.name not in maps:
-            raise HarnessError(f"--map {self.name}: {method} has no such map; there are {', '.join(maps)}")
+            raise HarnessError(f"map {self.name}: {method} has no such map; there are {', '.join(maps)}")
         return maps[self.name].cpu().numpy()
 
     def _claim(self, out: Path) -> None:

@@ -99,6 +99,11 @@ def evaluate(
     protocol: selects the voxels to count. calibration: thresholds of healthy subjects. labels: where the labels are
     from, for messages. Raises HarnessError for an unknown protocol, and if no voxel is anomalous.
     """
+    if not masked:
+        print(
+            "warning: no brain masks: air counts as brain, which raises AUROC and lowers chance; give brain masks",
+            file=sys.stderr,
+        )
     collectors = HistogramCollector([protocol]), FindingsCollector(calibration)
     evaluation = Evaluation(protocol, *collectors, masked, LabelDigest())
     collect(evaluation.digest.passed(subjects), collectors)

@@ -11,11 +11,11 @@ from pathlib import Path
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.study_folder import COMPARISONS, RESULTS, StudyFolder
+from uadbench.core.study_folder import COMPARISONS
 from uadbench.evaluation.summary.comparisons import COLUMNS
 from uadbench.evaluation.voxels.metrics import METRICS
 from uadbench.paper.comparisons import read_comparisons
-from uadbench.paper.results import Results
+from uadbench.paper.results import Results, located
 
 NUMBER = ["task", "seed", "protocol", "score", "metric"]  # of a method
 POOLED = [*METRICS, "dice_threshold"]  # metrics that a protocol decides; findings count every voxel under any
@@ -82,7 +82,7 @@ def whose(results: Results) -> list[str]:
 
 def _read(places: Sequence[Path]) -> list[Experiment]:
     read: list[tuple[Path, Experiment]] = []
-    files = {place: _located(place) for place in places}
+    files = {place: located(place) for place in places}
     if len({file.resolve() for file in files.values()}) < len(places):
         raise HarnessError(f"{', '.join(map(str, places))}: one experiment is given twice; name each once")
     for place, file in files.items():
@@ -94,15 +94,6 @@ def _read(places: Sequence[Path]) -> list[Experiment]:
         raise HarnessError(f"{places[0]}: one experiment alone; name another one beside it")
     names = Counter(one.name for _, one in read)
     return [one if names[one.name] == 1 else replace(one, name=f"{one.name}, {place}") for place, one in read]
-
-
-def _located(place: Path) -> Path:
-    for path in (place, StudyFolder(place).results, place / RESULTS):
-        if path.is_file():
-            return path
-    raise HarnessError(
-        f"{place}: no results.csv; name the folder of a finished study, its evaluation/ or its results.csv"
-    )
 
 
 def _common_protocols(found: list[Experiment], notices: list[str]) -> list[str]:

@@ -11,11 +11,13 @@ from typing import Any
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation.voxels.columns import COLUMNS, NUMBERS, SIMULATED
+from uadbench.core.study_folder import RESULTS, StudyFolder
+from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, NUMBERS, SIMULATED
 from uadbench.paper.rows import read_rows
 from uadbench.paper.simulated import statement
 from uadbench.paper.summary import Summary, summarise
 
+REMEDY = "write it with `uadbench summarize`"
 KEY = ["method", "seed", "task", "score", "metric"]
 
 
@@ -33,9 +35,9 @@ class Results:
 
         Raises HarnessError if the file is absent, empty, lacks a column or holds a value twice.
         """
-        rows = read_rows(path, COLUMNS, NUMBERS, "write it with `uadbench summarize`", SIMULATED)
+        rows = read_rows(path, COLUMNS, NUMBERS, REMEDY, SIMULATED)
         if rows.empty:
-            raise HarnessError(f"{path}: holds no result; write it with `python -m uadbench summarize`")
+            raise HarnessError(f"{path}: holds no result; {REMEDY}")
         twice = rows[rows.duplicated([*KEY, "protocol"])]
         if not twice.empty:
             which = ", ".join(f"{key}={twice.iloc[0][key]}" for key in KEY)
@@ -119,6 +121,25 @@ class Results:
         """(task, method, subjects used, subjects left out), each combination of the rows once."""
         columns = (self.rows[column] for column in ("task", "method", "subjects", "left_out"))
         return list(dict.fromkeys(zip(*columns, strict=True)))
+
+
+def located(place: Path) -> Path:
+    """The results.csv of a study's folder, of its folder `evaluation`, or itself. Raises HarnessError for another."""
+    for path in (place, StudyFolder(place).results, place / RESULTS):
+        if path.is_file():
+            return path
+    raise HarnessError(
+        f"{place}: no results.csv; name the folder of a finished study, its evaluation/ or its results.csv"
+    )
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """The rows of results.csv by protocol, counts as whole numbers. Raises HarnessError like `Results.read`."""
+    rows = pd.concat([part.rows for part in Results.read(path).values()], ignore_index=True)
+    try:
+        return rows.astype(dict.fromkeys(COUNTS, "Int64"))
+    except TypeError as error:
+        raise HarnessError(f"{path}: a count is no whole number ({error}); {REMEDY}") from None
 
 
 def _range(numbers: Iterable[float]) -> str:

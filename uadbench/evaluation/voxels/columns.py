@@ -8,7 +8,8 @@ SIMULATED = ["trained_on_simulated", "tested_on_simulated"]  # whether the scans
 #: of a run: revision is that of the method, test_set a digest of the test set, see `test_set`
 META = ["experiment", *SIMULATED, "method", "revision", "title", "family", "seed"]
 META += ["task", "dataset", "test_set", "modality"]
-NUMBERS = ["value", "low", "high", "subjects", "left_out", "voxels", "positives"]
+COUNTS = ["subjects", "left_out", "voxels", "positives"]
+NUMBERS = ["value", "low", "high", *COUNTS]
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS]
 
 

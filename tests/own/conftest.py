@@ -1,0 +1,36 @@
+"""Two scans, and a run that scores them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
+from uadbench.methods.base import Context
+from uadbench.methods.settings import resolve
+from uadbench.training import run
+
+
+@pytest.fixture(scope="module")
+def scans(tmp_path_factory) -> Path:
+    """Two scans of an extracted brain, one of them with a bright spot, and a file that is none."""
+    folder = tmp_path_factory.mktemp("scans")
+    image, mask = (scanned(data, mni().affine, POSE, NATIVE) for data in (mni().image, mni().mask.astype(np.float32)))
+    brain = np.where(mask > 0.5, np.maximum(image * 800, 1), 0).astype(np.float32)
+    nifti(folder / "a.nii.gz", brain, NATIVE.affine)
+    nifti(folder / "b.nii.gz", np.where(brain > 0, np.maximum(brain * 0.9, 1), 0), NATIVE.affine)
+    (folder / "notes.txt").touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A run of the control `intensity`, which nothing is learned for."""
+    folder = tmp_path_factory.mktemp("run")
+    method = run.build("intensity", {}, Context("t1", FAST.spacing))
+    facts = run.facts(resolve("intensity", "t1"), method.context, 1)
+    run.write(folder, method, facts | {"preprocessing": asdict(FAST), "simulated": True})
+    return folder
