@@ -21,13 +21,14 @@ from tests.data.conftest import FAST, mni
 from tests.hiding import python_without
 from uadbench.cli import uadbench as cli
 from uadbench.core import extras
+from uadbench.core.study_folder import PARAMS as FILE
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import final_map, restoration
 from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, SIMULATED
 from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import FILE, resolve
+from uadbench.methods.settings import resolve
 from uadbench.training import run
 
 CPU = torch.device("cpu")

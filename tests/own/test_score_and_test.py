@@ -13,12 +13,13 @@ from click.testing import CliRunner
 
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import PARAMS as FILE
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import score_volume
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
 from uadbench.methods import registry
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import FILE, resolve
+from uadbench.methods.settings import resolve
 from uadbench.sharing.packing import Run
 from uadbench.study.config_files import read
 from uadbench.training import run
