@@ -180,7 +180,7 @@ def test_all_lost_is_an_error_whatever_is_allowed(cohort):
 
 def test_every_subject_must_stand_in_a_report(cohort):
     written, folder = cohort
-    with pytest.raises(HarnessError, match="a first"):
+    with pytest.raises(HarnessError, match="first: a"):
         pack("mine", written, folder / "registered", OUTCOMES[1:], folder / "packed", max_lost=1)
 
 

@@ -69,7 +69,7 @@ def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesi
         "brain_ml": round(float(inside.sum()) * VOXEL_ML / 1.25, 1),
         "similarity": {"t1": 1.2 + 0.001 * seed, **({"t2": 1.1} if t2 else {})},
         "template_to_scan": {"t1": np.diag([0.8, 1, 1, 1]).tolist(), **({"t2": np.eye(4).tolist()} if t2 else {})},
-        "lost": [],
+        **{"lost": [], "volumes": {}},
         "lesion_ml": lesion_ml,
         "expansion": 1.25,
     }

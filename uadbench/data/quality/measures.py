@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 
 from uadbench.core.modalities import NAMES
@@ -33,7 +34,6 @@ class Volumes:
 
 def read(folder: Path) -> Volumes:
     """Read a folder written by `preprocess`."""
-    import nibabel
 
     def load(name: str) -> np.ndarray | None:
         path = folder / f"{name}.nii.gz"

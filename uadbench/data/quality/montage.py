@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 from uadbench.data.preprocessing.reading.scan import read_scan
@@ -153,8 +154,6 @@ def _picture(planes: Sequence[np.ndarray], scene: Scene, drawn: Mapping[str, str
 
 
 def _jpeg(canvas: np.ndarray) -> bytes:
-    from PIL import Image
-
     stream = io.BytesIO()
     # Colour at full resolution: drawn outlines are one pixel wide.
     Image.fromarray(canvas).save(stream, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
@@ -171,8 +170,6 @@ def draw(plane: Plane) -> np.ndarray:
 
 
 def _resized(values: np.ndarray, size: tuple[float, float]) -> np.ndarray:
-    from PIL import Image
-
     rows, columns = (max(round(n * step / PIXEL), 1) for n, step in zip(values.shape, size, strict=True))
     resized = Image.fromarray(values).resize((columns, rows), Image.Resampling.BILINEAR)
     return np.asarray(resized)

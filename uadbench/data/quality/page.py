@@ -38,11 +38,12 @@ class Overview:
 
 def write(cohort: Cohort, path: Path) -> None:
     """Write the page at `path`."""
+    parts = dict.fromkeys(subject.split for subject in cohort.subjects)
     overviews = [overview for measure in MEASURES if (overview := _overview(cohort, measure))]
-    parts = template(TEMPLATE).generate(
+    page = template(TEMPLATE).generate(
         cohort=cohort,
         counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
-        splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in _parts(cohort)},
+        splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in parts},
         statuses=STATUSES,
         lost=[(subject, note) for subject in cohort.subjects for note in subject.notes if note.status != "done"],
         noted=_noted(cohort),
@@ -64,7 +65,7 @@ def write(cohort: Cohort, path: Path) -> None:
         picture=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
     )
     with atomic(path) as partial, partial.open("w", encoding="utf-8") as file:
-        file.writelines(parts)
+        file.writelines(page)
 
 
 def exclusion(cohort: Cohort) -> str:
@@ -116,10 +117,6 @@ def _noted(cohort: Cohort) -> dict[str, list[str]]:
             if note.status == "done":
                 noted.setdefault(note.reason, []).append(subject.name)
     return noted
-
-
-def _parts(cohort: Cohort) -> list[str]:
-    return list(dict.fromkeys(subject.split for subject in cohort.subjects))
 
 
 def _overview(cohort: Cohort, measure: Measure) -> Overview | None:
