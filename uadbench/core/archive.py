@@ -1,7 +1,5 @@
 """Archives: named arrays in one compressed .npz file, with a JSON header that names the kind of file and its format."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

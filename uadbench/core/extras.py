@@ -1,7 +1,5 @@
 """Extras of the package: what a command needs beyond `pip install .`, and the command that installs it."""
 
-from __future__ import annotations
-
 #: imported modules that are missing without an extra of pyproject.toml; a test compares the two
 MODULES = {
     "train": ("diffusers", "safetensors", "torch"),

@@ -1,7 +1,5 @@
 """Atomic writing of files: a temporary file beside the target, renamed when complete."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib

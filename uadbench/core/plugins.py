@@ -3,8 +3,6 @@
 A file is imported when it is used; the literals at its top level are read without importing it.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib

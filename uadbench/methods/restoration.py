@@ -1,7 +1,5 @@
 """Shared base of methods trained on synthetic anomalies: the network, the corruption of a batch, and the optimiser."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Tissue fractions of every voxel of a whole head: brain, fluid, skull, scalp, and a simplified face and neck."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Chronic infarcts: a fluid-like cavity with a gliotic rim, cortical within an arterial territory or lacunar."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

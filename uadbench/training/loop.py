@@ -1,7 +1,5 @@
 """Training loop of every method: phases, updates, validation, history, and a state to resume from."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass, replace

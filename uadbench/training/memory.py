@@ -1,7 +1,5 @@
 """Device memory: placement of training data, and one-line errors for shortages."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Folder of a trained run: `run.json` (metadata), `weights/` (networks), `history.csv`, `code.patch` (changed code)."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

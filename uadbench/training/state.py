@@ -1,7 +1,5 @@
 """State of an unfinished training, and the file `state.pt` from which a later call resumes."""
 
-from __future__ import annotations
-
 import pickle
 import sys
 import zipfile

@@ -1,7 +1,5 @@
 """Releases of data sets in `uadbench/resources/datasets.csv`, and comparison of a folder with its release."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Packing of registered subjects into one array per modality, with an index that lists exclusions and reasons."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Preprocessing of a subject sheet, subject by subject: resumable, and a bad file loses only its subject."""
 
-from __future__ import annotations
-
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Quality of a cohort: measurement of every subject, comparison within the cohort, and flags."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """Quality measures of one registered subject, from its packed volumes and the record of its registration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any

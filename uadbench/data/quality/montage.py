@@ -1,7 +1,5 @@
 """Pictures of one subject: three slices side by side as small JPEG files, with outlines that the page draws."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

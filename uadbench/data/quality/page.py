@@ -1,7 +1,5 @@
 """Quality page of a data set: one self-contained HTML file with all pictures embedded, readable offline."""
 
-from __future__ import annotations
-
 import base64
 import json
 import math

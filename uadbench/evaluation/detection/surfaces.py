@@ -1,7 +1,5 @@
 """HD95 and surface Dice: distances between the surfaces of a thresholded map and of a label."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree

@@ -1,7 +1,5 @@
 """Example subjects of a test set: slices with the largest lesion for Figure 3, and volumes of one for the report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

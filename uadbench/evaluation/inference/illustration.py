@@ -1,7 +1,5 @@
 """Example anomalies as arrays for Figure 1, drawn as in training."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

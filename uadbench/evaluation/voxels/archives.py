@@ -1,7 +1,5 @@
 """The kinds of archives that evaluation writes and that tables, figures and the report read."""
 
-from __future__ import annotations
-
 from uadbench.core.archive import Kind
 
 AGAIN = "score the test set again: snakemake --forcerun test"

@@ -4,8 +4,6 @@ pybids lists files by their entities; the choice of session, scan and mask that 
 would remain.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from dataclasses import dataclass

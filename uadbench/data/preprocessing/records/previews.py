@@ -1,7 +1,5 @@
 """Previews for visual checks: three slices through the brain of the raw scan and of the packed volume."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from uadbench.core.archive import Kind

@@ -1,7 +1,5 @@
 """Folder of a preprocessed subject: its volumes, and the record by which a later run can reuse them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict

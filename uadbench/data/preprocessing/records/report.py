@@ -1,7 +1,5 @@
 """Report of preprocessing: status of each subject, with file and reason; and records of those that it does not lose."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
