@@ -10,6 +10,7 @@ import torch
 from click.testing import CliRunner
 
 from uadbench.commands import test as verb
+from uadbench.core import study_folder
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection import findings
@@ -38,7 +39,7 @@ def scored(tiny_cohort, tmp_path_factory) -> dict[str, Path]:
 
 def test_other_files_do_not_change(scored):
     before, after = ({path.name: path for path in folder.iterdir()} for folder in scored.values())
-    assert after.keys() - before.keys() == {examples.VOLUMES}
+    assert after.keys() - before.keys() == {study_folder.VOLUMES}
     for name, path in before.items():
         with np.load(path) as one, np.load(after[name]) as other:
             assert one.files == other.files
@@ -47,7 +48,7 @@ def test_other_files_do_not_change(scored):
 
 def test_the_first_example_subject_in_its_place(scored, tiny_cohort):
     store = Store.open(tiny_cohort)
-    found = examples.load(scored["with"] / examples.VOLUMES)
+    found = examples.load(scored["with"] / study_folder.VOLUMES)
     row = example_rows(store.labels(), store.rows("t1", "test"), 2)[0]
     assert found.subject == store.subjects[row]
     assert found.simulated
@@ -68,7 +69,7 @@ def test_the_first_example_subject_in_its_place(scored, tiny_cohort):
 
 
 def test_thresholds_are_those_of_the_findings(scored):
-    found = examples.load(scored["with"] / examples.VOLUMES)
+    found = examples.load(scored["with"] / study_folder.VOLUMES)
     known, _ = findings.load(scored["with"] / findings.NAME)
     np.testing.assert_array_equal(found.thresholds, known.thresholds)
     np.testing.assert_array_equal(found.rates, known.rates)
@@ -79,7 +80,7 @@ def kept(folder: Path, affine, image, score, label) -> examples.Example:
     collector.add(ScoredSubject(Truth("b", label, image > 0, (1, 1, 1)), {"final": image}, image))
     collector.add(ScoredSubject(Truth("a", label, image > 0, (1, 1, 1)), {"final": score}, image))
     collector.save(folder, {})
-    return examples.load(folder / examples.VOLUMES)
+    return examples.load(folder / study_folder.VOLUMES)
 
 
 def test_large_volumes_are_cropped_and_thinned(monkeypatch, tmp_path):

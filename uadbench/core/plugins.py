@@ -30,7 +30,6 @@ class Plugins:
         return dict(sorted(found.items()))
 
     def names(self) -> list[str]:
-        """Names of the files, sorted."""
         return list(self.files())
 
     def path(self, name: str) -> Path:

@@ -79,7 +79,6 @@ class RestoringMethod(SyntheticAnomalyMethod):
     """Learns P(x_t, t), the healthy image of a corrupted one, by squared error (DISYRE, section 2)."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """Squared error of the restoration."""
         seen = self.corrupt(batch)
         return F.mse_loss(self.predict(seen.images, seen.t), seen.healthy)
 

@@ -36,7 +36,6 @@ class Streams:
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def load_state_dict(self, states: dict[str, Any]) -> None:
-        """Restore the states of `state_dict`."""
         for name, state in states.items():
             self[name].set_state(state)
 

@@ -34,7 +34,6 @@ class Stroke:
 
 
 def random_stroke(rng: np.random.Generator) -> Stroke:
-    """Draw side, region, centre and volume."""
     names = list(REGIONS)
     weights = np.array([REGIONS[name][2] for name in names])
     region = names[int(rng.choice(len(names), p=weights / weights.sum()))]

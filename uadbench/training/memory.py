@@ -30,7 +30,6 @@ class Memory:
         return torch.cuda.mem_get_info(self.device)[0]
 
     def total(self) -> int:
-        """Total memory of the card."""
         return torch.cuda.mem_get_info(self.device)[1]
 
 

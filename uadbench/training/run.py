@@ -136,5 +136,4 @@ def load_required(name: str, required: Path | None, device: torch.device | str) 
 
 
 def freeze(module: nn.Module) -> Any:
-    """Set a module to evaluation mode and disable its gradients."""
     return module.eval().requires_grad_(False)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from uadbench.core.archive import PICTURES
 from uadbench.data.preprocessing.reading.scan import read_scan
 from uadbench.data.preprocessing.reading.volume import BadScan
 from uadbench.data.preprocessing.records import previews
@@ -112,7 +113,7 @@ def own_space(path: Path) -> Picture | None:
     if not path.is_file():
         return None
     planes = []
-    with previews.PICTURES.opened(path) as (_, pictures):
+    with PICTURES.opened(path) as (_, pictures):
         for name in ("axial", "coronal", "sagittal"):
             grey, brain = pictures[name], pictures[f"brain_{name}"]
             box = _content((grey > 24) | brain)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uadbench.evaluation.voxels.archives import FINDINGS
+from uadbench.core.archive import FINDINGS
 from uadbench.evaluation.voxels.columns import completed
 
 if TYPE_CHECKING:

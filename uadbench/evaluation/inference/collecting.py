@@ -69,7 +69,6 @@ class Collector(Protocol):
 
 
 def collect(subjects: Iterable[ScoredSubject], collectors: Sequence[Collector]) -> None:
-    """Give every subject to every collector."""
     for subject in subjects:
         for collector in collectors:
             collector.add(subject)

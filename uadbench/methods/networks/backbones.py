@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic
+from uadbench.core.files import atomic, sha256
 from uadbench.methods.networks.efficientnet import EfficientNetLite
 from uadbench.methods.networks.resnet import ResNet
 
@@ -159,7 +159,6 @@ def check(path: Path, name: str) -> None:
     wanted = path.stem.rpartition("-")[2]
     if not re.fullmatch("[0-9a-f]{8}", wanted):
         return
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256(path)
     if not digest.startswith(wanted):
         raise HarnessError(f"{path}: sha256 {digest[:8]}… is not {wanted}…; remove it and get {origin(name)} again")

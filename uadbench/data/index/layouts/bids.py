@@ -40,7 +40,6 @@ class Found:
 
     @property
     def order(self) -> list[Any]:
-        """Natural sort key."""
         return natural(self.path.as_posix())
 
     @property

@@ -9,9 +9,9 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from uadbench.core.archive import PICTURES
 from uadbench.core.files import atomic, damaged, read_json, sha256, write_json
 from uadbench.data.index.sheet import Row, Sheet
-from uadbench.data.preprocessing.records.previews import PICTURES
 from uadbench.data.preprocessing.records.report import unwritten
 from uadbench.data.preprocessing.settings import Preprocessing
 
