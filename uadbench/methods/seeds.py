@@ -1,7 +1,5 @@
 """Independent random streams, one per purpose, so that a change of one does not affect another."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 
@@ -27,7 +25,7 @@ class Streams:
             self._generators[name] = generator
         return self._generators[name]
 
-    def child(self, name: str) -> Streams:
+    def child(self, name: str) -> "Streams":
         """Separate streams for a part, e.g. one subject, independent of earlier draws."""
         return Streams(f"{self.seed}/{name}", self.device)
 

@@ -4,7 +4,6 @@ import base64
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,6 @@ from uadbench.data.quality.rules import BY_KEY, MEASURES, Measure
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 #: pictures of these scenes share one stage each, where one replaces another in place
 STAGES = (montage.OWN, montage.MIDDLE, montage.LARGEST)
-
-
-@dataclass(frozen=True)
-class Overview:
-    """Summary of one measure over the cohort, at the top of the page."""
-
-    measure: Measure
-    count: int
-    spread: str
-    flagged: Sequence[str]
-    chart: Markup
 
 
 def write(cohort: Cohort, path: Path) -> None:
@@ -58,7 +46,7 @@ def write(cohort: Cohort, path: Path) -> None:
         units=outlines.UNITS,
         colours={"brain": _css(montage.BRAIN), "lesion": _css(montage.LESION), "template": _css(montage.TEMPLATE)},
         facts=lambda subject: [(m, subject.values[m.key]) for m in MEASURES if m.key in subject.values],
-        ranges={overview.measure.key: overview.spread for overview in overviews},
+        ranges={overview["measure"].key: overview["spread"] for overview in overviews},
         curves=lambda subject: _curves(cohort, subject),
         picture=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
     )
@@ -117,14 +105,16 @@ def _noted(cohort: Cohort) -> dict[str, list[str]]:
     return noted
 
 
-def _overview(cohort: Cohort, measure: Measure) -> Overview | None:
+def _overview(cohort: Cohort, measure: Measure) -> dict[str, Any] | None:
+    """Summary of one measure over the cohort, at the top of the page; None where no subject has it."""
     values = cohort.values(measure.key)
     if not values:
         return None
     limits = cohort.limits[measure.key]
     spread = f"{measure.text(limits.median)} ({measure.number(min(values))} to {measure.number(max(values))})"
     flagged = [s.name for s in cohort.subjects if any(flag.key == measure.key for flag in s.flags)]
-    return Overview(measure, len(values), spread, flagged, charts.distribution(values, limits.low, limits.high))
+    chart = charts.distribution(values, limits.low, limits.high)
+    return {"measure": measure, "count": len(values), "spread": spread, "flagged": flagged, "chart": chart}
 
 
 def _curves(cohort: Cohort, subject: Subject) -> list[tuple[str, Markup]]:

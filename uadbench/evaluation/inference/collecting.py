@@ -18,9 +18,7 @@ from uadbench.evaluation.protocols.protocols import protocol as named
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, save
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    Values = np.ndarray | Tensor
+    from uadbench.evaluation.protocols.protocols import Values
 
 
 @dataclass(frozen=True, eq=False)

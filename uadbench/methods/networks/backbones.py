@@ -3,8 +3,6 @@
 A run holds only trained weights; loading it requires the same backbone file again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.resources
 import re
@@ -75,7 +73,7 @@ class Backbone(nn.Module):
         if not torch.equal(state.cpu(), self.fingerprint):
             raise RuntimeError("it was trained on features of other pre-trained weights than those given now")
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Backbone:
+    def _apply(self, fn: Any, recurse: bool = True) -> "Backbone":
         if not self.drift:
             self.network._apply(fn)
         return super()._apply(fn, recurse)  # type: ignore[return-value]
