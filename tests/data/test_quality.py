@@ -19,6 +19,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from uadbench.cli import uadbench
+from uadbench.core.archive import PICTURES
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import write_json
 from uadbench.data.grid import Grid
@@ -69,7 +70,7 @@ def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesi
         "brain_ml": round(float(inside.sum()) * VOXEL_ML / 1.25, 1),
         "similarity": {"t1": 1.2 + 0.001 * seed, **({"t2": 1.1} if t2 else {})},
         "template_to_scan": {"t1": np.diag([0.8, 1, 1, 1]).tolist(), **({"t2": np.eye(4).tolist()} if t2 else {})},
-        "lost": [],
+        **{"lost": [], "volumes": {}},
         "lesion_ml": lesion_ml,
         "expansion": 1.25,
     }
@@ -80,7 +81,7 @@ def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesi
     places, grey = previews.middle(inside), (volumes["t1"] * 255).astype(np.uint8)
     planes = {name: grey.take(places[axis], axis).T for name, axis in previews.PLANES.items()}
     outlines = {f"brain_{name}": inside.take(places[axis], axis).T for name, axis in previews.PLANES.items()}
-    previews.PICTURES.save(folder / "before.npz", {**planes, **outlines})
+    PICTURES.save(folder / "before.npz", {**planes, **outlines})
     write_json(folder / "subject.json", record)
 
 

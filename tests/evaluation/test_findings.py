@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score
 
 from uadbench.commands import test as verb
 from uadbench.commands.summarize import command
+from uadbench.core.archive import FINDINGS
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
 from uadbench.core.study_folder import FINDINGS as NAME
@@ -25,7 +26,6 @@ from uadbench.evaluation.inference.inference import PackedTask, Trained, score_t
 from uadbench.evaluation.protocols.labels import EVERY
 from uadbench.evaluation.summary import comparisons
 from uadbench.evaluation.summary.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
-from uadbench.evaluation.voxels.archives import FINDINGS
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.methods.base import Context, Method, SliceMethod
 from uadbench.methods.params import NoParams

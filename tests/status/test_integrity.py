@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from uadbench.commands.check import command
 from uadbench.core import folder_lock
+from uadbench.core.archive import HISTOGRAMS
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import sha256, write_json
-from uadbench.evaluation.voxels.archives import HISTOGRAMS
 from uadbench.status import integrity
 
 

@@ -1,7 +1,5 @@
 """Selection of the device that networks run on, and its name in reports."""
 
-from __future__ import annotations
-
 import os
 import platform
 import re

@@ -1,7 +1,5 @@
 """Device locks: files, one for each process on a device, that the operating system releases with their holder."""
 
-from __future__ import annotations
-
 import itertools
 import os
 import platform

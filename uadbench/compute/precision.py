@@ -1,7 +1,5 @@
 """Number format of networks: bfloat16 or float16 with a scaled loss where a card supports it, float32 elsewhere."""
 
-from __future__ import annotations
-
 import os
 from contextlib import AbstractContextManager
 from functools import lru_cache

@@ -1,6 +1,5 @@
-"""Archives: named arrays in one compressed .npz file, with a JSON header that names the kind of file and its format."""
-
-from __future__ import annotations
+"""Archives: named arrays in one compressed .npz file, with a JSON header that names the kind of file and its format;
+and the kinds that a study has."""
 
 import contextlib
 import json
@@ -72,3 +71,12 @@ class Kind:
             raise HarnessError(f"{path}: holds {kind}, not {self.content}; {self.remedy}")
         if found != self.format:
             raise HarnessError(f"{path}: {self.content} of format {found}, not {self.format}; {self.remedy}")
+
+
+SCORE = "score the test set again: snakemake --forcerun test"
+PICTURES = Kind("pictures of a scan", "preprocess the subject again: snakemake --forcerun preprocess")
+HISTOGRAMS = Kind("score histograms", SCORE)
+FINDINGS = Kind("findings", SCORE, format=3)
+SLICES = Kind("example slices", SCORE)
+VOLUMES = Kind("example volumes", SCORE)
+SYNTHESIS = Kind("example anomalies", "draw them again: snakemake --forcerun synthesis")

@@ -3,8 +3,6 @@
 Large tables (results, histories, comparisons) are read by pandas instead: `uadbench.paper.rows`.
 """
 
-from __future__ import annotations
-
 import contextlib
 import csv
 import os

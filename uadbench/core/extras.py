@@ -1,7 +1,5 @@
 """Extras of the package: what a command needs beyond `pip install .`, and the command that installs it."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """Atomic writing of files: a temporary file beside the target, renamed when complete."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import hashlib
@@ -148,5 +146,4 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))

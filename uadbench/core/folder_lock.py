@@ -1,7 +1,5 @@
 """Locks on results folders, which the operating system releases when their holder ends in any way."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import platform

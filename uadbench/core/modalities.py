@@ -1,7 +1,5 @@
 """Modalities: one list, used by configs, subject sheets, arrays and options."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

@@ -3,8 +3,6 @@
 A file is imported when it is used; the literals at its top level are read without importing it.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import importlib
@@ -32,7 +30,6 @@ class Plugins:
         return dict(sorted(found.items()))
 
     def names(self) -> list[str]:
-        """Names of the files, sorted."""
         return list(self.files())
 
     def path(self, name: str) -> Path:

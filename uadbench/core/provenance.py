@@ -1,7 +1,5 @@
 """Software that a result was made with: commit, versions of Python and packages, times. Imports no torch."""
 
-from __future__ import annotations
-
 import datetime
 import os
 import platform

@@ -1,7 +1,5 @@
 """Natural order of names: numbers within them count by their value."""
 
-from __future__ import annotations
-
 import re
 from decimal import Decimal
 

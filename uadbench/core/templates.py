@@ -1,7 +1,5 @@
 """HTML templates (Jinja): one strict environment for every page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template

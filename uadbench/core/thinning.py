@@ -1,7 +1,5 @@
 """Thinning of volumes: every n-th voxel along each axis, at its place."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -1,7 +1,5 @@
 """Config values as frozen dataclasses: pydantic checks names, types and ranges. Imports no torch."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import inspect

@@ -1,7 +1,5 @@
 """Voxel grid of a volume, its shape and affine, and rotations."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@ nilearn 0.10.4 to 0.14.1 bundle the same files. It is not imported, since that t
 preprocesses or scores scans.
 """
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from pathlib import Path
 

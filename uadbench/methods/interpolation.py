@@ -1,7 +1,5 @@
 """Shared base of FPI and PII: foreign squares, labels of their blending weight, the network."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any

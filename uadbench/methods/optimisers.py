@@ -1,7 +1,5 @@
 """Optimisers and learning-rate schedules, each stepped once per update."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 

@@ -3,8 +3,6 @@
 Imports no torch: the workflow checks every hyper-parameter before the first job starts.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal

@@ -1,7 +1,5 @@
 """Shared base of VAE, r-VAE and f-AnoGAN: whole slices padded to squares, restored, and compared with the input."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 
 from torch import Tensor

@@ -6,8 +6,6 @@ A baseline may declare VARIANTS, other hyper-parameters under another title: the
 `dae-upd`, a row of its own beside `dae`.
 """
 
-from __future__ import annotations
-
 import ast
 import sys
 import types

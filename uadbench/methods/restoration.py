@@ -1,7 +1,5 @@
 """Shared base of methods trained on synthetic anomalies: the network, the corruption of a batch, and the optimiser."""
 
-from __future__ import annotations
-
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,7 +79,6 @@ class RestoringMethod(SyntheticAnomalyMethod):
     """Learns P(x_t, t), the healthy image of a corrupted one, by squared error (DISYRE, section 2)."""
 
     def loss(self, batch: Batch) -> Tensor:
-        """Squared error of the restoration."""
         seen = self.corrupt(batch)
         return F.mse_loss(self.predict(seen.images, seen.t), seen.healthy)
 

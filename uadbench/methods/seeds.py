@@ -1,7 +1,5 @@
 """Independent random streams, one per purpose, so that a change of one does not affect another."""
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 
@@ -27,7 +25,7 @@ class Streams:
             self._generators[name] = generator
         return self._generators[name]
 
-    def child(self, name: str) -> Streams:
+    def child(self, name: str) -> "Streams":
         """Separate streams for a part, e.g. one subject, independent of earlier draws."""
         return Streams(f"{self.seed}/{name}", self.device)
 
@@ -36,7 +34,6 @@ class Streams:
         return {name: generator.get_state() for name, generator in self._generators.items()}
 
     def load_state_dict(self, states: dict[str, Any]) -> None:
-        """Restore the states of `state_dict`."""
         for name, state in states.items():
             self[name].set_state(state)
 

@@ -4,8 +4,6 @@
 method; `train`, `test`, `score` and `share` read that. Imports no torch.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -54,11 +52,11 @@ class Settings:
         """What determines the scores of a run, as JSON: a change of it rescores."""
         return json.dumps({"revision": self.revision, "params": scoring_key(self.params)}, sort_keys=True)
 
-    def without_curves(self) -> Settings:
+    def without_curves(self) -> "Settings":
         """The same without the scores of a figure's curve."""
         return replace(self, params=without_curves(self.params))
 
-    def other_weights(self, trained: Settings) -> list[str]:
+    def other_weights(self, trained: "Settings") -> list[str]:
         """Names of the hyper-parameters of training in which the settings `trained` of a run differ."""
         wanted, had = training_key(self.params), training_key(trained.params)
         return [key for key in {**wanted, **had} if wanted.get(key) != had.get(key)]

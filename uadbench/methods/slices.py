@@ -1,7 +1,5 @@
 """Axial slices of volumes: sizes in training and scoring, and maps by sliding windows or whole slices."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 

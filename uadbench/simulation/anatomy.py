@@ -1,7 +1,5 @@
 """Anatomy of one subject: affine and diffeomorphic deformation of the template, ventricle size and sulcal width."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Writer of a simulated cohort in the layout of its data set, resumable by subject, with a ground-truth manifest."""
 
-from __future__ import annotations
-
 from dataclasses import asdict, dataclass
 from pathlib import Path
 

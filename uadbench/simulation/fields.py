@@ -1,7 +1,5 @@
 """Smooth random fields and maps on regular grids in millimetres, sampled at arbitrary points."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

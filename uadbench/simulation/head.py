@@ -1,7 +1,5 @@
 """Tissue fractions of every voxel of a whole head: brain, fluid, skull, scalp, and a simplified face and neck."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +22,6 @@ class Shell:
 
 
 def random_shell(rng: np.random.Generator) -> Shell:
-    """Draw the layers around a brain."""
     gap, skull, scalp = rng.uniform(0.5, 2.5), rng.uniform(5.0, 7.5), rng.uniform(3.0, 6.5)
     return Shell(float(gap), float(skull), float(scalp), smooth_noise(rng, 6.0, 4.0, 2))
 

@@ -1,7 +1,5 @@
 """MR signal of tissues from relaxation times and sequence parameters, with bias field and Rician noise."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scan grids of any orientation and voxel size, and reproducible NIfTI files."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

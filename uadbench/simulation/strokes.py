@@ -1,7 +1,5 @@
 """Chronic infarcts: a fluid-like cavity with a gliotic rim, cortical within an arterial territory or lacunar."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +34,6 @@ class Stroke:
 
 
 def random_stroke(rng: np.random.Generator) -> Stroke:
-    """Draw side, region, centre and volume."""
     names = list(REGIONS)
     weights = np.array([REGIONS[name][2] for name in names])
     region = names[int(rng.choice(len(names), p=weights / weights.sum()))]

@@ -1,7 +1,5 @@
 """One simulated subject of each data set: its anatomy, its scans in memory, and the ground truth of its lesion."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field

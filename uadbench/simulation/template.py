@@ -1,7 +1,5 @@
 """Tissue maps in MNI152 space, from the template bundled with nilearn (ICBM 152 nonlinear symmetric 2009a)."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

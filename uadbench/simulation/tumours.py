@@ -1,7 +1,5 @@
 """Gliomas: oedema along the white matter, a solid enhancing rim, a necrotic core, and their mass effect."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,8 +1,6 @@
 """Histories of trainings: `history.csv` of one, always whole and at most a few seconds old, and one table of many runs,
 so that figures and tables need no run folders."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -64,7 +62,7 @@ class HistoryFile:
         self.written: float | None = None
         self.warned = False
 
-    def __enter__(self) -> HistoryFile:
+    def __enter__(self) -> "HistoryFile":
         if self.rows:
             self.update()
         return self

@@ -1,7 +1,5 @@
 """Training job of the command `train`: from packed data to a finished run folder."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import time

@@ -1,10 +1,7 @@
 """Training loop of every method: phases, updates, validation, history, and a state to resume from."""
 
-from __future__ import annotations
-
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,17 +112,11 @@ def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, 
     clips and steps once. Updates without an optimiser get the whole batch, since they store no activations.
     """
     method.train()
-
-    def draw() -> Batch:
-        return sampler.batch(phase.batch, streams, phase.patch, method.slices == "scaled")
-
-    batch = draw()
-    divided = parts(batch, _accumulate(method))
+    batch, divided = draw(method, phase, sampler, streams)
     loss: Any = torch.zeros(())
     for update in phase.updates:
         if update.fresh:
-            batch = draw()
-            divided = parts(batch, _accumulate(method))
+            batch, divided = draw(method, phase, sampler, streams)
         if update.optimizer is None:
             with torch.no_grad(), precise.autocast():
                 loss = update.loss(batch)
@@ -146,6 +137,12 @@ def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, 
     return loss.item() if sampler.device.type == "cpu" else loss.detach()
 
 
+def draw(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams) -> tuple[Batch, list[Batch]]:
+    """A batch of a phase, and the same in the parts that `accumulate` in the method's hyper-parameters asks for."""
+    batch = sampler.batch(phase.batch, streams, phase.patch, method.slices == "scaled")
+    return batch, parts(batch, getattr(method.params, "accumulate", 1))
+
+
 def parts(batch: Batch, count: int) -> list[Batch]:
     """A batch in `count` parts of nearly equal length: the same slices and foreign slices, in order.
 
@@ -154,19 +151,13 @@ def parts(batch: Batch, count: int) -> list[Batch]:
     if count == 1:
         return [batch]
 
-    def foreign(start: int, stop: int) -> Callable[[], Tensor]:
-        return lambda: batch.foreign[start:stop]
+    def part(i: int) -> Batch:
+        images, subjects = batch.images.tensor_split(count), batch.subjects.tensor_split(count)
+        return replace(
+            batch, images=images[i], subjects=subjects[i], draw_foreign=lambda: batch.foreign.tensor_split(count)[i]
+        )
 
-    images, subjects = batch.images.tensor_split(count), batch.subjects.tensor_split(count)
-    ends = [sum(len(part) for part in images[: i + 1]) for i in range(count)]
-    return [
-        replace(batch, images=image, subjects=subject, draw_foreign=foreign(end - len(image), end))
-        for image, subject, end in zip(images, subjects, ends, strict=True)
-    ]
-
-
-def _accumulate(method: Method) -> int:
-    return getattr(method.params, "accumulate", 1)
+    return [part(i) for i in range(count)]
 
 
 def _row(run: Training, phase: Phase, validation: SliceSampler | None, config: LoopConfig) -> dict[str, Any]:
@@ -206,10 +197,7 @@ def _validate(run: Training, phase: Phase, sampler: SliceSampler, batches: int) 
     method.eval()
 
     def one() -> Tensor:
-        batch = sampler.batch(phase.batch, streams, phase.patch, method.slices == "scaled")
-        divided = parts(batch, _accumulate(method))
-        if len(divided) == 1:
-            return loss(batch)
+        _, divided = draw(method, phase, sampler, streams)
         return torch.stack([loss(part) * (len(part.images) / phase.batch) for part in divided]).sum()
 
     with torch.random.fork_rng(devices=[]), torch.no_grad(), run.precision.autocast():

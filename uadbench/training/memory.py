@@ -1,7 +1,5 @@
 """Device memory: placement of training data, and one-line errors for shortages."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +30,6 @@ class Memory:
         return torch.cuda.mem_get_info(self.device)[0]
 
     def total(self) -> int:
-        """Total memory of the card."""
         return torch.cuda.mem_get_info(self.device)[1]
 
 

@@ -1,7 +1,5 @@
 """Progress of a training: a bar with loss and time left on a terminal, a line every 30 s elsewhere."""
 
-from __future__ import annotations
-
 import sys
 import time
 from typing import Any
@@ -22,7 +20,7 @@ class Progress:
         if done:
             print(f"{title}: resumed at step {done} of {total}", file=sys.stderr, flush=True)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *exception: object) -> None:

@@ -1,7 +1,5 @@
 """Folder of a trained run: `run.json` (metadata), `weights/` (networks), `history.csv`, `code.patch` (changed code)."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -146,5 +144,4 @@ def load_required(name: str, required: Path | None, device: torch.device | str) 
 
 
 def freeze(module: nn.Module) -> Any:
-    """Set a module to evaluation mode and disable its gradients."""
     return module.eval().requires_grad_(False)

@@ -1,7 +1,5 @@
 """Sampler of batches of healthy slices from packed volumes, on the device or on the host."""
 
-from __future__ import annotations
-
 import warnings
 
 import numpy as np

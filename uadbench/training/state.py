@@ -1,7 +1,5 @@
 """State of an unfinished training, and the file `state.pt` from which a later call resumes."""
 
-from __future__ import annotations
-
 import pickle
 import sys
 import zipfile
@@ -54,7 +52,6 @@ class Training:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore a state of `state_dict`."""
         device = self.precision.device
         self.method.load_state_dict(state["method"])
         for phase, optimizers, schedulers in zip(self.phases, state["optimizers"], state["schedulers"], strict=True):

@@ -1,7 +1,5 @@
 """Data-set layouts and their discovery by file name: `layouts/atlas.py` is the layout `atlas`."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping

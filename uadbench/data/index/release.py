@@ -1,7 +1,5 @@
 """Releases of data sets in `uadbench/resources/datasets.csv`, and comparison of a folder with its release."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -35,7 +33,6 @@ class Release:
 
 
 def releases(path: Path = DATASETS) -> dict[str, Release]:
-    """The known releases by name."""
     rows = csv_files.read(path, [field.name for field in fields(Release)], "install uadbench again")
     counts = [{kind: int(row[kind]) if row[kind] else None for kind in ("subjects", *KINDS)} for row in rows]
     return {row["release"]: Release(**(row | count)) for row, count in zip(rows, counts, strict=True)}  # type: ignore[arg-type]

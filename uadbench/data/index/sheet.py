@@ -1,7 +1,5 @@
 """Subject sheet: one row per subject with its split and its files, validated when written and when read."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields

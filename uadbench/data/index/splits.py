@@ -1,7 +1,5 @@
 """Splits: training and validation subjects by rule and seed or by a list, and named parts of a test set."""
 
-from __future__ import annotations
-
 import csv
 import hashlib
 from collections.abc import Iterable, Sequence

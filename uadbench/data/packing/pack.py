@@ -1,7 +1,5 @@
 """Packing of registered subjects into one array per modality, with an index that lists exclusions and reasons."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,13 +8,11 @@ import nibabel
 import numpy as np
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic, read_json, reserve, sha256, verify, write_json
+from uadbench.core.files import atomic, reserve, sha256, verify, write_json
 from uadbench.core.modalities import NAMES
-from uadbench.core.study_folder import INDEX, SIMULATED, SUBJECT, array_file, volume_file
+from uadbench.core.study_folder import INDEX, SIMULATED, array_file, volume_file
 from uadbench.data.index.sheet import Row, Sheet
-from uadbench.data.preprocessing.records.report import Outcome
-
-AGAIN = "preprocess the subject again, which redoes what is damaged alone: snakemake --forcerun preprocess"
+from uadbench.data.preprocessing.records.report import AGAIN, Outcome, records
 
 
 def pack(
@@ -28,8 +24,8 @@ def pack(
     has a row of zeros there. Raises HarnessError if more than the fraction `max_lost` of the subjects is lost.
     """
     outcomes = list(outcomes)
-    rows, records = _usable(dataset, sheet, registered, outcomes, max_lost)
-    have = [[name for name in NAMES if name in record["template_to_scan"]] for record in records]
+    rows, found = _usable(dataset, sheet, registered, outcomes, max_lost)
+    have = [[name for name in NAMES if name in record["template_to_scan"]] for record in found]
     names = [name for name in NAMES if any(name in modalities for modalities in have)]
     masked = bool(rows[0].mask or rows[0].unmasked)
     folders = [registered / row.subject for row in rows]
@@ -37,7 +33,7 @@ def pack(
     arrays = {}
     for name in [*names, *(["mask"] if masked else [])]:
         there = [name in ("mask", *modalities) for modalities in have]
-        affine = _stack(out / array_file(name), name, folders, records, there)
+        affine = _stack(out / array_file(name), name, folders, found, there)
         arrays[name] = sha256(out / array_file(name))
     index = {
         "dataset": dataset,
@@ -46,7 +42,7 @@ def pack(
         "has_mask": masked,
         "spacing": round(float(abs(affine[0, 0])), 6),
         "affine": affine.tolist(),
-        "preprocessing": records[0]["settings"],
+        "preprocessing": found[0]["settings"],
         "arrays": arrays,  # SHA-256 of each file, so that equal indices mean equal data
         "subjects": [
             {"subject": row.subject, "split": row.split, "modalities": modalities}
@@ -66,11 +62,6 @@ def _usable(
     Raises HarnessError where too many are lost, one was not preprocessed, settings differ, or only some have a mask.
     """
     lost = {outcome.subject: outcome for outcome in outcomes if outcome.status == "lost"}
-    missing = {row.subject for row in sheet.rows} - {outcome.subject for outcome in outcomes}
-    if missing:
-        raise HarnessError(
-            f"{dataset}: {len(missing)} subjects have no preprocessing report (first: {min(missing)}); run preprocess"
-        )
     count = len(sheet.rows)
     if len(lost) > max_lost * count or len(lost) == count:
         first = next(iter(lost.values()))
@@ -79,16 +70,13 @@ def _usable(
             f"the first is {first.subject} ({first.file}: {first.reason}); mend or exclude them, or raise max_lost"
         )
     rows = [row for row in sheet.rows if row.subject not in lost]
-    records = [_record(registered / row.subject) for row in rows]
-    for row, record in zip(rows, records, strict=True):
-        if record["settings"] != records[0]["settings"]:
-            raise HarnessError(f"{registered / row.subject}: has other settings than the rest; preprocess it again")
+    found = records(dataset, sheet, registered, outcomes)
     masked = [bool(row.mask or row.unmasked) for row in rows]
     if any(masked) and not all(masked):
         raise HarnessError(
             f"{sheet.path}: {rows[masked.index(False)].subject} has no mask but others have; leave it out"
         )
-    return rows, records
+    return rows, [found[row.subject] for row in rows]
 
 
 def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
@@ -97,18 +85,6 @@ def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:
     there = [name for name in NAMES if any(getattr(other, name) for other in sheet.rows)]
     modalities = [name for name in there if outcome.status == "lost" or getattr(row, name) == outcome.file]
     return {"subject": outcome.subject, "file": outcome.file, "reason": outcome.reason, "modalities": modalities}
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    """The record of a registered subject. Raises HarnessError for an unreadable one."""
-    try:
-        record: dict[str, Any] = read_json(folder / SUBJECT)
-        if {"settings", "template_to_scan", "volumes"} <= record.keys():
-            return record
-        reason = "it lacks its settings or checksums"
-    except (OSError, ValueError, AttributeError) as error:
-        reason = str(error)
-    raise HarnessError(f"{folder / SUBJECT}: no record of a registered subject ({reason}); {AGAIN}")
 
 
 def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, Any]], there: list[bool]) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Store of packed arrays: one data set, memory-mapped, with its subjects, splits and grid."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +34,7 @@ class Store:
         self.checked: set[str] = set()
 
     @classmethod
-    def open(cls, folder: str | Path) -> Store:
+    def open(cls, folder: str | Path) -> "Store":
         """Open a packed folder. Raises HarnessError for any other folder."""
         path = Path(folder) / INDEX
         if not path.is_file():

@@ -1,10 +1,8 @@
 """Preprocessing of a subject sheet, subject by subject: resumable, and a bad file loses only its subject."""
 
-from __future__ import annotations
-
 import tempfile
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,8 +59,7 @@ def preprocess(
             yield Outcome(row.subject, "lost", **_blame(error, getattr(row, row.reference or "mask"), sheet, row))
             continue
         lost = [Outcome(row.subject, "partial", entry["file"], entry["reason"]) for entry in record["lost"]]
-        notes = _notes(sheet, row, record, modalities)
-        noted = [Outcome(row.subject, "done", note["file"], note["reason"]) for note in notes]
+        noted = [Outcome(row.subject, "done", *note) for note in _notes(sheet, row, record, modalities)]
         yield from [*lost, *noted] or [Outcome(row.subject, "done")]
 
 
@@ -179,33 +176,31 @@ def _labels(
     raise off
 
 
-def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[str]) -> list[dict[str, str]]:
+def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Notes on a subject that is kept: file and reason of each."""
-    notes = []
     first = next(iter(record["template_to_scan"]))
     file = getattr(row, first)
     # An empty mask is a valid annotation. AP pools the voxels of all subjects, and healthy ones add only negatives:
     # without them the task would appear easier than it is.
     if row.unmasked:
-        notes.append({"file": file, "reason": "has no mask: kept as healthy, as the config has it"})
+        yield file, "has no mask: kept as healthy, as the config has it"
     elif record.get("lesion_voxels") == 0:
         reason = "mask is empty: kept, and all voxels count as healthy; exclude the subject if nobody drew its lesion"
-        notes.append({"file": row.mask, "reason": reason})
+        yield row.mask, reason
     for kind, share in record.get("lifted", {}).items():
         reason = f"{share:.0%} of the brain's grey values are below 0: kept, lifted so that its darkest voxels are 0"
-        notes.append({"file": getattr(row, kind), "reason": reason})
+        yield getattr(row, kind), reason
     if record.get("unoriented"):
         names = " and ".join(record["unoriented"])
         reason = f"the header of {names} states no orientation: kept, but left and right are a guess; convert it again"
-        notes.append({"file": file, "reason": reason})
+        yield file, reason
     for name in (name for name in modalities if name != first):
         if not getattr(row, name) and any(getattr(other, name) for other in sheet.rows):
             reason = (
                 f"has no {MODALITIES[name].title} scan beside it, as other subjects have: kept for {first.upper()}; "
                 "add it if there is one"
             )
-            notes.append({"file": file, "reason": reason})
-    return notes
+            yield file, reason
 
 
 def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str]:

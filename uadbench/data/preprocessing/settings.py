@@ -9,8 +9,6 @@ The steps, in order, independent of the settings:
 5. Grey values of the brain are scaled to [0, 1] by `normalisation`; all else is 0.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal

@@ -1,7 +1,5 @@
 """Small charts as inline SVG for the quality page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

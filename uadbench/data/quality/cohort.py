@@ -1,7 +1,5 @@
 """Quality of a cohort: measurement of every subject, comparison within the cohort, and flags."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,11 +11,11 @@ import numpy as np
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
-from uadbench.core.study_folder import SIMULATED, SUBJECT
+from uadbench.core.study_folder import SIMULATED
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.records import report as reports
 from uadbench.data.preprocessing.records.report import Outcome
 from uadbench.data.preprocessing.registration import template as templates
 from uadbench.data.preprocessing.registration.template import Template
@@ -99,17 +97,10 @@ def build(
 
     Raises HarnessError for a subject without a report, without a folder, or with settings that differ from the rest.
     """
-    reported: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        reported.setdefault(outcome.subject, []).append(outcome)
-    missing = [row.subject for row in sheet.rows if row.subject not in reported]
-    if missing:
-        raise HarnessError(
-            f"{dataset}: {len(missing)} subjects have no preprocessing report (first: {missing[0]}); run preprocess"
-        )
-    begun = [_begun(row, reported[row.subject]) for row in sheet.rows]
-    records = {subject.name: _record(registered / subject.name) for subject in begun if subject.status != "lost"}
-    settings = _settings(registered, records)
+    outcomes = list(outcomes)
+    records = reports.records(dataset, sheet, registered, outcomes)
+    begun = [_begun(row, [outcome for outcome in outcomes if outcome.subject == row.subject]) for row in sheet.rows]
+    settings: dict[str, Any] = next((record["settings"] for record in records.values()), {})
     seen = _seen(registered, settings) if records else None
     sources = {row.subject: sheet.file(row, row.reference) if row.reference else None for row in sheet.rows}
 
@@ -175,23 +166,6 @@ def _begun(row: Row, outcomes: Sequence[Outcome]) -> Subject:
     said = {outcome.status for outcome in outcomes}
     status = next(status for status in ("lost", "partial", "done") if status in said)
     return Subject(row.subject, row.split, status, [outcome for outcome in outcomes if outcome.reason])
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    path = folder / SUBJECT
-    if not path.is_file():
-        raise HarnessError(f"{path}: a report says that this subject is done, but it is not there; preprocess it again")
-    record: dict[str, Any] = read_json(path)
-    return record
-
-
-def _settings(registered: Path, records: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """The common settings of all records; an empty dict without records. Raises HarnessError if they differ."""
-    settings: dict[str, Any] = next((record["settings"] for record in records.values()), {})
-    for name, record in records.items():
-        if record["settings"] != settings:
-            raise HarnessError(f"{registered / name}: has other settings than the rest; preprocess it again")
-    return settings
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,10 @@
 """Quality measures of one registered subject, from its packed volumes and the record of its registration."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 
 from uadbench.core.modalities import NAMES
@@ -34,7 +33,6 @@ class Volumes:
 
 def read(folder: Path) -> Volumes:
     """Read a folder written by `preprocess`."""
-    import nibabel
 
     def load(name: str) -> np.ndarray | None:
         path = folder / volume_file(name)

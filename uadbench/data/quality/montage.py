@@ -1,7 +1,5 @@
 """Pictures of one subject: three slices side by side as small JPEG files, with outlines that the page draws."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
+from uadbench.core.archive import PICTURES
 from uadbench.core.study_folder import BEFORE
 from uadbench.data.preprocessing.reading.scan import read_scan
 from uadbench.data.preprocessing.reading.volume import BadScan
@@ -114,7 +114,7 @@ def own_space(path: Path) -> Picture | None:
     if not path.is_file():
         return None
     planes = []
-    with previews.PICTURES.opened(path) as (_, pictures):
+    with PICTURES.opened(path) as (_, pictures):
         for name in ("axial", "coronal", "sagittal"):
             grey, brain = pictures[name], pictures[f"brain_{name}"]
             box = _content((grey > 24) | brain)
@@ -154,8 +154,6 @@ def _picture(planes: Sequence[np.ndarray], scene: Scene, drawn: Mapping[str, str
 
 
 def _jpeg(canvas: np.ndarray) -> bytes:
-    from PIL import Image
-
     stream = io.BytesIO()
     # Colour at full resolution: drawn outlines are one pixel wide.
     Image.fromarray(canvas).save(stream, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
@@ -172,8 +170,6 @@ def draw(plane: Plane) -> np.ndarray:
 
 
 def _resized(values: np.ndarray, size: tuple[float, float]) -> np.ndarray:
-    from PIL import Image
-
     rows, columns = (max(round(n * step / PIXEL), 1) for n, step in zip(values.shape, size, strict=True))
     resized = Image.fromarray(values).resize((columns, rows), Image.Resampling.BILINEAR)
     return np.asarray(resized)

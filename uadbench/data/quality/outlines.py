@@ -1,7 +1,5 @@
 """Outlines of masks as SVG path data, which the quality page draws over pictures and hides on request."""
 
-from __future__ import annotations
-
 import itertools
 
 import numpy as np

@@ -1,12 +1,9 @@
 """Quality page of a data set: one self-contained HTML file with all pictures embedded, readable offline."""
 
-from __future__ import annotations
-
 import base64
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +22,14 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 STAGES = (montage.OWN, montage.MIDDLE, montage.LARGEST)
 
 
-@dataclass(frozen=True)
-class Overview:
-    """Summary of one measure over the cohort, at the top of the page."""
-
-    measure: Measure
-    count: int
-    spread: str
-    flagged: Sequence[str]
-    chart: Markup
-
-
 def write(cohort: Cohort, path: Path) -> None:
     """Write the page at `path`."""
+    parts = dict.fromkeys(subject.split for subject in cohort.subjects)
     overviews = [overview for measure in MEASURES if (overview := _overview(cohort, measure))]
-    parts = template(TEMPLATE).generate(
+    page = template(TEMPLATE).generate(
         cohort=cohort,
         counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
-        splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in _parts(cohort)},
+        splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in parts},
         statuses=STATUSES,
         lost=[(subject, note) for subject in cohort.subjects for note in subject.notes if note.status != "done"],
         noted=_noted(cohort),
@@ -59,12 +46,12 @@ def write(cohort: Cohort, path: Path) -> None:
         units=outlines.UNITS,
         colours={"brain": _css(montage.BRAIN), "lesion": _css(montage.LESION), "template": _css(montage.TEMPLATE)},
         facts=lambda subject: [(m, subject.values[m.key]) for m in MEASURES if m.key in subject.values],
-        ranges={overview.measure.key: overview.spread for overview in overviews},
+        ranges={overview["measure"].key: overview["spread"] for overview in overviews},
         curves=lambda subject: _curves(cohort, subject),
         picture=lambda data: "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii"),
     )
     with atomic(path) as partial, partial.open("w", encoding="utf-8") as file:
-        file.writelines(parts)
+        file.writelines(page)
 
 
 def exclusion(cohort: Cohort) -> str:
@@ -118,18 +105,16 @@ def _noted(cohort: Cohort) -> dict[str, list[str]]:
     return noted
 
 
-def _parts(cohort: Cohort) -> list[str]:
-    return list(dict.fromkeys(subject.split for subject in cohort.subjects))
-
-
-def _overview(cohort: Cohort, measure: Measure) -> Overview | None:
+def _overview(cohort: Cohort, measure: Measure) -> dict[str, Any] | None:
+    """Summary of one measure over the cohort, at the top of the page; None where no subject has it."""
     values = cohort.values(measure.key)
     if not values:
         return None
     limits = cohort.limits[measure.key]
     spread = f"{measure.text(limits.median)} ({measure.number(min(values))} to {measure.number(max(values))})"
     flagged = [s.name for s in cohort.subjects if any(flag.key == measure.key for flag in s.flags)]
-    return Overview(measure, len(values), spread, flagged, charts.distribution(values, limits.low, limits.high))
+    chart = charts.distribution(values, limits.low, limits.high)
+    return {"measure": measure, "count": len(values), "spread": spread, "flagged": flagged, "chart": chart}
 
 
 def _curves(cohort: Cohort, subject: Subject) -> list[tuple[str, Markup]]:

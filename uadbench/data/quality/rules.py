@@ -1,7 +1,5 @@
 """Quality measures of every subject, and robust rules that flag subjects for inspection."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

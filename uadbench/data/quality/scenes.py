@@ -1,7 +1,5 @@
 """Scenes of the quality page: three slices in the template's space that all pictures of a scene show at one scale."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -5,8 +5,6 @@ of healthy brain voxels reaches (`calibration`): metrics at them estimate the pe
 annotations, if its scans resemble the healthy ones. `voxel_fpr` measures how far the test set deviates from these.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

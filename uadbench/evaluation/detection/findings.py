@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uadbench.core import study_folder
-from uadbench.evaluation.voxels.archives import FINDINGS
+from uadbench.core.archive import FINDINGS
 from uadbench.evaluation.voxels.columns import completed
 
 if TYPE_CHECKING:

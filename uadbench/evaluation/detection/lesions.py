@@ -1,7 +1,5 @@
 """Lesion detection: connected components of the label and of the thresholded map, matched one to one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product

@@ -1,7 +1,5 @@
 """Operating points without labels: thresholds that a known fraction of healthy brain voxels reaches."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Per-region overlap (AUPRO): fractions of lesions and normal voxels by score."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from uadbench.evaluation.voxels.bins import NOTHING, Bins, encode

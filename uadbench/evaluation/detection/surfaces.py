@@ -1,7 +1,5 @@
 """HD95 and surface Dice: distances between the surfaces of a thresholded map and of a label."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.ndimage import binary_erosion
 from scipy.spatial import cKDTree
@@ -25,7 +23,8 @@ def surface_agreement(called: np.ndarray, drawn: np.ndarray, sides: Sides, worst
     if not called.any():
         return worst, 0.0
     box = bounding_box(called | drawn)
-    first, second = (_surface(mask[box], sides) for mask in (called, drawn))
+    # Positions (n, 3) in mm of the voxels with a face outside of the mask.
+    first, second = (np.argwhere(mask & ~binary_erosion(mask)) * sides for mask in (called[box], drawn[box]))
     apart = cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]
     near = sum(int(np.count_nonzero(distances <= TOLERANCE)) for distances in apart)
     return max(float(np.quantile(distances, QUANTILE)) for distances in apart), near / (len(first) + len(second))
@@ -35,8 +34,3 @@ def diagonal(mask: np.ndarray, sides: Sides) -> float:
     """Diagonal in mm of the bounding box of a mask (D, H, W) bool: the maximum distance of its voxels."""
     extent = [side.stop - side.start for side in bounding_box(mask)]
     return float(np.linalg.norm(np.multiply(extent, sides)))
-
-
-def _surface(mask: np.ndarray, sides: Sides) -> np.ndarray:
-    """Positions (n, 3) in mm of the voxels of a mask with a face outside of it."""
-    return np.argwhere(mask & ~binary_erosion(mask)) * sides

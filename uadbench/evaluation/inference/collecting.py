@@ -19,9 +19,7 @@ from uadbench.evaluation.protocols.protocols import protocol as named
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, save
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    Values = np.ndarray | Tensor
+    from uadbench.evaluation.protocols.protocols import Values
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +68,6 @@ class Collector(Protocol):
 
 
 def collect(subjects: Iterable[ScoredSubject], collectors: Sequence[Collector]) -> None:
-    """Give every subject to every collector."""
     for subject in subjects:
         for collector in collectors:
             collector.add(subject)

@@ -1,7 +1,5 @@
 """Example subjects of a test set: slices with the largest lesion for Figure 3, and volumes of one for the report."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.core.study_folder import EXAMPLES, VOLUMES
+from uadbench.core import archive, study_folder
 from uadbench.core.thinning import stride, thinned
 from uadbench.evaluation.detection.operating_points import Calibration
 from uadbench.evaluation.inference.collecting import ScoredSubject, array
 from uadbench.evaluation.protocols.labels import EVERY, LabelValues
-from uadbench.evaluation.voxels import archives
 
 LIMIT = 2_000_000  # voxels of a volume; finer ones are thinned out
 MARGIN = 2  # voxels around the brain
@@ -51,7 +48,7 @@ class SliceCollector:
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         arrays = {key: np.stack([example[key] for example in self.slices]) for key in self.slices[0]}
-        archives.SLICES.save(folder / EXAMPLES, {**self.facts, **arrays}, meta=dict(about))
+        archive.SLICES.save(folder / study_folder.EXAMPLES, {**self.facts, **arrays}, meta=dict(about))
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,12 +102,12 @@ class VolumeCollector:
         self.volumes["score"] = (score[chosen] / highest).astype(np.float16)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        archives.VOLUMES.save(folder / VOLUMES, self.facts | self.volumes, meta=dict(about))
+        archive.VOLUMES.save(folder / study_folder.VOLUMES, self.facts | self.volumes, meta=dict(about))
 
 
 def load(path: Path) -> Example:
     """Read an example. Raises HarnessError for a file that `VolumeCollector` did not write."""
-    with archives.VOLUMES.opened(path) as (_, stored):
+    with archive.VOLUMES.opened(path) as (_, stored):
         arrays = {key: stored[key] for key in Example.__dataclass_fields__ if key in stored}
         if "highest" not in stored:  # bytes, of earlier versions
             arrays |= {key: (arrays[key] / LEVELS).astype(np.float16) for key in ("image", "score")}

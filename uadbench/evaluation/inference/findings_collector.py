@@ -1,7 +1,5 @@
 """Collector of findings: a few numbers of each subject, slice and lesion of a test set."""
 
-from __future__ import annotations
-
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,15 +1,13 @@
 """Example anomalies as arrays for Figure 1, drawn as in training."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from uadbench.core.archive import SYNTHESIS
 from uadbench.data.packing.store import Store
-from uadbench.evaluation.voxels.archives import SYNTHESIS
 from uadbench.methods.anomalies.corruption import alpha_schedule, synthesise
 from uadbench.methods.base import WHOLE
 from uadbench.methods.params import AnomalyParams

@@ -1,7 +1,5 @@
 """Scoring of a test set with a trained run: one pass over its volumes, into histograms, findings and example slices."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

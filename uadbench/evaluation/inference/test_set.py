@@ -1,7 +1,5 @@
 """Digest of a test set: the same for whoever scores the same voxels, labels and subjects, and another otherwise."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Iterable, Iterator

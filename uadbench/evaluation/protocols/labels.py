@@ -1,7 +1,5 @@
 """Label values: those of lesions, and those of voxels that are not evaluated."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +25,7 @@ class LabelValues:
             raise HarnessError(f"label {both[0]}: is lesion and ignored at once; keep one of the two")
 
     @classmethod
-    def read(cls, lesion: str, ignored: str) -> LabelValues:
+    def read(cls, lesion: str, ignored: str) -> "LabelValues":
         """Parse two comma-separated lists, such as "1,4"; "" is an empty one. Raises HarnessError for another text."""
         found = []
         for text in (lesion, ignored):

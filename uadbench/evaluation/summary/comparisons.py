@@ -9,8 +9,7 @@ whether seeds were resampled; with a single seed a comparison holds only for the
 statsmodels' multipletests, as a test checks, without a dependency of this stage on statsmodels.
 """
 
-from __future__ import annotations
-
+import functools
 import os
 import sys
 import zlib
@@ -58,7 +57,7 @@ class Run:
     crowded: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, histogram: ScoreHistogram) -> Run:
+    def of(cls, histogram: ScoreHistogram) -> "Run":
         negatives, positives = coarsen(*histogram.per_subject(), BINS)
         _, *fine = histogram.pooled()
         exact = {name: float(METRICS[name](*fine)) for name in COMPARED}
@@ -122,14 +121,12 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 def _pairs(methods: dict[str, list[Run]], metrics: list[str], resamples: int, seed: int) -> list[dict[str, Any]]:
     """A row for each pair and metric, without the corrected p-value."""
-    known: dict[tuple[str, tuple[str, ...]], tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
 
+    # All methods nearly always scored the same subjects: then each is resampled once, not once per pair.
+    @functools.cache
     def values(name: str, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        # All methods nearly always scored the same subjects: then each is resampled once, not once per pair.
-        if (name, common) not in known:
-            value, drawn = _resampled(methods[name], common, metrics, resamples, seed)
-            known[name, common] = value.mean(axis=1), *_over_seeds(drawn, name, seed)
-        return known[name, common]
+        value, drawn = _resampled(methods[name], common, metrics, resamples, seed)
+        return value.mean(axis=1), *_over_seeds(drawn, name, seed)
 
     rows = []
     for method, other in combinations(sorted(methods), 2):

@@ -1,7 +1,5 @@
 """Tidy table of every number of every run, one row per (method, seed, task, score, protocol, metric)."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

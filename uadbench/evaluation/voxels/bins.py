@@ -5,8 +5,6 @@ each octave. So integers resolve small scores well but not 0.9999 against 0.9999
 therefore uses the bits of x below ½ and of 1 - x from ½ to 1: fine at both ends, like the logit, and still monotonic.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 HALF = 0x3F000000  # bits of 0.5
@@ -50,7 +48,7 @@ class Bins:
         """Whether every bin of the pool is a single score."""
         return self.shift == FINE_BITS
 
-    def same_bins(self, other: Bins) -> bool:
+    def same_bins(self, other: "Bins") -> bool:
         """Whether all bins are equal to those of the other."""
         return (self.rows, self.offset, self.shift) == (other.rows, other.offset, other.shift)
 
@@ -67,7 +65,7 @@ class Bins:
         """Smallest code (n,) int64 of each of the bins (n,); 0 in row 0."""
         return np.where(bins >> FINE_BITS == 0, 0, (bins + self.offset) << (self.shift - FINE_BITS))
 
-    def recount(self, counts: np.ndarray, old: Bins) -> np.ndarray:
+    def recount(self, counts: np.ndarray, old: "Bins") -> np.ndarray:
         """Transfer counts (2, bins) or (2, rows) of the bins `old`, which are finer or equally fine, to these bins."""
         coarse = counts.shape[1] == old.rows
         out = np.zeros((2, self.rows if coarse else self.size), counts.dtype)

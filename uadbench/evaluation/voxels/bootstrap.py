@@ -1,7 +1,5 @@
 """Bootstrap intervals over subjects: sampling variability of a pooled metric."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Columns of results.csv, which has a row for each method, seed, task, score, protocol and metric."""
 
-from __future__ import annotations
-
 from typing import Any
 
 SIMULATED = ["trained_on_simulated", "tested_on_simulated"]  # whether the scans of training and of the test set are

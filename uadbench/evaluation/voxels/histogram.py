@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from uadbench.evaluation.voxels.archives import HISTOGRAMS
+from uadbench.core.archive import HISTOGRAMS
 from uadbench.evaluation.voxels.bins import FINE_BITS, NOTHING, Bins, decode
 from uadbench.evaluation.voxels.columns import completed
 from uadbench.evaluation.voxels.scores import ArrayScores

@@ -4,8 +4,6 @@ The functions of counts work on arrays (…, bins) with scores ascending, so tha
 histogram use its pooled counts: all voxels of all subjects in one ranking.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scores of one volume as numpy arrays: validation, and conversion to the bins of a histogram."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import numpy as np

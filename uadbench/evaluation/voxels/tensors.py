@@ -1,7 +1,5 @@
 """Scores of one volume as tensors: validation, and counting on their device in the same bins as numpy arrays."""
 
-from __future__ import annotations
-
 import numpy as np
 import torch
 from torch import Tensor

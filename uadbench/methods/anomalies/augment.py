@@ -6,8 +6,6 @@ a crop would fill the region beyond its border with black wedges. MONAI and Torc
 draw from one generator, NumPy's or torch's global one; here a batch has one random stream for each purpose.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable
 from typing import Any

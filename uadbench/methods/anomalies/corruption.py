@@ -1,7 +1,5 @@
 """Synthetic corruption of DISYRE and MOOD22: a foreign patch blended in under a soft mask, and its schedule."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Literal
@@ -32,7 +30,7 @@ class Anomaly:
         weight = alpha[:, None, None, None] * self.mask
         return (1 - weight) * self.healthy + weight * self.foreign
 
-    def over(self, below: Anomaly) -> Anomaly:
+    def over(self, below: "Anomaly") -> "Anomaly":
         """This anomaly blended over another of the same images, as one mask and one foreign patch.
 
         At alpha = 1 the result is the image blended with `below` first and with this one after it.

@@ -1,7 +1,5 @@
 """Random numbers for a batch from one generator."""
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -3,8 +3,6 @@
 Both are separable, so each is two products with small matrices: several times as fast as convolving or interpolating.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 

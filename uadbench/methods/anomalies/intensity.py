@@ -1,7 +1,5 @@
 """Intensity changes of synthetic anomalies: foreign patches matched to their host, and intensity biases."""
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 

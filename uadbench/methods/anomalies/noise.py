@@ -1,8 +1,6 @@
 """Noise fields for a batch of images, on their device: coarse Gaussian noise, and planes of three-dimensional
 OpenSimplex noise (Spencer 2014)."""
 
-from __future__ import annotations
-
 import itertools
 
 import torch

@@ -7,8 +7,6 @@ Inside the mask the result f solves, for every voxel i with its four neighbours 
 where g is the guidance: target differences between neighbours. Conjugate gradients solve all images in parallel.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -4,8 +4,6 @@ The method is that of Naval Marimont and Tarroni 2023 (arXiv:2308.01412) as DISY
 shape, rotated and scaled, placed in the foreground. Blobs are thresholded smooth noise around a disc.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

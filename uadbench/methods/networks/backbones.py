@@ -3,8 +3,6 @@
 A run holds only trained weights; loading it requires the same backbone file again.
 """
 
-from __future__ import annotations
-
 import hashlib
 import importlib.resources
 import re
@@ -18,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic
+from uadbench.core.files import atomic, sha256
 from uadbench.methods.networks.efficientnet import EfficientNetLite
 from uadbench.methods.networks.resnet import ResNet
 
@@ -75,7 +73,7 @@ class Backbone(nn.Module):
         if not torch.equal(state.cpu(), self.fingerprint):
             raise RuntimeError("it was trained on features of other pre-trained weights than those given now")
 
-    def _apply(self, fn: Any, recurse: bool = True) -> Backbone:
+    def _apply(self, fn: Any, recurse: bool = True) -> "Backbone":
         if not self.drift:
             self.network._apply(fn)
         return super()._apply(fn, recurse)  # type: ignore[return-value]
@@ -159,7 +157,6 @@ def check(path: Path, name: str) -> None:
     wanted = path.stem.rpartition("-")[2]
     if not re.fullmatch("[0-9a-f]{8}", wanted):
         return
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = sha256(path)
     if not digest.startswith(wanted):
         raise HarnessError(f"{path}: sha256 {digest[:8]}… is not {wanted}…; remove it and get {origin(name)} again")

@@ -1,7 +1,5 @@
 """Helpers for networks with a dense bottleneck, which accept images of one size only, and for their latent code."""
 
-from __future__ import annotations
-
 import math
 
 from torch import Tensor

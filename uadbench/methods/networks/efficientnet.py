@@ -3,8 +3,6 @@
 timm, which has this network, depends on torchvision (see `resnet`).
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -3,8 +3,6 @@
 Residuals are differences of almost equal numbers, of which bfloat16 keeps two or three digits.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch
@@ -15,7 +13,7 @@ class OutputConv2d(nn.Conv2d):
     """A convolution that computes and returns float32 even under autocast; float64 is kept."""
 
     @classmethod
-    def of(cls, layer: nn.Conv2d) -> OutputConv2d:
+    def of(cls, layer: nn.Conv2d) -> "OutputConv2d":
         """The same convolution, with shared parameters."""
         made = torch.nn.utils.skip_init(
             cls,

@@ -4,8 +4,6 @@ torchvision, which has these networks, is no dependency: one of its wheels fits 
 its import fails.
 """
 
-from __future__ import annotations
-
 from torch import Tensor, nn
 
 

@@ -1,7 +1,5 @@
 """U-Net of diffusers, and its application to images of any size."""
 
-from __future__ import annotations
-
 import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn

@@ -1,7 +1,5 @@
 """Residual networks of WGAN-GP (Gulrajani et al. 2017) for grey images, and its gradient penalty."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeVar

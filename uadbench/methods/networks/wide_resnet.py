@@ -3,8 +3,6 @@
 torchvision's networks of this name differ: bottleneck blocks, normalised after each convolution, without a decoder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Greedy coreset of feature vectors with a small distance to every vector (Roth et al. 2022)."""
 
-from __future__ import annotations
-
 import math
 
 import torch

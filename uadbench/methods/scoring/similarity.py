@@ -3,8 +3,6 @@
 SSIM (Wang et al. 2004) is a map, in a form that keeps small dissimilarities.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from uadbench.evaluation.voxels.archives import SYNTHESIS
+from uadbench.core.archive import SYNTHESIS
 from uadbench.paper import style, tiles
 from uadbench.paper.inputs import Sources
 from uadbench.paper.simulated import APART

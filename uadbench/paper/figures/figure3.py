@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uadbench.core import study_folder
+from uadbench.core.archive import SLICES
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation.voxels.archives import SLICES
 from uadbench.paper import style, tiles
 from uadbench.paper.inputs import Sources
 

@@ -4,8 +4,6 @@ pybids lists files by their entities; the choice of session, scan and mask that 
 would remain.
 """
 
-from __future__ import annotations
-
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -42,7 +40,6 @@ class Found:
 
     @property
     def order(self) -> list[Any]:
-        """Natural sort key."""
         return natural(self.path.as_posix())
 
     @property

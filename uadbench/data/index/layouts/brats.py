@@ -1,7 +1,5 @@
 """BraTS 2020 training set: gliomas, brain extracted, four scans on one grid, mask of tumour classes 1, 2 and 4."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Raw data sets of nnU-Net: a file per channel, label files, and channel names in dataset.json."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Scans of any naming: a CSV that lists the files of each subject. The root of such a data set is the CSV itself."""
 
-from __future__ import annotations
-
 import csv
 from dataclasses import replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Brain localisation: detection of extracted scans, head centre, and brain mask of a whole head."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

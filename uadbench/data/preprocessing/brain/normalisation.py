@@ -1,7 +1,5 @@
 """Intensity normalisation to [0, 1] by a named rule."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Brain extraction by external programs: HD-BET, SynthStrip, ROBEX."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import tempfile

@@ -1,7 +1,5 @@
 """Geometry of grids in millimetres and resampling: linear for grey values, class by class for labels."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy import ndimage
 

@@ -1,7 +1,5 @@
 """Scans and their label masks, with validation of both."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

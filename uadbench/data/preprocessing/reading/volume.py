@@ -1,7 +1,5 @@
 """Reader of all volumes, which returns an array with its affine, or raises a one-line error with reason and remedy."""
 
-from __future__ import annotations
-
 import gzip
 import re
 from pathlib import Path

@@ -1,18 +1,13 @@
 """Previews for visual checks: three slices through the brain of the raw scan and of the packed volume."""
 
-from __future__ import annotations
-
 import numpy as np
 
-from uadbench.core.archive import Kind
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import Scan
 from uadbench.data.preprocessing.registration.registration import Located
 
 #: mm, voxel size of the previews of a raw scan
 SPACING = 2.0
-#: what `before` returns
-PICTURES = Kind("pictures of a scan", "preprocess the subject again: snakemake --forcerun preprocess")
 #: axis across each slice
 PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
 

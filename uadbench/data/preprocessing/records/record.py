@@ -1,7 +1,5 @@
 """Folder of a preprocessed subject: its volumes, and the record by which a later run can reuse them."""
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -11,10 +9,10 @@ from typing import Any
 import nibabel
 import numpy as np
 
+from uadbench.core.archive import PICTURES
 from uadbench.core.files import atomic, damaged, read_json, sha256, write_json
 from uadbench.core.study_folder import BEFORE, SUBJECT, volume_file
 from uadbench.data.index.sheet import Row, Sheet
-from uadbench.data.preprocessing.records.previews import PICTURES
 from uadbench.data.preprocessing.records.report import unwritten
 from uadbench.data.preprocessing.settings import Preprocessing
 

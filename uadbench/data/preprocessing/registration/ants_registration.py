@@ -1,7 +1,5 @@
 """Reproducible rigid and affine registration with ANTs: one thread, one seed, matrices in RAS millimetres."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from dataclasses import dataclass

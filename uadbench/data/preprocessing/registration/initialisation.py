@@ -1,8 +1,6 @@
 """Initialisation of registration: a coarse search over pose and size, far cheaper than registration and robust against
 a neck, a tilted head or a header that is centimetres off."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import product
 

@@ -15,8 +15,6 @@ may cover most of one. Ranges measured on voxels of 1, 2 and 4 mm:
     T1 with a header of another orientation, 13 (5 real)             up to 0.28
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Registration: affine from the template to a scan with its brain mask, and rigid from a T1- to a T2-weighted scan."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

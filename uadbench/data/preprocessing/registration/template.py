@@ -1,7 +1,5 @@
 """Template: the skull-stripped brain that every scan is registered to, and the common grid of all data sets."""
 
-from __future__ import annotations
-
 import functools
 from dataclasses import dataclass
 from pathlib import Path

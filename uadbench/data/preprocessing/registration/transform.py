@@ -1,7 +1,5 @@
 """Resampling of a scan to the packed template grid, and of maps back to native space."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
