@@ -1,7 +1,5 @@
 """Command `pack`: registered subjects of a data set as one array per modality."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

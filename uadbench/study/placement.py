@@ -1,7 +1,5 @@
 """Device placement of jobs that train or score, decided once for all hosts. Imports no torch."""
 
-from __future__ import annotations
-
 import os
 from shutil import which
 

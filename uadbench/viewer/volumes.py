@@ -1,7 +1,5 @@
 """Volumes for the viewer: gzip-compressed NIfTI of one byte per voxel, with the scale to true values in the header."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 from dataclasses import dataclass
