@@ -19,11 +19,6 @@ class Quantised:
     low: float
     step: float
 
-    @property
-    def values(self) -> np.ndarray:
-        """Float32 values of the same shape."""
-        return (self.low + self.step * self.bytes).astype(np.float32)
-
 
 def scores(values: np.ndarray) -> Quantised:
     """Scores, finite and at least 0, in 255 equal steps from 0 to their maximum: exact to half a step."""
