@@ -94,6 +94,10 @@ def test_helps_of_options_are_sentences_with_one_default_at_most(name):
         assert '""' not in option.get_help_record(context)[1], f"{option.name}: say what happens by show_default"
 
 
+def test_every_command_is_in_the_list():
+    assert sorted(cli.uadbench.list_commands(click.Context(cli.uadbench))) == cli.COMMANDS.names()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"params": 3}', '"params"'])
 def test_settings_that_are_no_mapping_are_named(text):
     with pytest.raises(HarnessError, match=r"--settings .*; give a mapping"):

@@ -1,7 +1,5 @@
 """Command line: one command per file in `uadbench/commands/`, found by file name and imported only when called."""
 
-from __future__ import annotations
-
 import errno
 import sys
 from pathlib import Path

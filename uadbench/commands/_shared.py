@@ -1,7 +1,5 @@
 """Types and options that several commands share, and the names that the tab key completes; no command itself."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path

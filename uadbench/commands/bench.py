@@ -1,7 +1,5 @@
 """Command `bench`: rates of drawing batches, training, scoring and evaluation on this device, as JSON."""
 
-from __future__ import annotations
-
 import click
 
 from uadbench.commands._shared import device, methods, settings

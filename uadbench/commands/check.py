@@ -1,7 +1,5 @@
 """Command `check`: integrity check of the files of a finished study."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

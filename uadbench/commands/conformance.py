@@ -1,7 +1,5 @@
 """Command `conformance`: checks of a baseline."""
 
-from __future__ import annotations
-
 import click
 
 from uadbench.commands._shared import methods_or_files

@@ -1,7 +1,5 @@
 """Command `cost`: training times of an experiment."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

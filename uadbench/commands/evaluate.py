@@ -1,7 +1,5 @@
 """Command `evaluate`: metrics of score maps of any program, as JSON, and as rows beside the harness's own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Command `figure`: draw one figure of the paper as PNG and PDF."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

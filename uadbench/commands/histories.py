@@ -1,7 +1,5 @@
 """Command `histories`: training histories of many runs as one tidy table."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Command `index`: scan of a data set's folder into a validated subject sheet."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Command `join`: results of several experiments in the same tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Command `list`: available methods."""
 
-from __future__ import annotations
-
 import click
 
 

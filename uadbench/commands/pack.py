@@ -1,7 +1,5 @@
 """Command `pack`: registered subjects of a data set as one array per modality."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click
@@ -27,7 +25,8 @@ def command(
     from uadbench.data.packing import pack as packing
     from uadbench.data.preprocessing.records.report import read_report
 
-    outcomes = [outcome for report in chain(*reports.values()) for outcome in read_report(report)]
+    every = chain(*reports.values())  # after --reports, and the arguments that follow
+    outcomes = [outcome for report in every for outcome in read_report(report)]
     index = packing.pack(dataset, read(sheet), registered, outcomes, out, max_lost)
     counts = {m: sum(m in subject["modalities"] for subject in index["subjects"]) for m in index["modalities"]}
     click.echo(

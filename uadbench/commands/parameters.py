@@ -1,7 +1,5 @@
 """Command `parameters`: hyper-parameters of every method."""
 
-from __future__ import annotations
-
 import click
 
 

@@ -1,7 +1,5 @@
 """Command `preprocess`: registration of a sheet's subjects to the template."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

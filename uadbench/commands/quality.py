@@ -1,7 +1,5 @@
 """Command `quality`: table and HTML page of preprocessing quality, subject by subject."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Command `report`: one HTML file of a finished study."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

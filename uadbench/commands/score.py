@@ -1,7 +1,5 @@
 """Command `score`: anomaly maps of new scans by a trained run, in the scans' native space."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

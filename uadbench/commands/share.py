@@ -1,7 +1,5 @@
 """Command `share`: a trained run, passed on through the Hugging Face hub or as a folder."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Command `simulate`: simulated cohorts in the file layout of CamCAN, ATLAS v2.0 or BraTS 2020."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

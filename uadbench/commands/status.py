@@ -1,7 +1,5 @@
 """Command `status`: progress of an experiment, and time left of its trainings."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

@@ -1,7 +1,5 @@
 """Command `summarize`: tidy table of results from files of score histograms."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

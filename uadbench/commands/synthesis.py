@@ -1,7 +1,5 @@
 """Command `synthesis`: example synthetic anomalies and their gradual corruption, for Figure 1."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

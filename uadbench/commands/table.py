@@ -1,7 +1,5 @@
 """Command `table`: write one table of the paper as CSV, Markdown and LaTeX."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

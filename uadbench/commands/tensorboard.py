@@ -1,7 +1,5 @@
 """Command `tensorboard`: training histories as event files of TensorBoard."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Command `test`: scores of a test set by a trained run."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Command `train`: training of one method on one modality with one seed."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import click

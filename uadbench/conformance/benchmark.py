@@ -1,7 +1,5 @@
 """Rates of a device, printed by `bench`: batches drawn, training steps, volumes scored, voxels counted."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Cohort of the conformance suite: smooth random volumes in the shape of a brain."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Checks of a baseline: declarations, training, resumption after a kill, score maps and restoration."""
 
-from __future__ import annotations
-
 import traceback
 from collections.abc import Callable, Iterator
 from functools import cached_property

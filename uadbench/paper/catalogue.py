@@ -1,7 +1,5 @@
 """Registry of the paper's tables and figures by file name: `figures/figure2.py` is the figure `figure2`."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from types import ModuleType
 

@@ -1,7 +1,5 @@
 """Significance of differences between methods, from comparisons.csv, for the marking of best numbers in tables."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

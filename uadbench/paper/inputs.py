@@ -1,7 +1,5 @@
 """Inputs of tables and figures, read on first use."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Rows of the study's CSV files, read as text with their numbers checked."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

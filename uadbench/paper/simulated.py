@@ -1,7 +1,5 @@
 """Statement whether the scans of training and of the test are simulated, for tables, figures and reports."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 REAL, SIMULATED = "real", "simulated"

@@ -1,7 +1,5 @@
 """Style of figures: sizes of an IEEE page, one typeface, colour-blind-safe colours, reproducible files."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

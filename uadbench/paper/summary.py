@@ -1,7 +1,5 @@
 """Summary of a metric over seeds: mean, sample standard deviation and bootstrap interval."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

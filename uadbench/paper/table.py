@@ -1,7 +1,5 @@
 """Tables independent of file format: columns, rows with our and the paper's numbers, chance level and notes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """Image tiles of Figures 1 and 3: framing of slices by physical size."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Files of a table, one for each format."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path

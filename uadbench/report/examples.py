@@ -1,7 +1,5 @@
 """Section "Example subjects" of a report: final maps of all methods on one subject of each task, for the viewer."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

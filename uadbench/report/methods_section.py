@@ -1,7 +1,5 @@
 """The paragraph of methods of a report, to paste into a paper, and its references as BibTeX."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

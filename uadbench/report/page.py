@@ -1,7 +1,5 @@
 """The page of a report: one HTML file with its figures and tables inside, readable without a network."""
 
-from __future__ import annotations
-
 import ast
 import json
 import re

@@ -1,7 +1,5 @@
 """Results by lesion size: detected lesions, and average precision of subjects by the volume of their lesions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from uadbench.evaluation.detection.detection_metrics import SIZES

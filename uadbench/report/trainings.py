@@ -1,7 +1,5 @@
 """Trainings of a study in numbers: steps, speed and validation losses, and the software that they ran with."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Model card of a shared run: README.md with the metadata that the Hugging Face hub reads."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files of a shared run: names, limits of size, and checks of a record that somebody else wrote."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

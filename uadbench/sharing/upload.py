@@ -1,7 +1,5 @@
 """Upload of a packed run to a repository of the Hugging Face hub."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

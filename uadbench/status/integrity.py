@@ -1,7 +1,5 @@
 """Integrity check of a study's files, by the checksums in their records or by reading them to the end."""
 
-from __future__ import annotations
-
 import json
 import zipfile
 from collections.abc import Callable, Iterator

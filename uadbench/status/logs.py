@@ -1,7 +1,5 @@
 """Reading of the last lines of a job's log: progress of its training, or its final error."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

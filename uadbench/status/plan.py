@@ -1,7 +1,5 @@
 """Plan of an experiment whose progress is shown: the config that names it."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import yaml

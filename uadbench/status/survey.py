@@ -1,7 +1,5 @@
 """Progress of an experiment, read from the files in its folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Status of an experiment as text of at most 100 columns."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict

@@ -1,7 +1,5 @@
 """Checks of a config against the disk and the plugins, before any job starts."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Config files: merging of overlays, paths with variables, characters."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """What a config means: data sets in use, settings of methods, and all runs, tests, tables and figures."""
 
-from __future__ import annotations
-
 import json
 from functools import cached_property
 from itertools import product

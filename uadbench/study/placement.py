@@ -1,7 +1,5 @@
 """Placement of jobs: who gets a GPU, decided once for all hosts, and the environment of their commands."""
 
-from __future__ import annotations
-
 import os
 import shlex
 import sys

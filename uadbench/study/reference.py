@@ -1,7 +1,5 @@
 """Hyper-parameter reference, as Markdown and as JSON schema, read from the baselines' files without torch."""
 
-from __future__ import annotations
-
 import ast
 import dataclasses
 import functools

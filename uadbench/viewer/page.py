@@ -1,7 +1,5 @@
 """The page of one scan: scan, restoration, score maps and a delineated lesion in one self-contained HTML file."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass

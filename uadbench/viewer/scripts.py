@@ -1,7 +1,5 @@
 """Scripts and style of the viewer, for embedding in a page: its own, and NiiVue compressed."""
 
-from __future__ import annotations
-
 import gzip
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Volumes for the viewer: gzip-compressed NIfTI of one byte per voxel, with the scale to true values in the header."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 from dataclasses import dataclass
@@ -20,11 +18,6 @@ class Quantised:
     bytes: np.ndarray
     low: float
     step: float
-
-    @property
-    def values(self) -> np.ndarray:
-        """Float32 values of the same shape."""
-        return (self.low + self.step * self.bytes).astype(np.float32)
 
 
 def scores(values: np.ndarray) -> Quantised:

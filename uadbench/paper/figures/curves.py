@@ -1,7 +1,5 @@
 """Training curves: training and validation loss of every run, with marks of seeds that may have learned little."""
 
-from __future__ import annotations
-
 import textwrap
 from typing import Any
 

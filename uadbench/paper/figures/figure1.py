@@ -1,7 +1,5 @@
 """Figure 1: components of a synthetic anomaly, and the forward process that corrupts an image step by step."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure
 

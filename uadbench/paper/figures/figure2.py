@@ -1,7 +1,5 @@
 """Figure 2: AP as a function of t, of single-step restorations and of anomaly scores accumulated down to t."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figure 3: test images, their restorations and anomaly maps with the annotated outline, one row per task."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

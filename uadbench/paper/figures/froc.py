@@ -1,7 +1,5 @@
 """FROC: sensitivity to lesions against false positives per subject, at thresholds set on healthy subjects."""
 
-from __future__ import annotations
-
 import re
 from itertools import cycle
 from typing import Any

@@ -1,7 +1,5 @@
 """Detection table: detections of every method at a threshold set on healthy subjects, without labels."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from uadbench.paper import table

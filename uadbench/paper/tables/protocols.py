@@ -1,7 +1,5 @@
 """Table 2 under every evaluated protocol: effect of the choice of voxels and thresholds on the same score maps."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from uadbench.evaluation.protocols.protocols import PROTOCOLS

@@ -1,7 +1,5 @@
 """Table of subject-level metrics: means over subjects (Table 2 pools voxels), surface distances, region overlap."""
 
-from __future__ import annotations
-
 from uadbench.evaluation.detection.findings import TOLERANCE
 from uadbench.evaluation.detection.regions import LIMIT
 from uadbench.paper.inputs import Sources

@@ -1,7 +1,5 @@
 """Table 1: AP of the single-step and of the multi-step restoration as a function of t and of the step size."""
 
-from __future__ import annotations
-
 import re
 
 from uadbench.paper import table

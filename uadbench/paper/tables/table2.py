@@ -1,7 +1,5 @@
 """Table 2: AP and best possible Dice of every method on every task, by family, with controls below."""
 
-from __future__ import annotations
-
 from uadbench.methods.registry import CONTROL
 from uadbench.paper import table
 from uadbench.paper.inputs import Sources

@@ -1,7 +1,5 @@
 """HTML writer of tables: a page of its own, sortable by a click on a heading, whose section a report embeds."""
 
-from __future__ import annotations
-
 from html import escape
 
 from uadbench.paper.summary import Summary

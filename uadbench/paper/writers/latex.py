@@ -3,8 +3,6 @@
 pandas' Styler gives a cell one style; here a bold mean stands beside its plain deviation.
 """
 
-from __future__ import annotations
-
 import re
 
 from uadbench.paper.summary import Summary

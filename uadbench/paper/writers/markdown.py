@@ -1,7 +1,5 @@
 """Markdown writer of tables, for a terminal, a repository or a report."""
 
-from __future__ import annotations
-
 import re
 
 from uadbench.paper.summary import Summary

@@ -1,7 +1,5 @@
 """CSV writer of tables: one row per number, ours and the paper's side by side, empty where missing."""
 
-from __future__ import annotations
-
 import csv
 import io
 
