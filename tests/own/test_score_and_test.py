@@ -13,7 +13,6 @@ from click.testing import CliRunner
 
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
-from uadbench.core.study_folder import PARAMS as FILE
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import score_volume
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
@@ -69,7 +68,7 @@ def study(tiny_cohort, tmp_path_factory):
             small = {name: value for name, value in about.small.items() if name not in changed}
             train_run(resolve(method, "t1", {method: small}), 1, tiny_cohort, out, CPU, required)
         settings = resolve(method, "t1", {method: {**about.small, **changed}}).text
-        (out.parent / FILE).write_text(settings)
+        (out.parent / PARAMS).write_text(settings)
         return out, required, settings
 
     return made
@@ -84,7 +83,7 @@ def test_maps_of_score_are_those_that_test_counted(study, tiny_cohort, tmp_path,
     assert done.exit_code == 0, done.output
     tested = load(tmp_path / "full.npz")[0]
     assert counted(folder, tiny_cohort, required) == tested
-    (folder.parent / FILE).unlink()  # then the run is scored as it was trained
+    (folder.parent / PARAMS).unlink()  # then the run is scored as it was trained
     assert counted(folder, tiny_cohort, required) != tested
 
 
@@ -104,6 +103,6 @@ def test_a_study_that_asks_for_other_weights_is_refused(study):
 def test_damaged_settings_are_named(study):
     folder, _, settings = study("dae", {})
     for text, reason in ((settings[:40], "no JSON"), ("{}", "no settings of a method"), ('{"method": 3}', "'title'")):
-        (folder.parent / FILE).write_text(text)
-        with pytest.raises(HarnessError, match=rf"{FILE}: .*{reason}.*run snakemake again"):
+        (folder.parent / PARAMS).write_text(text)
+        with pytest.raises(HarnessError, match=rf"{PARAMS}: .*{reason}.*run snakemake again"):
             run.load(folder)
