@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
+from uadbench.core.study_folder import PARAMS
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import score_volume
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
