@@ -12,10 +12,9 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 from uadbench.core import extras
 from uadbench.core.errors import HarnessError
+from uadbench.core.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
-from uadbench import __version__, baselines
+from uadbench import baselines
 from uadbench.core import extras
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.files import FULL
 from uadbench.core.plugins import Plugins
+from uadbench.core.version import VERSION
 
 COMMANDS = Plugins("command", "uadbench.commands")
 #: the list of commands, in sections
@@ -69,7 +70,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
-@click.version_option(__version__)
+@click.version_option(VERSION)
 @click.option(
     "--baselines",
     "folders",

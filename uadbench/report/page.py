@@ -9,11 +9,11 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from uadbench import __version__
 from uadbench.core import provenance
 from uadbench.core.files import atomic
 from uadbench.core.plugins import syntax_tree
 from uadbench.core.templates import template
+from uadbench.core.version import VERSION
 from uadbench.paper.catalogue import KINDS
 from uadbench.paper.comparisons import ALPHA
 from uadbench.paper.writers.html import SCRIPT, STYLE
@@ -33,7 +33,7 @@ def write(study: Study, path: Path) -> None:
     page = template(TEMPLATE).render(
         study=study,
         name=study.plan.name,
-        version=__version__,
+        version=VERSION,
         tables=[(table.stem, title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
         figures=[
             (figure.stem, f"data:image/png;base64,{embedded(figure.read_bytes())}", _caption(figure.stem))

@@ -112,14 +112,14 @@ def remove_subject(root: Path, record: Path) -> None:
 
 def write_marker(root: Path, settings: Settings, command: str) -> None:
     """Write the file that marks the cohort as simulated, for people and for `index`."""
-    from uadbench import __version__
+    from uadbench.core.version import VERSION
 
     lines = [
         "The scans in this folder are simulated: no person was measured, and no number computed from them",
         "is a result on the data set whose file layout they follow.",
         "",
         *(f"{key}: {value}" for key, value in asdict(settings).items()),
-        f"version: {__version__}",
+        f"version: {VERSION}",
         f"command: {command}",
     ]
     with atomic(root / SIMULATED) as partial:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import torch
 
-from uadbench import __version__
 from uadbench.compute import device
 from uadbench.compute.precision import Precision
 from uadbench.core import folder_lock, provenance
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import STATE
+from uadbench.core.version import VERSION
 from uadbench.data.packing.store import Store
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
@@ -73,7 +73,7 @@ def train_run(
             "seconds": round(time.monotonic() - started, 1),
             "device": device.describe(chosen),
             "precision": Precision(chosen, built.float16).name,
-            "harness": __version__,
+            "harness": VERSION,
             "final": history[-1] if history else None,
             "environment": environment | {"finished": provenance.now()},
         }
