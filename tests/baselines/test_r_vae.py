@@ -9,19 +9,17 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from uadbench.baselines import r_vae, vae
+from tests.trainings import built
+from uadbench.baselines import r_vae
 from uadbench.core.errors import HarnessError
 from uadbench.methods import registry
-from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
 from uadbench.training.run import freeze
 
 
 def restorer(**values) -> r_vae.Baseline:
-    torch.manual_seed(0)
-    prior = vae.Baseline(resolve("vae", "t1", {"vae": registry.describe("vae").small}).params, Context("t1", 4.0))
-    return r_vae.Baseline(resolve("r_vae", "t1", {"r_vae": values}).params, Context("t1", 4.0, freeze(prior)))
+    return built("r_vae", freeze(built("vae")), **values)
 
 
 def images(count: int = 5) -> torch.Tensor:

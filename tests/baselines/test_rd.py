@@ -9,15 +9,13 @@ import pytest
 import torch
 from uadbench.baselines.rd import Student
 
-from uadbench.methods import registry
-from uadbench.methods.base import Context
-from uadbench.training import run
+from tests.trainings import built
+from uadbench.training.run import freeze
 
 
 @pytest.fixture
 def method():
-    torch.manual_seed(0)
-    return run.freeze(run.build("rd", registry.describe("rd").small, Context("t1", 4.0)))
+    return freeze(built("rd"))
 
 
 @pytest.fixture

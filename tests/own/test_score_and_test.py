@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
-from uadbench.cli import uadbench
+from tests.commands import ROOT, call
+from tests.trainings import CPU, small, trained
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import score_volume
@@ -22,10 +22,6 @@ from uadbench.methods.settings import FILE, resolve
 from uadbench.sharing.packing import Run
 from uadbench.study.config_files import read
 from uadbench.training import run
-from uadbench.training.job import train_run
-
-ROOT = Path(__file__).resolve().parents[2]
-CPU = torch.device("cpu")
 
 
 def configured() -> Iterator[tuple[str, str, dict]]:
@@ -65,9 +61,9 @@ def study(tiny_cohort, tmp_path_factory):
         about, out = registry.describe(method), folder / "training" / method / "t1" / "seed-1"
         required = made(about.requires, {})[0] if about.requires else None
         if not out.is_dir():
-            small = {name: value for name, value in about.small.items() if name not in changed}
-            train_run(resolve(method, "t1", {method: small}), 1, tiny_cohort, out, CPU, required)
-        settings = resolve(method, "t1", {method: {**about.small, **changed}}).text
+            default = {name: resolve(method, "t1").values[name] for name in changed}
+            trained(method, tiny_cohort, out, required=required, **default)
+        settings = small(method, **changed).text
         (out.parent / FILE).write_text(settings)
         return out, required, settings
 
@@ -79,8 +75,7 @@ def test_maps_of_score_are_those_that_test_counted(study, tiny_cohort, tmp_path,
     folder, required, settings = study(method, changed)
     arguments = ["--run", folder, "--data", tiny_cohort, "--task", "A", "--modality", "t1", "--settings", settings]
     arguments += ["--required", required] if required else []
-    done = CliRunner().invoke(uadbench, ["test", *map(str, arguments), "--device", "cpu", "--out", str(tmp_path)])
-    assert done.exit_code == 0, done.output
+    call("test", *arguments, "--device", "cpu", "--out", tmp_path)
     tested = load(tmp_path / "full.npz")[0]
     assert counted(folder, tiny_cohort, required) == tested
     (folder.parent / FILE).unlink()  # then the run is scored as it was trained
