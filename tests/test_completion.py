@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 from click.shell_completion import ShellComplete
-from uadbench.evaluation.protocols.protocols import PROTOCOLS
 
 from tests.hiding import python_without
 from uadbench.cli import COMMANDS, uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout
+from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.methods import registry
 from uadbench.paper import catalogue
 

@@ -11,7 +11,6 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
-from uadbench.data.preprocessing.records.report import Outcome, write_report
 
 from tests.hiding import ends
 from tests.test_environments import EXTRAS, ROOT
@@ -20,6 +19,7 @@ from uadbench.core import extras
 from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.index.layout import Files
 from uadbench.data.index.sheet import write
+from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.methods.settings import resolve
 from uadbench.study.config_files import read

@@ -13,13 +13,13 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from uadbench.data.preprocessing.records.report import Outcome
 
 from tests.data.conftest import FAST, Cohort, nifti, outline, second
 from uadbench import cli
 from uadbench.data.index import sheet
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.reading.scan import Scan
+from uadbench.data.preprocessing.records.report import Outcome
 
 
 def with_header(path: Path, scan: Scan, **fields: object) -> None:

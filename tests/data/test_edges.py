@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+
+from uadbench.data.preprocessing.reading.scan import Scan
 from uadbench.data.preprocessing.registration.registration import Located
 from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.preprocessing.registration.transform import RIM, resample
-
-from uadbench.data.preprocessing.reading.scan import Scan
 from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing
 
 

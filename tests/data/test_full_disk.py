@@ -9,13 +9,13 @@ from pathlib import Path
 
 import nibabel
 import pytest
-from uadbench.data.preprocessing.records.report import read_report, write_report
 
 from tests.data.conftest import FAST, SETTINGS, Cohort
 from uadbench import cli
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
 from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.records.report import read_report, write_report
 
 
 def test_a_mistake_that_is_nobodys_scan_stops_the_run(sound, found_once, tmp_path, monkeypatch):

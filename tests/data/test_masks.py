@@ -8,7 +8,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from uadbench.data.preprocessing.records.report import Outcome
 
 from tests.data.conftest import FAST, NATIVE, POSE, dice, mni, nifti, posed, scanned
 from uadbench.data.grid import Grid
@@ -16,6 +15,7 @@ from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.records.report import Outcome
 from uadbench.data.preprocessing.settings import settings
 
 #: where the T2 and the FLAIR have the head, and their voxels: thick slices, other axes and sizes

@@ -8,7 +8,6 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from uadbench.data.preprocessing.records.report import Outcome
 
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, nifti, off, posed, scanned
 from tests.data.test_masks import GRIDS, SHIFTS
@@ -18,6 +17,7 @@ from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
 from uadbench.data.packing import pack
 from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.records.report import Outcome
 from uadbench.data.quality import cohort
 
 ALL = ("t1", "t2", "flair", "t1c")

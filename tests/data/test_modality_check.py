@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage, stats
-from uadbench.data.preprocessing.registration.registration import follow, locate
-from uadbench.data.preprocessing.registration.transform import resample
 
 from tests.data.conftest import FAST, mni
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BadScan, Scan, read_scan
 from uadbench.data.preprocessing.registration import modality_check
+from uadbench.data.preprocessing.registration.registration import follow, locate
+from uadbench.data.preprocessing.registration.transform import resample
 
 PATH = Path("scan.nii.gz")
 

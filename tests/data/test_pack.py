@@ -10,8 +10,6 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from uadbench.data.preprocessing.records.report import Outcome, write_report
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
@@ -20,8 +18,10 @@ from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
 from uadbench.data.packing.pack import pack
 from uadbench.data.packing.store import Store
+from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.evaluation.inference import test_set
+from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[4.0, 0, 0, -70], [0, 4, 0, -100], [0, 0, 4, -60], [0, 0, 0, 1]])

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import settings as budget
 from hypothesis import strategies as st
-from uadbench.data.preprocessing.records.report import read_report, write_report
 
 from tests.data.conftest import FAST, NATIVE, mni, nifti
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
 from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.records.report import read_report, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 
 

@@ -17,8 +17,6 @@ import yaml
 from click.testing import CliRunner
 from PIL import Image, ImageDraw
 from scipy import ndimage
-from uadbench.data.preprocessing.records import previews
-from uadbench.data.preprocessing.records.report import Outcome, write_report
 
 from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
@@ -26,6 +24,8 @@ from uadbench.core.files import write_json
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
+from uadbench.data.preprocessing.records import previews
+from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.registration import template
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.quality import cohort, montage, outlines, page, rules

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import ndimage, stats
-from uadbench.data.preprocessing.records import previews
-from uadbench.data.preprocessing.registration.registration import Located
-from uadbench.data.preprocessing.registration.template import Template
 
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import Scan
+from uadbench.data.preprocessing.records import previews
+from uadbench.data.preprocessing.registration.registration import Located
+from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.quality import charts, measures, montage, outlines, rules, scenes
 
 VOXEL_ML = 0.064  # of 4 mm

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
-from uadbench.data.preprocessing.registration.registration import follow, locate
-from uadbench.data.preprocessing.registration.transform import resample
 
 from tests.data.conftest import FAST, HEAD_AFFINE, NATIVE, POSE, dice, head, mni, off, posed, random_volume, scanned
 from uadbench.data.grid import Grid
@@ -16,6 +14,8 @@ from uadbench.data.preprocessing.brain import brain
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BadScan, Scan, read_labels, read_scan
 from uadbench.data.preprocessing.registration import ants_registration, initialisation
+from uadbench.data.preprocessing.registration.registration import follow, locate
+from uadbench.data.preprocessing.registration.transform import resample
 from uadbench.data.preprocessing.settings import Preprocessing
 
 

@@ -8,7 +8,6 @@ import nibabel
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from uadbench.data.preprocessing.registration.registration import locate
 
 from tests.data.conftest import NATIVE, POSE, dice, mni, nifti, scanned
 from uadbench.cli import uadbench
@@ -20,6 +19,7 @@ from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.brain import skull_stripping
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BadScan, Scan
+from uadbench.data.preprocessing.registration.registration import locate
 from uadbench.data.preprocessing.settings import Preprocessing
 
 #: program, and the shell's words for the scan that it reads and the mask that it writes

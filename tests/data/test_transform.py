@@ -5,14 +5,14 @@ from __future__ import annotations
 import nibabel
 import numpy as np
 import pytest
-from uadbench.data.preprocessing.registration.registration import locate
-from uadbench.data.preprocessing.registration.transform import Placement, lift, prepare_scan
 
 from tests.data.conftest import FAST, POSE, dice, mni, nifti
 from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import Scan
+from uadbench.data.preprocessing.registration.registration import locate
+from uadbench.data.preprocessing.registration.transform import Placement, lift, prepare_scan
 
 
 @pytest.mark.parametrize("spacing", [2.0, 4.0])

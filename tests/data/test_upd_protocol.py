@@ -5,7 +5,6 @@ from __future__ import annotations
 import nibabel
 import numpy as np
 import pytest
-from uadbench.data.preprocessing.registration.template import Template
 
 from tests.data.conftest import mni, nifti
 from uadbench.data.grid import Grid
@@ -15,6 +14,7 @@ from uadbench.data.packing import pack
 from uadbench.data.packing.store import Store
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.preprocessing.settings import settings
 
 UPD = settings({"protocol": "upd"})

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score
+
 from uadbench.evaluation.results import comparisons
 from uadbench.evaluation.results.comparisons import COLUMNS, compare, holm
-
 from uadbench.evaluation.voxels.bootstrap import resampling_weights
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load, save

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
-from uadbench.evaluation.inference.collecting import ScoredSubject
-from uadbench.evaluation.inference.example_slices import example_rows
-from uadbench.evaluation.protocols.protocols import Truth
 
 from uadbench.commands import test as verb
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection import findings
 from uadbench.evaluation.inference import example_volumes
+from uadbench.evaluation.inference.collecting import ScoredSubject
+from uadbench.evaluation.inference.example_slices import example_rows
+from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.methods.settings import resolve
 from uadbench.training.job import train_run
 

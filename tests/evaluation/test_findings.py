@@ -11,11 +11,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
-from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
-from uadbench.evaluation.inference.reading import PackedTask
-from uadbench.evaluation.protocols.labels import EVERY
-from uadbench.evaluation.results import comparisons
-from uadbench.evaluation.results.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 
 from uadbench.commands import test as verb
 from uadbench.commands.summarize import command
@@ -25,6 +20,11 @@ from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.findings import ARRAYS, NAME, Findings, beside, load, save
 from uadbench.evaluation.detection.operating_points import RATES
 from uadbench.evaluation.inference import test_set
+from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
+from uadbench.evaluation.inference.reading import PackedTask
+from uadbench.evaluation.protocols.labels import EVERY
+from uadbench.evaluation.results import comparisons
+from uadbench.evaluation.results.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from uadbench.evaluation.voxels.archives import FINDINGS
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.methods.base import Context, Method, SliceMethod

@@ -10,10 +10,6 @@ import pytest
 import torch
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
-from uadbench.evaluation.inference.example_slices import example_rows
-from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
-from uadbench.evaluation.inference.reading import PackedTask
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 from uadbench.commands.evaluate import command
 from uadbench.core.errors import HarnessError
@@ -21,6 +17,10 @@ from uadbench.core.files import sha256
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.findings import beside, load
 from uadbench.evaluation.detection.lesions import detect
+from uadbench.evaluation.inference.example_slices import example_rows
+from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
+from uadbench.evaluation.inference.reading import PackedTask
+from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.voxels.histogram import load as load_histograms
 from uadbench.evaluation.voxels.metrics import average_precision
 from uadbench.methods.base import Context

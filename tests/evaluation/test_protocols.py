@@ -11,18 +11,18 @@ import pytest
 import torch
 from scipy import ndimage
 from sklearn.metrics import average_precision_score
+
+from uadbench.core.files import sha256, write_json
+from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import Kept, Trained, score_test_set
 from uadbench.evaluation.inference.reading import PackedTask
 from uadbench.evaluation.protocols.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
 from uadbench.evaluation.protocols.upd_resize import FIELD, SIDE
 from uadbench.evaluation.results.tidy_results import numbers
-from uadbench.own.external_maps import evaluate
-
-from uadbench.core.files import sha256, write_json
-from uadbench.data.packing.store import Store
 from uadbench.evaluation.voxels.bootstrap import bootstrap_all
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
 from uadbench.evaluation.voxels.metrics import best_dice
+from uadbench.own.external_maps import evaluate
 
 SPACING = (3.0, 1.0, 1.5)  # mm: slice, row, column
 SHAPE = (6, 200, 120)  # 200 x 180 mm

@@ -10,9 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
-from uadbench.evaluation.protocols.protocols import PROTOCOLS, Truth, protocol
 
 from uadbench.core.errors import HarnessError
+from uadbench.evaluation.protocols.protocols import PROTOCOLS, Truth, protocol
 from uadbench.evaluation.voxels import tensors
 from uadbench.evaluation.voxels.bins import HALF, INFINITE, ONE, encode
 from uadbench.evaluation.voxels.histogram import ScoreHistogram

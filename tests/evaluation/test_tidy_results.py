@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
-from uadbench.evaluation.results.tidy_results import COLUMNS, numbers, tidy
 
 from uadbench.commands.summarize import command
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.protocols import protocols
+from uadbench.evaluation.results.tidy_results import COLUMNS, numbers, tidy
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, save
 from uadbench.evaluation.voxels.metrics import best_dice
 

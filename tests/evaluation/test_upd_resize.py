@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from uadbench.evaluation.protocols.upd_resize import FIELD, SIDE, resize, voxel_size
 
 SPACING = (3.0, 1.0, 1.5)  # mm: slice, row, column

@@ -11,14 +11,14 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from uadbench.evaluation.inference.collecting import ScoredSubject
-from uadbench.evaluation.protocols.protocols import Truth
 
 from tests.report.test_report import study  # noqa: F401
 from tests.viewer.browser import needed, visit
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.detection.operating_points import Calibration
 from uadbench.evaluation.inference import example_volumes
+from uadbench.evaluation.inference.collecting import ScoredSubject
+from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.report import examples, page
 
 AFFINE = np.diag([4.0, 4, 4, 1])

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from uadbench.data.preprocessing.brain.normalisation import RULES
 
 from tests.paper.conftest import write_comparisons, write_results
 from uadbench import __version__
@@ -17,6 +16,7 @@ from uadbench.commands import report
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.core.provenance import environment, now
+from uadbench.data.preprocessing.brain.normalisation import RULES
 from uadbench.methods import registry
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
