@@ -15,14 +15,14 @@ def published() -> Published:
     return Published.read()
 
 
-def test_columns_and_size(published: Published) -> None:
+def test_columns_and_size(published):
     assert list(published.rows.columns) == COLUMNS
     assert len(published.rows) == 9 * 3 + 10 * 3 * 2
     assert not published.rows.duplicated(["table", "method", "task", "score", "metric"]).any()
     assert published.rows["mean"].between(0, 1).all()
 
 
-def test_table1_is_complete_and_in_printed_order(published: Published) -> None:
+def test_table1_is_complete_and_in_printed_order(published):
     scores = [f"single/t={t}" for t in (25, 50, 75, 100)] + [f"multi/step={s}" for s in (10, 20, 25, 33, 50)]
     assert published.scores("table1", "disyre") == scores
     for score in scores:
@@ -32,7 +32,7 @@ def test_table1_is_complete_and_in_printed_order(published: Published) -> None:
             assert value.std is not None
 
 
-def test_table2_is_complete_and_in_printed_order(published: Published) -> None:
+def test_table2_is_complete_and_in_printed_order(published):
     assert published.methods("table2") == [
         ("vae", "VAE", "IR"),
         ("r_vae", "r-VAE", "IR"),
@@ -65,7 +65,7 @@ def test_table2_is_complete_and_in_printed_order(published: Published) -> None:
         ("multi/step=50", "ATLAS", 0.33, 0.01),
     ],
 )
-def test_numbers_of_table1(published: Published, score: str, task: str, mean: float, std: float) -> None:
+def test_numbers_of_table1(published, score, task, mean, std):
     value = published.get("table1", "disyre", task, score, "ap")
     assert value is not None
     assert (value.mean, value.std) == (mean, std)
@@ -82,18 +82,18 @@ def test_numbers_of_table1(published: Published, score: str, task: str, mean: fl
         ("disyre", (0.32, 0.42, 0.35, 0.44, 0.76, 0.72)),
     ],
 )
-def test_rows_of_table2(published: Published, method: str, printed: tuple[float, ...]) -> None:
+def test_rows_of_table2(published, method, printed):
     values = [published.get("table2", method, task, "final", metric) for task in TASKS for metric in ("ap", "dice")]
     assert tuple(value.mean for value in values if value is not None) == printed
 
 
-def test_what_the_paper_does_not_print_is_none(published: Published) -> None:
+def test_what_the_paper_does_not_print_is_none(published):
     assert published.get("table2", "intensity", "ATLAS", "final", "ap") is None
     assert published.get("table2", "disyre", "MSLUB", "final", "ap") is None
     assert published.get("table1", "disyre", "ATLAS", "single/t=30", "ap") is None
 
 
-def test_absent_file_and_column(tmp_path) -> None:
+def test_absent_file_and_column(tmp_path):
     with pytest.raises(HarnessError, match="no such file"):
         Published.read(tmp_path / "none.csv")
     (tmp_path / "short.csv").write_text("table,method\n")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import pytest
 
 from tests.paper import conftest
-from uadbench.paper import catalogue
-from uadbench.paper.inputs import Sources
 from uadbench.paper.published import Published, made_by, quoted
 from uadbench.paper.tables.table2 import order
 
@@ -19,7 +17,7 @@ def with_variants(monkeypatch):
 
 def rows(tmp_path, methods):
     path = conftest.write_results(tmp_path / "results.csv", methods, simulated=False)
-    return {row.method: row for row in catalogue.load("tables", "table2").make(Sources(path)).rows}
+    return {row.method: row for row in conftest.table("table2", path).rows}
 
 
 def test_numbers_stand_on_the_line_of_the_variant(with_variants, tmp_path):
