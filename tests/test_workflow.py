@@ -143,7 +143,7 @@ def test_a_second_run_has_nothing_to_do(project, finished):
 def test_a_second_run_at_the_same_time_is_refused(project, finished):
     """It would make the same files, and remove those that the first has finished."""
     before = (finished / "paper" / "table2.md").stat().st_mtime_ns
-    code = "from uadbench import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
+    code = "from uadbench.core import folder_lock; folder_lock.hold(sys.argv[1]); print('held', flush=True); input()"
     code = f"import sys; {code}"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code, str(finished)], cwd=project, **pipes) as holder:

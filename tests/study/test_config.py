@@ -13,6 +13,7 @@ from typing import get_args, get_type_hints
 import pytest
 import yaml
 
+from tests.commands import ROOT
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.data.preprocessing.brain.normalisation import RULES
@@ -20,8 +21,6 @@ from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.methods import registry
 from uadbench.study.checks import experiment as checked
 from uadbench.study.config_files import read
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
