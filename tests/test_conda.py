@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.commands import ROOT, snakemake
 from tests.data.conftest import nifti, random_volume
 from tests.test_workflow import TINY
 
 NAME = "sub-r001s001_ses-1_space-MNI152NLin2009aSym"
-ROOT = Path(__file__).resolve().parent.parent
 
 # `env create` makes a python that appends the name of its environment and its arguments to a file, then hands over.
 CONDA = """#!/bin/bash
@@ -63,14 +62,8 @@ def test_jobs_run_in_the_environment_of_their_stage(conda, tmp_path):
     simulated = {**TINY["simulate"], "subjects": {"camcan": 4, "brats": 1}}
     (work / "tiny.yaml").write_text(yaml.safe_dump({**TINY, "datasets": datasets, "simulate": simulated}))
     target = "results/demo/data/atlas/subjects.csv"
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "tiny.yaml"]
-    done = subprocess.run(
-        [*command, "--cores", "1", "--use-conda", target],
-        cwd=work,
-        env={**os.environ, "PATH": f"{conda / 'bin'}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-    )
+    options = ["--snakefile", ROOT / "Snakefile", "--configfile", "tiny.yaml", "--cores", 1, "--use-conda", target]
+    done = snakemake(*options, cwd=work, env={**os.environ, "PATH": f"{conda / 'bin'}:{os.environ['PATH']}"})
     assert done.returncode == 0, done.stderr[-6000:]
     assert (work / target).is_file()
     marks = [line.split()[:4] for line in (conda / "marks").read_text().splitlines()]

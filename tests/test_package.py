@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import yaml
 
+from tests.commands import snakemake
+
 BUILD = "import sys; from hatchling.build import build_wheel; print(build_wheel(sys.argv[1]))"
 
 
@@ -104,10 +106,10 @@ def test_a_study_finds_baselines_of_ones_own(root, tmp_path):
     (tmp_path / "own").mkdir()
     shutil.copy(root / "baselines" / "intensity.py", tmp_path / "own" / "mine.py")
     (tmp_path / "own.yaml").write_text(yaml.safe_dump({"methods": ["mine"], "baselines": str(tmp_path / "own")}))
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--dry-run", "--quiet", "rules"]
-    files = ["--configfile", root / "config.yaml", tmp_path / "own.yaml", "--directory", tmp_path]
-    done = subprocess.run([*command, "--snakefile", root / "Snakefile", *files], capture_output=True, text=True)
+    options = ["--cores", 1, "--dry-run", "--quiet", "rules", "--directory", tmp_path]
+    options += ["--configfile", root / "config.yaml", tmp_path / "own.yaml"]
+    done = snakemake(*options)
     assert done.returncode == 0, done.stdout + done.stderr
     (tmp_path / "own" / "mine.py").unlink()
-    done = subprocess.run([*command, "--snakefile", root / "Snakefile", *files], capture_output=True, text=True)
+    done = snakemake(*options)
     assert "method 'mine' is unknown" in done.stdout + done.stderr

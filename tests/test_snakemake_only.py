@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from tests.commands import ROOT
 from tests.hiding import python_without
 from tests.test_environments import LOWER
-
-ROOT = Path(__file__).resolve().parent.parent
 
 RUN = "from snakemake.cli import main; sys.exit(main(sys.argv[1:]))"
 

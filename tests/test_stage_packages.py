@@ -7,17 +7,14 @@ with the packages' names on PyPI in the versions of requirements.lock.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.commands import ROOT, snakemake
 from tests.test_environments import CONDA_NAMES, NOT_ON_PYPI
 from tests.test_workflow import TINY
-
-ROOT = Path(__file__).resolve().parent.parent
 
 CONDA = """#!{python}
 import json, subprocess, sys
@@ -58,15 +55,9 @@ def test_the_study_runs_with_the_packages_of_each_stage_alone(tmp_path):
     work = tmp_path / "study"
     work.mkdir()
     (work / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", "tiny.yaml"]
     bare = {key: value for key, value in os.environ.items() if key not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    done = subprocess.run(
-        [*command, "--cores", "2", "--use-conda"],
-        cwd=work,
-        env={**bare, "PATH": f"{base / 'bin'}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-    )
+    options = ["--snakefile", ROOT / "Snakefile", "--configfile", "tiny.yaml", "--cores", 2, "--use-conda"]
+    done = snakemake(*options, cwd=work, env={**bare, "PATH": f"{base / 'bin'}:{os.environ['PATH']}"})
     logs = "".join(path.read_text()[-1500:] for path in (work / "results").rglob("*.log")) if done.returncode else ""
     assert done.returncode == 0, done.stderr[-6000:] + logs
     made = sorted(path.name for path in (work / ".snakemake" / "conda").glob("*.yaml"))
