@@ -10,8 +10,8 @@ import numpy as np
 from uadbench.data.preprocessing.reading.scan import Scan
 from uadbench.data.preprocessing.registration.registration import Located
 from uadbench.data.preprocessing.registration.template import Template
-from uadbench.data.preprocessing.registration.transform import RIM, resample
-from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing
+from uadbench.data.preprocessing.registration.transform import resample
+from uadbench.data.preprocessing.settings import Preprocessing
 
 
 def packed(edges: str) -> tuple[np.ndarray, np.ndarray]:
@@ -44,9 +44,3 @@ def test_plain_edges_have_a_rim_of_partial_volume():
     ends = sorted(image[inside][[0, -1]].tolist())
     np.testing.assert_allclose(ends, [0.3 * 2 / 4, 0.7 * 2 / 4], atol=1e-5)
     assert (image[~inside] == 0).all()
-
-
-def test_upd_study_has_plain_edges():
-    assert PROTOCOLS["upd"]["edges"] == "plain"
-    assert Preprocessing().edges == "shared"
-    assert RIM == 1e-4
