@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.commands import call, fails
+from tests.evaluation.conftest import exact_dice
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.detection.detection_metrics import detection
 from uadbench.evaluation.detection.operating_points import Calibrator
@@ -92,13 +93,6 @@ def test_verb_prints_and_writes_the_same_json(cohort):
     assert "no brain masks: air counts as brain" in result.stderr
 
 
-def best_dice(labels, scores) -> float:
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores are one threshold
-    true = np.cumsum(labels[order])
-    return float((2 * true / (np.arange(1, len(true) + 1) + labels.sum()))[last].max())
-
-
 HOSTILE = {
     "all equal": lambda draw, label: np.full(label.shape, 0.5),
     "two values": lambda draw, label: (draw.random(label.shape) < 0.1 + 0.5 * label) * 1.0,
@@ -123,7 +117,7 @@ def made(folder, names: str, draw, share: float, scores) -> dict[str, float]:
         store(folder / "labels" / f"{name}.nii", label.astype(np.uint8))
         pairs.append((label.ravel(), score.ravel()))
     label, score = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
-    return {"ap": average_precision_score(label, score.astype(float)), "dice": best_dice(label, score)}
+    return {"ap": average_precision_score(label, score.astype(float)), "dice": exact_dice(label, score)}
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
