@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import zoom
-from uadbench.baselines.fae import FeatureAutoencoder
 
 from tests.trainings import built
 from uadbench.methods.scoring.ssim import dissimilarity_map
@@ -57,9 +56,3 @@ def test_the_backbone_adapts_its_batch_normalisation_and_nothing_else(images):
         changed = {key for key in state if not torch.equal(state[key], before[key])}
         assert bool(changed) == training
         assert all("running_" in key or "num_batches" in key for key in changed)
-
-
-def test_only_batch_norm_has_biases():
-    network = FeatureAutoencoder(16, (8, 12), 0.1)
-    plain = [part for part in network.modules() if not isinstance(part, (torch.nn.BatchNorm2d, torch.nn.Sequential))]
-    assert [name for part in plain for name, _ in part.named_parameters(recurse=False) if name == "bias"] == []

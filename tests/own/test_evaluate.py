@@ -244,15 +244,9 @@ MISTAKES = {
     "map without label": (lambda f, _: (f / "labels" / "c.nii").unlink(), r"maps/c\.nii\.gz: no label of this name"),
     "label without map": (lambda f, _: (f / "maps" / "c.nii.gz").unlink(), r"labels/c\.nii: no map of this name"),
     "map without brain": (lambda f, _: (f / "brain" / "c.nii.gz").unlink(), r"maps/c\.nii\.gz: no brain mask of"),
-    "shape": (
-        lambda f, v: store(f / "labels" / "c.nii", v[:-1]),
-        r"labels/c\.nii: has 9×12×8 voxels but .*maps/c\.nii\.gz has 10×12×8",
-    ),
+    "shape": (lambda f, v: store(f / "labels" / "c.nii", v[:-1]), r"labels/c\.nii: has 9×12×8 voxels but .* 10×12×8"),
     "affine": (lambda f, v: store(f / "labels" / "c.nii", v, np.eye(4)), r"labels/c\.nii: its affine differs"),
-    "shifted brain": (
-        lambda f, v: store(f / "brain" / "c.nii.gz", v, SHIFTED),
-        r"brain/c\.nii\.gz: its affine differs",
-    ),
+    "shifted brain": (lambda f, v: store(f / "brain" / "c.nii.gz", v, SHIFTED), "brain/c.nii.gz: its affine differs"),
     "negative": (negative, r"maps/c\.nii\.gz of c: 1 of 960 scores are negative"),
     "not finite": (unclean, r"maps/c\.nii\.gz of c: 1 of 960 scores are not finite"),
     "four dimensions": (
@@ -268,10 +262,7 @@ MISTAKES = {
         lambda f, v: store(f / "maps" / "c.nii.gz", (1j * v).astype(np.complex64)),
         r"maps/c\.nii\.gz: holds values of type complex64",
     ),
-    "interpolated labels": (
-        lambda f, v: store(f / "labels" / "c.nii", v / v.max()),
-        r"labels/c\.nii: mask holds other values than whole numbers",
-    ),
+    "interpolated labels": (lambda f, v: store(f / "labels" / "c.nii", v / v.max()), "other values than whole numbers"),
     "labels of NaN": (
         lambda f, v: store(f / "labels" / "c.nii", np.where(v == v.max(), np.nan, 0).astype(np.float32)),
         r"labels/c\.nii: mask holds other values than whole numbers",

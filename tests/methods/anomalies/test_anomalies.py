@@ -13,7 +13,7 @@ from scipy import ndimage
 from uadbench.methods.anomalies.augment import changed, cropped, recoloured, warped
 from uadbench.methods.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
 from uadbench.methods.anomalies.draws import Draws
-from uadbench.methods.anomalies.filters import gaussian_blur, interpolated
+from uadbench.methods.anomalies.filters import gaussian_blur, interpolated, smoothed
 from uadbench.methods.anomalies.foreign import foreign_patch
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.anomalies.shapes import random_masks
@@ -276,3 +276,15 @@ def test_anomalies_are_as_large_as_those_of_the_public_code():
     seen = drawn.mask[:, 0].numpy()
     partial = [((m > 0.02) & (m < 0.98)).sum() / max(1, (m > 0.02).sum()) for m in seen]
     assert np.mean(partial) == pytest.approx(0.34, abs=0.08)
+
+
+@pytest.mark.parametrize(("shape", "sigma"), [((40, 56), 4.0), ((7, 9), 4.0), ((33, 20), 1.0)])
+def test_smoothing_of_maps_is_that_of_scipy(shape, sigma):
+    maps = np.random.default_rng(0).random((2, 1, *shape)).astype(np.float32)
+    expected = ndimage.gaussian_filter(maps.astype(float), (0, 0, sigma, sigma))
+    np.testing.assert_allclose(smoothed(torch.from_numpy(maps), sigma), expected, atol=1e-6)
+
+
+def test_no_smoothing_leaves_maps_alone():
+    maps = torch.rand(1, 1, 5, 6)
+    assert smoothed(maps, 0.0) is maps
