@@ -1,7 +1,5 @@
 """Fixtures that every test may use: the repository root and real MRI where it is there."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os

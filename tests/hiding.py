@@ -1,7 +1,5 @@
 """Processes to which packages seem not to be installed, and command lines in them."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

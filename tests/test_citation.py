@@ -1,7 +1,5 @@
 """Metadata for citations and archives agree with the package."""
 
-from __future__ import annotations
-
 import json
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """The command line: whatever ends a verb is said in one readable line."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re

@@ -1,7 +1,5 @@
 """Completion by the tab key: the names that exist, found without the packages that take long to import."""
 
-from __future__ import annotations
-
 import json
 
 from click.shell_completion import ShellComplete

@@ -1,7 +1,5 @@
 """`--use-conda`: every job runs in the environment of its stage, whose packages are enough; stand-ins for conda."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

@@ -1,7 +1,5 @@
 """Conformance of every baseline and variant; a new file in `baselines/` is checked here without being named."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

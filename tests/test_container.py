@@ -1,7 +1,5 @@
 """The Dockerfile: it copies what a study needs, in the versions of the project, for a user without rights."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

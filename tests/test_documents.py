@@ -1,7 +1,5 @@
 """Documents that say what the code says: they are compared with it, or what they tell to type is run."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

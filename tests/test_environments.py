@@ -1,7 +1,5 @@
 """The environments, the lock file and the package say the same."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from importlib import metadata

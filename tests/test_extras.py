@@ -1,7 +1,5 @@
 """What commands need beyond `pip install .`: the table of docs/getting-started.md is what they ask for."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from dataclasses import asdict

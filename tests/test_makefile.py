@@ -1,7 +1,5 @@
 """The Makefile: which interpreter it takes, what it says where none fits, what it installs, and its help."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The wheel by itself: commands, schemas, resources and baselines without a checkout."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

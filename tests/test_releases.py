@@ -1,7 +1,5 @@
 """The experiments on real data: their workflow resolves on trees of the full releases' sizes, made of empty files."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The site: generated pages agree with code and schema, links lead somewhere, and other hosts are not needed."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

@@ -1,7 +1,5 @@
 """Submitting: an environment that holds Snakemake alone reads the workflow, and finds every job."""
 
-from __future__ import annotations
-
 import os
 import re
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires

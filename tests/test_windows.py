@@ -1,7 +1,5 @@
 """Commands where the system lacks what Windows lacks; none has run on Windows itself."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import asdict
 

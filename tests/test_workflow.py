@@ -1,7 +1,5 @@
 """The whole workflow on a cohort of a few voxels: one run that is killed and goes on, then a baseline as one file."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

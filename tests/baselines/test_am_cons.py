@@ -1,7 +1,5 @@
 """AMCons: the entropy of the attention, its sign, and the eroded mask."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """DAE as UPD_study runs it: unmasked loss, a map of SSIM with a range of 255, nothing filtered."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """DDPM and AnoDDPM: forward and reverse diffusion against closed forms."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

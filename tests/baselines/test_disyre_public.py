@@ -1,7 +1,5 @@
 """The public code's switches of DISYRE: schedules, the nearest t, the cold step, weights and masks."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

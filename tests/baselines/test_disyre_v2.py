@@ -1,7 +1,5 @@
 """DISYRE v2: matched patches, intensity bias, and which t an anomaly is shown with."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """f-AnoGAN: gradient penalty, sizes of the networks, and what each update moves."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

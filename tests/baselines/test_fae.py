@@ -1,7 +1,5 @@
 """FAE: the map is one minus the mean SSIM of features and their reconstruction."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

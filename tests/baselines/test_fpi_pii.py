@@ -1,7 +1,5 @@
 """FPI and PII: squares, the rule of the label, and how the foreign image is mixed in."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """PaDiM: Gaussians at every place by numpy, distances by scipy, healthy slices that score lower than lesions."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

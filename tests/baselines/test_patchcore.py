@@ -1,7 +1,5 @@
 """PatchCore: the greedy coreset, the distance to it, and which patches are collected."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """r-VAE: total variation, the restoration step, and independence of the batch."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from itertools import pairwise
 

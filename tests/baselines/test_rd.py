@@ -1,7 +1,5 @@
 """RD: one minus cosine in every place, summed over three stages; the loss takes whole maps as vectors."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """VAE: the KL term, slices of any size, and scores that do not depend on the batch."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch.distributions import Normal

@@ -1,7 +1,5 @@
 """Choosing a device: one for each process, a readable line for what is wrong, no silent training on the CPU."""
 
-from __future__ import annotations
-
 import os
 import select
 import subprocess

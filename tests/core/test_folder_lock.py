@@ -1,7 +1,5 @@
 """The lock on a folder of results: one holder at a time, free again however its holder ends."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

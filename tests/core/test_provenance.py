@@ -1,7 +1,5 @@
 """Provenance: the commit of a checkout, and the patch of its changed code."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Heads and brains of known place, made from the template, and small files for the tests of the data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nibabel

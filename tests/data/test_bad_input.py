@@ -1,7 +1,5 @@
 """Broken files: each is named with its reason and a remedy, and costs its own subject at most."""
 
-from __future__ import annotations
-
 import errno
 import gzip
 import os

@@ -1,7 +1,5 @@
 """Grids and resampling: ramps stay ramps, labels keep their classes and volumes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given

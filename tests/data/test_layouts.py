@@ -1,7 +1,5 @@
 """Layouts find every subject of the public data sets by file name, with the oddities those data sets have."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

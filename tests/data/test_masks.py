@@ -1,7 +1,5 @@
 """Masks on the voxels of the T1, the T2, or a further scan end up in the same place."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nibabel

@@ -1,7 +1,5 @@
 """Scans of every modality: registered through the T1 or, in data sets without one, straight to the template."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nibabel

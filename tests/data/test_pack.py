@@ -1,7 +1,5 @@
 """Packing: arrays, index and store agree; what is missing is zero and said; too many lost subjects end the run."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Folders as people have them: linked in a circle, with spaces and letters of any script in their names."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

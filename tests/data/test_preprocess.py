@@ -1,7 +1,5 @@
 """Preprocessing a sheet: a killed run goes on, same input gives same bytes. Bad files: test_bad_input.py."""
 
-from __future__ import annotations
-
 import json
 import os
 from dataclasses import replace

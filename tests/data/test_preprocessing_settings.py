@@ -1,7 +1,5 @@
 """Settings of preprocessing: what is wrong is named, protocols set them all at once."""
 
-from __future__ import annotations
-
 import pytest
 
 from uadbench.core.errors import HarnessError

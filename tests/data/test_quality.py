@@ -1,7 +1,5 @@
 """Quality control of a cohort: table and page of registered folders that the tests write by hand."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import io

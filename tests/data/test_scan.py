@@ -1,7 +1,5 @@
 """Reading scans and labels: whole ones, other formats, every kind of damage. Broken NIfTI: test_bad_input.py."""
 
-from __future__ import annotations
-
 import gzip
 
 import nibabel

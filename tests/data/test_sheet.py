@@ -1,7 +1,5 @@
 """The subject sheet: splits by subject, checked rows, and paths that hold in any working folder."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Brain extraction by other programs, played by scripts that take the arguments the real ones document."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nibabel

@@ -1,7 +1,5 @@
 """The template and the grids of the packed arrays."""
 
-from __future__ import annotations
-
 from importlib.machinery import ModuleSpec
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From the scan to the template's grid and back: edges of the brain, places, headers."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The preprocessing of UPD_study: the template's centre square as 128 x 128 pixels, the maximum, labels above 0.4."""
 
-from __future__ import annotations
-
 import nibabel
 import numpy as np
 import pytest

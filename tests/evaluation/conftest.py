@@ -1,7 +1,5 @@
 """Score histograms of arrays, and the exact Dice that they are compared with."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from uadbench.evaluation.voxels.histogram import ScoreHistogram

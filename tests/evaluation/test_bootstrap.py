@@ -1,7 +1,5 @@
 """Bootstrap intervals over subjects: against direct resampling of the raw voxels, and properties."""
 
-from __future__ import annotations
-
 from unittest import mock
 
 import numpy as np

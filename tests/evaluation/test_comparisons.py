@@ -1,7 +1,5 @@
 """Paired comparisons: clear and absent differences, the same resamples for both methods, correction for many."""
 
-from __future__ import annotations
-
 import zlib
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Volumes of the example subject: true values and places, and nothing else of a test set changes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

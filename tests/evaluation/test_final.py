@@ -1,7 +1,5 @@
 """The final map alone, which healthy subjects are scored with, is that of all maps."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

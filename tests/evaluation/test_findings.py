@@ -1,7 +1,5 @@
 """The file of findings, how a test pass fills it, and its rows in the tidy table."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 from pathlib import Path
 

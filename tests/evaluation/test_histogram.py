@@ -1,7 +1,5 @@
 """Score histograms: order-preserving codes, exact counts, merging, files."""
 
-from __future__ import annotations
-
 from unittest import mock
 
 import numpy as np

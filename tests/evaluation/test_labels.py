@@ -1,7 +1,5 @@
 """Which labels are lesion and which voxels count, in our own test sets and in other people's maps."""
 
-from __future__ import annotations
-
 import json
 
 import nibabel

@@ -1,7 +1,5 @@
 """Metrics against scikit-learn on raw scores, hand-computed cases and properties that hold for every ranking."""
 
-from __future__ import annotations
-
 from unittest import mock
 
 import numpy as np

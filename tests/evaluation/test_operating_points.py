@@ -1,7 +1,5 @@
 """Thresholds from healthy subjects: against sorting all scores, and at the edges where maps saturate or are empty."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -1,7 +1,5 @@
 """Protocols against scikit-learn, scipy and counting by hand: which voxels they count, and at which thresholds."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

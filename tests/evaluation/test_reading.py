@@ -1,7 +1,5 @@
 """Subjects read ahead in a thread are those of the store, and scores counted as tensors give the same files."""
 
-from __future__ import annotations
-
 import threading
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The tidy table of results, protocols, and the verb that writes the table."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The interface of a baseline: `slices` decides how training and scoring see a volume, and maps have names."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scoring by windows and by slices."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

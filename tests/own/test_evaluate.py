@@ -1,7 +1,5 @@
 """Verb `evaluate`: folders of NIfTI maps, labels and brain masks to metrics, and mistakes that people make."""
 
-from __future__ import annotations
-
 import json
 
 import nibabel

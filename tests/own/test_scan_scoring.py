@@ -1,7 +1,5 @@
 """A trained run on a scan and on folders of them: the same maps, masks, what is done already, what cannot be used."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import os

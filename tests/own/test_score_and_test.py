@@ -1,7 +1,5 @@
 """`score` maps a scan as `test` scored it for Table 2: with the scoring parameters of the study."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Made-up results and example arrays in the files' real layout, for the tests of tables and figures."""
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -1,7 +1,5 @@
 """Training curves and their warning: which runs count as flat, what is said of them and where, and the layout."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Table and figure of detection: numbers by hand, what is bold, what is said where nothing was computed."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

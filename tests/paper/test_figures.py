@@ -1,7 +1,5 @@
 """Figures: what they show, the mark of a simulated cohort, nothing cut off, files that do not change."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Joined results: whose numbers are whose, what is refused, and bold only where a test compares all rivals."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

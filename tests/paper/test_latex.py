@@ -1,7 +1,5 @@
 """Tables in a two-column document of an IEEE page's width: they compile, and nothing is wider than the page."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """The table of protocols: sections, where the paper's numbers stand, chance levels, notes, and when it is rendered."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The published numbers: complete, as printed, and read with clear errors."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.paper import conftest

@@ -1,7 +1,5 @@
 """Results by number: the same as pandas selects, in the order of the seeds whatever that of the rows is."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

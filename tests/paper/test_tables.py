@@ -1,7 +1,5 @@
 """Tables: means and bold by hand, absent numbers, marks of a simulated cohort, and text that each format can hold."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Networks whose outputs were recorded once with their public code: the same weights and inputs, made from a seed."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass

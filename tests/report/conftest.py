@@ -1,7 +1,5 @@
 """A finished study whose files are made up."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

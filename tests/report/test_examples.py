@@ -1,7 +1,5 @@
 """The report's section of example subjects: all methods that kept volumes, small, and linked in a browser."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json

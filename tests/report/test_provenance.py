@@ -1,7 +1,5 @@
 """Software, data and numbers of the trainings in a report, and the results by lesion size."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """The report of a study: complete, correct in its signs and counts, and readable without a network."""
 
-from __future__ import annotations
-
 import json
 import re
 

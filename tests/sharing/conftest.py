@@ -1,7 +1,5 @@
 """A stand-in of the hub, runs to share, and a scan to score."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict

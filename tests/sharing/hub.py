@@ -1,7 +1,5 @@
 """Stand-in of the Hugging Face hub: the part of its HTTP API that makes, fills, lists and serves repositories."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -1,7 +1,5 @@
 """A run shared through a stand-in of the hub gives the maps of its folder; whatever goes wrong is one clear line."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os

@@ -1,7 +1,5 @@
 """A packed run: its files, its model card, and the licence of the data that its weights saw."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

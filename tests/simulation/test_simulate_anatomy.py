@@ -1,7 +1,5 @@
 """Anatomy of the simulated cohort: diffeomorphisms, tissue fractions, ventricles, and the push of a mass."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,7 +1,5 @@
 """The verb `simulate`: layouts, headers, labels, reproducible bytes, independence of subjects, resuming."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nibabel as nib

@@ -1,7 +1,5 @@
 """MR signal of the simulated cohort: against magnetisation step by step, values by hand and the Rice distribution."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import stats

@@ -1,7 +1,5 @@
 """The verb `check`: every kind of damage is found and named, and what is removed is what must be made again."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The status of a made-up experiment: stages, trainings in every state, failures, and when they end."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

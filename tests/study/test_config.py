@@ -1,7 +1,5 @@
 """Mistakes in a config are found before anything runs, each told in one readable line."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re

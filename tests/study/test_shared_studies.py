@@ -1,7 +1,5 @@
 """Several experiments on the same data and runs: variants by config, shared data, own test sets, and their safety."""
 
-from __future__ import annotations
-
 import copy
 import json
 

@@ -1,7 +1,5 @@
 """Gradient accumulation: a batch in parts gives the gradient of the whole."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What `bench` measures: the work of a step follows from the method, rates from the clock."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np

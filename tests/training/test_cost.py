@@ -1,7 +1,5 @@
 """The table of what trainings took, on durations that are known."""
 
-from __future__ import annotations
-
 from tests.commands import call, fails
 from uadbench.core.files import write_json
 

@@ -1,7 +1,5 @@
 """Histories: the row before the first step, that it changes no weight, and the table of many runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The history.csv of a training, which grows while it runs, also after a kill."""
 
-from __future__ import annotations
-
 import errno
 from pathlib import Path
 

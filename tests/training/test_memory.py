@@ -1,7 +1,5 @@
 """Where training data lie, what running out of memory says, and states that are damaged or find no room."""
 
-from __future__ import annotations
-
 import errno
 from pathlib import Path
 

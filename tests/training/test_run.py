@@ -1,7 +1,5 @@
 """A trained run is scored as itself or as a variant of its method that needs no other weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

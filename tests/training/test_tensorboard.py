@@ -1,7 +1,5 @@
 """Command `tensorboard`: event files have each point of the histories once, also where a training goes on."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Synthetic anomalies: schedule, masks, foreign patches, augmentation, noise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """The batched Poisson solver against a sparse direct solve in float64."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """OpenSimplex noise against its public code's values and a plain sum; deviation, correlation, continuity, seeds."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Pre-trained networks: torchvision's names and sizes, where weights come from, and that they stay as they are."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 

@@ -1,7 +1,5 @@
 """Under autocast the last layer of every network computes in float32."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 from torch import nn
