@@ -4,7 +4,7 @@ import json
 
 from click.shell_completion import ShellComplete
 
-from tests.hiding import python_without
+from tests.commands import python_without
 from uadbench.cli import COMMANDS, uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout

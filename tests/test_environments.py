@@ -8,8 +8,7 @@ import pytest
 import yaml
 from packaging.version import Version
 
-from tests.commands import ROOT
-from tests.hiding import python_without
+from tests.commands import ROOT, python_without
 from uadbench.paper import catalogue as paper
 
 CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}

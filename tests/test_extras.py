@@ -9,8 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.commands import ROOT
-from tests.hiding import ends
+from tests.commands import ROOT, ends
 from tests.test_environments import EXTRAS
 from tests.trainings import trained
 from uadbench.cli import COMMANDS

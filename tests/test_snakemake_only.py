@@ -6,8 +6,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 
 from packaging.requirements import Requirement
 
-from tests.commands import ROOT
-from tests.hiding import python_without
+from tests.commands import ROOT, python_without
 from tests.test_environments import LOWER
 
 RUN = "from snakemake.cli import main; sys.exit(main(sys.argv[1:]))"

@@ -3,8 +3,8 @@
 import shutil
 from dataclasses import asdict
 
+from tests.commands import ends
 from tests.data.conftest import FAST
-from tests.hiding import ends
 from uadbench.core.files import read_json, write_json
 
 # Neither locks nor limits, and a file is synced only through a handle that may write.

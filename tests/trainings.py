@@ -19,6 +19,10 @@ from uadbench.training.sampler import SliceSampler
 CPU = torch.device("cpu")
 
 
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
 def small(method: str, modality: str = "t1", **changes: Any) -> Settings:
     """The settings of a method with which it trains in seconds."""
     return resolve(method, modality, {method: {**registry.describe(method).small, **changes}})

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from tests.trainings import built, slices
+from tests.trainings import built, generator, slices
 from uadbench.baselines import disyre_v2
 from uadbench.data.packing.store import Store
 from uadbench.methods.anomalies.intensity import intensity_bias, matched
@@ -14,10 +14,6 @@ from uadbench.methods.settings import resolve
 from uadbench.training.run import freeze
 
 LEVELS = (0.0057, 0.383, 0.612, 0.769, 0.939)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_foreign_patch_takes_the_range_of_its_host_inside_the_mask():

@@ -4,14 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from tests.trainings import built, slices
+from tests.trainings import built, generator, slices
 from uadbench.methods.interpolation import square_masks, weight_label
 from uadbench.methods.seeds import Streams
 from uadbench.training.sampler import SliceSampler
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture

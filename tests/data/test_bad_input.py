@@ -31,10 +31,6 @@ def with_header(path: Path, scan: Scan, **fields: object) -> None:
     path.write_bytes(gzip.compress(bytes(raw)))
 
 
-def image(scan: Scan) -> nibabel.Nifti1Image:
-    return nibabel.Nifti1Image(scan.data, scan.affine)
-
-
 def link(path: Path, target: str) -> None:
     path.unlink()
     path.symlink_to(target)
@@ -49,62 +45,50 @@ def unreadable(path: Path, _: Scan) -> None:
     path.symlink_to("unreadable-t1.nii.gz")
 
 
-def where_brightest(value: float) -> Callable[[Path, Scan], object]:
-    return lambda p, s: nifti(p, np.where(s.data == s.data.max(), value, s.data), s.affine)
+def grey(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path, Scan], object]:
+    """Writes the scan with other grey values."""
+    return lambda path, scan: nifti(path, change(scan.data), scan.affine)
 
 
+def content(of: Callable[[nibabel.Nifti1Image], bytes]) -> Callable[[Path, Scan], object]:
+    """Writes bytes that are made of the scan's image."""
+    return lambda path, scan: path.write_bytes(of(nibabel.Nifti1Image(scan.data, scan.affine)))
+
+
+def header(**fields: object) -> Callable[[Path, Scan], object]:
+    """Writes the scan with raw header fields, past all checks of nibabel."""
+    return lambda path, scan: with_header(path, scan, **fields)
+
+
+LFS, COLOURS = b"version https://git-lfs.github.com/spec/v1", [(channel, "u1") for channel in "RGB"]
 #: kind of broken T1: how it is put at a path in place of a sound scan, and what is said of it
 T1 = {
-    "missing": (lambda p, s: p.unlink(), "no such file; put it there"),
-    "link to nothing": (lambda p, s: link(p, "gone.nii.gz"), "is a link to no file.*; make it lead"),
-    "link in a circle": (lambda p, s: link(p, p.name), "is a link .* in a circle; make it lead"),
-    "empty": (lambda p, s: p.write_bytes(b""), "is empty; copy"),
+    "missing": (lambda path, scan: path.unlink(), "no such file; put it there"),
+    "link to nothing": (lambda path, scan: link(path, "gone.nii.gz"), "is a link to no file.*; make it lead"),
+    "link in a circle": (lambda path, scan: link(path, path.name), "is a link .* in a circle; make it lead"),
+    "empty": (content(lambda image: b""), "is empty; copy"),
     "truncated": (cut, r"cannot be read \(EOFError.*; copy"),
-    "truncated in its header": (
-        lambda p, s: p.write_bytes(gzip.compress(image(s).to_bytes()[:200])),
-        "cannot be read.*; copy",
-    ),
-    "not gzip": (
-        lambda p, s: p.write_bytes(image(s).to_bytes()),
-        r"is not compressed though its name ends in \.gz; .*\.nii",
-    ),
-    "no image": (
-        lambda p, s: p.write_bytes(gzip.compress(b"version https://git-lfs.github.com/spec/v1")),
-        "is a pointer of Git LFS.*; fetch it: git lfs pull",
-    ),
-    "NaN": (where_brightest(np.nan), r"\d+ voxels are not finite; set them to 0"),
-    "infinite": (where_brightest(np.inf), r"\d+ voxels are not finite; set them to 0"),
-    "all zero": (lambda p, s: nifti(p, 0 * s.data, s.affine), "every voxel is 0; copy"),
-    "4-D": (
-        lambda p, s: nifti(p, np.stack([s.data, s.data], axis=-1), s.affine),
-        r"has shape \(\d+, \d+, \d+, 2\); give one volume of three dimensions",
-    ),
-    "2-D": (lambda p, s: nifti(p, s.data[:, :, 30], s.affine), r"has shape \(\d+, \d+\); give one volume of three"),
-    "colours": (
-        lambda p, s: nifti(p, np.zeros(s.data.shape, [(c, "u1") for c in "RGB"]), s.affine),
-        "holds values of type .*; give grey values",
-    ),
-    "pixdim 0": (
-        lambda p, s: with_header(p, s, sform_code=0, pixdim=[1, 3, 3, 0, 0, 0, 0, 0]),
-        "its header has voxels of 3 × 3 × 0 mm; correct pixdim",
-    ),
-    "pixdim < 0": (
-        lambda p, s: with_header(p, s, sform_code=0, pixdim=[1, 3, -3, 3, 0, 0, 0, 0]),
-        "its header has voxels of 3 × -3 × 3 mm; correct pixdim",
-    ),
-    "singular affine": (
-        lambda p, s: with_header(p, s, sform_code=1, srow_x=[3, 0, 0, 0], srow_y=[0, 3, 0, 0], srow_z=[0, 3, 0, 0]),
-        "its affine is singular; correct sform",
-    ),
-    "affine of NaN": (
-        lambda p, s: with_header(p, s, sform_code=1, srow_x=[np.nan, 0, 0, 0]),
-        "its affine is singular; correct sform",
-    ),
+    "truncated in its header": (content(lambda image: gzip.compress(image.to_bytes()[:200])), "cannot be read.*; copy"),
+    "not gzip": (content(lambda image: image.to_bytes()), r"is not compressed though its name ends in \.gz; .*\.nii"),
+    "no image": (content(lambda image: gzip.compress(LFS)), "is a pointer of Git LFS.*; fetch it: git lfs pull"),
+    "NaN": (grey(lambda x: np.where(x == x.max(), np.nan, x)), r"\d+ voxels are not finite; set them to 0"),
+    "infinite": (grey(lambda x: np.where(x == x.max(), np.inf, x)), r"\d+ voxels are not finite; set them to 0"),
+    "all zero": (grey(lambda x: 0 * x), "every voxel is 0; copy"),
+    "4-D": (grey(lambda x: np.stack([x, x], axis=-1)), r"has shape \(\d+, \d+, \d+, 2\); give one volume of three"),
+    "2-D": (grey(lambda x: x[:, :, 30]), r"has shape \(\d+, \d+\); give one volume of three dimensions"),
+    "colours": (grey(lambda x: np.zeros(x.shape, COLOURS)), "holds values of type .*; give grey values"),
+    "pixdim 0": (header(sform_code=0, pixdim=[1, 3, 3, 0, 0, 0, 0, 0]), "its header has voxels of 3 × 3 × 0 mm;"),
+    "pixdim < 0": (header(sform_code=0, pixdim=[1, 3, -3, 3, 0, 0, 0, 0]), "its header has voxels of 3 × -3 × 3 mm;"),
+    "singular affine": (header(sform_code=1, srow_y=[0, 0, 0, 0]), "its affine is singular; correct sform"),
+    "affine of NaN": (header(sform_code=1, srow_x=[np.nan, 0, 0, 0]), "its affine is singular; correct sform"),
     "microscopy": (
-        lambda p, s: nifti(p, s.data, np.diag([0.01, 0.01, 0.01, 1])),
+        lambda path, scan: nifti(path, scan.data, np.diag([0.01, 0.01, 0.01, 1])),
         r"voxels of 0\.01 × 0\.01 × 0\.01 mm are not of a head scan; correct",
     ),
-    "T2 instead": (lambda p, s: nifti(p, second(s), s.affine), "is given as T1 but looks T2-weighted.*; name"),
+    "T2 instead": (
+        lambda path, scan: nifti(path, second(scan), scan.affine),
+        "is given as T1 but looks T2-weighted.*; name",
+    ),
     "unreadable": (unreadable, "may not be read; give yourself the right"),
 }
 

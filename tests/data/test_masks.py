@@ -32,11 +32,3 @@ def test_the_mask_is_where_the_lesion_is_whatever_it_was_drawn_on(raw, tmp_path)
     for kind, labels in found.items():
         assert dice(labels > 0, truth) > 0.85, kind
         assert (labels > 0).sum() == pytest.approx(truth.sum(), rel=0.1)
-
-
-def test_a_mask_of_a_scan_that_is_not_named_is_refused(raw, tmp_path):
-    files = Files("a", t1=Path("t1.nii.gz"), t2=Path("t2.nii.gz"), mask=Path("flair-mask.nii.gz"))
-    written = sheet.write(tmp_path / "subjects.csv", raw, [(files, "test")])
-    (outcome,) = preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST)
-    assert (outcome.status, outcome.file) == ("lost", "flair-mask.nii.gz")
-    assert "mask has shape" in outcome.reason

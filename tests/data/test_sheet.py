@@ -86,15 +86,6 @@ def test_files_are_found_from_any_folder(tmp_path, monkeypatch, absolute):
         assert again.file(row, "mask") is None
 
 
-def test_a_sheet_written_twice_is_the_same(tmp_path):
-    found = sheet.index(layout.load("camcan"), camcan(tmp_path / "raw"), validation=2, seed=3)
-    texts = set()
-    for name in ("one.csv", "two.csv"):
-        sheet.write(tmp_path / name, tmp_path / "raw", found)
-        texts.add((tmp_path / name).read_bytes())
-    assert len(texts) == 1
-
-
 HEADER = ",".join(sheet.COLUMNS) + "\n"
 
 

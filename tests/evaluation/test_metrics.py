@@ -9,16 +9,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.evaluation.conftest import exact_dice, histogram_of
-from uadbench.evaluation.voxels import bins
+from uadbench.evaluation.voxels import bins, metrics
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
-from uadbench.evaluation.voxels.metrics import (
-    METRICS,
-    auroc,
-    average_precision,
-    average_precision_bounds,
-    best_dice,
-    dice_by_threshold,
-)
+from uadbench.evaluation.voxels.metrics import auroc, average_precision, average_precision_bounds, best_dice
 
 TOLERANCE = 1e-4
 VOXELS = 60_000
@@ -129,12 +122,12 @@ def test_many_rows_at_once_equal_one_by_one():
     rng = np.random.default_rng(4)
     negatives, positives = rng.integers(0, 50, (5, 40)), rng.integers(0, 9, (5, 40))
     positives[2] = 0
-    for metric in METRICS.values():
+    for metric in metrics.METRICS.values():
         together = metric(negatives, positives)
         single = [float(metric(n, p)) for n, p in zip(negatives, positives, strict=True)]
         np.testing.assert_allclose(together, single)
         assert np.isnan(together).tolist() == [False, False, True, False, False]
-    assert dice_by_threshold(negatives, positives).shape == (5, 40)
+    assert metrics.dice_by_threshold(negatives, positives).shape == (5, 40)
 
 
 RANKING = st.lists(

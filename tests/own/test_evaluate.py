@@ -217,16 +217,6 @@ def test_swapped_labels_are_warned_of(cohort, capsys):
     assert "are 0 and 1 swapped?" in capsys.readouterr().err
 
 
-def test_one_subject_has_no_interval(cohort):
-    folder, _ = cohort
-    for name in ("b.1", "c"):
-        (folder / "maps" / f"{name}.nii.gz").unlink()
-        (folder / "labels" / f"{name}.nii").unlink()
-    result = evaluate(folder / "maps", folder / "labels").summary()
-    assert result["ap_interval"] is None
-    assert 0 < result["ap"] < 1
-
-
 def negative(folder, values):
     values = np.abs(values)
     values[3, 3, 3] = -0.5

@@ -76,21 +76,13 @@ def write_results(
     return path
 
 
-def write_comparisons(
-    folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes: object
-) -> Path:
+def write_comparisons(folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes) -> Path:
     """Write comparisons.csv with significant differences on ATLAS by AP, of a better method and another."""
     from uadbench.evaluation.results.comparisons import COLUMNS, NAME
 
-    facts = {
-        "experiment": "demo",
-        **dict.fromkeys(SIMULATED, True),
-        "task": "ATLAS",
-        "protocol": protocol,
-        "score": "final",
-    }
+    facts = {"experiment": "demo", **dict.fromkeys(SIMULATED, True), "task": "ATLAS", "protocol": protocol}
     facts |= {"metric": "ap", "low": 0.0, "high": 0.0, "p": 0.001, "p_holm": 0.01, "resampled": "subjects and seeds"}
-    facts |= {"subjects": 40, "seeds": 4, "seeds_other": 4, **changes}
+    facts |= {"score": "final", "subjects": 40, "seeds": 4, "seeds_other": 4, **changes}
     rows = []
     for one, other in better:
         method, second = sorted((one, other))

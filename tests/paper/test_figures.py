@@ -12,6 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from tests.commands import ROOT
 from tests.paper.conftest import assert_fits, write_examples, write_histories, write_results, write_synthesis
 from uadbench.core.errors import HarnessError
 from uadbench.paper import catalogue, figures, style, tiles
@@ -88,8 +89,7 @@ def test_another_process_writes_the_same_bytes(experiment, tmp_path):
     style.save(draw("figure2", **experiment), tmp_path / "here", "figure2")
     command = [sys.executable, "-m", "uadbench", "figure", "figure2", "--results", str(experiment["results_csv"])]
     environment = os.environ | {"PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "0"}
-    root = Path(__file__).resolve().parents[2]
-    subprocess.run([*command, "--out", str(tmp_path / "there")], check=True, cwd=root, env=environment)
+    subprocess.run([*command, "--out", str(tmp_path / "there")], check=True, cwd=ROOT, env=environment)
     for suffix in ("png", "pdf"):
         here, there = (tmp_path / place / f"figure2.{suffix}" for place in ("here", "there"))
         assert here.read_bytes() == there.read_bytes()
@@ -278,4 +278,4 @@ def test_verbs_import_neither_torch_nor_nibabel():
         "[catalogue.load(kind, name) for kind in ('tables', 'figures') for name in catalogue.names(kind)]\n"
         "assert not {'torch', 'nibabel', 'ants', 'scipy'} & set(sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).resolve().parents[2])
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

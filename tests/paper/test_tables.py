@@ -297,11 +297,6 @@ def test_latex_is_regular_and_has_the_macros_it_uses(name, default):
         assert f"\\{rule}" in tex
 
 
-def test_markdown_table_is_regular(default):
-    lines = [line for line in markdown.render(table("table2", default)).splitlines() if line.startswith("|")]
-    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="\\&%$#_{}~^<>|±–⌈⌉αab1 -", max_size=30))
 def test_latex_escape_leaves_no_character_with_a_meaning(text):

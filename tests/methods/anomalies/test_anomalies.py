@@ -8,6 +8,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from tests.trainings import generator
 from uadbench.methods.anomalies.augment import changed, cropped, recoloured, warped
 from uadbench.methods.anomalies.corruption import Anomaly, alpha_schedule, restoration_times, synthesise
 from uadbench.methods.anomalies.draws import Draws
@@ -19,10 +20,6 @@ from uadbench.methods.base import Batch
 from uadbench.methods.params import AnomalyParams
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def discs(count: int = 8, size: int = 48) -> torch.Tensor:

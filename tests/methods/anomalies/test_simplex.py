@@ -8,13 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainings import generator
 from uadbench.methods.anomalies.simplex import GRADIENTS, TABLE, simplex, simplex_noise
 
 VALUES = Path(__file__).parent / "opensimplex.csv"
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def plain(x: float, y: float, z: float, table: list[int]) -> float:
