@@ -264,6 +264,9 @@ def test_a_test_set_without_any_mask_is_refused(tmp_path):
     touch(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/sub-2_T1w.nii.gz")
     with pytest.raises(HarnessError, match=r"2 subjects but not one mask; .*derivatives"):
         sheet.index(layout.load("bids"), tmp_path, role="test")
+    touch(tmp_path / "brats", "BraTS20_Training_001/BraTS20_Training_001_t1.nii")
+    with pytest.raises(HarnessError, match="1 scans but not one mask; unpack the masks"):
+        sheet.index(layout.load("brats"), tmp_path / "brats", role="test")
 
 
 def test_bids_takes_the_scans_with_the_entities_of_the_config(tmp_path):
