@@ -20,9 +20,8 @@ from torch import nn
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.methods.anomalies.test_simplex import stored_points  # noqa: E402
-
 from benchmarks import parity_disyre, parity_kascenas, parity_lite, parity_upd  # noqa: E402
+from tests.methods.anomalies.test_noise import stored_points  # noqa: E402
 from tests.parity.cases import CASES, DISYRE, KASCENAS, LITE, RECORDS, UPD, thinned  # noqa: E402
 
 

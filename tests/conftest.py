@@ -1,7 +1,5 @@
 """Fixtures that every test may use: the repository root and real MRI where it is there."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import os
@@ -15,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from uadbench.conformance import cohort
+from uadbench.core import folder_lock
 from uadbench.core.files import atomic
 from uadbench.data.preprocessing.registration import ants_registration, initialisation
 
@@ -73,6 +72,18 @@ def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Four training, two validation and three test subjects, 10 slices of 36 x 28 voxels of 4 mm.
     """
     return cohort.write(tmp_path_factory.mktemp("tiny") / "packed")
+
+
+@pytest.fixture
+def unlock() -> Iterator[Callable[[], None]]:
+    """Gives up the locks that this process holds, also after the test."""
+
+    def release() -> None:
+        while folder_lock._held:
+            os.close(folder_lock._held.pop())
+
+    yield release
+    release()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

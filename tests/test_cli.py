@@ -1,15 +1,13 @@
 """The command line: whatever ends a verb is said in one readable line."""
 
-from __future__ import annotations
-
 import errno
 import os
 import re
 
 import click
 import pytest
-from click.testing import CliRunner
 
+from tests.commands import ended
 from uadbench import cli
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic
@@ -40,15 +38,9 @@ def run(monkeypatch):
         (HarnessError("x: no such file"), "error: x: no such file"),
         (EOFError("No data left in file"), "error: verb: a file that it reads ends too early (No data left in file); "),
         (KeyboardInterrupt(), "error: verb: interrupted; run it again to finish"),
-        (
-            OSError(errno.ENOSPC, "No space left on device", "a/b"),
-            "error: a/b: No space left on device; make room and ",
-        ),
+        (OSError(errno.ENOSPC, "No space left on device", "a/b"), "error: a/b: No space left on device; make room"),
         (OSError(errno.EDQUOT, "Quota exceeded"), "error: the output could not be written: Quota exceeded; make room "),
-        (
-            PermissionError(errno.EACCES, "Permission denied", "c"),
-            "error: c: Permission denied; change its permissions",
-        ),
+        (PermissionError(errno.EACCES, "Permission denied", "c"), "error: c: Permission denied; change its"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "d"), "error: d: Not a directory; name another place"),
     ],
 )
@@ -76,7 +68,7 @@ def test_one_line(error, line, run, capsys):
     ids=" ".join,
 )
 def test_numbers_have_the_bounds_of_the_config(wrong):
-    done = CliRunner().invoke(cli.uadbench, wrong)
+    done = ended(*wrong)
     assert done.exit_code == 2
     assert f"Invalid value for '{wrong[1]}'" in done.output
     assert "is not in the range" in done.output
@@ -108,7 +100,7 @@ def test_settings_that_are_no_mapping_are_named(text):
 
 @pytest.mark.parametrize(("typed", "meant"), [("scor", "score"), ("Lists", "list"), ("table2", "table")])
 def test_the_closest_command_is_named_first(typed, meant):
-    done = CliRunner().invoke(cli.uadbench, [typed, "--run", "x"])
+    done = ended(typed, "--run", "x")
     assert done.exit_code == 2
     assert f"No such command '{typed}'; did you mean {meant}? there are score, evaluate, " in done.output
 

@@ -1,12 +1,10 @@
 """Completion by the tab key: the names that exist, found without the packages that take long to import."""
 
-from __future__ import annotations
-
 import json
 
 from click.shell_completion import ShellComplete
 
-from tests.hiding import python_without
+from tests.commands import python_without
 from uadbench.cli import COMMANDS, uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout

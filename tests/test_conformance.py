@@ -1,25 +1,28 @@
 """Conformance of every baseline and variant; a new file in `baselines/` is checked here without being named."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from tests.blocks import baseline_files
+from tests.commands import ended
 from uadbench import baselines
-from uadbench.cli import uadbench
 from uadbench.conformance.suite import CHECKS, Candidate
 from uadbench.core.errors import HarnessError
 from uadbench.methods import registry
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("candidates")
+
+
 @pytest.fixture(scope="module", params=registry.every())
-def candidate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Candidate:
-    return Candidate(request.param, tmp_path_factory.mktemp(request.param))
+def candidate(request: pytest.FixtureRequest, folder: Path) -> Candidate:
+    return Candidate(request.param, folder)
 
 
 @pytest.mark.parametrize("check", CHECKS)
@@ -101,12 +104,8 @@ def write(tmp_path, monkeypatch):
     return written
 
 
-def checked(*arguments: object):
-    return CliRunner().invoke(uadbench, list(map(str, arguments)), catch_exceptions=True)
-
-
 def test_a_baseline_outside_of_the_project_conforms(write):
-    done = checked("conformance", write(SOUND))
+    done = ended("conformance", write(SOUND))
     assert done.exit_code == 0, done.output
     assert done.output.count(": passed") == len(CHECKS)
 
@@ -117,7 +116,7 @@ def test_the_baselines_of_the_documents_conform(write, root, page):
     assert documented
     assert documented[0].count("\n") <= 40
     for number, block in enumerate(documented):
-        done = checked("conformance", write(block, f"example{number}"))
+        done = ended("conformance", write(block, f"example{number}"))
         assert done.exit_code == 0, done.output
         assert done.output.count(": passed") == len(CHECKS)
 
@@ -128,10 +127,9 @@ def test_the_baselines_of_the_documents_conform(write, root, page):
 )
 @pytest.mark.parametrize("by", ["variable", "option"])
 def test_a_wrong_folder_of_baselines_is_one_line(tmp_path, root, name, reason, by):
-    (tmp_path / "taken").mkdir()
+    for folder in ("taken", "good", "not:one"):
+        (tmp_path / folder).mkdir()
     (tmp_path / "taken" / "dae.py").touch()
-    (tmp_path / "good").mkdir()
-    (tmp_path / "not:one").mkdir()
     folders = [str(tmp_path / "good"), str(tmp_path / name)]
     if by == "variable" and ":" in name:
         reason = "no folder"  # read as two
@@ -148,7 +146,7 @@ def test_a_wrong_folder_of_baselines_is_one_line(tmp_path, root, name, reason, b
 def test_a_variant_is_checked_alone(write):
     baselines.add_file(write(SOUND + 'VARIANTS = {"fast": {"title": "Faster", "params": {"learning_rate": 0.01}}}\n'))
     for name, methods in (("mine", {"mine", "mine-fast"}), ("mine-fast", {"mine-fast"})):
-        done = checked("conformance", name)
+        done = ended("conformance", name)
         assert done.exit_code == 0, done.output
         assert {line.partition(":")[0] for line in done.output.splitlines() if "passed" in line} == methods
 
@@ -156,7 +154,7 @@ def test_a_variant_is_checked_alone(write):
 def test_an_error_inside_of_torch_is_placed_in_the_baseline(write):
     path = write(SOUND.replace("self.network(batch.images + noise)", "self.network(batch.images[0, 0, 0])"))
     line = next(n for n, text in enumerate(path.read_text().splitlines(), 1) if "batch.images[0, 0, 0]" in text)
-    done = checked("conformance", path)
+    done = ended("conformance", path)
     assert f"mine: finite losses: FAILED: RuntimeError in {path}, line {line}: " in done.output
 
 
@@ -174,13 +172,13 @@ def test_what_is_no_baseline_is_said(tmp_path, monkeypatch, name, said):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "folder").mkdir()
     (tmp_path / "notes.md").touch()
-    done = checked("conformance", name)
+    done = ended("conformance", name)
     assert isinstance(done.exception, HarnessError)
     assert said in str(done.exception)
 
 
 def test_a_reason_of_several_checks_is_named_once(write):
-    done = checked("conformance", write(SOUND.replace("import torch\n", "import torch, nowhere\n", 1)))
+    done = ended("conformance", write(SOUND.replace("import torch\n", "import torch, nowhere\n", 1)))
     assert done.output.count("nowhere") == 1
     assert done.output.count(": FAILED: for the same reason as finite losses") == len(CHECKS) - 3
 
@@ -191,6 +189,6 @@ def test_each_check_finds_its_fault(write, check):
     for old, new in FAULTS[check]:
         assert old in text
         text = text.replace(old, new)
-    done = checked("conformance", write(text))
+    done = ended("conformance", write(text))
     assert f"mine: {check}: FAILED" in done.output
     assert isinstance(done.exception, HarnessError)

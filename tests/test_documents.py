@@ -1,22 +1,16 @@
 """Documents that say what the code says: they are compared with it, or what they tell to type is run."""
 
-from __future__ import annotations
-
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 from tests.blocks import WRITTEN
-from uadbench.cli import COMMANDS, uadbench
+from tests.commands import ROOT, call, snakemake
+from uadbench.cli import COMMANDS
 from uadbench.methods import registry
 from uadbench.study.checks import experiment as checked
 from uadbench.study.config_files import read
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def calls(page: Path) -> list[str]:
@@ -31,8 +25,7 @@ def calls(page: Path) -> list[str]:
 
 
 def test_the_table_of_methods_is_what_list_prints():
-    printed = CliRunner().invoke(uadbench, ["list", "--markdown"], catch_exceptions=False).output
-    assert printed in (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    assert call("list", "--markdown").output in (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
 
 
 def test_every_method_has_a_paragraph():
@@ -53,19 +46,11 @@ def test_the_readme_names_every_method():
 
 @pytest.mark.parametrize("page", [page for page in WRITTEN if calls(page)], ids=lambda page: page.stem)
 def test_every_command_in_a_document_exists(page):
-    for call in calls(page):
-        name, *words = call.split()
-        assert name in COMMANDS.names(), call
+    for line in calls(page):
+        name, *words = line.split()
+        assert name in COMMANDS.names(), line
         known = {option for param in COMMANDS.load(name).command.params for option in param.opts} | {"--help"}
-        assert {word for word in words if word.startswith("--")} <= known, call
-
-
-def test_links_between_documents_lead_somewhere():
-    for page in WRITTEN:
-        for part in page.read_text(encoding="utf-8").split("](")[1:]:
-            target = part.split(")")[0].split("#")[0]
-            if target and "://" not in target:
-                assert (page.parent / target).exists(), f"{page.name}: {target}"
+        assert {word for word in words if word.startswith("--")} <= known, line
 
 
 def test_no_text_installs_the_package_from_an_index():
@@ -76,8 +61,7 @@ def test_no_text_installs_the_package_from_an_index():
 
 
 def test_the_picture_of_the_data_flow_is_the_graph_of_the_rules():
-    command = [sys.executable, "-m", "snakemake", "--rulegraph", "mermaid-js", "--cores", "1", "--quiet", "all"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    done = snakemake("--rulegraph", "mermaid-js", "--cores", 1, "--quiet", "all")
     experiment = checked(read(ROOT / "config.yaml"))
     collapsed = dict.fromkeys(experiment.tables, "tables") | dict.fromkeys(experiment.figures, "figures")
     rules = dict(re.findall(r"(id\d+)\[(\w+)\]", done.stdout))

@@ -1,7 +1,5 @@
 """What commands need beyond `pip install .`: the table of docs/getting-started.md is what they ask for."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from dataclasses import asdict
@@ -10,10 +8,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-import torch
 
-from tests.hiding import ends
-from tests.test_environments import EXTRAS, ROOT
+from tests.commands import ROOT, ends
+from tests.test_environments import EXTRAS
+from tests.trainings import trained
 from uadbench.cli import COMMANDS
 from uadbench.core import extras
 from uadbench.core.files import read_json, sha256, write_json
@@ -21,9 +19,7 @@ from uadbench.data.index.layout import Files
 from uadbench.data.index.sheet import write
 from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.methods.settings import resolve
 from uadbench.study.config_files import read
-from uadbench.training.job import train_run
 
 #: distributions whose modules have other names
 IMPORTED = {"antspyx": "ants", "huggingface-hub": "huggingface_hub"}
@@ -82,26 +78,22 @@ def folder(tiny_cohort, tmp_path_factory) -> Path:
         label = np.zeros((8, 8, 8), np.uint8)
         label[2:4, 2:4, 2:4] = 1
         scan = rng.uniform(size=(24, 24, 24)).astype(np.float32)
-        images = {
-            f"raw/{files.t1}": scan,
-            f"labels/{number}.nii.gz": label,
-            f"maps/{number}.nii.gz": label + scan[0, 0, 0],
-        }
+        maps = label + scan[0, 0, 0]
+        images = {f"raw/{files.t1}": scan, f"labels/{number}.nii.gz": label, f"maps/{number}.nii.gz": maps}
         images |= {f"registered/{files.subject}/{name}.nii.gz": scan for name in ("t1", "brain")}
         for name, image in images.items():
             (made / name).parent.mkdir(exist_ok=True, parents=True)
             nib.Nifti1Image(image, np.diag([8.0, 8.0, 8.0, 1.0])).to_filename(made / name)
         folder = made / "registered" / files.subject
         volumes = {name: sha256(folder / f"{name}.nii.gz") for name in ("t1", "brain")}
-        record = {"settings": {}, "template_to_scan": {"t1": []}, "volumes": volumes}
-        write_json(folder / "subject.json", record)
+        write_json(folder / "subject.json", {"settings": {}, "template_to_scan": {"t1": []}, "volumes": volumes})
     write(made / "sheet.csv", made / "raw", rows)
     write_report(made / "report.csv", [Outcome(files.subject, "done") for files, _ in rows])
     shutil.copytree(tiny_cohort, made / "packed")
     index = read_json(tiny_cohort / "index.json") | {"preprocessing": asdict(Preprocessing()), "arrays": {}}
     for name in ("camcan", "atlas", "brats"):
         write_json(made / "results/demo/data" / name / "packed/index.json", index)
-    train_run(resolve("random", "t1"), 1, tiny_cohort, made / RUN, torch.device("cpu"))
+    trained("random", tiny_cohort, made / RUN)
     write_json(made / "config.json", read(ROOT / "config.yaml") | {"methods": ["random"]})
     return made
 

@@ -1,7 +1,5 @@
 """Imports run downwards: a module knows those of its own layer and of the layers below, never those above."""
 
-from __future__ import annotations
-
 import ast
 from pathlib import Path
 

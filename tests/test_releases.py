@@ -1,20 +1,15 @@
 """The experiments on real data: their workflow resolves on trees of the full releases' sizes, made of empty files."""
 
-from __future__ import annotations
-
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.commands import snakemake
 from uadbench.core.packaged import RESOURCES
 from uadbench.data.index import layout, release, sheet, splits
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def touch(path: Path) -> None:
@@ -79,24 +74,9 @@ def test_camcan_gives_the_splits_of_the_paper(trees):
 def test_the_workflow_resolves(trees, config, tmp_path):
     template = tmp_path / "sri24.nii.gz"
     template.touch()
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "snakemake",
-            "--cores",
-            "2",
-            "-n",
-            "--quiet",
-            "rules",
-            "--configfile",
-            f"config/{config}.yaml",
-        ],
-        cwd=ROOT,
-        env={**os.environ, **{name.upper(): str(root) for name, root in trees.items()}, "SRI24": str(template)},
-        capture_output=True,
-        text=True,
-    )
+    roots = {name.upper(): str(root) for name, root in trees.items()}
+    options = ["--cores", 2, "-n", "--quiet", "rules", "--configfile", f"config/{config}.yaml"]
+    done = snakemake(*options, env={**os.environ, **roots, "SRI24": str(template)})
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]
     assert "table2" in said
@@ -123,8 +103,7 @@ def test_lists_and_files_of_ones_own_are_inputs(tmp_path):
         "seeds": [1],
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(config))
-    arguments = ["--cores", "1", "-n", "--printshellcmds", "--configfile", str(tmp_path / "study.yaml")]
-    done = subprocess.run([sys.executable, "-m", "snakemake", *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = snakemake("--cores", 1, "-n", "--printshellcmds", "--configfile", tmp_path / "study.yaml")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     jobs = re.findall(r"rule (\w+):\n    input: (.*)", done.stdout)
     inputs = {rule: [line for name, line in jobs if name == rule] for rule, _ in jobs}

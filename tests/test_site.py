@@ -1,7 +1,5 @@
 """The site: generated pages agree with code and schema, links lead somewhere, and other hosts are not needed."""
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os
@@ -15,9 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.commands import ROOT
 from uadbench.cli import COMMANDS
 
-ROOT = Path(__file__).resolve().parent.parent
 REPOSITORY = "https://example.org/lab/uadbench"
 
 
@@ -158,23 +156,9 @@ def test_the_page_on_configs_has_every_key_of_the_schema():
     for key in named["properties"]:
         assert f"| `NAME.{key}` |" in page
     assert "| `tasks" not in page
-    assert "one of `t1`, `t2`, `flair`, `t1c` (required)" in page
-    assert "list of integers, at least 0" in page
-
-
-@pytest.mark.parametrize(
-    ("schema", "words"),
-    [
-        ({"type": "integer", "minimum": 1, "maximum": 3}, "integer, at least 1, at most 3"),
-        ({"type": "number", "exclusiveMinimum": 0}, "number, above 0"),
-        ({"type": "array", "items": {"type": "string"}}, "list of strings"),
-        ({"type": ["string", "integer"]}, "string or integer"),
-        ({"type": "object", "additionalProperties": {"type": "integer"}}, "mapping of integers"),
-        ({"enum": ["a", "b"]}, "one of `a`, `b`"),
-    ],
-)
-def test_types_of_a_schema_in_words(schema, words):
-    assert hook("pages").kind(schema) == words
+    kinds = ["one of `t1`, `t2`, `flair`, `t1c` (required)", "list of integers, at least 1, at most 255"]
+    for words in (*kinds, "number, above 0", "mapping of integers, above 0", "list of strings"):
+        assert f"| {words} " in page
 
 
 def test_the_page_on_the_command_line_has_every_command_and_option():

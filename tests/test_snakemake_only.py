@@ -1,18 +1,13 @@
 """Submitting: an environment that holds Snakemake alone reads the workflow, and finds every job."""
 
-from __future__ import annotations
-
 import os
 import re
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
-from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from tests.hiding import python_without
+from tests.commands import ROOT, python_without
 from tests.test_environments import LOWER
-
-ROOT = Path(__file__).resolve().parent.parent
 
 RUN = "from snakemake.cli import main; sys.exit(main(sys.argv[1:]))"
 

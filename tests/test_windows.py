@@ -1,12 +1,10 @@
 """Commands where the system lacks what Windows lacks; none has run on Windows itself."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import asdict
 
+from tests.commands import ends
 from tests.data.conftest import FAST
-from tests.hiding import ends
 from uadbench.core.files import read_json, write_json
 
 # Neither locks nor limits, and a file is synced only through a handle that may write.

@@ -1,7 +1,5 @@
 """The whole workflow on a cohort of a few voxels: one run that is killed and goes on, then a baseline as one file."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
@@ -19,6 +17,7 @@ import torch
 import yaml
 
 from tests.blocks import WRITTEN, baseline_files, blocks, session
+from tests.commands import ROOT, snakemake
 from tests.core.test_study_folder import KINDS
 from uadbench.core.study_folder import FINDINGS
 from uadbench.data.preprocessing.registration.transform import prepare_scan
@@ -27,8 +26,6 @@ from uadbench.evaluation.detection import findings
 from uadbench.evaluation.inference.inference import final_map
 from uadbench.methods.seeds import Streams
 from uadbench.training.run import load as load_run
-
-ROOT = Path(__file__).resolve().parent.parent
 
 TINY = {
     "experiment": "demo",
@@ -75,13 +72,12 @@ def project(tmp_path_factory) -> Path:
     return target
 
 
-def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "snakemake", "--cores", "2", "--configfile", *options]
+CORES = ("--cores", "2", "--configfile")
 
 
 def run(project: Path, *options: str) -> str:
     """Run the workflow to its end; returns what it printed."""
-    done = subprocess.run(command(*options), cwd=project, capture_output=True, text=True)
+    done = snakemake(*CORES, *options, cwd=project)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return done.stdout + done.stderr
 
@@ -99,9 +95,8 @@ def finished(project) -> Path:
     """The tiny study: started, killed once a training is finished, and started again."""
     results, log = project / "results" / "demo", project / "killed.log"
     with open(log, "w") as output:
-        first = subprocess.Popen(
-            command("config.yaml"), cwd=project, stdout=output, stderr=output, start_new_session=True
-        )
+        command = [sys.executable, "-m", "snakemake", *CORES, "config.yaml"]
+        first = subprocess.Popen(command, cwd=project, stdout=output, stderr=output, start_new_session=True)
         while TRAINED not in log.read_text() and first.poll() is None:
             time.sleep(0.2)
         os.killpg(first.pid, signal.SIGKILL)
@@ -156,9 +151,7 @@ def test_a_second_run_at_the_same_time_is_refused(project, finished):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", code, str(finished)], cwd=project, **pipes) as holder:
         holder.stdout.readline()
-        done = subprocess.run(
-            command("config.yaml", "--forcerun", "table2"), cwd=project, capture_output=True, text=True
-        )
+        done = snakemake(*CORES, "config.yaml", "--forcerun", "table2", cwd=project)
         holder.kill()
     assert done.returncode == 1
     assert f"process {holder.pid} on" in done.stdout + done.stderr
@@ -277,9 +270,7 @@ def test_mistakes_stop_before_any_job(project, tmp_path):
     """One of those of tests/study/test_config.py."""
     message = "step_size 0 is not between 1 and T"
     (tmp_path / "mistake.yaml").write_text(yaml.safe_dump({"params": {"disyre": {"step_size": 0}}}))
-    done = subprocess.run(
-        command("config.yaml", str(tmp_path / "mistake.yaml"), "-n"), cwd=project, capture_output=True, text=True
-    )
+    done = snakemake(*CORES, "config.yaml", tmp_path / "mistake.yaml", "-n", cwd=project)
     assert done.returncode != 0
     assert message in done.stderr + done.stdout
     assert "Traceback" not in done.stderr + done.stdout

@@ -1,26 +1,17 @@
 """AMCons: the entropy of the attention, its sign, and the eroded mask."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 from scipy.stats import entropy as reference
 
+from tests.trainings import built
 from uadbench.baselines import am_cons
 from uadbench.methods import registry
 from uadbench.methods.base import Batch, Context
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
-
-
-def small(name: str = "am_cons", **values) -> am_cons.Baseline:
-    torch.manual_seed(0)
-    about = registry.describe(name)
-    return am_cons.Baseline(
-        resolve("am_cons", "t1", {"am_cons": {**about.small, **about.params, **values}}).params, Context("t1", 4.0)
-    )
 
 
 def discs() -> torch.Tensor:
@@ -58,11 +49,11 @@ def test_erosion_against_scipy(side):
 
 @pytest.mark.parametrize(("name", "sign"), [("am_cons", -1), ("am_cons-upd", 1)])
 def test_entropy_enters_the_loss_with_its_sign(name, sign):
-    losses = []
+    losses, params = [], registry.describe(name).params
     for weight in (0.0, 2.0):
-        method = small(name, entropy_weight=weight).train()
+        method = built("am_cons", **params, entropy_weight=weight).train()
         losses.append(method.loss(Batch(discs(), torch.arange(4), Streams(0), discs)))
-    method = small(name).train()
+    method = built("am_cons", **params).train()
     whole = torch.ones_like(discs(), dtype=torch.bool)
     mask = am_cons.eroded(discs() > 0, 2) if name == "am_cons" else whole
     value = am_cons.entropy(method.encoder(discs())[1], mask).mean()
@@ -78,7 +69,7 @@ def test_networks_have_the_size_of_upd_study():
 
 
 def test_score_is_the_attention_in_the_eroded_brain():
-    method = small(score_erosion=3).eval()
+    method = built("am_cons", score_erosion=3).eval()
     volume = discs()[:, 0]
     with torch.no_grad():
         score = method.score(volume, Streams(0))["final"]

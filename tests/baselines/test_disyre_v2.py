@@ -1,27 +1,19 @@
 """DISYRE v2: matched patches, intensity bias, and which t an anomaly is shown with."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
+from tests.trainings import built, generator, slices
 from uadbench.baselines import disyre_v2
 from uadbench.data.packing.store import Store
-from uadbench.methods import registry
 from uadbench.methods.anomalies.intensity import intensity_bias, matched
-from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
-from uadbench.training import run
-from uadbench.training.sampler import SliceSampler
+from uadbench.training.run import freeze
 
 LEVELS = (0.0057, 0.383, 0.612, 0.769, 0.939)
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def test_foreign_patch_takes_the_range_of_its_host_inside_the_mask():
@@ -98,7 +90,7 @@ def test_bias_is_of_the_blended_image_in_millimetres(batch, monkeypatch):
         return intensity_bias(images, mask, levels, blur, offset, generator)
 
     monkeypatch.setattr(disyre_v2, "intensity_bias", seen)
-    corrupted = method().corrupt(batch)
+    corrupted = built("disyre_v2").corrupt(batch)
     ((images, blur, offset),) = given
     assert (blur, offset) == (1.0 / 4, 1000.0 / 16)
     assert (images != corrupted.healthy).flatten(1).any(1).float().mean() > 0.8
@@ -108,10 +100,8 @@ def test_the_score_is_weighed_by_the_share_of_brain():
     """One window: twice as many voxels of brain, twice the weight; without the weight the mean residual itself."""
     volume = torch.zeros(2, 32, 32)
     volume[0, :8], volume[1, :16] = 0.5, 0.5
-    weighed, plain = method(), method(foreground_weight=False)
-    plain.load_state_dict(weighed.state_dict())
-    run.freeze(weighed), run.freeze(plain)
-    ours, bare = (m.score(volume, Streams(0))["final"] for m in (weighed, plain))
+    methods = [freeze(built("disyre_v2", foreground_weight=weighed)) for weighed in (True, False)]
+    ours, bare = (method.score(volume, Streams(0))["final"] for method in methods)
     torch.testing.assert_close(ours[0], bare[0] * 0.25)
     torch.testing.assert_close(ours[1], bare[1] * 0.5)
     assert resolve("disyre_v2", "t1").params.overlap == 0.75
@@ -119,30 +109,23 @@ def test_the_score_is_weighed_by_the_share_of_brain():
 
 @pytest.fixture
 def batch(tiny_cohort):
-    store = Store.open(tiny_cohort)
-    sampler = SliceSampler(store.images("t1"), store.rows("t1", "train"))
-    return sampler.batch(64, Streams(3), 32)
-
-
-def method(**overrides):
-    about = registry.describe("disyre_v2")
-    return run.build("disyre_v2", {**about.small, **overrides}, Context("t1", 4.0))
+    return slices(tiny_cohort).batch(64, Streams(3), 32)
 
 
 def test_time_is_that_of_the_larger_change(batch):
-    built = method(texture=0.0)
-    seen = built.corrupt(batch)
+    method = built("disyre_v2", texture=0.0)
+    seen = method.corrupt(batch)
     shift = (seen.images - seen.healthy).abs().flatten(1).amax(1)
     assert torch.allclose(seen.alpha, shift, atol=1e-6)
     assert (shift > 0.05).float().mean() > 0.5
-    assert (built.alpha[seen.t] - shift).abs().max() < 0.03  # no t has a factor much farther away
+    assert (method.alpha[seen.t] - shift).abs().max() < 0.03  # no t has a factor much farther away
 
 
 def test_nothing_changes_outside_the_mask_or_without_both_parts(batch):
-    seen = method().corrupt(batch)
+    seen = built("disyre_v2").corrupt(batch)
     assert torch.equal(seen.images[seen.mask == 0], seen.healthy[seen.mask == 0])
     assert ((seen.images >= 0) & (seen.images <= 1)).all()
-    none = method(texture=0.0, bias=0.0).corrupt(batch)
+    none = built("disyre_v2", texture=0.0, bias=0.0).corrupt(batch)
     assert torch.equal(none.images, none.healthy)
     assert (none.alpha == 0).all()
     assert (none.t == 1).all()
@@ -151,10 +134,9 @@ def test_nothing_changes_outside_the_mask_or_without_both_parts(batch):
 def test_score_is_the_mean_of_four_single_steps(tiny_cohort):
     store = Store.open(tiny_cohort)
     volume = torch.tensor(np.asarray(store.images("t1")[8], np.float32))
-    built = run.freeze(method(patch=64, foreground_weight=False))
-    with torch.no_grad():
-        final = built.score(volume, Streams(0))["final"]
-        middle = torch.nn.functional.pad(volume[5], (0, 4, 0, 4))[None, None]
-        steps = [(middle - built.predict(middle, t)).abs() for t in (25, 50, 75, 100)]
+    method = freeze(built("disyre_v2", patch=64, foreground_weight=False))
+    final = method.score(volume, Streams(0))["final"]
+    middle = torch.nn.functional.pad(volume[5], (0, 4, 0, 4))[None, None]
+    steps = [(middle - method.predict(middle, t)).abs() for t in (25, 50, 75, 100)]
     expected = torch.stack(steps).mean(0)[0, 0, :36, :28] * (volume[5] > 0)
     torch.testing.assert_close(final[5], expected, atol=1e-5, rtol=1e-5)

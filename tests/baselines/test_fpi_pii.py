@@ -1,34 +1,18 @@
 """FPI and PII: squares, the rule of the label, and how the foreign image is mixed in."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
 
-from uadbench.data.packing.store import Store
-from uadbench.methods import registry
-from uadbench.methods.base import Context
+from tests.trainings import built, generator, slices
 from uadbench.methods.interpolation import square_masks, weight_label
-from uadbench.methods.networks.wide_resnet import WideResNetAutoencoder
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import resolve
-from uadbench.training import run
 from uadbench.training.sampler import SliceSampler
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def method(name: str, **overrides):
-    return run.build(name, {**registry.describe(name).small, **overrides}, Context("t1", 4.0))
 
 
 @pytest.fixture
 def batch(tiny_cohort):
-    store = Store.open(tiny_cohort)
-    return SliceSampler(store.images("t1"), store.rows("t1", "train")).batch(32, Streams(1), 128, resize=True)
+    return slices(tiny_cohort).batch(32, Streams(1), 128, resize=True)
 
 
 def test_label_is_the_weight_where_the_image_changed():
@@ -66,10 +50,9 @@ def test_squares_keep_their_length(spacing, patch):
     volumes = np.ones((2, 4, side, side), np.float16)
     drawn = SliceSampler(volumes, np.arange(2)).batch(400, Streams(3), patch, resize=True)
     for name, longest in (("fpi", 0.4 * 240), ("pii-upd", 0.4 * drawn.images.shape[-1] * drawn.pixel * spacing)):
-        params = resolve(name, "t1", {name: {**registry.describe(name).small, "patch": patch}}).params
-        built = run.build(name, vars(params), Context("t1", spacing))
-        built.blend = lambda host, foreign, mask, alpha: host + mask
-        changed = built.sample(drawn)[0][:, 0] > 1.5
+        method = built(name, spacing=spacing, patch=patch)
+        method.blend = lambda host, foreign, mask, alpha: host + mask
+        changed = method.sample(drawn)[0][:, 0] > 1.5
         heights = changed.any(2).sum(1).numpy() * drawn.pixel * spacing
         assert np.quantile(heights, 0.98) == pytest.approx(longest, rel=0.06)
 
@@ -82,8 +65,7 @@ def test_squares_need_no_central_foreground():
 
 
 def test_fpi_mixes_linearly(batch):
-    built = method("fpi", tolerance=0.0)
-    images, label = built.sample(batch)
+    images, label = built("fpi", tolerance=0.0).sample(batch)
     host, foreign, alpha = batch.images, batch.foreign, label.flatten(1).amax(1)[:, None, None, None]
     expected = torch.where(label > 0, (1 - alpha) * host + alpha * foreign, host)
     torch.testing.assert_close(images, expected, atol=1e-6, rtol=0)
@@ -98,20 +80,14 @@ def test_pii_has_no_step_at_the_edge_of_the_square(batch):
     host = batch.images
     mask = square_masks(host > 0, generator(), (0.2, 0.4), 0.5)
     one = torch.ones(len(host))
-    assert (method("pii").blend(host, host + 0.3, mask, one) - host).abs().max() < 1e-4
-    assert (method("fpi").blend(host, host + 0.3, mask, one) - host).abs().max() > 0.29
+    assert (built("pii").blend(host, host + 0.3, mask, one) - host).abs().max() < 1e-4
+    assert (built("fpi").blend(host, host + 0.3, mask, one) - host).abs().max() > 0.29
 
 
 def test_pii_keeps_the_host_s_range_and_background(batch):
-    images, label = method("pii").sample(batch)
+    images, label = built("pii").sample(batch)
     host = batch.images
     assert (images.amax((1, 2, 3)) <= host.amax((1, 2, 3)) + 1e-6).all()
     assert (images[host == 0] == 0).all()
     assert (images != host).any()
     assert set(label[(images - host).abs() <= 1e-3].tolist()) <= {0.0}
-
-
-def test_network_has_the_size_that_upd_study_has():
-    network = WideResNetAutoencoder((16, 64, 128, 256, 256))
-    assert sum(parameter.numel() for parameter in network.parameters()) == pytest.approx(2.59e6, rel=0.003)
-    assert network(torch.zeros(1, 1, 40, 24)).shape == (1, 1, 40, 24)

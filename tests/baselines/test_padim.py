@@ -1,34 +1,20 @@
 """PaDiM: Gaussians at every place by numpy, distances by scipy, healthy slices that score lower than lesions."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import mahalanobis
 
+from tests.trainings import built, slices, small, trained
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
-from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import resolve
 from uadbench.training import run
-from uadbench.training.job import train_run
-from uadbench.training.loop import LoopConfig
-from uadbench.training.sampler import SliceSampler
-
-CPU = torch.device("cpu")
-SMALL = {**registry.describe("padim").small, "smoothing": 0.0}
-
-
-def made(**changes):
-    torch.manual_seed(3)
-    return run.build("padim", SMALL | changes, Context("t1", 4.0))
 
 
 def test_gaussians_and_distances_are_those_of_numpy_and_scipy():
-    method = made(zoom=1, patch=8)  # four places
+    method = built("padim", smoothing=0.0, zoom=1, patch=8)  # four places
     draw = np.random.default_rng(0)
     mixed = draw.standard_normal((12, 12))
     features = draw.standard_normal((40, 12, 4)).astype(np.float32)
@@ -52,7 +38,7 @@ def test_gaussians_and_distances_are_those_of_numpy_and_scipy():
 
 
 def test_features_are_chosen_channels_of_three_stages_at_their_places():
-    method = made(zoom=1, patch=16, channels=10_000)
+    method = built("padim", zoom=1, patch=16, channels=10_000)
     widths = method.backbone.channels
     assert method.channels == sum(widths[stage] for stage in (1, 2, 3))
     assert sorted(method.gaussians.chosen.tolist()) == list(range(method.channels))
@@ -66,31 +52,21 @@ def test_features_are_chosen_channels_of_three_stages_at_their_places():
 
 
 def test_a_seed_draws_its_channels():
-    first, again = made(), made()
+    first, again = built("padim"), built("padim")
     torch.manual_seed(4)
-    other = run.build("padim", SMALL, Context("t1", 4.0))
+    other = run.build("padim", small("padim").values, Context("t1", 4.0))
     assert torch.equal(first.gaussians.chosen, again.gaussians.chosen)
     assert not torch.equal(first.gaussians.chosen, other.gaussians.chosen)
     assert len(first.gaussians.chosen.unique()) == 12
 
 
 def test_lesions_score_higher_than_healthy_brain(tiny_cohort, tmp_path):
-    train_run(
-        resolve("padim", "t1", {"padim": SMALL | {"steps": 20}}),
-        1,
-        tiny_cohort,
-        tmp_path,
-        CPU,
-        None,
-        LoopConfig(validation=1),
-    )
-    method, _ = run.load(tmp_path)
+    method, _ = run.load(trained("padim", tiny_cohort, tmp_path, smoothing=0.0, steps=20))
     assert method.total.numel() == method.products.numel() == 0
     store = Store.open(tiny_cohort)
-    sampler = SliceSampler(store.images("t1"), store.rows("t1", "train"))
     row = store.rows("t1", "test")[0]
     with torch.no_grad():
-        seen = method.held_out(sampler.batch(16, Streams(9), 32, True))
+        seen = method.held_out(slices(tiny_cohort).batch(16, Streams(9), 32, True))
         volume = torch.tensor(np.asarray(store.images("t1")[row], np.float32))
         scores = method.score(volume, Streams(0))["final"]
     assert scores.shape == volume.shape
@@ -101,4 +77,4 @@ def test_lesions_score_higher_than_healthy_brain(tiny_cohort, tmp_path):
 
 def test_sizes_that_features_have_no_place_for_are_refused():
     with pytest.raises(HarnessError, match="must be a multiple of 4"):
-        made(patch=33, zoom=1)
+        built("padim", patch=33, zoom=1)

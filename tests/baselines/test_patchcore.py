@@ -1,22 +1,16 @@
 """PatchCore: the greedy coreset, the distance to it, and which patches are collected."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
 from scipy.ndimage import uniform_filter
 from sklearn.neighbors import NearestNeighbors
 
+from tests.trainings import built, slices, trained
 from uadbench.data.packing.store import Store
-from uadbench.methods import registry
-from uadbench.methods.base import Context
 from uadbench.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import resolve
 from uadbench.training import run
-from uadbench.training.job import train_run
-from uadbench.training.loop import LoopConfig
 from uadbench.training.sampler import SliceSampler
 
 
@@ -62,23 +56,12 @@ def test_projection_keeps_distances_nearly():
 
 
 def test_the_bank_is_made_of_features_of_brain_and_healthy_slices_score_low(tiny_cohort, tmp_path):
-    small = {**registry.describe("patchcore").small, "smoothing": 0.0, "steps": 16, "bank": 200}
-    train_run(
-        resolve("patchcore", "t1", {"patchcore": small}),
-        1,
-        tiny_cohort,
-        tmp_path,
-        torch.device("cpu"),
-        None,
-        LoopConfig(validation=1),
-    )
-    method, _ = run.load(tmp_path)
+    method, _ = run.load(trained("patchcore", tiny_cohort, tmp_path, smoothing=0.0, steps=16, bank=200))
     assert len(method.bank.vectors.unique(dim=0)) == 200
     assert len(method.pool) == 0
     store = Store.open(tiny_cohort)
-    sampler = SliceSampler(store.images("t1"), store.rows("t1", "train"))
     with torch.no_grad():
-        seen = nearest_distance(method.drawn(sampler.batch(8, Streams(9), 64, True)), method.bank.vectors)
+        seen = nearest_distance(method.drawn(slices(tiny_cohort).batch(8, Streams(9), 64, True)), method.bank.vectors)
         lesions = torch.tensor(np.asarray(store.images("t1")[store.rows("t1", "test")[0]], np.float32))
         scores = method.score(lesions, Streams(0))["final"]
     truth = torch.from_numpy(np.asarray(store.labels()[store.rows("t1", "test")[0]]) > 0)
@@ -87,7 +70,7 @@ def test_the_bank_is_made_of_features_of_brain_and_healthy_slices_score_low(tiny
 
 
 def test_collected_patches_lie_in_the_brain():
-    method = run.build("patchcore", {**registry.describe("patchcore").small, "zoom": 1}, Context("t1", 4.0))
+    method = built("patchcore", zoom=1)
     volumes = np.zeros((2, 3, 64, 64), np.float16)
     volumes[:, :, :32] = 0.5  # brain above, nothing below
     sampler = SliceSampler(volumes, np.arange(2))
@@ -100,7 +83,7 @@ def test_collected_patches_lie_in_the_brain():
 
 
 def test_features_are_local_means_and_means_of_channel_pairs():
-    method = run.build("patchcore", {**registry.describe("patchcore").small, "zoom": 1}, Context("t1", 4.0))
+    method = built("patchcore", zoom=1)
     draw = np.random.default_rng(3)
     first, second = (draw.random(shape).astype(np.float32) for shape in ((1, 6, 8, 8), (1, 12, 8, 8)))
     method.backbone.forward = lambda images: [None, None, torch.from_numpy(first), torch.from_numpy(second)]
@@ -114,8 +97,7 @@ def test_features_are_local_means_and_means_of_channel_pairs():
 
 
 def test_squared_distances_are_enlarged():
-    small = {**registry.describe("patchcore").small, "zoom": 1, "smoothing": 0.0}
-    method = run.build("patchcore", small, Context("t1", 4.0))
+    method = built("patchcore", zoom=1, smoothing=0.0)
     places = torch.linspace(0, 3, 64).reshape(1, 1, 8, 8)
     method.features = lambda images: places.expand(len(images), method.bank.vectors.shape[1], 8, 8)
     scores = method.score(torch.rand(1, 64, 64), Streams(0))["final"][0]

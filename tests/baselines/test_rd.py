@@ -1,7 +1,5 @@
 """RD: one minus cosine in every place, summed over three stages; the loss takes whole maps as vectors."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,15 +7,13 @@ import pytest
 import torch
 from uadbench.baselines.rd import Student
 
-from uadbench.methods import registry
-from uadbench.methods.base import Context
-from uadbench.training import run
+from tests.trainings import built
+from uadbench.training.run import freeze
 
 
 @pytest.fixture
 def method():
-    torch.manual_seed(0)
-    return run.freeze(run.build("rd", registry.describe("rd").small, Context("t1", 4.0)))
+    return freeze(built("rd"))
 
 
 @pytest.fixture

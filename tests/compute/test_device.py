@@ -1,7 +1,5 @@
 """Choosing a device: one for each process, a readable line for what is wrong, no silent training on the CPU."""
 
-from __future__ import annotations
-
 import os
 import select
 import subprocess
@@ -12,10 +10,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from tests.commands import ROOT
 from uadbench.compute import device, device_lock
 from uadbench.core.errors import HarnessError
 
-ROOT = Path(__file__).resolve().parents[2]
 HOLD = """
 import sys, time
 from uadbench.compute import device_lock
@@ -202,9 +200,7 @@ def test_a_gpu_that_torch_cannot_use_is_not_passed_over_in_silence(cuda_version,
     smi(folder, monkeypatch, "echo NVIDIA A100-SXM4-40GB, 535.54.03")
     assert device.choose("auto") == torch.device("cpu")
     warning = capsys.readouterr().err
-    assert warning.startswith(
-        "warning: training and scoring run on the CPU: NVIDIA A100-SXM4-40GB with driver 535.54.03"
-    )
+    assert warning.startswith("warning: training and scoring run on the CPU: NVIDIA A100-SXM4-40GB with driver 535.54")
     assert reason in warning
     assert warning.count("\n") == 1
     with pytest.raises(HarnessError, match=f"device cuda: NVIDIA A100.*{reason}"):

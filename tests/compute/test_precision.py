@@ -1,7 +1,5 @@
 """The number format of networks: which one a card gets, and what float16 does with losses and gradients."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 
 import pytest

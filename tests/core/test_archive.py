@@ -1,7 +1,5 @@
 """Archives: what was saved comes back, older files are read, and each damage is a line with file and remedy."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

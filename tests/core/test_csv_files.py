@@ -1,7 +1,5 @@
 """CSV files of the study: each fault of one is a line that names file and remedy; a failed write leaves the former."""
 
-from __future__ import annotations
-
 import pytest
 
 from uadbench.core import csv_files

@@ -1,7 +1,5 @@
 """Atomic writes: whole files or none, temporary files of killed processes go, those of others stay; checksums."""
 
-from __future__ import annotations
-
 import os
 import platform
 import subprocess

@@ -1,45 +1,29 @@
 """The lock on a folder of results: one holder at a time, free again however its holder ends."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-import torch
 
+from tests.trainings import trained
 from uadbench.core import folder_lock
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import LOCK
-from uadbench.methods.settings import resolve
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.usefixtures("unlock")
 HOLD = "import sys; from uadbench.core.folder_lock import hold; hold(sys.argv[1]); print('held', flush=True); input()"
 
 
 @pytest.fixture
-def holder(tmp_path):
+def holder(tmp_path, root):
     """Another process that holds tmp_path / 'demo'."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path / "demo")],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "demo")]
+    process = subprocess.Popen(command, cwd=root, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
     process.wait()
-
-
-@pytest.fixture(autouse=True)
-def released():
-    yield
-    while folder_lock._held:
-        os.close(folder_lock._held.pop())
 
 
 def test_a_second_holder_is_told_of_the_first(holder, tmp_path):
@@ -61,11 +45,9 @@ def test_a_run_is_held_while_it_is_trained(holder, tmp_path):
 
 
 def test_a_training_holds_its_run(tiny_cohort, holder, tmp_path):
-    from uadbench.training.job import train_run
-
     with pytest.raises(HarnessError, match="trains this run"):
-        train_run(resolve("random", "t1"), 1, tiny_cohort, tmp_path / "demo", torch.device("cpu"))
-    train_run(resolve("random", "t1"), 1, tiny_cohort, tmp_path / "other", torch.device("cpu"))
+        trained("random", tiny_cohort, tmp_path / "demo")
+    trained("random", tiny_cohort, tmp_path / "other")
 
 
 def test_a_killed_holder_leaves_no_lock(holder, tmp_path):

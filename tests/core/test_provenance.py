@@ -1,7 +1,5 @@
 """Provenance: the commit of a checkout, and the patch of its changed code."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 from pathlib import Path
@@ -20,24 +18,25 @@ def git(folder: Path, *arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
 
+def committed(project: Path) -> str:
+    git(project, "init", "-q")
+    git(project, "add", ".")
+    git(project, "commit", "-q", "-m", "one")
+    return git(project, "rev-parse", "HEAD")
+
+
 def test_commit_and_changes_are_those_of_the_checkout(tmp_path):
     nothing = {"commit": None, "modified": None}
     assert provenance.commit(tmp_path) == nothing
     project = tmp_path / "project"
-    (project / "uadbench").mkdir(parents=True)
-    (project / "uadbench" / "a.py").write_text("1\n")
-    git(project, "init", "-q")
-    git(project, "add", ".")
-    git(project, "commit", "-q", "-m", "one")
-    head = git(project, "rev-parse", "HEAD")
+    put(project / "uadbench" / "a.py", b"1\n")
+    head = committed(project)
     assert provenance.commit(project) == {"commit": head, "modified": False}
     (project / "results.txt").write_text("no code")
     assert provenance.commit(project)["modified"] is False
-    (project / "baselines").mkdir()
-    (project / "baselines" / "mine.py").write_text("2\n")  # new, not yet added
+    put(project / "baselines" / "mine.py", b"2\n")  # new, not yet added
     assert provenance.commit(project) == {"commit": head, "modified": True}
-    (project / "site-packages" / "uadbench").mkdir(parents=True)
-    (project / "site-packages" / "uadbench" / "a.py").write_text("1\n")
+    put(project / "site-packages" / "uadbench" / "a.py", b"1\n")
     git(project, "add", ".")
     assert provenance.commit(project / "site-packages") == nothing  # a package in another project's repository
 
@@ -49,9 +48,7 @@ def test_the_patch_of_changed_code_applies_to_its_commit(tmp_path, monkeypatch):
     before = {"a.py": b"1\n2\n" * 5, "[a].py": b"caf\xe9 1\n", "gone.py": b"x\n" * 9, "moved.py": b"z\n" * 9}
     for name, content in before.items():
         put(project / "uadbench" / name, content)
-    git(project, "init", "-q")
-    git(project, "add", ".")
-    git(project, "commit", "-q", "-m", "one")
+    committed(project)
     assert provenance.patch(project) == (b"", 0)
     for key, value in {"diff.noprefix": "true", "color.ui": "always", "diff.context": "0"}.items():
         git(project, "config", key, value)  # settings that a user may have
@@ -83,12 +80,9 @@ def test_the_patch_of_changed_code_applies_to_its_commit(tmp_path, monkeypatch):
 
 def test_a_folder_whose_name_is_no_text(tmp_path):
     project = tmp_path / os.fsdecode(b"caf\xe9")  # Latin-1, as on old file servers
-    (project / "uadbench").mkdir(parents=True)
-    (project / "uadbench" / "a.py").write_text("1\n")
-    git(project, "init", "-q")
-    git(project, "add", ".")
-    git(project, "commit", "-q", "-m", "one")
-    assert provenance.commit(project) == {"commit": git(project, "rev-parse", "HEAD"), "modified": False}
+    put(project / "uadbench" / "a.py", b"1\n")
+    head = committed(project)
+    assert provenance.commit(project) == {"commit": head, "modified": False}
 
 
 def test_without_git_there_is_no_commit(monkeypatch):

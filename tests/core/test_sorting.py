@@ -1,7 +1,5 @@
 """Natural order of names."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 
 import pytest

@@ -1,7 +1,5 @@
 """Heads and brains of known place, made from the template, and small files for the tests of the data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nibabel
@@ -158,3 +156,35 @@ def found_once(sound):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preprocess, "locate", once)
         yield
+
+
+#: where the scans of one head have it, and their voxels: thick slices, other axes and sizes
+SHIFTS = {
+    **{"t1": np.eye(4), "t2": posed(4, -3, (6, -5, 8), 1.0)},
+    **{"flair": posed(-5, 2, (-7, 6, 4), 1.0), "t1c": posed(2, 3, (3, 3, -4), 1.0)},
+}
+GRIDS = {
+    **{"t1": NATIVE, "t1c": NATIVE},
+    "t2": Grid((62, 70, 44), np.array([[3.2, 0, 0, -98], [0, 3.6, 0, -118], [0, 0, 5.0, -112], [0, 0, 0, 1]])),
+    "flair": Grid((46, 64, 72), np.array([[0, 3.1, 0, -98], [0, 0, 3.5, -118], [4.8, 0, 0, -112], [0, 0, 0, 1]])),
+}
+
+
+def lesion(grid: Grid) -> np.ndarray:
+    """A ball of 15 mm off the middle of the brain, in template space."""
+    x, y, z = (np.indices(grid.shape).T @ grid.affine[:3, :3].T + grid.affine[:3, 3]).T
+    return np.hypot(np.hypot(x - 28, y + 20), z - 18) < 15
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory) -> Path:
+    """Four scans of one extracted brain in poses of their own, and the lesion delineated on each."""
+    folder, whole = tmp_path_factory.mktemp("modalities"), mni()
+    sources = (whole.image, whole.mask, lesion(Grid(whole.image.shape, whole.affine)))
+    for kind, grid in GRIDS.items():
+        sampled = (scanned(data.astype(np.float32), whole.affine, SHIFTS[kind] @ POSE, grid) for data in sources)
+        image, mask, blob = sampled
+        image = 900 - 800 * image if kind in ("t2", "flair") else image * 800
+        nifti(folder / f"{kind}.nii.gz", np.where(mask > 0.5, np.maximum(image, 1), 0), grid.affine)
+        nifti(folder / f"{kind}-mask.nii.gz", (blob > 0.5).astype(np.uint8), grid.affine)
+    return folder

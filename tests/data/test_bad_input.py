@@ -1,21 +1,19 @@
 """Broken files: each is named with its reason and a remedy, and costs its own subject at most."""
 
-from __future__ import annotations
-
 import errno
 import gzip
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+from tests.commands import call
 from tests.data.conftest import FAST, Cohort, nifti, outline, second
-from uadbench import cli
 from uadbench.data.index import sheet
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.reading.scan import Scan
@@ -33,108 +31,82 @@ def with_header(path: Path, scan: Scan, **fields: object) -> None:
     path.write_bytes(gzip.compress(bytes(raw)))
 
 
-def break_t1(path: Path, kind: str, scan: Scan) -> None:
-    """Put a broken scan of a kind at `path`."""
-    data = scan.data
-    if kind == "missing":
-        path.unlink()
-    elif kind == "link to nothing":
-        path.unlink()
-        path.symlink_to("gone.nii.gz")
-    elif kind == "link in a circle":
-        path.unlink()
-        path.symlink_to(path.name)
-    elif kind == "empty":
-        path.write_bytes(b"")
-    elif kind == "truncated":
-        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    elif kind == "truncated in its header":
-        path.write_bytes(gzip.compress(nibabel.Nifti1Image(data, scan.affine).to_bytes()[:200]))
-    elif kind == "not gzip":
-        path.write_bytes(nibabel.Nifti1Image(data, scan.affine).to_bytes())
-    elif kind == "no image":
-        path.write_bytes(gzip.compress(b"version https://git-lfs.github.com/spec/v1"))
-    elif kind == "NaN":
-        nifti(path, np.where(data == data.max(), np.nan, data), scan.affine)
-    elif kind == "infinite":
-        nifti(path, np.where(data == data.max(), np.inf, data), scan.affine)
-    elif kind == "all zero":
-        nifti(path, 0 * data, scan.affine)
-    elif kind == "4-D":
-        nifti(path, np.stack([data, data], axis=-1), scan.affine)
-    elif kind == "2-D":
-        nifti(path, data[:, :, 30], scan.affine)
-    elif kind == "colours":
-        nifti(path, np.zeros(data.shape, [(c, "u1") for c in "RGB"]), scan.affine)
-    elif kind == "pixdim 0":
-        with_header(path, scan, sform_code=0, pixdim=[1, 3, 3, 0, 0, 0, 0, 0])
-    elif kind == "pixdim < 0":
-        with_header(path, scan, sform_code=0, pixdim=[1, 3, -3, 3, 0, 0, 0, 0])
-    elif kind == "singular affine":
-        with_header(path, scan, sform_code=1, srow_x=[3, 0, 0, 0], srow_y=[0, 3, 0, 0], srow_z=[0, 3, 0, 0])
-    elif kind == "affine of NaN":
-        with_header(path, scan, sform_code=1, srow_x=[np.nan, 0, 0, 0])
-    elif kind == "microscopy":
-        nifti(path, data, np.diag([0.01, 0.01, 0.01, 1]))
-    elif kind == "T2 instead":
-        nifti(path, second(scan), scan.affine)
-    elif kind == "unreadable":
-        path.rename(path.with_name("unreadable-t1.nii.gz"))
-        path.symlink_to("unreadable-t1.nii.gz")
-    else:
-        raise KeyError(kind)
+def link(path: Path, target: str) -> None:
+    path.unlink()
+    path.symlink_to(target)
 
 
-#: kind of broken T1 and what is said of it
+def cut(path: Path, _: Scan) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def unreadable(path: Path, _: Scan) -> None:
+    path.rename(path.with_name("unreadable-t1.nii.gz"))
+    path.symlink_to("unreadable-t1.nii.gz")
+
+
+def grey(change: Callable[[np.ndarray], np.ndarray]) -> Callable[[Path, Scan], object]:
+    """Writes the scan with other grey values."""
+    return lambda path, scan: nifti(path, change(scan.data), scan.affine)
+
+
+def content(of: Callable[[nibabel.Nifti1Image], bytes]) -> Callable[[Path, Scan], object]:
+    """Writes bytes that are made of the scan's image."""
+    return lambda path, scan: path.write_bytes(of(nibabel.Nifti1Image(scan.data, scan.affine)))
+
+
+def header(**fields: object) -> Callable[[Path, Scan], object]:
+    """Writes the scan with raw header fields, past all checks of nibabel."""
+    return lambda path, scan: with_header(path, scan, **fields)
+
+
+LFS, COLOURS = b"version https://git-lfs.github.com/spec/v1", [(channel, "u1") for channel in "RGB"]
+#: kind of broken T1: how it is put at a path in place of a sound scan, and what is said of it
 T1 = {
-    "missing": "no such file; put it there",
-    "link to nothing": "is a link to no file.*; make it lead",
-    "link in a circle": "is a link .* in a circle; make it lead",
-    "empty": "is empty; copy",
-    "truncated": r"cannot be read \(EOFError.*; copy",
-    "truncated in its header": "cannot be read.*; copy",
-    "not gzip": r"is not compressed though its name ends in \.gz; .*\.nii",
-    "no image": "is a pointer of Git LFS.*; fetch it: git lfs pull",
-    "NaN": r"\d+ voxels are not finite; set them to 0",
-    "infinite": r"\d+ voxels are not finite; set them to 0",
-    "all zero": "every voxel is 0; copy",
-    "4-D": r"has shape \(\d+, \d+, \d+, 2\); give one volume of three dimensions",
-    "2-D": r"has shape \(\d+, \d+\); give one volume of three dimensions",
-    "colours": "holds values of type .*; give grey values",
-    "pixdim 0": r"its header has voxels of 3 × 3 × 0 mm; correct pixdim",
-    "pixdim < 0": r"its header has voxels of 3 × -3 × 3 mm; correct pixdim",
-    "singular affine": "its affine is singular; correct sform",
-    "affine of NaN": "its affine is singular; correct sform",
-    "microscopy": r"voxels of 0\.01 × 0\.01 × 0\.01 mm are not of a head scan; correct",
-    "T2 instead": "is given as T1 but looks T2-weighted.*; name",
-    "unreadable": "may not be read; give yourself the right",
+    "missing": (lambda path, scan: path.unlink(), "no such file; put it there"),
+    "link to nothing": (lambda path, scan: link(path, "gone.nii.gz"), "is a link to no file.*; make it lead"),
+    "link in a circle": (lambda path, scan: link(path, path.name), "is a link .* in a circle; make it lead"),
+    "empty": (content(lambda image: b""), "is empty; copy"),
+    "truncated": (cut, r"cannot be read \(EOFError.*; copy"),
+    "truncated in its header": (content(lambda image: gzip.compress(image.to_bytes()[:200])), "cannot be read.*; copy"),
+    "not gzip": (content(lambda image: image.to_bytes()), r"is not compressed though its name ends in \.gz; .*\.nii"),
+    "no image": (content(lambda image: gzip.compress(LFS)), "is a pointer of Git LFS.*; fetch it: git lfs pull"),
+    "NaN": (grey(lambda x: np.where(x == x.max(), np.nan, x)), r"\d+ voxels are not finite; set them to 0"),
+    "infinite": (grey(lambda x: np.where(x == x.max(), np.inf, x)), r"\d+ voxels are not finite; set them to 0"),
+    "all zero": (grey(lambda x: 0 * x), "every voxel is 0; copy"),
+    "4-D": (grey(lambda x: np.stack([x, x], axis=-1)), r"has shape \(\d+, \d+, \d+, 2\); give one volume of three"),
+    "2-D": (grey(lambda x: x[:, :, 30]), r"has shape \(\d+, \d+\); give one volume of three dimensions"),
+    "colours": (grey(lambda x: np.zeros(x.shape, COLOURS)), "holds values of type .*; give grey values"),
+    "pixdim 0": (header(sform_code=0, pixdim=[1, 3, 3, 0, 0, 0, 0, 0]), "its header has voxels of 3 × 3 × 0 mm;"),
+    "pixdim < 0": (header(sform_code=0, pixdim=[1, 3, -3, 3, 0, 0, 0, 0]), "its header has voxels of 3 × -3 × 3 mm;"),
+    "singular affine": (header(sform_code=1, srow_y=[0, 0, 0, 0]), "its affine is singular; correct sform"),
+    "affine of NaN": (header(sform_code=1, srow_x=[np.nan, 0, 0, 0]), "its affine is singular; correct sform"),
+    "microscopy": (
+        lambda path, scan: nifti(path, scan.data, np.diag([0.01, 0.01, 0.01, 1])),
+        r"voxels of 0\.01 × 0\.01 × 0\.01 mm are not of a head scan; correct",
+    ),
+    "T2 instead": (
+        lambda path, scan: nifti(path, second(scan), scan.affine),
+        "is given as T1 but looks T2-weighted.*; name",
+    ),
+    "unreadable": (unreadable, "may not be read; give yourself the right"),
 }
 
-
-def broken_mask(kind: str, scan: Scan) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and affine of a mask that is broken."""
-    labels = outline(scan)
-    moved = scan.affine.copy()
-    moved[2, 3] += 5
-    return {
-        "other shape": (labels[2:], scan.affine),
-        "other affine": (labels, moved),
-        "mirrored affine": (labels, scan.affine @ np.diag([-1.0, 1, 1, 1])),
-        "fractions": (labels * np.float32(0.3), scan.affine),
-        "negative": (-labels.astype(np.int16), scan.affine),
-        "above 255": (labels.astype(np.int16) * 100, scan.affine),
-        "NaN": (np.where(labels == 4, np.nan, labels).astype(np.float32), scan.affine),
-    }[kind]
-
-
+SHIFT = np.zeros((4, 4))
+SHIFT[2, 3] = 5  # mm
+VALUES = "mask holds other values than whole numbers from 0 to 255; give the labels"
+#: kind of broken mask: its labels and affine, of sound ones, and what is said of it
 MASKS = {
-    "other shape": r"mask has shape .*, the scan .*; give the mask in its voxels",
-    "other affine": r"mask lies up to 5\.0 mm off the grid of the scan; correct",
-    "mirrored affine": r"mask lies up to .* mm off the grid of the scan; correct",
-    "fractions": "mask holds other values than whole numbers from 0 to 255; give the labels",
-    "negative": "mask holds other values than whole numbers from 0 to 255; give the labels",
-    "above 255": "mask holds other values than whole numbers from 0 to 255; give the labels",
-    "NaN": "mask holds other values than whole numbers from 0 to 255; give the labels",
+    "other shape": (lambda x, affine: (x[2:], affine), r"mask has shape .*, the scan .*; give the mask in its voxels"),
+    "other affine": (
+        lambda x, affine: (x, affine + SHIFT),
+        r"mask lies up to 5\.0 mm off the grid of the scan; correct",
+    ),
+    "mirrored affine": (lambda x, affine: (x, affine @ np.diag([-1.0, 1, 1, 1])), "mask lies up to .* mm off the grid"),
+    "fractions": (lambda x, affine: (x * np.float32(0.3), affine), VALUES),
+    "negative": (lambda x, affine: (-x.astype(np.int16), affine), VALUES),
+    "above 255": (lambda x, affine: (x.astype(np.int16) * 100, affine), VALUES),
+    "NaN": (lambda x, affine: (np.where(x == 4, np.nan, x).astype(np.float32), affine), VALUES),
 }
 
 
@@ -159,43 +131,35 @@ def no_rights():
 
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory, sound, found_once, no_rights):
-    """One cohort with every broken file between sound subjects; {subject: outcomes} and the folder."""
+    """One cohort with every broken file between sound subjects; {subject: outcome} and the folder."""
     cohort = Cohort(tmp_path_factory.mktemp("bad"), sound)
     cohort.add("first")
-    for kind in T1:
-        break_t1(cohort.add("t1-" + name(kind)) / "t1.nii.gz", kind, sound)
-    for kind in MASKS:
-        nifti(cohort.add("mask-" + name(kind)) / "mask.nii.gz", *broken_mask(kind, sound))
-    break_t1(cohort.add("t2-truncated") / "t2.nii.gz", "truncated", sound)
+    for kind, (broken, _) in T1.items():
+        broken(cohort.add("t1-" + name(kind)) / "t1.nii.gz", sound)
+    for kind, (broken, _) in MASKS.items():
+        nifti(cohort.add("mask-" + name(kind)) / "mask.nii.gz", *broken(outline(sound), sound.affine))
+    cut(cohort.add("t2-truncated") / "t2.nii.gz", sound)
     nifti(cohort.add("t2-is-t1") / "t2.nii.gz", sound.data, sound.affine)
     nifti(cohort.add("mask-empty") / "mask.nii.gz", 0 * outline(sound), sound.affine)
     cohort.add("no-t2", t2=False)
     cohort.add("no-mask", mask=False)
     files, part = cohort.rows[0]
+    double = "the same scan lies at a and b; keep one of them"
     cohort.rows.append((replace(files, subject="no-t1", t1=None), part))
-    cohort.rows.append(
-        (replace(files, subject="twice", problem="the same scan lies at a and b; keep one of them"), part)
-    )
+    cohort.rows.append((replace(files, subject="twice", problem=double), part))
     cohort.add("last")
     written = cohort.sheet()
-    found: dict[str, list[Outcome]] = {}
-    for outcome in preprocess.preprocess(written, written.rows, cohort.folder / "registered", FAST):
-        found.setdefault(outcome.subject, []).append(outcome)
-    assert list(found) == [row.subject for row in written.rows]
-    return found, cohort.folder
+    found = list(preprocess.preprocess(written, written.rows, cohort.folder / "registered", FAST))
+    assert [outcome.subject for outcome in found] == [row.subject for row in written.rows]
+    return {outcome.subject: outcome for outcome in found}, cohort.folder
 
 
-def only(outcomes, subject: str) -> Outcome:
-    (outcome,) = outcomes[0][subject]
-    return outcome
-
-
-BROKEN = [*(("t1", kind, said) for kind, said in T1.items()), *(("mask", kind, said) for kind, said in MASKS.items())]
+BROKEN = [(scan, kind, said) for scan, kinds in (("t1", T1), ("mask", MASKS)) for kind, (_, said) in kinds.items()]
 
 
 @pytest.mark.parametrize(("scan", "kind", "said"), BROKEN)
 def test_a_broken_t1_or_mask_costs_its_subject(outcomes, scan, kind, said):
-    outcome = only(outcomes, f"{scan}-{name(kind)}")
+    outcome = outcomes[0][f"{scan}-{name(kind)}"]
     assert (outcome.status, outcome.file) == ("lost", f"{scan}-{name(kind)}/{scan}.nii.gz")
     assert_said(outcome, said)
     assert not (outcomes[1] / "registered" / outcome.subject).exists()
@@ -217,7 +181,7 @@ BASIC = {"t1", "mask", "brain"}
     ],
 )
 def test_what_is_left_of_a_subject(outcomes, subject, status, file, said, volumes):
-    outcome = only(outcomes, subject)
+    outcome = outcomes[0][subject]
     assert (outcome.status, outcome.file) == (status, file)
     assert_said(outcome, said)
     kept = {path.name.split(".")[0] for path in (outcomes[1] / "registered" / subject).glob("*.nii.gz")}
@@ -236,7 +200,7 @@ def test_sound_subjects_are_as_they_were_alone(outcomes, sound, found_once, tmp_
     alone = cohort.sheet()
     assert [o.status for o in preprocess.preprocess(alone, alone.rows, tmp_path / "registered", FAST)] == ["done"]
     for subject in ("first", "last"):
-        assert only(outcomes, subject) == Outcome(subject, "done")
+        assert outcomes[0][subject] == Outcome(subject, "done")
         for path in (tmp_path / "registered" / "first").glob("*.n*"):
             assert (outcomes[1] / "registered" / subject / path.name).read_bytes() == path.read_bytes()
 
@@ -247,12 +211,11 @@ def test_a_second_run_says_the_same(outcomes, monkeypatch):
     monkeypatch.setattr(preprocess, "_subject", lambda *_: pytest.fail("done again"))
     rows = [row for row in written.rows if row.subject in ("mask-empty", "no-t2", "t2-truncated", "first")]
     again = list(preprocess.preprocess(written, rows, outcomes[1] / "registered", FAST))
-    assert again == [only(outcomes, row.subject) for row in rows]
+    assert again == [outcomes[0][row.subject] for row in rows]
 
 
 def test_an_empty_mask_is_labels_of_zero(outcomes):
-    folder = outcomes[1] / "registered" / "mask-empty"
-    labels = nibabel.load(folder / "mask.nii.gz")
+    labels = nibabel.load(outcomes[1] / "registered" / "mask-empty" / "mask.nii.gz")
     assert not np.asarray(labels.dataobj).any()
 
 
@@ -273,8 +236,8 @@ def test_a_subject_listed_twice_is_lost_alone(sound, found_once, tmp_path):
     for subject in ("a", "b", "c"):
         nifti(tmp_path / f"{subject}.nii.gz", sound.data, sound.affine)
     (tmp_path / "scans.csv").write_text("subject,t1\nx,a.nii.gz\ny,b.nii.gz\nx,c.nii.gz\n")
-    arguments = ["index", "--dataset", "own", "--layout", "sheet", "--root", str(tmp_path / "scans.csv")]
-    said = CliRunner().invoke(cli.uadbench, [*arguments, "--out", str(tmp_path / "s.csv")], catch_exceptions=False)
+    arguments = ["--dataset", "own", "--layout", "sheet", "--root", tmp_path / "scans.csv"]
+    said = call("index", *arguments, "--out", tmp_path / "s.csv")
     assert "own: x cannot be used: stands twice in scans.csv, again on line 4; name each one once" in said.output
     written = sheet.read(tmp_path / "s.csv")
     found = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))

@@ -1,7 +1,5 @@
 """Disks and memory that are full: the run stops with one line, nothing half-written counts, the next run goes on."""
 
-from __future__ import annotations
-
 import errno
 import os
 import sys

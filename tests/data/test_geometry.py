@@ -1,7 +1,5 @@
 """Grids and resampling: ramps stay ramps, labels keep their classes and volumes."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -81,20 +79,6 @@ def test_small_and_ragged_lesions_keep_their_volume(spacing):
 def test_labels_on_their_own_grid_stay_as_they_are():
     labels = np.random.default_rng(0).choice([0, 0, 0, 1, 4], (9, 8, 7)).astype(np.uint8)
     np.testing.assert_array_equal(geometry.sample_labels(labels, np.eye(4), Grid(labels.shape, np.eye(4))), labels)
-
-
-def test_labels_above_0_4_are_wherever_the_interpolated_number_is():
-    """UPD_study interpolates the number of a label: the wider the border, the higher the number."""
-    labels = np.zeros((9, 3, 3), np.uint8)
-    labels[3:5], labels[6:8] = 1, 4
-    grid = Grid((33, 1, 1), np.array([[0.25, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 1], [0, 0, 0, 1]]))
-    found = geometry.sample_labels(labels, np.eye(4), grid, rule="above_0.4")[:, 0, 0]
-    x = np.arange(33) / 4
-    value = np.interp(x, np.arange(9), labels[:, 1, 1])
-    np.testing.assert_array_equal(found, value > 0.4)
-    classes = geometry.sample_labels(labels, np.eye(4), grid)[:, 0, 0]
-    assert set(np.unique(classes)) == {0, 1, 4}
-    assert (found > 0).sum() > (classes > 0).sum()
 
 
 def test_a_plane_is_a_slice_of_its_grid():

@@ -1,7 +1,5 @@
 """Layouts find every subject of the public data sets by file name, with the oddities those data sets have."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 
@@ -33,25 +31,21 @@ def test_unknown_layout_names_the_known_ones():
         layout.load("adni")
 
 
+def found(name: str, root: Path) -> list[tuple[str, str, str, str]]:
+    """Subject, T1, T2 and mask of each subject."""
+    subjects = layout.load(name).subjects(root)
+    return [(f.subject, *(path.as_posix() if path else "" for path in (f.t1, f.t2, f.mask))) for f in subjects]
+
+
 def test_camcan(tmp_path):
     anat = "cc700/mri/pipeline/release004/BIDS_20190411/anat"
-    touch(
-        tmp_path,
-        f"{anat}/sub-CC110037/anat/sub-CC110037_T1w.nii.gz",
-        f"{anat}/sub-CC110037/anat/sub-CC110037_T2w.nii.gz",
-        f"{anat}/sub-CC110033/anat/sub-CC110033_T1w.nii",
-        f"{anat}/sub-CC110033/anat/sub-CC110033_T1w.json",
-        f"{anat}/participants.tsv",
-        ".cache/sub-CC999999_T1w.nii.gz",
-    )
-    first, second = layout.load("camcan").subjects(tmp_path)
-    assert (first.subject, first.t1, first.t2, first.mask) == (
-        "sub-CC110033",
-        Path(anat, "sub-CC110033/anat/sub-CC110033_T1w.nii"),
-        None,
-        None,
-    )
-    assert second.t2 == Path(anat, "sub-CC110037/anat/sub-CC110037_T2w.nii.gz")
+    one, two = (f"{anat}/sub-{name}/anat/sub-{name}" for name in ("CC110033", "CC110037"))
+    touch(tmp_path, f"{two}_T1w.nii.gz", f"{two}_T2w.nii.gz", f"{one}_T1w.nii", f"{one}_T1w.json")
+    touch(tmp_path, f"{anat}/participants.tsv", ".cache/sub-CC999999_T1w.nii.gz")
+    assert found("camcan", tmp_path) == [
+        ("sub-CC110033", f"{one}_T1w.nii", "", ""),
+        ("sub-CC110037", f"{two}_T1w.nii.gz", f"{two}_T2w.nii.gz", ""),
+    ]
 
 
 def test_the_same_scan_twice_is_a_problem_of_its_subject_alone(tmp_path):
@@ -76,22 +70,14 @@ def test_linked_folders_are_followed_once(tmp_path):
 
 
 def test_atlas_leaves_out_the_testing_folder(tmp_path):
-    def name(subject: str, what: str) -> str:
-        folder = f"R{subject[:3]}/sub-r{subject[:3]}s{subject[3:]}/ses-1/anat"
-        return f"{folder}/sub-r{subject[:3]}s{subject[3:]}_ses-1_space-MNI152NLin2009aSym_{what}.nii.gz"
+    def name(part: str, site: str, subject: str, what: str = "T1w") -> str:
+        folder = f"ATLAS_2/{part}/R{site}/sub-r{site}s{subject}/ses-1/anat"
+        return f"{folder}/sub-r{site}s{subject}_ses-1_space-MNI152NLin2009aSym_{what}.nii.gz"
 
-    touch(
-        tmp_path,
-        "ATLAS_2/Training/" + name("001001", "T1w"),
-        "ATLAS_2/Training/" + name("001001", "label-L_desc-T1lesion_mask"),
-        "ATLAS_2/Training/" + name("052002", "T1w"),
-        "ATLAS_2/Testing/" + name("002001", "T1w"),
-    )
-    with_mask, without = layout.load("atlas").subjects(tmp_path)
-    assert with_mask.subject == "sub-r001s001"
-    assert with_mask.mask is not None
-    assert "lesion_mask" in with_mask.mask.name
-    assert (without.subject, without.mask) == ("sub-r052s002", None)
+    whole, without = name("Training", "001", "001"), name("Training", "052", "002")
+    mask = name("Training", "001", "001", "label-L_desc-T1lesion_mask")
+    touch(tmp_path, whole, mask, without, name("Testing", "002", "001"))
+    assert found("atlas", tmp_path) == [("sub-r001s001", whole, "", mask), ("sub-r052s002", without, "", "")]
 
 
 def test_brats_takes_both_suffixes_and_the_odd_mask_of_355(tmp_path):
@@ -101,36 +87,28 @@ def test_brats_takes_both_suffixes_and_the_odd_mask_of_355(tmp_path):
         touch(tmp_path, *(f"{top}/{name}/{name}_{scan}{suffix}" for scan in ("t1", "t1ce", "t2", "flair")))
     touch(tmp_path, f"{top}/BraTS20_Training_001/BraTS20_Training_001_seg.nii.gz")
     touch(tmp_path, f"{top}/BraTS20_Training_355/W39_1998.09.19_Segm.nii")
-    usual, odd = layout.load("brats").subjects(tmp_path)
-    assert usual.t1 == Path(top, "BraTS20_Training_001/BraTS20_Training_001_t1.nii.gz")
-    assert usual.mask == Path(top, "BraTS20_Training_001/BraTS20_Training_001_seg.nii.gz")
-    assert odd.t2 == Path(top, "BraTS20_Training_355/BraTS20_Training_355_t2.nii")
-    assert odd.mask == Path(top, "BraTS20_Training_355/W39_1998.09.19_Segm.nii")
+    (_, *usual), (_, _, t2, mask) = found("brats", tmp_path)
+    assert usual == [f"{top}/BraTS20_Training_001/BraTS20_Training_001_{kind}.nii.gz" for kind in ("t1", "t2", "seg")]
+    assert t2 == f"{top}/BraTS20_Training_355/BraTS20_Training_355_t2.nii"
+    assert mask == f"{top}/BraTS20_Training_355/W39_1998.09.19_Segm.nii"
 
 
 def test_ixi(tmp_path):
     touch(tmp_path, "IXI002-Guys-0828-T1.nii.gz", "T2/IXI002-Guys-0828-T2.nii.gz", "IXI012-HH-1211-T1.nii.gz")
     touch(tmp_path, "IXI012-HH-1211-PD.nii.gz", "IXI-T1.tar")
-    both, single = layout.load("ixi").subjects(tmp_path)
-    assert (both.subject, both.t1, both.t2) == (
-        "IXI002",
-        Path("IXI002-Guys-0828-T1.nii.gz"),
-        Path("T2/IXI002-Guys-0828-T2.nii.gz"),
-    )
-    assert (single.subject, single.t2) == ("IXI012", None)
+    assert found("ixi", tmp_path) == [
+        ("IXI002", "IXI002-Guys-0828-T1.nii.gz", "T2/IXI002-Guys-0828-T2.nii.gz", ""),
+        ("IXI012", "IXI012-HH-1211-T1.nii.gz", "", ""),
+    ]
 
 
 def test_ljubljana_takes_the_scans_on_one_grid(tmp_path):
     for folder in ("patient01", "patient01/raw"):
         touch(tmp_path, *(f"{folder}/patient01_{scan}.nii.gz" for scan in ("T1W", "T1WKS", "T2W", "FLAIR")))
     touch(tmp_path, "patient01/patient01_consensus_gt.nii.gz", "patient01/patient01_brainmask.nii.gz")
-    (files,) = layout.load("ljubljana").subjects(tmp_path)
-    assert (files.t1, files.t2, files.mask, files.problem) == (
-        Path("patient01/patient01_T1W.nii.gz"),
-        Path("patient01/patient01_T2W.nii.gz"),
-        Path("patient01/patient01_consensus_gt.nii.gz"),
-        "",
-    )
+    ((_, *paths),) = found("ljubljana", tmp_path)
+    assert paths == [f"patient01/patient01_{name}.nii.gz" for name in ("T1W", "T2W", "consensus_gt")]
+    assert not layout.load("ljubljana").subjects(tmp_path)[0].problem
 
 
 def test_bids_with_masks_drawn_on_t2(tmp_path):
@@ -144,15 +122,13 @@ def test_bids_with_masks_drawn_on_t2(tmp_path):
     touch(tmp_path, "derivatives/other/sub-M2001/anat/sub-M2001_space-MNI_T1w.nii.gz")
     touch(tmp_path, "sourcedata/sub-M2001/ses-7/anat/sub-M2001_ses-7_acq-raw_T1w.nii.gz", "code/sub-M2004_T1w.nii.gz")
     touch(tmp_path, "sub-M2002/ses-1/anat/sub-M2002_ses-1_acq-a_space-MNI_T1w.nii.gz")
-    first, second = layout.load("bids").subjects(tmp_path)
-    folder = Path("sub-M2001/ses-7/anat")
-    assert (first.t1, first.t2) == (
-        folder / "sub-M2001_ses-7_acq-tfl3_T1w.nii.gz",
-        folder / "sub-M2001_ses-7_acq-spc3_T2w.nii.gz",
-    )
-    assert (first.mask, first.drawn_on) == (Path(mask), first.t2)
-    assert second.t1 == Path("sub-M2002/ses-1/anat/sub-M2002_ses-1_run-1_T1w.nii.gz")
-    assert second.mask is None
+    name = "sub-M2001/ses-7/anat/sub-M2001_ses-7"
+    assert found("bids", tmp_path) == [
+        ("sub-M2001", f"{name}_acq-tfl3_T1w.nii.gz", f"{name}_acq-spc3_T2w.nii.gz", mask),
+        ("sub-M2002", "sub-M2002/ses-1/anat/sub-M2002_ses-1_run-1_T1w.nii.gz", "", ""),
+    ]
+    first = layout.load("bids").subjects(tmp_path)[0]
+    assert first.drawn_on == first.t2
 
 
 def test_bids_joins_the_outlined_session_with_the_t1_of_another(tmp_path):
@@ -166,12 +142,8 @@ def test_bids_joins_the_outlined_session_with_the_t1_of_another(tmp_path):
 
 def test_bids_with_masks_drawn_on_diffusion(tmp_path):
     """As in SOOP: the outline lies in the voxels of the TRACE image; outlines of parts of the lesion are not taken."""
-    touch(
-        tmp_path,
-        "sub-1/anat/sub-1_T1w.nii.gz",
-        "sub-1/dwi/sub-1_rec-TRACE_dwi.nii.gz",
-        "sub-1/dwi/sub-1_rec-ADC_dwi.nii.gz",
-    )
+    dwi = "sub-1/dwi/sub-1_rec"
+    touch(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", f"{dwi}-TRACE_dwi.nii.gz", f"{dwi}-ADC_dwi.nii.gz")
     masks = "derivatives/lesion_masks/sub-1/dwi/sub-1_space-TRACE_desc-lesion"
     touch(tmp_path, f"{masks}_mask.nii.gz", f"{masks}Acute_mask.nii.gz", f"{masks}Chronic_mask.nii.gz")
     (files,) = layout.load("bids").subjects(tmp_path)
@@ -214,22 +186,16 @@ def test_sheet_names_the_line_that_is_wrong(tmp_path, text, message):
 
 @pytest.mark.parametrize(("name", "t1", "t2", "masks"), [("camcan", 24, 8, 0), ("atlas", 8, 0, 8), ("brats", 2, 2, 2)])
 def test_real_folders(mri_mini, name, t1, t2, masks):
-    found = layout.load(name).subjects(mri_mini / name)
-    assert [sum(getattr(files, kind) is not None for files in found) for kind in ("t1", "t2", "mask")] == [
-        t1,
-        t2,
-        masks,
-    ]
-    for files in found:
-        for path in (files.t1, files.t2, files.mask):
-            assert path is None or (mri_mini / name / path).is_file()
+    kinds = list(zip(*(paths for _, *paths in found(name, mri_mini / name)), strict=True))
+    assert [sum(path != "" for path in paths) for paths in kinds] == [t1, t2, masks]
+    assert all((mri_mini / name / path).exists() for paths in kinds for path in paths)
 
 
 def taken(tmp_path: Path, *names: str) -> list[tuple[str, str, str, str]]:
     """File names of t1, t2, mask and drawn_on of every subject of a BIDS folder with these files."""
     touch(tmp_path, *(f"{name}.nii.gz" for name in names))
-    found = layout.load("bids").subjects(tmp_path)
-    return [tuple(path.name.split(".")[0] if path else "" for path in (f.t1, f.t2, f.mask, f.drawn_on)) for f in found]
+    subjects = layout.load("bids").subjects(tmp_path)
+    return [tuple(p.name.split(".")[0] if p else "" for p in (f.t1, f.t2, f.mask, f.drawn_on)) for f in subjects]
 
 
 @pytest.mark.parametrize(
@@ -259,18 +225,17 @@ def test_bids_takes_the_run_that_the_mask_names(tmp_path):
     anat = "sub-1/anat/sub-1"
     mask = "sub-1_acq-spc3_run-4_T2w_desc-lesion_mask"
     runs = (f"{anat}_acq-spc3_run-{n}_T2w" for n in (1, 4, 10))
-    found = taken(tmp_path, f"{anat}_T1w", *runs, f"derivatives/m/sub-1/anat/{mask}")
     t2 = "sub-1_acq-spc3_run-4_T2w"
-    assert found == [("sub-1_T1w", t2, mask, t2)]
+    assert taken(tmp_path, f"{anat}_T1w", *runs, f"derivatives/m/sub-1/anat/{mask}") == [("sub-1_T1w", t2, mask, t2)]
 
 
 def test_bids_takes_the_t1_of_the_session_nearest_to_the_outline(tmp_path):
     """As 25 subjects of ARC: the outline and its T2 of day 9, T1 of days 2, 8 and 40."""
     mask = "sub-1_ses-9_acq-spc3_T2w_desc-lesion_mask"
     scans = [f"sub-1/ses-{n}/anat/sub-1_ses-{n}_T1w" for n in (2, 8, 40)]
-    t2 = [f"sub-1/ses-{n}/anat/sub-1_ses-{n}_acq-spc3_T2w" for n in (2, 9)]
-    found = taken(tmp_path, *scans, *t2, f"derivatives/m/sub-1/ses-9/anat/{mask}")
-    assert found == [("sub-1_ses-8_T1w", "sub-1_ses-9_acq-spc3_T2w", mask, "sub-1_ses-9_acq-spc3_T2w")]
+    scans += [f"sub-1/ses-{n}/anat/sub-1_ses-{n}_acq-spc3_T2w" for n in (2, 9)]
+    t2 = "sub-1_ses-9_acq-spc3_T2w"
+    assert taken(tmp_path, *scans, f"derivatives/m/sub-1/ses-9/anat/{mask}") == [("sub-1_ses-8_T1w", t2, mask, t2)]
 
 
 @pytest.mark.parametrize(
@@ -299,6 +264,9 @@ def test_a_test_set_without_any_mask_is_refused(tmp_path):
     touch(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/sub-2_T1w.nii.gz")
     with pytest.raises(HarnessError, match=r"2 subjects but not one mask; .*derivatives"):
         sheet.index(layout.load("bids"), tmp_path, role="test")
+    touch(tmp_path / "brats", "BraTS20_Training_001/BraTS20_Training_001_t1.nii")
+    with pytest.raises(HarnessError, match="1 scans but not one mask; unpack the masks"):
+        sheet.index(layout.load("brats"), tmp_path / "brats", role="test")
 
 
 def test_bids_takes_the_scans_with_the_entities_of_the_config(tmp_path):

@@ -1,7 +1,5 @@
 """A T1 in the slot of the T2, and the other way round, are told by their contrast, on simulated and on real scans."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Scaling of grey values against hand-made quantiles."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

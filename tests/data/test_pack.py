@@ -1,7 +1,5 @@
 """Packing: arrays, index and store agree; what is missing is zero and said; too many lost subjects end the run."""
 
-from __future__ import annotations
-
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,9 +7,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from uadbench.cli import uadbench
+from tests.commands import call
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.index import sheet
@@ -76,10 +73,14 @@ def cohort(tmp_path):
     return written, tmp_path
 
 
-def test_arrays_are_what_was_registered(cohort):
+def packed(cohort, out: str = "packed", outcomes=OUTCOMES, max_lost: float = 0.3) -> dict:
     written, folder = cohort
-    pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
-    store = Store.open(folder / "packed")
+    return pack("mine", written, folder / "registered", outcomes, folder / out, max_lost)
+
+
+def test_arrays_are_what_was_registered(cohort):
+    packed(cohort)
+    store = Store.open(cohort[1] / "packed")
     assert store.subjects == ["a", "b", "d"]
     labels = store.labels()
     assert labels is not None
@@ -95,9 +96,8 @@ def test_arrays_are_what_was_registered(cohort):
 
 
 def test_what_is_missing_is_zero_and_said(cohort):
-    written, folder = cohort
-    pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
-    store = Store.open(folder / "packed")
+    packed(cohort)
+    store = Store.open(cohort[1] / "packed")
     assert not store.images("t2")[1].any()
     assert store.images("t2")[0].any()
     assert store.rows("t1").tolist() == [0, 1, 2]
@@ -113,8 +113,7 @@ def test_what_is_missing_is_zero_and_said(cohort):
 
 
 def test_index_tells_grid_settings_and_origin(cohort):
-    written, folder = cohort
-    index = pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    folder, index = cohort[1], packed(cohort)
     assert index == read_json(folder / "packed" / "index.json")
     assert list(index)[:4] == ["dataset", "simulated", "modalities", "has_mask"]
     store = Store.open(folder / "packed")
@@ -122,14 +121,14 @@ def test_index_tells_grid_settings_and_origin(cohort):
     assert (store.dataset, store.modalities, store.spacing, store.simulated) == ("mine", ["t1", "t2"], 4.0, False)
     assert index["preprocessing"]["normalisation"] == "p98"
     (folder / "raw" / "SIMULATED").touch()
-    assert pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)["simulated"]
+    assert packed(cohort)["simulated"]
 
 
 def test_a_test_set_has_one_digest_wherever_it_lies_and_another_once_it_differs(cohort):
-    written, folder = cohort
+    folder = cohort[1]
 
     def digest(out: str = "packed", values=EVERY, modality="t1", outcomes=OUTCOMES, **changes: object) -> str:
-        index = pack(out, written, folder / "registered", outcomes, folder / out, max_lost=0.3)
+        index = packed(cohort, out, outcomes)
         index["preprocessing"] |= {"template": f"/home/{out}/template.nii"}
         return test_set.packed(Store(folder / out, index | changes), modality, values)
 
@@ -137,11 +136,8 @@ def test_a_test_set_has_one_digest_wherever_it_lies_and_another_once_it_differs(
     assert digest("elsewhere", outcomes=[replace(outcome, reason="in other words") for outcome in OUTCOMES]) == first
     names = [{"subject": name, "split": "test", "modalities": ["t1"]} for name in "abe"]
     others = [digest(modality="t2"), digest(values=LabelValues((1, 4))), digest(values=LabelValues((), (2,)))]
-    others += [
-        digest(subjects=names),
-        digest(preprocessing={"normalisation": "max"}),
-        digest(affine=np.eye(4).tolist()),
-    ]
+    others += [digest(subjects=names), digest(preprocessing={"normalisation": "max"})]
+    others += [digest(affine=np.eye(4).tolist())]
     shutil.rmtree(folder / "registered" / "a")
     registered(folder / "registered" / "a", 9)
     assert len({first, *others, digest()}) == 8
@@ -161,44 +157,46 @@ def test_without_masks_and_t2(tmp_path):
 
 @pytest.mark.parametrize(("max_lost", "passes"), [(0.25, True), (0.24, False), (0, False)])
 def test_too_many_lost_subjects_are_one_clear_error(cohort, max_lost, passes):
-    written, folder = cohort
     if passes:
-        pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost)
+        packed(cohort, max_lost=max_lost)
         return
     with pytest.raises(HarnessError, match=r"mine: 1 of 4 .*c/t1\.nii: no such file") as caught:
-        pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost)
+        packed(cohort, max_lost=max_lost)
     assert "\n" not in str(caught.value)
-    assert not (folder / "packed").exists()
+    assert not (cohort[1] / "packed").exists()
 
 
 def test_all_lost_is_an_error_whatever_is_allowed(cohort):
-    written, folder = cohort
-    lost = [Outcome(row.subject, "lost", "x", "y") for row in written.rows]
+    lost = [Outcome(row.subject, "lost", "x", "y") for row in cohort[0].rows]
     with pytest.raises(HarnessError, match="4 of 4"):
-        pack("mine", written, folder / "registered", lost, folder / "packed", max_lost=1)
+        packed(cohort, outcomes=lost, max_lost=1)
 
 
 def test_every_subject_must_stand_in_a_report(cohort):
-    written, folder = cohort
-    with pytest.raises(HarnessError, match=r"first: a"):
-        pack("mine", written, folder / "registered", OUTCOMES[1:], folder / "packed", max_lost=1)
+    with pytest.raises(HarnessError, match="first: a"):
+        packed(cohort, outcomes=OUTCOMES[1:], max_lost=1)
 
 
 def test_subjects_of_other_settings_are_refused(cohort):
-    written, folder = cohort
-    path = folder / "registered" / "d" / "subject.json"
+    path = cohort[1] / "registered" / "d" / "subject.json"
     record = read_json(path)
     write_json(path, record | {"settings": record["settings"] | {"normalisation": "max"}})
     with pytest.raises(HarnessError, match="other settings"):
-        pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=1)
+        packed(cohort, max_lost=1)
 
 
-def test_packing_twice_gives_the_same_bytes(cohort):
-    written, folder = cohort
+def test_packing_twice_gives_the_same_bytes_and_other_data_another_index(cohort):
+    """What is trained on arrays is known by the text of their index."""
+    folder = cohort[1]
     for name in ("one", "two"):
-        pack("mine", written, folder / "registered", OUTCOMES, folder / name, max_lost=1)
-    for path in sorted((folder / "one").iterdir()):
+        packed(cohort, name)
+    for path in (folder / "one").iterdir():
         assert path.read_bytes() == (folder / "two" / path.name).read_bytes()
+    data = volumes(0)
+    data["t1"] = np.where(data["brain"], data["t1"] / 2 + 1e-3, 0).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(data["t1"], AFFINE), folder / "registered" / "a" / "t1.nii.gz")
+    noted(folder / "registered" / "a")
+    assert packed(cohort, "three") != read_json(folder / "one" / "index.json")
 
 
 def test_store_says_where_nothing_is_packed(tmp_path):
@@ -210,11 +208,10 @@ def test_verb_takes_several_reports(cohort):
     _, folder = cohort
     write_report(folder / "1-of-2.csv", OUTCOMES[::2])
     write_report(folder / "2-of-2.csv", OUTCOMES[1::2])
-    arguments = ["pack", "--dataset", "mine", "--sheet", str(folder / "subjects.csv"), "--max-lost", "0.5"]
-    arguments += ["--registered", str(folder / "registered"), "--out", str(folder / "packed")]
-    arguments += ["--reports", str(folder / "1-of-2.csv"), str(folder / "2-of-2.csv")]
-    result = CliRunner().invoke(uadbench, arguments, catch_exceptions=False)
-    assert result.output == "mine: packed 3 t1, 2 t2 with masks, 2 left out\n"
+    arguments = ["--dataset", "mine", "--sheet", folder / "subjects.csv", "--max-lost", "0.5"]
+    arguments += ["--registered", folder / "registered", "--out", folder / "packed"]
+    arguments += ["--reports", folder / "1-of-2.csv", folder / "2-of-2.csv"]
+    assert call("pack", *arguments).output == "mine: packed 3 t1, 2 t2 with masks, 2 left out\n"
 
 
 def damage(path: Path, kind: str) -> None:
@@ -239,14 +236,14 @@ DAMAGES = ("bit", "zeros", "half", "empty", "gone")
 @pytest.mark.parametrize("kind", DAMAGES)
 @pytest.mark.parametrize("name", ["t1", "t2", "mask", "brain", "subject"])
 def test_a_damaged_volume_is_not_packed(cohort, name, kind):
-    written, folder = cohort
+    folder = cohort[1]
     path = folder / "registered" / "d" / (f"{name}.nii.gz" if name != "subject" else "subject.json")
     if name == "subject" and kind == "bit":
         path.write_text(path.read_text().replace("settings", "sett\x08ngs"))
     else:
         damage(path, kind)
     with pytest.raises(HarnessError, match=rf"registered/d/{path.name}: .*snakemake --forcerun preprocess") as error:
-        pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+        packed(cohort)
     assert "\n" not in str(error.value)
     assert not (folder / "packed" / "index.json").exists()
 
@@ -254,8 +251,8 @@ def test_a_damaged_volume_is_not_packed(cohort, name, kind):
 @pytest.mark.parametrize("kind", DAMAGES)
 @pytest.mark.parametrize("name", ["t1", "mask"])
 def test_a_damaged_array_is_not_used(cohort, name, kind):
-    written, folder = cohort
-    pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    folder = cohort[1]
+    packed(cohort)
     damage(folder / "packed" / f"{name}.npy", kind)
     store = Store.open(folder / "packed")
     with pytest.raises(HarnessError, match=rf"packed/{name}\.npy: .*snakemake --forcerun pack"):
@@ -265,38 +262,19 @@ def test_a_damaged_array_is_not_used(cohort, name, kind):
 
 @pytest.mark.parametrize("kind", ["zeros", "half", "empty"])
 def test_a_damaged_index_is_named(cohort, kind):
-    written, folder = cohort
-    pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
-    damage(folder / "packed" / "index.json", kind)
+    packed(cohort)
+    damage(cohort[1] / "packed" / "index.json", kind)
     with pytest.raises(HarnessError, match=r"index\.json: no index .*snakemake --forcerun pack"):
-        Store.open(folder / "packed")
+        Store.open(cohort[1] / "packed")
 
 
 @pytest.mark.parametrize("key", ["arrays", "subjects"])
 def test_an_index_that_lacks_a_key_is_named(cohort, key):
-    written, folder = cohort
-    index = pack("mine", written, folder / "registered", OUTCOMES, folder / "packed", max_lost=0.3)
+    folder, index = cohort[1], packed(cohort)
     del index[key]
     write_json(folder / "packed" / "index.json", index)
     with pytest.raises(HarnessError, match=rf"'{key}'.*snakemake --forcerun pack"):
         Store.open(folder / "packed").images("t1")
-
-
-def test_the_same_index_is_the_same_data(cohort):
-    """What is trained on arrays is known by the text of their index."""
-    written, folder = cohort
-
-    def packed(name: str) -> str:
-        pack("mine", written, folder / "registered", OUTCOMES, folder / name, max_lost=0.3)
-        return (folder / name / "index.json").read_text()
-
-    first = packed("one")
-    assert packed("two") == first
-    data = volumes(0)
-    data["t1"] = np.where(data["brain"], data["t1"] / 2 + 1e-3, 0).astype(np.float32)
-    nibabel.save(nibabel.Nifti1Image(data["t1"], AFFINE), folder / "registered" / "a" / "t1.nii.gz")
-    noted(folder / "registered" / "a")
-    assert packed("three") != first
 
 
 def test_healthy_subjects_without_a_mask_are_packed(cohort):

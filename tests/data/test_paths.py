@@ -1,16 +1,13 @@
 """Folders as people have them: linked in a circle, with spaces and letters of any script in their names."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
+from tests.commands import call
 from tests.data.conftest import SETTINGS, Cohort, nifti, random_volume
-from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout, sheet
 from uadbench.data.packing.store import Store
@@ -22,8 +19,8 @@ def test_folders_linked_in_a_circle_are_walked_once(tmp_path):
     nifti(scan, random_volume())
     (scan.parent / "again").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "itself").symlink_to("itself")
-    arguments = ["index", "--dataset", "camcan", "--layout", "camcan", "--root", str(tmp_path)]
-    said = CliRunner().invoke(uadbench, [*arguments, "--out", str(tmp_path / "s.csv")], catch_exceptions=False)
+    arguments = ["--dataset", "camcan", "--layout", "camcan", "--root", tmp_path]
+    said = call("index", *arguments, "--out", tmp_path / "s.csv")
     assert said.output.startswith("camcan: 1 subjects")
     (row,) = sheet.read(tmp_path / "s.csv").rows
     assert (row.t1, row.problem) == ("sub-CC100001/anat/sub-CC100001_T1w.nii.gz", "")

@@ -1,11 +1,9 @@
 """Settings of preprocessing: what is wrong is named, protocols set them all at once."""
 
-from __future__ import annotations
-
 import pytest
 
 from uadbench.core.errors import HarnessError
-from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing, parse, settings
+from uadbench.data.preprocessing.settings import Preprocessing, parse, settings
 
 
 @pytest.mark.parametrize(
@@ -34,11 +32,8 @@ def test_settings_take_whole_numbers():
 
 
 def test_a_protocol_sets_all_and_settings_beside_it_override():
-    assert settings({}) == settings({"protocol": "disyre"}) == Preprocessing()
+    assert settings({}) == settings({"protocol": "disyre"}) == Preprocessing(edges="shared")
     assert settings({"protocol": "upd"}) == Preprocessing(
         side=128, normalisation="max", labels="above_0.4", edges="plain"
     )
     assert settings({"protocol": "upd", "spacing": 2, "brain": "robex"}).spacing == 2.0
-    for name, values in PROTOCOLS.items():
-        made = settings({"protocol": name})
-        assert all(getattr(made, key) == value for key, value in values.items())

@@ -1,7 +1,5 @@
 """Quality control of a cohort: table and page of registered folders that the tests write by hand."""
 
-from __future__ import annotations
-
 import base64
 import csv
 import io
@@ -14,11 +12,10 @@ import nibabel
 import numpy as np
 import pytest
 import yaml
-from click.testing import CliRunner
 from PIL import Image, ImageDraw
 from scipy import ndimage
 
-from uadbench.cli import uadbench
+from tests.commands import call
 from uadbench.core.archive import PICTURES
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import write_json
@@ -105,9 +102,13 @@ def made(folder: Path, names: str, chosen: Preprocessing, **lesions: float) -> t
 
 
 @pytest.fixture
-def four(tmp_path, brain_template) -> tuple[sheet.Sheet, Path]:
+def chosen(brain_template) -> Preprocessing:
+    return Preprocessing(template=str(brain_template), spacing=4.0)
+
+
+@pytest.fixture
+def four(tmp_path, chosen) -> tuple[sheet.Sheet, Path]:
     """Subject a whole, b without T2, c lost, d with a lesion that resampling enlarged by a tenth."""
-    chosen = Preprocessing(template=str(brain_template), spacing=4.0)
     return made(tmp_path, "abcd", chosen, a=6.0, b=6.0, d=5.5)
 
 
@@ -138,18 +139,12 @@ def test_the_command_writes_a_table_and_a_page(four, tmp_path):
     written, folder = four
     for number, outcomes in enumerate((OUTCOMES[:2], OUTCOMES[2:])):
         write_report(tmp_path / f"{number}.csv", outcomes)
-    options = ["--dataset", "mine", "--sheet", str(written.path), "--registered", str(folder), "--threads", "2"]
-    reports = [str(tmp_path / f"{number}.csv") for number in (0, 1)]
-    result = CliRunner().invoke(uadbench, ["quality", *options, "--out", str(tmp_path / "out"), "--reports", *reports])
-    assert result.exit_code == 0, result.output
+    options = ["--dataset", "mine", "--sheet", written.path, "--registered", folder, "--threads", "2"]
+    reports = [tmp_path / f"{number}.csv" for number in (0, 1)]
+    result = call("quality", *options, "--out", tmp_path / "out", "--reports", *reports)
     assert "mine: 2 used, 1 partly lost, 1 lost, 1 flagged" in result.output
     rows = table(tmp_path / "out" / "quality.csv")
-    assert {name: row["status"] for name, row in rows.items()} == {
-        "a": "done",
-        "b": "partial",
-        "c": "lost",
-        "d": "done",
-    }
+    assert {name: row["status"] for name, row in rows.items()} == dict(zip("abcd", STATUSES, strict=True))
     assert (rows["c"]["file"], rows["c"]["reason"]) == (LOST.file, LOST.reason)
     assert (rows["b"]["file"], rows["b"]["reason"]) == ("b/t2.nii", "every voxel is 0")
     assert rows["d"]["reason"] == "something to know"
@@ -180,8 +175,7 @@ def test_measures_of_a_subject_by_hand(four):
     assert not found["c"].values
 
 
-def test_lesions_outside_of_the_brain_are_counted(tmp_path, brain_template):
-    chosen = Preprocessing(template=str(brain_template), spacing=4.0)
+def test_lesions_outside_of_the_brain_are_counted(tmp_path, chosen):
     written, folder = made(tmp_path, "a", chosen, a=6.0)
     grid = template.load(chosen.template).packed(chosen)
     mask = np.zeros(grid.shape, np.uint8)
@@ -271,8 +265,7 @@ def test_names_that_yaml_takes_for_something_else_are_quoted():
     assert yaml.safe_load(page.exclusion(found))["datasets"]["mine"]["exclude"] == ["1e3", "no"]
 
 
-def test_two_subjects_make_a_page(tmp_path, brain_template):
-    chosen = Preprocessing(template=str(brain_template), spacing=4.0)
+def test_two_subjects_make_a_page(tmp_path, chosen):
     written, folder = made(tmp_path, "ab", chosen, a=6.0, b=6.1)
     found = cohort.build("two", written, folder, [Outcome("a", "done"), Outcome("b", "done")])
     assert [subject.flags for subject in found.subjects] == [[], []]
@@ -284,8 +277,8 @@ def test_two_subjects_make_a_page(tmp_path, brain_template):
     assert len(elements(tmp_path / "quality.html", "article")) == 2
 
 
-def test_a_cohort_that_is_lost_makes_a_page(tmp_path, brain_template):
-    written, folder = made(tmp_path, "c", Preprocessing(template=str(brain_template)))
+def test_a_cohort_that_is_lost_makes_a_page(tmp_path, chosen):
+    written, folder = made(tmp_path, "c", chosen)
     found = cohort.build("gone", written, folder, [LOST])
     page.write(found, tmp_path / "quality.html")
     cohort.write(found, tmp_path / "quality.csv")

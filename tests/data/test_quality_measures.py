@@ -1,7 +1,5 @@
 """Quality control of single values: rules on known outliers, measures and pictures against hand values."""
 
-from __future__ import annotations
-
 import io
 import xml.etree.ElementTree as ET
 from pathlib import Path

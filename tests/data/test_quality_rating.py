@@ -1,7 +1,5 @@
 """Ratings on the quality page, in a headless Chromium: config lines, CSV, storage, keys, comparison of pictures."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

@@ -1,7 +1,5 @@
 """Brains of known place are found, in heads and without, and a T2 finds its T1."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

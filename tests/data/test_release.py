@@ -1,7 +1,5 @@
 """What a folder lacks of what its release should hold is counted and named."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

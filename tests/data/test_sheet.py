@@ -1,16 +1,13 @@
 """The subject sheet: splits by subject, checked rows, and paths that hold in any working folder."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uadbench.cli import uadbench
+from tests.commands import call, fails
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout, sheet, splits
 from uadbench.data.index.layout import Files
@@ -70,14 +67,6 @@ def test_index_says_what_is_wrong(tmp_path):
         sheet.index(kind, camcan(tmp_path), exclude=["sub-CC999999"])
 
 
-def test_index_of_a_test_set_without_masks_is_refused(tmp_path):
-    path = tmp_path / "BraTS20_Training_001" / "BraTS20_Training_001_t1.nii"
-    path.parent.mkdir()
-    path.touch()
-    with pytest.raises(HarnessError, match="not one mask"):
-        sheet.index(layout.load("brats"), tmp_path, role="test")
-
-
 @pytest.mark.parametrize("absolute", [True, False])
 def test_files_are_found_from_any_folder(tmp_path, monkeypatch, absolute):
     camcan(tmp_path / "raw")
@@ -95,15 +84,6 @@ def test_files_are_found_from_any_folder(tmp_path, monkeypatch, absolute):
         assert file is not None
         assert file.is_file()
         assert again.file(row, "mask") is None
-
-
-def test_a_sheet_written_twice_is_the_same(tmp_path):
-    found = sheet.index(layout.load("camcan"), camcan(tmp_path / "raw"), validation=2, seed=3)
-    texts = set()
-    for name in ("one.csv", "two.csv"):
-        sheet.write(tmp_path / name, tmp_path / "raw", found)
-        texts.add((tmp_path / name).read_bytes())
-    assert len(texts) == 1
 
 
 HEADER = ",".join(sheet.COLUMNS) + "\n"
@@ -142,10 +122,9 @@ def test_write_refuses_two_subjects_of_one_name(tmp_path):
 
 def test_verb_prints_one_line(tmp_path):
     camcan(tmp_path / "raw")
-    arguments = ["index", "--dataset", "mine", "--layout", "camcan", "--root", str(tmp_path / "raw")]
-    arguments += ["--out", str(tmp_path / "subjects.csv"), "--validation", "2", "--exclude", "sub-CC100000"]
-    result = CliRunner().invoke(uadbench, arguments, catch_exceptions=False)
-    first, *others = result.output.splitlines()
+    arguments = ["--dataset", "mine", "--layout", "camcan", "--root", tmp_path / "raw"]
+    arguments += ["--out", tmp_path / "subjects.csv", "--validation", 2, "--exclude", "sub-CC100000"]
+    first, *others = call("index", *arguments).output.splitlines()
     assert first == "mine: 4 subjects (2 train, 2 validation), 4 with t1"
     assert others[0] == "mine: subjects: 5 found, 653 in CamCAN (cc700) release004 BIDS_20190411: 648 too few"
     assert len(sheet.read(tmp_path / "subjects.csv").rows) == 4
@@ -171,9 +150,8 @@ def outlined(root: Path) -> Path:
     ],
 )
 def test_patients_without_an_outline_are_a_choice(tmp_path, unmasked, subjects, marked, said):
-    arguments = ["index", "--dataset", "x", "--layout", "bids", "--root", str(outlined(tmp_path / "raw")), "--role"]
-    arguments += ["test", "--unmasked", unmasked, "--out", str(tmp_path / "subjects.csv")]
-    done = CliRunner().invoke(uadbench, arguments, catch_exceptions=False)
+    arguments = ["--dataset", "x", "--layout", "bids", "--root", outlined(tmp_path / "raw"), "--role", "test"]
+    done = call("index", *arguments, "--unmasked", unmasked, "--out", tmp_path / "subjects.csv")
     rows = sheet.read(tmp_path / "subjects.csv").rows
     assert [row.subject for row in rows] == subjects
     assert [row.unmasked for row in rows] == marked
@@ -182,6 +160,5 @@ def test_patients_without_an_outline_are_a_choice(tmp_path, unmasked, subjects, 
 
 
 def test_unmasked_is_one_of_three(tmp_path):
-    arguments = ["index", "--dataset", "x", "--layout", "bids", "--root", str(outlined(tmp_path / "raw"))]
-    done = CliRunner().invoke(uadbench, [*arguments, "--unmasked", "drop", "--out", str(tmp_path / "s.csv")])
-    assert "lost, leave_out, healthy" in str(done.exception) + done.output
+    given = ["--dataset", "x", "--layout", "bids", "--root", outlined(tmp_path / "raw"), "--out", tmp_path / "s.csv"]
+    assert "lost, leave_out, healthy" in fails("index", *given, "--unmasked", "drop")

@@ -1,16 +1,13 @@
 """Brain extraction by other programs, played by scripts that take the arguments the real ones document."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import nibabel
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
+from tests.commands import fails
 from tests.data.conftest import NATIVE, POSE, dice, mni, nifti, scanned
-from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
@@ -99,9 +96,8 @@ def subjects(folder: Path, scan: Scan) -> sheet.Sheet:
 def test_a_program_that_fails_costs_the_subject_with_its_last_line(path, tmp_path, head_scan):
     install(path, "hd-bet", tmp_path, before="echo first; echo CUDA is out of memory >&2; exit 3")
     written = subjects(tmp_path, head_scan)
-    found = list(
-        preprocess.preprocess(written, written.rows, tmp_path / "out", Preprocessing(spacing=4.0, brain="hd-bet"))
-    )
+    chosen = Preprocessing(spacing=4.0, brain="hd-bet")
+    found = list(preprocess.preprocess(written, written.rows, tmp_path / "out", chosen))
     assert [(o.subject, o.status, o.file) for o in found] == [(n, "lost", f"{n}/t1.nii.gz") for n in ("a", "b")]
     assert found[0].reason == ("hd-bet failed (3): CUDA is out of memory; try it by hand, or use `brain: template`")
 
@@ -133,12 +129,9 @@ def test_what_a_program_may_get_wrong(path, tmp_path, head_scan, truth, kind, sa
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_a_missing_program_is_told_before_any_subject_is_touched(path, tmp_path, head_scan, name):
     written = subjects(tmp_path, head_scan)
-    arguments = ["preprocess", "--sheet", str(written.path), "--out", str(tmp_path / "out")]
-    arguments += ["--report", str(tmp_path / "report.csv"), "--settings", f'{{"brain": "{name}"}}']
-    result = CliRunner().invoke(uadbench, arguments)
-    assert isinstance(result.exception, HarnessError)
-    assert f"{name}: no program {PROGRAMS[name][0]} on the PATH; " in str(result.exception)
-    assert "\n" not in str(result.exception)
+    arguments = ["--sheet", written.path, "--out", tmp_path / "out", "--report", tmp_path / "report.csv"]
+    said = fails("preprocess", *arguments, "--settings", f'{{"brain": "{name}"}}')
+    assert f"{name}: no program {PROGRAMS[name][0]} on the PATH; " in said
     assert not (tmp_path / "out").exists()
     assert not (tmp_path / "report.csv").exists()
 

@@ -1,7 +1,5 @@
 """Lists that say who is held out, and the named parts of a test set. The rule: tests/data/test_sheet.py."""
 
-from __future__ import annotations
-
 import pytest
 
 from uadbench.core.errors import HarnessError

@@ -1,7 +1,5 @@
 """The template and the grids of the packed arrays."""
 
-from __future__ import annotations
-
 from importlib.machinery import ModuleSpec
 
 import numpy as np
@@ -13,7 +11,6 @@ from uadbench.core.errors import HarnessError
 from uadbench.data import mni152
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.registration import template
-from uadbench.data.preprocessing.settings import Preprocessing
 
 
 def test_template_grid_holds_the_brain_at_every_spacing():
@@ -61,19 +58,3 @@ def test_template_from_a_file(tmp_path):
         template.load("mni153")
     with pytest.raises(HarnessError, match="skull-stripped"):
         template.load(str(nifti(tmp_path / "head.nii.gz", random_volume())))
-
-
-def test_packed_slices_may_be_the_centre_square():
-    """With `side`, slices are the field's centre square resized, and all slices of the field are there."""
-    whole = mni()
-    assert whole.packed(Preprocessing(spacing=2.0)).shape == whole.grid(2.0).shape
-    grid = whole.packed(Preprocessing(spacing=1.0, side=128))
-    low, high = geometry.extent(whole.image.shape, whole.affine)
-    edges = np.array([low - 0.5, high + 0.5])
-    short = (edges[1] - edges[0])[:2].min()
-    assert grid.shape == (128, 128, whole.image.shape[2])
-    np.testing.assert_allclose(grid.spacing, [short / 128, short / 128, 1])
-    first, last = geometry.extent(grid.shape, grid.affine)
-    np.testing.assert_allclose((first + last) / 2, (low + high) / 2)
-    np.testing.assert_allclose(((last - first) + grid.spacing)[:2], short)
-    assert whole.voxels(grid) == pytest.approx(whole.image.size / (short / 128) ** 2, rel=1e-6)

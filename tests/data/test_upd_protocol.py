@@ -1,7 +1,5 @@
 """The preprocessing of UPD_study: the template's centre square as 128 x 128 pixels, the maximum, labels above 0.4."""
 
-from __future__ import annotations
-
 import nibabel
 import numpy as np
 import pytest
@@ -37,6 +35,7 @@ def test_an_oblong_field_is_cropped_to_its_shorter_side():
     template = mni()
     grid = template.packed(UPD)
     width = min(template.image.shape[:2])
+    assert template.voxels(grid) == pytest.approx(template.image.size / (width / 128) ** 2, rel=1e-6)
     np.testing.assert_allclose(grid.spacing, (width / 128, width / 128, 1.0), rtol=1e-6)
     middles = [
         np.mean(geometry.extent(shape, affine), axis=0)

@@ -1,13 +1,12 @@
 """Bootstrap intervals over subjects: against direct resampling of the raw voxels, and properties."""
 
-from __future__ import annotations
-
 from unittest import mock
 
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from tests.evaluation.conftest import exact_dice, histogram_of
 from uadbench.evaluation.voxels import bins
 from uadbench.evaluation.voxels.bootstrap import bootstrap_all, coarsen, resampling_weights
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
@@ -24,19 +23,6 @@ def cohort(subjects: int, voxels: int = 600, seed: int = 0):
     return out
 
 
-def histogram_of(subjects) -> ScoreHistogram:
-    histogram = ScoreHistogram()
-    for number, (scores, labels) in enumerate(subjects):
-        histogram.add(f"sub-{number:03d}", scores, labels)
-    return histogram
-
-
-def exact_dice(labels, scores) -> float:
-    order = np.argsort(-scores)
-    true = np.cumsum(labels[order])
-    return float((2 * true / (np.arange(1, len(scores) + 1) + labels.sum())).max())
-
-
 @pytest.mark.parametrize(
     ("metric", "exact"), [("ap", average_precision_score), ("auroc", roc_auc_score), ("dice", exact_dice)]
 )
@@ -47,12 +33,12 @@ def test_agrees_with_direct_resampling(metric, exact):
         drawn = [subjects[number] for number, times in enumerate(weights) for _ in range(times)]
         scores, labels = (np.concatenate(parts) for parts in zip(*drawn, strict=True))
         values.append(exact(labels, scores))
-    interval = bootstrap_all(histogram_of(subjects), [metric], resamples=150, seed=7)[metric]
+    interval = bootstrap_all(histogram_of(*subjects), [metric], resamples=150, seed=7)[metric]
     assert interval == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=4e-3)  # bins
 
 
 def test_contains_the_value_of_all_subjects():
-    histogram = histogram_of(cohort(12))
+    histogram = histogram_of(*cohort(12))
     intervals = bootstrap_all(histogram)
     values = {"ap": average_precision(histogram), "dice": best_dice(histogram)[0], "auroc": auroc(histogram)}
     for metric, value in values.items():
@@ -61,14 +47,14 @@ def test_contains_the_value_of_all_subjects():
 
 
 def test_equal_subjects_leave_no_doubt():
-    histogram = histogram_of(cohort(1, voxels=20_000) * 9)
+    histogram = histogram_of(*cohort(1, voxels=20_000) * 9)
     values = {"ap": average_precision(histogram), "dice": best_dice(histogram)[0], "auroc": auroc(histogram)}
     for metric, interval in bootstrap_all(histogram).items():
         assert interval == pytest.approx((values[metric], values[metric]), abs=1e-9)
 
 
 def test_more_subjects_narrow_the_interval():
-    few, many = (bootstrap_all(histogram_of(cohort(n, seed=3)), ["ap"])["ap"] for n in (10, 160))
+    few, many = (bootstrap_all(histogram_of(*cohort(n, seed=3)), ["ap"])["ap"] for n in (10, 160))
     width = (few[1] - few[0]) / (many[1] - many[0])
     assert 2 < width < 8  # √16 = 4 but for chance
 
@@ -76,36 +62,36 @@ def test_more_subjects_narrow_the_interval():
 @mock.patch.object(bins, "MAX_ROWS", 64)  # faster
 def test_covers_the_true_value_about_as_often_as_it_says():
     # The truth is that of very many subjects.
-    truth = auroc(histogram_of(cohort(1500, voxels=200, seed=99)))
+    truth = auroc(histogram_of(*cohort(1500, voxels=200, seed=99)))
     hits = 0
     for seed in range(60):
-        histogram = histogram_of(cohort(25, voxels=200, seed=1000 + seed))
+        histogram = histogram_of(*cohort(25, voxels=200, seed=1000 + seed))
         low, high = bootstrap_all(histogram, ["auroc"], resamples=200)["auroc"]
         hits += low <= truth <= high
     assert 48 <= hits <= 60  # 95 % of 60 is 57; the percentile interval of 25 subjects covers a little less
 
 
 def test_undefined_where_nothing_can_be_drawn_or_found():
-    one = histogram_of(cohort(1))
-    healthy = histogram_of([(scores, np.zeros_like(labels)) for scores, labels in cohort(3)])
+    one = histogram_of(*cohort(1))
+    healthy = histogram_of(*((scores, np.zeros_like(labels)) for scores, labels in cohort(3)))
     for histogram in (one, healthy, ScoreHistogram()):
         assert bootstrap_all(histogram) == dict.fromkeys(METRICS)
 
 
 def test_resamples_without_anomaly_are_left_out():
     subjects = [(scores, labels & (number == 0)) for number, (scores, labels) in enumerate(cohort(3))]
-    low, high = bootstrap_all(histogram_of(subjects), ["ap"])["ap"]
+    low, high = bootstrap_all(histogram_of(*subjects), ["ap"])["ap"]
     assert 0 < low <= high < 1
 
 
 def test_seed_decides():
-    histogram = histogram_of(cohort(6))
+    histogram = histogram_of(*cohort(6))
     assert bootstrap_all(histogram, seed=1) == bootstrap_all(histogram, seed=1)
     assert bootstrap_all(histogram, seed=1) != bootstrap_all(histogram, seed=2)
 
 
 def test_one_metric_alone_has_the_interval_it_has_among_others():
-    histogram = histogram_of(cohort(6))
+    histogram = histogram_of(*cohort(6))
     together = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples=100)
     assert {metric: bootstrap_all(histogram, [metric], resamples=100)[metric] for metric in together} == together
 

@@ -1,7 +1,5 @@
 """Scored subjects as arrays: the same results as from files, in the memory of one subject."""
 
-from __future__ import annotations
-
 import weakref
 
 import numpy as np

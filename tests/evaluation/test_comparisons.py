@@ -1,14 +1,14 @@
 """Paired comparisons: clear and absent differences, the same resamples for both methods, correction for many."""
 
-from __future__ import annotations
-
 import zlib
 
 import numpy as np
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score
+from statsmodels.stats.multitest import multipletests
 
+from tests.evaluation.conftest import exact_dice
 from uadbench.evaluation.summary import comparisons
 from uadbench.evaluation.summary.comparisons import COLUMNS, compare, holm
 from uadbench.evaluation.voxels.bootstrap import resampling_weights
@@ -111,10 +111,7 @@ def test_agrees_with_direct_resampling_of_the_same_subjects(tmp_path, metric):
 
     def exact(drawn, scores) -> float:
         label, score = np.concatenate([labels[k] for k in drawn]), np.concatenate([scores[k] for k in drawn])
-        if metric == "ap":
-            return float(average_precision_score(label, score))
-        order = np.argsort(-score)
-        return float((2 * np.cumsum(label[order]) / (np.arange(1, len(score) + 1) + label.sum())).max())
+        return average_precision_score(label, score) if metric == "ap" else exact_dice(label, score)
 
     differences = []
     draw = {name: np.random.default_rng([7, zlib.crc32(name.encode())]) for name in "ab"}
@@ -258,17 +255,13 @@ def test_where_bins_decide_there_is_no_interval(tmp_path, capsys):
     assert "share a few bins" in capsys.readouterr().err
 
 
-def test_holm_by_hand():
-    # Smallest first: .005 · 4 = .02, .01 · 3 = .03, .03 · 2 = .06, and .04 · 1 may not be below that.
-    np.testing.assert_allclose(holm(np.array([0.01, 0.04, 0.03, 0.005])), [0.03, 0.06, 0.06, 0.02])
+def test_holm_without_a_value_has_none():
     np.testing.assert_allclose(holm(np.array([0.6, np.nan, 0.7])), [1, np.nan, 1])
     assert holm(np.zeros(0)).size == 0
 
 
 @pytest.mark.parametrize("count", [1, 7, 200])
 def test_holm_by_statsmodels(count):
-    from statsmodels.stats.multitest import multipletests
-
     p = np.round(np.random.default_rng(count).random(count) ** 4, 2)  # with ties
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
 

@@ -1,7 +1,5 @@
 """Metrics of subjects, slices and lesions: against scikit-learn, brute force and direct resampling."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

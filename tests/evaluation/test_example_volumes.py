@@ -1,15 +1,12 @@
 """Volumes of the example subject: true values and places, and nothing else of a test set changes."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner
 
-from uadbench.commands import test as verb
+from tests.commands import call
+from tests.trainings import trained
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import FINDINGS, VOLUMES
 from uadbench.data.packing.store import Store
@@ -18,22 +15,16 @@ from uadbench.evaluation.inference import examples
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.inference.examples import example_rows
 from uadbench.evaluation.protocols.protocols import Truth
-from uadbench.methods.settings import resolve
-from uadbench.training.job import train_run
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
 def scored(tiny_cohort, tmp_path_factory) -> dict[str, Path]:
     """Results of the control `intensity`, without and with volumes."""
     folder = tmp_path_factory.mktemp("scored")
-    train_run(resolve("intensity", "t1"), 1, tiny_cohort, folder / "run", CPU)
-    given = ["--run", str(folder / "run"), "--data", str(tiny_cohort), "--task", "A", "--modality", "t1"]
-    given += ["--healthy", str(tiny_cohort), "--device", "cpu", "--examples", "2"]
+    given = ["--run", trained("intensity", tiny_cohort, folder / "run"), "--data", tiny_cohort, "--task", "A"]
+    given += ["--modality", "t1", "--healthy", tiny_cohort, "--device", "cpu", "--examples", 2]
     for name, options in (("without", []), ("with", ["--volumes"])):
-        done = CliRunner().invoke(verb.command, [*given, *options, "--out", str(folder / name)], catch_exceptions=False)
-        assert done.exit_code == 0
+        call("test", *given, *options, "--out", folder / name)
     return {name: folder / name for name in ("without", "with")}
 
 

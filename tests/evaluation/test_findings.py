@@ -1,7 +1,5 @@
 """The file of findings, how a test pass fills it, and its rows in the tidy table."""
 
-from __future__ import annotations
-
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -9,11 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
-from uadbench.commands import test as verb
-from uadbench.commands.summarize import command
+from tests.commands import call
+from tests.trainings import CPU, trained
 from uadbench.core.archive import FINDINGS
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
@@ -24,17 +21,14 @@ from uadbench.evaluation.detection.operating_points import RATES
 from uadbench.evaluation.inference import test_set
 from uadbench.evaluation.inference.inference import PackedTask, Trained, score_test_set
 from uadbench.evaluation.protocols.labels import EVERY
-from uadbench.evaluation.summary import comparisons
+from uadbench.evaluation.summary import comparisons, tidy_results
 from uadbench.evaluation.summary.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.methods.base import Context, Method, SliceMethod
 from uadbench.methods.params import NoParams
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import resolve
 from uadbench.training import run
-from uadbench.training.job import train_run
 
-CPU = torch.device("cpu")
 FACTS = {
     **{"experiment": "demo", "trained_on_simulated": True, "tested_on_simulated": True},
     **{"method": "intensity", "revision": 1, "title": "Intensity", "family": "control", "seed": 1},
@@ -82,9 +76,9 @@ class Flat(SliceMethod):
 
 
 def test_maps_that_rank_no_voxel_are_an_error(tiny_cohort, tmp_path):
-    trained = Trained(Flat(), {**FACTS, "method": "flat"}, CPU)
+    flat = Trained(Flat(), {**FACTS, "method": "flat"}, CPU)
     with pytest.raises(HarnessError, match="flat on ATLAS: in each subject all voxels have the same score") as caught:
-        score_test_set(trained, PackedTask(Store.open(tiny_cohort), "t2"), ["full"], 2, tmp_path)
+        score_test_set(flat, PackedTask(Store.open(tiny_cohort), "t2"), ["full"], 2, tmp_path)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -172,9 +166,7 @@ def test_tidy_has_rows_of_findings_of_the_final_map(histograms):
     assert not table.duplicated(["score", "protocol", "metric"]).any()
 
 
-def test_headers_of_earlier_versions_have_one_fact_for_training_and_test_and_no_digest(
-    tiny_cohort, tmp_path, monkeypatch
-):
+def test_earlier_headers_have_one_fact_for_training_and_test_and_no_digest(tiny_cohort, tmp_path, monkeypatch):
     for key in (*SIMULATED, "revision", "test_set"):
         monkeypatch.delitem(FACTS, key)
     for simulated in (True, False):
@@ -197,8 +189,6 @@ def test_rows_are_in_order_of_metric_rate_and_size(histograms):
 
 
 def test_unknown_metrics_sort_last(histograms, monkeypatch):
-    from uadbench.evaluation.summary import tidy_results
-
     monkeypatch.setattr(tidy_results, "detection", lambda *_: [{"metric": "aaa@0.1", "value": 1.0}])
     assert tidy([histograms], resamples=0)["metric"].iloc[-1] == "aaa@0.1"
 
@@ -232,9 +222,7 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
         fill(tmp_path / name, tiny_cohort, tiny_cohort, method=name, title=name) for name in ("intensity", "random")
     ]
     out = tmp_path / "new" / "results.csv"
-    options = ["--resamples", "20", "--out", str(out)]
-    done = CliRunner().invoke(command, [*map(str, paths), *options], catch_exceptions=False)
-    assert done.exit_code == 0
+    call("summarize", *paths, "--resamples", 20, "--out", out)
     assert sorted(path.name for path in out.parent.iterdir()) == ["comparisons.csv", "results.csv"]
     table = pd.read_csv(out.with_name("comparisons.csv"))
     assert list(table.columns) == comparisons.COLUMNS
@@ -246,13 +234,11 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
 
 
 def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
-    train_run(resolve("intensity", "t2"), 1, tiny_cohort, tmp_path / "run", CPU)
+    run = trained("intensity", tiny_cohort, tmp_path / "run", modality="t2")
     arrays = {name: sha256(tiny_cohort / f"{name}.npy") for name in ("t2", "mask")}
     real = copied(tiny_cohort, tmp_path / "real", simulated=False, arrays=arrays)
-    options = ["--run", str(tmp_path / "run"), "--data", str(real), "--task", "ATLAS", "--modality", "t2"]
-    options += ["--experiment", "demo", "--device", "cpu", "--examples", "2", "--out", str(tmp_path / "out")]
-    done = CliRunner().invoke(verb.command, [*options, "--healthy", str(tiny_cohort)], catch_exceptions=False)
-    assert done.exit_code == 0
+    options = ["--run", run, "--data", real, "--healthy", tiny_cohort, "--task", "ATLAS", "--modality", "t2"]
+    call("test", *options, "--experiment", "demo", "--device", "cpu", "--examples", 2, "--out", tmp_path / "out")
     (made, meta), (found, same) = load(tmp_path / "out" / NAME), load(beside(histograms))
     digest = test_set.packed(Store.open(real), "t2", EVERY)
     assert meta == same | {"tested_on_simulated": False, "test_set": digest}

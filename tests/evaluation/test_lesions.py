@@ -1,7 +1,5 @@
 """Lesions and false alarms: volumes whose components are counted by hand, and flood filling with scipy's matching."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import numpy as np

@@ -1,20 +1,17 @@
 """Thresholds from healthy subjects: against sorting all scores, and at the edges where maps saturate or are empty."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.evaluation.conftest import histogram_of
 from uadbench.evaluation.detection.operating_points import RATES, Calibrator, slice_peaks, summary, thresholds_at
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 
 
-def histogram_of(scores: np.ndarray) -> ScoreHistogram:
-    histogram = ScoreHistogram()
-    histogram.add("a", scores.astype(np.float32), np.zeros(scores.size, bool))
-    return histogram
+def healthy(scores: np.ndarray) -> ScoreHistogram:
+    return histogram_of((scores, np.zeros(scores.size)))
 
 
 def reached(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
@@ -29,7 +26,7 @@ def test_agrees_with_sorting_all_scores(kind):
     scores = scores.astype(np.float32)
     ordered = np.sort(scores)[::-1]
     exact = [ordered[int(rate * scores.size + 1e-9) - 1] for rate in RATES]
-    thresholds = thresholds_at(histogram_of(scores), np.array(RATES))
+    thresholds = thresholds_at(healthy(scores), np.array(RATES))
     assert thresholds.dtype == np.float32
     np.testing.assert_allclose(thresholds, exact, rtol=1e-4)
     share = reached(scores, thresholds)
@@ -41,7 +38,7 @@ def test_bins_between_floats_are_rounded_up():
     # Just below 1 the codes are finer than floats, so that the edge of a bin need not be one.
     rng = np.random.default_rng(1)
     scores = (1 - 10.0 ** rng.uniform(-7.2, -0.5, 50_000)).astype(np.float32)
-    assert (reached(scores, thresholds_at(histogram_of(scores), np.array(RATES))) <= RATES).all()
+    assert (reached(scores, thresholds_at(healthy(scores), np.array(RATES))) <= RATES).all()
 
 
 @settings(max_examples=60, deadline=None)
@@ -52,7 +49,7 @@ def test_bins_between_floats_are_rounded_up():
 def test_no_more_than_the_rate_and_rising_as_it_falls(scores, rates):
     values = np.array(scores)
     falling = np.array(sorted(rates, reverse=True))
-    thresholds = thresholds_at(histogram_of(values), falling)
+    thresholds = thresholds_at(healthy(values), falling)
     assert (thresholds > 0).all()
     assert (np.diff(thresholds) >= 0).all()
     assert (reached(values, thresholds) <= falling).all()
@@ -60,12 +57,12 @@ def test_no_more_than_the_rate_and_rising_as_it_falls(scores, rates):
 
 def test_nothing_reaches_the_threshold_of_a_saturated_map():
     scores = np.r_[np.linspace(0, 0.9, 900), np.ones(100)]
-    low, high = thresholds_at(histogram_of(scores), np.array([0.1, 0.05]))
+    low, high = thresholds_at(healthy(scores), np.array([0.1, 0.05]))
     assert (low, high) == (1.0, np.nextafter(np.float32(1), np.float32(2)))
 
 
 def test_an_empty_map_has_thresholds_above_zero():
-    assert thresholds_at(histogram_of(np.zeros(50)), np.array([0.01]))[0] > 0
+    assert thresholds_at(healthy(np.zeros(50)), np.array([0.01]))[0] > 0
 
 
 def test_no_healthy_voxel_is_an_error():

@@ -1,7 +1,5 @@
 """Protocols against scikit-learn, scipy and counting by hand: which voxels they count, and at which thresholds."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -146,9 +144,8 @@ def test_official_is_what_torchmetrics_counts():
     scores, labels = (np.concatenate(parts) for parts in zip(*pairs, strict=True))
     found = values(histogram_of("official", volumes), "official")
     assert found["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
-    assert found["ap"] == pytest.approx(
-        0.68976, abs=1e-4
-    )  # by torchmetrics 1.9.0, BinaryAveragePrecision, volume by volume
+    # By torchmetrics 1.9.0, BinaryAveragePrecision, volume by volume.
+    assert found["ap"] == pytest.approx(0.68976, abs=1e-4)
     raw = average_precision_score(labels, np.concatenate([score.ravel() for _, score, *_ in volumes]))
     assert abs(found["ap"] - raw) > 0.05
 
@@ -256,15 +253,8 @@ def packed(tmp_path_factory):
     arrays = [subject(seed, (12, 60, 48)) for seed in (1, 2)]
     np.save(folder / "t1.npy", np.stack([brain * 0.5 for _, _, brain in arrays]).astype(np.float16))
     np.save(folder / "mask.npy", np.stack([label for _, label, _ in arrays]))
-    index = {
-        "dataset": "tiny",
-        "simulated": True,
-        "modalities": ["t1"],
-        "has_mask": True,
-        "spacing": 4.0,
-        "left_out": [],
-        "arrays": {name: sha256(folder / f"{name}.npy") for name in ("t1", "mask")},
-    }
+    index = {"dataset": "tiny", "simulated": True, "modalities": ["t1"], "has_mask": True, "spacing": 4.0}
+    index |= {"left_out": [], "arrays": {name: sha256(folder / f"{name}.npy") for name in ("t1", "mask")}}
     rows = [{"subject": f"sub-{row}", "split": "test", "modalities": ["t1"]} for row in (1, 2)]
     write_json(folder / "index.json", {**index, "affine": np.diag([4.0, 4.0, 4.0, 1.0]).tolist(), "subjects": rows})
     return Store.open(folder), arrays

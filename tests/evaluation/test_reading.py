@@ -1,22 +1,15 @@
 """Subjects read ahead in a thread are those of the store, and scores counted as tensors give the same files."""
 
-from __future__ import annotations
-
 import threading
 
 import numpy as np
 import pytest
-import torch
 
+from tests.trainings import CPU, built
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference import inference
 from uadbench.evaluation.inference.inference import PackedTask, subjects
-from uadbench.methods import registry
-from uadbench.methods.base import Context
-from uadbench.methods.seeds import seed_everything
-from uadbench.training import run
-
-CPU = torch.device("cpu")
+from uadbench.training.run import freeze
 
 
 def test_subjects_come_in_order_with_image_and_classes(tiny_cohort):
@@ -57,15 +50,11 @@ def test_an_error_of_reading_is_raised(tiny_cohort, monkeypatch):
 
 def test_scores_counted_as_tensors_give_the_same_results(tiny_cohort, tmp_path, monkeypatch):
     """As on CUDA, where maps stay on the card: the same counts in every protocol that does not resize, to the voxel."""
-    seed_everything(1)
-    method = run.freeze(run.build("dae", registry.describe("dae").small, Context("t1", 4.0)))
-    meta = {"method": "dae", "task": "Tiny", "seed": 1}
+    trained = inference.Trained(freeze(built("dae")), {"method": "dae", "task": "Tiny", "seed": 1}, CPU)
+    task = PackedTask(Store.open(tiny_cohort), "t1", healthy=Store.open(tiny_cohort))
     for folder, kept in (("arrays", inference.countable), ("tensors", lambda values: values)):
         monkeypatch.setattr(inference, "countable", kept)
-        names = ["full", "official"]
-        test, healthy = Store.open(tiny_cohort), Store.open(tiny_cohort)
-        trained, task = inference.Trained(method, meta, CPU), PackedTask(test, "t1", healthy=healthy)
-        inference.score_test_set(trained, task, names, 1, tmp_path / folder)
+        inference.score_test_set(trained, task, ["full", "official"], 1, tmp_path / folder)
     for path in (tmp_path / "arrays").iterdir():
         with np.load(path) as ours, np.load(tmp_path / "tensors" / path.name) as theirs:
             assert ours.files == theirs.files

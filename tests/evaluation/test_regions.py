@@ -1,7 +1,5 @@
 """AUPRO: hand values, and the mean over lesions of scikit-learn's ROC curves."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from sklearn.metrics import roc_curve

@@ -1,7 +1,5 @@
 """HD95 and surface Dice: hand values, distance transforms, and numbers of MONAI 1.6.1."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from scipy import ndimage

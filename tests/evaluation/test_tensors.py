@@ -1,7 +1,5 @@
 """Scores that are tensors, as on a GPU: the counts and protocols of numpy arrays, to the voxel."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,51 +1,28 @@
 """The tidy table of results, protocols, and the verb that writes the table."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
-from sklearn.metrics import average_precision_score
 
-from uadbench.commands.summarize import command
+from tests.commands import call, fails
+from tests.evaluation.conftest import histogram_of
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.protocols import protocols
 from uadbench.evaluation.summary.tidy_results import COLUMNS, numbers, tidy
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, save
-from uadbench.evaluation.voxels.metrics import best_dice
+from uadbench.evaluation.voxels.metrics import average_precision, best_dice
 
 META = {
-    "experiment": "demo",
-    "trained_on_simulated": True,
-    "tested_on_simulated": False,
-    "method": "disyre",
-    "revision": 2,
-    "title": "DISYRE",
-    "family": "S-S",
-    "seed": 1,
-    "task": "ATLAS",
-    "dataset": "atlas",
-    "test_set": "0123456789ab",
-    "modality": "t1",
-    "protocol": "full",
-    "left_out": 2,
+    **{"experiment": "demo", "trained_on_simulated": True, "tested_on_simulated": False, "protocol": "full"},
+    **{"method": "disyre", "revision": 2, "title": "DISYRE", "family": "S-S", "seed": 1, "task": "ATLAS"},
+    **{"dataset": "atlas", "test_set": "0123456789ab", "modality": "t1", "left_out": 2},
 }
 
 
 def drawn(seed: int = 0, subjects: int = 3) -> ScoreHistogram:
     rng = np.random.default_rng(seed)
-    histogram = ScoreHistogram()
-    for number in range(subjects):
-        labels = rng.random(400) < 0.1
-        histogram.add(f"sub-{number}", np.abs(rng.standard_normal(400) + 2 * labels).astype(np.float32), labels)
-    return histogram
-
-
-def healthy() -> ScoreHistogram:
-    histogram = ScoreHistogram()
-    histogram.add("sub-0", np.ones(5, np.float32), np.zeros(5, bool))
-    return histogram
+    labels = rng.random((subjects, 400)) < 0.1
+    return histogram_of(*zip(np.abs(rng.standard_normal(labels.shape) + 2 * labels), labels, strict=True))
 
 
 def written(folder, name: str, maps=None, **changes):
@@ -71,17 +48,7 @@ def test_one_row_for_every_metric_of_every_map(tmp_path):
     assert row["low"] < row["value"] < row["high"]
     assert table.loc[table["metric"] == "dice_threshold", ["low", "high"]].isna().all(axis=None)
     dice, threshold = best_dice(histogram)
-    assert table["value"].tolist()[1:3] == [dice, threshold]
-
-
-def test_value_is_that_of_scikit_learn(tmp_path):
-    rng = np.random.default_rng(5)
-    scores, labels = rng.gamma(1, size=2000).astype(np.float32), rng.random(2000) < 0.1
-    histogram = ScoreHistogram()
-    histogram.add("a", scores, labels)
-    table = tidy([written(tmp_path, "run", {"final": histogram})], resamples=10)
-    assert table["value"][0] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
-    assert table[["low", "high"]].isna().all(axis=None)  # one subject
+    assert table["value"].tolist()[:3] == [average_precision(histogram), dice, threshold]
 
 
 def test_order_of_rows_does_not_depend_on_that_of_files(tmp_path):
@@ -98,7 +65,7 @@ def test_order_of_rows_does_not_depend_on_that_of_files(tmp_path):
 
 
 def test_a_map_without_anomalous_voxel_is_left_out_and_said_so(tmp_path, capsys):
-    path = written(tmp_path, "run", {"final": drawn(), "single/t=25": healthy()})
+    path = written(tmp_path, "run", {"final": drawn(), "single/t=25": histogram_of((np.ones(5), np.zeros(5)))})
     table = tidy([path], resamples=10)
     assert set(table["score"]) == {"final"}
     assert table["value"].notna().all()
@@ -108,8 +75,7 @@ def test_a_map_without_anomalous_voxel_is_left_out_and_said_so(tmp_path, capsys)
 
 
 def test_an_undefined_metric_has_no_row():
-    histogram = ScoreHistogram()
-    histogram.add("a", np.array([0.1, 0.2], np.float32), np.ones(2, bool))
+    histogram = histogram_of(([0.1, 0.2], [1, 1]))
     assert [row["metric"] for row in numbers(histogram)] == ["ap", "dice", "dice_threshold"]
 
 
@@ -118,35 +84,15 @@ def test_a_protocol_is_one_entry_with_its_own_voxels_and_thresholds(monkeypatch)
         chosen = truth.rng.choice(truth.brain.size, 10, replace=False)
         return protocols.Region(truth.label.ravel()[chosen] > 0, lambda score: score.ravel()[chosen])
 
-    grid = protocols.Protocol(
-        "grid",
-        "ten voxels at random with background, three thresholds",
-        ten,
-        lambda histogram: np.array([0.0, 0.5, 1.0]),
-    )
+    grid = protocols.Protocol("grid", "ten voxels at random", ten, lambda histogram: np.array([0.0, 0.5, 1.0]))
     monkeypatch.setitem(protocols.PROTOCOLS, "grid", grid)
     label = np.arange(27).reshape(3, 3, 3) > 10
     region = protocols.protocol("grid").region(protocols.Truth("a", label, np.zeros((3, 3, 3), bool), (1.0, 1.0, 1.0)))
-    histogram = ScoreHistogram()
-    histogram.add("a", region.scores(np.linspace(0, 0.9, 27, dtype=np.float32).reshape(3, 3, 3)), region.labels)
+    scores = np.linspace(0, 0.9, 27, dtype=np.float32).reshape(3, 3, 3)
+    histogram = histogram_of((region.scores(scores), region.labels))
     assert histogram.voxels == 10
     threshold = next(row["value"] for row in numbers(histogram, "grid") if row["metric"] == "dice_threshold")
     assert threshold in (0.0, 0.5, 1.0)
-
-
-def test_full_protocol_counts_the_brain_and_what_is_missed_outside():
-    rng = np.random.default_rng(0)
-    score = rng.random((4, 5, 6)).astype(np.float32)
-    label = rng.integers(0, 5, (4, 5, 6)).astype(np.uint8)
-    brain = rng.random((4, 5, 6)) < 0.5
-    score[0, 0, 0], brain[0, 0, 0] = np.nan, False  # outside the brain nothing matters
-    region = protocols.PROTOCOLS["full"].region(protocols.Truth("a", label, brain, (1.0, 1.0, 1.0)))
-    scores, labels = region.scores(score), region.labels
-    assert scores.dtype == np.float32
-    assert labels.dtype == bool
-    counted = brain | (label > 0)
-    np.testing.assert_array_equal(scores, np.where(brain, score, 0)[counted])
-    np.testing.assert_array_equal(labels, (label > 0)[counted])
 
 
 def test_unknown_protocol_names_those_there_are(tmp_path):
@@ -170,17 +116,13 @@ def test_verb_reads_arguments_and_list_and_writes_csv(tmp_path):
     first, second = written(tmp_path, "first"), written(tmp_path, "second", seed=2)
     (tmp_path / "list.txt").write_text(f"\n{second}\n")
     out = tmp_path / "new" / "results.csv"
-    arguments = [str(first), "--list", str(tmp_path / "list.txt"), "--resamples", "20", "--out", str(out)]
-    result = CliRunner().invoke(command, arguments, catch_exceptions=False)
-    assert result.exit_code == 0
+    call("summarize", first, "--list", tmp_path / "list.txt", "--resamples", 20, "--out", out)
     pd.testing.assert_frame_equal(pd.read_csv(out), tidy([first, second], resamples=20), rtol=1e-8)
     low = COLUMNS.index("low")
     assert out.read_text().splitlines()[3].split(",")[low : low + 2] == ["", ""]  # no interval of the threshold
 
 
 def test_verb_without_files_is_an_error(tmp_path):
-    for arguments, message in (([], "no histograms"), (["--list", str(tmp_path / "none.txt")], "no such file")):
-        result = CliRunner().invoke(command, [*arguments, "--out", str(tmp_path / "r.csv")])
-        assert isinstance(result.exception, HarnessError)
-        assert message in str(result.exception)
+    for arguments, message in (([], "no histograms"), (["--list", tmp_path / "none.txt"], "no such file")):
+        assert message in fails("summarize", *arguments, "--out", tmp_path / "r.csv")
     assert not (tmp_path / "r.csv").exists()

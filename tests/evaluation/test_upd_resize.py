@@ -1,7 +1,5 @@
 """UPD_study's resizing of slices: places in millimetres stay, larger images are cropped."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 

@@ -1,13 +1,12 @@
 """The interface of a baseline: `slices` decides how training and scoring see a volume, and maps have names."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from tests.trainings import CPU
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
 from uadbench.methods.base import Context, Phase, SliceMethod, Update
@@ -15,7 +14,6 @@ from uadbench.methods.seeds import Streams
 from uadbench.training.loop import step
 from uadbench.training.sampler import SliceSampler
 
-CPU = torch.device("cpu")
 SHAPE = (3, 48, 40)  # slices larger than the patch of 16
 
 

@@ -1,7 +1,5 @@
 """What the reconstructing methods share, on a 'network' whose restorations are known."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import pytest

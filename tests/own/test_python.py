@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from sklearn.metrics import average_precision_score
 
 import uadbench
+from tests.commands import python_without
 from tests.data.conftest import FAST, mni
-from tests.hiding import python_without
 from uadbench.cli import uadbench as cli
 from uadbench.core import extras
 from uadbench.core.study_folder import PARAMS as FILE

@@ -1,7 +1,5 @@
 """A trained run on a scan and on folders of them: the same maps, masks, what is done already, what cannot be used."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import os
@@ -11,18 +9,15 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-import torch
-from click.testing import CliRunner
 
+from tests.commands import call, ended, fails
 from tests.data.conftest import NATIVE, nifti
-from uadbench.commands.score import command
+from tests.trainings import CPU
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.own.map_files import nifti_files
 from uadbench.own.scan_scoring import RECORD, Scorer, mask_path
 from uadbench.training import run
-
-CPU = torch.device("cpu")
 
 
 def scorer(trained: Path, **changes) -> Scorer:
@@ -102,9 +97,7 @@ def test_a_scan_that_cannot_be_used_costs_itself_alone(scans, trained, tmp_path,
     images.mkdir()
     (images / "a.nii.gz").symlink_to(scans / "a.nii.gz")
     (images / "bad.nii.gz").write_bytes((scans / "a.nii.gz").read_bytes()[:2000])
-    given = ["--run", str(trained), "--image", str(images), "--out", str(tmp_path / "maps"), "--device", "cpu"]
-    result = CliRunner().invoke(command, given)
-    assert isinstance(result.exception, HarnessError)
+    result = ended("score", "--run", trained, "--image", images, "--out", tmp_path / "maps", "--device", "cpu")
     assert "1 of the scans could not be scored" in str(result.exception)
     assert sorted(nifti_files(tmp_path / "maps")) == ["a"]
     assert "left out:" in result.output + capsys.readouterr().err
@@ -120,9 +113,8 @@ def test_what_makes_the_maps_is_noted(scans, trained, tmp_path):
 
 
 def test_folders_go_together(scans, trained, tmp_path):
-    given = ["--run", str(trained), "--image", str(scans), "--t1", str(scans / "a.nii.gz"), "--out", str(tmp_path)]
-    result = CliRunner().invoke(command, given)
-    assert "give the folder of T1-weighted scans" in str(result.exception)
+    given = ["--image", scans, "--t1", scans / "a.nii.gz", "--out", tmp_path]
+    assert "give the folder of T1-weighted scans" in fails("score", "--run", trained, *given)
 
 
 def embedded(page: Path, name: str) -> nibabel.Nifti1Image:
@@ -155,16 +147,15 @@ def test_pages_of_a_folder(scans, trained, tmp_path):
     truths, out = tmp_path / "truths", tmp_path / "maps"
     truths.mkdir()
     nifti(truths / "b.nii.gz", (values(scans / "b.nii.gz") > 0).astype(np.uint8), NATIVE.affine)
-    given = ["--run", str(trained), "--image", str(scans), "--out", str(out), "--device", "cpu"]
-    done = CliRunner().invoke(command, [*given, "--html", "--truth", str(truths)], catch_exceptions=False)
-    assert done.exit_code == 0
+    given = ["--run", trained, "--image", scans, "--out", out, "--device", "cpu", "--html", "--truth", truths]
+    call("score", *given)
     pages = {path.stem: path.read_text(encoding="utf-8") for path in out.glob("*.html")}
     assert sorted(pages) == ["a", "b"]
     assert ['id="truth"' in pages[name] for name in "ab"] == [False, True]
     assert all('id="restoration"' not in text for text in pages.values())
     kept = (out / "a.html").stat().st_mtime_ns
     (out / "b.html").unlink()
-    CliRunner().invoke(command, [*given, "--html", "--truth", str(truths)], catch_exceptions=False)
+    call("score", *given)
     assert (out / "a.html").stat().st_mtime_ns == kept
     assert (out / "b.html").is_file()
 
@@ -196,11 +187,9 @@ def test_a_page_without_the_lesion_that_is_given_now_is_made_again(scans, traine
     ],
 )
 def test_lesions_that_no_page_can_show(scans, trained, tmp_path, options, message):
-    options = [str(tmp_path) if option == "." else option for option in options]
-    given = ["--run", str(trained), "--image", str(scans), "--out", str(tmp_path / "maps"), "--device", "cpu"]
-    result = CliRunner().invoke(command, [*given, *options])
-    assert isinstance(result.exception, HarnessError)
-    assert re.search(message, str(result.exception))
+    options = [tmp_path if option == "." else option for option in options]
+    given = ["--run", trained, "--image", scans, "--out", tmp_path / "maps", "--device", "cpu"]
+    assert re.search(message, fails("score", *given, *options))
 
 
 def test_a_lesion_on_other_voxels_is_named(scans, trained, tmp_path):

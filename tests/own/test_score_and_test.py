@@ -1,7 +1,5 @@
 """`score` maps a scan as `test` scored it for Table 2: with the scoring parameters of the study."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -9,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
-from uadbench.cli import uadbench
+from tests.commands import ROOT, call
+from tests.trainings import CPU, small, trained
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import PARAMS
 from uadbench.data.packing.store import Store
@@ -23,10 +21,6 @@ from uadbench.methods.settings import resolve
 from uadbench.sharing.packing import Run
 from uadbench.study.config_files import read
 from uadbench.training import run
-from uadbench.training.job import train_run
-
-ROOT = Path(__file__).resolve().parents[2]
-CPU = torch.device("cpu")
 
 
 def configured() -> Iterator[tuple[str, str, dict]]:
@@ -66,9 +60,9 @@ def study(tiny_cohort, tmp_path_factory):
         about, out = registry.describe(method), folder / "training" / method / "t1" / "seed-1"
         required = made(about.requires, {})[0] if about.requires else None
         if not out.is_dir():
-            small = {name: value for name, value in about.small.items() if name not in changed}
-            train_run(resolve(method, "t1", {method: small}), 1, tiny_cohort, out, CPU, required)
-        settings = resolve(method, "t1", {method: {**about.small, **changed}}).text
+            default = {name: resolve(method, "t1").values[name] for name in changed}
+            trained(method, tiny_cohort, out, required=required, **default)
+        settings = small(method, **changed).text
         (out.parent / PARAMS).write_text(settings)
         return out, required, settings
 
@@ -80,8 +74,7 @@ def test_maps_of_score_are_those_that_test_counted(study, tiny_cohort, tmp_path,
     folder, required, settings = study(method, changed)
     arguments = ["--run", folder, "--data", tiny_cohort, "--task", "A", "--modality", "t1", "--settings", settings]
     arguments += ["--required", required] if required else []
-    done = CliRunner().invoke(uadbench, ["test", *map(str, arguments), "--device", "cpu", "--out", str(tmp_path)])
-    assert done.exit_code == 0, done.output
+    call("test", *arguments, "--device", "cpu", "--out", tmp_path)
     tested = load(tmp_path / "full.npz")[0]
     assert counted(folder, tiny_cohort, required) == tested
     (folder.parent / PARAMS).unlink()  # then the run is scored as it was trained

@@ -1,15 +1,21 @@
 """Made-up results and example arrays in the files' real layout, for the tests of tables and figures."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Iterable
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from uadbench.evaluation.voxels.columns import SIMULATED
+from uadbench.paper import catalogue, style
+from uadbench.paper.inputs import Sources
+from uadbench.paper.table import Table
+from uadbench.paper.writers import tidy
 
 TASKS = {"ATLAS": 0.011, "BraTS-T1": 0.045, "BraTS-T2": 0.046}  # share of anomalous voxels
 METHODS = {
@@ -70,22 +76,14 @@ def write_results(
     return path
 
 
-def write_comparisons(
-    folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes: object
-) -> Path:
+def write_comparisons(folder: Path, better: Iterable[tuple[str, str]], protocol: str = "full", **changes) -> Path:
     """Write comparisons.csv with significant differences on ATLAS by AP, of a better method and another."""
     from uadbench.core.study_folder import COMPARISONS
     from uadbench.evaluation.summary.comparisons import COLUMNS
 
-    facts = {
-        "experiment": "demo",
-        **dict.fromkeys(SIMULATED, True),
-        "task": "ATLAS",
-        "protocol": protocol,
-        "score": "final",
-    }
+    facts = {"experiment": "demo", **dict.fromkeys(SIMULATED, True), "task": "ATLAS", "protocol": protocol}
     facts |= {"metric": "ap", "low": 0.0, "high": 0.0, "p": 0.001, "p_holm": 0.01, "resampled": "subjects and seeds"}
-    facts |= {"subjects": 40, "seeds": 4, "seeds_other": 4, **changes}
+    facts |= {"score": "final", "subjects": 40, "seeds": 4, "seeds_other": 4, **changes}
     rows = []
     for one, other in better:
         method, second = sorted((one, other))
@@ -185,26 +183,39 @@ def write_histories(
     return path
 
 
-@pytest.fixture(scope="session")
-def make_results() -> Callable[..., Path]:
-    return write_results
+@pytest.fixture(autouse=True)
+def house_style() -> Iterator[None]:
+    with style.style():
+        yield
 
 
-@pytest.fixture(scope="session")
-def make_comparisons() -> Callable[..., Path]:
-    return write_comparisons
+def table(name: str, path: Path, **sources: object) -> Table:
+    return catalogue.load("tables", name).make(Sources(path, **sources))
 
 
-@pytest.fixture(scope="session")
-def make_examples() -> Callable[..., Path]:
-    return write_examples
+def rows(made: Table) -> list[dict[str, str]]:
+    """The rows of a table's CSV."""
+    return list(csv.DictReader(io.StringIO(tidy.render(made))))
 
 
-@pytest.fixture(scope="session")
-def make_synthesis() -> Callable[..., Path]:
-    return write_synthesis
+def assert_regular(tex: str) -> None:
+    """Braces and environments are balanced, and every row of the tabular has as many cells as columns."""
+    plain = re.sub(r"\\[\\{}&%$#_]", "", re.sub(r"(?<!\\)%.*", "", tex))
+    assert plain.count("{") == plain.count("}")
+    assert plain.count("$") % 2 == 0
+    assert sorted(re.findall(r"\\begin{(.*?)}", tex)) == sorted(re.findall(r"\\end{(.*?)}", tex))
+    columns = len(re.search(r"@{}([lr]+)@{}", tex)[1])
+    body = tex[tex.index("\\toprule") : tex.index("\\bottomrule")]
+    for line in (line for line in body.splitlines() if line.endswith("\\\\")):
+        spans = sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", line))
+        assert len(re.findall(r"(?<!\\)&", line)) + 1 + spans == columns
 
 
-@pytest.fixture(scope="session")
-def make_histories() -> Callable[..., Path]:
-    return write_histories
+def assert_fits(figure: Figure) -> None:
+    """The figure is as wide as a column or the page, and nothing is cut off."""
+    figure.canvas.draw()
+    width, height = figure.get_size_inches()
+    box = figure.get_tightbbox(figure.canvas.get_renderer())
+    assert width in (style.COLUMN, style.PAGE)
+    assert min(box.x0, box.y0) > -0.01
+    assert max(box.x1 - width, box.y1 - height) < 0.01

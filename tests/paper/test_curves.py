@@ -1,39 +1,25 @@
 """Training curves and their warning: which runs count as flat, what is said of them and where, and the layout."""
 
-from __future__ import annotations
-
-import csv
-import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from uadbench.commands.figure import command as figure_command
-from uadbench.commands.table import command as table_command
+from tests.commands import call
+from tests.paper.conftest import assert_fits, rows, table, write_histories, write_results
 from uadbench.core.errors import HarnessError
-from uadbench.paper import catalogue, style
 from uadbench.paper.figures import curves as module
 from uadbench.paper.histories import Histories
 from uadbench.paper.inputs import Sources
-from uadbench.paper.writers import latex, markdown, tidy
+from uadbench.paper.writers import latex, markdown
 
-Make = Callable[..., Path]
 FLAT = {("disyre", "t1", 4)}
 MANY = ["vae", "f_anogan", "fae", "rd", "am_cons", "pii", "dae", "mood22", "disyre", "fpi", "disyre_v2", "ddpm"]
 MANY += ["anoddpm", "disyre-public", "dae-upd", "pii-upd", "fae-upd"]
-
-
-@pytest.fixture(autouse=True)
-def house_style() -> Iterator[None]:
-    with style.style():
-        yield
 
 
 def draw(path: Path) -> Figure:
@@ -49,16 +35,16 @@ def marks(axes: Axes) -> list[str]:
 
 
 def warnings_of(results: Path, histories: Path | None) -> list[str]:
-    made = catalogue.load("tables", "table2").make(Sources(results, histories_csv=histories))
+    made = table("table2", results, histories_csv=histories)
     return [note for note in made.notes if note.startswith("Warning")]
 
 
-def test_lowest_share_by_hand(make_histories: Make, tmp_path: Path) -> None:
+def test_lowest_share_by_hand(tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         values = {0: 0.8, 50: 0.79, 100: 0.762, 150: 0.9}
         return frame[frame["step"] <= 150].assign(validation=lambda f: f["step"].map(values))
 
-    read = Histories.read(make_histories(tmp_path / "h.csv", {"dae": "DAE"}, ["t1"], [1], edit=edit))
+    read = Histories.read(write_histories(tmp_path / "h.csv", {"dae": "DAE"}, ["t1"], [1], edit=edit))
     (curve,) = read.curves
     assert curve.share == pytest.approx(0.762 / 0.8)  # 95.25 %, though the last is above the first
     assert curve.flat
@@ -80,27 +66,22 @@ def test_lowest_share_by_hand(make_histories: Make, tmp_path: Path) -> None:
         (1.0, None, False),  # none after it
     ],
 )
-def test_a_run_is_flat_if_its_validation_loss_never_left_the_first(
-    first: float | None, others: float | None, flat: bool, make_histories: Make, tmp_path: Path
-) -> None:
-    def edit(frame: pd.DataFrame) -> pd.DataFrame:
-        frame["validation"] = [first if step == 0 else others for step in frame["step"]]
-        return frame
-
-    (curve,) = Histories.read(make_histories(tmp_path / "h.csv", {"dae": "DAE"}, ["t1"], [1], edit=edit)).curves
+def test_a_run_is_flat_if_its_validation_loss_never_left_the_first(first, others, flat, tmp_path):
+    edit = lambda frame: frame.assign(validation=[others if step else first for step in frame["step"]])  # noqa: E731
+    (curve,) = Histories.read(write_histories(tmp_path / "h.csv", {"dae": "DAE"}, ["t1"], [1], edit=edit)).curves
     assert curve.flat is flat
 
 
-def test_a_history_without_a_row_before_the_first_step_is_not_judged(make_histories: Make, tmp_path: Path) -> None:
-    path = make_histories(tmp_path / "h.csv", flat=FLAT, edit=lambda frame: frame[frame["step"] > 0])
+def test_a_history_without_a_row_before_the_first_step_is_not_judged(tmp_path):
+    path = write_histories(tmp_path / "h.csv", flat=FLAT, edit=lambda frame: frame[frame["step"] > 0])
     assert all(curve.share is None for curve in Histories.read(path).curves)
     figure = draw(path)
     assert not any(marks(axes) for axes in panels(figure).values())
     assert module.UNJUDGED.strip() in " ".join(text.get_text() for text in figure.texts)
 
 
-def test_a_flat_seed_is_named_in_its_panel_alone(make_histories: Make, tmp_path: Path) -> None:
-    found = panels(draw(make_histories(tmp_path / "h.csv", flat=FLAT)))
+def test_a_flat_seed_is_named_in_its_panel_alone(tmp_path):
+    found = panels(draw(write_histories(tmp_path / "h.csv", flat=FLAT)))
     assert list(found) == ["DISYRE, T1", "DISYRE, T2", "MOOD22, T1", "MOOD22, T2", "DAE, T1", "DAE, T2"]
     assert {title: marks(axes) for title, axes in found.items() if marks(axes)} == {
         "DISYRE, T1": ["seed 4: never below 98 %"]
@@ -113,14 +94,14 @@ def test_a_flat_seed_is_named_in_its_panel_alone(make_histories: Make, tmp_path:
     assert place < 0.87  # the mark stands above all curves
 
 
-def test_many_flat_seeds_are_counted(make_histories: Make, tmp_path: Path) -> None:
+def test_many_flat_seeds_are_counted(tmp_path):
     flat = {("dae", "t1", seed) for seed in (1, 2, 4)}
-    axes = panels(draw(make_histories(tmp_path / "h.csv", flat=flat)))["DAE, T1"]
+    axes = panels(draw(write_histories(tmp_path / "h.csv", flat=flat)))["DAE, T1"]
     assert marks(axes) == ["3 of 4 seeds: never below 98 %"]
 
 
-def test_lines_are_the_losses_in_a_colour_per_seed(make_histories: Make, tmp_path: Path) -> None:
-    path = make_histories(tmp_path / "h.csv")
+def test_lines_are_the_losses_in_a_colour_per_seed(tmp_path):
+    path = write_histories(tmp_path / "h.csv")
     frame = pd.read_csv(path)
     figure = draw(path)
     axes = panels(figure)["MOOD22, T2"]
@@ -138,20 +119,20 @@ def test_lines_are_the_losses_in_a_colour_per_seed(make_histories: Make, tmp_pat
     assert axes.get_yscale() == "linear"
 
 
-def test_losses_over_more_than_a_decade_are_logarithmic(make_histories: Make, tmp_path: Path) -> None:
+def test_losses_over_more_than_a_decade_are_logarithmic(tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         keep = frame["method"] == "dae"
         frame.loc[keep, ["loss", "validation"]] **= 5
         frame.loc[frame["method"] == "mood22", "loss"] *= -20  # spans decades, but not positive
         return frame
 
-    found = panels(draw(make_histories(tmp_path / "h.csv", edit=edit)))
+    found = panels(draw(write_histories(tmp_path / "h.csv", edit=edit)))
     scales = {title.split(",")[0]: axes.get_yscale() for title, axes in found.items()}
     assert scales == {"DISYRE": "linear", "MOOD22": "linear", "DAE": "log"}
 
 
-def test_long_histories_are_thinned_to_their_means(make_histories: Make, tmp_path: Path) -> None:
-    path = make_histories(tmp_path / "h.csv", {"dae": "DAE"}, ["t1"], [1], steps=100_000, every=50)
+def test_long_histories_are_thinned_to_their_means(tmp_path):
+    path = write_histories(tmp_path / "h.csv", {"dae": "DAE"}, ["t1"], [1], steps=100_000, every=50)
     (curve,) = Histories.read(path).curves
     assert len(curve.step) == 2001
     step, loss, validation = module.thinned(curve)
@@ -161,14 +142,14 @@ def test_long_histories_are_thinned_to_their_means(make_histories: Make, tmp_pat
     np.testing.assert_allclose(loss[1], curve.loss[1:11].mean())
 
 
-def test_phases_are_named_and_untrained_ones_left_out(make_histories: Make, tmp_path: Path) -> None:
+def test_phases_are_named_and_untrained_ones_left_out(tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         frame.loc[frame["phase"] == "collect", "learning_rate"] = None
         return frame[(frame["phase"] != "gan") | (frame["step"] > 0)]
 
     methods = {"f_anogan": "f-AnoGAN", "patchcore": "PatchCore", "dae": "DAE"}
     phases = {"f_anogan": ["gan", "encoder"], "patchcore": ["collect"]}
-    found = panels(draw(make_histories(tmp_path / "h.csv", methods, ["t1"], phases=phases, edit=edit)))
+    found = panels(draw(write_histories(tmp_path / "h.csv", methods, ["t1"], phases=phases, edit=edit)))
     assert list(found) == ["f-AnoGAN, gan, T1", "f-AnoGAN, encoder, T1", "DAE, T1"]
 
 
@@ -177,39 +158,29 @@ def test_phases_are_named_and_untrained_ones_left_out(make_histories: Make, tmp_
     [(MANY, ["t1", "t2"], [1, 2, 3, 4]), (["dae"], ["t1"], [1]), (MANY[:3], ["t1"], range(1, 11))],
     ids=["17 methods", "one run", "ten seeds"],
 )
-def test_nothing_is_cut_off_or_overlaps(
-    methods: list[str], modalities: list[str], seeds: list[int], make_histories: Make, tmp_path: Path
-) -> None:
+def test_nothing_is_cut_off_or_overlaps(methods, modalities, seeds, tmp_path):
     titles = {method: method.replace("-public", " (public code)") for method in methods}
     titles |= {"dae": "DAE with a title of many words (random features)"} if "dae" in methods else {}
     flat = {(method, "t1", seed) for method in methods for seed in (3, 4)}
-    figure = draw(make_histories(tmp_path / "h.csv", titles, modalities, seeds, flat))
+    figure = draw(write_histories(tmp_path / "h.csv", titles, modalities, seeds, flat))
     assert len(panels(figure)) == len(methods) * len(modalities)
-    figure.canvas.draw()
-    renderer = figure.canvas.get_renderer()
-    width, height = figure.get_size_inches()
-    box = figure.get_tightbbox(renderer)
-    assert width in (style.COLUMN, style.PAGE)
-    assert height < 10
-    assert box.x0 > -0.01
-    assert box.y0 > -0.01
-    assert box.x1 < width + 0.01
-    assert box.y1 < height + 0.01
+    assert_fits(figure)
+    assert figure.get_size_inches()[1] < 10
     texts = [text for axes in panels(figure).values() for text in (axes.title, *axes.texts)] + figure.texts
-    boxes = [text.get_window_extent(renderer) for text in texts if text.get_text()]
+    boxes = [text.get_window_extent() for text in texts if text.get_text()]
     overlaps = [(i, j) for i in range(len(boxes)) for j in range(i) if boxes[i].overlaps(boxes[j])]
     assert not overlaps
 
 
-def test_a_study_without_training_says_so(make_histories: Make, tmp_path: Path) -> None:
-    figure = draw(make_histories(tmp_path / "h.csv", {}))
+def test_a_study_without_training_says_so(tmp_path):
+    figure = draw(write_histories(tmp_path / "h.csv", {}))
     assert module.NONE in [text.get_text() for text in figure.texts]
 
 
-def test_table2_warns_of_a_flat_run_in_every_format(make_results: Make, make_histories: Make, tmp_path: Path) -> None:
-    results = make_results(tmp_path / "results.csv")
-    histories = make_histories(tmp_path / "histories.csv", flat=FLAT)
-    made = catalogue.load("tables", "table2").make(Sources(results, histories_csv=histories))
+def test_table2_warns_of_a_flat_run_in_every_format(tmp_path):
+    results = write_results(tmp_path / "results.csv")
+    histories = write_histories(tmp_path / "histories.csv", flat=FLAT)
+    made = table("table2", results, histories_csv=histories)
     text = (
         "DISYRE on T1, seed 4: the validation loss never fell below 95 % of its value before the first step "
         "(lowest: 98 %); this run may have learned little (see the figure curves)."
@@ -218,54 +189,43 @@ def test_table2_warns_of_a_flat_run_in_every_format(make_results: Make, make_his
     assert sum("Warning" in note for note in made.notes) == 1
     assert f"- Warning: {text}" in markdown.render(made)
     assert f"Warning: {text}".replace("%", r"\%") in latex.render(made)
-    rows = list(csv.DictReader(io.StringIO(tidy.render(made))))
-    warned = {(row["method"], row["task"]) for row in rows if text in row["note"]}
+    warned = {(row["method"], row["task"]) for row in rows(made) if text in row["note"]}
     assert warned == {("disyre", "ATLAS"), ("disyre", "BraTS-T1")}  # those of T1
-    assert all(row["note"].startswith("trained and tested on simulated scans") for row in rows)
+    assert all(row["note"].startswith("trained and tested on simulated scans") for row in rows(made))
 
 
-def test_table2_of_runs_that_learned_or_are_not_trained_warns_of_none(
-    make_results: Make, make_histories: Make, tmp_path: Path
-) -> None:
-    results = make_results(tmp_path / "results.csv")
-    assert warnings_of(results, make_histories(tmp_path / "learned.csv")) == []
-    assert warnings_of(results, make_histories(tmp_path / "untrained.csv", {})) == []
+def test_table2_of_runs_that_learned_or_are_not_trained_warns_of_none(tmp_path):
+    results = write_results(tmp_path / "results.csv")
+    assert warnings_of(results, write_histories(tmp_path / "learned.csv")) == []
+    assert warnings_of(results, write_histories(tmp_path / "untrained.csv", {})) == []
     assert warnings_of(results, None) == []
 
 
 @pytest.mark.parametrize(
     ("factor", "times"), [(1.4, None), (3, "DAE 120 s, DISYRE 40 s"), (400, "DAE 4.4 h, DISYRE 40 s")]
 )
-def test_tables_state_training_times_that_differ(
-    factor, times, make_results: Make, make_histories: Make, tmp_path: Path
-):
+def test_tables_state_training_times_that_differ(factor, times, tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         longer = frame["method"] == "dae"
         controls = frame[longer].assign(method="random", title="Random", learning_rate=None, seconds=9e9)
         return pd.concat([frame.assign(seconds=frame["seconds"].where(~longer, frame["seconds"] * factor)), controls])
 
-    sources = Sources(make_results(tmp_path / "r.csv"), histories_csv=make_histories(tmp_path / "h.csv", edit=edit))
+    path, histories = write_results(tmp_path / "r.csv"), write_histories(tmp_path / "h.csv", edit=edit)
     for name in ("table2", "protocols"):
-        notes = catalogue.load("tables", name).make(sources).notes
-        assert [note.split(": ")[1].split(". ")[0] for note in notes if "training times" in note] == [times] * bool(
-            times
-        )
-        assert not any(
-            "training times" in note for note in catalogue.load("tables", name).make(Sources(sources.results_csv)).notes
-        )
+        for csv, stated in ((histories, times), (None, None)):
+            notes = [note for note in table(name, path, histories_csv=csv).notes if "training times" in note]
+            assert [note.split(": ")[1].split(". ")[0] for note in notes] == ([stated] if stated else [])
 
 
-def test_several_flat_seeds_phases_and_shared_runs_are_named(
-    make_results: Make, make_histories: Make, tmp_path: Path
-) -> None:
-    def edit(frame: pd.DataFrame) -> pd.DataFrame:
-        extra = frame[frame["method"] == "dae"].assign(method="dae-upd", title="DAE (UPD)")
-        return pd.concat([frame, extra])
+def with_variant(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat([frame, frame[frame["method"] == "dae"].assign(method="dae-upd", title="DAE (UPD)")])
 
-    results = make_results(tmp_path / "results.csv", edit=edit)
+
+def test_several_flat_seeds_phases_and_shared_runs_are_named(tmp_path):
+    results = write_results(tmp_path / "results.csv", edit=with_variant)
     flat = {("dae", "t2", 1), ("dae", "t2", 3), ("dae", "t1", 2), ("absent", "t1", 1)}
     methods = {"dae": "DAE", "absent": "Absent"}
-    path = make_histories(tmp_path / "h.csv", methods, flat=flat, phases={"dae": ["first", "second"]})
+    path = write_histories(tmp_path / "h.csv", methods, flat=flat, phases={"dae": ["first", "second"]})
     found = warnings_of(results, path)
     assert [note.split(": the")[0] for note in found] == [
         f"Warning: DAE on {modality}, {seeds}, phase {phase}"
@@ -276,32 +236,23 @@ def test_several_flat_seeds_phases_and_shared_runs_are_named(
     assert "these runs may have learned" in found[2]
 
 
-def test_a_variant_with_runs_of_its_own_is_not_warned_of(
-    make_results: Make, make_histories: Make, tmp_path: Path
-) -> None:
-    def edit(frame: pd.DataFrame) -> pd.DataFrame:
-        return pd.concat([frame, frame[frame["method"] == "dae"].assign(method="dae-upd", title="DAE (UPD)")])
-
-    results = make_results(tmp_path / "results.csv", edit=edit)
+def test_a_variant_with_runs_of_its_own_is_not_warned_of(tmp_path):
+    results = write_results(tmp_path / "results.csv", edit=with_variant)
     methods = {"dae": "DAE", "dae-upd": "DAE (UPD)"}
-    (note,) = warnings_of(results, make_histories(tmp_path / "h.csv", methods, flat={("dae", "t1", 1)}))
+    (note,) = warnings_of(results, write_histories(tmp_path / "h.csv", methods, flat={("dae", "t1", 1)}))
     assert "UPD" not in note
 
 
-def test_the_verbs_take_histories(make_results: Make, make_histories: Make, tmp_path: Path) -> None:
-    histories = make_histories(tmp_path / "histories.csv", flat=FLAT)
-    run = CliRunner()
-    drawn = run.invoke(figure_command, ["curves", "--histories", str(histories), "--out", str(tmp_path)])
-    assert drawn.exit_code == 0, drawn.output
+def test_the_verbs_take_histories(tmp_path):
+    histories = write_histories(tmp_path / "histories.csv", flat=FLAT)
+    call("figure", "curves", "--histories", histories, "--out", tmp_path)
     assert (tmp_path / "curves.pdf").stat().st_size > 5_000
-    results = make_results(tmp_path / "results.csv")
-    options = ["table2", "--results", str(results), "--histories", str(histories), "--out", str(tmp_path)]
-    written = run.invoke(table_command, options)
-    assert written.exit_code == 0, written.output
+    results = write_results(tmp_path / "results.csv")
+    call("table", "table2", "--results", results, "--histories", histories, "--out", tmp_path)
     assert "Warning: DISYRE on T1, seed 4" in (tmp_path / "table2.md").read_text(encoding="utf-8")
 
 
-def test_mistakes_end_in_one_line(make_histories: Make, tmp_path: Path) -> None:
+def test_mistakes_end_in_one_line(tmp_path):
     with pytest.raises(HarnessError, match="--histories: not given"):
         module.make(Sources())
     with pytest.raises(HarnessError, match="no such file; write it with `uadbench histories`"):
@@ -309,6 +260,6 @@ def test_mistakes_end_in_one_line(make_histories: Make, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     with pytest.raises(HarnessError, match=r"empty\.csv: is no CSV .*; write it"):
         draw(tmp_path / "empty.csv")
-    words = make_histories(tmp_path / "words.csv", edit=lambda frame: frame.assign(validation="low"))
+    words = write_histories(tmp_path / "words.csv", edit=lambda frame: frame.assign(validation="low"))
     with pytest.raises(HarnessError, match="malformed"):
         draw(words)

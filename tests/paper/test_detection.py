@@ -1,24 +1,20 @@
 """Table and figure of detection: numbers by hand, what is bold, what is said where nothing was computed."""
 
-from __future__ import annotations
-
 import re
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.paper.conftest import assert_fits, table, write_results
 from uadbench.evaluation.detection.operating_points import RATES
 from uadbench.paper import catalogue, style
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results
 from uadbench.paper.simulated import APART
-from uadbench.paper.table import Table
 from uadbench.paper.writers import latex, markdown, tidy
 
-Make = Callable[..., Path]
 LEVELS = {"disyre": 0.8, "dae": 0.5, "my_own": 0.4, "fae": 0.3, "intensity": 0.9, "random": 0.1}
 
 
@@ -40,18 +36,8 @@ def with_detection(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def results_csv(make_results: Make, tmp_path_factory) -> Path:
-    return make_results(tmp_path_factory.mktemp("detection") / "results.csv", edit=with_detection)
-
-
-@pytest.fixture(autouse=True)
-def house_style() -> Iterator[None]:
-    with style.style():
-        yield
-
-
-def table(path: Path, **options) -> Table:
-    return catalogue.load("tables", "detection").make(Sources(path, **options))
+def results_csv(tmp_path_factory) -> Path:
+    return write_results(tmp_path_factory.mktemp("detection") / "results.csv", edit=with_detection)
 
 
 def figure(path: Path):
@@ -59,7 +45,7 @@ def figure(path: Path):
 
 
 def test_table_has_means_over_seeds_controls_last(results_csv):
-    made = table(results_csv)
+    made = table("detection", results_csv)
     assert [row.method for row in made.rows][-2:] == ["intensity", "random"]
     assert {row.family for row in made.rows[:-2]} == {"S-S", "FM"}
     row = next(row for row in made.rows if row.method == "dae")
@@ -73,15 +59,13 @@ def test_table_has_means_over_seeds_controls_last(results_csv):
 
 
 def test_table_has_the_order_of_table_2(results_csv):
-    assert [row.method for row in table(results_csv).rows] == ["fae", "dae", "disyre", "my_own", "intensity", "random"]
-
-
-def test_nothing_is_bold_since_nothing_is_tested(results_csv):
-    assert not table(results_csv).best
+    made = table("detection", results_csv)
+    assert [row.method for row in made.rows] == ["fae", "dae", "disyre", "my_own", "intensity", "random"]
+    assert not made.best  # nothing is tested
 
 
 def test_table_prints_in_every_format(results_csv):
-    made = table(results_csv)
+    made = table("detection", results_csv)
     texts = {"csv": tidy.render(made), "md": markdown.render(made), "tex": latex.render(made)}
     for text in texts.values():
         assert "nan" not in text.lower()
@@ -101,7 +85,7 @@ def test_table_prints_in_every_format(results_csv):
 
 
 def test_single_subjects_have_a_table_with_headings_of_its_own(results_csv):
-    made = catalogue.load("tables", "subjects").make(Sources(results_csv))
+    made = table("subjects", results_csv)
     row = next(row for row in made.rows if row.method == "dae")
     at = {(c.task, c.metric): cell.mean for c, cell in zip(made.columns, row.ours, strict=True)}
     assert at["ATLAS", "subject_hd95_healthy1"] == pytest.approx(80 * 0.515)
@@ -115,19 +99,19 @@ def test_single_subjects_have_a_table_with_headings_of_its_own(results_csv):
 
 
 def test_other_tables_keep_their_line_of_chance(results_csv):
-    made = catalogue.load("tables", "table2").make(Sources(results_csv))
+    made = table("table2", results_csv)
     assert markdown.render(made).count("| Chance AP") == 1
     assert latex.render(made).count("Chance AP &") == 1
     assert "resizebox" not in latex.render(made)
 
 
 def test_table_reads_full_rows_whatever_protocol_is_asked_for(results_csv):
-    made = table(results_csv, protocol="upd")
+    made = table("detection", results_csv, protocol="upd")
     assert all(cell is not None for row in made.rows for cell in row.ours)
 
 
-def test_without_findings_cells_are_dashes(make_results: Make, tmp_path):
-    made = table(make_results(tmp_path / "old.csv"))
+def test_without_findings_cells_are_dashes(tmp_path):
+    made = table("detection", write_results(tmp_path / "old.csv"))
     assert all(cell is None for row in made.rows for cell in row.ours)
     assert "no lesions" in markdown.render(made)
     assert "No method of this table was run." in markdown.render(made)
@@ -135,6 +119,7 @@ def test_without_findings_cells_are_dashes(make_results: Make, tmp_path):
 
 def test_froc_draws_means_in_order_of_the_rate(results_csv):
     drawn = figure(results_csv)
+    assert_fits(drawn)
     panel = drawn.axes[1]
     assert panel.get_title() == "BraTS-T1"
     (line,) = [bar.lines[0] for bar in panel.containers if bar.get_label() == "DISYRE"]
@@ -148,13 +133,13 @@ def test_froc_draws_means_in_order_of_the_rate(results_csv):
     assert "52 lesions" in [text.get_text() for text in panel.texts]
 
 
-def test_froc_never_turns_back_where_components_merge(make_results: Make, tmp_path):
+def test_froc_never_turns_back_where_components_merge(tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         frame = with_detection(frame)
         frame.loc[frame["metric"] == "false_positives@0.05", "value"] = 0.0
         return frame
 
-    axes = figure(make_results(tmp_path / "merged.csv", edit=edit)).axes[1]
+    axes = figure(write_results(tmp_path / "merged.csv", edit=edit)).axes[1]
     (line,) = [bar.lines[0] for bar in axes.containers if bar.get_label() == "DISYRE"]
     expected = [200 / (k + 1) ** 3 for k in range(5, -1, -1)]
     np.testing.assert_allclose(line.get_xdata(), [*expected[:-1], expected[-2]])
@@ -171,56 +156,33 @@ def test_froc_tells_methods_by_colour_and_marker_and_controls_by_grey(results_cs
     assert looks["Random"][0] == looks["Intensity"][0] == style.GREY
 
 
-def test_froc_fits_the_page(results_csv):
-    drawn = figure(results_csv)
-    drawn.canvas.draw()
-    width, height = drawn.get_size_inches()
-    box = drawn.get_tightbbox(drawn.canvas.get_renderer())
-    assert width == style.PAGE
-    assert box.x0 > -0.01
-    assert box.y0 > -0.01
-    assert box.x1 < width + 0.01
-    assert box.y1 < height + 0.01
-
-
-def test_froc_says_where_nothing_was_computed(make_results: Make, tmp_path):
-    drawn = figure(make_results(tmp_path / "old.csv", methods=["dae"], tasks={"ATLAS": 0.01}))
+def test_froc_says_where_nothing_was_computed(tmp_path):
+    drawn = figure(write_results(tmp_path / "old.csv", methods=["dae"], tasks={"ATLAS": 0.01}))
     (panel,) = drawn.axes
     assert not panel.containers
     assert "no thresholds" in panel.texts[0].get_text()
     assert drawn.get_size_inches()[0] == style.COLUMN
 
 
-def test_froc_of_one_seed_has_no_bars_and_pairs_seeds(make_results: Make, tmp_path):
+def test_froc_of_one_seed_has_no_bars_and_pairs_seeds(tmp_path):
     froc = catalogue.load("figures", "froc")
-    one = figure(make_results(tmp_path / "one.csv", seeds=[2], edit=with_detection))
+    one = figure(write_results(tmp_path / "one.csv", seeds=[2], edit=with_detection))
     assert all(bar.lines[2] == () for axes in one.axes for bar in axes.containers)
 
-    def edit(frame: pd.DataFrame) -> pd.DataFrame:
-        frame = with_detection(frame)
-        return frame[(frame["metric"] != "false_positives@0.01") | (frame["seed"] != 1)]
-
-    found = froc.points(Results.read(make_results(tmp_path / "gap.csv", edit=edit))["full"], "dae", "ATLAS")
+    edit = lambda frame: with_detection(frame).query("metric != 'false_positives@0.01' or seed != 1")  # noqa: E731
+    found = froc.points(Results.read(write_results(tmp_path / "gap.csv", edit=edit))["full"], "dae", "ATLAS")
     assert list(found) == sorted(RATES)
     assert found[0.01].shape == (2, 3)
     assert found[0.02].shape == (2, 4)
 
 
-def inside(drawn) -> bool:
-    """Whether all that is drawn lies within the figure."""
-    drawn.canvas.draw()
-    width, height = drawn.get_size_inches()
-    box = drawn.get_tightbbox(drawn.canvas.get_renderer())
-    return min(box.x0, box.y0) > -0.01 and box.x1 < width + 0.01 and box.y1 < height + 0.01
-
-
-def test_froc_of_one_task_wraps_its_note(make_results: Make, tmp_path):
-    drawn = figure(make_results(tmp_path / "one.csv", tasks={"ATLAS": 0.01}, edit=with_detection))
+def test_froc_of_one_task_wraps_its_note(tmp_path):
+    drawn = figure(write_results(tmp_path / "one.csv", tasks={"ATLAS": 0.01}, edit=with_detection))
     assert drawn.get_size_inches()[0] == style.COLUMN
-    assert inside(drawn)
+    assert_fits(drawn)
 
 
-def test_froc_of_many_methods_shows_six_in_colour(make_results: Make, tmp_path):
+def test_froc_of_many_methods_shows_six_in_colour(tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         frame = with_detection(frame)
         parts = [frame]
@@ -230,7 +192,7 @@ def test_froc_of_many_methods_shows_six_in_colour(make_results: Make, tmp_path):
             parts.append(part)
         return pd.concat(parts)
 
-    drawn = figure(make_results(tmp_path / "many.csv", edit=edit))
+    drawn = figure(write_results(tmp_path / "many.csv", edit=edit))
     panel = drawn.axes[0]
     looks = {}
     for bar in panel.containers:
@@ -243,4 +205,4 @@ def test_froc_of_many_methods_shows_six_in_colour(make_results: Make, tmp_path):
     (legend,) = drawn.legends
     assert [text.get_text() for text in legend.get_texts()].count("other methods") == 1
     assert "the 6 methods that are the most sensitive" in " ".join(text.get_text() for text in drawn.texts)
-    assert inside(drawn)
+    assert_fits(drawn)

@@ -1,16 +1,13 @@
 """Joined results: whose numbers are whose, what is refused, and bold only where a test compares all rivals."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
+from tests.commands import call
 from tests.paper.conftest import TASKS, write_comparisons, write_results
-from uadbench.commands.join import command
 from uadbench.core.errors import HarnessError
 from uadbench.paper.joining import join
 from uadbench.paper.results import Results
@@ -35,9 +32,8 @@ def ours(tmp_path) -> Path:
 
 def joined(*arguments: object) -> tuple[Path, str]:
     """Run the command; returns its folder, the last of `arguments`, and its text on standard error."""
-    *given, out = map(str, arguments)
-    done = CliRunner().invoke(command, [*given, "--out", out], catch_exceptions=False)
-    return Path(out), done.stderr
+    *given, out = arguments
+    return Path(out), call("join", *given, "--out", out).stderr
 
 
 def test_rows_of_both_stand_side_by_side_and_say_whose_they_are(ours, tmp_path):
@@ -108,7 +104,7 @@ def other_numbers(frame: pd.DataFrame) -> pd.DataFrame:
         (lambda frame: frame.drop(columns="test_set"), "no column 'test_set'.*summarize"),
     ],
 )
-def test_what_does_not_belong_together_is_refused(edit: Edit, words, ours, tmp_path):
+def test_what_does_not_belong_together_is_refused(edit, words, ours, tmp_path):
     theirs = study(tmp_path / "theirs", ["dae"], "theirs", edit=edit)
     with pytest.raises(HarnessError, match=words) as refused:
         join([ours, theirs])
@@ -116,7 +112,7 @@ def test_what_does_not_belong_together_is_refused(edit: Edit, words, ours, tmp_p
 
 
 @pytest.mark.parametrize("edit", [other_numbers, lambda frame: frame.assign(revision=2)])
-def test_numbers_of_the_first_are_kept_where_asked_for(edit: Edit, ours, tmp_path):
+def test_numbers_of_the_first_are_kept_where_asked_for(edit, ours, tmp_path):
     theirs = study(tmp_path / "theirs", ["dae", "fae"], "theirs", edit=edit)
     results, _, notices = join([ours, theirs], prefer_first=True)
     assert results.groupby("experiment")["title"].unique().map(list).to_dict() == {

@@ -1,22 +1,19 @@
 """Tables in a two-column document of an IEEE page's width: they compile, and nothing is wider than the page."""
 
-from __future__ import annotations
-
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
+from tests.paper.conftest import write_results
 from tests.paper.test_detection import with_detection
+from tests.paper.test_protocols_table import three_protocols
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.writers import latex
 
-Make = Callable[..., Path]
 PAGE = r"""\documentclass[twocolumn,10pt]{article}
 \usepackage{booktabs,xcolor,graphicx}
 \setlength{\textwidth}{516pt}
@@ -31,10 +28,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def three_protocols(frame: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([frame.assign(protocol=name) for name in ("full", "upd", "official")])
-
-
 def compiled(folder: Path, text: str) -> str:
     """The log of the document with a table."""
     (folder / "table.tex").write_text(text, encoding="utf-8")
@@ -47,14 +40,14 @@ def compiled(folder: Path, text: str) -> str:
 
 @pytest.mark.parametrize("simulated", [True, False])
 @pytest.mark.parametrize("name", catalogue.names("tables"))
-def test_tables_compile_and_fit(name: str, simulated: bool, make_results: Make, tmp_path: Path) -> None:
+def test_tables_compile_and_fit(name, simulated, tmp_path):
     edit = three_protocols if name == "protocols" else with_detection
-    path = make_results(tmp_path / "results.csv", simulated=simulated, edit=edit)
+    path = write_results(tmp_path / "results.csv", simulated=simulated, edit=edit)
     log = compiled(tmp_path, latex.render(catalogue.load("tables", name).make(Sources(path))))
     assert not re.findall(r"Overfull \\hbox.*", log)
     assert "undefined" not in log.lower()
 
 
-def test_what_does_not_fit_is_found(tmp_path: Path) -> None:
+def test_what_does_not_fit_is_found(tmp_path):
     wide = r"\begin{tabular}{l}" + "too wide " * 40 + r"\end{tabular}"
     assert "Overfull" in compiled(tmp_path, rf"\begin{{table*}}\mbox{{{wide}}}\end{{table*}}")

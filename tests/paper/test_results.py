@@ -1,17 +1,16 @@
 """Results by number: the same as pandas selects, in the order of the seeds whatever that of the rows is."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.paper.conftest import write_results
 from uadbench.paper.results import Results
 
 
 @pytest.fixture(scope="module", params=["in order", "shuffled"])
-def table(request, make_results, tmp_path_factory) -> tuple[Results, pd.DataFrame]:
-    path = make_results(tmp_path_factory.mktemp("results") / "results.csv")
+def table(request, tmp_path_factory) -> tuple[Results, pd.DataFrame]:
+    path = write_results(tmp_path_factory.mktemp("results") / "results.csv")
     rows = pd.read_csv(path)
     if request.param == "shuffled":
         rows = rows.sample(frac=1, random_state=2)

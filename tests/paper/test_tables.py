@@ -1,20 +1,16 @@
 """Tables: means and bold by hand, absent numbers, marks of a simulated cohort, and text that each format can hold."""
 
-from __future__ import annotations
-
-import csv
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from uadbench.commands.table import command
+from tests.commands import call
+from tests.paper.conftest import assert_regular, rows, table, write_comparisons, write_results
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.paper import catalogue
@@ -24,19 +20,9 @@ from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table, chance_text
 from uadbench.paper.writers import latex, markdown, tidy
 
-Make = Callable[..., Path]
-
-
-def table(name: str, path: Path) -> Table:
-    return catalogue.load("tables", name).make(Sources(path))
-
 
 def rendered(made: Table) -> dict[str, str]:
     return {"csv": tidy.render(made), "md": markdown.render(made), "tex": latex.render(made)}
-
-
-def rows(made: Table) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(tidy.render(made))))
 
 
 def find(made: Table, **wanted: str) -> dict[str, str]:
@@ -59,12 +45,12 @@ def with_values(values: dict[str, list[float]]) -> Callable[[pd.DataFrame], pd.D
 
 
 @pytest.fixture(scope="module")
-def default(make_results: Make, tmp_path_factory) -> Path:
-    return make_results(tmp_path_factory.mktemp("default") / "results.csv", simulated=False)
+def default(tmp_path_factory) -> Path:
+    return write_results(tmp_path_factory.mktemp("default") / "results.csv", simulated=False)
 
 
-def test_mean_std_and_interval_by_hand(make_results: Make, tmp_path: Path) -> None:
-    path = make_results(tmp_path / "results.csv", edit=with_values({"dae": [0.1, 0.2, 0.3, 0.6]}), simulated=False)
+def test_mean_std_and_interval_by_hand(tmp_path):
+    path = write_results(tmp_path / "results.csv", edit=with_values({"dae": [0.1, 0.2, 0.3, 0.6]}), simulated=False)
     row = find(table("table2", path), method="dae", task="ATLAS", metric="ap")
     # Mean 0.3; squared deviations .04 + .01 + 0 + .09 = .14, over n - 1 = 3: std = sqrt(.0466667).
     assert float(row["mean"]) == pytest.approx(0.3)
@@ -81,11 +67,11 @@ def bold(made: Table) -> list[tuple[str, str, str]]:
     return [(row["method"], row["task"], row["metric"]) for row in rows(made) if row["best"] == "true"]
 
 
-def test_bold_is_what_beats_every_rival_significantly(make_results: Make, make_comparisons: Make, tmp_path: Path):
+def test_bold_is_what_beats_every_rival_significantly(tmp_path):
     values = {"intensity": [0.9] * 4, "dae": [0.7] * 4, "disyre": [0.5] * 4, "fae": [0.3] * 4, "my_own": [0.69] * 4}
-    path = make_results(tmp_path / "results.csv", edit=with_values(values))
+    path = write_results(tmp_path / "results.csv", edit=with_values(values))
     assert bold(table("table2", path)) == []  # no comparisons
-    make_comparisons(tmp_path, [("dae", other) for other in RIVALS])
+    write_comparisons(tmp_path, [("dae", other) for other in RIVALS])
     made = table("table2", path)
     assert bold(made) == [("dae", "ATLAS", "ap")]  # Intensity is higher, but a control
     line = next(line for line in markdown.render(made).splitlines() if " DAE " in line)
@@ -106,14 +92,14 @@ def test_bold_is_what_beats_every_rival_significantly(make_results: Make, make_c
         ([("dae", other) for other in RIVALS], {"task": "elsewhere"}),
     ],
 )
-def test_nothing_is_bold_without_such_a_test(better, changes, default: Path, make_comparisons: Make, tmp_path: Path):
+def test_nothing_is_bold_without_such_a_test(better, changes, default, tmp_path):
     path = tmp_path / "results.csv"
     path.write_text(default.read_text())
-    make_comparisons(tmp_path, better, **changes)
+    write_comparisons(tmp_path, better, **changes)
     assert bold(table("table2", path)) == []
 
 
-def test_a_broken_file_of_comparisons_is_named(default: Path, tmp_path: Path):
+def test_a_broken_file_of_comparisons_is_named(default, tmp_path):
     path = tmp_path / "results.csv"
     path.write_text(default.read_text())
     for text in ("", "method,other\na,b\n"):
@@ -129,7 +115,7 @@ def test_numbers_have_digits_that_tell_them_from_chance():
     assert Summary(0.05).text(2) == "0.05"
 
 
-def test_table1_has_two_sections_and_nothing_bold(default: Path) -> None:
+def test_table1_has_two_sections_and_nothing_bold(default):
     made = table("table1", default)
     assert list(dict.fromkeys(row.section for row in made.rows)) == ["single-step", "multi-step"]
     assert not made.best
@@ -137,7 +123,7 @@ def test_table1_has_two_sections_and_nothing_bold(default: Path) -> None:
     assert [row.score for row in made.rows][4:] == [f"multi/step={s}" for s in (10, 20, 25, 33, 50)]
 
 
-def test_methods_that_were_not_run_have_the_papers_number_and_a_dash(default: Path) -> None:
+def test_methods_that_were_not_run_have_the_papers_number_and_a_dash(default):
     made = table("table2", default)
     row = find(made, method="vae", task="ATLAS", metric="ap")
     assert (row["mean"], row["std"], row["seeds"], row["best"], row["subjects"]) == ("", "", "", "", "")
@@ -149,8 +135,8 @@ def test_methods_that_were_not_run_have_the_papers_number_and_a_dash(default: Pa
 
 
 @pytest.mark.parametrize("name", ["table1", "table2"])
-def test_beside_simulated_scans_the_paper_leaves_no_column_note_or_row(name: str, make_results: Make, tmp_path: Path):
-    made = table(name, make_results(tmp_path / "results.csv", simulated=(True, False)))
+def test_beside_simulated_scans_the_paper_leaves_no_column_note_or_row(name, tmp_path):
+    made = table(name, write_results(tmp_path / "results.csv", simulated=(True, False)))
     assert {row["paper_mean"] for row in rows(made)} == {""}
     assert not any(column.paper for column in made.columns)
     for text in (markdown.render(made), latex.render(made)):
@@ -160,14 +146,14 @@ def test_beside_simulated_scans_the_paper_leaves_no_column_note_or_row(name: str
         assert [row.method for row in made.rows] == ["fae", "dae", "disyre", "my_own", "intensity", "random"]
 
 
-def test_methods_that_the_paper_lacks_have_a_dash_there(default: Path) -> None:
+def test_methods_that_the_paper_lacks_have_a_dash_there(default):
     made = table("table2", default)
     assert find(made, method="my_own", task="ATLAS", metric="ap")["paper_mean"] == ""
-    line = next(line for line in latex.render(made).splitlines() if "My" in line)
+    line = next(line for line in latex.render(made).splitlines() if r"My\_own \& 50\%" in line)
     assert line.count(r"\paper{--}") == 6
 
 
-def test_order_of_rows_and_columns(default: Path) -> None:
+def test_order_of_rows_and_columns(default):
     made = table("table2", default)
     assert [row.method for row in made.rows] == [
         *("vae", "r_vae", "f_anogan", "fae", "rd", "am_cons", "pii", "dae", "mood22", "disyre", "my_own"),
@@ -188,8 +174,8 @@ def test_order_of_rows_and_columns(default: Path) -> None:
         ((False, False), ""),
     ],
 )
-def test_training_and_test_on_simulated_scans_are_two_facts(simulated, words, name, make_results: Make, tmp_path: Path):
-    made = table(name, make_results(tmp_path / "results.csv", simulated=simulated))
+def test_training_and_test_on_simulated_scans_are_two_facts(simulated, words, name, tmp_path):
+    made = table(name, write_results(tmp_path / "results.csv", simulated=simulated))
     for text in rendered(made).values():
         assert ("not comparable with the paper" in text) == bool(words)
         assert words in text.replace("Trained", "trained")
@@ -198,21 +184,19 @@ def test_training_and_test_on_simulated_scans_are_two_facts(simulated, words, na
     assert any(number for row in made.rows for number in row.paper) == (not words)
 
 
-def test_data_sets_of_both_kinds_are_named(make_results: Make, tmp_path: Path) -> None:
+def test_data_sets_of_both_kinds_are_named(tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.assign(**{SIMULATED[0]: frame["method"] != "my_own", SIMULATED[1]: frame["task"] == "ATLAS"})
 
-    made = table("table2", make_results(tmp_path / "results.csv", edit=edit, methods=["dae", "my_own"]))
-    assert (
-        "trained on simulated (DAE) and real (My\\_own & 50%) scans, tested on simulated (ATLAS) and real ("
-        in markdown.render(made)
-    )
+    made = table("table2", write_results(tmp_path / "results.csv", edit=edit, methods=["dae", "my_own"]))
+    text = "trained on simulated (DAE) and real (My\\_own & 50%) scans, tested on simulated (ATLAS) and real ("
+    assert text in markdown.render(made)
     assert find(made, method="my_own", task="BraTS-T1", metric="ap")[SIMULATED[1]] == "false"
 
 
 @pytest.mark.parametrize("name", ["table1", "table2"])
-def test_one_seed_has_no_std_and_no_nan(name: str, make_results: Make, tmp_path: Path) -> None:
-    made = table(name, make_results(tmp_path / "results.csv", seeds=[3]))
+def test_one_seed_has_no_std_and_no_nan(name, tmp_path):
+    made = table(name, write_results(tmp_path / "results.csv", seeds=[3]))
     for text in rendered(made).values():
         assert not re.search(r"\bnan\b", text, re.IGNORECASE)
     assert {row["std"] for row in rows(made)} == {""}
@@ -223,26 +207,24 @@ def test_one_seed_has_no_std_and_no_nan(name: str, make_results: Make, tmp_path:
     assert all(cell.std is None for cell in ours)
 
 
-def test_numbers_of_seeds_that_differ_are_stated(make_results: Make, tmp_path: Path) -> None:
-    def edit(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[(frame["method"] != "dae") | (frame["seed"] < 2)]
-
-    text = markdown.render(table("table2", make_results(tmp_path / "results.csv", edit=edit)))
+def test_numbers_of_seeds_that_differ_are_stated(tmp_path):
+    path = write_results(tmp_path / "results.csv", edit=lambda frame: frame.query("method != 'dae' or seed < 2"))
+    text = markdown.render(table("table2", path))
     assert "2 for DAE" in text
     assert re.search(r"4 for [^;]*DISYRE", text)
 
 
-def test_missing_values_are_absent_not_nan(make_results: Make, tmp_path: Path) -> None:
+def test_missing_values_are_absent_not_nan(tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         frame.loc[(frame["method"] == "dae") & (frame["task"] == "ATLAS"), "value"] = float("nan")
         return frame
 
-    made = table("table2", make_results(tmp_path / "results.csv", edit=edit, simulated=False))
+    made = table("table2", write_results(tmp_path / "results.csv", edit=edit, simulated=False))
     assert find(made, method="dae", task="ATLAS", metric="ap")["mean"] == ""
     assert "nan" not in "".join(rendered(made).values()).lower()
 
 
-def test_subjects_left_out_and_chance_are_stated(default: Path) -> None:
+def test_subjects_left_out_and_chance_are_stated(default):
     made = table("table2", default)
     text = markdown.render(made)
     assert "ATLAS 40 (0), BraTS-T1 40 (1), BraTS-T2 40 (2)" in text
@@ -254,55 +236,51 @@ def test_subjects_left_out_and_chance_are_stated(default: Path) -> None:
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0456, "0.046"), (0.2, "0.200"), (0.00123, "0.0012"), (0.0, "0.000")])
-def test_chance_keeps_two_significant_digits(value: float, text: str) -> None:
+def test_chance_keeps_two_significant_digits(value, text):
     assert chance_text(value) == text
 
 
-def test_scores_of_table1_that_are_absent_leave_no_row(make_results: Make, tmp_path: Path) -> None:
-    def edit(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[~frame["score"].isin(["single/t=75", "multi/step=33"])]
-
-    made = table("table1", make_results(tmp_path / "results.csv", edit=edit))
-    scores = [row.score for row in made.rows]
-    assert "single/t=75" not in scores
-    assert "multi/step=33" not in scores
+def test_scores_of_table1_that_are_absent_leave_no_row(tmp_path):
+    absent = {"single/t=75", "multi/step=33"}
+    path = write_results(tmp_path / "results.csv", edit=lambda frame: frame[~frame["score"].isin(absent)])
+    scores = [row.score for row in table("table1", path).rows]
+    assert not absent & set(scores)
     assert len(scores) == 7
 
 
-def test_table1_of_other_steps_shows_those(make_results: Make, tmp_path: Path) -> None:
+def test_table1_of_other_steps_shows_those(tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         names = {"single/t=5": "single/t=7", "multi/step=10": "multi/step=4", "final": "final"}
         return frame[frame["score"].isin(names)].assign(score=lambda f: f["score"].map(names))
 
-    made = table("table1", make_results(tmp_path / "results.csv", edit=edit))
+    made = table("table1", write_results(tmp_path / "results.csv", edit=edit))
     assert [row.score for row in made.rows] == ["single/t=7", "multi/step=4"]
     assert "–" in markdown.render(made)
 
 
-def test_tables_without_disyre_show_the_paper_alone(make_results: Make, tmp_path: Path) -> None:
-    made = table("table1", make_results(tmp_path / "results.csv", methods=["dae"]))
+def test_tables_without_disyre_show_the_paper_alone(tmp_path):
+    made = table("table1", write_results(tmp_path / "results.csv", methods=["dae"]))
     assert len(made.rows) == 9
     assert all(cell is None for row in made.rows for cell in row.ours)
     assert "No method of this table was run." in markdown.render(made)
 
 
-def test_table1_is_about_a_method_with_steps_even_if_another_is_illustrated(default: Path) -> None:
-    made = catalogue.load("tables", "table1").make(Sources(default, method="dae"))
+def test_table1_is_about_a_method_with_steps_even_if_another_is_illustrated(default):
+    made = table("table1", default, method="dae")
     assert made.caption.startswith("DISYRE")
     assert all(cell is not None for row in made.rows for cell in row.ours)
 
 
-def test_another_protocol_is_named(make_results: Make, tmp_path: Path) -> None:
-    path = make_results(tmp_path / "results.csv", edit=lambda frame: frame.assign(protocol="128px"))
-    made = catalogue.load("tables", "table2").make(Sources(path, protocol="128px"))
+def test_another_protocol_is_named(tmp_path):
+    path = write_results(tmp_path / "results.csv", edit=lambda frame: frame.assign(protocol="128px"))
+    made = table("table2", path, protocol="128px")
     assert "Evaluation protocol: 128px." in markdown.render(made)
 
 
 @pytest.mark.parametrize("name", ["table1", "table2"])
-def test_other_tasks_give_their_own_columns_without_the_paper(name: str, make_results: Make, tmp_path: Path) -> None:
-    made = table(
-        name, make_results(tmp_path / "results.csv", tasks={"MS_lesions": 0.0003, "ATLAS": 0.01}, simulated=False)
-    )
+def test_other_tasks_give_their_own_columns_without_the_paper(name, tmp_path):
+    tasks = {"MS_lesions": 0.0003, "ATLAS": 0.01}
+    made = table(name, write_results(tmp_path / "results.csv", tasks=tasks, simulated=False))
     assert list(dict.fromkeys(c.task for c in made.columns)) == ["MS_lesions", "ATLAS"]
     assert [c.paper for c in made.columns] == [c.task == "ATLAS" for c in made.columns]
     assert r"MS\_lesions" in latex.render(made)
@@ -310,21 +288,8 @@ def test_other_tasks_give_their_own_columns_without_the_paper(name: str, make_re
     assert_regular(latex.render(made))
 
 
-def assert_regular(tex: str) -> None:
-    """Braces and environments are balanced, and every row of the tabular has as many cells as columns."""
-    plain = re.sub(r"\\[\\{}&%$#_]", "", re.sub(r"(?<!\\)%.*", "", tex))
-    assert plain.count("{") == plain.count("}")
-    assert plain.count("$") % 2 == 0
-    assert sorted(re.findall(r"\\begin{(.*?)}", tex)) == sorted(re.findall(r"\\end{(.*?)}", tex))
-    columns = len(re.search(r"@{}([lr]+)@{}", tex)[1])
-    body = tex[tex.index("\\toprule") : tex.index("\\bottomrule")]
-    for line in (line for line in body.splitlines() if line.endswith("\\\\")):
-        spans = sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", line))
-        assert len(re.findall(r"(?<!\\)&", line)) + 1 + spans == columns
-
-
 @pytest.mark.parametrize("name", ["table1", "table2"])
-def test_latex_is_regular_and_has_the_macros_it_uses(name: str, default: Path) -> None:
+def test_latex_is_regular_and_has_the_macros_it_uses(name, default):
     tex = latex.render(table(name, default))
     assert_regular(tex)
     for macro in ("sd", "paper"):
@@ -333,18 +298,9 @@ def test_latex_is_regular_and_has_the_macros_it_uses(name: str, default: Path) -
         assert f"\\{rule}" in tex
 
 
-def test_latex_escapes_titles(default: Path) -> None:
-    assert r"My\_own \& 50\%" in latex.render(table("table2", default))
-
-
-def test_markdown_table_is_regular(default: Path) -> None:
-    lines = [line for line in markdown.render(table("table2", default)).splitlines() if line.startswith("|")]
-    assert len({len(re.findall(r"(?<!\\)\|", line)) for line in lines}) == 1
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="\\&%$#_{}~^<>|±–⌈⌉αab1 -", max_size=30))
-def test_latex_escape_leaves_no_character_with_a_meaning(text: str) -> None:
+def test_latex_escape_leaves_no_character_with_a_meaning(text):
     escaped = latex.escape(text)
     plain = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum){}|\\[&%$#_{}]", "", escaped)
     plain = re.sub(r"\$(\\[a-z]+|[<>|−])\$", "", plain)
@@ -354,54 +310,49 @@ def test_latex_escape_leaves_no_character_with_a_meaning(text: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="\\|*_`<>ab ", max_size=30))
-def test_markdown_escape_can_be_undone(text: str) -> None:
+def test_markdown_escape_can_be_undone(text):
     assert re.sub(r"\\(.)", r"\1", markdown.escape(text)) == text
     assert not re.search(r"(?<!\\)(\\\\)*[|*_`<>]", markdown.escape(text))
 
 
-def test_command_writes_four_files(default: Path, tmp_path: Path) -> None:
-    result = CliRunner().invoke(command, ["table1", "--results", str(default), "--out", str(tmp_path / "out")])
-    assert result.exit_code == 0, result.output
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        f"table1.{suffix}" for suffix in ("csv", "html", "md", "tex")
-    ]
+def test_command_writes_four_files(default, tmp_path):
+    call("table", "table1", "--results", default, "--out", tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"table1.{suffix}" for suffix in ("csv", "html", "md", "tex")}
 
 
-def test_unknown_table_lists_those_that_exist(default: Path, tmp_path: Path) -> None:
-    with pytest.raises(
-        HarnessError,
-        match=r"^table 'table9' is unknown: no file uadbench/paper/tables/table9\.py; "
-        r"did you mean table2\? there are detection, protocols, subjects, table1, table2$",
-    ):
+def test_unknown_table_lists_those_that_exist():
+    with pytest.raises(HarnessError, match=r"^table 'table9' is unknown: .*did you mean table2\? there are "):
         catalogue.load("tables", "table9")
 
 
-def test_malformed_results(make_results: Make, tmp_path: Path) -> None:
+def test_malformed_results(tmp_path):
     with pytest.raises(HarnessError, match="no such file"):
         Results.read(tmp_path / "none.csv")
     empty = tmp_path / "empty.csv"
     empty.touch()
     with pytest.raises(HarnessError, match=r"empty\.csv: is no CSV .*; write it"):
         Results.read(empty)
-    double = make_results(tmp_path / "double.csv", edit=lambda frame: pd.concat([frame, frame.head(1)]))
+    double = write_results(tmp_path / "double.csv", edit=lambda frame: pd.concat([frame, frame.head(1)]))
     with pytest.raises(HarnessError, match="occurs twice"):
         Results.read(double)
-    words = make_results(
+    words = write_results(
         tmp_path / "words.csv", edit=lambda f: f.astype({"value": object}).replace({"value": {f["value"][0]: "high"}})
     )
     with pytest.raises(HarnessError, match="malformed"):
         Results.read(words)
-    former = make_results(tmp_path / "former.csv", edit=lambda frame: frame.rename(columns={SIMULATED[0]: "simulated"}))
+    former = write_results(
+        tmp_path / "former.csv", edit=lambda frame: frame.rename(columns={SIMULATED[0]: "simulated"})
+    )
     with pytest.raises(HarnessError, match=r"no column 'trained_on_simulated'.*uadbench summarize"):
         Results.read(former)
-    unknown = make_results(tmp_path / "unknown.csv", edit=lambda frame: frame.assign(**{SIMULATED[0]: ""}))
+    unknown = write_results(tmp_path / "unknown.csv", edit=lambda frame: frame.assign(**{SIMULATED[0]: ""}))
     with pytest.raises(HarnessError, match="True or False"):
         Results.read(unknown)
     with pytest.raises(HarnessError, match="protocols there: full"):
-        Sources(make_results(tmp_path / "results.csv")).under("upd")
+        Sources(write_results(tmp_path / "results.csv")).under("upd")
 
 
-def test_registry_reads_requirements_without_importing(tmp_path: Path) -> None:
+def test_registry_reads_requirements_without_importing(tmp_path):
     assert catalogue.names("tables") == ["detection", "protocols", "subjects", "table1", "table2"]
     assert catalogue.names("figures", methods=["dae"]) == ["curves", "figure3", "froc"]
     assert catalogue.names("figures", methods=["dae", "disyre"]) == catalogue.names("figures")

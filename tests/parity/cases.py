@@ -1,12 +1,11 @@
 """Networks whose outputs were recorded once with their public code: the same weights and inputs, made from a seed."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -43,10 +42,10 @@ class Case:
 
     method: str
     what: str
-    source: str
     build: Callable[[], nn.Module]
     shape: tuple[int, ...]  # of the input
     background: float = 0.0  # share of the input that is 0
+    source: str = UPD
 
     def network(self) -> nn.Module:
         """Ours with weights from the seed, in evaluation mode and float64: rounding hides nothing and costs nothing."""
@@ -94,12 +93,18 @@ def decoder() -> nn.Module:
     return nn.Sequential(*up, OutputConv2d(widths[-1], 1, 3, padding=1))
 
 
+def published(base: str, name: str = "", **params: Any) -> Any:
+    """A method at its published size; `name` is its variant, if any."""
+    name = name or base
+    return registry.load(base).Baseline(resolve(name, "t1", {name: params}).params, Context("t1", 1.0))
+
+
 class Reconstruction(nn.Module):
     """A VAE's reconstruction from the mean of the latent code."""
 
     def __init__(self) -> None:
         super().__init__()
-        vae = registry.load("vae").Baseline(resolve("vae", "t1").params, Context("t1", 1.0))
+        vae = published("vae")
         self.encoder, self.decoder = vae.encoder, vae.decoder
 
     def forward(self, images: Tensor) -> Tensor:
@@ -161,7 +166,7 @@ class Restoration(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        vae = registry.load("vae").Baseline(resolve("vae", "t1").params, Context("t1", 1.0))
+        vae = published("vae")
         self.encoder, self.decoder = vae.encoder, vae.decoder
         params = resolve("r_vae-upd", "t1", {"r_vae-upd": {"iterations": 3, "averaged": 2}}).params
         self.made = [registry.load("r_vae").Baseline(params, Context("t1", 1.0, vae))]  # no sub-module
@@ -191,7 +196,7 @@ class PublicScore(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.inner = registry.load("disyre").Baseline(resolve("disyre-public", "t1").params, Context("t1", 1.0))
+        self.inner = published("disyre", "disyre-public")
 
     def forward(self, images: Tensor) -> Tensor:
         return self.inner.final_map(images) * (images > 0)
@@ -208,121 +213,79 @@ class Features(nn.Module):
         return torch.cat([(f / f.abs().max()).flatten(1) for f in self.inner(images)], 1)[:, ::64]
 
 
+def student() -> nn.Module:
+    """RD's student of ResNet-18."""
+    return Student("resnet18", (64, 128, 256))
+
+
 def autoencoder() -> nn.Module:
     """FAE's autoencoder of 32 features."""
     return FeatureAutoencoder(32, (100, 150, 200, 300), 0.1)
 
 
+def wide_resnet() -> nn.Module:
+    return WideResNetAutoencoder((16, 64, 128, 256, 256))
+
+
+#: shapes of inputs: maps of ResNet-18's first stage, features of FAE, an image, two of them
+MAPS, FEATURES, IMAGE, PAIR = (1, 64, 16, 16), (1, 32, 32, 32), (1, 1, 128, 128), (2, 1, 128, 128)
 CASES = {
-    "rd": Case(
-        "RD",
-        "copies of the student of ResNet-18's three stages",
-        UPD,
-        lambda: Pyramid(Student("resnet18", (64, 128, 256))),
-        (1, 64, 16, 16),
-    ),
-    "rd_map": Case(
-        "RD",
-        "anomaly map of features and their copies, smoothed",
-        UPD,
-        lambda: DistanceMap(Student("resnet18", (64, 128, 256))),
-        (1, 64, 16, 16),
-    ),
-    "vae": Case("VAE, r-VAE", "reconstruction from the latent mean, T1", UPD, Reconstruction, (1, 1, 128, 128)),
-    "fae": Case(
-        "FAE",
-        "output of the autoencoder of features, 32 channels",
-        UPD,
-        autoencoder,
-        (1, 32, 32, 32),
-    ),
-    "fae_map": Case(
-        "FAE",
-        "anomaly map of features and their copy",
-        UPD,
-        lambda: SimilarityMap(autoencoder()),
-        (1, 32, 32, 32),
-    ),
+    "rd": Case("RD", "copies of the student of ResNet-18's three stages", lambda: Pyramid(student()), MAPS),
+    "rd_map": Case("RD", "anomaly map of features and their copies, smoothed", lambda: DistanceMap(student()), MAPS),
+    "vae": Case("VAE, r-VAE", "reconstruction from the latent mean, T1", Reconstruction, IMAGE),
+    "fae": Case("FAE", "output of the autoencoder of features, 32 channels", autoencoder, FEATURES),
+    "fae_map": Case("FAE", "anomaly map of features and their copy", lambda: SimilarityMap(autoencoder()), FEATURES),
     "r_vae_restoration": Case(
-        "r-VAE",
-        "change of the restoration of r_vae-upd, three steps",
-        UPD,
-        Restoration,
-        (2, 1, 128, 128),
-        background=0.25,
+        "r-VAE", "change of the restoration of r_vae-upd, three steps", Restoration, PAIR, background=0.25
     ),
     "upd_map": Case(
         "VAE, r-VAE, f-AnoGAN, DAE",
         "anomaly map of an image and its restoration, of the variants upd",
-        UPD,
         lambda: Change(upd_change),
-        (2, 1, 128, 128),
+        PAIR,
         background=0.25,
     ),
-    "pii": Case(
-        "PII, FPI",
-        "logits of the wide residual network",
-        UPD,
-        lambda: WideResNetAutoencoder((16, 64, 128, 256, 256)),
-        (1, 1, 128, 128),
-    ),
-    "pii_map": Case(
-        "PII, FPI",
-        "anomaly map",
-        UPD,
-        lambda: nn.Sequential(WideResNetAutoencoder((16, 64, 128, 256, 256)), nn.Sigmoid()),
-        (1, 1, 128, 128),
-    ),
+    "pii": Case("PII, FPI", "logits of the wide residual network", wide_resnet, IMAGE),
+    "pii_map": Case("PII, FPI", "anomaly map", lambda: nn.Sequential(wide_resnet(), nn.Sigmoid()), IMAGE),
     "dae": Case(
-        "DAE", "output of the U-Net, one input channel", UPD, lambda: DenoisingUNet((64, 128, 256, 512)), (1, 1, 64, 64)
+        "DAE", "output of the U-Net, one input channel", lambda: DenoisingUNet((64, 128, 256, 512)), (1, 1, 64, 64)
     ),
     "dae_map": Case(
         "DAE",
         "anomaly map of an image and its restoration",
-        KASCENAS,
-        lambda: Change(registry.load("dae").Baseline(resolve("dae", "t1").params, Context("t1", 1.0)).change),
-        (2, 1, 128, 128),
+        lambda: Change(published("dae").change),
+        PAIR,
         background=0.1,
+        source=KASCENAS,
     ),
-    "am_cons_encoder": Case(
-        "AMCons", "mean and log variance of the encoder", UPD, lambda: Code(64, 32, 8), (1, 1, 128, 128)
-    ),
-    "am_cons_map": Case("AMCons", "anomaly map", UPD, lambda: Attention(64, 32, 8), (1, 1, 128, 128)),
-    "am_cons_decoder": Case("AMCons", "output of the decoder after its dense layer", UPD, decoder, (1, 256, 8, 8)),
+    "am_cons_encoder": Case("AMCons", "mean and log variance of the encoder", lambda: Code(64, 32, 8), IMAGE),
+    "am_cons_map": Case("AMCons", "anomaly map", lambda: Attention(64, 32, 8), IMAGE),
+    "am_cons_decoder": Case("AMCons", "output of the decoder after its dense layer", decoder, (1, 256, 8, 8)),
     "f_anogan_generator": Case(
         "f-AnoGAN",
         "image of the generator of f_anogan-upd",
-        UPD,
         lambda: generator(128, 64, 128, 5, "shuffled", symmetric=False),
         (2, 128),
     ),
     "f_anogan_critic": Case(
-        "f-AnoGAN",
-        "features of the critic of f_anogan-upd",
-        UPD,
-        lambda: features(Critic(64, 128, 5, 1)),
-        (1, 1, 128, 128),
+        "f-AnoGAN", "features of the critic of f_anogan-upd", lambda: features(Critic(64, 128, 5, 1)), IMAGE
     ),
     "f_anogan_encoder": Case(
-        "f-AnoGAN",
-        "latent code of the encoder of f_anogan-upd",
-        UPD,
-        lambda: encoder(128, 64, 128, 5, 1),
-        (1, 1, 128, 128),
+        "f-AnoGAN", "latent code of the encoder of f_anogan-upd", lambda: encoder(128, 64, 128, 5, 1), IMAGE
     ),
     "efficientnet_lite0": Case(
         "backbone",
         "features of EfficientNet-Lite0's five stages",
-        LITE,
         lambda: Features(EfficientNetLite()),
         (1, 3, 64, 64),
+        source=LITE,
     ),
     "disyre_public": Case(
         "DISYRE",
         "final score of disyre-public in one window, four times t",
-        DISYRE,
         PublicScore,
         (1, 1, 64, 64),
         background=0.25,
+        source=DISYRE,
     ),
 }

@@ -1,7 +1,5 @@
 """Our networks give the outputs of the public code from the same weights: order of operations, not counts."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

@@ -1,7 +1,5 @@
 """The report's section of example subjects: all methods that kept volumes, small, and linked in a browser."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import json
@@ -12,7 +10,6 @@ import nibabel
 import numpy as np
 import pytest
 
-from tests.report.test_report import study  # noqa: F401
 from tests.viewer.browser import needed, visit
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import VOLUMES
@@ -47,7 +44,7 @@ def path(folder: Path, method: str, task: str = "ATLAS") -> Path:
 
 
 @pytest.fixture
-def kept(study):  # noqa: F811
+def kept(study):
     """The study, with volumes of two methods on one task; the third has results without volumes."""
     for method in THRESHOLDS:
         keep(study.path, method)
@@ -55,12 +52,12 @@ def kept(study):  # noqa: F811
     return study
 
 
-def written(study) -> str:  # noqa: F811
+def written(study) -> str:
     page.write(study, study.path / "report.html")
     return (study.path / "report.html").read_text(encoding="utf-8")
 
 
-def test_older_results_without_volumes_are_reported(study):  # noqa: F811
+def test_older_results_without_volumes_are_reported(study):
     text = written(study)
     assert "Example subjects" not in text
     assert "niivue" not in text

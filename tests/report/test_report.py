@@ -1,94 +1,28 @@
 """The report of a study: complete, correct in its signs and counts, and readable without a network."""
 
-from __future__ import annotations
-
 import json
 import re
-from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
-from tests.paper.conftest import write_comparisons, write_results
-from uadbench import __version__
-from uadbench.commands import report
+from tests.commands import ROOT, call, fails
+from tests.paper.conftest import write_results
+from tests.report.conftest import COLUMNS
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
-from uadbench.core.provenance import environment, now
 from uadbench.data.preprocessing.brain.normalisation import RULES
 from uadbench.methods import registry
-from uadbench.paper import catalogue
-from uadbench.paper.inputs import Sources
-from uadbench.paper.writers import html
 from uadbench.report import methods_section
 from uadbench.report.page import write
 from uadbench.report.study import Study
-from uadbench.study.config_files import read
 
-PREPROCESSING = {"template": "mni152", "spacing": 4.0, "side": 0, "normalisation": "p99_5_brain"}
-HISTORIES = "method,modality,seed,phase,step,validation,seconds\n"
-PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c626001000000ffff03000006000557"
-    "bfabd40000000049454e44ae426082"
-)
+CONFIG = ("--config", ROOT / "config.yaml")
 
 
 @pytest.fixture
-def study(tmp_path, root) -> Study:
-    """A finished study of three methods, whose files are made up."""
-    config = read(root / "config.yaml") | {"methods": ["disyre", "dae", "random"], "seeds": [1, 2]}
-    for folder in ("evaluation", "paper"):
-        (tmp_path / folder).mkdir()
-    results = write_results(tmp_path / "evaluation" / "results.csv", ["disyre", "dae", "random"], seeds=(1, 2))
-    write_comparisons(tmp_path / "evaluation", [("disyre", "dae"), ("disyre", "random")], low=-0.3, high=-0.05)
-    table = catalogue.load("tables", "table2").make(Sources(results))
-    (tmp_path / "paper" / "table2.html").write_text(html.render(table), encoding="utf-8")
-    (tmp_path / "paper" / "figure2.png").write_bytes(PIXEL)
-    lost = {"subject": "sub-9", "file": "t1.nii.gz", "reason": "is <b>no</b> scan", "modalities": ["t1"]}
-    for name, splits in (
-        ("camcan", ["train"] * 40 + ["validation"] * 8),
-        ("atlas", ["test"] * 12),
-        ("brats", ["test"]),
-    ):
-        write_json(
-            tmp_path / "data" / name / "packed" / "index.json",
-            {
-                "simulated": True,
-                "modalities": ["t1", "t2"],
-                "spacing": 4.0,
-                "preprocessing": PREPROCESSING,
-                "arrays": {},
-                "subjects": [{"subject": f"{name}-{k}", "split": split} for k, split in enumerate(splits)],
-                "left_out": [lost] if name == "atlas" else [],
-            },
-        )
-    quality = tmp_path / "data" / "atlas" / "quality" / "quality.csv"
-    quality.parent.mkdir()
-    quality.write_text("subject,flags\na,\nb,lesion_change\n", encoding="utf-8")
-    histories = tmp_path / "training" / "histories.csv"
-    histories.parent.mkdir()
-    listed = [
-        f"{method},t1,{seed},train,{step},1.5,2.0\n"
-        for method in ("disyre", "dae")
-        for seed in (1, 2)
-        for step in (0, 9)
-    ]
-    histories.write_text("".join([HISTORIES, *listed]), encoding="utf-8")
-    for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
-        for seed in (1, 2, 3):
-            facts = {"title": registry.describe(method).title, "modality": "t1", "seed": seed, "revision": 2}
-            facts |= {"subjects": 40, "seconds": 3.5, "precision": "float32", "device": "a CPU", "params": {}}
-            facts |= {"harness": __version__, "environment": environment() | {"finished": now()}}
-            write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", facts)
-    return Study.of(tmp_path, config)
-
-
-@pytest.fixture
-def page(study, root) -> str:
-    config = root / "config.yaml"
-    done = CliRunner().invoke(report.command, [str(study.path), "--config", str(config)], catch_exceptions=False)
-    assert done.exit_code == 0
+def page(study) -> str:
+    call("report", study.path, *CONFIG)
     return (study.path / "report.html").read_text(encoding="utf-8")
 
 
@@ -161,7 +95,7 @@ def test_a_study_of_controls_names_no_method(tmp_path, study):
     text = methods_section.paragraph(alone)
     assert "Controls alone were run. Score maps were evaluated on" in text
     assert "none" not in text
-    (tmp_path / "training" / "histories.csv").write_text(HISTORIES)  # controls train nothing
+    (tmp_path / "training" / "histories.csv").write_text(",".join(COLUMNS) + "\n")  # controls train nothing
     write(alone, tmp_path / "report.html")
     assert "<summary>0 trainings</summary>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -185,11 +119,11 @@ def test_the_first_protocol_of_the_config_is_shown(study):
         _ = changed(study, {"evaluation": {"protocols": ["official"]}}).first
 
 
-def test_differences_without_a_test_have_a_dash(study, root):
+def test_differences_without_a_test_have_a_dash(study):
     path = study.path / "evaluation" / "comparisons.csv"
     rows = pd.read_csv(path).assign(low=float("nan"), high=float("nan"), p_holm=float("nan"))
     rows.to_csv(path, index=False)
-    CliRunner().invoke(report.command, [str(study.path), "--config", str(root / "config.yaml")])
+    call("report", study.path, *CONFIG)
     text = (study.path / "report.html").read_text(encoding="utf-8")
     differences = text.split('id="differences"')[1].split("</table>")[0]
     assert "nan" not in differences
@@ -220,40 +154,27 @@ def test_every_method_but_controls_has_a_reference():
         assert "year = " in entry
 
 
-def test_a_folder_without_a_study_is_named(tmp_path: Path, root):
-    with pytest.raises(HarnessError, match=r"histories\.csv: no such file; run the study again"):
-        CliRunner().invoke(
-            report.command, [str(tmp_path), "--config", str(root / "config.yaml")], catch_exceptions=False
-        )
+FILES = ("training/dae/t1/seed-2/run.json", "data/atlas/packed/index.json", "evaluation/comparisons.csv")
 
 
-@pytest.mark.parametrize(
-    "name", ["training/dae/t1/seed-2/run.json", "data/atlas/packed/index.json", "evaluation/comparisons.csv"]
-)
-def test_a_file_that_is_missing_is_named(study, root, name):
+@pytest.mark.parametrize("name", [*FILES, "training/histories.csv"])
+def test_a_file_that_is_missing_is_named(study, name):
     (study.path / name).unlink()
-    with pytest.raises(HarnessError, match=rf"{name}: no such file; run the study again"):
-        CliRunner().invoke(
-            report.command, [str(study.path), "--config", str(root / "config.yaml")], catch_exceptions=False
-        )
+    assert f"{name}: no such file; run the study again" in fails("report", study.path, *CONFIG)
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("{", r"--config: no JSON"),
-        (
-            "overlay.yaml",
-            r"--config: datasets: must have at least 1 item, not .*; an overlay alone is no config of a study",
-        ),
-        ("missing.yaml", r"missing\.yaml: no such config file"),
+        ("{", "--config: no JSON"),
+        ("overlay.yaml", "an overlay alone is no config of a study"),
+        ("missing.yaml", "missing.yaml: no such config file"),
     ],
 )
 def test_a_config_that_is_none_is_named(study, config, message):
     (study.path / "overlay.yaml").write_text("methods: [disyre]\nexperiment: demo\ndatasets: {}\n")
-    given = config if config == "{" else str(study.path / config)
-    with pytest.raises(HarnessError, match=message):
-        CliRunner().invoke(report.command, [str(study.path), "--config", given], catch_exceptions=False)
+    given = config if config == "{" else study.path / config
+    assert message in fails("report", study.path, "--config", given)
 
 
 def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
@@ -264,7 +185,7 @@ def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
 
 def test_a_malformed_number_of_a_history_is_one_line(study):
     path = study.folder.histories
-    path.write_text(f"{HISTORIES}dae,t1,1,train,many,,\n", encoding="utf-8")
+    path.write_text(",".join(COLUMNS) + "\ndae,t1,1,train,many,,\n")
     with pytest.raises(HarnessError, match=r"histories\.csv: a number is malformed .*; run the study again") as error:
         _ = study.histories
     assert "\n" not in str(error.value)

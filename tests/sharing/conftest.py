@@ -1,7 +1,5 @@
 """A stand-in of the hub, runs to share, and a scan to score."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from huggingface_hub import constants
 
 from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
 from tests.sharing.hub import TOKEN, Hub
+from tests.trainings import trained
 from uadbench.core.files import read_json, write_json
-from uadbench.methods import registry
-from uadbench.methods.settings import resolve
-from uadbench.training.job import train_run
 
-CPU = torch.device("cpu")
+
+def of(study: Path, method: str) -> Path:
+    """The run of a method in a study."""
+    return study / "training" / method / "t1" / "seed-3"
 
 
 @pytest.fixture
@@ -54,9 +52,7 @@ def study(cohort, tmp_path_factory) -> Path:
     """The folder of an experiment with the runs of a VAE, of the r-VAE that builds on it, and of a diffusion model."""
     folder = tmp_path_factory.mktemp("study") / "demo"
     for method, required in (("vae", None), ("r_vae", "vae"), ("ddpm", None)):
-        out, parent = (folder / "training" / name / "t1" / "seed-3" for name in (method, required or method))
-        small = registry.describe(method).small
-        train_run(resolve(method, "t1", {method: small}), 3, cohort, out, CPU, parent if required else None)
+        trained(method, cohort, of(folder, method), 3, required=of(folder, required) if required else None)
     return folder
 
 
@@ -64,7 +60,7 @@ def study(cohort, tmp_path_factory) -> Path:
 def run(study, tmp_path) -> Path:
     """A copy of the VAE's run, in the place of a study."""
     folder = tmp_path / "demo" / "training" / "vae" / "t1" / "seed-3"
-    shutil.copytree(study / "training" / "vae" / "t1" / "seed-3", folder)
+    shutil.copytree(of(study, "vae"), folder)
     return folder
 
 

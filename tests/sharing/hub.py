@@ -1,7 +1,5 @@
 """Stand-in of the Hugging Face hub: the part of its HTTP API that makes, fills, lists and serves repositories."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json
@@ -68,11 +66,8 @@ class Hub:
 
     def downloads(self) -> set[str]:
         """Paths of all files whose content was served."""
-        return {
-            line.split("/resolve/")[1].split("/", 1)[1]
-            for line in self.asked
-            if line.startswith("GET /") and "/resolve/" in line
-        }
+        served = [line for line in self.asked if line.startswith("GET /") and "/resolve/" in line]
+        return {line.split("/resolve/")[1].split("/", 1)[1] for line in served}
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -171,15 +166,9 @@ class Answers(BaseHTTPRequestHandler):
         return self.json({})
 
     def preupload(self, name: str, _revision: str) -> None:
-        files = json.loads(self.body)["files"]
-        answers = [
-            {
-                "path": file["path"],
-                "uploadMode": "lfs" if file["path"].endswith(".safetensors") else "regular",
-                "shouldIgnore": False,
-            }
-            for file in files
-        ]
+        paths = [file["path"] for file in json.loads(self.body)["files"]]
+        modes = {path: "lfs" if path.endswith(".safetensors") else "regular" for path in paths}
+        answers = [{"path": path, "uploadMode": mode, "shouldIgnore": False} for path, mode in modes.items()]
         return self.json({"files": answers})
 
     def batch(self, _name: str) -> None:

@@ -1,7 +1,5 @@
 """A run shared through a stand-in of the hub gives the maps of its folder; whatever goes wrong is one clear line."""
 
-from __future__ import annotations
-
 import copy
 import json
 import os
@@ -12,33 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from huggingface_hub import constants
 
+from tests.commands import call, fails
+from tests.sharing.conftest import of
 from tests.sharing.hub import TOKEN
-from uadbench.cli import uadbench
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.methods import registry
 from uadbench.sharing import contents, download
 from uadbench.sharing.upload import upload
-
-
-def call(*words: object) -> str:
-    """Output of a command in this process; HarnessError as `main` sees it."""
-    done = CliRunner().invoke(uadbench, list(map(str, words)))
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    assert done.exit_code == 0, done.output
-    return done.output
-
-
-def fails(*words: object) -> str:
-    """The one line in which a command ends."""
-    with pytest.raises(HarnessError) as error:
-        call(*words)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def score(run: object, scan: Path, out: Path, *more: object) -> bytes:
@@ -64,11 +45,11 @@ def shared(hub, run, sent) -> str:
 
 @pytest.mark.parametrize("method", ["vae", "r_vae", "ddpm"])
 def test_a_shared_run_gives_the_maps_of_its_folder(hub, study, scan, tmp_path, method):
-    folder = study / "training" / method / "t1" / "seed-3"
-    printed = call("share", folder, "--repo", "lab/run", "--private")
+    folder = of(study, method)
+    printed = call("share", folder, "--repo", "lab/run", "--private").output
     assert "score --run hf://lab/run" in printed
     assert hub.repos["lab/run"].private
-    more = ["--required", study / "training" / "vae" / "t1" / "seed-3"] if method == "r_vae" else []
+    more = ["--required", of(study, "vae")] if method == "r_vae" else []
     expected = score(folder, scan, tmp_path / "folder.nii.gz", *more)
     assert score("hf://lab/run", scan, tmp_path / "hub.nii.gz") == expected
     # Offline, from the cache alone.
@@ -78,7 +59,7 @@ def test_a_shared_run_gives_the_maps_of_its_folder(hub, study, scan, tmp_path, m
 
 def test_both_commands_in_processes_of_their_own(hub, study, scan, tmp_path, root):
     """As users run them, with settings in the environment alone."""
-    folder = study / "training" / "vae" / "t1" / "seed-3"
+    folder = of(study, "vae")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
 
@@ -101,9 +82,8 @@ def test_a_branch_and_a_commit_are_addresses(hub, run, scan, tmp_path, study):
     expected = score(run, scan, tmp_path / "folder.nii.gz")
     for revision in ("draft", held.branches["draft"]):
         assert score(f"hf://lab/vae@{revision}", scan, tmp_path / "hub.nii.gz") == expected
-    assert "not a run of uadbench (no run.json)" in fails(
-        "score", "--run", "hf://lab/vae", "--image", scan, "--out", tmp_path / "no.nii.gz"
-    )
+    given = ["--image", scan, "--out", tmp_path / "no.nii.gz"]
+    assert "not a run of uadbench (no run.json)" in fails("score", "--run", "hf://lab/vae", *given)
 
 
 def test_only_files_that_scoring_needs_are_downloaded(hub, shared):
@@ -118,7 +98,7 @@ def test_only_files_that_scoring_needs_are_downloaded(hub, shared):
 
 
 def test_sharing_again_replaces_what_was_there(hub, study, run):
-    call("share", study / "training" / "r_vae" / "t1" / "seed-3", "--repo", "lab/run")
+    call("share", of(study, "r_vae"), "--repo", "lab/run")
     assert any(path.startswith("required/") for path in hub.repos["lab/run"].files("main")[1])
     call("share", run, "--repo", "lab/run")
     held = hub.repos["lab/run"].files("main")[1]
@@ -199,19 +179,21 @@ def test_a_repository_that_is_no_run(hub, shared, content, reason):
     assert f"hf://lab/vae: not a run of uadbench ({reason}" in locating(shared)
 
 
-def test_a_record_without_checksums(hub, shared):
-    changed(hub, weights=None)
-    assert "run.json has no valid 'weights'" in locating(shared)
-
-
-def test_a_method_that_is_unknown_here(hub, shared):
-    changed(hub, method="../../etc/passwd", harness="9.1")
-    assert "of the method '../../etc/passwd', which is unknown here (uadbench 9.1 made the run)" in locating(shared)
-
-
-def test_a_modality_that_is_unknown_here(hub, shared):
-    changed(hub, modality="pd", harness="9.1")
-    assert "modality 'pd', which is unknown here (uadbench 9.1 made the run)" in locating(shared)
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"weights": None}, "run.json has no valid 'weights'"),
+        (
+            {"weights": {"gone.safetensors": "0" * 64}},
+            "weights/gone.safetensors is missing; ask for the run",
+        ),
+        ({"method": "../../etc/passwd"}, "of the method '../../etc/passwd', which is unknown here (uadbench 9.1 made"),
+        ({"modality": "pd"}, "modality 'pd', which is unknown here (uadbench 9.1 made the run)"),
+    ],
+)
+def test_a_record_of_what_is_not_there(hub, shared, values, reason):
+    changed(hub, **values, harness="9.1")
+    assert reason in locating(shared)
 
 
 def test_a_method_of_another_revision(hub, shared):
@@ -222,18 +204,10 @@ def test_a_method_of_another_revision(hub, shared):
     assert not any("weights" in path for path in hub.downloads())
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "../evil.safetensors",
-        "/etc/evil.safetensors",
-        "a/b/c.safetensors",
-        "x.bin",
-        "*.safetensors",
-        ".a.safetensors",
-        "",
-    ],
-)
+ELSEWHERE = ("../evil.safetensors", "/etc/evil.safetensors", "a/b/c.safetensors", "x.bin", "*.safetensors", ".a", "")
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
 def test_names_of_weights_that_lead_elsewhere(hub, shared, name):
     changed(hub, weights={name: "0" * 64})
     assert "which no run has; do not use it" in locating(shared)
@@ -244,11 +218,6 @@ def test_weights_that_differ_from_their_checksum(hub, shared, run):
     name = next(name for name in read_json(run / "run.json")["weights"])
     hub.put("lab/vae", f"weights/{name}", b"other weights")
     assert f"weights/{name} is damaged, its checksum" in locating(shared)
-
-
-def test_weights_that_are_missing(hub, shared):
-    changed(hub, weights={"gone.safetensors": "0" * 64})
-    assert "weights/gone.safetensors is missing; ask for the run to be shared again" in locating(shared)
 
 
 def test_weights_that_are_huge_are_not_downloaded(hub, shared, run):
@@ -270,7 +239,7 @@ def test_a_huge_record_is_not_downloaded(hub, shared):
 
 
 def test_a_run_without_the_run_that_it_builds_on(hub, study):
-    call("share", study / "training" / "r_vae" / "t1" / "seed-3", "--repo", "lab/run")
+    call("share", of(study, "r_vae"), "--repo", "lab/run")
     held = hub.repos["lab/run"]
     files = {path: file for path, file in held.files("main")[1].items() if not path.startswith("required/")}
     held.commit("main", files)
@@ -331,27 +300,12 @@ def test_either_a_repository_or_a_folder(run, tmp_path):
 
 
 def test_a_shared_folder_needs_no_hub(study, scan, tmp_path):
-    folder = study / "training" / "r_vae" / "t1" / "seed-3"
+    folder = of(study, "r_vae")
     call("share", folder, "--out", tmp_path / "packed")
-    required = study / "training" / "vae" / "t1" / "seed-3"
-    expected = score(folder, scan, tmp_path / "a.nii.gz", "--required", required)
+    expected = score(folder, scan, tmp_path / "a.nii.gz", "--required", of(study, "vae"))
     moved = tmp_path / "elsewhere"
     shutil.move(tmp_path / "packed", moved)
     assert score(moved, scan, tmp_path / "b.nii.gz") == expected
-    assert "builds on a run of vae; name it with --required" in fails(
-        "score", "--run", folder, "--image", scan, "--out", tmp_path / "c.nii.gz", "--device", "cpu"
-    )
-    other = study / "training" / "ddpm" / "t1" / "seed-3"
-    assert "r_vae needs one of vae: pass it with --required" in fails(
-        "score",
-        "--run",
-        folder,
-        "--image",
-        scan,
-        "--out",
-        tmp_path / "c.nii.gz",
-        "--device",
-        "cpu",
-        "--required",
-        other,
-    )
+    given = ["--run", folder, "--image", scan, "--out", tmp_path / "c.nii.gz", "--device", "cpu"]
+    assert "builds on a run of vae; name it with --required" in fails("score", *given)
+    assert "r_vae needs one of vae: pass it with --required" in fails("score", *given, "--required", of(study, "ddpm"))

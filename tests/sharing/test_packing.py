@@ -1,16 +1,16 @@
 """A packed run: its files, its model card, and the licence of the data that its weights saw."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from tests.paper.conftest import METHODS, write_results
+from tests.sharing.conftest import of
 from uadbench import baselines
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
@@ -74,8 +74,6 @@ def test_results_of_the_study_and_of_this_seed_alone(run, tmp_path, monkeypatch)
     results = write_results(folder / "results.csv", ["vae", "dae"], seeds=(1, 3), simulated=(True, False))
     pack(run, tmp_path / "out")
     text = card(tmp_path / "out")[1]["Evaluation"]
-    import pandas as pd
-
     rows = pd.read_csv(results)
     own = rows[(rows["method"] == "vae") & (rows["seed"] == 3) & (rows["modality"] == "t1")]
     assert set(own["task"]) == {"ATLAS", "BraTS-T1"}
@@ -92,7 +90,7 @@ def test_results_of_the_study_and_of_this_seed_alone(run, tmp_path, monkeypatch)
 
 
 def test_the_run_that_another_builds_on_comes_along(study, tmp_path):
-    pack(study / "training" / "r_vae" / "t1" / "seed-3", tmp_path / "out")
+    pack(of(study, "r_vae"), tmp_path / "out")
     inner = tmp_path / "out" / "required"
     assert read_json(inner / "run.json")["method"] == "vae"
     assert list((inner / "weights").glob("*.safetensors"))
@@ -106,11 +104,11 @@ def test_the_run_that_another_builds_on_comes_along(study, tmp_path):
 
 def test_a_required_run_that_is_missing_or_another(study, tmp_path):
     alone = tmp_path / "alone"
-    shutil.copytree(study / "training" / "r_vae" / "t1" / "seed-3", alone)
+    shutil.copytree(of(study, "r_vae"), alone)
     with pytest.raises(HarnessError, match="r_vae builds on a run of vae; name it with --required"):
         pack(alone, tmp_path / "out")
     with pytest.raises(HarnessError, match="not a run of vae on t1"):
-        pack(alone, tmp_path / "out", required=study / "training" / "ddpm" / "t1" / "seed-3")
+        pack(alone, tmp_path / "out", required=of(study, "ddpm"))
     assert not (tmp_path / "out").exists()
 
 
@@ -190,7 +188,7 @@ def test_paths_of_this_machine_are_cut(run, tmp_path):
 def test_files_of_a_run_and_of_the_run_that_it_builds_on_are_kept_apart(study, tmp_path):
     runs = {name: tmp_path / name for name in ("vae", "r_vae")}
     for name, folder in runs.items():
-        shutil.copytree(study / "training" / name / "t1" / "seed-3", folder)
+        shutil.copytree(of(study, name), folder)
         (tmp_path / f"{name}.nii").write_text(name)
         about = read_json(folder / "run.json")["preprocessing"] | {"template": str(tmp_path / f"{name}.nii")}
         changed(folder, preprocessing=about)
@@ -225,11 +223,8 @@ def test_damaged_and_unfinished_runs_are_not_shared(run, tmp_path):
 
 
 def test_runs_without_checksums_are_not_shared(run, tmp_path):
-    about = read_json(run / "run.json")
-    del about["weights"]
-    write_json(run / "run.json", about)
     with pytest.raises(HarnessError, match="no valid 'weights'"):
-        pack(run, tmp_path / "out")
+        pack(changed(run, weights=None), tmp_path / "out")
 
 
 def test_a_folder_that_holds_something_is_left_alone(run, tmp_path):

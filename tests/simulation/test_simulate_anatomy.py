@@ -1,16 +1,12 @@
 """Anatomy of the simulated cohort: diffeomorphisms, tissue fractions, ventricles, and the push of a mass."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 
-from uadbench.data.grid import rotation
-from uadbench.simulation import strokes, template, tumours
+from uadbench.simulation import anatomy, strokes, template, tumours
 from uadbench.simulation.anatomy import (
     COARSE,
     NATIVE,
-    REGISTERED,
     Anatomy,
     exponentiate,
     push,
@@ -64,7 +60,7 @@ def test_anatomies_are_diffeomorphic_and_differ(seed: int) -> None:
 
 
 def test_rotation_turns_x_to_y_about_z() -> None:
-    np.testing.assert_allclose(rotation([0, 0, np.pi / 2]) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
+    np.testing.assert_allclose(anatomy.rotation([0, 0, np.pi / 2]) @ [1, 0, 0], [0, 1, 0], atol=1e-12)
 
 
 def test_fractions_fill_the_head_and_the_brain_lies_in_its_skull() -> None:
@@ -84,8 +80,8 @@ def test_fractions_fill_the_head_and_the_brain_lies_in_its_skull() -> None:
 
 def test_ventricles_widen_with_age() -> None:
     def ventricles(age: float, seed: int) -> float:
-        anatomy = random_anatomy(np.random.default_rng(seed), age, REGISTERED)
-        return float(template.tissues(SPACING)(anatomy.to_template(grid(SPACING)))[template.VENTRICLE].sum())
+        made = random_anatomy(np.random.default_rng(seed), age, anatomy.REGISTERED)
+        return float(template.tissues(SPACING)(made.to_template(grid(SPACING)))[template.VENTRICLE].sum())
 
     pairs = [(ventricles(25, seed), ventricles(85, seed)) for seed in range(3)]
     assert all(old > 1.25 * young for young, old in pairs)
@@ -93,7 +89,7 @@ def test_ventricles_widen_with_age() -> None:
 
 def test_a_mass_pushes_tissue_away_without_folding() -> None:
     centre = (30.0, -10.0, 20.0)
-    moved = push(identity(), centre, 20.0, 0.45)
+    moved = anatomy.push(identity(), centre, 20.0, 0.45)
     assert jacobian_determinant(moved).min() > 0
     beside = np.array([50.0, -10.0, 20.0], np.float32).reshape(3, 1)
     # What is now 20 mm beside the centre lay nearer to it before.

@@ -1,16 +1,14 @@
 """The verb `simulate`: layouts, headers, labels, reproducible bytes, independence of subjects, resuming."""
 
-from __future__ import annotations
-
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
-from uadbench.commands.simulate import command
+from tests.commands import call, ended
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.core.study_folder import SIMULATIONS
@@ -153,10 +151,7 @@ def test_manifest_tells_the_truth(cohort: Path) -> None:
 
 
 def test_the_verb_resumes_and_remakes_what_was_made_otherwise(tmp_path: Path) -> None:
-    def simulate(*options: str) -> None:
-        result = CliRunner().invoke(command, ["atlas", "--out", str(tmp_path), "--spacing", "8", *options])
-        assert result.exit_code == 0, result.output
-
+    simulate = partial(call, "simulate", "atlas", "--out", tmp_path, "--spacing", 8)
     path = tmp_path / scan_path("atlas", subject_name("atlas", 0), "T1w")
     simulate("--subjects", "2", "--chunk", "1/2")
     assert list(pd.read_csv(tmp_path / "manifest.csv")["subject"]) == [subject_name("atlas", 0)]
@@ -206,6 +201,6 @@ def test_files_outside_of_the_cohort_are_never_removed(tmp_path: Path, listed: s
 
 @pytest.mark.parametrize("chunk", ["0/2", "3/2", "1", "a/b"])
 def test_chunks_out_of_range_are_refused(chunk: str, tmp_path: Path) -> None:
-    result = CliRunner().invoke(command, ["atlas", "--out", str(tmp_path), "--chunk", chunk])
+    result = ended("simulate", "atlas", "--out", tmp_path, "--chunk", chunk)
     assert result.exit_code == 2
     assert "i/n" in result.output

@@ -1,27 +1,17 @@
 """The verb `check`: every kind of damage is found and named, and what is removed is what must be made again."""
 
-from __future__ import annotations
-
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
-from uadbench.commands.check import command
+from tests.commands import call, ended, fails
 from uadbench.core import folder_lock
 from uadbench.core.archive import HISTOGRAMS
-from uadbench.core.errors import HarnessError
 from uadbench.core.files import sha256, write_json
 from uadbench.status import integrity
 
-
-@pytest.fixture(autouse=True)
-def released():
-    yield
-    while folder_lock._held:
-        os.close(folder_lock._held.pop())
+pytestmark = pytest.mark.usefixtures("unlock")
 
 
 @pytest.fixture
@@ -64,13 +54,12 @@ DAMAGE = {
 
 def test_a_whole_study_has_no_damage(study):
     assert list(integrity.check(study)) == []
-    result = CliRunner().invoke(command, [str(study)])
-    assert (result.exit_code, result.output) == (0, "all files are as they were written\n")
+    assert call("check", study).output == "all files are as they were written\n"
 
 
 @pytest.mark.parametrize("kind", ["bit", "half", "gone"])
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_found_and_what_is_made_again_removed(study, name, kind):
+def test_damage_is_found_and_what_is_made_again_removed(study, name, kind, unlock):
     path = study / name
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 0x80  # no ASCII, hence no JSON either
@@ -83,14 +72,12 @@ def test_damage_is_found_and_what_is_made_again_removed(study, name, kind):
     before = {file: file.is_file() for file in study.rglob("*") if file.is_file()}
     (damage,) = integrity.check(study)
     assert damage.path == path
-    result = CliRunner().invoke(command, [str(study)])
+    result = ended("check", study)
     assert str(path) in result.output
     assert "give --remove" in str(result.exception)
     assert {file: file.is_file() for file in before} == before
-    while folder_lock._held:
-        os.close(folder_lock._held.pop())
-    result = CliRunner().invoke(command, [str(study), "--remove"])
-    assert isinstance(result.exception, HarnessError)
+    unlock()
+    fails("check", study, "--remove")
     gone = sorted(str(file.relative_to(study)) for file in before if not file.is_file())
     assert gone == sorted(DAMAGE[name])
 
@@ -103,9 +90,8 @@ def test_a_record_without_checksums_is_damaged(study):
 
 def test_a_running_study_is_not_touched(study):
     folder_lock.hold(study)
-    result = CliRunner().invoke(command, [str(study), "--remove"])
-    assert "runs this experiment" in str(result.exception)
+    assert "runs this experiment" in fails("check", study, "--remove")
 
 
 def test_a_folder_that_is_none_is_named(tmp_path):
-    assert "no such folder" in str(CliRunner().invoke(command, [str(tmp_path / "no")]).exception)
+    assert "no such folder" in fails("check", tmp_path / "no")

@@ -1,7 +1,5 @@
 """Mistakes in a config are found before anything runs, each told in one readable line."""
 
-from __future__ import annotations
-
 import copy
 import json
 import re
@@ -14,6 +12,7 @@ from typing import get_args, get_type_hints
 import pytest
 import yaml
 
+from tests.commands import ROOT
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.data.index.layout import Files
@@ -23,8 +22,6 @@ from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.methods import registry
 from uadbench.study.checks import experiment as checked
 from uadbench.study.config_files import read
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -44,67 +41,39 @@ def changed(config: dict, **changes) -> dict:
     return config
 
 
-MISTAKES = {
-    "unknown key": ({"metods": ["dae"]}, r"metods: no such key; did you mean methods\? there are experiment, "),
-    "unknown nested key": ({"evaluation__protokoll": 1}, r"evaluation.protokoll: no such key"),
-    "line break after a name": ({"experiment": "mine\n"}, r"experiment: 'mine\\n' holds a line break"),
-    "line break in a list": ({"methods": ["dae\n"]}, r"methods.0: 'dae\\n' holds a line break"),
-    "line break in a key": ({"params": {"dae\n": {}}}, r"params: 'dae\\n' holds a line break"),
-    "wrong type": ({"seeds": "four"}, r"seeds: must be a valid list, not 'four'"),
-    "unknown method": (
-        {"methods": ["disyre", "dyre"]},
-        r"'dyre' is unknown: no file baselines/dyre.py; did you mean disyre\? there are .*dae",
-    ),
-    "unknown parameter": (
-        {"params__dae__stepz": 5},
-        r"params.dae.stepz: no such parameter; did you mean steps\? there are steps",
-    ),
-    "mistyped parameter": ({"params__dae__steps": "many"}, r"params.dae.steps: must be a valid integer, not 'many'"),
-    "number as text": ({"max_lost": "1e-1"}, r"max_lost: .1e-1. is text in YAML; write 0\.1"),
-    "negative steps": ({"params__mood22__steps": -5}, r"params.mood22.steps: must be greater than 0, not -5"),
-    "step beyond T": ({"params__disyre__step_size": 250}, r"params.disyre: step_size 250 is not between 1 and T = 100"),
-    "step size of zero": ({"params__disyre__step_sizes": [25, 0]}, r"step_sizes 0 is not between 1 and T"),
-    "parameters of an unknown method": ({"params__DAE": {}}, r"params.DAE: no such method; did you mean dae\?"),
-    "parameter of one modality": ({"params__disyre__t2": {"batc": 1}}, r"params.disyre.batc: no such parameter"),
-    "missing root": ({"datasets__camcan__root": "/no/where"}, r"datasets.camcan.root: the data set is simulated"),
-    "no root": ({"simulate": None}, r"datasets.camcan: no root; name the folder of the release"),
-    "root that is not there": (
-        {"simulate": None, "datasets__camcan__root": "/no/where"},
-        r"datasets.camcan.root: no folder /no/where",
-    ),
-    "unknown layout": (
-        {"datasets__atlas__layout": "atlass"},
-        r"datasets.atlas: layout 'atlass' is unknown: .* did you mean atlas\? there are atlas",
-    ),
-    "unknown data set": ({"train": "ixi"}, r"train: no data set 'ixi' under datasets; there are camcan"),
-    "unknown protocol": (
-        {"evaluation__protocols": ["oficial"]},
-        r"evaluation.protocols: 'oficial' is unknown; did you mean official\? there are full",
-    ),
-    "unknown figure": (
-        {"paper__figures": ["figure9"]},
-        r"paper.figures: 'figure9' is unknown; did you mean figure3\? there are curves",
-    ),
-    "curve of another seed": (
-        {"evaluation__curve_seeds": [7]},
-        r"evaluation.curve_seeds: 7 is none of the seeds; there are 1, 2, 3, 4",
-    ),
-    "unknown preprocessing": ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
-    "preprocessing out of range": (
-        {"preprocessing__spacing": -1},
-        r"preprocessing.spacing: must be .* 0.5, not -1",
-    ),
-    "normalisation unknown": ({"preprocessing__normalisation": "p42"}, r"preprocessing.*p42"),
-    "modality unknown": (
-        {"tasks": [{"name": "X", "dataset": "atlas", "modality": "swi"}]},
-        r"0.modality: .*, not 'swi'",
-    ),
-}
+MISTAKES = [
+    ({"metods": ["dae"]}, r"metods: no such key; did you mean methods\? there are experiment, "),
+    ({"evaluation__protokoll": 1}, r"evaluation.protokoll: no such key"),
+    ({"experiment": "mine\n"}, r"experiment: 'mine\\n' holds a line break"),
+    ({"methods": ["dae\n"]}, r"methods.0: 'dae\\n' holds a line break"),
+    ({"params": {"dae\n": {}}}, r"params: 'dae\\n' holds a line break"),
+    ({"seeds": "four"}, r"seeds: must be a valid list, not 'four'"),
+    ({"methods": ["disyre", "dyre"]}, r"'dyre' is unknown: no file baselines/dyre.py; did you mean disyre\?"),
+    ({"params__dae__stepz": 5}, r"params.dae.stepz: no such parameter; did you mean steps\? there are steps"),
+    ({"params__dae__steps": "many"}, r"params.dae.steps: must be a valid integer, not 'many'"),
+    ({"max_lost": "1e-1"}, r"max_lost: .1e-1. is text in YAML; write 0\.1"),
+    ({"params__mood22__steps": -5}, r"params.mood22.steps: must be greater than 0, not -5"),
+    ({"params__disyre__step_size": 250}, r"params.disyre: step_size 250 is not between 1 and T = 100"),
+    ({"params__disyre__step_sizes": [25, 0]}, r"step_sizes 0 is not between 1 and T"),
+    ({"params__DAE": {}}, r"params.DAE: no such method; did you mean dae\?"),
+    ({"params__disyre__t2": {"batc": 1}}, r"params.disyre.batc: no such parameter"),
+    ({"datasets__camcan__root": "/no/where"}, r"datasets.camcan.root: the data set is simulated"),
+    ({"simulate": None}, r"datasets.camcan: no root; name the folder of the release"),
+    ({"simulate": None, "datasets__camcan__root": "/no/where"}, r"datasets.camcan.root: no folder /no/where"),
+    ({"datasets__atlas__layout": "atlass"}, r"datasets.atlas: layout 'atlass' is unknown: .* did you mean atlas\?"),
+    ({"train": "ixi"}, r"train: no data set 'ixi' under datasets; there are camcan"),
+    ({"evaluation__protocols": ["oficial"]}, r"evaluation.protocols: 'oficial' is unknown; did you mean official\?"),
+    ({"paper__figures": ["figure9"]}, r"paper.figures: 'figure9' is unknown; did you mean figure3\?"),
+    ({"evaluation__curve_seeds": [7]}, r"evaluation.curve_seeds: 7 is none of the seeds; there are 1, 2, 3, 4"),
+    ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
+    ({"preprocessing__spacing": -1}, r"preprocessing.spacing: must be .* 0.5, not -1"),
+    ({"preprocessing__normalisation": "p42"}, r"preprocessing.*p42"),
+    ({"tasks": [{"name": "X", "dataset": "atlas", "modality": "swi"}]}, r"0.modality: .*, not 'swi'"),
+]
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda name: name.replace(" ", "-"))
-def test_mistakes_are_named_in_one_line(default, mistake):
-    changes, message = MISTAKES[mistake]
+@pytest.mark.parametrize(("changes", "message"), MISTAKES)
+def test_mistakes_are_named_in_one_line(default, changes, message):
     with pytest.raises(HarnessError, match=message) as caught:
         checked(changed(default, **changes))
     assert "\n" not in str(caught.value)

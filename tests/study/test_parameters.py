@@ -1,7 +1,5 @@
 """The reference of hyper-parameters and the schema for editors: in step with the code, right for every config."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Who gets a GPU: decided once, handed down to other hosts, and overridable."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

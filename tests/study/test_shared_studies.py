@@ -1,22 +1,17 @@
 """Several experiments on the same data and runs: variants by config, shared data, own test sets, and their safety."""
 
-from __future__ import annotations
-
 import copy
 import json
-import os
-from pathlib import Path
 
 import pytest
 
+from tests.commands import ROOT
 from uadbench.core import folder_lock
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import ROOT as RESULTS
 from uadbench.core.study_folder import StudyFolder
 from uadbench.study.checks import experiment
 from uadbench.study.config_files import read
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -78,19 +73,11 @@ def test_shared_data_and_runs_are_those_of_the_other_experiment(demo):
 @pytest.mark.parametrize(
     ("key", "changes", "message"),
     [
-        (
-            "data",
-            {"preprocessing": {"spacing": 2.0, "normalisation": "p99_5_brain"}},
-            r"data/camcan: made with preprocessing.spacing 4.0, not 2.0",
-        ),
+        ("data", {"preprocessing": {"spacing": 2.0, "normalisation": "p99_5_brain"}}, r"spacing 4.0, not 2.0"),
         ("data", {"chunks": 7}, r"chunks 2, not 7"),
         ("data", {"max_lost": 0.5}, r"max_lost 0.1, not 0.5"),
         ("data", {"simulate": {"seed": 1, "spacing": 3.0, "subjects": {"camcan": 48}}}, r"simulate.seed 2024, not 1"),
-        (
-            "data",
-            {"tasks": [{"name": "F", "dataset": "brats", "modality": "flair"}]},
-            r"modalities \['t1', 't2'\], not",
-        ),
+        ("data", {"tasks": [{"name": "F", "dataset": "brats", "modality": "flair"}]}, r"modalities .*, not"),
         ("runs", {"params": {"dae": {"median": 7}}, "methods": ["dae"]}, r"runs: dae on t1: made with .*, not"),
         ("runs", {"data": "else"}, r"data: the runs are those of demo"),
         ("data", {"data": "nowhere"}, r"data: no folder results/nowhere"),
@@ -121,15 +108,7 @@ def test_labels_are_no_part_of_the_data(demo):
     experiment(demo | {"experiment": "study", "data": "demo", "datasets": datasets})
 
 
-@pytest.fixture
-def locks():
-    """Locks of this process, as those of several: each is an open file of its own."""
-    yield folder_lock._held
-    while folder_lock._held:
-        os.close(folder_lock._held.pop())
-
-
-def test_experiments_may_read_data_at_once_but_not_while_one_makes_them(tmp_path, locks):
+def test_experiments_may_read_data_at_once_but_not_while_one_makes_them(tmp_path, unlock):
     demo = StudyFolder(tmp_path / "demo")
     first, second, third = (StudyFolder(tmp_path / name, tmp_path / "demo") for name in ("a", "b", "c"))
     made = [str(demo.packed("camcan") / "index.json")]
@@ -138,8 +117,7 @@ def test_experiments_may_read_data_at_once_but_not_while_one_makes_them(tmp_path
     for study, written in ((demo, made), (third, made)):
         with pytest.raises(HarnessError, match=r"demo/data: process \d+ .*; wait for it"):
             folder_lock.hold_study(study, written)
-    while locks:
-        os.close(locks.pop())
+    unlock()
     folder_lock.hold_study(demo, made)
     with pytest.raises(HarnessError, match="demo/data: process"):
         folder_lock.hold_study(third, [])

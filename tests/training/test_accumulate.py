@@ -1,7 +1,5 @@
 """Gradient accumulation: a batch in parts gives the gradient of the whole."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np
@@ -9,18 +7,15 @@ import pytest
 import torch
 from torch import nn
 
+from tests.trainings import CPU, killed_at, trained
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
-from uadbench.methods import registry
 from uadbench.methods.base import Context, Method, Phase, Update
 from uadbench.methods.params import TrainingParams
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
-from uadbench.training.job import train_run
-from uadbench.training.loop import LoopConfig, parts, step
+from uadbench.training.loop import parts, step
 from uadbench.training.sampler import SliceSampler
-
-CPU = torch.device("cpu")
 
 
 class Line(Method):
@@ -48,7 +43,7 @@ def sampler() -> SliceSampler:
     return SliceSampler(volumes, np.arange(4))
 
 
-def trained(sampler: SliceSampler, accumulate: int, batch: int = 10) -> tuple[list[float], torch.Tensor]:
+def fitted(sampler: SliceSampler, accumulate: int, batch: int = 10) -> tuple[list[float], torch.Tensor]:
     method = Line(TrainingParams(batch=batch, accumulate=accumulate), Context("t1", 1.0))
     (phase,), streams = method.phases(), Streams(1)
     losses = [step(method, phase, sampler, streams, Precision(CPU)) for _ in range(phase.steps)]
@@ -57,8 +52,8 @@ def trained(sampler: SliceSampler, accumulate: int, batch: int = 10) -> tuple[li
 
 @pytest.mark.parametrize("accumulate", [2, 3, 10])
 def test_parts_give_the_loss_and_the_gradient_of_the_whole_batch(sampler, accumulate):
-    losses, weights = trained(sampler, 1)
-    in_parts, weights_in_parts = trained(sampler, accumulate)  # 10 in 3 parts: 4, 3 and 3 slices
+    losses, weights = fitted(sampler, 1)
+    in_parts, weights_in_parts = fitted(sampler, accumulate)  # 10 in 3 parts: 4, 3 and 3 slices
     assert in_parts == pytest.approx(losses, rel=1e-6)
     torch.testing.assert_close(weights_in_parts, weights, rtol=1e-5, atol=1e-6)
 
@@ -74,30 +69,14 @@ def test_parts_are_the_slices_and_foreign_slices_in_order(sampler):
     assert parts(batch, 1) == [batch]
 
 
-def test_accumulated_training_resumes_to_the_same_bits(tiny_cohort, tmp_path, monkeypatch):
-    from uadbench.training import loop
+def test_accumulated_training_resumes_to_the_same_bits(tiny_cohort, tmp_path):
+    def train(name: str, **options) -> bytes:
+        folder = trained("disyre", tiny_cohort, tmp_path / name, accumulate=2, **options)
+        return next(folder.rglob("*.safetensors")).read_bytes()
 
-    settings = {**registry.describe("disyre").small, "accumulate": 2}
-
-    def train(name: str, config: LoopConfig) -> bytes:
-        train_run(resolve("disyre", "t1", {"disyre": settings}), 1, tiny_cohort, tmp_path / name, CPU, config=config)
-        return next((tmp_path / name).rglob("*.safetensors")).read_bytes()
-
-    whole = train("whole", LoopConfig(history=2, validation=1))
-
-    class Killed(Exception):
-        pass
-
-    def advance(progress):
-        progress.done += 1
-        if progress.done == 3:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.Progress, "advance", advance)
-        with pytest.raises(Killed):
-            train("killed", LoopConfig(history=2, validation=1, save=0))
-    assert train("killed", LoopConfig(history=2, validation=1)) == whole
+    with killed_at(3):
+        train("killed", save=0)
+    assert train("killed") == train("whole")
 
 
 def test_more_parts_than_slices_are_refused():

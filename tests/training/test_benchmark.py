@@ -1,30 +1,25 @@
 """What `bench` measures: the work of a step follows from the method, rates from the clock."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from tests.trainings import CPU, small
 from uadbench.conformance import benchmark
 from uadbench.conformance.benchmark import measure
-from uadbench.methods import registry
-from uadbench.methods.settings import resolve
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch):
+def quick(monkeypatch):
     """A matrix product and a number of voxels that take no time."""
     monkeypatch.setattr(benchmark, "PRODUCT", {"cpu": 256})
     monkeypatch.setattr(benchmark, "COUNTED", 100_000)
 
 
 def bench(name: str, **params) -> dict:
-    return measure(resolve(name, "t1", {name: {**registry.describe(name).small, **params}}), 8.0, 2, 2, 2, CPU)
+    return measure(small(name, **params), 8.0, 2, 2, 2, CPU)
 
 
 def test_the_work_of_a_step_grows_with_the_batch():

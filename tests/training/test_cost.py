@@ -1,12 +1,6 @@
 """The table of what trainings took, on durations that are known."""
 
-from __future__ import annotations
-
-import pytest
-from click.testing import CliRunner
-
-from uadbench.cli import uadbench
-from uadbench.core.errors import HarnessError
+from tests.commands import call, fails
 from uadbench.core.files import write_json
 
 
@@ -19,7 +13,7 @@ def test_costs_are_means_and_sums(tmp_path):
         folder.mkdir(parents=True)
         facts = {"method": method, "modality": modality, "seconds": seconds, "device": "CPU"}
         write_json(folder / "run.json", facts)
-    said = CliRunner().invoke(uadbench, ["cost", str(tmp_path)], catch_exceptions=False).output.splitlines()
+    said = call("cost", tmp_path).output.splitlines()
     assert said == [
         "| method | trainings | T1, s | T2, s | together, min |",
         "|---|--:|--:|--:|--:|",
@@ -32,5 +26,4 @@ def test_costs_are_means_and_sums(tmp_path):
 
 
 def test_a_folder_without_trainings_is_named(tmp_path):
-    with pytest.raises(HarnessError, match="no finished training"):
-        CliRunner().invoke(uadbench, ["cost", str(tmp_path)], catch_exceptions=False)
+    assert "no finished training" in fails("cost", tmp_path)

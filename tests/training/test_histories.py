@@ -1,49 +1,25 @@
 """The history.csv of a training, which grows while it runs, also after a kill."""
 
-from __future__ import annotations
-
 import errno
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import torch
 
+from tests.trainings import CPU, killed_at, small
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
-from uadbench.methods import registry
-from uadbench.methods.settings import resolve
 from uadbench.training import histories, loop
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig
 
-CPU = torch.device("cpu")
-METHOD = "f_anogan"  # two phases
 COLUMNS = ["phase", "step", "loss", "validation", "learning_rate"]  # `seconds` is a measured time
 
 
-class Killed(Exception):
-    pass
-
-
-def train(cohort: Path, out: Path, steps: int = 8, **config) -> Path:
-    small = registry.describe(METHOD).small | {"steps": steps, "critic_updates": 1, "batch": 2}
-    settings = LoopConfig(**({"history": 2, "validation": 1, "write": 0} | config))
-    train_run(resolve(METHOD, "t1", {METHOD: small}), 1, cohort, out, CPU, config=settings)
+def train(cohort: Path, out: Path, save: float = 60.0, write: float = 0.0) -> Path:
+    settings = small("f_anogan", steps=8, critic_updates=1, batch=2)  # two phases
+    train_run(settings, 1, cohort, out, CPU, config=LoopConfig(history=2, validation=1, save=save, write=write))
     return out
-
-
-def kill_at(step: int, patch: pytest.MonkeyPatch, seen: list[pd.DataFrame] | None = None, file: Path = Path()) -> None:
-    """End the training with an exception after a step; `seen` gets what the file holds after every step."""
-
-    def advance(progress):
-        progress.done += 1
-        if seen is not None and file.is_file():
-            seen.append(pd.read_csv(file))
-        if progress.done == step:
-            raise Killed
-
-    patch.setattr(loop.Progress, "advance", advance)
 
 
 def history(out: Path) -> pd.DataFrame:
@@ -61,23 +37,23 @@ def whole(tiny_cohort, tmp_path_factory) -> Path:
 
 
 def test_the_history_can_be_read_while_the_training_runs(tiny_cohort, tmp_path, monkeypatch, whole):
-    seen: list[pd.DataFrame] = []
-    with monkeypatch.context() as patch:
-        kill_at(99, patch, seen, tmp_path / "run" / "history.csv")
-        train(tiny_cohort, tmp_path / "run")
+    seen, advance = [], loop.Progress.advance
+
+    def noted(progress):
+        seen.extend([history(tmp_path)] if (tmp_path / "history.csv").is_file() else [])
+        advance(progress)
+
+    monkeypatch.setattr(loop.Progress, "advance", noted)
+    train(tiny_cohort, tmp_path)
     assert len(seen[0]) < len(seen[-1]) == len(history(whole))
     for rows in seen:
         pd.testing.assert_frame_equal(rows[COLUMNS], history(whole)[COLUMNS].iloc[: len(rows)], check_dtype=False)
 
 
 @pytest.mark.parametrize(("killed", "save"), [(3, 0.0), (9, 0.0), (7, 3600.0)], ids=["first", "second", "unsaved"])
-def test_a_resumed_history_has_the_rows_of_an_uninterrupted_one(
-    tiny_cohort, tmp_path, monkeypatch, whole, killed, save
-):
-    with monkeypatch.context() as patch:
-        kill_at(killed, patch)
-        with pytest.raises(Killed):
-            train(tiny_cohort, tmp_path, save=save)
+def test_a_resumed_history_has_the_rows_of_an_uninterrupted_one(tiny_cohort, tmp_path, whole, killed, save):
+    with killed_at(killed):
+        train(tiny_cohort, tmp_path, save=save)
     assert 0 < len(history(tmp_path)) < len(history(whole))
     pd.testing.assert_frame_equal(history(train(tiny_cohort, tmp_path))[COLUMNS], history(whole)[COLUMNS])
     assert weights(tmp_path) == weights(whole)

@@ -1,18 +1,14 @@
 """Histories: the row before the first step, that it changes no weight, and the table of many runs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from click.testing import CliRunner
 from torch import Tensor, nn
 
-from uadbench.commands.histories import command
-from uadbench.core.errors import HarnessError
+from tests.commands import call, fails
 from uadbench.core.files import write_json
 from uadbench.methods.base import Batch, Context, Method, Phase, Update
 from uadbench.methods.seeds import Streams
@@ -101,16 +97,12 @@ def run_folder(folder: Path, method: str, seed: int, lines: list[str]) -> Path:
     return folder
 
 
-def gather(out: Path, *folders: Path) -> pd.DataFrame:
-    CliRunner().invoke(command, [*map(str, folders), "--out", str(out)], catch_exceptions=False)
-    return pd.read_csv(out)
-
-
 def test_histories_of_many_runs_make_one_table(tmp_path):
     dae = run_folder(tmp_path / "a", "dae", 2, ["train,0,,1.5,0.1,0.0", "train,50,1.25,1.0,0.1,3.5"])
     random = run_folder(tmp_path / "b", "random", 2, [])
     vae = run_folder(tmp_path / "c", "vae", 1, ["train,50,0.5,,0.2,1.0"])
-    table = gather(tmp_path / "out.csv", dae, random, vae)
+    call("histories", dae, random, vae, "--out", tmp_path / "out.csv")
+    table = pd.read_csv(tmp_path / "out.csv")
     assert table["method"].tolist() == ["dae", "dae", "vae"]
     assert table["title"].tolist() == ["DAE", "DAE", "VAE"]
     assert table["seed"].tolist() == [2, 2, 1]
@@ -121,18 +113,12 @@ def test_histories_of_many_runs_make_one_table(tmp_path):
 
 
 def test_folders_that_hold_no_run_or_the_same_end_in_one_line(tmp_path):
-    dae = run_folder(tmp_path / "a", "dae", 2, [])
-    again = run_folder(tmp_path / "b", "dae", 2, [])
-    for folders, message in [
-        ((tmp_path / "none",), r"none: no run.json; name the folder of a finished training run"),
-        ((dae, again), r"b: the same method, modality and seed as .*a; give one of them"),
-    ]:
-        with pytest.raises(HarnessError, match=message):
-            gather(tmp_path / "out.csv", *folders)
+    dae, again = (run_folder(tmp_path / name, "dae", 2, []) for name in "ab")
+    out = ["--out", tmp_path / "out.csv"]
+    assert "none: no run.json; name the folder of" in fails("histories", tmp_path / "none", *out)
+    assert "b: the same method, modality and seed as " in fails("histories", dae, again, *out)
     (dae / "history.csv").write_text("phase,step\n")
-    with pytest.raises(HarnessError, match="no column 'loss'"):
-        gather(tmp_path / "out.csv", dae)
+    assert "no column 'loss'" in fails("histories", dae, *out)
     (dae / "history.csv").unlink()
-    with pytest.raises(HarnessError, match=r"history\.csv: no such file"):
-        gather(tmp_path / "out.csv", dae)
+    assert "history.csv: no such file" in fails("histories", dae, *out)
     assert not (tmp_path / "out.csv").exists()

@@ -1,24 +1,19 @@
 """Where training data lie, what running out of memory says, and states that are damaged or find no room."""
 
-from __future__ import annotations
-
 import errno
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from tests.trainings import killed_at, trained
 from uadbench.core.errors import HarnessError
-from uadbench.methods import registry
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import resolve
 from uadbench.training import memory as memories
 from uadbench.training import state as states
-from uadbench.training.job import train_run
-from uadbench.training.loop import LoopConfig
 from uadbench.training.sampler import SliceSampler
 
-CPU = torch.device("cpu")
 GIB = 2**30
 
 
@@ -94,36 +89,8 @@ def test_running_out_of_memory_is_one_line_with_a_remedy(error):
         raise RuntimeError("shapes cannot be multiplied")
 
 
-def killed(tiny_cohort, out, monkeypatch):
-    """A training of DISYRE that dies after three steps and leaves its state."""
-    from uadbench.training import loop
-
-    class Killed(Exception):
-        pass
-
-    def advance(progress):
-        progress.done += 1
-        if progress.done == 3:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(loop.Progress, "advance", advance)
-        with pytest.raises(Killed):
-            train(tiny_cohort, out, save=0)
-    return out / "state.pt"
-
-
-def train(tiny_cohort, out, save: float = 60.0) -> bytes:
-    small = registry.describe("disyre").small
-    train_run(
-        resolve("disyre", "t1", {"disyre": small}),
-        1,
-        tiny_cohort,
-        out,
-        CPU,
-        config=LoopConfig(history=2, validation=1, save=save),
-    )
-    return next((out / "weights").rglob("*.safetensors")).read_bytes()
+def weights(run: Path) -> bytes:
+    return next((run / "weights").rglob("*.safetensors")).read_bytes()
 
 
 def flipped(content: bytes) -> bytes:
@@ -132,12 +99,14 @@ def flipped(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("damage", [lambda c: c[: len(c) // 2], flipped, lambda _: b""], ids=["half", "bit", "empty"])
-def test_a_damaged_state_is_set_aside_and_the_training_starts_anew(tiny_cohort, tmp_path, monkeypatch, capsys, damage):
-    state = killed(tiny_cohort, tmp_path / "run", monkeypatch)
+def test_a_damaged_state_is_set_aside_and_the_training_starts_anew(tiny_cohort, tmp_path, capsys, damage):
+    run, state = tmp_path / "run", tmp_path / "run" / "state.pt"
+    with killed_at(3):
+        trained("disyre", tiny_cohort, run, save=0)
     state.write_bytes(damage(state.read_bytes()))
-    weights = train(tiny_cohort, tmp_path / "run")
+    trained("disyre", tiny_cohort, run)
     assert "starts anew" in capsys.readouterr().err
-    assert weights == train(tiny_cohort, tmp_path / "undisturbed")
+    assert weights(run) == weights(trained("disyre", tiny_cohort, tmp_path / "undisturbed"))
 
 
 def test_a_state_that_finds_no_room_does_not_end_the_training(tiny_cohort, tmp_path, monkeypatch, capsys):
@@ -145,5 +114,5 @@ def test_a_state_that_finds_no_room_does_not_end_the_training(tiny_cohort, tmp_p
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(states.torch, "save", full)
-    assert train(tiny_cohort, tmp_path / "run", save=0)
+    assert weights(trained("disyre", tiny_cohort, tmp_path / "run", save=0))
     assert "make room" in capsys.readouterr().err

@@ -1,15 +1,13 @@
 """A trained run is scored as itself or as a variant of its method that needs no other weights."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
-from uadbench.cli import uadbench
+from tests.commands import call
+from tests.trainings import CPU, trained
 from uadbench.core import provenance
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
@@ -18,24 +16,16 @@ from uadbench.evaluation.inference.inference import score_volume
 from uadbench.evaluation.voxels.histogram import load
 from uadbench.methods import registry
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import resolve
 from uadbench.training import run
-from uadbench.training.job import train_run
 
-CPU = torch.device("cpu")
 SHARED = {"vae": "vae-upd"}  # variants that compare image and reconstruction otherwise
-
-
-def trained(method: str, cohort: Path, out: Path) -> Path:
-    train_run(resolve(method, "t1", {method: registry.describe(method).small}), 3, cohort, out, CPU)
-    return out
 
 
 @pytest.fixture(scope="module", params=SHARED)
 def pair(request, tiny_cohort, tmp_path_factory) -> tuple[Path, Path]:
     """Runs of a method and of its variant, each trained by itself."""
     folder = tmp_path_factory.mktemp(request.param)
-    return tuple(trained(name, tiny_cohort, folder / name) for name in (request.param, SHARED[request.param]))
+    return tuple(trained(name, tiny_cohort, folder / name, 3) for name in (request.param, SHARED[request.param]))
 
 
 def test_a_run_scored_as_a_variant_is_the_variants_own_run(pair, tiny_cohort):
@@ -58,10 +48,7 @@ def test_a_run_scored_as_a_variant_is_the_variants_own_run(pair, tiny_cohort):
 def test_results_bear_the_name_of_the_variant(pair, tiny_cohort, tmp_path):
     folder, variant = pair[0], SHARED[run.load(pair[0])[1]["method"]]
     arguments = ["--run", folder, "--method", variant, "--data", tiny_cohort, "--task", "A", "--modality", "t1"]
-    said = CliRunner().invoke(
-        uadbench, ["test", *map(str, arguments), "--device", "cpu", "--out", str(tmp_path)], catch_exceptions=False
-    )
-    assert said.exit_code == 0, said.output
+    call("test", *arguments, "--device", "cpu", "--out", tmp_path)
     meta = load(tmp_path / "full.npz")[1]
     assert (meta["method"], meta["title"]) == (variant, registry.describe(variant).title)
 

@@ -1,7 +1,5 @@
 """Drawing slices: subjects, places, patches, exclusion."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch

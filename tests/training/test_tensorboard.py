@@ -1,14 +1,11 @@
 """Command `tensorboard`: event files have each point of the histories once, also where a training goes on."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from uadbench.commands.tensorboard import command
+from tests.commands import call
 from uadbench.core import csv_files
 from uadbench.core.files import write_json
 from uadbench.training.histories import ROW
@@ -28,10 +25,6 @@ def written(study: Path, rows: list[tuple], run: str = "training/f_anogan/t1/see
     return study / "tensorboard" / run
 
 
-def convert(*arguments: Path | str) -> str:
-    return CliRunner().invoke(command, [*map(str, arguments)], catch_exceptions=False).output
-
-
 def points(folder: Path) -> dict[str, list[tuple[int, float, float]]]:
     """Step, value and time of every point in event files, by tag, without the removal of doubles by the reader."""
     loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
@@ -46,7 +39,7 @@ def points(folder: Path) -> dict[str, list[tuple[int, float, float]]]:
 
 def test_steps_count_over_phases_and_empty_cells_are_no_points(tmp_path):
     folder = written(tmp_path, ROWS)
-    assert convert(tmp_path) == f"tensorboard --logdir {tmp_path / 'tensorboard'}\n"
+    assert call("tensorboard", tmp_path).output == f"tensorboard --logdir {tmp_path / 'tensorboard'}\n"
     assert points(folder) == {
         "gan/loss": [(2, 2.5, ENDED - 6), (4, 1.5, ENDED - 2)],
         "gan/validation": [(0, 3.0, ENDED - 10), (2, 2.0, ENDED - 6), (4, 1.0, ENDED - 2)],
@@ -60,11 +53,11 @@ def test_a_later_conversion_replaces_what_went_on_and_nothing_else(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     growing, ended = written(tmp_path, ROWS[:2]), written(tmp_path, ROWS, "training/vae/t1/seed-1")
     written(tmp_path, [], "training/random/t1/seed-1")  # has nothing to train
-    convert(tmp_path)
+    call("tensorboard", tmp_path)
     before, opened = list(ended.iterdir()), reader.EventAccumulator(str(growing)).Reload()
     for count in (3, 4):
         written(tmp_path, ROWS[:count], ended=ENDED + count)
-        convert(tmp_path)
+        call("tensorboard", tmp_path)
         assert [event.step for event in opened.Reload().Scalars("gan/validation")] == [0, 2, 4]
     assert [point[:2] for point in points(growing)["gan/loss"]] == [(2, 2.5), (4, 1.5)]
     assert len(list(growing.iterdir())) == 2  # the other is empty
@@ -76,11 +69,11 @@ def test_a_finished_run_has_its_hyper_parameters(tmp_path):
     reader = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     metadata = pytest.importorskip("tensorboard.plugins.hparams.metadata")
     folder = written(tmp_path, ROWS).relative_to(tmp_path / "tensorboard")
-    convert(tmp_path)
+    call("tensorboard", tmp_path)
     about = {"method": "f_anogan", "modality": "t1", "seed": 1, "params": {"steps": 4, "widths": [8, 16]}}
     write_json(tmp_path / folder / "run.json", about)
-    convert(tmp_path, "--out", tmp_path / "out")
-    convert(tmp_path)
+    call("tensorboard", tmp_path, "--out", tmp_path / "out")
+    call("tensorboard", tmp_path)
     for out in (tmp_path / "out", tmp_path / "tensorboard"):
         found = reader.EventAccumulator(str(out / folder)).Reload().summary_metadata["_hparams_/session_start_info"]
         values = metadata.parse_session_start_info_plugin_data(found.plugin_data.content).hparams

@@ -1,7 +1,5 @@
 """A headless Chromium that opens a page from disk, through its DevTools pipe: picture, console, requests, scripts."""
 
-from __future__ import annotations
-
 import atexit
 import base64
 import fcntl

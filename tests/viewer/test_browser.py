@@ -1,7 +1,5 @@
 """Pages in a real browser: known pixels, working controls, no error and no network."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Embedded volumes: true values, positions, reproducible bytes; pages refuse layers that do not fit."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import re

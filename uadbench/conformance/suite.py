@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from unittest.mock import patch
@@ -18,7 +19,7 @@ from uadbench.evaluation.inference.inference import score_volume
 from uadbench.methods import registry
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
-from uadbench.methods.settings import resolve
+from uadbench.methods.settings import Settings, resolve
 from uadbench.training import run
 from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig
@@ -39,7 +40,10 @@ def require(condition: object, reason: str) -> None:
 
 
 class Candidate:
-    """A baseline under test, trained with its SMALL parameters into subfolders of `folder`, each run once."""
+    """A baseline under test, trained with its SMALL parameters into subfolders of `folder`, each run once.
+
+    A variant that only scores otherwise has the runs of its baseline, also those that are in the folder already.
+    """
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
@@ -61,13 +65,21 @@ class Candidate:
         """The run that this baseline builds on."""
         return Candidate(self.about.requires, self.folder).trained(seed) if self.about.requires else None
 
+    @cached_property
+    def trained_as(self) -> Settings:
+        base, own = (resolve(name, "t1", {name: self.about.small}) for name in (registry.base(self.name), self.name))
+        return base if base.training == own.training else own
+
+    def place(self, seed: int, copy: str = "") -> Path:
+        """Folder of the run with a seed; `copy` names a further one."""
+        return self.folder / f"{self.trained_as.method}-{seed}{copy}"
+
     def trained(self, seed: int, copy: str = "", save: float = 60.0) -> Path:
-        """Folder of the run with a seed; `copy` names a further one, `save` is the interval of states in seconds."""
-        out = self.folder / f"{self.name}-{seed}{copy}"
+        """The folder with a finished run; `save` is the interval of states in seconds."""
+        out = self.place(seed, copy)
         if not (out / RUN).exists():
             config = LoopConfig(history=2, validation=1, save=save)
-            settings = resolve(self.name, "t1", {self.name: self.about.small})
-            train_run(settings, seed, self.cohort, out, CPU, self.required(seed), config)
+            train_run(self.trained_as, seed, self.cohort, out, CPU, self.required(seed), config)
         return out
 
     def history(self, seed: int = 1, copy: str = "") -> pd.DataFrame:
@@ -78,12 +90,13 @@ class Candidate:
         out = self.trained(seed, copy)
         return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*.safetensors")}
 
+    @cached_property
     def loaded(self) -> Method:
-        return run.load(self.trained(1), CPU, required=self.required(1))[0]
+        return run.load(self.trained(1), CPU, required=self.required(1), name=self.name)[0]
 
     def scores(self, volume: torch.Tensor) -> dict[str, torch.Tensor]:
         """Score maps of a volume by the loaded run of seed 1."""
-        return score_volume(self.loaded(), volume, Streams(1), self.name)
+        return score_volume(self.loaded, volume, Streams(1), self.name)
 
 
 def declarations(candidate: Candidate) -> None:
@@ -113,11 +126,6 @@ def finite_losses(candidate: Candidate) -> None:
     require(history.validation.notna().all(), "a validation loss is missing or not finite")
 
 
-def reproducible_weights(candidate: Candidate) -> None:
-    same = candidate.weights(1) == candidate.weights(1, copy="-again")
-    require(same, "two trainings with one seed give different weights; draw random numbers from batch.rng alone")
-
-
 def weights_of_the_seed(candidate: Candidate) -> None:
     if candidate.weights(1):
         require(candidate.weights(2) != candidate.weights(1), "two seeds give the same weights")
@@ -128,8 +136,7 @@ def exact_resumption(candidate: Candidate) -> None:
     from uadbench.training import loop
 
     steps = int((candidate.history().step > 0).sum()) * 2
-    if not steps:
-        return
+    out = candidate.place(1, copy="-killed")
 
     class Killed(Exception):
         pass
@@ -139,21 +146,25 @@ def exact_resumption(candidate: Candidate) -> None:
         if progress.done == steps // 2 + 1:
             raise Killed
 
-    try:
-        with patch.object(loop.Progress, "advance", killed):
+    if steps and not (out / RUN).exists():
+        with patch.object(loop.Progress, "advance", killed), suppress(Killed):
             candidate.trained(1, copy="-killed", save=0)
-    except Killed:
-        pass
-    else:
-        raise Violation("the training has fewer steps than its history says")
-    out = candidate.folder / f"{candidate.name}-1-killed"
-    require((out / STATE).is_file(), "a killed training leaves no state.pt")
-    require(not (out / RUN).exists(), "a killed training counts as finished")
+            raise Violation("the training has fewer steps than its history says")
+        require((out / STATE).is_file(), "a killed training leaves no state.pt")
+        require(not (out / RUN).exists(), "a killed training counts as finished")
     same = candidate.weights(1, copy="-killed") == candidate.weights(1)
     require(same, "a resumed training gives other weights; keep state in networks, optimisers and batch.rng alone")
     resumed, whole = (candidate.history(1, copy)[COLUMNS] for copy in ("-killed", ""))
     require(resumed.equals(whole), "a resumed training has another history")
     require(not (out / STATE).exists(), "a finished training leaves its state.pt")
+
+
+def reproducible_weights(candidate: Candidate) -> None:
+    """A resumed training with the same weights is a second one; where it has others, another is trained."""
+    resumed = (candidate.place(1, "-killed") / RUN).exists()
+    copies = ["-killed"] * resumed + ["-again"]
+    same = any(candidate.weights(1, copy) == candidate.weights(1) for copy in copies)
+    require(same, "two trainings with one seed give different weights; draw random numbers from batch.rng alone")
 
 
 def valid_score_maps(candidate: Candidate) -> None:
@@ -185,7 +196,7 @@ def volumes_of_any_shape(candidate: Candidate) -> None:
 
 def valid_restoration(candidate: Candidate) -> None:
     with torch.no_grad():
-        restored = candidate.loaded().restore(candidate.volume, Streams(0))
+        restored = candidate.loaded.restore(candidate.volume, Streams(0))
     if restored is not None:
         require(restored.shape == candidate.volume.shape, "the restoration has another shape than the volume")
         inside = bool(((restored >= 0) & (restored <= 1)).all())  # False where not finite
@@ -199,9 +210,9 @@ CHECKS: dict[str, Callable[[Candidate], None]] = {
         declarations,
         short_documented_file,
         finite_losses,
-        reproducible_weights,
         weights_of_the_seed,
         exact_resumption,
+        reproducible_weights,  # from the resumed training, where that has the same weights
         valid_score_maps,
         reproducible_scores,
         volumes_of_any_shape,

@@ -1,7 +1,5 @@
 """Synthetic anomalies: schedule, masks, foreign patches, augmentation, noise."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -10,10 +8,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from scipy import ndimage
 
+from tests.trainings import generator
 from uadbench.methods.anomalies.augment import changed, cropped, recoloured, warped
 from uadbench.methods.anomalies.corruption import Anomaly, alpha_schedule, foreign_patch, restoration_times, synthesise
 from uadbench.methods.anomalies.draws import Draws
-from uadbench.methods.anomalies.filters import gaussian_blur, interpolated
+from uadbench.methods.anomalies.filters import gaussian_blur, interpolated, smoothed
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.base import Batch
@@ -22,22 +21,11 @@ from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def discs(count: int = 8, size: int = 48) -> torch.Tensor:
     """Images with values in (0, 1] within a disc, 0 outside."""
     y, x = torch.meshgrid(torch.linspace(-1, 1, size), torch.linspace(-1, 1, size), indexing="ij")
     values = 0.1 + 0.9 * torch.rand((count, 1, size, size), generator=generator(3))
     return values * (x**2 + y**2 < 0.8)
-
-
-def test_schedule_has_the_values_of_the_paper():
-    alpha = alpha_schedule(100)
-    assert alpha[0] == 0
-    assert alpha[[25, 50, 75, 100]].numpy() == pytest.approx([0.2734, 0.7276, 0.9492, 0.9955], abs=5e-5)
-    assert (alpha.diff() > 0).all()
 
 
 def test_schedule_against_a_plain_product():
@@ -282,3 +270,15 @@ def test_anomalies_are_as_large_as_those_of_the_public_code():
     seen = drawn.mask[:, 0].numpy()
     partial = [((m > 0.02) & (m < 0.98)).sum() / max(1, (m > 0.02).sum()) for m in seen]
     assert np.mean(partial) == pytest.approx(0.34, abs=0.08)
+
+
+@pytest.mark.parametrize(("shape", "sigma"), [((40, 56), 4.0), ((7, 9), 4.0), ((33, 20), 1.0)])
+def test_smoothing_of_maps_is_that_of_scipy(shape, sigma):
+    maps = np.random.default_rng(0).random((2, 1, *shape)).astype(np.float32)
+    expected = ndimage.gaussian_filter(maps.astype(float), (0, 0, sigma, sigma))
+    np.testing.assert_allclose(smoothed(torch.from_numpy(maps), sigma), expected, atol=1e-6)
+
+
+def test_no_smoothing_leaves_maps_alone():
+    maps = torch.rand(1, 1, 5, 6)
+    assert smoothed(maps, 0.0) is maps

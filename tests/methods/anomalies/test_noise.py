@@ -1,7 +1,5 @@
 """OpenSimplex noise against its public code's values and a plain sum; deviation, correlation, continuity, seeds."""
 
-from __future__ import annotations
-
 import csv
 import itertools
 from pathlib import Path
@@ -10,13 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.trainings import generator
 from uadbench.methods.anomalies.noise import GRADIENTS, TABLE, simplex, simplex_noise
 
 VALUES = Path(__file__).parent / "opensimplex.csv"
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def plain(x: float, y: float, z: float, table: list[int]) -> float:

@@ -1,7 +1,5 @@
 """The batched Poisson solver against a sparse direct solve in float64."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
@@ -75,8 +73,6 @@ def test_outside_the_mask_and_at_the_border_nothing_changes():
     mask[0] = True  # reaches the border; the second image has none
     blended = poisson.blend(host, foreign, mask, torch.tensor([0.7, 0.7]))
     assert torch.equal(blended[1], host[1])
-    for line in (blended[0, 0, 0], blended[0, 0, :, -1]):
-        assert line.shape[0] in (20, 24)
     assert torch.equal(blended[0, 0, 0], host[0, 0, 0])
     assert torch.equal(blended[0, 0, :, -1], host[0, 0, :, -1])
 

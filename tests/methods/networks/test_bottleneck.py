@@ -1,7 +1,5 @@
 """Sizes of networks with a dense bottleneck: every slice fits, and can be halved as often as planned."""
 
-from __future__ import annotations
-
 import pytest
 import torch
 

@@ -1,7 +1,5 @@
 """SSIM against its definition in float64 with scipy's filters."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 import torch
