@@ -12,7 +12,7 @@ from uadbench.methods.anomalies.corruption import alpha_schedule
 from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.networks.unet import unet
 from uadbench.methods.optimisers import adamw_cosine
-from uadbench.methods.params import UNetParams, scoring_key, training_key
+from uadbench.methods.params import AnomalyParams, CorruptionParams, UNetParams, scoring_key, training_key
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
 from uadbench.training.run import freeze
@@ -89,8 +89,9 @@ def test_softness_is_cut_to_whole_millimetres():
     foreground = torch.ones((400, 1, 64, 64), dtype=torch.bool)
     options = {"shapes": ("sphere",), "size": (20.0, 20.0), "soften": 0.7, "softness": (0.0, 5.0)}
     hard = []
-    for whole in (None, 1.0):
-        masks, _ = random_masks(foreground, torch.Generator().manual_seed(0), **options, whole=whole)
+    for whole in (False, True):
+        params = AnomalyParams(**options, whole_softness=whole)
+        masks, _ = random_masks(foreground, torch.Generator().manual_seed(0), params)
         hard.append(float(((masks == 0) | (masks == 1)).flatten(1).all(1).float().mean()))
     assert hard[0] < 0.37  # 30 %, and the few whose Gaussian is narrower than a voxel
     assert hard[1] == pytest.approx(0.44, abs=0.06)
@@ -100,7 +101,7 @@ def test_centres_keep_their_distance_from_the_border_where_they_can():
     foreground = torch.ones((300, 1, 40, 30), dtype=torch.bool)
     foreground[0] = False
     foreground[0, 0, 1, 2] = True
-    _, centres = random_masks(foreground, torch.Generator().manual_seed(0), margin=8.0)
+    _, centres = random_masks(foreground, torch.Generator().manual_seed(0), AnomalyParams(margin=8.0))
     assert centres[0].tolist() == [1, 2]
     assert (centres[1:] >= 8).all()
     assert (centres[1:, 0] < 32).all()
@@ -115,7 +116,8 @@ def test_attention_stands_where_it_is_wanted():
 
 
 def test_learning_rate_rises_linearly_and_falls_along_a_cosine():
-    optimizer, scheduler = adamw_cosine([torch.nn.Parameter(torch.zeros(1))], 1000, 2.0, 1e-6, 0.95, warmup=50)
+    params = CorruptionParams(steps=1000, learning_rate=2.0, weight_decay=1e-6, beta1=0.95, warmup=50)
+    optimizer, scheduler = adamw_cosine([torch.nn.Parameter(torch.zeros(1))], params)
     rates = []
     for _ in range(1000):
         rates.append(optimizer.param_groups[0]["lr"])

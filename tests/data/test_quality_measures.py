@@ -192,25 +192,23 @@ def test_slices_of_a_raw_scan_go_through_the_middle_of_its_brain():
 def test_a_picture_has_the_top_of_the_head_above_and_the_left_on_the_left():
     grey = np.zeros((40, 60), np.uint8)  # rows: inferior to superior; columns: left to right
     grey[30:, :20] = 200  # superior left
-    drawn = montage.draw(montage.Plane(grey, (montage.PIXEL, montage.PIXEL), []))
+    drawn = montage.draw(grey, np.zeros(grey.shape, bool), montage.PIXEL)
     assert drawn.shape == (40, 60, 3)
     assert drawn[:9, :19].mean() > 190
     assert drawn[12:].max() == 0
     assert drawn[:, 22:].max() == 0
 
 
-def test_voxels_of_unequal_sides_keep_their_proportions():
-    drawn = montage.draw(montage.Plane(np.zeros((40, 60), np.uint8), (2.5, 1.25), []))
-    assert drawn.shape[:2] == (round(40 * 2.5 / montage.PIXEL), round(60 * 1.25 / montage.PIXEL))
+def test_pictures_have_the_size_of_their_slices():
+    drawn = montage.draw(np.zeros((40, 60), np.uint8), np.zeros((40, 60), bool), 2.5)
+    assert drawn.shape[:2] == (round(40 * 2.5 / montage.PIXEL), round(60 * 2.5 / montage.PIXEL))
 
 
 def test_outlines_lie_on_the_border_of_the_mask():
     mask = np.zeros((30, 30), bool)
     mask[10:20, 5:15] = True
-    drawn = montage.draw(
-        montage.Plane(np.zeros((30, 30), np.uint8), (montage.PIXEL, montage.PIXEL), [(mask, montage.LESION)])
-    )
-    coloured = (drawn == montage.LESION).all(axis=2)[::-1]
+    drawn = montage.draw(np.zeros((30, 30), np.uint8), mask, montage.PIXEL)
+    coloured = (drawn == montage.BRAIN).all(axis=2)[::-1]
     np.testing.assert_array_equal(coloured, mask & ~ndimage.binary_erosion(mask))
 
 

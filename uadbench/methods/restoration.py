@@ -43,12 +43,8 @@ class SyntheticAnomalyMethod(SliceMethod):
 
     def phases(self) -> Sequence[Phase]:
         p = self.params
-        if p.schedule == "cosine":
-            optimizer, scheduler = adamw_cosine(
-                self.unet.parameters(), p.steps, p.learning_rate, p.weight_decay, p.beta1, p.warmup
-            )
-        else:
-            optimizer, scheduler = adamw_one_cycle(self.unet.parameters(), p.steps, p.learning_rate, p.weight_decay)
+        scheduled = adamw_cosine if p.schedule == "cosine" else adamw_one_cycle
+        optimizer, scheduler = scheduled(self.unet.parameters(), p)
         return [Phase(p.steps, p.batch, WHOLE, [Update(self.loss, optimizer, scheduler, clip=1.0)])]
 
     @abstractmethod

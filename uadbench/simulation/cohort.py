@@ -73,8 +73,6 @@ def make_cohort(
     Subjects made with the same settings are kept; part 1 removes simulated subjects beyond the cohort. Raises
     HarnessError if `root` holds scans that were not simulated.
     """
-    if settings.dataset not in MAKERS:
-        raise HarnessError(f"{settings.dataset}: unknown data set; choose from {', '.join(MAKERS)}")
     tops = [root / scan_path(dataset, subject_name(dataset, 0), "").parts[0] for dataset in MAKERS]
     if not (root / SIMULATED).exists() and any(top.exists() for top in tops):
         raise HarnessError(f"{root}: holds scans that were not simulated; choose another folder")

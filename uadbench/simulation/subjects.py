@@ -67,25 +67,16 @@ class Acquisition:
     form: int = 1
     stripped: bool = False  # set to zero outside the brain
 
-
-def _acquire(
-    streams: SubjectStreams,
-    name: str,
-    acquisition: Acquisition,
-    mixture: Mixture,
-    grid: Grid,
-    tissues: dict[str, Tissue],
-) -> SimulatedScan:
-    """Turn tissue fractions into the stored grey values of scan `name`."""
-    rng = streams(f"scan {name}")
-    signals = {tissue: acquisition.sequence.signal(values) for tissue, values in tissues.items()}
-    white = signals["white"]
-    image = render(mixture, signals, acquisition.detail)
-    image *= bias_field(rng, mixture.posed, acquisition.bias)
-    image = rician(rng, image, white / rng.uniform(25, 50))
-    if acquisition.stripped:
-        image = image * (mixture.brain > 0.5)
-    return SimulatedScan(quantise(image, white, rng.uniform(250, 900)), grid, acquisition.form)
+    def scan(self, rng: np.random.Generator, mixture: Mixture, grid: Grid, tissues: dict[str, Tissue]) -> SimulatedScan:
+        """The stored grey values of tissue fractions on a grid."""
+        signals = {tissue: self.sequence.signal(values) for tissue, values in tissues.items()}
+        white = signals["white"]
+        image = render(mixture, signals, self.detail)
+        image *= bias_field(rng, mixture.posed, self.bias)
+        image = rician(rng, image, white / rng.uniform(25, 50))
+        if self.stripped:
+            image = image * (mixture.brain > 0.5)
+        return SimulatedScan(quantise(image, white, rng.uniform(250, 900)), grid, self.form)
 
 
 def camcan(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
@@ -110,7 +101,7 @@ def camcan(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
         moved = place.normal(0, 0.7, 3) if name == "T2w" else np.zeros(3)
         grid = Grid(grid.shape, tilt @ grid.affine)
         mixture = mix(anatomy, shell, grid.points(moved), spacing)
-        subject.scans[name] = _acquire(streams, name, acquisition, mixture, grid, tissues)
+        subject.scans[name] = acquisition.scan(streams(f"scan {name}"), mixture, grid, tissues)
     return subject
 
 
@@ -131,7 +122,7 @@ def atlas(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     mixture = mix(anatomy, random_shell(streams("shell")), grid.points(), spacing, pull)
     mask = strokes.insert(mixture, lesion, streams("shape"), grid.voxel_ml, grid.mean_spacing)
     subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": lesion.region, "lesion_ml": _ml(mask > 0, grid)})
-    subject.scans["T1w"] = _acquire(streams, "T1w", Acquisition(sequence, 0.12, form=4), mixture, grid, tissues)
+    subject.scans["T1w"] = Acquisition(sequence, 0.12, form=4).scan(streams("scan T1w"), mixture, grid, tissues)
     subject.scans["label-L_desc-T1lesion_mask"] = SimulatedScan(mask, grid, 4)
     return subject
 
@@ -165,7 +156,7 @@ def brats(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     ]
     for name, sequence, detail, values in plan:
         acquisition = Acquisition(sequence, 0.07, detail, form=2, stripped=True)
-        subject.scans[name] = _acquire(streams, name, acquisition, mixture, grid, values)
+        subject.scans[name] = acquisition.scan(streams(f"scan {name}"), mixture, grid, values)
     subject.scans["seg"] = SimulatedScan(labels, grid, 2)
     return subject
 

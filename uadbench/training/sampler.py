@@ -36,7 +36,6 @@ class SliceSampler:
             self.hold()
         extents = torch.tensor([_extent(self._volume(subject)) for subject in range(len(self.rows))])
         self.first, self.last = extents.unbind(1)
-        self.patch, self.resize = 128, False
 
     def hold(self) -> None:
         """Copy the rows to the device."""
@@ -52,20 +51,13 @@ class SliceSampler:
         self.held = None
 
     def draw(
-        self,
-        count: int,
-        generator: torch.Generator,
-        exclude: Tensor | None = None,
-        patch: int | None = None,
-        resize: bool = False,
+        self, count: int, generator: torch.Generator, patch: int, resize: bool = False, exclude: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Draw `count` slices: float32 (count, 1, h, w) on the device, and on the host the subjects' indices in `rows`.
 
         Subjects are uniform, or uniform over all except `exclude[i]`; slices uniform between the first and the last
-        non-empty one. `patch` defaults to its last value.
+        non-empty one. They are crops of side `patch`, or with `resize` whole and scaled to it.
         """
-        if patch is not None:
-            self.patch, self.resize = patch, resize
 
         def uniform(high: Tensor | int) -> Tensor:
             return (torch.rand(count, generator=generator, device=generator.device).cpu() * high).long()
@@ -79,39 +71,35 @@ class SliceSampler:
             raise HarnessError("a foreign patch needs a second subject; give training and validation two or more each")
         z = self.first[subjects] + uniform(self.last[subjects] - self.first[subjects] + 1)
         height, width = self.source.shape[-2:]
-        h, w = (height, width) if self.resize else patch_shape(self.patch, height, width)
+        h, w = (height, width) if resize else patch_shape(patch, height, width)
         top, left = uniform(max(height - h, 0) + 1), uniform(max(width - w, 0) + 1)
-        return self._gather(torch.stack([subjects, z, top, left]), (h, w)), subjects
+        inside = min(h, height), min(w, width)
+        crops = self._gather(torch.stack([subjects, z, top, left]), inside).to(torch.float32)[:, None]
+        if resize:
+            return fit(crops, patch)[0], subjects
+        return F.pad(crops, (0, w - inside[1], 0, h - inside[0])), subjects
 
     def batch(self, count: int, rng: Streams, patch: int, resize: bool = False) -> Batch:
         """A batch from the stream `batches`."""
-        images, subjects = self.draw(count, rng["batches"], patch=patch, resize=resize)
+        images, subjects = self.draw(count, rng["batches"], patch, resize)
         pixel = pixel_side(patch, *self.source.shape[-2:]) if resize else 1.0
-        return Batch(
-            images,
-            self._sent(subjects),
-            rng,
-            draw_foreign=lambda: self.draw(count, rng["foreign"], exclude=subjects)[0],
-            pixel=pixel,
-        )
 
-    def _gather(self, places: Tensor, size: tuple[int, int]) -> Tensor:
-        """Crops at `places`, int64 (4, count) on the host: subjects, slices, first rows, first columns."""
-        inside = [min(side, full) for side, full in zip(size, self.source.shape[-2:], strict=True)]
+        def foreign() -> Tensor:
+            return self.draw(count, rng["foreign"], patch, resize, exclude=subjects)[0]
+
+        return Batch(images, self._sent(subjects), rng, foreign, pixel)
+
+    def _gather(self, places: Tensor, inside: tuple[int, int]) -> Tensor:
+        """Crops (count, *inside) at `places`, int64 (4, count) on the host: subject, slice, first row and column."""
         if self.held is None or self.held.device.type == "cpu":
             crops = torch.empty((places.shape[1], *inside), dtype=self.source.dtype)
             for crop, (subject, z, top, left) in zip(crops, places.T.tolist(), strict=True):
                 crop.copy_(self._volume(subject)[z, top : top + inside[0], left : left + inside[1]])
-            crops = self._sent(crops)
-        else:
-            subjects, z, top, left = self._sent(places)[..., None, None]
-            y = top + torch.arange(inside[0], device=self.device)[:, None]
-            x = left + torch.arange(inside[1], device=self.device)
-            crops = self.held[subjects, z, y, x]
-        crops = crops.to(torch.float32)[:, None]
-        if self.resize:
-            return fit(crops, self.patch)[0]
-        return F.pad(crops, (0, size[1] - inside[1], 0, size[0] - inside[0]))
+            return self._sent(crops)
+        subjects, z, top, left = self._sent(places)[..., None, None]
+        y = top + torch.arange(inside[0], device=self.device)[:, None]
+        x = left + torch.arange(inside[1], device=self.device)
+        return self.held[subjects, z, y, x]
 
     def _sent(self, values: Tensor) -> Tensor:
         """Copy a tensor from the host to the device; on CUDA via pinned memory, so that the host need not wait."""

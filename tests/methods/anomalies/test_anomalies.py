@@ -92,7 +92,9 @@ def test_more_anomalies_cover_more_of_a_slice():
 @hypothesis_settings(max_examples=30, deadline=None)
 def test_masks_lie_in_the_foreground(seed, shape):
     foreground = discs() > 0
-    masks, centres = random_masks(foreground, generator(seed), shapes=(shape,), size=(4, 20), softness=(0, 3))
+    masks, centres = random_masks(
+        foreground, generator(seed), AnomalyParams(shapes=(shape,), size=(4, 20), softness=(0, 3))
+    )
     assert masks.shape == foreground.shape
     assert ((masks >= 0) & (masks <= 1)).all()
     assert (masks[~foreground] == 0).all()
@@ -102,9 +104,8 @@ def test_masks_lie_in_the_foreground(seed, shape):
 
 
 def test_spheres_have_the_size_that_is_asked_for():
-    masks, _ = random_masks(
-        torch.ones((64, 1, 96, 96), dtype=torch.bool), generator(), shapes=("sphere",), size=(20, 20), soften=0
-    )
+    params = AnomalyParams(shapes=("sphere",), size=(20, 20), soften=0)
+    masks, _ = random_masks(torch.ones((64, 1, 96, 96), dtype=torch.bool), generator(), params)
     whole = masks.flatten(1).sum(1)
     assert whole.max().item() == pytest.approx(np.pi * 10**2, rel=0.05)
     assert set(masks.unique().tolist()) == {0.0, 1.0}
@@ -112,7 +113,7 @@ def test_spheres_have_the_size_that_is_asked_for():
 
 def test_softening_takes_its_share():
     full = torch.ones((400, 1, 24, 24), dtype=torch.bool)
-    masks, _ = random_masks(full, generator(), size=(6, 10), soften=0.7, softness=(1, 2))
+    masks, _ = random_masks(full, generator(), AnomalyParams(size=(6, 10), soften=0.7, softness=(1, 2)))
     soft = ((masks > 0.01) & (masks < 0.99)).flatten(1).any(1).float().mean()
     assert soft.item() == pytest.approx(0.7, abs=0.08)
 
@@ -165,7 +166,7 @@ def test_foreign_patches_come_from_everywhere_in_the_brain_but_its_rim():
 
 def test_blobs_have_the_area_of_a_disc_of_their_diameter():
     full = torch.ones((200, 1, 128, 128), dtype=torch.bool)
-    masks, centres = random_masks(full, generator(), shapes=("blob",), blob=(30.0, 50.0), soften=0.0)
+    masks, centres = random_masks(full, generator(), AnomalyParams(shapes=("blob",), blob=(30.0, 50.0), soften=0.0))
     inner = ((centres > 40) & (centres < 88)).all(1)  # the others are cut by the border
     areas = masks.sum((1, 2, 3))[inner]
     assert inner.sum() > 15
@@ -176,7 +177,7 @@ def test_blobs_have_the_area_of_a_disc_of_their_diameter():
 
 def test_squares_are_rectangles_of_two_sides():
     full = torch.ones((400, 1, 96, 96), dtype=torch.bool)
-    masks, _ = random_masks(full, generator(), shapes=("square",), size=(6.0, 30.0), soften=0.0)
+    masks, _ = random_masks(full, generator(), AnomalyParams(shapes=("square",), size=(6.0, 30.0), soften=0.0))
     ratios = []
     for mask in masks[:, 0].numpy():
         points = np.argwhere(mask)

@@ -23,7 +23,6 @@ from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.data.quality import measures, montage, rules
 from uadbench.data.quality.montage import Picture
 from uadbench.data.quality.rules import BY_KEY, MEASURES, Flag, Limits
-from uadbench.data.quality.scenes import Scene
 
 COLUMNS = ("subject", "split", "status", "file", "reason", *BY_KEY, "flags")  # of quality.csv
 #: statuses of a subject as `preprocess` reports them, in words
@@ -100,20 +99,31 @@ def build(
     outcomes = list(outcomes)
     records = reports.records(dataset, sheet, registered, outcomes)
     begun = [_begun(row, [outcome for outcome in outcomes if outcome.subject == row.subject]) for row in sheet.rows]
-    settings: dict[str, Any] = next((record["settings"] for record in records.values()), {})
-    seen = _seen(registered, settings) if records else None
+    simulated = any((sheet.root(row) / SIMULATED).exists() for row in sheet.rows)
+    if not records:
+        return compared(dataset, simulated, {}, begun, excluded)
+    settings = next(record["settings"] for record in records.values())
+    template, brain = _template(registered, settings)
+    scene = montage.middle(template)
     sources = {row.subject: sheet.file(row, row.reference) if row.reference else None for row in sheet.rows}
 
     def measured(subject: Subject) -> Subject:
-        assert seen is not None
-        return _measured(subject, registered / subject.name, records[subject.name], sources[subject.name], seen)
+        folder, record, source = registered / subject.name, records[subject.name], sources[subject.name]
+        volumes = measures.read(folder)
+        if volumes.brain.shape != brain.shape:
+            raise HarnessError(f"{folder}: its volumes are not on the grid of its settings; preprocess it again")
+        return replace(
+            subject,
+            values=measures.measure(volumes, record, brain),
+            histograms={name: measures.histogram(image) for name, image in volumes.images.items()},
+            pictures=montage.all_of(folder, volumes, record, source, template, scene),
+        )
 
     # Decompression of files, which releases the GIL, takes most of the time.
     with ThreadPoolExecutor(max(threads, 1)) as pool:
         done = dict(zip(records, pool.map(measured, [s for s in begun if s.status != "lost"]), strict=True))
-    simulated = any((sheet.root(row) / SIMULATED).exists() for row in sheet.rows)
     found = compared(dataset, simulated, settings, [done.get(subject.name, subject) for subject in begun], excluded)
-    return replace(found, template=montage.of_template(seen.template, seen.scene) if seen else None)
+    return replace(found, template=montage.of_template(template, scene))
 
 
 def compared(
@@ -168,16 +178,8 @@ def _begun(row: Row, outcomes: Sequence[Outcome]) -> Subject:
     return Subject(row.subject, row.split, status, [outcome for outcome in outcomes if outcome.reason])
 
 
-@dataclass(frozen=True)
-class Seen:
-    """The template, its brain (X, Y, Z), bool, on the grid of the packed arrays, and the slices that all show."""
-
-    template: Template
-    brain: np.ndarray
-    scene: Scene
-
-
-def _seen(registered: Path, settings: Mapping[str, Any]) -> Seen:
+def _template(registered: Path, settings: Mapping[str, Any]) -> tuple[Template, np.ndarray]:
+    """The template, and its brain (X, Y, Z), bool, on the grid of the packed arrays."""
     try:
         chosen = Preprocessing(**settings)
     except TypeError as error:
@@ -185,17 +187,4 @@ def _seen(registered: Path, settings: Mapping[str, Any]) -> Seen:
             f"{registered}: was made with other settings than there are now; preprocess again"
         ) from error
     template = templates.load(chosen.template)
-    brain = geometry.sample(template.mask, template.affine, template.packed(chosen)) > 0.5
-    return Seen(template, brain, montage.middle(template))
-
-
-def _measured(subject: Subject, folder: Path, record: dict[str, Any], source: Path | None, seen: Seen) -> Subject:
-    volumes = measures.read(folder)
-    if volumes.brain.shape != seen.brain.shape:
-        raise HarnessError(f"{folder}: its volumes are not on the grid of its settings; preprocess it again")
-    return replace(
-        subject,
-        values=measures.measure(volumes, record, seen.brain),
-        histograms={name: measures.histogram(image) for name, image in volumes.images.items()},
-        pictures=montage.all_of(folder, volumes, record, source, seen.template, seen.scene),
-    )
+    return template, geometry.sample(template.mask, template.affine, template.packed(chosen)) > 0.5

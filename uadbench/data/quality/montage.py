@@ -29,18 +29,6 @@ OWN, MIDDLE, LARGEST = "own", "middle", "lesion"
 
 
 @dataclass(frozen=True)
-class Plane:
-    """A slice: `grey` uint8 (rows, columns), first row at the bottom; mm from row to row and from column to column.
-
-    outlines: masks of the same shape with the RGB of their outline; later ones lie on top.
-    """
-
-    grey: np.ndarray
-    size: tuple[float, float]
-    outlines: Sequence[tuple[np.ndarray, tuple[int, int, int]]]
-
-
-@dataclass(frozen=True)
 class Picture:
     """A JPEG, its width and height in pixels, and outlines (SVG path data, see `outlines.path`) by name.
 
@@ -118,8 +106,8 @@ def own_space(path: Path) -> Picture | None:
         for name in ("axial", "coronal", "sagittal"):
             grey, brain = pictures[name], pictures[f"brain_{name}"]
             box = _content((grey > 24) | brain)
-            planes.append(Plane(grey[box], (previews.SPACING, previews.SPACING), [(brain[box], BRAIN)]))
-    canvas = scenes.beside([draw(plane)[::-1] for plane in planes])
+            planes.append(draw(grey[box], brain[box])[::-1])
+    canvas = scenes.beside(planes)
     return Picture(_jpeg(canvas), (canvas.shape[1], canvas.shape[0]), OWN)
 
 
@@ -160,19 +148,20 @@ def _jpeg(canvas: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def draw(plane: Plane) -> np.ndarray:
-    """A plane as RGB uint8 (rows, columns, 3) with its outlines, the first row of the plane at the bottom."""
-    rgb = np.repeat(_resized(plane.grey, plane.size)[..., None], 3, axis=2)
-    for mask, colour in plane.outlines:
-        inside = _resized(mask.astype(np.uint8) * 255, plane.size) > 127
-        rgb[inside & ~ndimage.binary_erosion(inside, np.ones((3, 3)))] = colour
+def draw(grey: np.ndarray, brain: np.ndarray, spacing: float = previews.SPACING) -> np.ndarray:
+    """A slice as RGB uint8 (rows, columns, 3) with the outline of its brain, the first row of the slice at the bottom.
+
+    grey: uint8 (rows, columns), brain: bool, pixels of `spacing` mm.
+    """
+    rows, columns = (max(round(n * spacing / PIXEL), 1) for n in grey.shape)
+
+    def resized(values: np.ndarray) -> np.ndarray:
+        return np.asarray(Image.fromarray(values).resize((columns, rows), Image.Resampling.BILINEAR))
+
+    rgb = np.repeat(resized(grey)[..., None], 3, axis=2)
+    inside = resized(brain.astype(np.uint8) * 255) > 127
+    rgb[inside & ~ndimage.binary_erosion(inside, np.ones((3, 3)))] = BRAIN
     return rgb[::-1]
-
-
-def _resized(values: np.ndarray, size: tuple[float, float]) -> np.ndarray:
-    rows, columns = (max(round(n * step / PIXEL), 1) for n, step in zip(values.shape, size, strict=True))
-    resized = Image.fromarray(values).resize((columns, rows), Image.Resampling.BILINEAR)
-    return np.asarray(resized)
 
 
 def _content(mask: np.ndarray) -> tuple[slice, slice]:

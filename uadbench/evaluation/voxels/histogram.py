@@ -96,8 +96,6 @@ class ScoreHistogram:
 
     def per_subject(self) -> tuple[np.ndarray, np.ndarray]:
         """Normal and anomalous voxels (subjects, coarse bins) int64 in the order of `subjects`, scores ascending."""
-        if not self.by_subject:
-            return np.zeros((0, 0), np.int64), np.zeros((0, 0), np.int64)
         counts = np.stack([self.by_subject[subject] for subject in self.subjects], axis=1).astype(np.int64)
         counts = counts[:, :, counts.any(axis=(0, 1))]
         return counts[0], counts[1]

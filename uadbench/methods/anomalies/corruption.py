@@ -58,21 +58,7 @@ def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
 
 def _anomaly(healthy: Tensor, foreign: Tensor, batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
     """One anomaly for every image: a mask at a random position in its brain, filled from a random foreign position."""
-
-    def voxels(lengths: tuple[float, float]) -> tuple[float, float]:
-        return lengths[0] / spacing, lengths[1] / spacing
-
-    mask, centres = random_masks(
-        healthy > 0,
-        batch.rng["anomalies"],
-        shapes=params.shapes,
-        size=voxels(params.size),
-        blob=voxels(params.blob),
-        soften=params.soften,
-        softness=voxels(params.softness),
-        whole=1 / spacing if params.whole_softness else None,
-        margin=params.margin / spacing,
-    )
+    mask, centres = random_masks(healthy > 0, batch.rng["anomalies"], params, spacing)
     size = (healthy.shape[-2], healthy.shape[-1])
     moved = foreign_patch(foreign, centres, size, INSET / spacing, batch.rng["places"])
     patch = recoloured(moved, batch.rng["foreign augmentation"], spacing, params.p_intensity)

@@ -12,6 +12,7 @@ from torch import Tensor
 from uadbench.methods.anomalies.augment import changed
 from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.anomalies.filters import gaussian_blur, smooth_field
+from uadbench.methods.params import AnomalyParams
 
 SHAPES = ("square", "sphere", "blob")
 NOISE = 0.25  # standard deviation of the noise that moves a blob's border, as a fraction of its radius
@@ -20,34 +21,25 @@ BISECTIONS = 12  # of a blob's border: the relative error of its area is some 0.
 
 
 def random_masks(
-    foreground: Tensor,
-    generator: torch.Generator,
-    *,
-    shapes: tuple[str, ...] = SHAPES,
-    size: tuple[float, float] = (10.0, 44.0),
-    blob: tuple[float, float] = (36.0, 72.0),
-    soften: float = 0.7,
-    softness: tuple[float, float] = (0.0, 5.0),
-    whole: float | None = None,
-    margin: float = 0.0,
+    foreground: Tensor, generator: torch.Generator, params: AnomalyParams, spacing: float = 1.0
 ) -> tuple[Tensor, Tensor]:
     """One mask for each image: float32 (N, 1, H, W) in [0, 1], zero outside the foreground; and its centres (N, 2).
 
-    foreground: bool (N, 1, H, W); size: sides of rectangles and diameters of spheres in voxels, uniform in the range;
-    blob: likewise the diameter of the disc with a blob's area; soften: the fraction of masks that are smoothed by a
-    Gaussian whose standard deviation in voxels is uniform in `softness`; whole: if given, the deviation is rounded down
-    to multiples of this; margin: distance in voxels from the border within which no centre lies, unless all of the
+    foreground: bool (N, 1, H, W), voxels of `spacing` mm. Of `params`, `size` and `blob` are uniform in their ranges;
+    the fraction `soften` of the masks is smoothed by a Gaussian whose deviation is uniform in `softness`, and with
+    `whole_softness` rounded down to whole mm; no centre lies nearer to the border than `margin`, unless all of the
     foreground does.
     """
     count, _, height, width = foreground.shape
     draws = Draws(count, generator)
+    softness, margin = _voxels(params.softness, spacing), params.margin / spacing
     row, column = draws.pixel(_inner(foreground, margin) if margin > 0 else foreground)
-    inside = _shapes(row, column, size, blob, shapes, draws, (height, width))
+    inside = _shapes(row, column, params, spacing, draws, (height, width))
     inside[torch.arange(count, device=draws.device), row, column] = True  # at least one voxel, however small the shape
     masks = inside[:, None].to(torch.float32)
-    sigma = draws.chance(soften) * draws.uniform(*softness)
-    if whole is not None:
-        sigma = (sigma / whole).floor() * whole
+    sigma = draws.chance(params.soften) * draws.uniform(*softness)
+    if params.whole_softness:
+        sigma = (sigma / (1 / spacing)).floor() * (1 / spacing)
     masks = changed(masks, sigma > 0, lambda part, at: gaussian_blur(part, sigma[at], softness[1]).clamp(0, 1))
     return masks * foreground, torch.stack([row, column], 1)
 
@@ -62,24 +54,23 @@ def _inner(foreground: Tensor, margin: float) -> Tensor:
     return torch.where(inner.flatten(1).any(1)[:, None, None, None], inner, foreground)
 
 
+def _voxels(lengths: tuple[float, float], spacing: float) -> tuple[float, float]:
+    return lengths[0] / spacing, lengths[1] / spacing
+
+
 def _shapes(
-    row: Tensor,
-    column: Tensor,
-    size: tuple[float, float],
-    blob: tuple[float, float],
-    shapes: tuple[str, ...],
-    draws: Draws,
-    image: tuple[int, int],
+    row: Tensor, column: Tensor, params: AnomalyParams, spacing: float, draws: Draws, image: tuple[int, int]
 ) -> Tensor:
     """Masks of shapes of random kinds and sizes, rotated at random around their centres: bool (N, H, W).
 
     A square is a rectangle of two independent sides; a sphere is a disc; a blob is an ellipse with a border displaced
     by smooth noise and the area of the disc of its diameter.
     """
-    sides = (draws.uniform(*size), draws.uniform(*size))
-    angle, stretch, diameter = draws.angle(), draws.uniform(0.6, 1.0), draws.uniform(*blob)
-    kinds = torch.tensor([SHAPES.index(name) for name in shapes], device=draws.device)
-    kind = kinds[draws.choice(len(shapes))]
+    sides = [draws.uniform(*_voxels(params.size, spacing)) for _ in range(2)]
+    angle, stretch = draws.angle(), draws.uniform(0.6, 1.0)
+    diameter = draws.uniform(*_voxels(params.blob, spacing))
+    kinds = torch.tensor([SHAPES.index(name) for name in params.shapes], device=draws.device)
+    kind = kinds[draws.choice(len(kinds))]
     noise = smooth_field(draws.count, image, max(4, min(image) // ROUGHNESS), draws.generator)
     y = torch.arange(image[0], device=draws.device) - row[:, None]
     x = torch.arange(image[1], device=draws.device) - column[:, None]

@@ -67,12 +67,10 @@ def check(modality: str, image: np.ndarray, inside: np.ndarray, template: Templa
     if not kind.fluid:
         return
     found = correlations(image, inside, template, grid)
-    if kind.fluid > 0 and max(found) < 0:
-        raise BadScan(
-            path, f"is given as {modality.upper()} but looks T2-weighted (correlation {max(found):.2f}); {REMEDY}"
-        )
-    if kind.fluid < 0 and min(found) > 0:
-        raise BadScan(path, f"is given as T2 but looks T1-weighted (correlation {min(found):.2f}); {REMEDY}")
-    similarity = max(found) if kind.fluid > 0 else -min(found)
+    nearest, other = (max(found), "T2") if kind.fluid > 0 else (min(found), "T1")
+    similarity = kind.fluid * nearest
+    if similarity < 0:
+        text = f"is given as {modality.upper()} but looks {other}-weighted (correlation {nearest:.2f}); {REMEDY}"
+        raise BadScan(path, text)
     if any(found) and similarity < UPRIGHT[kind.fluid]:
         raise BadScan(path, TURNED.format(similarity, UPRIGHT[kind.fluid]))
