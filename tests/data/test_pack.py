@@ -17,7 +17,7 @@ from uadbench.data.packing.pack import pack
 from uadbench.data.packing.store import Store
 from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
-from uadbench.evaluation.inference import test_set
+from uadbench.evaluation.inference.collecting import digest_of_test_set
 from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 SHAPE = (5, 6, 7)
@@ -130,7 +130,7 @@ def test_a_test_set_has_one_digest_wherever_it_lies_and_another_once_it_differs(
     def digest(out: str = "packed", values=EVERY, modality="t1", outcomes=OUTCOMES, **changes: object) -> str:
         index = packed(cohort, out, outcomes)
         index["preprocessing"] |= {"template": f"/home/{out}/template.nii"}
-        return test_set.packed(Store(folder / out, index | changes), modality, values)
+        return digest_of_test_set(Store(folder / out, index | changes), modality, values)
 
     first = digest()
     assert digest("elsewhere", outcomes=[replace(outcome, reason="in other words") for outcome in OUTCOMES]) == first

@@ -10,9 +10,8 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from uadbench.evaluation.detection.detection_metrics import detection, exact_auroc
-from uadbench.evaluation.detection.findings import Findings
-from uadbench.evaluation.detection.operating_points import RATES, Calibrator
-from uadbench.evaluation.detection.surfaces import surface_agreement
+from uadbench.evaluation.detection.findings import RATES, Calibrator, Findings
+from uadbench.evaluation.detection.lesions import surface_agreement
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.protocols.protocols import Truth

@@ -16,9 +16,8 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
 from uadbench.core.study_folder import FINDINGS as NAME
 from uadbench.data.packing.store import Store
-from uadbench.evaluation.detection.findings import ARRAYS, Findings, beside, load, save
-from uadbench.evaluation.detection.operating_points import RATES
-from uadbench.evaluation.inference import test_set
+from uadbench.evaluation.detection.findings import ARRAYS, RATES, Findings, beside, load, save
+from uadbench.evaluation.inference.collecting import digest_of_test_set
 from uadbench.evaluation.inference.inference import PackedTask, Trained, score_test_set
 from uadbench.evaluation.protocols.labels import EVERY
 from uadbench.evaluation.summary import comparisons, tidy_results
@@ -240,7 +239,7 @@ def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
     options = ["--run", run, "--data", real, "--healthy", tiny_cohort, "--task", "ATLAS", "--modality", "t2"]
     call("test", *options, "--experiment", "demo", "--device", "cpu", "--examples", 2, "--out", tmp_path / "out")
     (made, meta), (found, same) = load(tmp_path / "out" / NAME), load(beside(histograms))
-    digest = test_set.packed(Store.open(real), "t2", EVERY)
+    digest = digest_of_test_set(Store.open(real), "t2", EVERY)
     assert meta == same | {"tested_on_simulated": False, "test_set": digest}
     assert len(digest) == 12
     np.testing.assert_array_equal(made.healthy_summaries, found.healthy_summaries)

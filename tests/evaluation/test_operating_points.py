@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.evaluation.conftest import histogram_of
-from uadbench.evaluation.detection.operating_points import RATES, Calibrator, slice_peaks, summary, thresholds_at
+from uadbench.evaluation.detection.findings import RATES, Calibrator, slice_peaks, summary, thresholds_at
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 
 

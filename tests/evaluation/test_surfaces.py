@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from uadbench.evaluation.detection.findings import TOLERANCE
-from uadbench.evaluation.detection.surfaces import diagonal, surface_agreement
+from uadbench.evaluation.detection.lesions import diagonal, surface_agreement
 
 SIDES = (3.0, 1.0, 1.5)
 

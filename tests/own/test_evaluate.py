@@ -12,7 +12,7 @@ from tests.commands import call, fails
 from tests.evaluation.conftest import exact_dice
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.detection.detection_metrics import detection
-from uadbench.evaluation.detection.operating_points import Calibrator
+from uadbench.evaluation.detection.findings import Calibrator
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.protocols.protocols import Truth

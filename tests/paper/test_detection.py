@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.paper.conftest import assert_fits, table, write_results
-from uadbench.evaluation.detection.operating_points import RATES
+from uadbench.evaluation.detection.findings import RATES
 from uadbench.paper import catalogue, style
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results

@@ -13,7 +13,7 @@ import pytest
 from tests.viewer.browser import needed, visit
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import VOLUMES
-from uadbench.evaluation.detection.operating_points import Calibration
+from uadbench.evaluation.detection.findings import Calibration
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.inference.examples import VolumeCollector
 from uadbench.evaluation.protocols.protocols import Truth

@@ -55,7 +55,7 @@ def command(
     """
     from uadbench.compute import device as devices
     from uadbench.data.packing.store import Store
-    from uadbench.evaluation.inference import test_set
+    from uadbench.evaluation.inference.collecting import digest_of_test_set
     from uadbench.evaluation.inference.inference import PackedTask, Trained, ready, score_test_set
     from uadbench.evaluation.protocols.labels import LabelValues
     from uadbench.methods import registry
@@ -75,7 +75,7 @@ def command(
         "tested_on_simulated": store.simulated,
         "task": task,
         "dataset": store.dataset,
-        "test_set": test_set.packed(store, modality, values),
+        "test_set": digest_of_test_set(store, modality, values),
         "modality": modality,
         "left_out": len(store.lost(modality)),
         "revision": registry.describe(registry.base(about["method"])).revision,

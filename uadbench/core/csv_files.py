@@ -1,6 +1,6 @@
 """CSV files as rows of text: columns checked when read, whole when written.
 
-Large tables (results, histories, comparisons) are read by pandas instead: `uadbench.paper.rows`.
+Large tables (results, histories, comparisons) are read by pandas instead: `uadbench.paper.results`.
 """
 
 import contextlib

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uadbench.core.errors import HarnessError
-from uadbench.evaluation.detection.operating_points import Calibration, Calibrator
+from uadbench.evaluation.detection.findings import Calibration, Calibrator
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.protocols.upd_resize import voxel_size

@@ -16,7 +16,7 @@ from uadbench.data.preprocessing.reading.volume import BadScan
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.protocols.protocols import Truth
-from uadbench.evaluation.voxels.scores import check_scores
+from uadbench.evaluation.voxels.bins import check_scores
 from uadbench.own.score_maps import SCORE
 
 if TYPE_CHECKING:

@@ -13,11 +13,9 @@ import numpy as np
 
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.detection.detection_metrics import detection
-from uadbench.evaluation.detection.findings import Findings
-from uadbench.evaluation.detection.operating_points import Calibration
-from uadbench.evaluation.inference.collecting import HistogramCollector, ScoredSubject, collect
+from uadbench.evaluation.detection.findings import Calibration, Findings
+from uadbench.evaluation.inference.collecting import HistogramCollector, LabelDigest, ScoredSubject, collect
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
-from uadbench.evaluation.inference.test_set import LabelDigest
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.evaluation.summary.tidy_results import numbers
 from uadbench.evaluation.voxels.histogram import ScoreHistogram

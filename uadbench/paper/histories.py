@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from uadbench.methods import registry
-from uadbench.paper.results import Results
-from uadbench.paper.rows import read_rows
+from uadbench.paper.results import Results, read_rows
 from uadbench.paper.simulated import statement
 from uadbench.training.histories import COLUMNS, ROW
 

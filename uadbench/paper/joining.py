@@ -14,7 +14,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import COMPARISONS
 from uadbench.evaluation.summary.comparisons import COLUMNS
 from uadbench.evaluation.voxels.metrics import METRICS
-from uadbench.paper.comparisons import read_comparisons
+from uadbench.paper.inputs import read_comparisons
 from uadbench.paper.results import Results, located
 
 NUMBER = ["task", "seed", "protocol", "score", "metric"]  # of a method

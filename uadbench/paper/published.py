@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from uadbench.core.packaged import RESOURCES
-from uadbench.paper.rows import read_rows
+from uadbench.paper.results import read_rows
 from uadbench.paper.summary import Summary
 
 PATH = RESOURCES / "paper.csv"

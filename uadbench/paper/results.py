@@ -1,8 +1,8 @@
-"""Tidy table of results: reading, validation and summary over seeds."""
+"""Tidy table of results: reading, validation and summary over seeds; readers of the other CSV files use `read_rows`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
+from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import RESULTS, StudyFolder
 from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, NUMBERS, SIMULATED
-from uadbench.paper.rows import read_rows
 from uadbench.paper.simulated import statement
 from uadbench.paper.summary import Summary, summarise
 
@@ -147,3 +147,29 @@ def _range(numbers: Iterable[float]) -> str:
     if not whole:
         return ""
     return str(whole[0]) if len(whole) == 1 else f"{whole[0]}–{whole[-1]}"
+
+
+def read_rows(
+    path: str | Path, columns: Sequence[str], numbers: Sequence[str], remedy: str, flags: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Rows of a CSV file: text, but `numbers` as float (NaN if empty), `flags` as bool and `seed` as int.
+
+    Raises HarnessError, which ends with `remedy`, as `csv_files.read`, and for a malformed number or flag. Pandas,
+    which large tables need, pads rows that are too short.
+    """
+    with csv_files.faults_named(path, remedy):
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    csv_files.check_columns(path, [*map(str, rows)], columns, remedy)
+    try:
+        for column in numbers:
+            rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
+        if "seed" in columns:
+            rows["seed"] = rows["seed"].astype(int)
+    except ValueError as error:
+        raise HarnessError(f"{path}: a number is malformed ({error}); {remedy}") from error
+    for column in flags:
+        words = rows[column].str.lower()
+        if not words.isin(["true", "false"]).all():
+            raise HarnessError(f"{path}: {column} is True or False in every row; {remedy}")
+        rows[column] = words == "true"
+    return rows

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from uadbench.methods.registry import CONTROL
-from uadbench.paper.comparisons import ALPHA, Better
 from uadbench.paper.histories import Warned
+from uadbench.paper.inputs import ALPHA, Better
 from uadbench.paper.published import Published, quoted
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary

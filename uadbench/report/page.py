@@ -15,7 +15,7 @@ from uadbench.core.plugins import syntax_tree
 from uadbench.core.templates import template
 from uadbench.core.version import VERSION
 from uadbench.paper.catalogue import KINDS
-from uadbench.paper.comparisons import ALPHA
+from uadbench.paper.inputs import ALPHA
 from uadbench.paper.writers.html import SCRIPT, STYLE
 from uadbench.paper.writers.markdown import title
 from uadbench.report import examples, methods_section, sizes, trainings

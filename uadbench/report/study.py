@@ -16,9 +16,8 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.study_folder import INDEX, QUALITY_PAGE, QUALITY_TABLE, RUN, StudyFolder
 from uadbench.methods import registry
-from uadbench.paper.comparisons import read_comparisons
-from uadbench.paper.results import Results
-from uadbench.paper.rows import read_rows
+from uadbench.paper.inputs import read_comparisons
+from uadbench.paper.results import Results, read_rows
 from uadbench.study.config import Config
 from uadbench.study.experiment import Experiment
 

@@ -1,13 +1,17 @@
-"""Lesion detection: connected components of the label and of the thresholded map, matched one to one."""
+"""Lesions of a label against a score map: components matched one to one, and distances of surfaces."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from scipy.ndimage import binary_erosion
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from uadbench.evaluation.detection.findings import TOLERANCE
 
 LEAST = 10.0  # mm³; smaller components are specks of the annotation or of the map, neither lesions nor findings
 OVERLAP = 0.1  # minimum intersection over union of a lesion and its matched candidate
@@ -130,3 +134,32 @@ def bounding_box(mask: np.ndarray) -> tuple[slice, ...]:
     """Bounding box of a mask (D, H, W) bool; empty slices for an empty mask."""
     spans = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     return tuple(slice(int(span[0]), int(span[-1]) + 1) if span.size else slice(0, 0) for span in spans)
+
+
+QUANTILE = 0.95
+
+Sides = tuple[float, float, float]
+
+
+def surface_agreement(called: np.ndarray, drawn: np.ndarray, sides: Sides, worst: float) -> tuple[float, float]:
+    """HD95 in mm and surface Dice of two masks (D, H, W) bool, `drawn` non-empty, with voxels of `sides` mm.
+
+    HD95: the greater of the 95th percentiles of the distances from either surface to the other. Surface Dice: the
+    fraction of both surfaces within TOLERANCE of the other one (Nikolov et al., arXiv:1809.04430). A surface consists
+    of the voxels of a mask with a face outside of it, as in MONAI. For an empty `called`, HD95 is `worst` and the
+    surface Dice 0.
+    """
+    if not called.any():
+        return worst, 0.0
+    box = bounding_box(called | drawn)
+    # Positions (n, 3) in mm of the voxels with a face outside of the mask.
+    first, second = (np.argwhere(mask & ~binary_erosion(mask)) * sides for mask in (called[box], drawn[box]))
+    apart = cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]
+    near = sum(int(np.count_nonzero(distances <= TOLERANCE)) for distances in apart)
+    return max(float(np.quantile(distances, QUANTILE)) for distances in apart), near / (len(first) + len(second))
+
+
+def diagonal(mask: np.ndarray, sides: Sides) -> float:
+    """Diagonal in mm of the bounding box of a mask (D, H, W) bool: the maximum distance of its voxels."""
+    extent = [side.stop - side.start for side in bounding_box(mask)]
+    return float(np.linalg.norm(np.multiply(extent, sides)))

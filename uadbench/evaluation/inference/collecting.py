@@ -5,7 +5,9 @@ Scored subjects come from a trained method (`inference`) or from maps of other p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from uadbench.core.study_folder import histogram_file
+from uadbench.data.packing.store import Store
+from uadbench.evaluation.protocols.labels import LabelValues
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.protocols.protocols import protocol as named
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, save
@@ -91,3 +95,48 @@ class HistogramCollector:
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         for protocol, histograms in self.histograms.items():
             save(folder / histogram_file(protocol), histograms, {**about, "protocol": protocol})
+
+
+DIGITS = 12  # hexadecimal, of the SHA-256
+
+
+def digest_of_test_set(store: Store, modality: str, values: LabelValues) -> str:
+    """Digest of a packed test set in one modality, from its index; empty where that lacks the arrays' checksums.
+
+    It depends on the subjects, the images, the labels and what `values` makes of them, the grid, and the settings of
+    preprocessing. It does not depend on folders, the path of a template, the name of the data set, and exclusions.
+    """
+    arrays = store.index.get("arrays", {})
+    if modality not in arrays or "mask" not in arrays:
+        return ""
+    subjects = store.subjects
+    content = {
+        "arrays": [arrays[modality], arrays["mask"]],
+        "subjects": [subjects[row] for row in store.rows(modality, "test")],
+        "labels": [values.lesion, values.ignored],
+        "affine": store.affine.tolist(),
+        "preprocessing": {
+            key: value for key, value in store.index.get("preprocessing", {}).items() if key != "template"
+        },
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:DIGITS]
+
+
+class LabelDigest:
+    """Digest of the labels that score maps of another program are evaluated against."""
+
+    def __init__(self) -> None:
+        self.hash = hashlib.sha256()
+
+    def passed(self, subjects: Iterable[ScoredSubject]) -> Iterator[ScoredSubject]:
+        """The same subjects, each added as it passes: its labels, 0 where not lesion, and the voxels that count."""
+        for subject in subjects:
+            truth = subject.truth
+            self.hash.update(json.dumps([truth.subject, truth.label.shape]).encode())
+            self.hash.update(truth.label.astype(np.uint8).tobytes() + np.packbits(truth.brain).tobytes())
+            yield subject
+
+    @property
+    def text(self) -> str:
+        """The digest of all subjects that have passed."""
+        return self.hash.hexdigest()[:DIGITS]

@@ -9,7 +9,7 @@ import numpy as np
 
 from uadbench.core import archive, study_folder
 from uadbench.core.thinning import stride, thinned
-from uadbench.evaluation.detection.operating_points import Calibration
+from uadbench.evaluation.detection.findings import Calibration
 from uadbench.evaluation.inference.collecting import ScoredSubject, array
 from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 

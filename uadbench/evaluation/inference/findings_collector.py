@@ -8,11 +8,9 @@ from typing import Any
 import numpy as np
 
 from uadbench.core.study_folder import FINDINGS
-from uadbench.evaluation.detection.findings import SURFACE_RATE, Findings, save
-from uadbench.evaluation.detection.lesions import bounding_box, detect
-from uadbench.evaluation.detection.operating_points import Calibration, slice_peaks, summary
+from uadbench.evaluation.detection.findings import SURFACE_RATE, Calibration, Findings, save, slice_peaks, summary
+from uadbench.evaluation.detection.lesions import bounding_box, detect, diagonal, surface_agreement
 from uadbench.evaluation.detection.regions import Regions
-from uadbench.evaluation.detection.surfaces import diagonal, surface_agreement
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.voxels.metrics import ranked
 

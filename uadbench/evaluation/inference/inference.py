@@ -15,7 +15,7 @@ from tqdm import tqdm
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
 from uadbench.data.packing.store import Store
-from uadbench.evaluation.detection.operating_points import Calibration, Calibrator
+from uadbench.evaluation.detection.findings import Calibration, Calibrator
 from uadbench.evaluation.inference.collecting import Collector, HistogramCollector, ScoredSubject, collect
 from uadbench.evaluation.inference.examples import SliceCollector, VolumeCollector, example_rows
 from uadbench.evaluation.inference.findings_collector import FindingsCollector

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uadbench.core.archive import HISTOGRAMS
-from uadbench.evaluation.voxels.bins import FINE_BITS, NOTHING, Bins, decode
+from uadbench.evaluation.voxels.bins import FINE_BITS, NOTHING, ArrayScores, Bins, decode
 from uadbench.evaluation.voxels.columns import completed
-from uadbench.evaluation.voxels.scores import ArrayScores
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -4,8 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from uadbench.evaluation.voxels.bins import BELOW_REST, FINE_BITS, HALF, MIRROR, NOTHING, ONE, Bins
-from uadbench.evaluation.voxels.scores import check_scores
+from uadbench.evaluation.voxels.bins import BELOW_REST, FINE_BITS, HALF, MIRROR, NOTHING, ONE, Bins, check_scores
 
 
 class TensorScores:
