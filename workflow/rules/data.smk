@@ -3,7 +3,7 @@
 
 SIMULATION = dict(experiment.config.simulate or {})
 # Whatever is there of the study's other data sets is compared, so that nobody is trained on and tested on. They are no
-# inputs: none waits for another, and a data set that is added repeats no job.
+# inputs: none waits for another, and a data set that is added repeats no job. Their priority is above that of trainings.
 BESIDE = " ".join(f"--beside {name}" for name in experiment.datasets)
 
 
@@ -59,6 +59,7 @@ rule index:
     log:
         "<logs>/index/{dataset}.log",
     localrule: True
+    priority: 2
     conda:
         f"{ENVS}/data.yaml"
     params:
@@ -78,6 +79,7 @@ rule preprocess:
         "<logs>/preprocess/{dataset}/{scatteritem}.log",
     benchmark:
         "<benchmarks>/preprocess/{dataset}/{scatteritem}.tsv"
+    priority: 1
     conda:
         f"{ENVS}/data.yaml"
     resources:
@@ -104,6 +106,7 @@ rule pack:
         "<logs>/pack/{dataset}.log",
     benchmark:
         "<benchmarks>/pack/{dataset}.tsv"
+    priority: 1
     conda:
         f"{ENVS}/data.yaml"
     resources:

@@ -59,7 +59,7 @@ class Layout:
 
     #: expected path of a scan below the root, for error messages
     expected: ClassVar[str]
-    #: for each of KINDS a regular expression of the whole file name but .nii or .nii.gz; its first group is the subject.
+    #: for each of KINDS a regular expression of the whole file name but .nii or .nii.gz; its first group the subject.
     #: A second one is the visit: where a patient has several, they are subjects of their own, see `group`.
     names: ClassVar[Mapping[str, str]] = {}
     #: folders to skip

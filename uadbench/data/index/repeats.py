@@ -16,6 +16,7 @@ from uadbench.core.study_folder import SIMULATED
 from uadbench.data.index.sheet import Sheet
 
 SAMPLE = 2**16  # bytes
+PATIENT = "the same patient"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ def refuse(own: Cohort, others: Iterable[Cohort], what: str = "the same scan") -
             raise HarnessError(
                 f"{own.name}: {what} is in the training set and in a test set: {pairs}; a method must not know what it "
                 f"is tested on: exclude {'it' if len(shared) == 1 else 'them'} from {own.name} or from {cohort.name}"
+                f"{', or tell namesakes apart in a column `patient`' * (what == PATIENT)}"
             )
 
 
@@ -71,7 +73,7 @@ def check(name: str, sheet: Sheet, others: Mapping[str, Sheet]) -> None:
         key, subject, _ = files[number]
         marks[key].setdefault(subject, set()).add(digest)
     people = {key: _people(each) for key, each in real.items()}
-    for what, found in (("the same scan", marks), ("the same patient", people)):
+    for what, found in (("the same scan", marks), (PATIENT, people)):
         own, *rest = (Cohort(key, any(row.split != "test" for row in real[key].rows), found[key]) for key in real)
         refuse(own, rest, what)
 

@@ -1,10 +1,11 @@
 """Paired comparisons of methods: significance of differences under resampling of subjects and seeds.
 
 Both methods of a pair are resampled together, with the same patients in every draw (paired bootstrap, Efron and
-Tibshirani 1993, chapters 13 and 16), so that their difficulty cancels. A patient has all of their scans. A value is the mean over a method's
-seeds. Every draw also resamples seeds with replacement, independently for each method and with the tails of Student's
-t, since seeds are few; otherwise two runs of one method would differ significantly. The column `resampled` states
-whether seeds were resampled; with a single seed a comparison holds only for the given trained runs.
+Tibshirani 1993, chapters 13 and 16), so that their difficulty cancels; a patient brings all of their scans. A
+value is the mean over a method's seeds. Every draw also resamples seeds with replacement, independently for each
+method and with the tails of Student's t, since seeds are few; otherwise two runs of one method would differ
+significantly. The column `resampled` states whether seeds were resampled; with a single seed a comparison holds only
+for the given trained runs.
 `benchmarks/uncertainty.py` measures the false-positive rate for identical methods. Holm's correction equals
 statsmodels' multipletests, as a test checks, without a dependency of this stage on statsmodels.
 """

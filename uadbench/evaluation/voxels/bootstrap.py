@@ -30,9 +30,9 @@ def bootstrap_all(
 
     A resample draws all patients with replacement and pools the voxels of their scans. Resamples with an undefined
     metric (no anomalous voxel) are left out. Resamples are counted on coarse bins; the interval is shifted by the
-    difference of the metric of all subjects between fine and coarse bins. None with fewer than two patients, without an anomalous
-    voxel, or where coarse bins cannot represent the scores (`crowded`). With `thresholds` (n,), ⌈Dice⌉ is the maximum
-    over these in every resample.
+    difference of the metric of all subjects between fine and coarse bins. None with fewer than two patients, without an
+    anomalous voxel, or where coarse bins cannot represent the scores (`crowded`). With `thresholds` (n,), ⌈Dice⌉ is the
+    maximum over these in every resample.
     """
     names = list(metrics)
     patients = histogram.patients
