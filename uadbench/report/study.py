@@ -79,9 +79,8 @@ class Study:
             people = counted(splits.total(), patients)
             people += "" if splits.total() > patients else f" subject{'s' * (patients != 1)}"
             lost = listed(dict.fromkeys(entry["subject"] for entry in index["left_out"]))
-            found.append(
-                {**index, "name": name, "subjects": splits, "flagged": flagged, "people": people, "lost": lost}
-            )
+            facts = {"name": name, "subjects": splits, "flagged": flagged, "people": people, "lost": lost}
+            found.append(index | facts)
         return found
 
     @cached_property
