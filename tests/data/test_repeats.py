@@ -1,4 +1,4 @@
-"""Nobody is in the training set and in a test set, and no scan twice in a data set: found by the files, before any job."""
+"""Nobody is in the training set and in a test set, and no scan twice in a data set: found by the files."""
 
 import os
 import re

@@ -65,7 +65,7 @@ class Study:
         """Indices of the packed data sets that were used, the training set first, by the keys of `index.json`.
 
         Instead of the list of subjects their numbers by split; also `name`, `flagged`, the number of subjects that
-        quality control flags, None without its table, `people`, their number in words, and `lost`, the names of subjects
+        quality control flags, None without its table, `people`, their number in words, and `lost`, the names of those
         that preprocessing lost, in part or whole.
         """
         found = []
