@@ -164,7 +164,12 @@ def _range(numbers: Iterable[float]) -> str:
 
 
 def read_rows(
-    path: str | Path, columns: Sequence[str], numbers: Sequence[str], remedy: str, flags: Sequence[str] = (), later: Sequence[str] = ()
+    path: str | Path,
+    columns: Sequence[str],
+    numbers: Sequence[str],
+    remedy: str,
+    flags: Sequence[str] = (),
+    later: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Rows of a CSV file: text, but `numbers` as float (NaN if empty), `flags` as bool and `seed` as int.
 
