@@ -69,8 +69,8 @@ def test_a_scan_in_training_and_test_is_named_when_the_second_set_is_packed(pack
 def test_lesions_among_the_healthy_are_named_before_any_training(packed):
     said = fails(*packed("h", {"s0": 0, "s1": 1, "s2": 2}, "train", {"s0": 0, "s1": 7, "s2": 9}))
     assert said == (
-        "h: 2 subjects of the training set have a lesion in their mask, but methods train on healthy subjects alone: "
-        "`exclude` s1, s2"
+        "h: the training set has lesions, in the mask of 2 subjects: s1, s2; methods train on healthy subjects alone: "
+        "`exclude` those with a lesion"
     )
 
 
@@ -104,7 +104,9 @@ def test_commands_by_hand_refuse_what_packed_data_show(tiny_cohort, tmp_path):
     train = ["train", "--method", "intensity", "--modality", "t1", "--seed", 1, "--out", tmp_path / "run", "--data"]
     assert "tiny: has the same scan twice: tiny-1 is tiny-0, tiny-2 is tiny-0" in fails(*train, same)
     ill = real(tiny_cohort, tmp_path / "ill", lambda one: one | {"split": "train"})
-    assert "tiny: 3 subjects of the training set have a lesion in their mask" in fails(*train, ill)
+    assert "tiny: the training set has lesions, in the mask of 3 subjects: tiny-6, tiny-7, tiny-8;" in fails(
+        *train, ill
+    )
     call(*train, tiny_cohort)
     own = real(tiny_cohort, tmp_path / "own", lambda one: one | {"voxels": [one["subject"][-1]]})
     test = ["test", "--run", tmp_path / "run", "--data", own, "--task", "A", "--modality", "t1", "--device", "cpu"]

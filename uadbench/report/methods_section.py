@@ -77,8 +77,9 @@ def _data(training: dict[str, Any], *tests: dict[str, Any]) -> str:
     sets = _list([f"{cohort['name']} ({cohort['people']}{f', {kind}' * said})" for cohort, kind in described])
     numbers = {each["name"]: len({entry["subject"] for entry in each["left_out"]}) for each in (training, *tests)}
     lost = "".join(f" Preprocessing lost {_count(n, 'subject')} of {name}." for name, n in numbers.items() if n)
+    visits = f" The training set has {training['people']}." if " of " in training["people"] else ""
     healthy = f"{f'{kinds[0]} of ' * said}{_count(training['subjects']['train'], 'healthy subject')}"
-    return f"Training on {healthy} of {training['name']}{split}; test on {sets}.{lost}"
+    return f"Training on {healthy} of {training['name']}{split}; test on {sets}.{visits}{lost}"
 
 
 def _count(number: int, noun: str) -> str:

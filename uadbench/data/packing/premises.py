@@ -37,8 +37,8 @@ def refuse_lesions(dataset: str, ill: list[str]) -> None:
     """Raise HarnessError for subjects of a training set with a lesion, by their names."""
     if ill:
         raise HarnessError(
-            f"{dataset}: {len(ill)} subjects of the training set have a lesion in their mask, but methods train on "
-            f"healthy subjects alone: `exclude` {listed(ill)}"
+            f"{dataset}: the training set has lesions, in the mask of {len(ill)} subject{'s' * (len(ill) > 1)}: "
+            f"{listed(ill)}; methods train on healthy subjects alone: `exclude` those with a lesion"
         )
 
 

@@ -68,7 +68,7 @@ def numbers(
     dice, threshold = best_dice(histogram, thresholds)
     values = {"ap": average_precision(histogram), "dice": dice, "dice_threshold": threshold, "auroc": auroc(histogram)}
     intervals = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples, seed, thresholds) if resamples else {}
-    enough = len(histogram.subjects) > 1 and 0 < histogram.positives < histogram.voxels
+    enough = len(set(histogram.patients)) > 1 and 0 < histogram.positives < histogram.voxels
     hidden = [metric for metric, interval in intervals.items() if interval is None and enough]
     if hidden:
         print(f"warning: {histogram.name}: {', '.join(hidden)}: {CROWDED_NOTE}", file=sys.stderr)
