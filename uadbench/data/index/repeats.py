@@ -16,6 +16,7 @@ from uadbench.core.study_folder import SIMULATED
 from uadbench.data.index.sheet import Sheet
 
 SAMPLE = 2**16  # bytes
+SMALLEST = 2**9  # bytes; what is smaller is no scan, but empty or a pointer, which preprocessing says
 PATIENT = "the same patient"
 
 
@@ -94,15 +95,19 @@ def _roots(sheet: Sheet) -> set[Path]:
 
 def _equal(paths: list[Path]) -> dict[int, str]:
     """SHA-256 of the files that have the content of another one, by their place in `paths`; hardly any is read."""
-    left: dict[int, Hashable] = dict.fromkeys(range(len(paths)))
-    for key in (os.path.getsize, _sample, sha256):
+    left: dict[int, Hashable] = {number: "" for number, path in enumerate(paths) if _size(path) >= SMALLEST}
+    for key in (_size, _sample, sha256):
         found: dict[int, Hashable] = {}
         for number in left:
             with contextlib.suppress(OSError):  # reported where the scan is read
                 found[number] = key(paths[number])
         counts = Counter(found.values())
-        left = {number: value for number, value in found.items() if counts[value] > 1 and value != 0}
+        left = {number: value for number, value in found.items() if counts[value] > 1}
     return {number: str(value) for number, value in left.items()}
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _sample(path: Path) -> str:
