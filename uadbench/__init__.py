@@ -105,6 +105,7 @@ def evaluate(
     healthy_brain: StrPath | Arrays | None = None,
     lesion: Sequence[int] = (),
     ignored: Sequence[int] = (),
+    patients: StrPath | Mapping[str, str] | Sequence[str] | None = None,
     resamples: int = 1000,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -117,9 +118,10 @@ def evaluate(
     spacing: mm, of the voxels of arrays, a number or along D, H and W; without it `detection` is left out.
     protocol: full, upd or official. healthy: maps of healthy subjects, which set thresholds; healthy_brain: masks.
     lesion, ignored: values of labels that are lesion (default: all above 0), and of voxels that do not count.
-    resamples: of the subjects, for the intervals; 0: none. seed: of the resamples.
+    patients: who has several maps and is resampled as one: by name, or in their order; or as the command takes it.
+    resamples: of the patients, for the intervals; 0: none. seed: of the resamples.
     Returns ap, dice, auroc with `…_interval`, `ap_bounds`, `dice_bounds`, threshold, chance_ap, numbers of subjects,
-    voxels and positives, and the metrics of subjects, slices and lesions under `detection`.
+    patients, voxels and positives, and the metrics of subjects, slices and lesions under `detection`.
     Raises HarnessError naming the item or file that cannot be used, and if no label is anomalous.
 
     >>> uadbench.evaluate([map], [label], [brain], spacing=1.0)["ap"]
@@ -128,6 +130,7 @@ def evaluate(
     from uadbench.own import external_maps
 
     values = LabelValues(tuple(lesion), tuple(ignored))
+    people: Any = os.fspath(patients) if isinstance(patients, PathLike) else patients
     if isinstance(maps, (str, PathLike)):
         if spacing is not None:
             raise HarnessError("spacing: headers of NIfTI files state it; leave it out")
@@ -136,8 +139,10 @@ def evaluate(
             if other is not None and not isinstance(other, (str, PathLike)):
                 raise HarnessError(f"{name}: no folder, but maps is one; give its folder, or arrays of everything")
         where: Any = {name: _path(other) for name, other in others.items()}
-        return external_maps.evaluate(Path(maps), **where, protocol=protocol, values=values).summary(resamples, seed)
-    given: Any = (maps, labels, brain, protocol, healthy, healthy_brain, values)
+        return external_maps.evaluate(Path(maps), **where, protocol=protocol, values=values, patients=people).summary(
+            resamples, seed
+        )
+    given: Any = (maps, labels, brain, protocol, healthy, healthy_brain, values, people)
     result = external_maps.evaluate_arrays(spacing, *given).summary(resamples, seed)
     if spacing is None:
         del result["detection"]

@@ -80,6 +80,22 @@ def test_atlas_leaves_out_the_testing_folder(tmp_path):
     assert found("atlas", tmp_path) == [("sub-r001s001", whole, "", mask), ("sub-r052s002", without, "", "")]
 
 
+def test_visits_of_a_patient_are_subjects_of_their_own(tmp_path):
+    """Sessions of ATLAS, visits of BraTS; two scans of one number in IXI are a problem, in one folder as well."""
+    end = "space-MNI152NLin2009aSym_T1w.nii.gz"
+    names = [f"sub-r001s001_ses-{visit}_{end}" for visit in (1, 2)]
+    touch(tmp_path / "atlas", *names, f"b/sub-r001s002_ses-2_{end}")
+    first, second, third = layout.load("atlas").subjects(tmp_path / "atlas")
+    assert (first.subject, second.subject) == ("sub-r001s001_ses-1", "sub-r001s001_ses-2")
+    assert third.subject == "sub-r001s002"  # one visit, whichever
+    assert (first.patient, second.patient, third.patient) == ("sub-r001s001", "sub-r001s001", "sub-r001s002")
+    assert not any(each.problem for each in (first, second, third))
+    touch(tmp_path / "brats", *(f"BraTS-GLI-00005-10{visit}-t1n.nii.gz" for visit in (0, 1)))
+    assert {each.patient for each in layout.load("brats2021").subjects(tmp_path / "brats")} == {"BraTS-GLI-00005"}
+    touch(tmp_path / "ixi", "IXI012-HH-1211-T1.nii.gz", "IXI012-Guys-1300-T1.nii.gz")
+    assert "the same scan lies at" in layout.load("ixi").subjects(tmp_path / "ixi")[0].problem
+
+
 def test_brats_takes_both_suffixes_and_the_odd_mask_of_355(tmp_path):
     top = "MICCAI_BraTS2020_TrainingData"
     for number, suffix in (("001", ".nii.gz"), ("355", ".nii")):

@@ -39,3 +39,25 @@ def test_the_subset_of_upd_study(whole, part):
     assert splits.subset(names[::-1], "all") == names
     with pytest.raises(HarnessError, match="all, upd"):
         splits.subset(names, "half")
+
+
+PATIENTS = {"a1": "a", "a2": "a", "b1": "b", "b2": "b"}
+
+
+def test_whole_patients_are_held_out():
+    names = ["a1", "a2", "b1", "b2", "c", "d"]
+    for seed in range(6):
+        parts = splits.by_rule(names, 2, seed, PATIENTS)
+        assert (parts["a1"], parts["b1"]) == (parts["a2"], parts["b2"])
+        assert len({PATIENTS.get(name, name) for name, part in parts.items() if part == "validation"}) == 2
+    alone = {name: f"patient {name[::-1]}" for name in names}  # one scan each: names of patients change nothing
+    assert splits.by_rule(names, 2, 5, alone) == splits.by_rule(names, 2, 5)
+
+
+def test_a_list_divides_no_patient_and_may_name_one(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("subject,split\na1,validation\n")
+    with pytest.raises(HarnessError, match="a2 is in train and a1 in validation, both of a; give all scans"):
+        splits.by_list(path, ["a1", "a2", "c"], PATIENTS)
+    path.write_text("subject,split\na,validation\n")
+    assert splits.by_list(path, ["a1", "a2", "c"], PATIENTS) == {"a1": "validation", "a2": "validation", "c": "train"}

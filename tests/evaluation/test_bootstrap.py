@@ -37,6 +37,39 @@ def test_agrees_with_direct_resampling(metric, exact):
     assert interval == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=4e-3)  # bins
 
 
+VISITS = [0, 1, 0, 2, 3, 3, 3, 4]  # patient of each scan
+
+
+@pytest.mark.parametrize(
+    ("metric", "exact"), [("ap", average_precision_score), ("auroc", roc_auc_score), ("dice", exact_dice)]
+)
+def test_whole_patients_are_resampled(metric, exact):
+    """Against a cluster bootstrap of the voxels in numpy, which draws patients and takes all of their scans."""
+    scans = cohort(8)
+    drawn = np.random.default_rng(7).multinomial(5, np.full(5, 1 / 5), size=150)
+    values = []
+    for times in drawn:
+        chosen = [
+            scan
+            for patient in range(5)
+            for _ in range(times[patient])
+            for scan in np.flatnonzero(np.equal(VISITS, patient))
+        ]
+        scores, labels = (np.concatenate([scans[scan][part] for scan in chosen]) for part in (0, 1))
+        values.append(exact(labels, scores))
+    histogram = histogram_of(*scans)
+    alone = bootstrap_all(histogram, [metric], resamples=150, seed=7)
+    histogram.patient_of = {
+        f"sub-{scan}": f"patient {patient}" for scan, patient in enumerate(VISITS) if patient in (0, 3)
+    }
+    interval = bootstrap_all(histogram, [metric], resamples=150, seed=7)[metric]
+    assert interval == pytest.approx(tuple(np.quantile(values, [0.025, 0.975])), abs=4e-3)  # bins
+    histogram.patient_of = {f"sub-{scan}": f"patient {9 - scan}" for scan in range(8)}
+    assert bootstrap_all(histogram, [metric], resamples=150, seed=7) == alone  # to the bit: a scan of each patient
+    histogram.patient_of = dict.fromkeys(histogram.subjects, "anna")
+    assert bootstrap_all(histogram, [metric], resamples=150)[metric] is None
+
+
 def test_contains_the_value_of_all_subjects():
     histogram = histogram_of(*cohort(12))
     intervals = bootstrap_all(histogram)

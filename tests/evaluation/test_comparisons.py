@@ -132,6 +132,33 @@ def test_agrees_with_direct_resampling_of_the_same_subjects(tmp_path, metric):
     assert (row["seeds"], row["seeds_other"], row["resampled"]) == (3, 3, "subjects and seeds")
 
 
+def test_whole_patients_are_compared(tmp_path):
+    """Against a paired cluster bootstrap in numpy; patients of one scan each change nothing."""
+    labels = truths(9)
+    scores = {name: scores_of(labels, gain, 5) for name, gain in (("a", 1.2), ("b", 0.9))}
+    patients = [0, 0, 0, 1, 2, 2, 3, 3, 4]
+
+    def compared(folder: str, **patient_of) -> dict:
+        (tmp_path / folder).mkdir()
+        paths = [write(tmp_path / folder, name, labels, own, patients=patient_of) for name, own in scores.items()]
+        return only(compare(paths, resamples=DRAWN, seed=7), "ap")
+
+    found = compared("visits", **{f"sub-{scan:02d}": f"p{patient}" for scan, patient in enumerate(patients)})
+    differences = []
+    for times in np.random.default_rng(7).multinomial(5, np.full(5, 1 / 5), size=DRAWN):
+        chosen = [
+            scan
+            for patient in range(5)
+            for _ in range(times[patient])
+            for scan in range(9)
+            if patients[scan] == patient
+        ]
+        a, b = (pooled_ap([labels[k] for k in chosen], [own[k] for k in chosen]) for own in scores.values())
+        differences.append(a - b)
+    assert (found["low"], found["high"]) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])), abs=6e-3)
+    assert compared("alone", **{f"sub-{scan:02d}": f"p{9 - scan}" for scan in range(9)}) == compared("plain") != found
+
+
 def test_only_subjects_that_both_methods_scored_count(tmp_path):
     labels = truths(12)
     a, b = scores_of(labels, 1.5, 1), scores_of(labels, 0.5, 2)

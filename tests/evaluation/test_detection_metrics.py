@@ -275,6 +275,37 @@ def test_intervals_agree_with_direct_resampling(findings, rows):
         assert row["low"] < row["value"] < row["high"]
 
 
+def test_whole_patients_are_resampled(findings, rows):
+    """Against cluster bootstraps in numpy, for the AUROC of subjects of the healthy ones as well."""
+    visits, healthy = [0, 1, 1, 2, 3, 3, 3, 4, 5], findings.healthy_summaries
+    well = ["x", "x", *map(str, range(len(healthy) - 2))]
+    found = replace(findings, healthy_subjects=tuple(f"well-{k}" for k in range(len(healthy))))
+    named = {name: f"p{patient}" for name, patient in zip(found.subjects, visits, strict=True)}
+    named |= dict(zip(found.healthy_subjects, well, strict=True))
+    has, ap, auroc = found.anomalous > 0, [], []
+    for times in np.random.default_rng(4).multinomial(6, np.full(6, 1 / 6), size=300):
+        weights = times[visits]
+        ap.append((found.ap[has] * weights[has]).sum() / weights[has].sum() if weights[has].any() else np.nan)
+    ill = [patient for patient, anomalous in zip(visits, has, strict=True) if anomalous]
+    groups = [list(dict.fromkeys(group)) for group in (ill, well)]
+    draws = [
+        np.random.default_rng(seed).multinomial(len(group), np.full(len(group), 1 / len(group)), size=300)
+        for seed, group in zip((4, 5), groups, strict=True)
+    ]
+    for first, second in zip(*draws, strict=True):
+        a = np.repeat(found.summaries[has], [first[groups[0].index(patient)] for patient in ill])
+        b = np.repeat(healthy, [second[groups[1].index(patient)] for patient in well])
+        auroc.append(((a[:, None] > b) + 0.5 * (a[:, None] == b)).mean())
+    made = {row["metric"]: row for row in detection(found, 300, 4, named)}
+    for metric, numbers in (("subject_ap", ap), ("subject_auroc", auroc)):
+        assert (made[metric]["low"], made[metric]["high"]) == pytest.approx(
+            tuple(np.nanquantile(numbers, [0.025, 0.975]))
+        )
+        assert made[metric]["value"] == rows[metric]["value"]
+    alone = {name: f"q{9 - k}" for k, name in enumerate(found.subjects)}
+    assert str(detection(found, 300, 4, alone)) == str([*rows.values()])  # to the bit
+
+
 def test_intervals_of_auroc_hold_the_value_and_narrow_with_subjects(cohort, rows):
     tested, healthy = cohort
     many = {row["metric"]: row for row in detection(collect((tested * 8, healthy * 8)), resamples=300)}

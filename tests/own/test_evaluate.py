@@ -1,6 +1,7 @@
 """Verb `evaluate`: folders of NIfTI maps, labels and brain masks to metrics, and mistakes that people make."""
 
 import json
+import re
 
 import nibabel
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+import uadbench
 from tests.commands import call, fails
 from tests.evaluation.conftest import exact_dice
 from uadbench.core.errors import HarnessError
@@ -28,7 +30,7 @@ SHAPE = (10, 12, 8)
 
 
 def store(path, values, affine=AFFINE) -> None:
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True, parents=True)
     nibabel.Nifti1Image(values, affine).to_filename(path)
 
 
@@ -89,6 +91,67 @@ def test_verb_prints_and_writes_the_same_json(cohort):
     assert json.loads(result.stdout)["resamples"] == 50
     assert not json.loads(result.stdout)["brain"]
     assert "no brain masks: air counts as brain" in result.stderr
+
+
+def patients(folder, names: str, *options: object) -> tuple[dict, str]:
+    """What `evaluate` prints of six maps of three patients, each like its others, and what it warns of."""
+    for number, name in enumerate(names.split()):
+        draw = np.random.default_rng(number // 2)
+        label = (draw.random(SHAPE) < 0.1).astype(np.uint8)
+        store(folder / "maps" / f"{name}.nii.gz", np.abs(draw.normal((1 + number // 2) * label)).astype(np.float32))
+        store(folder / "labels" / f"{name}.nii.gz", label)
+    done = call("evaluate", "--maps", folder / "maps", "--labels", folder / "labels", "--resamples", 200, *options)
+    return json.loads(done.stdout), done.stderr
+
+
+def test_whole_patients_are_resampled_as_names_a_csv_or_a_pattern_say(tmp_path):
+    names = "p-1 p-2 q-1 q-2 r-1 r-2"
+    single, asked = patients(tmp_path / "a", names)
+    assert single["patients"] == 6
+    assert "6 names begin with p, q, r and end in a number: are these visits of 3 patients?" in asked
+    (tmp_path / "p.csv").write_text("subject,patient\n" + "".join(f"{name},{name[0]}\n" for name in names.split()))
+    whole, said = patients(tmp_path / "a", names, "--patients", tmp_path / "p.csv")
+    assert (whole["subjects"], whole["patients"], whole["ap"]) == (6, 3, single["ap"])
+    assert "6 scans of 3 patients: whole patients are resampled" in said
+    assert patients(tmp_path / "a", names, "--patients", "(.+)-[0-9]+")[0] == whole
+    bids, _ = patients(tmp_path / "b", " ".join(f"sub-{name.replace('-', '_ses-')}" for name in names.split()))
+    assert bids == whole
+    once, _ = patients(
+        tmp_path / "c", names.replace("-", ""), "--patients", ".+", "--save", tmp_path / "run", "--method", "m"
+    )
+    assert once["ap_interval"] == single["ap_interval"]
+    maps, labels = (
+        [nibabel.load(tmp_path / "a" / kind / f"{n}.nii.gz").get_fdata() for n in names.split()]
+        for kind in ("maps", "labels")
+    )
+    arrays = uadbench.evaluate(maps, labels, spacing=2.0, resamples=200, patients=[name[0] for name in names.split()])
+    assert (arrays["patients"], arrays["ap_interval"]) == (3, whole["ap_interval"])
+
+
+def test_a_saved_run_has_its_patients(tmp_path):
+    names = " ".join(f"sub-{name}_ses-{visit}" for name in "pqr" for visit in (1, 2))
+    patients(tmp_path, names, "--save", tmp_path / "run", "--method", "m")
+    call("summarize", tmp_path / "run" / "full.npz", "--resamples", 20, "--out", tmp_path / "results.csv")
+    results = uadbench.results(tmp_path / "results.csv")
+    assert set(zip(results["subjects"], results["patients"], strict=True)) == {(6, 3)}
+    text = markdown.render(catalogue.load("tables", "table2").make(Sources(tmp_path / "results.csv")))
+    assert "Subjects evaluated (left out): ATLAS 6 scans of 3 patients (0)." in text
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("no.csv", "no.csv: no such file; give patients: a CSV"),
+        ("(p", r"patients: '\(p' is no file and no regular expression"),
+        ("(p).*", "patients: none for the map q-1 in"),
+        ("short.csv", "patients: none for the map q-1 in"),
+    ],
+)
+def test_patients_that_are_none(tmp_path, monkeypatch, given, message):
+    patients(tmp_path, "p-1 p-2 q-1 q-2 r-1 r-2")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "short.csv").write_text("subject,patient\np-1,p\np-2,p\n")
+    assert re.search(message, fails("evaluate", "--maps", "maps", "--labels", "labels", "--patients", given))
 
 
 HOSTILE = {

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -233,6 +234,31 @@ def test_subjects_left_out_and_chance_are_stated(default):
     assert "Chance AP & 0.011 &" in latex.render(made)
     row = find(made, method="disyre", task="BraTS-T1", metric="ap")
     assert (row["subjects"], row["left_out"], row["chance"]) == ("40", "1", "0.045")
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "detection", "subjects", "protocols"])
+def test_patients_and_names_of_the_lost_are_stated(name, tmp_path):
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        first = frame["task"] == "ATLAS"
+        return frame.assign(
+            patients=np.where(first, 6, 40), lost=np.where(frame["task"] == "BraTS-T1", "anna, bert", "")
+        )
+
+    made = table(name, write_results(tmp_path / "results.csv", edit=edit))
+    (note,) = [note for note in made.notes if note.startswith("Subjects evaluated (left out)")]
+    for words in ("ATLAS 40 scans of 6 patients (0)", "BraTS-T1 40 (1: anna, bert)", "BraTS-T2 40 (2)"):
+        assert words in note
+
+
+@pytest.mark.parametrize(
+    ("changes", "tested"), [({}, True), ({"p_holm": None}, False), ({"resampled": "subjects"}, False)]
+)
+def test_bold_is_explained_by_a_test_only_where_there_was_one(changes, tested, tmp_path):
+    path = write_results(tmp_path / "results.csv")
+    write_comparisons(tmp_path, [("dae", "disyre")], **changes)
+    notes = " ".join(table("table2", path).notes)
+    assert ("Bold: significantly better" in notes) == tested
+    assert ("Nothing is bold" in notes) != tested
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.0456, "0.046"), (0.2, "0.200"), (0.00123, "0.0012"), (0.0, "0.000")])

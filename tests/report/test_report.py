@@ -63,6 +63,21 @@ def test_cohorts_and_what_was_left_out(study, page):
     assert brats["subjects"] == {"test": 1}
     assert "is &lt;b&gt;no&lt;/b&gt; scan" in page  # never as markup
     assert "Trained and tested on simulated scans" in page
+    assert "atlas lacks what preprocessing lost" in page
+    assert ": sub-9.</p>" in page
+    assert "Preprocessing lost 1 subject of atlas." in page
+
+
+def test_scans_of_a_patient_are_no_patients(study):
+    path = study.path / "data" / "atlas" / "packed" / "index.json"
+    index = read_json(path)
+    visits = [one | {"patient": f"p{number // 4}"} for number, one in enumerate(index["subjects"])]
+    write_json(path, index | {"subjects": visits, "left_out": []})
+    write(study, study.path / "report.html")
+    text = (study.path / "report.html").read_text()
+    assert "<b>12</b>scans of 3 patients in atlas" in text
+    assert "test on atlas (12 scans of 3 patients, simulated scans)" in text
+    assert "lacks what preprocessing lost" not in text
 
 
 def test_the_page_of_quality_is_linked_in_the_study_that_has_the_data(study, page):

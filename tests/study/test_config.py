@@ -62,6 +62,7 @@ MISTAKES = [
     ({"simulate": None, "datasets__camcan__root": "/no/where"}, r"datasets.camcan.root: no folder /no/where"),
     ({"datasets__atlas__layout": "atlass"}, r"datasets.atlas: layout 'atlass' is unknown: .* did you mean atlas\?"),
     ({"train": "ixi"}, r"train: no data set 'ixi' under datasets; there are camcan"),
+    ({"train": "atlas"}, r"tasks.ATLAS.dataset: atlas is the training set \(train\); name a data set that nobody"),
     ({"evaluation__protocols": ["oficial"]}, r"evaluation.protocols: 'oficial' is unknown; did you mean official\?"),
     ({"paper__figures": ["figure9"]}, r"paper.figures: 'figure9' is unknown; did you mean figure3\?"),
     ({"evaluation__curve_seeds": [7]}, r"evaluation.curve_seeds: 7 is none of the seeds; there are 1, 2, 3, 4"),

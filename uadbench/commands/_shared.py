@@ -42,6 +42,9 @@ runs = completed(lambda survey: survey.runs(), "uadbench.status.survey", "dir")
 
 PATH = click.Path(path_type=Path)
 
+beside = click.option(
+    "--beside", multiple=True, metavar="DATASET", help="Another data set of the study, in a folder beside (repeatable)."
+)
 cohort = click.option("--data", type=PATH, required=True, help="Packed healthy cohort, a folder made by `pack`.")
 device = click.option(
     "--device", default="auto", envvar="UADBENCH_DEVICE", show_envvar=True, help="Device: auto, cpu, cuda, cuda:1, mps."

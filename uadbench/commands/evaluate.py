@@ -18,8 +18,13 @@ from uadbench.commands._shared import PATH, ignored, lesion, protocols
 @click.option("--healthy-brain", type=PATH, show_default="--brain", help="Folder of their brain masks.")
 @lesion
 @ignored
+@click.option(
+    "--patients",
+    show_default="by the names",
+    help="Who has several maps: CSV with the columns subject and patient, or a pattern such as '(.+)-[0-9]+'.",
+)
 @click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol: full, upd, official.")
-@click.option("--resamples", default=1000, type=click.IntRange(0), help="Bootstrap resamples of the subjects; 0: none.")
+@click.option("--resamples", default=1000, type=click.IntRange(0), help="Bootstrap resamples of the patients; 0: none.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
 @click.option("--out", type=PATH, help="Also write the JSON to this file.")
 @click.option("--subjects", type=PATH, help="Also write a CSV file with a row for each subject.")
@@ -45,6 +50,7 @@ def command(
     healthy_brain: Path | None,
     lesion: str,
     ignored: str,
+    patients: str | None,
     protocol: str,
     resamples: int,
     seed: int,
@@ -53,7 +59,7 @@ def command(
     save: Path | None,
     **about: Any,
 ) -> None:
-    """Print AP, best Dice and AUROC of all voxels pooled, with 95 % bootstrap intervals over subjects, as JSON.
+    """Print AP, best Dice and AUROC of all voxels pooled, with 95 % bootstrap intervals over patients, as JSON.
 
     Files are paired by name without .nii or .nii.gz: MAPS/a.nii.gz, LABELS/a.nii and BRAIN/a.nii.gz belong together.
     Metrics of subjects, slices and lesions follow under "detection"; those at a threshold need --healthy.
@@ -69,7 +75,7 @@ def command(
     if save is not None and not about["method"]:
         raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")
     values = LabelValues.read(lesion, ignored)
-    found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values)
+    found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values, patients)
     result = found.summary(resamples, seed)
     if out is not None:
         write_json(out, result)

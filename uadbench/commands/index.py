@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import PATH, layouts
+from uadbench.commands._shared import PATH, beside, layouts
 from uadbench.core.modalities import NAMES
 
 
@@ -24,16 +24,28 @@ from uadbench.core.modalities import NAMES
 @click.option("--subset", default="all", help="Part of a test set: all, or upd for its first 90 % by name.")
 @click.option("--unmasked", default="lost", help="Test subjects without a mask: lost, leave_out or healthy.")
 @click.option("--entity", multiple=True, metavar="KEY=VALUE", help="BIDS entity of the scans to take (repeatable).")
-@click.option("--exclude", multiple=True, metavar="SUBJECT", help="Leave this subject out (repeatable).")
+@click.option("--exclude", multiple=True, metavar="SUBJECT", help="Leave out this subject or patient (repeatable).")
+@beside
 def command(
-    dataset: str, layout: str, root: Path, out: Path, release: str | None, entity: tuple[str, ...], **choice: Any
+    dataset: str,
+    layout: str,
+    root: Path,
+    out: Path,
+    release: str | None,
+    entity: tuple[str, ...],
+    beside: tuple[str, ...],
+    **choice: Any,
 ) -> None:
-    """Scan a folder into a validated subject sheet, and report files missing compared with the release."""
+    """Scan a folder into a validated subject sheet, and report files missing compared with the release.
+
+    A scan that the data set has twice, and a scan or patient in the training set and in a test set, is an error.
+    """
+    from uadbench.core import patients
     from uadbench.core.errors import HarnessError, choices
     from uadbench.core.study_folder import SIMULATED
     from uadbench.data.index import layout as layouts
     from uadbench.data.index import release as releases
-    from uadbench.data.index import sheet
+    from uadbench.data.index import repeats, sheet
 
     unmasked = choice["unmasked"]
     if unmasked not in sheet.UNMASKED:
@@ -43,12 +55,22 @@ def command(
     known = releases.find(release) if release else None if simulated else releases.releases().get(layout)
     found = sheet.index(kind, root, **choice)
     written = sheet.write(out, root, found, unmasked)
+    # After writing: of two sheets written at the same time the later one sees the other.
+    sheets = {name: out.parent.parent / name / out.name for name in beside}
+    others = {name: sheet.read(path) for name, path in sheets.items() if path.is_file() and path != out}
+    repeats.check(dataset, written, others)
     parts = {part: sum(row.split == part for row in written.rows) for part in ("train", "validation", "test")}
     files = {name: sum(bool(getattr(row, name)) for row in written.rows) for name in (*NAMES, "mask")}
+    number = len({row.patient or row.subject for row in written.rows})
+    people = f"{number} subjects" if number == len(written.rows) else patients.counted(len(written.rows), number)
     click.echo(
-        f"{dataset}: {len(written.rows)} subjects ({', '.join(f'{n} {part}' for part, n in parts.items() if n)}), "
+        f"{dataset}: {people} ({', '.join(f'{n} {part}' for part, n in parts.items() if n)}), "
         f"{', '.join(f'{n} with {name}' for name, n in files.items() if n)}"
     )
+    if doubt := patients.hint(
+        [row.subject for row in written.rows], written.patients, "name them in a column `patient`"
+    ):
+        click.echo(f"{dataset}: {doubt}")
     whole = kind.subjects(root)
     if choice["role"] == "test" and unmasked != "lost":
         without = sum(not files.mask for files in whole)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH
+from uadbench.commands._shared import PATH, beside
 
 
 @click.command(name="pack")
@@ -13,21 +13,36 @@ from uadbench.commands._shared import PATH
 @click.option("--registered", required=True, type=PATH, help="Folder that `preprocess` wrote.")
 @click.option("--out", required=True, type=PATH, help="Folder for the packed arrays.")
 @click.option("--max-lost", type=click.FloatRange(0, 1), default=0.1, help="Share of the subjects that may be lost.")
+@beside
 @click.option("--reports", "first", multiple=True, type=PATH, help="Report of `preprocess`; more may follow.")
 @click.argument("more", nargs=-1, type=PATH)
 def command(
-    dataset: str, sheet: Path, registered: Path, out: Path, max_lost: float, **reports: tuple[Path, ...]
+    dataset: str,
+    sheet: Path,
+    registered: Path,
+    out: Path,
+    max_lost: float,
+    beside: tuple[str, ...],
+    **reports: tuple[Path, ...],
 ) -> None:
-    """Pack registered subjects into one float16 array per modality, with their labels and an index."""
+    """Pack registered subjects into one float16 array per modality, with their labels and an index.
+
+    A scan that the data set has twice, or that is in the training set and in a test set, is an error, and so is a
+    lesion of a subject of the training set.
+    """
     from itertools import chain
 
+    from uadbench.core.study_folder import INDEX
     from uadbench.data.index.sheet import read
     from uadbench.data.packing import pack as packing
+    from uadbench.data.packing.store import Store
     from uadbench.data.preprocessing.records.report import read_report
 
     every = chain(*reports.values())  # after --reports, and the arguments that follow
     outcomes = [outcome for report in every for outcome in read_report(report)]
-    index = packing.pack(dataset, read(sheet), registered, outcomes, out, max_lost)
+    folders = [out.parent.parent / name / out.name for name in beside]
+    others = [Store.open(folder).index for folder in folders if folder != out and (folder / INDEX).is_file()]
+    index = packing.pack(dataset, read(sheet), registered, outcomes, out, max_lost, others)
     counts = {m: sum(m in subject["modalities"] for subject in index["subjects"]) for m in index["modalities"]}
     click.echo(
         f"{dataset}: packed {', '.join(f'{count} {name}' for name, count in counts.items())}"

@@ -14,12 +14,12 @@ from uadbench.commands._shared import PATH
     "--resamples",
     default=1000,
     type=click.IntRange(0),
-    help="Bootstrap resamples of the subjects; 0 leaves the intervals out.",
+    help="Bootstrap resamples of the patients; 0 leaves the intervals out.",
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
 @click.option("--out", type=PATH, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
 def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, out: Path) -> None:
-    """Compute all metrics with 95 % bootstrap intervals over subjects from HISTOGRAMS (.npz) and write them as CSV.
+    """Compute all metrics with 95 % bootstrap intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
 
     Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
     two methods on every task, with intervals and p-values from ten times as many resamples.

@@ -54,6 +54,7 @@ def command(
     Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
     from uadbench.compute import device as devices
+    from uadbench.data.packing import premises
     from uadbench.data.packing.store import Store
     from uadbench.evaluation.inference.collecting import digest_of_test_set
     from uadbench.evaluation.inference.inference import PackedTask, Trained, ready, score_test_set
@@ -68,7 +69,8 @@ def command(
     chosen = devices.choose(device)
     folder, required = locate(given, required)
     trained, about = run.load(folder, chosen, parse(settings), required, method)
-    store = Store.open(data)
+    store, cohort = Store.open(data), None if healthy is None else Store.open(healthy)
+    premises.check_repeats(store.index, [] if cohort is None else [cohort.index], healthy=False)
     meta = {
         "experiment": experiment,
         "trained_on_simulated": bool(about["simulated"]),
@@ -81,7 +83,9 @@ def command(
         "revision": registry.describe(registry.base(about["method"])).revision,
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
-    cohort = None if healthy is None else Store.open(healthy)
+    patients = ({} if cohort is None else cohort.patients) | store.patients
+    lost = [entry["subject"] for entry in store.lost(modality)]
+    meta |= {key: value for key, value in {"patients": patients, "lost": lost}.items() if value}
     with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
         score_test_set(
             Trained(ready(trained, chosen), meta, chosen),

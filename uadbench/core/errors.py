@@ -14,3 +14,9 @@ def choices(unknown: object, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(unknown).lower(), names, n=1)
     meant = f"did you mean {names[close[0]]}? " if close else ""
     return f"{meant}there are {', '.join(names.values()) or 'none'}"
+
+
+def listed(names: Iterable[str], most: int = 8) -> str:
+    """Names in a line, cut after `most` of them: "anna, bert and 3 more"."""
+    every = list(names)
+    return ", ".join(every[:most]) + (f" and {len(every) - most} more" if len(every) > most else "")

@@ -17,6 +17,7 @@ from uadbench.evaluation.protocols.upd_resize import voxel_size
 from uadbench.own import score_maps
 from uadbench.own.map_arrays import read_arrays, subject
 from uadbench.own.map_files import all_in, nifti_files, read_matching, read_scores
+from uadbench.own.patients import Patients
 from uadbench.own.score_maps import Evaluation
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def evaluate(
     healthy: Path | None = None,
     healthy_brain: Path | None = None,
     values: LabelValues = EVERY,
+    patients: Patients | None = None,
 ) -> Evaluation:
     """Count the score maps in folder `maps` against the labels of the same names.
 
@@ -38,7 +40,7 @@ def evaluate(
     the masks in `brain`, which may hold more files, are > 0; without masks it is everywhere, air included. `protocol`
     selects the voxels to count. Protocols that resize use voxel sizes of the headers, and label classes as numbers.
     `healthy`: maps of healthy subjects, which set thresholds; their masks are in `healthy_brain` or in `brain`.
-    `values`: labels that are lesion, and labels of voxels to ignore.
+    `values`: labels that are lesion, and labels of voxels to ignore. `patients`: who has several maps, see there.
     Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, if
     labels are no whole numbers, if a map's scores would merge in float32, and if no voxel is anomalous.
     """
@@ -49,7 +51,7 @@ def evaluate(
     if healthy is not None:
         calibration = _calibrate(_subjects(nifti_files(healthy), healthy_brain or brain))
     subjects = _subjects(files, brain, labelled, values)
-    evaluation = score_maps.evaluate(subjects, protocol, calibration, brain is not None, str(labels))
+    evaluation = score_maps.evaluate(subjects, protocol, calibration, brain is not None, str(labels), patients)
     if evaluation.findings is None:
         print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
     return evaluation
@@ -64,6 +66,7 @@ def evaluate_arrays(
     healthy: Arrays | None = None,
     healthy_brain: Arrays | None = None,
     values: LabelValues = EVERY,
+    patients: Patients | None = None,
 ) -> Evaluation:
     """The same of arrays in place of files, paired by order, or by key as files are by name.
 
@@ -80,7 +83,7 @@ def evaluate_arrays(
     if healthy is not None:
         calibration = _calibrate(read_arrays({"healthy": healthy, "healthy_brain": healthy_brain}, sides))
     subjects = read_arrays({"maps": maps, "brain": brain, "labels": labels}, sides, values)
-    return score_maps.evaluate(subjects, protocol, calibration, brain is not None)
+    return score_maps.evaluate(subjects, protocol, calibration, brain is not None, patients=patients)
 
 
 def _subjects(

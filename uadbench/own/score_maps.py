@@ -20,6 +20,7 @@ from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.evaluation.summary.tidy_results import numbers
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 from uadbench.evaluation.voxels.metrics import average_precision_bounds, best_dice_bounds
+from uadbench.own.patients import Patients, grouped
 
 HALF = 0.5  # fraction of anomalous voxels above which labels are suspected to be inverted
 SCORE = "final"
@@ -47,7 +48,7 @@ class Evaluation:
     def summary(self, resamples: int = 1000, seed: int = 0) -> dict[str, Any]:
         """Metrics by name, JSON-serialisable.
 
-        ap, dice, auroc with their 95 % bootstrap intervals over subjects (`…_interval`, None for one subject and where
+        ap, dice, auroc with their 95 % bootstrap intervals over patients (`…_interval`, None for one patient and where
         binning dominates), `ap_bounds` and `dice_bounds`, guaranteed bounds of the unbinned values (see
         `average_precision_bounds`; None for a Dice over fixed thresholds), the threshold of the best Dice, the chance
         AP, the numbers of subjects, voxels and positives, whether brain masks were given, the number of positives
@@ -66,12 +67,17 @@ class Evaluation:
             out["dice_bounds"] = list(best_dice_bounds(histogram))
         out["threshold"] = rows["dice_threshold"]["value"]
         out["chance_ap"] = histogram.positives / histogram.voxels
-        out |= {"subjects": len(histogram.subjects), "voxels": histogram.voxels, "positives": histogram.positives}
+        out |= {
+            "subjects": len(histogram.subjects),
+            "patients": len(set(histogram.patients)),
+            "voxels": histogram.voxels,
+            "positives": histogram.positives,
+        }
         out |= {"brain": self.masked, "positives_outside_brain": self.detections.outside}
         if self.findings is not None:
             out["detection"] = {
                 row["metric"]: {"value": row["value"], "interval": _interval(row)}
-                for row in detection(self.findings, resamples, seed)
+                for row in detection(self.findings, resamples, seed, histogram.patient_of)
             }
         return out | {"protocol": self.protocol, "resamples": resamples, "seed": seed}
 
@@ -80,7 +86,8 @@ class Evaluation:
 
         about: the metadata `columns.META` but the digest of the test set, which identify method, task and run.
         """
-        about = {**about, "test_set": self.digest.text}
+        patients = self.histogram.patient_of
+        about = {**about, "test_set": self.digest.text, **({"patients": patients} if patients else {})}
         self.histograms.save(folder, about)
         self.detections.save(folder, about)
 
@@ -91,11 +98,13 @@ def evaluate(
     calibration: Calibration | None = None,
     masked: bool = True,
     labels: str = "labels",
+    patients: Patients | None = None,
 ) -> Evaluation:
     """Evaluate the maps SCORE of subjects, at least one, each read once and in turn.
 
     protocol: selects the voxels to count. calibration: thresholds of healthy subjects. labels: where the labels are
-    from, for messages. Raises HarnessError for an unknown protocol, and if no voxel is anomalous.
+    from, for messages. patients: who has several maps, see `patients.grouped`. Raises HarnessError for an unknown
+    protocol, a map without a patient, and if no voxel is anomalous.
     """
     if not masked:
         print(
@@ -106,6 +115,8 @@ def evaluate(
     evaluation = Evaluation(protocol, *collectors, masked, LabelDigest())
     collect(evaluation.digest.passed(subjects), collectors)
     histogram = evaluation.histogram
+    healthy = () if calibration is None else calibration.subjects
+    histogram.patient_of = grouped(collectors[1].subjects, healthy, patients)
     if not histogram.positives:
         raise HarnessError(f"{labels}: no label has an anomalous voxel; nothing to find")
     if histogram.positives > HALF * histogram.voxels:

@@ -15,6 +15,9 @@ from uadbench.paper.results import Results, read_rows
 
 NUMBERS = ("difference", "low", "high", "p", "p_holm")
 ALPHA = 0.05  # significance level of p-values after Holm's correction
+MEANING = "significantly better than every other method of this run but controls"
+BOLD = f"Bold: {MEANING} (bootstrap over subjects and seeds, p < {ALPHA:g} after Holm's correction)."
+UNTESTED = f"Nothing is bold, which would mean {MEANING}: that takes resamples, and two methods with two seeds."
 Better = tuple[str, str, str, str, str]  # protocol, task, metric, the better method, the other
 
 
@@ -23,6 +26,13 @@ def read_comparisons(path: Path) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
     return read_rows(path, COLUMNS, NUMBERS, "run `uadbench summarize` again")
+
+
+def bold_note(results_csv: Path) -> str:
+    """What bold means in a table beside comparisons.csv, or why nothing is bold."""
+    rows = read_comparisons(results_csv.with_name(COMPARISONS))
+    tested = bool((rows["p_holm"].notna() & (rows["resampled"] == BOTH)).any())
+    return BOLD if tested else UNTESTED
 
 
 def significant(results_csv: Path) -> frozenset[Better]:
@@ -84,6 +94,11 @@ class Sources:
     @cached_property
     def significant(self) -> frozenset[Better]:
         return significant(self.given("results_csv", "--results"))
+
+    @property
+    def bold(self) -> str:
+        """The note on bold numbers."""
+        return bold_note(self.given("results_csv", "--results"))
 
     @cached_property
     def published(self) -> Published:

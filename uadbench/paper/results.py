@@ -12,8 +12,9 @@ import pandas as pd
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
+from uadbench.core.patients import counted
 from uadbench.core.study_folder import RESULTS, StudyFolder
-from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, NUMBERS, SIMULATED
+from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, LATER, NUMBERS, SIMULATED
 from uadbench.paper.simulated import statement
 from uadbench.paper.summary import Summary, summarise
 
@@ -35,7 +36,8 @@ class Results:
 
         Raises HarnessError if the file is absent, empty, lacks a column or holds a value twice.
         """
-        rows = read_rows(path, COLUMNS, NUMBERS, REMEDY, SIMULATED)
+        rows = read_rows(path, COLUMNS, [*NUMBERS, "patients"], REMEDY, SIMULATED, LATER)
+        rows["patients"] = rows["patients"].fillna(rows["subjects"])  # each scan has a patient of its own
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; {REMEDY}")
         twice = rows[rows.duplicated([*KEY, "protocol"])]
@@ -113,13 +115,25 @@ class Results:
 
     def subjects(self, task: str, method: str | None = None) -> tuple[str, str]:
         """Numbers of subjects (used, left out) of a task, or of one method on it; a range if rows differ."""
-        entries = [entry for entry in self._counts if entry[0] == task and method in (None, entry[1])]
-        return _range(used for _, _, used, _ in entries), _range(left for _, _, _, left in entries)
+        used, left_out, *_ = self._counted(task, method)
+        return used, left_out
+
+    def population(self, task: str) -> str:
+        """Subjects of a task in words: "24 scans of 6 patients (2: anna, bert)", in brackets those left out."""
+        used, left_out, patients, lost = self._counted(task)
+        return f"{counted(used, patients)} ({': '.join(filter(None, (left_out, lost)))})"
+
+    def _counted(self, task: str, method: str | None = None) -> tuple[str, str, str, str]:
+        """Subjects, left out, patients, and names of those left out."""
+        rows = self._counts
+        entries = [entry[2:] for entry in rows if entry[0] == task and method in (None, entry[1])]
+        used, left_out, patients, lost = zip(*entries, strict=True) if entries else ((), (), (), ())
+        return _range(used), _range(left_out), _range(patients), "; ".join(dict.fromkeys(filter(None, lost)))
 
     @cached_property
-    def _counts(self) -> list[tuple[str, str, float, float]]:
-        """(task, method, subjects used, subjects left out), each combination of the rows once."""
-        columns = (self.rows[column] for column in ("task", "method", "subjects", "left_out"))
+    def _counts(self) -> list[tuple[Any, ...]]:
+        """(task, method, subjects used, left out, patients, names), each combination of the rows once."""
+        columns = (self.rows[column] for column in ("task", "method", "subjects", "left_out", "patients", "lost"))
         return list(dict.fromkeys(zip(*columns, strict=True)))
 
 
@@ -137,7 +151,7 @@ def read_table(path: Path) -> pd.DataFrame:
     """The rows of results.csv by protocol, counts as whole numbers. Raises HarnessError like `Results.read`."""
     rows = pd.concat([part.rows for part in Results.read(path).values()], ignore_index=True)
     try:
-        return rows.astype(dict.fromkeys(COUNTS, "Int64"))
+        return rows.astype(dict.fromkeys([*COUNTS, "patients"], "Int64"))
     except TypeError as error:
         raise HarnessError(f"{path}: a count is no whole number ({error}); {REMEDY}") from None
 
@@ -150,15 +164,22 @@ def _range(numbers: Iterable[float]) -> str:
 
 
 def read_rows(
-    path: str | Path, columns: Sequence[str], numbers: Sequence[str], remedy: str, flags: Sequence[str] = ()
+    path: str | Path,
+    columns: Sequence[str],
+    numbers: Sequence[str],
+    remedy: str,
+    flags: Sequence[str] = (),
+    later: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Rows of a CSV file: text, but `numbers` as float (NaN if empty), `flags` as bool and `seed` as int.
 
+    later: columns that files of earlier versions lack, which then are empty.
     Raises HarnessError, which ends with `remedy`, as `csv_files.read`, and for a malformed number or flag. Pandas,
     which large tables need, pads rows that are too short.
     """
     with csv_files.faults_named(path, remedy):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    rows = rows.assign(**{column: "" for column in later if column not in rows})
     csv_files.check_columns(path, [*map(str, rows)], columns, remedy)
     try:
         for column in numbers:

@@ -6,16 +6,12 @@ from functools import cached_property
 
 from uadbench.methods.registry import CONTROL
 from uadbench.paper.histories import Warned
-from uadbench.paper.inputs import ALPHA, Better
+from uadbench.paper.inputs import Better
 from uadbench.paper.published import Published, quoted
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 
 METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}  # headings; tables of other metrics have their own
-BOLD = (
-    "Bold: significantly better than every other method of this run but controls (bootstrap over subjects and seeds, "
-    f"p < {ALPHA:g} after Holm's correction)."
-)
 PRINTED = 2  # digits of the paper's numbers
 PAPER = "Naval Marimont et al., ISBI 2024"
 Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None for other metrics
@@ -173,17 +169,21 @@ def notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
 
 def shared_notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
     """The notes that do not depend on the protocol."""
-    counts = {task: results.subjects(task) for task in results.tasks}
-    subjects = ", ".join(f"{task} {used} ({left_out})" for task, (used, left_out) in counts.items())
-    differ = any("–" in text for pair in counts.values() for text in pair)
     return [
         seeds_note(rows),
-        f"Subjects evaluated (left out): {subjects}." + " A range: methods differ in it." * differ,
+        subjects_note(results),
         "Chance AP: share of anomalous voxels among the voxels evaluated.",
         f"Italics: as printed by {PAPER}. Dash: not run here, or not in the paper."
         if any(number for row in rows for number in row.paper)
         else "Dash: not run here.",
     ]
+
+
+def subjects_note(results: Results) -> str:
+    """Note on the numbers of evaluated scans and patients, and the names of those that preprocessing lost."""
+    differ = any("–" in text for task in results.tasks for text in results.subjects(task))
+    listed = ", ".join(f"{task} {results.population(task)}" for task in results.tasks)
+    return f"Subjects evaluated (left out): {listed}." + " A range: methods differ in it." * differ
 
 
 def seeds_note(rows: tuple[Row, ...]) -> str:

@@ -73,11 +73,13 @@ def _data(training: dict[str, Any], *tests: dict[str, Any]) -> str:
     kinds = ["simulated scans" if cohort["simulated"] else "real scans" for cohort in (training, *tests)]
     held_out = training["subjects"]["validation"]
     split = f", {held_out} more held out for validation" if held_out else ""
-    counts = [_count(cohort["subjects"].total(), "subject") for cohort in tests]
-    described = zip(tests, counts, kinds[1:], strict=True)
-    sets = _list([f"{cohort['name']} ({count}{f', {kind}' * said})" for cohort, count, kind in described])
+    described = zip(tests, kinds[1:], strict=True)
+    sets = _list([f"{cohort['name']} ({cohort['people']}{f', {kind}' * said})" for cohort, kind in described])
+    numbers = {each["name"]: len({entry["subject"] for entry in each["left_out"]}) for each in (training, *tests)}
+    lost = "".join(f" Preprocessing lost {_count(n, 'subject')} of {name}." for name, n in numbers.items() if n)
+    visits = f" The training set has {training['people']}." if " of " in training["people"] else ""
     healthy = f"{f'{kinds[0]} of ' * said}{_count(training['subjects']['train'], 'healthy subject')}"
-    return f"Training on {healthy} of {training['name']}{split}; test on {sets}."
+    return f"Training on {healthy} of {training['name']}{split}; test on {sets}.{visits}{lost}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from uadbench.core import csv_files
-from uadbench.core.errors import HarnessError
+from uadbench.core.errors import HarnessError, listed
 from uadbench.core.files import read_json
+from uadbench.core.patients import counted
 from uadbench.core.study_folder import INDEX, QUALITY_PAGE, QUALITY_TABLE, RUN, StudyFolder
 from uadbench.methods import registry
 from uadbench.paper.inputs import read_comparisons
@@ -63,8 +64,9 @@ class Study:
     def cohorts(self) -> list[dict[str, Any]]:
         """Indices of the packed data sets that were used, the training set first, by the keys of `index.json`.
 
-        Instead of the list of subjects their numbers by split; also `name`, and `flagged`, the number of subjects that
-        quality control flags, None without its table.
+        Instead of the list of subjects their numbers by split; also `name`, `flagged`, the number of subjects that
+        quality control flags, None without its table, `people`, their number in words, and `lost`, the names of those
+        that preprocessing lost, in part or whole.
         """
         found = []
         for name in self.plan.datasets:
@@ -73,7 +75,12 @@ class Study:
             table, flagged = self.folder.quality(name) / QUALITY_TABLE, None
             if table.is_file():
                 flagged = sum(bool(row["flags"]) for row in csv_files.read(table, ("flags",), "run snakemake again"))
-            found.append({**index, "name": name, "subjects": splits, "flagged": flagged})
+            patients = len({subject.get("patient", subject["subject"]) for subject in index["subjects"]})
+            people = counted(splits.total(), patients)
+            people += "" if splits.total() > patients else f" subject{'s' * (patients != 1)}"
+            lost = listed(dict.fromkeys(entry["subject"] for entry in index["left_out"]))
+            facts = {"name": name, "subjects": splits, "flagged": flagged, "people": people, "lost": lost}
+            found.append(index | facts)
         return found
 
     @cached_property

@@ -26,6 +26,12 @@ def experiment(values: dict[str, Any]) -> Experiment:
     _check_template(study)
     _check_choices(study)
     _check_shared(study)
+    for task in study.tasks:
+        if task.dataset == study.train:
+            raise HarnessError(
+                f"tasks.{task.name}.dataset: {study.train} is the training set (train); name a data set "
+                "that nobody is trained on"
+            )
     return study
 
 

@@ -86,14 +86,16 @@ class DataSet(Part):
         "layout's name.",
     )
     validation: int | None = Field(
-        None, ge=2, description="Healthy subjects held out of training, chosen by rule and split_seed."
+        None,
+        ge=2,
+        description="Healthy patients held out of training, with all of their scans, chosen by rule and split_seed.",
     )
     split_seed: Seed | None = None
     split: str | None = Field(
         None, description="A list of healthy subjects to hold out or leave out, as in uadbench/resources/splits."
     )
     subset: str = Field("all", description="Used part of a test set, a name in uadbench/data/index/splits.py.")
-    exclude: list[str] = Field([], description="Subjects to exclude.")
+    exclude: list[str] = Field([], description="Subjects or patients to exclude.")
     unmasked: Treatment | None = Field(
         None,
         description="Test subjects without a mask: lost (default), leave_out of the sheet, or healthy, without a "

@@ -13,6 +13,7 @@ from uadbench.core import folder_lock, provenance
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import STATE
 from uadbench.core.version import VERSION
+from uadbench.data.packing import premises
 from uadbench.data.packing.store import Store
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
@@ -37,12 +38,13 @@ def train_run(
 ) -> None:
     """Train a method by its settings on the training subjects of a packed cohort and write its run to `out`.
 
-    Raises HarnessError for wrong hyper-parameters, missing data, a loss that is not finite, too little memory, or if
-    another process trains this run, such as one left behind by a killed workflow.
+    Raises HarnessError for wrong hyper-parameters, missing data, a scan twice or a lesion in the cohort, a loss that is
+    not finite, too little memory, or if another process trains this run, such as one left behind by a killed workflow.
     """
     method, modality = settings.method, settings.modality
     with folder_lock.held(out):
         store = Store.open(data)
+        premises.check_healthy(store)
         training, validation = (store.rows(modality, split) for split in ("train", "validation"))
         if not len(training):
             raise HarnessError(f"{data}: no training subject has {modality}; check the subject sheet and the reports")

@@ -2,6 +2,9 @@
 
 
 SIMULATION = dict(experiment.config.simulate or {})
+# Whatever is there of the study's other data sets is compared, so that nobody is trained on and tested on. They are no
+# inputs: none waits for another, and a data set that is added repeats no job. Their priority is above that of trainings.
+BESIDE = " ".join(f"--beside {name}" for name in experiment.datasets)
 
 
 scattergather:
@@ -56,12 +59,14 @@ rule index:
     log:
         "<logs>/index/{dataset}.log",
     localrule: True
+    priority: 2
     conda:
         f"{ENVS}/data.yaml"
     params:
         options=lambda wildcards: experiment.index_options(wildcards.dataset),
     shell:
-        "python -m uadbench index --dataset {wildcards.dataset} {params.options:q} --out {output} > {log} 2>&1"
+        "python -m uadbench index --dataset {wildcards.dataset} {params.options:q} --out {output}"
+        f" {BESIDE} > {{log}} 2>&1"
 
 
 rule preprocess:
@@ -74,6 +79,7 @@ rule preprocess:
         "<logs>/preprocess/{dataset}/{scatteritem}.log",
     benchmark:
         "<benchmarks>/preprocess/{dataset}/{scatteritem}.tsv"
+    priority: 1
     conda:
         f"{ENVS}/data.yaml"
     resources:
@@ -100,6 +106,7 @@ rule pack:
         "<logs>/pack/{dataset}.log",
     benchmark:
         "<benchmarks>/pack/{dataset}.tsv"
+    priority: 1
     conda:
         f"{ENVS}/data.yaml"
     resources:
@@ -111,7 +118,8 @@ rule pack:
         max_lost=experiment.config.max_lost,
     shell:
         "python -m uadbench pack --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
-        " --reports {input.reports} --max-lost {params.max_lost} --out {params.packed} 2> {log}"
+        " --reports {input.reports} --max-lost {params.max_lost} --out {params.packed}"
+        f" {BESIDE} 2> {{log}}"
 
 
 rule quality:

@@ -2,11 +2,13 @@
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from uadbench.core import patients
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.core.plugins import Plugins
@@ -34,6 +36,13 @@ class Files:
     t1c: Path | None = None
     #: brain mask, on the grid of the scan that is registered to the template: the first available of NAMES
     brain: Path | None = None
+    #: as the data set states it; "" for that of the name
+    stated_patient: str = ""
+
+    @property
+    def patient(self) -> str:
+        """The patient, who may have several scans, each with a name of its own."""
+        return self.stated_patient or patients.of_name(self.subject)
 
     @property
     def scans(self) -> dict[str, Path]:
@@ -50,7 +59,8 @@ class Layout:
 
     #: expected path of a scan below the root, for error messages
     expected: ClassVar[str]
-    #: for each of KINDS a regular expression of the whole file name but .nii or .nii.gz; its first group is the subject
+    #: for each of KINDS a regular expression of the whole file name but .nii or .nii.gz; its first group the subject.
+    #: A second one is the visit: where a patient has several, they are subjects of their own, see `group`.
     names: ClassVar[Mapping[str, str]] = {}
     #: folders to skip
     skip: ClassVar[tuple[str, ...]] = ()
@@ -121,18 +131,27 @@ def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
 def group(root: Path, names: Mapping[str, str], skip: tuple[str, ...] = ()) -> list[Files]:
     """The subjects below `root`, sorted by name; `names` as in a layout.
 
-    Of `.nii` and `.nii.gz` in one folder the first in sorted order is used; a subject with the same scan in two folders
-    has a `problem`.
+    Of `.nii` and `.nii.gz` in one folder the first in sorted order is used; a subject with two files of the same scan
+    has a `problem`. Of several visits each is a subject NAME_VISIT.
     """
     patterns = {kind: re.compile(rf"(?:{name})\.nii(?:\.gz)?") for kind, name in names.items()}
-    found: dict[str, dict[str, Any]] = {}
-    problems: dict[str, str] = {}
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    problems: dict[tuple[str, ...], str] = {}
     for path in walk(root, skip):
         for kind, pattern in patterns.items():
             match = pattern.fullmatch(path.name)
             if match is None:
                 continue
-            first = found.setdefault(match.group(1), {}).setdefault(kind, path)
-            if first.parent != path.parent:
-                problems[match.group(1)] = f"the same scan lies at {first} and {path}; keep one of them"
-    return [Files(subject, **files, problem=problems.get(subject, "")) for subject, files in sorted(found.items())]
+            first = found.setdefault(match.groups(), {}).setdefault(kind, path)
+            if bare(first) != bare(path):
+                problems[match.groups()] = f"the same scan lies at {first} and {path}; keep one of them"
+    visits = Counter(subject for subject, *_ in found)
+    return [
+        Files("_".join(key) if visits[key[0]] > 1 else key[0], **files, problem=problems.get(key, ""))
+        for key, files in sorted(found.items())
+    ]
+
+
+def bare(path: Path) -> Path:
+    """A path without .nii or .nii.gz."""
+    return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii"))

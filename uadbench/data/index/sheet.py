@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from uadbench.core import csv_files
+from uadbench.core import patients as people
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.core.validation import build
@@ -33,6 +34,7 @@ class Row:
     flair: str = ""
     t1c: str = ""
     brain: str = ""
+    patient: str = ""  # where it is not the name of the subject
 
     @property
     def reference(self) -> str:
@@ -40,7 +42,8 @@ class Row:
         return next((name for name in NAMES if getattr(self, name)), "")
 
 
-COLUMNS = tuple(field.name for field in fields(Row))
+PATIENT = "patient"  # a column that sheets of earlier versions lack
+COLUMNS = tuple(field.name for field in fields(Row) if field.name != PATIENT)
 #: treatment of test subjects without a mask: they count as lost, are left out of the sheet, or count as healthy
 UNMASKED = ("lost", "leave_out", "healthy")
 
@@ -51,6 +54,11 @@ class Sheet:
 
     path: Path
     rows: tuple[Row, ...]
+
+    @property
+    def patients(self) -> dict[str, str]:
+        """Patient by subject, of the patients with several scans."""
+        return people.several([row.subject for row in self.rows], {row.subject: row.patient for row in self.rows})
 
     def file(self, row: Row, kind: str) -> Path | None:
         """Path of the scan of a modality, `mask`, `drawn_on` or `brain`, for any working folder; None if missing."""
@@ -78,27 +86,30 @@ def index(
 
     `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
     "test" (the part `subset` of them; with `unmasked` "leave_out" only those with a mask). Raises HarnessError for a
-    folder without subjects, an unknown name in `exclude`, and a test set without masks.
+    folder without subjects, an unknown name in `exclude`, which are subjects or patients, and a test set without masks.
     """
     found = find(layout, root)
-    unknown = sorted(set(exclude) - {files.subject for files in found})
+    unknown = sorted(set(exclude) - {name for files in found for name in (files.subject, files.patient)})
     if unknown:
         raise HarnessError(
             f"exclude: no subject {', '.join(unknown)} in {root}; its names look like {found[0].subject}"
         )
     # The subset is determined on the whole release, before exclusions.
     chosen = splits.subset([files.subject for files in found], subset)
-    kept = {files.subject: files for files in found if files.subject in chosen and files.subject not in exclude}
+    kept = {files.subject: files for files in found if files.subject in chosen}
+    kept = {name: files for name, files in kept.items() if not {name, files.patient} & set(exclude)}
     if role == "test" and not any(files.mask for files in kept.values()):
         raise HarnessError(f"{root}: {len(kept)} subjects but not one mask; a test set needs them: {layout.expected}")
     if role == "test":
         if unmasked == "leave_out":
             kept = {name: files for name, files in kept.items() if files.mask}
         parts = dict.fromkeys(kept, "test")
-    elif listed is not None:
-        parts = splits.by_list(listed, list(kept))
     else:
-        parts = splits.by_rule(kept, validation, seed)
+        patients = people.several(kept, {name: files.patient for name, files in kept.items()})
+        if listed is not None:
+            parts = splits.by_list(listed, list(kept), patients)
+        else:
+            parts = splits.by_rule(kept, validation, seed, patients)
     return [(kept[name], parts[name]) for name in sorted(kept) if parts[name] != "left out"]
 
 
@@ -128,17 +139,18 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmaske
         paths = {kind: getattr(files, kind) for kind in KINDS}
         record = {"subject": files.subject, "split": part, "root": noted.as_posix(), "problem": files.problem}
         record |= {kind: path.as_posix() if path else "" for kind, path in paths.items()}
+        record["patient"] = files.patient if files.patient != files.subject else ""
         record["unmasked"] = "healthy" if unmasked == "healthy" and part == "test" and not files.mask else ""
         records.append(record)
     rows = _rows(path, records)
-    csv_files.write(path, COLUMNS, map(asdict, rows))
+    csv_files.write(path, [*COLUMNS, PATIENT], map(asdict, rows))
     return Sheet(path, rows)
 
 
 def read(path: Path) -> Sheet:
     """Read and validate a sheet. Raises HarnessError naming the line and the column of an error."""
     records = csv_files.read(path, COLUMNS, "make the subject sheet with `uadbench index`")
-    if unknown := [name for record in records[:1] for name in record if name not in COLUMNS]:
+    if unknown := [name for record in records[:1] for name in record if name not in (*COLUMNS, PATIENT)]:
         raise HarnessError(f"{path}: no such column as {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
     return Sheet(path, _rows(path, records))
 

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError, choices
@@ -13,29 +13,42 @@ PARTS = ("train", "validation", "left out")
 SUBSETS = {"all": 1.0, "upd": 0.9}
 
 
-def by_rule(subjects: Iterable[str], validation: int, seed: int) -> dict[str, str]:
-    """{subject: "train" or "validation"} with exactly `validation` subjects held out.
+def by_rule(subjects: Iterable[str], validation: int, seed: int, patients: Mapping[str, str] = {}) -> dict[str, str]:
+    """{subject: "train" or "validation"} with exactly `validation` patients held out, each with all of their scans.
 
-    The subjects with the smallest SHA-256 of "seed:name" are held out, so that the split is independent of the order of
-    the files and nearly independent of the other subjects. Raises HarnessError if no training subject would remain.
+    patients: by subject, of those that have several; every other subject is a patient.
+    The patients with the smallest SHA-256 of "seed:name" of their first subject are held out, so that the split is
+    independent of the order of the files and nearly independent of the other subjects. Raises HarnessError if no
+    training subject would remain.
     """
-    ranked = sorted(set(subjects), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    scans: dict[str, list[str]] = {}
+    for name in sorted(set(subjects)):
+        scans.setdefault(patients.get(name, name), []).append(name)
+    ranked = sorted(scans.values(), key=lambda names: hashlib.sha256(f"{seed}:{names[0]}".encode()).digest())
     if not 0 <= validation < len(ranked):
         raise HarnessError(f"validation: {validation} of {len(ranked)} subjects leaves none to train on; ask for fewer")
-    return {name: "validation" if rank < validation else "train" for rank, name in enumerate(ranked)}
+    parts = ["validation" if rank < validation else "train" for rank in range(len(ranked))]
+    return {name: part for names, part in zip(ranked, parts, strict=True) for name in names}
 
 
-def by_list(path: Path, subjects: Sequence[str]) -> dict[str, str]:
+def by_list(path: Path, subjects: Sequence[str], patients: Mapping[str, str] = {}) -> dict[str, str]:
     """{subject: "train", "validation" or "left out"} by the list; unlisted subjects are train.
 
     The list is a CSV with the columns `subject` and `split`; lines that begin with # are comments. Names that are not
     among `subjects` are ignored, since a copy of a release may be incomplete. Raises HarnessError if no name is among
-    them, if a line is invalid, or if no training subject remains.
+    them, if a line is invalid, if it divides the scans of one of `patients`, or if no training subject remains.
     """
     listed = read_list(path)
-    if listed and not listed.keys() & set(subjects):
+    if listed and not listed.keys() & {*subjects, *patients.values()}:
         raise HarnessError(f"{path}: none of its subjects is in the data set, whose names look like {subjects[0]}")
-    splits = {name: listed.get(name, "train") for name in subjects}
+    splits = {name: listed.get(name, listed.get(patients.get(name, name), "train")) for name in subjects}
+    for patient in dict.fromkeys(patients.values()):
+        parts = {splits[name]: name for name, other in patients.items() if other == patient and name in splits}
+        if {"train", "validation"} <= parts.keys():
+            raise HarnessError(
+                f"{path}: {parts['train']} is in train and {parts['validation']} in validation, both of {patient}; "
+                "give all scans of a patient the same split"
+            )
     if "train" not in splits.values():
         raise HarnessError(f"{path}: leaves nobody to train on")
     return splits

@@ -1,6 +1,6 @@
 """Packing of registered subjects into one array per modality, with an index that lists exclusions and reasons."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,42 @@ from uadbench.core.files import atomic, reserve, sha256, verify, write_json
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import INDEX, SIMULATED, array_file, volume_file
 from uadbench.data.index.sheet import Row, Sheet
+from uadbench.data.packing.premises import HEALTHY, check_repeats, refuse_lesions
 from uadbench.data.preprocessing.records.report import AGAIN, Outcome, records
+
+DIGITS = 16  # hexadecimal, of the SHA-256 of a scan
 
 
 def pack(
-    dataset: str, sheet: Sheet, registered: Path, outcomes: Iterable[Outcome], out: Path, max_lost: float
+    dataset: str,
+    sheet: Sheet,
+    registered: Path,
+    outcomes: Iterable[Outcome],
+    out: Path,
+    max_lost: float,
+    others: Sequence[dict[str, Any]] = (),
 ) -> dict[str, Any]:
     """Write `out`/MODALITY.npy, mask.npy and index.json; return the index.
 
     Images are float16 (N, D, H, W) in [0, 1] with 0 outside of the brain; labels uint8. A subject without a modality
-    has a row of zeros there. Raises HarnessError if more than the fraction `max_lost` of the subjects is lost.
+    has a row of zeros there. others: indices of the other data sets of the study. Raises HarnessError if more than the
+    fraction `max_lost` of the subjects is lost, and where the `premises` do not hold.
     """
     outcomes = list(outcomes)
     rows, found = _usable(dataset, sheet, registered, outcomes, max_lost)
     have = [[name for name in NAMES if name in record["template_to_scan"]] for record in found]
     names = [name for name in NAMES if any(name in modalities for modalities in have)]
-    masked = bool(rows[0].mask or rows[0].unmasked)
+    simulated = any((sheet.root(row) / SIMULATED).exists() for row in sheet.rows)
+    subjects = [
+        {
+            **{"subject": row.subject, "split": row.split, "modalities": modalities},
+            **({"patient": row.patient} if row.patient else {}),
+            "voxels": _voxels(record, modalities),
+        }
+        for row, record, modalities in zip(rows, found, have, strict=True)
+    ]
+    check_repeats({"dataset": dataset, "simulated": simulated, "subjects": subjects}, others)
+    masked = all(row.mask or row.unmasked for row in rows)
     folders = [registered / row.subject for row in rows]
     affine = np.eye(4)
     arrays = {}
@@ -37,17 +57,14 @@ def pack(
         arrays[name] = sha256(out / array_file(name))
     index = {
         "dataset": dataset,
-        "simulated": any((sheet.root(row) / SIMULATED).exists() for row in sheet.rows),
+        "simulated": simulated,
         "modalities": names,
         "has_mask": masked,
         "spacing": round(float(abs(affine[0, 0])), 6),
         "affine": affine.tolist(),
         "preprocessing": found[0]["settings"],
         "arrays": arrays,  # SHA-256 of each file, so that equal indices mean equal data
-        "subjects": [
-            {"subject": row.subject, "split": row.split, "modalities": modalities}
-            for row, modalities in zip(rows, have, strict=True)
-        ],
+        "subjects": subjects,
         "left_out": [_left_out(outcome, sheet) for outcome in outcomes if outcome.status != "done"],
     }
     write_json(out / INDEX, index)
@@ -59,7 +76,8 @@ def _usable(
 ) -> tuple[list[Row], list[dict[str, Any]]]:
     """The subjects that are not lost, and their records.
 
-    Raises HarnessError where too many are lost, one was not preprocessed, settings differ, or only some have a mask.
+    Raises HarnessError where too many are lost, one was not preprocessed, settings differ, only some of a test set have
+    a mask, or one of a training set has a lesion.
     """
     lost = {outcome.subject: outcome for outcome in outcomes if outcome.status == "lost"}
     count = len(sheet.rows)
@@ -71,12 +89,18 @@ def _usable(
         )
     rows = [row for row in sheet.rows if row.subject not in lost]
     found = records(dataset, sheet, registered, outcomes)
-    masked = [bool(row.mask or row.unmasked) for row in rows]
-    if any(masked) and not all(masked):
-        raise HarnessError(
-            f"{sheet.path}: {rows[masked.index(False)].subject} has no mask but others have; leave it out"
-        )
+    healthy = [row.subject for row in rows if row.split in HEALTHY]
+    refuse_lesions(dataset, [name for name in healthy if found[name].get("lesion_voxels")])
+    unmasked = [row.subject for row in rows if row.split not in HEALTHY and not (row.mask or row.unmasked)]
+    if unmasked and any(row.mask or row.unmasked for row in rows):
+        raise HarnessError(f"{sheet.path}: {unmasked[0]} has no mask but others have; leave it out")
     return rows, [found[row.subject] for row in rows]
+
+
+def _voxels(record: dict[str, Any], modalities: Sequence[str]) -> list[str]:
+    """Digests of the scans: of their voxels, which earlier records lack, and of the registered volumes."""
+    digests = [*record.get("voxels", {}).values(), *(record["volumes"].get(name, "") for name in modalities)]
+    return [digest[:DIGITS] for digest in digests if digest]
 
 
 def _left_out(outcome: Outcome, sheet: Sheet) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core import patients
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, verify
 from uadbench.core.study_folder import INDEX, array_file
@@ -16,7 +17,8 @@ class Store:
     """A folder written by `pack`. Arrays are opened on demand and stay on disk.
 
     index: the content of its index.json; dataset: the name; simulated: whether the simulator made it; modalities: those
-    that at least one subject has; subjects: names in the order of the rows; left_out: subjects or single scans that
+    that at least one subject has; subjects: names in the order of the rows; patients: by subject, of those with several
+    scans; left_out: subjects or single scans that
     could not be used, each with subject, file, reason and modalities.
     spacing: voxel size in mm within slices, which may differ from slice to slice; affine: (4, 4) from voxel (x, y, z),
     so (W, H, D) of the arrays, to template millimetres, RAS.
@@ -28,6 +30,8 @@ class Store:
         self.simulated: bool = index["simulated"]
         self.modalities: list[str] = index["modalities"]
         self.subjects: list[str] = [subject["subject"] for subject in index["subjects"]]
+        stated = {subject["subject"]: subject.get("patient", "") for subject in index["subjects"]}
+        self.patients = patients.several(self.subjects, stated)
         self.left_out: list[dict[str, Any]] = index["left_out"]
         self.spacing = float(index["spacing"])
         self.affine = np.array(index["affine"], float)

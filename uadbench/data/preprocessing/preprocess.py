@@ -71,7 +71,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
     template = templates.load(chosen.template)
     mask_path = sheet.file(row, "mask")
     first, first_path = _reference(sheet, row)
-    if mask_path is None and not row.unmasked and any(other.mask for other in sheet.rows):
+    if mask_path is None and not row.unmasked and row.split == "test" and any(other.mask for other in sheet.rows):
         raise BadScan(first_path, "has no mask beside it, as other subjects have; add it, or exclude the subject")
     scan = read_scan(first_path)
     brain_path = sheet.file(row, "brain")
@@ -94,6 +94,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
         "brain_ml": round(float(place.inside.sum()) * place.scan.grid.voxel_ml, 1),
         "similarity": {name: round(value, 5) for name, value in similarity.items()},
         "template_to_scan": {name: np.round(one.matrix, 6).tolist() for name, one in registered.items()},
+        "voxels": {name: one.scan.digest for name, one in registered.items()},
         "lost": lost,
         "unoriented": [one.scan.path.name for one in registered.values() if not one.scan.oriented],
         "lifted": {name: round(one.lifted, 4) for name, one in registered.items() if one.lifted > BELOW},

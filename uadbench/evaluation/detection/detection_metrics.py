@@ -5,7 +5,7 @@ of healthy brain voxels reaches (`calibration`): metrics at them estimate the pe
 annotations, if its scans resemble the healthy ones. `voxel_fpr` measures how far the test set deviates from these.
 """
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,8 +22,10 @@ DICE_RATES = {"dice_healthy5": 0.05, "dice_healthy1": 0.01}
 Row = dict[str, Any]
 
 
-def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[Row]:
+def detection(findings: Findings, resamples: int = 1000, seed: int = 0, patients: Mapping[str, str] = {}) -> list[Row]:
     """Rows with metric, value, low and high (NaN without interval); undefined metrics have no row.
+
+    patients: by subject, of those with several scans, which are resampled together.
 
     Means over subjects with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), and those of
     subjects by volume of their anomalous voxels, `subject_ap/1-10ml`.
@@ -43,7 +45,10 @@ def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[
     or above the threshold outside of the label; `lesion_f1@R`, 2 × found / (lesions + found + false positives). Lesions
     and false positives are those of `lesions.detect`, matched one to one. `lesions`, `lesions/1-10ml`: their numbers.
     """
-    draws = _Draws(len(findings.subjects), resamples, seed)
+    people = [patients.get(subject, subject) for subject in findings.subjects]
+    healthy = [patients.get(subject, subject) for subject in findings.healthy_subjects]
+    healthy = healthy or [str(number) for number in range(len(findings.healthy_summaries))]
+    draws = _Draws(people, resamples, seed)
     found = findings.anomalous > 0
     rows = [
         *draws.ratio("subject_ap", np.where(found, findings.ap, 0), found),
@@ -52,8 +57,8 @@ def detection(findings: Findings, resamples: int = 1000, seed: int = 0) -> list[
         *draws.ratio("outside_brain", findings.outside, findings.anomalous),
         *_dice(findings, draws),
         *_surfaces(findings, draws),
-        *_slices(findings, resamples, seed),
-        *_subjects(findings, resamples, seed),
+        *_slices(findings, resamples, seed, patients),
+        *_subjects(findings, resamples, seed, people, healthy),
     ]
     for k, rate in enumerate(findings.rates):
         normal = findings.voxels - findings.anomalous
@@ -75,8 +80,9 @@ def exact_auroc(negatives: np.ndarray, positives: np.ndarray) -> float:
 class _Draws:
     """The same resamples of the subjects for every ratio."""
 
-    def __init__(self, subjects: int, resamples: int, seed: int) -> None:
-        self.weights = resampling_weights(subjects, resamples, seed) if resamples and subjects > 1 else None
+    def __init__(self, patients: Sequence[Hashable], resamples: int, seed: int) -> None:
+        enough = resamples and len(set(patients)) > 1
+        self.weights = resampling_weights(patients, resamples, seed) if enough else None
 
     def ratio(self, metric: str, numerator: np.ndarray, denominator: np.ndarray) -> Iterator[Row]:
         """Row of the ratio of two sums over subjects (S,); omits a ratio, or resample, whose denominator is 0."""
@@ -120,11 +126,12 @@ def _surfaces(findings: Findings, draws: _Draws) -> Iterator[Row]:
         yield from draws.ratio(f"subject_{name}_healthy1", np.where(measured, values, 0), measured)
 
 
-def _slices(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
+def _slices(findings: Findings, resamples: int, seed: int, patients: Mapping[str, str]) -> Iterator[Row]:
     label, peaks = findings.slice_anomalous, findings.slice_peaks
     if not label.any() or label.all():
         return
     histogram = ScoreHistogram("slices")
+    histogram.patient_of = patients
     for number, subject in enumerate(findings.subjects):
         own = findings.slice_subjects == number
         histogram.add(subject, peaks[own], label[own])
@@ -134,15 +141,18 @@ def _slices(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
     yield _row("slice_chance", float(label.mean()))
 
 
-def _subjects(findings: Findings, resamples: int, seed: int) -> Iterator[Row]:
+def _subjects(
+    findings: Findings, resamples: int, seed: int, people: Sequence[str], well: Sequence[str]
+) -> Iterator[Row]:
     ill, healthy = findings.summaries[findings.anomalous > 0], findings.healthy_summaries
     if not len(ill) or not len(healthy):
         return
+    patients = [people[number] for number in np.flatnonzero(findings.anomalous > 0)]
     interval = None
-    if resamples and len(ill) > 1 and len(healthy) > 1:  # each group is resampled separately
+    if resamples and len(set(patients)) > 1 and len(set(well)) > 1:  # each group is resampled separately
         won = (ill[:, None] > healthy) + 0.5 * (ill[:, None] == healthy)
-        drawn = resampling_weights(len(ill), resamples, seed) @ won
-        interval = _interval((drawn * resampling_weights(len(healthy), resamples, seed + 1)).sum(axis=1) / won.size)
+        drawn, others = resampling_weights(patients, resamples, seed), resampling_weights(well, resamples, seed + 1)
+        interval = _interval((drawn @ won * others).sum(axis=1) / (drawn.sum(axis=1) * others.sum(axis=1)))
     yield _row("subject_auroc", exact_auroc(healthy, ill), interval)
 
 

@@ -59,6 +59,7 @@ class Findings:
     lesion_voxels: np.ndarray  # (L,) voxels of the lesion
     lesion_found: np.ndarray  # (L, K) bool, matched with a candidate
     healthy_summaries: np.ndarray  # (H,) subject scores
+    healthy_subjects: tuple[str, ...] = ()  # (H,); empty in files of earlier versions
 
 
 def by_subject(findings: Findings) -> pd.DataFrame:
@@ -89,7 +90,7 @@ def by_subject(findings: Findings) -> pd.DataFrame:
     return rows
 
 
-PLAIN = ("subjects", "spacing")  # stored in the header
+PLAIN = ("subjects", "spacing", "healthy_subjects")  # stored in the header
 ARRAYS = tuple(field.name for field in fields(Findings) if field.name not in PLAIN)
 
 
@@ -103,7 +104,9 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
     """The findings and the metadata given to `save`. Raises HarnessError if the file was not written by `save`."""
     with FINDINGS.opened(path) as (header, stored):
         arrays = {name: stored[name] for name in ARRAYS}
-        return Findings(tuple(header["subjects"]), float(header["spacing"]), **arrays), completed(header["meta"])
+        healthy = tuple(header.get("healthy_subjects", ()))
+        found = Findings(tuple(header["subjects"]), float(header["spacing"]), **arrays, healthy_subjects=healthy)
+        return found, completed(header["meta"])
 
 
 def beside(path: str | os.PathLike[str]) -> Path:

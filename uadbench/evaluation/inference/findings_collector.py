@@ -89,6 +89,7 @@ class FindingsCollector:
             rates=np.zeros(0) if calibration is None else calibration.rates,
             thresholds=self.thresholds,
             healthy_summaries=np.zeros(0, np.float32) if calibration is None else calibration.summaries,
+            healthy_subjects=() if calibration is None else calibration.subjects,
             **arrays,
         )
 

@@ -1,10 +1,11 @@
 """Paired comparisons of methods: significance of differences under resampling of subjects and seeds.
 
-Both methods of a pair are resampled together, with the same subjects in every draw (paired bootstrap, Efron and
-Tibshirani 1993, chapters 13 and 16), so that the difficulty of subjects cancels. A value is the mean over a method's
-seeds. Every draw also resamples seeds with replacement, independently for each method and with the tails of Student's
-t, since seeds are few; otherwise two runs of one method would differ significantly. The column `resampled` states
-whether seeds were resampled; with a single seed a comparison holds only for the given trained runs.
+Both methods of a pair are resampled together, with the same patients in every draw (paired bootstrap, Efron and
+Tibshirani 1993, chapters 13 and 16), so that their difficulty cancels; a patient brings all of their scans. A
+value is the mean over a method's seeds. Every draw also resamples seeds with replacement, independently for each
+method and with the tails of Student's t, since seeds are few; otherwise two runs of one method would differ
+significantly. The column `resampled` states whether seeds were resampled; with a single seed a comparison holds only
+for the given trained runs.
 `benchmarks/uncertainty.py` measures the false-positive rate for identical methods. Holm's correction equals
 statsmodels' multipletests, as a test checks, without a dependency of this stage on statsmodels.
 """
@@ -47,6 +48,8 @@ BOTH, SUBJECTS = "subjects and seeds", "subjects"
 class Run:
     """One seed of a method: counts (subjects, bins) float32 and the metrics of all subjects on the finest bins.
 
+    patients: of the subjects, in their order.
+
     crowded: metrics dominated by binning, since the scores of most voxels share a few bins.
     """
 
@@ -54,6 +57,7 @@ class Run:
     negatives: np.ndarray
     positives: np.ndarray
     exact: dict[str, float]
+    patients: tuple[str, ...]
     crowded: frozenset[str] = frozenset()
 
     @classmethod
@@ -64,7 +68,7 @@ class Run:
         shift = {name: exact[name] - float(METRICS[name](negatives.sum(0), positives.sum(0))) for name in COMPARED}
         hidden = frozenset(name for name in COMPARED if crowded(shift[name], negatives + positives, fine[0] + fine[1]))
         counts = negatives.astype(np.float32), positives.astype(np.float32)
-        return cls(tuple(histogram.subjects), *counts, exact, hidden)
+        return cls(tuple(histogram.subjects), *counts, exact, tuple(histogram.patients), hidden)
 
 
 def compare(paths: Iterable[str | os.PathLike[str]], resamples: int = 10_000, seed: int = 0) -> pd.DataFrame:
@@ -166,8 +170,10 @@ def _resampled(
 
     NaN where binning dominates the metric.
     """
-    draws = resamples if len(common) > 1 else 0
-    weights = resampling_weights(len(common), draws, seed).astype(np.float32)
+    patient_of = dict(zip(runs[0].subjects, runs[0].patients, strict=True))
+    patients = [patient_of[subject] for subject in common]
+    draws = resamples if len(set(patients)) > 1 else 0
+    weights = resampling_weights(patients, draws, seed).astype(np.float32)
     value, drawn = np.empty((len(metrics), len(runs))), np.empty((len(metrics), len(runs), draws))
     for column, run in enumerate(runs):
         places = {subject: row for row, subject in enumerate(run.subjects)}

@@ -3,14 +3,14 @@
 import os
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from uadbench.core.errors import HarnessError
+from uadbench.core.errors import HarnessError, listed
 from uadbench.core.sorting import DECIMAL, natural
 from uadbench.evaluation.detection import findings
 from uadbench.evaluation.detection.detection_metrics import detection
@@ -33,7 +33,7 @@ KEY = ["experiment", "task", "method", "score", "seed", "protocol", "metric"]  #
 def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """The rows of results.csv for files of histograms, in an order independent of that of the files.
 
-    Columns as in `COLUMNS`; low and high bound the 95 % bootstrap interval over subjects (`resamples` draws), NaN if
+    Columns as in `COLUMNS`; low and high bound the 95 % bootstrap interval over patients (`resamples` draws), NaN if
     unavailable. An undefined metric has no row; a score map without an anomalous voxel has no rows and a warning on
     standard error. Findings beside a file of histograms add the rows of `detection.detection`, of score "final" and
     protocol "full", since they count every voxel of the brain. Raises HarnessError for a file that is no file of
@@ -49,8 +49,7 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
             if not histogram.positives:
                 print(f"warning: {path}: map {score} has no anomalous voxel; left out", file=sys.stderr)
                 continue
-            counts = len(histogram.subjects), histogram.voxels, histogram.positives
-            facts = _facts(meta, score, meta["protocol"], *counts)
+            facts = _facts(meta, score, meta["protocol"], histogram.subjects, histogram.voxels, histogram.positives)
             rows += [{**facts, **number} for number in numbers(histogram, meta["protocol"], resamples, seed)]
         beside = findings.beside(path)
         if beside not in looked and beside.is_file():
@@ -69,7 +68,7 @@ def numbers(
     dice, threshold = best_dice(histogram, thresholds)
     values = {"ap": average_precision(histogram), "dice": dice, "dice_threshold": threshold, "auroc": auroc(histogram)}
     intervals = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples, seed, thresholds) if resamples else {}
-    enough = len(histogram.subjects) > 1 and 0 < histogram.positives < histogram.voxels
+    enough = len(set(histogram.patients)) > 1 and 0 < histogram.positives < histogram.voxels
     hidden = [metric for metric, interval in intervals.items() if interval is None and enough]
     if hidden:
         print(f"warning: {histogram.name}: {', '.join(hidden)}: {CROWDED_NOTE}", file=sys.stderr)
@@ -89,15 +88,23 @@ def _found(path: Path, meta: dict[str, Any], resamples: int, seed: int) -> list[
             raise HarnessError(
                 f"{path}: of {key} {own.get(key)} but beside histograms of {meta[key]}; run the test again"
             )
-    facts = _facts(meta, "final", "full", len(found.subjects), int(found.voxels.sum()), int(found.anomalous.sum()))
-    return [{**facts, **row} for row in detection(found, resamples, seed)]
+    facts = _facts(meta, "final", "full", found.subjects, int(found.voxels.sum()), int(found.anomalous.sum()))
+    return [{**facts, **row} for row in detection(found, resamples, seed, own.get("patients", {}))]
 
 
 def _facts(
-    meta: dict[str, Any], score: str, protocol: str, subjects: int, voxels: int, positives: int
+    meta: dict[str, Any], score: str, protocol: str, subjects: Sequence[str], voxels: int, positives: int
 ) -> dict[str, Any]:
     """The columns of a row except metric, value, low and high."""
-    counts = {"subjects": subjects, "left_out": meta["left_out"], "voxels": voxels, "positives": positives}
+    counts: dict[str, Any] = {
+        "subjects": len(subjects),
+        "left_out": meta["left_out"],
+        "voxels": voxels,
+        "positives": positives,
+    }
+    patients = meta.get("patients", {})
+    counts["patients"] = len({patients.get(name, name) for name in subjects})
+    counts["lost"] = listed(meta.get("lost", ())) or np.nan  # as pandas reads an empty cell
     return {**{key: meta[key] for key in META}, "score": score, "protocol": protocol, **counts}
 
 

@@ -1,9 +1,10 @@
-"""Bootstrap intervals over subjects: sampling variability of a pooled metric."""
+"""Bootstrap intervals over patients, each with all of their scans: sampling variability of a pooled metric."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
+from uadbench.core.patients import numbers
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 from uadbench.evaluation.voxels.metrics import METRICS, best_dice
 
@@ -27,19 +28,19 @@ def bootstrap_all(
 ) -> dict[str, tuple[float, float] | None]:
     """95 % percentile intervals of several metrics from the same resamples (Efron and Tibshirani 1993, chapter 13).
 
-    A resample draws all subjects with replacement and pools their voxels. Resamples with an undefined metric (no
-    anomalous voxel) are left out. Resamples are counted on coarse bins; the interval is shifted by the difference of
-    the metric of all subjects between fine and coarse bins. None with fewer than two subjects, without an anomalous
-    voxel, or where coarse bins cannot represent the scores (`crowded`). With `thresholds` (n,), ⌈Dice⌉ is the maximum
-    over these in every resample.
+    A resample draws all patients with replacement and pools the voxels of their scans. Resamples with an undefined
+    metric (no anomalous voxel) are left out. Resamples are counted on coarse bins; the interval is shifted by the
+    difference of the metric of all subjects between fine and coarse bins. None with fewer than two patients, without an
+    anomalous voxel, or where coarse bins cannot represent the scores (`crowded`). With `thresholds` (n,), ⌈Dice⌉ is the
+    maximum over these in every resample.
     """
     names = list(metrics)
-    subjects = len(histogram.subjects)
+    patients = histogram.patients
     _, fine_negatives, fine_positives = histogram.pooled()
-    if subjects < 2 or not fine_positives.any() or not fine_negatives.any():
+    if len(set(patients)) < 2 or not fine_positives.any() or not fine_negatives.any():
         return dict.fromkeys(names)
     negatives, positives = coarsen(*histogram.per_subject(), BINS)
-    weights = resampling_weights(subjects, resamples, seed)
+    weights = resampling_weights(patients, resamples, seed)
     values = np.empty((len(names), resamples))
     for start in range(0, resamples, BATCH):
         batch = weights[start : start + BATCH]
@@ -52,7 +53,9 @@ def bootstrap_all(
         shift = function(fine_negatives, fine_positives) - function(negatives.sum(0), positives.sum(0))
         if name == "dice" and thresholds is not None:
             drawn = _dice_over(histogram, thresholds, weights)
-            shift = best_dice(histogram, thresholds)[0] - _dice_over(histogram, thresholds, np.ones((1, subjects)))[0]
+            shift = (
+                best_dice(histogram, thresholds)[0] - _dice_over(histogram, thresholds, np.ones((1, len(patients))))[0]
+            )
         if crowded(float(shift), negatives + positives, fine_negatives + fine_positives):
             out[name] = None
             continue
@@ -78,10 +81,16 @@ def crowded(shift: float, coarse: np.ndarray, fine: np.ndarray) -> bool:
     return bool(abs(shift) > SHIFT or (kept < FEW and there > 4 * kept))
 
 
-def resampling_weights(subjects: int, resamples: int, seed: int) -> np.ndarray:
-    """Multiplicity of each subject in each resample: (resamples, subjects) float64, every row summing to `subjects`."""
+def resampling_weights(patients: int | Sequence[Hashable], resamples: int, seed: int) -> np.ndarray:
+    """Multiplicity of each scan in each resample of the patients: (resamples, scans) float64.
+
+    patients: the patient of each scan, or the number of scans of as many patients. As many patients are drawn, with
+    replacement, as there are, each with all of their scans (Davison and Hinkley 1997, section 3.8).
+    """
+    scans = numbers(range(patients) if isinstance(patients, int) else patients)
+    drawn = max(scans, default=-1) + 1
     rng = np.random.default_rng(seed)
-    return rng.multinomial(subjects, np.full(subjects, 1 / subjects), size=resamples).astype(np.float64)
+    return rng.multinomial(drawn, np.full(drawn, 1 / drawn), size=resamples).astype(np.float64)[:, scans]
 
 
 def coarsen(negatives: np.ndarray, positives: np.ndarray, bins: int) -> tuple[np.ndarray, np.ndarray]:

@@ -8,7 +8,8 @@ META = ["experiment", *SIMULATED, "method", "revision", "title", "family", "seed
 META += ["task", "dataset", "test_set", "modality"]
 COUNTS = ["subjects", "left_out", "voxels", "positives"]
 NUMBERS = ["value", "low", "high", *COUNTS]
-COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS]
+LATER = ["patients", "lost"]  # number of patients and names of the subjects left out, which earlier files lack
+COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS, *LATER]
 
 
 def completed(meta: dict[str, Any]) -> dict[str, Any]:

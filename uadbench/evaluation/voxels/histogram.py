@@ -39,11 +39,17 @@ class ScoreHistogram:
         self.grid = Bins(*NOTHING)
         self.pool = np.zeros((2, self.grid.size), np.int64)
         self.by_subject: dict[str, np.ndarray] = {}  # (2, rows) uint32
+        self.patient_of: Mapping[str, str] = {}  # by subject, of patients with several
 
     @property
     def subjects(self) -> list[str]:
         """Names of the subjects, sorted."""
         return sorted(self.by_subject)
+
+    @property
+    def patients(self) -> list[str]:
+        """The patient of each of `subjects`."""
+        return [self.patient_of.get(subject, subject) for subject in self.subjects]
 
     @property
     def voxels(self) -> int:
@@ -178,6 +184,7 @@ def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[st
             if only not in (None, entry["name"]):
                 continue
             histogram = ScoreHistogram(entry["name"])
+            histogram.patient_of = header["meta"].get("patients", {})
             grid = histogram.grid = Bins(entry["lowest"], entry["highest"])
             histogram.pool = _whole(arrays[f"{number}.pool"], np.int64).reshape(2, grid.size)
             rows = _whole(arrays[f"{number}.subjects"], np.uint32).reshape(-1, 2, grid.rows)

@@ -25,8 +25,8 @@ CAPTION = (
 def make(sources: Sources) -> Table:
     """Build the table: metrics of lesions and slices of `uadbench.evaluation.detection.detection_metrics`."""
     results = sources.under(PROTOCOL)
-    counts = [(task, *results.subjects(task), results.lesions(task) or "no") for task in results.tasks]
-    listed = "; ".join(f"{task} {used} ({left_out}), {lesions} lesions" for task, used, left_out, lesions in counts)
+    lesions = {task: results.lesions(task) or "no" for task in results.tasks}
+    listed = "; ".join(f"{task} {results.population(task)}, {count} lesions" for task, count in lesions.items())
     return findings(
         sources,
         "detection",

@@ -64,7 +64,12 @@ def make(sources: Sources) -> Table:
         heads=("Protocol", "Method"),
         columns=tuple(replace(c, paper=any(row.paper[j] for row in done)) for j, c in enumerate(cols)),
         rows=done,
-        notes=(*table.shared_notes(first, done), *protocol_notes(list(by_protocol)), *sources.budgets(first)),
+        notes=(
+            *table.shared_notes(first, done),
+            sources.bold,
+            *protocol_notes(list(by_protocol)),
+            *sources.budgets(first),
+        ),
         results=first,
         best=best,
         section_chance={protocol: table.chance(results, cols) for protocol, results in by_protocol.items()},
@@ -75,4 +80,4 @@ def protocol_notes(protocols: list[str]) -> list[str]:
     """Notes on the voxels of each protocol, the source of the paper's numbers, and known differences."""
     described = [f"{name}: {PROTOCOLS[name].description}." for name in protocols if name in PROTOCOLS]
     known = [note for name in protocols for note in NOTES.get(name, ())]
-    return [f"{table.BOLD} Protocols are tested one by one.", *described, *known]
+    return ["Protocols are tested one by one.", *described, *known]

@@ -2,9 +2,10 @@
 
 from uadbench.evaluation.detection.findings import TOLERANCE
 from uadbench.evaluation.detection.regions import LIMIT
+from uadbench.paper import table
 from uadbench.paper.inputs import Sources
 from uadbench.paper.table import Table
-from uadbench.paper.tables.detection import findings
+from uadbench.paper.tables.detection import PROTOCOL, findings
 
 METRICS = {
     "subject_ap": "AP",
@@ -27,6 +28,7 @@ def make(sources: Sources) -> Table:
         "subjects",
         CAPTION,
         METRICS,
+        table.subjects_note(sources.under(PROTOCOL)),
         f"Surfaces count as the same up to {TOLERANCE:g} mm apart. Where nothing reaches the threshold, HD95 is the "
         "diagonal of the box around the brain.",
         f"AUPRO: up to a share of {LIMIT:g} of normal voxels, divided by it; a random score reaches {LIMIT / 2:g}.",

@@ -16,7 +16,7 @@ def make(sources: Sources) -> Table:
     entries = order(published.methods("table2"), results.methods, absent=published.shown)
     done = tuple(table.method_row(entry, cols, results, published) for entry in entries)
     notes = table.notes(results, done)
-    notes += [table.BOLD, *sources.budgets(results)]
+    notes += [sources.bold, *sources.budgets(results)]
     if "ATLAS" in results.tasks and published.shown:
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []

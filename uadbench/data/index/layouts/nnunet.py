@@ -33,7 +33,7 @@ class Layout(layout.Layout):
             skip=("imagesTs", "labelsTr", "labelsTs"),
         )
         labels = {
-            path.name.removesuffix(".gz").removesuffix(".nii"): path
+            layout.bare(path).name: path
             for path in layout.walk(root, skip=("imagesTr", "imagesTs", "labelsTs"))
             if path.parts[0] == "labelsTr"
         }

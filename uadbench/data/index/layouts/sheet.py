@@ -9,20 +9,20 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.data.index import layout
 
-COLUMNS = ("subject", *layout.KINDS)
-OTHERS = ", ".join(COLUMNS[2:])
+COLUMNS = ("subject", *layout.KINDS, "patient")
+OTHERS = ", ".join(COLUMNS[len(NAMES) + 1 :])
 
 
 class Layout(layout.Layout):
-    """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; optionally `mask`, `drawn_on` and `brain`; empty
-    for missing files.
+    """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; optionally `mask`, `drawn_on`, `brain` and
+    `patient`; empty for missing files.
 
     Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan on whose voxels the mask was
     delineated, if none of the other scans has the mask's grid; `brain` is a brain mask on the grid of the T1, or of
-    the first scan.
+    the first scan. Scans of one `patient` are a subject each; where it is empty the name of the subject says it.
     """
 
-    expected = f"a CSV with the columns subject, one of {', '.join(NAMES)} and, where there are such files, {OTHERS}"
+    expected = f"a CSV with the columns subject, one of {', '.join(NAMES)} and, where there is such, {OTHERS}"
     reads_file = True
 
     def subjects(self, root: Path) -> list[layout.Files]:
@@ -55,9 +55,9 @@ class Layout(layout.Layout):
         if not cells["subject"]:
             raise HarnessError(f"{root}, line {line}: no subject; give each a name of its own")
         paths: dict[str, Any] = {}
-        for name in COLUMNS[1:]:
+        for name in layout.KINDS:
             if cells[name]:
                 paths[name] = Path(cells[name]).expanduser()
                 if not (root.parent / paths[name]).is_file():
                     raise HarnessError(f"{root}, line {line}, {name}: no file {root.parent / paths[name]}")
-        return layout.Files(cells["subject"], **paths)
+        return layout.Files(cells["subject"], **paths, stated_patient=cells["patient"])

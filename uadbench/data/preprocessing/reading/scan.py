@@ -1,5 +1,6 @@
 """Scans and their label masks, with validation of both."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,13 @@ class Scan:
     @property
     def grid(self) -> Grid:
         return Grid(self.data.shape, self.affine)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the grey values in the order right, anterior, superior: of any file name, format and type."""
+        upright = apply_orientation(self.data, io_orientation(self.affine))
+        voxels = np.ascontiguousarray(upright, np.float32).tobytes()
+        return hashlib.sha256(repr(upright.shape).encode() + voxels).hexdigest()
 
 
 def read_scan(path: Path) -> Scan:
