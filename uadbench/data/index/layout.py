@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.core.plugins import Plugins
+from uadbench.core.volume_names import NIFTI
 
 LAYOUTS = Plugins("layout", "uadbench.data.index.layouts")
 #: files of a subject; `drawn_on` is the scan with the mask's voxel grid, if none of the others
@@ -72,6 +73,16 @@ class Layout:
         """Subjects below `root`, sorted by name; an empty list if no file matches the layout."""
         return group(root, self.names, self.skip)
 
+    def labels(self, root: Path) -> dict[int, str]:
+        """Label values above 0 and their names, where files of the data set state them; else an empty dict.
+
+        A value that is to be ignored is named IGNORE.
+        """
+        return {}
+
+
+IGNORE = "ignore"
+
 
 def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
     """The layout called `name`, which selects scans by these BIDS entities where there are several.
@@ -124,7 +135,7 @@ def group(root: Path, names: Mapping[str, str], skip: tuple[str, ...] = ()) -> l
     Of `.nii` and `.nii.gz` in one folder the first in sorted order is used; a subject with the same scan in two folders
     has a `problem`.
     """
-    patterns = {kind: re.compile(rf"(?:{name})\.nii(?:\.gz)?") for kind, name in names.items()}
+    patterns = {kind: re.compile(f"(?:{name}){NIFTI}") for kind, name in names.items()}
     found: dict[str, dict[str, Any]] = {}
     problems: dict[str, str] = {}
     for path in walk(root, skip):

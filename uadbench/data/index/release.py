@@ -7,11 +7,11 @@ from pathlib import Path
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.packaged import RESOURCES
+from uadbench.core.sorting import listed
 from uadbench.data.index.layout import Files, Layout
 
 DATASETS = RESOURCES / "datasets.csv"
 KINDS = ("t1", "t2", "masks")
-NAMED = 8  # maximum number of subjects named in a line
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,4 @@ def compare(found: Sequence[Files], layout: Layout, release: Release | None) -> 
 
 
 def _missing(kind: str, names: Sequence[str]) -> list[str]:
-    if not names:
-        return []
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return [f"{kind} missing: {', '.join(names[:NAMED])}{more}"]
+    return [f"{kind} missing: {listed(names)}"] if names else []
