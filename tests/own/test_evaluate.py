@@ -312,7 +312,7 @@ def test_nothing_to_find_is_an_error(cohort):
 
 
 def test_folders_must_exist_and_hold_volumes(tmp_path):
-    with pytest.raises(HarnessError, match="maps: no such folder"):
+    with pytest.raises(HarnessError, match="maps: no folder"):
         evaluate(tmp_path / "maps", tmp_path)
     with pytest.raises(HarnessError, match=r"holds no \.nii or \.nii\.gz file"):
         evaluate(tmp_path, tmp_path)
