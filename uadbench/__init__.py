@@ -8,6 +8,7 @@ is imported when it is called.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -126,11 +127,15 @@ def evaluate(
 
     >>> uadbench.evaluate([map], [label], [brain], spacing=1.0)["ap"]
     """
-    from uadbench.evaluation.protocols.labels import LabelValues
+    from uadbench.data.label_values import LabelValues
     from uadbench.own import external_maps
 
-    values = LabelValues(tuple(lesion), tuple(ignored))
+    lists = (() if v is None else tuple(v) if isinstance(v, Iterable) else (v,) for v in (lesion, ignored))
+    values = LabelValues(*lists)
     people: Any = os.fspath(patients) if isinstance(patients, PathLike) else patients
+    for name, what in (("maps", maps), ("labels", labels)):
+        if what is None:
+            raise HarnessError(f"{name}: not given; give arrays, or a folder of NIfTI files")
     if isinstance(maps, (str, PathLike)):
         if spacing is not None:
             raise HarnessError("spacing: headers of NIfTI files state it; leave it out")

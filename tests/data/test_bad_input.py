@@ -94,7 +94,6 @@ T1 = {
 
 SHIFT = np.zeros((4, 4))
 SHIFT[2, 3] = 5  # mm
-VALUES = "mask holds other values than whole numbers from 0 to 255; give the labels"
 #: kind of broken mask: its labels and affine, of sound ones, and what is said of it
 MASKS = {
     "other shape": (lambda x, affine: (x[2:], affine), r"mask has shape .*, the scan .*; give the mask in its voxels"),
@@ -103,10 +102,22 @@ MASKS = {
         r"mask lies up to 5\.0 mm off the grid of the scan; correct",
     ),
     "mirrored affine": (lambda x, affine: (x, affine @ np.diag([-1.0, 1, 1, 1])), "mask lies up to .* mm off the grid"),
-    "fractions": (lambda x, affine: (x * np.float32(0.3), affine), VALUES),
-    "negative": (lambda x, affine: (-x.astype(np.int16), affine), VALUES),
-    "above 255": (lambda x, affine: (x.astype(np.int16) * 100, affine), VALUES),
-    "NaN": (lambda x, affine: (np.where(x == 4, np.nan, x).astype(np.float32), affine), VALUES),
+    "fractions": (
+        lambda x, affine: (x * np.float32(0.3), affine),
+        "mask holds values between whole numbers, such as 0.3: interpol",
+    ),
+    "negative": (
+        lambda x, affine: (-x.astype(np.int16), affine),
+        "mask holds values down to -4; labels are whole numbers",
+    ),
+    "above 255": (
+        lambda x, affine: (x.astype(np.int16) * 100, affine),
+        "mask holds values up to 400; labels end at 255",
+    ),
+    "NaN": (
+        lambda x, affine: (np.where(x == 4, np.nan, x).astype(np.float32), affine),
+        r"mask holds \d+ values that are not finite",
+    ),
 }
 
 

@@ -3,8 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.commands import call
+from tests.data.conftest import nifti
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout, sheet
 from uadbench.data.index.layouts import nnunet
@@ -380,3 +383,58 @@ def test_nnunet_needs_named_channels(tmp_path, text, message):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(HarnessError, match=message):
         layout.load("nnunet").subjects(tmp_path)
+
+
+NAMED = {1: "edema", 2: "core", 4: "ignore"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"0": "background", "1": "edema", "2": "core", "4": "ignore"},
+        {"background": 0, "edema": 1, "core": 2, "ignore": 4},
+        {"background": 0, "edema": [1], "core": [2, 1], "ignore": 4},
+    ],
+)
+def test_labels_that_a_dataset_json_names(tmp_path, labels):
+    (tmp_path / "dataset.json").write_text(json.dumps({"channel_names": {"0": "T1"}, "labels": labels}))
+    assert layout.load("nnunet").labels(tmp_path) == NAMED
+    touch(tmp_path, "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz")
+    options = ["--dataset", "x", "--layout", "nnunet", "--root", tmp_path, "--role", "test"]
+    printed = call("index", *options, "--out", tmp_path / "s.csv").output
+    assert "its files name the labels 1 edema, 2 core, 4 ignore" in printed
+
+
+def test_labels_that_a_bids_derivative_names(tmp_path):
+    bids, folder = layout.load("bids"), tmp_path / "derivatives" / "masks"
+    folder.mkdir(parents=True)
+    (folder / "desc-aseg_dseg.tsv").write_text("index\tname\n10\tthalamus\n")
+    assert bids.labels(tmp_path) == {}
+    (folder / "desc-lesion_mask.json").write_text(json.dumps({"LabelMap": {"edema": 1, "core": 2, "ignore": 4}}))
+    assert bids.labels(tmp_path) == NAMED
+    (folder / "desc-lesion_dseg.tsv").write_text("index\tname\n0\tno\n1\tacute\n")
+    assert bids.labels(tmp_path) == {1: "acute"}
+
+
+@pytest.mark.parametrize("flair", ["anat/sub-strokecase0001_ses-0001_FLAIR", "sub-strokecase0001_ses-0001_flair"])
+def test_a_mask_on_the_grid_of_a_further_scan_names_it(tmp_path, flair):
+    """ISLES 2022: scans in small letters or capitals, the mask on the grid of the diffusion image."""
+    here, stem = "sub-strokecase0001/ses-0001", "sub-strokecase0001_ses-0001"
+    shapes = {f"{here}/{flair}": (4, 5, 6), f"{here}/dwi/{stem}_adc": (4, 5, 3), f"{here}/dwi/{stem}_dwi": (4, 5, 3)}
+    mask = f"derivatives/{here}/{stem}_msk"
+    for name, shape in {**shapes, mask: (4, 5, 3)}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        nifti(tmp_path / f"{name}.nii.gz", np.zeros(shape, np.uint8), np.diag([1.0, 1, 18 / shape[2], 1]))
+    (files,) = layout.load("bids").subjects(tmp_path)
+    assert files.drawn_on == Path(f"{here}/dwi/{stem}_dwi.nii.gz")
+    assert (files.flair, files.mask) == (Path(f"{here}/{flair}.nii.gz"), Path(f"{mask}.nii.gz"))
+    nifti(tmp_path / f"{mask}.nii.gz", np.zeros((4, 5, 6), np.uint8), np.diag([1.0, 1, 3, 1]))
+    (files,) = layout.load("bids").subjects(tmp_path)
+    assert files.drawn_on is None
+
+
+@pytest.mark.parametrize("suffix", [".NII.GZ", ".Nii", ".nii.GZ"])
+def test_suffixes_in_capitals(tmp_path, suffix):
+    touch(tmp_path, f"a/sub-CC110033_T1w{suffix}", f"b/sub-1/anat/sub-1_T1w{suffix}")
+    assert found("camcan", tmp_path / "a") == [("sub-CC110033", f"sub-CC110033_T1w{suffix}", "", "")]
+    assert found("bids", tmp_path / "b") == [("sub-1", f"sub-1/anat/sub-1_T1w{suffix}", "", "")]

@@ -28,6 +28,7 @@ def test_the_mask_is_where_the_lesion_is_whatever_it_was_drawn_on(raw, tmp_path)
         "t1": registered(raw, tmp_path / "t1", mask="t1-mask.nii.gz"),
         "t2": registered(raw, tmp_path / "t2", t2="t2.nii.gz", mask="t2-mask.nii.gz"),
         "flair": registered(raw, tmp_path / "f", mask="flair-mask.nii.gz", drawn_on="flair.nii.gz"),
+        "unused flair": registered(raw, tmp_path / "u", mask="flair-mask.nii.gz", flair="flair.nii.gz"),
     }
     for kind, labels in found.items():
         assert dice(labels > 0, truth) > 0.85, kind

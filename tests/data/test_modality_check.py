@@ -86,7 +86,7 @@ def test_a_header_of_another_orientation_is_refused(extracted_scan, order, flips
     except BadScan:
         return  # not even a brain's overlap was reached
     image, inside = resample(place, mni(), FAST)
-    with pytest.raises(BadScan, match=r"orientation disagrees with the header.*convert it again|looks T2-weighted"):
+    with pytest.raises(BadScan, match=r"resembles no upright whole brain .*convert it again|looks T2-weighted"):
         modality_check.check("t1", image, inside, mni(), mni().packed(FAST), PATH)
 
 
@@ -114,3 +114,41 @@ def test_a_real_t2_in_the_slot_of_the_t1(mri_mini):
     scan = read_scan(next(mri_mini.rglob("BraTS20_Training_001_t2.nii.gz")))
     place = locate(Scan(PATH, scan.data, scan.affine), mni(), FAST)
     assert not looks(*resample(place, mni(), FAST), "t1")
+
+
+def message(image: np.ndarray, modality: str = "t1") -> str:
+    grid = mni().packed(FAST)
+    try:
+        return modality_check.check(modality, image, np.ones(grid.shape, bool), mni(), grid, PATH)
+    except BadScan as error:
+        return error.reason
+
+
+def test_a_correlation_near_0_is_no_t2():
+    """A part of a head correlates with neither; only below the limit of a T2 is a scan called one."""
+    target, noise = mni().at(4.0).image, np.random.default_rng(0).random(mni().at(4.0).image.shape)
+    for share in (0.0, -0.15, 0.2):
+        mixed = noise + share * 1.6 * (target - target.mean())
+        found = modality_check.correlations(mixed, np.ones_like(mixed, bool), mni(), mni().packed(FAST))
+        assert -0.25 < max(found) < 0.35
+        assert "resembles no upright whole brain" in message(mixed)
+        assert "part of a head" in message(mixed)
+    assert "looks T2-weighted" in message(1.5 - target + 0.1 * noise)
+    assert "looks T1-weighted" in message(target + 0.1 * noise, "t2")
+
+
+def test_a_flair_in_the_slot_of_the_t1_is_said():
+    """Dark fluid, but white matter as bright as grey matter."""
+    target = mni().at(4.0).image
+    flair = np.minimum(target, 0.66).astype(np.float32)
+    assert "may be a FLAIR: white matter only 1.0" in message(flair)
+    assert "looks like a FLAIR" in message(flair, "t2")
+    assert message(target) == message(flair, "flair") == ""
+
+
+def test_real_flairs_are_noted_and_no_real_t1(mri_mini):
+    for name, flagged in (("002_flair", True), ("001_t1", False), ("002_t1", False)):
+        scan = read_scan(next(mri_mini.rglob(f"BraTS20_Training_{name}.nii.gz")))
+        image, inside = resample(locate(scan, mni(), FAST), mni(), FAST)
+        note = modality_check.check("t1", image, inside, mni(), mni().packed(FAST), PATH)
+        assert bool(note) == flagged, name

@@ -13,12 +13,12 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
+from uadbench.data.label_values import EVERY, LabelValues
 from uadbench.data.packing.pack import pack
 from uadbench.data.packing.store import Store
 from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.evaluation.inference.collecting import digest_of_test_set
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 SHAPE = (5, 6, 7)
 AFFINE = np.array([[4.0, 0, 0, -70], [0, 4, 0, -100], [0, 0, 4, -60], [0, 0, 0, 1]])
@@ -211,7 +211,8 @@ def test_verb_takes_several_reports(cohort):
     arguments = ["--dataset", "mine", "--sheet", folder / "subjects.csv", "--max-lost", "0.5"]
     arguments += ["--registered", folder / "registered", "--out", folder / "packed"]
     arguments += ["--reports", folder / "1-of-2.csv", folder / "2-of-2.csv"]
-    assert call("pack", *arguments).output == "mine: packed 3 t1, 2 t2 with masks, 2 left out\n"
+    values = "mine: the values of its labels are 1 (24 voxels), 2 (16 voxels), 4 (22 voxels)\n"
+    assert call("pack", *arguments).output == "mine: packed 3 t1, 2 t2 with masks, 2 left out\n" + values
 
 
 def damage(path: Path, kind: str) -> None:

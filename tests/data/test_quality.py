@@ -5,7 +5,7 @@ import csv
 import io
 import math
 import xml.etree.ElementTree as ET
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import nibabel
@@ -22,6 +22,7 @@ from uadbench.core.files import write_json
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
+from uadbench.data.label_values import LabelValues
 from uadbench.data.preprocessing.records import previews
 from uadbench.data.preprocessing.records.report import Outcome, write_report
 from uadbench.data.preprocessing.registration import template
@@ -152,6 +153,19 @@ def test_the_command_writes_a_table_and_a_page(four, tmp_path):
     assert rows["b"]["nmi_reference_t2"] == rows["b"]["nmi_t1_t2"] == rows["b"]["histogram_t2"] == ""
     articles = elements(tmp_path / "out" / "quality.html", "article")
     assert [article.get("id") for article in articles] == list("abcd")
+
+
+def test_label_values_are_on_the_page(four):
+    written, folder = four
+    found = cohort.build("mine", written, folder, OUTCOMES)
+    (count,) = found.label_voxels.values()
+    assert page._labels(found) == f"2 ({count} voxels)"
+    with pytest.raises(HarnessError, match="mine: no label holds 4, but 2 "):
+        page._labels(replace(found, labelled=LabelValues((2, 4))))
+    left = replace(found, labelled=LabelValues((1,)), subjects=[replace(found.subjects[0], labels={1: 5, 2: 7})])
+    assert page._labels(left) == (
+        "1 (5 voxels), 2 (7 voxels); labels also hold 2 (7 voxels): neither lesion nor ignored, they count as healthy"
+    )
 
 
 def test_measures_of_a_subject_by_hand(four):

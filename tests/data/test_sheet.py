@@ -162,3 +162,25 @@ def test_patients_without_an_outline_are_a_choice(tmp_path, unmasked, subjects, 
 def test_unmasked_is_one_of_three(tmp_path):
     given = ["--dataset", "x", "--layout", "bids", "--root", outlined(tmp_path / "raw"), "--out", tmp_path / "s.csv"]
     assert "lost, leave_out, healthy" in fails("index", *given, "--unmasked", "drop")
+
+
+@pytest.mark.parametrize("linked", ["results", "data", "parent", "nothing"])
+def test_a_relative_root_leads_to_the_scans_through_links(tmp_path, monkeypatch, linked):
+    """The folder of results, of the data, or one above both may lie on another disk."""
+    disk, clone = tmp_path / "disk" / "deep" / "er", tmp_path / "clone"
+    disk.mkdir(parents=True)
+    (disk / "own").mkdir()
+    if linked == "parent":
+        clone.symlink_to(disk)
+    else:
+        clone.mkdir()
+    camcan(disk / "own" if linked == "data" else clone / "own")
+    if linked in ("results", "data"):
+        (clone / {"results": "results", "data": "own"}[linked]).symlink_to(disk / "own" if linked == "data" else disk)
+    monkeypatch.chdir(clone)
+    found = sheet.index(layout.load("camcan"), Path("own"), validation=1)
+    written = sheet.write(Path("results/x/data/h/subjects.csv"), Path("own"), found)
+    assert all(written.file(row, "t1").is_file() for row in written.rows)
+    read = sheet.read(clone / "results/x/data/h/subjects.csv")
+    assert all(read.file(row, "t1").is_file() for row in read.rows)
+    assert (read.rows[0].root == "../../../../own") == (linked != "results")

@@ -15,11 +15,11 @@ from uadbench.core.archive import FINDINGS
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
 from uadbench.core.study_folder import FINDINGS as NAME
+from uadbench.data.label_values import EVERY
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.findings import ARRAYS, RATES, Findings, beside, load, save
 from uadbench.evaluation.inference.collecting import digest_of_test_set
 from uadbench.evaluation.inference.inference import PackedTask, Trained, score_test_set
-from uadbench.evaluation.protocols.labels import EVERY
 from uadbench.evaluation.summary import comparisons, tidy_results
 from uadbench.evaluation.summary.tidy_results import COLUMNS, META, METRIC_ORDER, tidy
 from uadbench.evaluation.voxels.columns import SIMULATED

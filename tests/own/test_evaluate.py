@@ -313,10 +313,17 @@ MISTAKES = {
         lambda f, v: store(f / "maps" / "c.nii.gz", (1j * v).astype(np.complex64)),
         r"maps/c\.nii\.gz: holds values of type complex64",
     ),
-    "interpolated labels": (lambda f, v: store(f / "labels" / "c.nii", v / v.max()), "other values than whole numbers"),
+    "interpolated labels": (lambda f, v: store(f / "labels" / "c.nii", v / v.max()), "label is a map of probabilities"),
+    "a soft brain": (lambda f, v: store(f / "brain" / "c.nii.gz", v / v.max()), "brain mask is a map of probabilities"),
+    "a brain of grey values": (
+        lambda f, v: store(f / "brain" / "c.nii.gz", (np.arange(v.size) % 200).astype(np.uint8).reshape(v.shape)),
+        "brain mask holds 200 different values up to 199: probabilities, or grey values; threshold it",
+    ),
     "labels of NaN": (
-        lambda f, v: store(f / "labels" / "c.nii", np.where(v == v.max(), np.nan, 0).astype(np.float32)),
-        r"labels/c\.nii: mask holds other values than whole numbers",
+        lambda f, v: store(
+            f / "labels" / "c.nii", np.where(np.pad(np.ones((1, 1, 1)), [(5, 4), (6, 5), (3, 4)]), np.nan, 0)
+        ),
+        r"labels/c\.nii: label holds 1 values that are not finite; set them to 0",
     ),
     "saturated in float64": (
         lambda f, v: store(f / "maps" / "c.nii.gz", 1 - np.exp(-20.0 - v.astype(np.float64))),
@@ -368,7 +375,7 @@ def test_nothing_to_find_is_an_error(cohort):
 
 
 def test_folders_must_exist_and_hold_volumes(tmp_path):
-    with pytest.raises(HarnessError, match="maps: no such folder"):
+    with pytest.raises(HarnessError, match="maps: no folder"):
         evaluate(tmp_path / "maps", tmp_path)
     with pytest.raises(HarnessError, match=r"holds no \.nii or \.nii\.gz file"):
         evaluate(tmp_path, tmp_path)

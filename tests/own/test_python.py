@@ -242,7 +242,7 @@ MISTAKES = {
     "reversed axes": (lambda m, y: {"brain": [each.T for each in m]}, r"brain\[0\]: has shape \(10, 12, 8\)"),
     "four axes": (lambda m, y: {"maps": [m[0][None], *m[1:]]}, r"maps\[0\]: has shape \(1, .* give a volume"),
     "flat": (lambda m, y: {"maps": [m[0].ravel()], "labels": [y[0].ravel()]}, r"maps\[0\]: has shape \(960,\)"),
-    "fractions": (lambda m, y: {"labels": [each / 2 for each in y]}, r"labels\[0\]: .* whole numbers"),
+    "fractions": (lambda m, y: {"labels": [each / 2 for each in y]}, r"labels\[0\]: label holds values between whole"),
     "text": (lambda m, y: {"maps": ["a.nii", *m[1:]]}, r"maps\[0\]: holds values of type <U5"),
     "ragged": (lambda m, y: {"maps": [[[[1], [2, 3]]]]}, r"maps\[0\]: no array"),
     "gradients": (lambda m, y: {"maps": [torch.ones(y[0].shape, requires_grad=True)]}, r"maps\[0\]: no array"),

@@ -51,6 +51,16 @@ def test_masks_are_where_maps_reach_the_threshold(scans, trained, tmp_path):
         np.testing.assert_array_equal(nibabel.load(mask).affine, nibabel.load(found).affine)
 
 
+def test_masks_beside_maps_replace_no_scan(scans, trained, tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / "masks").mkdir(exist_ok=True)
+        (tmp_path / "masks" / f"{name}.nii.gz").write_bytes((scans / f"{name}.nii.gz").read_bytes())
+    scan = tmp_path / "masks" / "a.nii.gz"
+    with pytest.raises(HarnessError, match=r"--threshold .*masks/a\.nii\.gz: is --image itself"):
+        scorer(trained, threshold=0.6).score(scan, None, tmp_path / "a.nii.gz")
+    assert scan.read_bytes() == (scans / "a.nii.gz").read_bytes()
+
+
 def test_maps_that_are_there_are_not_made_again_but_missing_masks_are(scans, trained, tmp_path):
     scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
     kept, before = tmp_path / "a.nii.gz", (tmp_path / "a.nii.gz").stat().st_mtime_ns

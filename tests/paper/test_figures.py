@@ -7,10 +7,12 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from tests.commands import ROOT
 from tests.paper.conftest import assert_fits, write_examples, write_histories, write_results, write_synthesis
@@ -233,6 +235,21 @@ def test_figure3_without_examples_or_seed(experiment, tmp_path):
         draw("figure3", results_csv=experiment["results_csv"], examples=experiment["examples"], seed=9)
     with pytest.raises(HarnessError, match="--examples: not given"):
         draw("figure3", results_csv=experiment["results_csv"])
+
+
+@pytest.mark.parametrize("name", ["curves", "figure2", "figure3"])
+def test_titles_and_tasks_are_plain_text(name, experiment, tmp_path):
+    """What looks like mathematics, even wrong one, is drawn as it is written."""
+    odd = r"$\textsc{Dae}$ $_"
+    sources = dict(experiment)
+    for key in ("results_csv", "histories_csv"):
+        frame = pd.read_csv(experiment[key])
+        sources[key] = tmp_path / f"{key}.csv"
+        frame.assign(title=frame["title"].where(frame["method"] != "disyre", odd)).to_csv(sources[key], index=False)
+    figure = draw(name, **sources)
+    figure.draw_without_rendering()
+    drawn = [text.get_text() for text in figure.findobj(Text)]
+    assert any(odd.replace("$", r"\$") in text.replace("\n", " ") for text in drawn)
 
 
 def test_frame_holds_every_brain_in_mm():

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.commands import call
 from tests.paper.conftest import assert_regular, rows, table, write_comparisons, write_results
+from uadbench.core import latex_text
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.paper import catalogue
@@ -327,7 +328,7 @@ def test_latex_is_regular_and_has_the_macros_it_uses(name, default):
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="\\&%$#_{}~^<>|±–⌈⌉αab1 -", max_size=30))
 def test_latex_escape_leaves_no_character_with_a_meaning(text):
-    escaped = latex.escape(text)
+    escaped = latex_text.escape(text)
     plain = re.sub(r"\\(textbackslash|textasciitilde|textasciicircum){}|\\[&%$#_{}]", "", escaped)
     plain = re.sub(r"\$(\\[a-z]+|[<>|−])\$", "", plain)
     assert not re.search(r"[\\&%$#_{}~^<>|±⌈⌉α]", plain)

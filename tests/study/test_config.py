@@ -48,7 +48,10 @@ MISTAKES = [
     ({"methods": ["dae\n"]}, r"methods.0: 'dae\\n' holds a line break"),
     ({"params": {"dae\n": {}}}, r"params: 'dae\\n' holds a line break"),
     ({"seeds": "four"}, r"seeds: must be a valid list, not 'four'"),
-    ({"methods": ["disyre", "dyre"]}, r"'dyre' is unknown: no file baselines/dyre.py; did you mean disyre\?"),
+    (
+        {"methods": ["disyre", "dyre"]},
+        r"'dyre' is unknown: no file .*/dyre.py, nor in a .*; did you mean disyre\?",
+    ),
     ({"params__dae__stepz": 5}, r"params.dae.stepz: no such parameter; did you mean steps\? there are steps"),
     ({"params__dae__steps": "many"}, r"params.dae.steps: must be a valid integer, not 'many'"),
     ({"max_lost": "1e-1"}, r"max_lost: .1e-1. is text in YAML; write 0\.1"),
@@ -262,3 +265,21 @@ def test_defaults_written_out_are_the_same_settings(default):
 def test_entities_are_for_layouts_that_have_them(default):
     with pytest.raises(HarnessError, match="'atlas': its names have no entities"):
         checked(changed(default, datasets__atlas__entities={"run": 2}))
+
+
+def test_label_values_are_compared_with_those_of_the_data_set(default, tmp_path):
+    root = tmp_path / "own"
+    root.mkdir()
+    labels = {"background": 0, "edema": 1, "core": 2, "ignore": 4}
+    (root / "dataset.json").write_text(json.dumps({"channel_names": {"0": "T1"}, "labels": labels}))
+    task = [{"name": "X", "dataset": "own", "modality": "t1"}]
+
+    def check(**values) -> None:
+        checked(changed(default, tasks=task, datasets__own={"layout": "nnunet", "root": str(root), **values}))
+
+    check(ignored=[4])
+    check(lesion=[1])
+    with pytest.raises(HarnessError, match=r"datasets\.own\.lesion: 3 is no label of the data set.*1 edema, 2 core"):
+        check(lesion=[1, 3])
+    with pytest.raises(HarnessError, match=r"datasets\.own\.ignored: .* 4 ignore; add ignored: \[4\]"):
+        check()

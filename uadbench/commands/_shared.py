@@ -8,6 +8,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from uadbench.core import inputs
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 
@@ -40,7 +41,29 @@ figures = completed(lambda catalogue: catalogue.names("figures"), "uadbench.pape
 experiments = completed(lambda survey: survey.experiments(), "uadbench.status.survey", "dir")
 runs = completed(lambda survey: survey.runs(), "uadbench.status.survey", "dir")
 
-PATH = click.Path(path_type=Path)
+
+class Place(click.Path):
+    """Path of an input, or of an output, which is refused as options are read where it is one of the inputs.
+
+    An address hf://… is no path and stays a text.
+    """
+
+    def __init__(self, output: bool = False, **allowed: bool) -> None:
+        super().__init__(path_type=Path, **allowed)
+        self.output = output
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if str(value).startswith("hf:"):
+            return value
+        path = super().convert(value, param, ctx)
+        if ctx and param and not ctx.resilient_parsing:
+            places = ctx.meta.setdefault(__name__, {True: [], False: []})
+            places[self.output].append((param.opts[0] if param.opts[0][0] == "-" else param.human_readable_name, path))
+            inputs.keep(places[False], places[True])
+        return path
+
+
+PATH, OUTPUT = Place(), Place(output=True)
 
 beside = click.option(
     "--beside", multiple=True, metavar="DATASET", help="Another data set of the study, in a folder beside (repeatable)."
@@ -60,7 +83,12 @@ published = click.option(
 required = click.option("--required", type=PATH, shell_complete=runs, help="Run of the method that this builds on.")
 rows = click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol of the rows.")
 run = click.option(
-    "--run", "given", required=True, shell_complete=runs, help="Folder of a run, or hf://OWNER/NAME[@REVISION]."
+    "--run",
+    "given",
+    type=PATH,
+    required=True,
+    shell_complete=runs,
+    help="Folder of a run, or hf://OWNER/NAME[@REVISION].",
 )
 settings = click.option(
     "--settings", default="{}", help='JSON: {"params": {…}}, others at their defaults; or params.json.'

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import PATH, ignored, lesion, protocols
+from uadbench.commands._shared import OUTPUT, PATH, ignored, lesion, protocols
 
 
 @click.command()
@@ -26,9 +26,9 @@ from uadbench.commands._shared import PATH, ignored, lesion, protocols
 @click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol: full, upd, official.")
 @click.option("--resamples", default=1000, type=click.IntRange(0), help="Bootstrap resamples of the patients; 0: none.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
-@click.option("--out", type=PATH, help="Also write the JSON to this file.")
-@click.option("--subjects", type=PATH, help="Also write a CSV file with a row for each subject.")
-@click.option("--save", type=PATH, help="Also write the folder of a run, which `summarize` reads; needs --method.")
+@click.option("--out", type=OUTPUT, help="Also write the JSON to this file.")
+@click.option("--subjects", type=OUTPUT, help="Also write a CSV file with a row for each subject.")
+@click.option("--save", type=OUTPUT, help="Also write the folder of a run, which `summarize` reads; needs --method.")
 @click.option("--method", help="With --save: name of the method, in lower case.")
 @click.option("--title", show_default="--method", help="With --save: its name in tables.")
 @click.option("--family", default="S-S", help="With --save: IR, FM, AB, S-S or control.", show_default=True)
@@ -68,12 +68,14 @@ def command(
 
     from uadbench.core.errors import HarnessError
     from uadbench.core.files import atomic, write_json
+    from uadbench.data.label_values import LabelValues
     from uadbench.evaluation.detection import findings
-    from uadbench.evaluation.protocols.labels import LabelValues
+    from uadbench.methods.registry import check_title
     from uadbench.own.external_maps import evaluate
 
     if save is not None and not about["method"]:
         raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")
+    check_title("--title", about["title"] or about["method"] or "")
     values = LabelValues.read(lesion, ignored)
     found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values, patients)
     result = found.summary(resamples, seed)

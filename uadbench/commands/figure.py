@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import PATH, figures, methods, published, rows
+from uadbench.commands._shared import OUTPUT, PATH, figures, methods, published, rows
 
 
 @click.command()
@@ -16,7 +16,7 @@ from uadbench.commands._shared import PATH, figures, methods, published, rows
 @click.option(
     "--histories", "histories_csv", type=PATH, help="The training histories of all runs, histories.csv (curves)."
 )
-@click.option("--out", type=PATH, required=True, help="Folder for NAME.png and NAME.pdf.")
+@click.option("--out", type=OUTPUT, required=True, help="Folder for NAME.png and NAME.pdf.")
 @published
 @rows
 @click.option("--method", default="disyre", shell_complete=methods, help="Method that the figure is about.")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH, runs
+from uadbench.commands._shared import OUTPUT, PATH, runs
 
 
 @click.command()
 @click.argument("runs", nargs=-1, type=PATH, required=True, shell_complete=runs)
-@click.option("--out", type=PATH, required=True, help="The table, histories.csv.")
+@click.option("--out", type=OUTPUT, required=True, help="The table, histories.csv.")
 def command(runs: tuple[Path, ...], out: Path) -> None:
     """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV with a row per record."""
     from uadbench.core import csv_files

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import PATH, beside, layouts
+from uadbench.commands._shared import OUTPUT, PATH, beside, layouts
 from uadbench.core.modalities import NAMES
 
 
@@ -13,7 +13,7 @@ from uadbench.core.modalities import NAMES
 @click.option("--dataset", required=True, help="Name of the data set, for messages.")
 @click.option("--layout", required=True, shell_complete=layouts, help="How files are named, such as bids or ixi.")
 @click.option("--root", required=True, type=PATH, help="Folder that holds the data set; for layout `sheet` the CSV.")
-@click.option("--out", required=True, type=PATH, help="Subject sheet to write (CSV).")
+@click.option("--out", required=True, type=OUTPUT, help="Subject sheet to write (CSV).")
 @click.option("--release", show_default="as the layout", help="Row of uadbench/resources/datasets.csv to compare with.")
 @click.option("--role", type=click.Choice(["healthy", "test"]), default="healthy", help="Train and validate, or test.")
 @click.option("--validation", type=click.IntRange(0), default=0, help="Number of healthy subjects held out.")
@@ -82,6 +82,8 @@ def command(
         click.echo(
             f"{dataset}: {len(names)} subjects have several {scan}, for example {names[0]}; see {out} for the chosen"
         )
+    if named := kind.labels(root):
+        click.echo(f"{dataset}: its files name the labels {', '.join(f'{n} {name}' for n, name in named.items())}")
     for line in releases.compare(whole, kind, known):
         click.echo(f"{dataset}: {line}")
     for row in written.rows:

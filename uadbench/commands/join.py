@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH
+from uadbench.commands._shared import OUTPUT, PATH
 
 
 @click.command()
 @click.argument("places", nargs=-1, type=PATH, required=True)
-@click.option("--out", type=PATH, required=True, help="Folder for results.csv, comparisons.csv and the tables.")
+@click.option("--out", type=OUTPUT, required=True, help="Folder for results.csv, comparisons.csv and the tables.")
 @click.option(
     "--prefer-first", is_flag=True, help="Where experiments disagree on a method, keep the numbers of the first."
 )

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH, beside
+from uadbench.commands._shared import OUTPUT, PATH, beside
 
 
 @click.command(name="pack")
 @click.option("--dataset", required=True, help="Name of the data set.")
 @click.option("--sheet", required=True, type=PATH, help="Subject sheet of `index`.")
 @click.option("--registered", required=True, type=PATH, help="Folder that `preprocess` wrote.")
-@click.option("--out", required=True, type=PATH, help="Folder for the packed arrays.")
+@click.option("--out", required=True, type=OUTPUT, help="Folder for the packed arrays.")
 @click.option("--max-lost", type=click.FloatRange(0, 1), default=0.1, help="Share of the subjects that may be lost.")
 @beside
 @click.option("--reports", "first", multiple=True, type=PATH, help="Report of `preprocess`; more may follow.")
@@ -34,6 +34,7 @@ def command(
 
     from uadbench.core.study_folder import INDEX
     from uadbench.data.index.sheet import read
+    from uadbench.data.label_values import named
     from uadbench.data.packing import pack as packing
     from uadbench.data.packing.store import Store
     from uadbench.data.preprocessing.records.report import read_report
@@ -48,3 +49,5 @@ def command(
         f"{dataset}: packed {', '.join(f'{count} {name}' for name, count in counts.items())}"
         f"{' with masks' if index['has_mask'] else ''}, {len(index['left_out'])} left out"
     )
+    if index.get("labels"):
+        click.echo(f"{dataset}: the values of its labels are {named(index['labels'])}")

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH, experiments
+from uadbench.commands._shared import OUTPUT, PATH, experiments
 from uadbench.core.study_folder import REPORT, StudyFolder
 
 
 @click.command()
 @click.argument("folder", type=PATH, shell_complete=experiments)
 @click.option("--config", required=True, help="The study's config as JSON, or the path of a config file.")
-@click.option("--out", type=PATH, show_default=f"FOLDER/{REPORT}", help="The report.")
+@click.option("--out", type=OUTPUT, show_default=f"FOLDER/{REPORT}", help="The report.")
 def command(folder: Path, config: str, out: Path | None) -> None:
     """Write tables, figures, data, runs and a section of methods of the study in FOLDER as one HTML file.
 

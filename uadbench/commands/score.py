@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH, device, required, run, variant
+from uadbench.commands._shared import OUTPUT, PATH, device, required, run, variant
 
 
 @click.command()
@@ -15,7 +15,7 @@ from uadbench.commands._shared import PATH, device, required, run, variant
     "--t1", type=PATH, help="T1-weighted scan of the same session, to place a T2-weighted one by, or a folder."
 )
 @click.option(
-    "--out", type=PATH, required=True, help="Anomaly map to write, NIfTI, on the voxels of the scan; or a folder."
+    "--out", type=OUTPUT, required=True, help="Anomaly map to write, NIfTI, on the voxels of the scan; or a folder."
 )
 @click.option("--map", "name", default="final", help="Which of the method's maps.")
 @click.option(
@@ -30,7 +30,7 @@ from uadbench.commands._shared import PATH, device, required, run, variant
 @required
 @device
 def command(
-    given: str,
+    given: str | Path,
     method: str | None,
     image: Path,
     t1: Path | None,

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from uadbench.commands._shared import Place
+
 
 def parse_chunk(text: str) -> tuple[int, int]:
     """Parse "i/n" (1 ≤ i ≤ n) as (i, n)."""
@@ -16,7 +18,7 @@ def parse_chunk(text: str) -> tuple[int, int]:
 
 @click.command()
 @click.argument("dataset", type=click.Choice(["camcan", "atlas", "brats"]))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder to write.")
+@click.option("--out", required=True, type=Place(output=True, file_okay=False), help="Folder to write.")
 @click.option("--subjects", default=48, type=click.IntRange(1, 999), help="Subjects in the cohort.")
 @click.option("--seed", default=2024, type=click.IntRange(0), help="Same seed, same bytes.")
 @click.option("--spacing", default=1.0, type=click.FloatRange(0.5, 8.0), help="Nominal voxel size in mm.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH
+from uadbench.commands._shared import OUTPUT, PATH
 
 
 @click.command()
@@ -17,7 +17,7 @@ from uadbench.commands._shared import PATH
     help="Bootstrap resamples of the patients; 0 leaves the intervals out.",
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
-@click.option("--out", type=PATH, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
+@click.option("--out", type=OUTPUT, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
 def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, out: Path) -> None:
     """Compute all metrics with 95 % bootstrap intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
 

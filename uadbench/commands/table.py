@@ -5,14 +5,14 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import PATH, methods, published, rows, tables
+from uadbench.commands._shared import OUTPUT, PATH, methods, published, rows, tables
 
 
 @click.command()
 @click.argument("name", shell_complete=tables)
 @click.option("--results", "results_csv", type=PATH, required=True, help="The tidy table, results.csv.")
 @click.option("--histories", "histories_csv", type=PATH, help="The histories of all runs, for notes on training.")
-@click.option("--out", type=PATH, required=True, help="Folder for NAME.csv, .md, .html and .tex.")
+@click.option("--out", type=OUTPUT, required=True, help="Folder for NAME.csv, .md, .html and .tex.")
 @published
 @rows
 @click.option("--method", default="disyre", shell_complete=methods, help="Method that Table 1 is about.")

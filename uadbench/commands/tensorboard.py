@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import PATH
+from uadbench.commands._shared import OUTPUT, PATH
 
 PATTERN = "events.out.tfevents.*"
 SCALARS = ("loss", "validation", "learning_rate")  # columns of history.csv
@@ -13,7 +13,7 @@ SCALARS = ("loss", "validation", "learning_rate")  # columns of history.csv
 
 @click.command()
 @click.argument("folder", type=PATH)
-@click.option("--out", type=PATH, show_default="FOLDER/tensorboard", help="Folder of the event files.")
+@click.option("--out", type=OUTPUT, show_default="FOLDER/tensorboard", help="Folder of the event files.")
 def command(folder: Path, out: Path | None) -> None:
     """Convert every history.csv below FOLDER, such as results/demo, to event files of TensorBoard.
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import PATH, device, ignored, lesion, modality, protocols, required, run, variant
+from uadbench.commands._shared import OUTPUT, PATH, device, ignored, lesion, modality, protocols, required, run, variant
 
 
 @click.command()
@@ -32,9 +32,9 @@ from uadbench.commands._shared import PATH, device, ignored, lesion, modality, p
 @click.option("--examples", default=4, type=click.IntRange(1), help="Example subjects kept for Figure 3.")
 @click.option("--volumes", is_flag=True, help="Also keep the volumes of the first one for the report's viewer.")
 @device
-@click.option("--out", type=PATH, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
+@click.option("--out", type=OUTPUT, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
 def command(
-    given: str,
+    given: str | Path,
     method: str | None,
     data: Path,
     task: str,
@@ -54,11 +54,11 @@ def command(
     Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
     from uadbench.compute import device as devices
+    from uadbench.data.label_values import LabelValues
     from uadbench.data.packing import premises
     from uadbench.data.packing.store import Store
     from uadbench.evaluation.inference.collecting import digest_of_test_set
     from uadbench.evaluation.inference.inference import PackedTask, Trained, ready, score_test_set
-    from uadbench.evaluation.protocols.labels import LabelValues
     from uadbench.methods import registry
     from uadbench.methods.settings import parse
     from uadbench.sharing.download import locate

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH, cohort, device, methods, modality, required, settings
+from uadbench.commands._shared import OUTPUT, cohort, device, methods, modality, required, settings
 
 
 @click.command()
@@ -15,7 +15,7 @@ from uadbench.commands._shared import PATH, cohort, device, methods, modality, r
 @settings
 @required
 @device
-@click.option("--out", type=PATH, required=True, help="Folder of the run.")
+@click.option("--out", type=OUTPUT, required=True, help="Folder of the run.")
 def command(
     method: str, modality: str, seed: int, data: Path, settings: str, required: Path | None, device: str, out: Path
 ) -> None:

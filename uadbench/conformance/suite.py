@@ -176,7 +176,11 @@ def valid_score_maps(candidate: Candidate) -> None:
         require(torch.isfinite(values).all(), f"map {key}: values that are not finite")
         require((values >= 0).all(), f"map {key}: negative values")
         require((values[volume == 0] == 0).all(), f"map {key}: values above 0 outside the brain")
-    require(maps["final"].max() > 0, "map final is 0 everywhere")
+    inside = maps["final"][volume > 0]
+    require(inside.max() > 0, "map final is 0 everywhere")
+    require(inside.min() < inside.max(), "map final has one score in the whole brain, which ranks no voxel")
+    if candidate.about.family != registry.CONTROL:
+        require(not torch.equal(inside, volume[volume > 0]), "map final is the scan itself")
 
 
 def reproducible_scores(candidate: Candidate) -> None:

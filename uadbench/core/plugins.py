@@ -21,6 +21,7 @@ class Plugins:
     kind: str  # singular noun for messages
     package: str  # dotted name
     place: str = ""  # folder named in messages where it is not that of the package
+    elsewhere: str = ""  # how a folder of one's own is named
 
     def files(self) -> dict[str, Path]:
         """The files by name, sorted. A package may have several folders: see `uadbench.baselines`."""
@@ -37,7 +38,9 @@ class Plugins:
         files = self.files()
         if name not in files:
             file = f"{self.place or self.package.replace('.', '/')}/{name}.py"
-            raise HarnessError(f"{self.kind} {name!r} is unknown: no file {file}; {choices(name, files)}")
+            raise HarnessError(
+                f"{self.kind} {name!r} is unknown: no file {file}{self.elsewhere}; {choices(name, files)}"
+            )
         return files[name]
 
     def load(self, name: str) -> ModuleType:

@@ -14,6 +14,7 @@ Volumes are float32 tensors (D, H, W) in [0, 1]: D axial slices, voxels outside 
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -121,7 +122,7 @@ class Method(nn.Module, ABC):
 
     def final(self, volume: Tensor, rng: Streams) -> Tensor:
         """The map `final` of `score`, identical; overridden by methods that compute it without the others."""
-        return final_of(self.score(volume, rng), type(self).__module__)
+        return final_of(self.score(volume, rng), inspect.getfile(type(self)))
 
     def restore(self, volume: Tensor, rng: Streams) -> Tensor | None:
         """The method's pseudo-healthy restoration of a volume (D, H, W), of the same shape; None without one."""
@@ -152,7 +153,7 @@ class SliceMethod(Method):
 
     def final_slices(self, images: Tensor, rng: Streams) -> Tensor:
         """The map `final` of `score_slices`, identical; overridden by methods that compute it without the others."""
-        return final_of(_named(self.score_slices(images, rng)), type(self).__module__)
+        return final_of(_named(self.score_slices(images, rng)), inspect.getfile(type(self)))
 
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor | None:
         """Pseudo-healthy restorations of images (N, 1, h, w), clipped to [0, 1] by the caller; None without one."""
@@ -182,11 +183,10 @@ class SliceMethod(Method):
         return scaled(maps, volume, self.patch, batch)
 
 
-def final_of(maps: Maps, module: str) -> Tensor:
-    """The map `final`. Raises HarnessError, naming the baseline by `module`, if it is missing."""
+def final_of(maps: Maps, where: str) -> Tensor:
+    """The map `final`. Raises HarnessError, naming the baseline or its file by `where`, if it is missing."""
     if "final" not in maps:
-        file = module.replace(".", "/")
-        raise HarnessError(f"{file}.py: score returns no map 'final', only {', '.join(maps) or 'nothing'}")
+        raise HarnessError(f"{where}: score returns no map 'final', only {', '.join(maps) or 'nothing'}")
     return maps["final"]
 
 

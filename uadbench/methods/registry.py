@@ -13,11 +13,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from uadbench.core import latex_text
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.plugins import Plugins, syntax_tree
 from uadbench.methods.params import NoParams
 
-BASELINES = Plugins("method", "uadbench.baselines", place="baselines")
+ELSEWHERE = ", nor in a folder of your own (`uadbench --baselines FOLDER …`, or `baselines` in the config)"
+BASELINES = Plugins("method", "uadbench.baselines", place="baselines", elsewhere=ELSEWHERE)
 CONTROL = "control"  # family of reference methods, which are not ranked
 FAMILIES = {
     "IR": "image reconstruction",
@@ -86,9 +88,11 @@ def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None)
                 f"method {name!r}: {path} has no variant {variant!r}; {known}; `variants` in a config defines others"
             )
         own = listed[variant]
+    title = own.get("title", declared.get("TITLE", name))
+    check_title(f"variants.{name}.title" if variants and name in variants else str(path), title)
     return Description(
         name=name,
-        title=own.get("title", declared.get("TITLE", name)),
+        title=title,
         family=family,
         paper=declared.get("PAPER", ""),
         summary=(ast.get_docstring(syntax_tree(path)) or "").partition("\n")[0].partition(": ")[2],
@@ -98,6 +102,15 @@ def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None)
         variants=tuple(listed),
         params=own.get("params", {}),
     )
+
+
+def check_title(where: str, title: object) -> None:
+    """Raise HarnessError, which begins with `where`, for a title that is no text, or that tables cannot print."""
+    if not isinstance(title, str):
+        raise HarnessError(f"{where}: the title {title!r} is no text; put it in quotation marks")
+    if odd := latex_text.unknown(title):
+        signs = " ".join(map(repr, odd))
+        raise HarnessError(f"{where}: LaTeX cannot print {signs} of the title {title!r}; spell it in other letters")
 
 
 def params_class(name: str) -> type:

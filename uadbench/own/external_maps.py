@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from uadbench.core.errors import HarnessError
+from uadbench.data.label_values import EVERY, LabelValues
+from uadbench.data.preprocessing.reading.scan import BRAIN
 from uadbench.evaluation.detection.findings import Calibration, Calibrator
 from uadbench.evaluation.inference.collecting import ScoredSubject
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.protocols.upd_resize import voxel_size
 from uadbench.own import score_maps
 from uadbench.own.map_arrays import read_arrays, subject
-from uadbench.own.map_files import all_in, nifti_files, read_matching, read_scores
+from uadbench.own.map_files import all_in, nifti_files, read_matching, read_scores, warn_of_unused
 from uadbench.own.patients import Patients
 from uadbench.own.score_maps import Evaluation
 
@@ -47,11 +48,15 @@ def evaluate(
     files, labelled = nifti_files(maps), nifti_files(labels)
     all_in(files, labelled, f"no label of this name in {labels}")
     all_in(labelled, files, f"no map of this name in {maps}")
-    calibration = None
+    calibration, controls = None, {} if healthy is None else nifti_files(healthy)
+    masks = None if brain is None else nifti_files(brain)
+    others = masks if healthy_brain is None else nifti_files(healthy_brain)
+    for found in (masks, others if others is not masks else None):
+        warn_of_unused(found or {}, {**files, **controls}, "map")
     if healthy is not None:
-        calibration = _calibrate(_subjects(nifti_files(healthy), healthy_brain or brain))
-    subjects = _subjects(files, brain, labelled, values)
-    evaluation = score_maps.evaluate(subjects, protocol, calibration, brain is not None, str(labels), patients)
+        calibration = _calibrate(_subjects(controls, others))
+    subjects = _subjects(files, masks, labelled, values)
+    evaluation = score_maps.evaluate(subjects, protocol, calibration, brain is not None, str(labels), values, patients)
     if evaluation.findings is None:
         print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
     return evaluation
@@ -83,21 +88,23 @@ def evaluate_arrays(
     if healthy is not None:
         calibration = _calibrate(read_arrays({"healthy": healthy, "healthy_brain": healthy_brain}, sides))
     subjects = read_arrays({"maps": maps, "brain": brain, "labels": labels}, sides, values)
-    return score_maps.evaluate(subjects, protocol, calibration, brain is not None, patients=patients)
+    return score_maps.evaluate(subjects, protocol, calibration, brain is not None, values=values, patients=patients)
 
 
 def _subjects(
-    files: dict[str, Path], brain: Path | None, labelled: dict[str, Path] | None = None, values: LabelValues = EVERY
+    files: dict[str, Path],
+    masks: dict[str, Path] | None,
+    labelled: dict[str, Path] | None = None,
+    values: LabelValues = EVERY,
 ) -> Iterator[ScoredSubject]:
     """The subjects by the names of their files, sorted; without labels healthy ones."""
-    masks = None if brain is None else nifti_files(brain)
     if masks is not None:
-        all_in(files, masks, f"no brain mask of this name in {brain}")
+        all_in(files, masks, f"no brain mask of this name in {next(iter(masks.values())).parent}")
     for stem, path in sorted(files.items()):
         score, affine = read_scores(path)
         mask, labels = (
-            None if others is None else read_matching(others[stem], path, score.shape, affine)
-            for others in (masks, labelled)
+            None if others is None else read_matching(others[stem], path, score.shape, affine, what)
+            for others, what in ((masks, BRAIN), (labelled, "label"))
         )
         yield subject(stem, str(path), score, voxel_size(affine), mask, labels, values)
 

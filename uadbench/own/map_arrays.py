@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uadbench.core.errors import HarnessError
-from uadbench.data.preprocessing.reading.scan import whole_numbers
+from uadbench.data.label_values import EVERY, LabelValues, voxels_by_value
+from uadbench.data.preprocessing.reading.scan import BRAIN, whole_numbers
 from uadbench.data.preprocessing.reading.volume import BadScan
 from uadbench.evaluation.inference.collecting import ScoredSubject
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.voxels.bins import check_scores
 from uadbench.own.score_maps import SCORE
@@ -40,7 +40,10 @@ def read_arrays(
     for name, items in _rows({key: arrays for key, arrays in given.items() if arrays is not None}):
         where = f"{what}[{name}]"
         scores = single_precision(where, numbers(where, items.pop(what)))
-        others = {key: _matching(f"{key}[{name}]", item, where, scores.shape) for key, item in items.items()}
+        others = {
+            key: _matching(f"{key}[{name}]", item, where, scores.shape, BRAIN if key == masks else "label")
+            for key, item in items.items()
+        }
         yield subject(name, where, scores, spacing, others.get(masks), others.get("labels"), values)
 
 
@@ -63,7 +66,8 @@ def subject(
         raise HarnessError(f"{where}: its brain mask is empty; give the brain of this map")
     check_scores(where, scores[brain])
     classes = np.zeros(scores.shape, np.uint8) if labels is None else labels
-    return ScoredSubject(Truth(name, values.classes(classes), values.counted(classes, brain), spacing), {SCORE: scores})
+    truth = Truth(name, values.classes(classes), values.counted(classes, brain), spacing)
+    return ScoredSubject(truth, {SCORE: scores}, drawn=voxels_by_value([classes]))
 
 
 def numbers(where: str, item: ArrayLike, slices: bool = True) -> np.ndarray:
@@ -80,13 +84,18 @@ def numbers(where: str, item: ArrayLike, slices: bool = True) -> np.ndarray:
     return values if values.ndim == 3 else values[None]
 
 
-def _matching(where: str, item: ArrayLike, of: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Labels (uint8) of the shape of the map `of`."""
+def _matching(where: str, item: ArrayLike, of: str, shape: tuple[int, ...], what: str) -> np.ndarray:
+    """Labels or a brain mask (uint8), as `what` says, of the shape of the map `of`."""
     values = numbers(where, item)
     if values.shape != shape:
         raise HarnessError(f"{where}: has shape {values.shape} but {of} has {shape}; resample one to the other")
+    return labels_of(Path(where), values, what)
+
+
+def labels_of(path: Path, values: np.ndarray, what: str) -> np.ndarray:
+    """Labels or a brain mask as uint8, same shape; `path` and `what` name them. Raises HarnessError for others."""
     try:
-        return whole_numbers(Path(where), values)
+        return whole_numbers(path, values, what)
     except BadScan as error:
         raise HarnessError(str(error)) from error
 

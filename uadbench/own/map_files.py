@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 
-from uadbench.core.errors import HarnessError
-from uadbench.data.preprocessing.reading.scan import whole_numbers
+from uadbench.core.errors import HarnessError, listed
+from uadbench.core.volume_names import stem
 from uadbench.data.preprocessing.reading.volume import BadScan, read_volume
-from uadbench.own.map_arrays import single_precision
+from uadbench.own.map_arrays import labels_of, single_precision
 
-SUFFIXES = (".nii.gz", ".nii")
+OURS = (".json", ".html")  # suffixes of what `score` writes beside maps
 TOLERANCE = 1e-3  # mm, for equal affines
 
 
 def nifti_files(folder: Path) -> dict[str, Path]:
-    """The NIfTI files of a folder by name without .nii or .nii.gz.
+    """The NIfTI files of a folder by name without .nii or .nii.gz; a warning names files of other suffixes.
 
-    Raises HarnessError for a folder without such files, and for two files of one name.
+    Raises HarnessError for a folder without NIfTI files, and for two of one name.
     """
     if not folder.is_dir():
-        raise HarnessError(f"{folder}: no such folder; give a folder of .nii or .nii.gz files")
+        raise HarnessError(f"{folder}: no folder; give a folder of .nii or .nii.gz files")
     files: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), None)
-        if suffix is None or path.name.startswith("."):
-            continue
-        stem = path.name.removesuffix(suffix)
-        if stem in files:
-            raise HarnessError(f"{path}: same name as {files[stem].name}; keep one of the two")
-        files[stem] = path
+    others = []
+    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".")):
+        name = stem(path.name)
+        if name is None:
+            others += [path.name] * (path.is_file() and path.suffix not in OURS)
+        elif name in files:
+            raise HarnessError(f"{path}: same name as {files[name].name}; keep one of the two")
+        else:
+            files[name] = path
     if not files:
-        raise HarnessError(f"{folder}: holds no .nii or .nii.gz file")
+        raise HarnessError(f"{folder}: holds no .nii or .nii.gz file{f', but {listed(others)}' if others else ''}")
+    if others:
+        warn(f"{folder}: {len(others)} files are passed over, they are no .nii or .nii.gz ({listed(others)})")
     return files
+
+
+def warn_of_unused(files: dict[str, Path], used: Collection[str], partner: str) -> None:
+    """A warning that names the files of a folder whose names are not among those used, those of a `partner`."""
+    if unused := [path for name, path in files.items() if name not in used]:
+        names = listed([path.name for path in unused])
+        warn(f"{unused[0].parent}: {len(unused)} files are passed over, no {partner} has their names ({names})")
+
+
+def warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
 
 
 def all_in(files: dict[str, Path], others: dict[str, Path], problem: str) -> None:
     """Raise HarnessError for the first file without a counterpart."""
-    for stem in sorted(files.keys() - others.keys()):
-        raise HarnessError(f"{files[stem]}: {problem}; add it or take this file away")
+    for name in sorted(files.keys() - others.keys()):
+        raise HarnessError(f"{files[name]}: {problem}; add it or take this file away")
 
 
 def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -60,15 +76,12 @@ def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return single_precision(str(path), values), affine
 
 
-def read_matching(path: Path, of: Path, shape: tuple[int, ...], affine: np.ndarray) -> np.ndarray:
-    """Labels (whole numbers, uint8) of a file that must have the grid of the map `of`."""
+def read_matching(path: Path, of: Path, shape: tuple[int, ...], affine: np.ndarray, what: str) -> np.ndarray:
+    """Labels or a brain mask (uint8), as `what` says, of a file that must have the grid of the map `of`."""
     values, own = _read(path)
     if values.shape != shape:
         sizes = ["×".join(str(n) for n in reversed(s)) for s in (values.shape, shape)]
         raise HarnessError(f"{path}: has {sizes[0]} voxels but {of} has {sizes[1]}; resample one to the other")
     if not np.allclose(own, affine, rtol=0, atol=TOLERANCE):
         raise HarnessError(f"{path}: its affine differs from that of {of}; resample one to the other")
-    try:
-        return whole_numbers(path, values)
-    except BadScan as error:
-        raise HarnessError(str(error)) from error
+    return labels_of(path, values, what)

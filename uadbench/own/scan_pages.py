@@ -10,10 +10,10 @@ import numpy as np
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import MODALITIES
+from uadbench.core.volume_names import stem
 from uadbench.data.preprocessing.reading.scan import Scan, read_labels, read_scan
 from uadbench.data.preprocessing.reading.volume import BadScan
 from uadbench.methods.base import Method
-from uadbench.own.map_files import SUFFIXES
 from uadbench.viewer.page import Layer, Page, write
 
 SIMULATED = "The method was trained on simulated scans."
@@ -48,7 +48,7 @@ def write_page(scored: Scored, about: dict[str, Any], method: Method, path: Path
     modality = MODALITIES[about["modality"]].title
     write(
         Page(
-            title=f"{_stem(scored.image)}: {title}",
+            title=f"{stem(scored.image.name) or scored.image.name}: {title}",
             summary=f"{modality} scan {scored.image.name}, scored by {title}, seed {about['seed']}, in native space.",
             banner=SIMULATED if about.get("simulated") else "",
             affine=scan.affine,
@@ -60,7 +60,7 @@ def write_page(scored: Scored, about: dict[str, Any], method: Method, path: Path
 
 def page_path(out: Path) -> Path:
     """Path of the page of a map: beside it, under the same name."""
-    return out.with_name(f"{_stem(out)}.html")
+    return out.with_name(f"{stem(out.name) or out.name}.html")
 
 
 def shows_lesion(page: Path) -> bool:
@@ -90,8 +90,3 @@ def _layers(scored: Scored, scan: Scan, lesion: np.ndarray | None, title: str, h
 
 def _values(image: Any) -> np.ndarray:
     return np.asarray(image.dataobj, np.float32)
-
-
-def _stem(path: Path) -> str:
-    suffix = next((suffix for suffix in SUFFIXES if path.name.endswith(suffix)), "")
-    return path.name.removesuffix(suffix)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from uadbench.core import inputs
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, read_json, write_json
 from uadbench.data.preprocessing.registration.transform import Placement, prepare_scan
@@ -20,7 +21,7 @@ from uadbench.data.preprocessing.settings import settings
 from uadbench.evaluation.inference.inference import final_map, restoration, score_volume
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
-from uadbench.own.map_files import nifti_files
+from uadbench.own.map_files import nifti_files, warn_of_unused
 from uadbench.own.scan_pages import Scored, page_path, shows_lesion, write_page
 from uadbench.training.memory import enough_memory
 
@@ -50,6 +51,10 @@ class Scorer:
         """
         if not out.name.endswith((".nii", ".nii.gz")):
             raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
+        given = {"--image": image, "--t1": t1, "--truth": truth}
+        made = [("--out", out), *[("--threshold", mask_path(out))] * (self.threshold is not None)]
+        made += [("--html", page_path(out))] * self.html
+        inputs.keep([(name, path) for name, path in given.items() if path], made)
         tensor, rng, placement = self.prepared(image, t1)
         scored = placement.to_native(self.map(tensor, rng))
         images = {out: scored}
@@ -79,6 +84,8 @@ class Scorer:
         lesions = nifti_files(truth) if truth is not None else {}
         if truth is not None and not lesions.keys() & scans.keys():
             raise HarnessError(f"{truth}: holds no file with the name of a scan in {images}; rename the files")
+        for files in (beside, lesions):
+            warn_of_unused(files, scans, "scan")
         self._claim(out)
         lost = 0
         for stem, path in tqdm(scans.items(), f"score {images}", unit="scan", disable=None):

@@ -12,14 +12,16 @@ from typing import Any
 import numpy as np
 
 from uadbench.core.errors import HarnessError
+from uadbench.data.label_values import EVERY, LabelValues
 from uadbench.evaluation.detection.detection_metrics import detection
 from uadbench.evaluation.detection.findings import Calibration, Findings
 from uadbench.evaluation.inference.collecting import HistogramCollector, LabelDigest, ScoredSubject, collect
+from uadbench.evaluation.inference.doubts import DoubtCollector
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.evaluation.summary.tidy_results import numbers
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
-from uadbench.evaluation.voxels.metrics import average_precision_bounds, best_dice_bounds
+from uadbench.evaluation.voxels.metrics import auroc, average_precision_bounds, best_dice_bounds, turned
 from uadbench.own.patients import Patients, grouped
 
 HALF = 0.5  # fraction of anomalous voxels above which labels are suspected to be inverted
@@ -98,13 +100,15 @@ def evaluate(
     calibration: Calibration | None = None,
     masked: bool = True,
     labels: str = "labels",
+    values: LabelValues = EVERY,
     patients: Patients | None = None,
 ) -> Evaluation:
     """Evaluate the maps SCORE of subjects, at least one, each read once and in turn.
 
     protocol: selects the voxels to count. calibration: thresholds of healthy subjects. labels: where the labels are
-    from, for messages. patients: who has several maps, see `patients.grouped`. Raises HarnessError for an unknown
-    protocol, a map without a patient, and if no voxel is anomalous.
+    from, for messages. values: what their values mean. patients: who has several maps, see `patients.grouped`. Raises
+    HarnessError for an unknown protocol, a map without a patient, a value that no label holds, and if no voxel is
+    anomalous.
     """
     if not masked:
         print(
@@ -113,12 +117,15 @@ def evaluate(
         )
     collectors = HistogramCollector([protocol]), FindingsCollector(calibration)
     evaluation = Evaluation(protocol, *collectors, masked, LabelDigest())
-    collect(evaluation.digest.passed(subjects), collectors)
-    histogram = evaluation.histogram
+    doubts = DoubtCollector()
+    collect(evaluation.digest.passed(subjects), [*collectors, doubts])
+    histogram, left_over = evaluation.histogram, values.left_over(doubts.voxels, labels)
     healthy = () if calibration is None else calibration.subjects
     histogram.patient_of = grouped(collectors[1].subjects, healthy, patients)
     if not histogram.positives:
         raise HarnessError(f"{labels}: no label has an anomalous voxel; nothing to find")
+    for note in filter(None, [left_over, *doubts.notes(), turned(auroc(histogram))]):
+        print(f"warning: {note}", file=sys.stderr)
     if histogram.positives > HALF * histogram.voxels:
         share = histogram.positives / histogram.voxels
         print(f"warning: {labels}: {share:.0%} of the voxels are anomalous; are 0 and 1 swapped?", file=sys.stderr)

@@ -65,6 +65,11 @@ def style() -> Iterator[None]:
         yield
 
 
+def plain(text: str) -> str:
+    """A text of users, such as a title, in which matplotlib finds no mathematics."""
+    return text.replace("$", r"\$")
+
+
 def new(width: float, body: float, simulated: str, note: str = "", constrained: bool = False) -> Figure:
     """A figure of `width` inches with `body` inches for its content above the notes.
 
@@ -80,7 +85,7 @@ def new(width: float, body: float, simulated: str, note: str = "", constrained: 
     top = body
     for text, colour, weight in lines:
         y = 1 - (top + 0.02) / height
-        figure.text(0.5, y, text, ha="center", va="top", fontsize=7, color=colour, weight=weight)
+        figure.text(0.5, y, plain(text), ha="center", va="top", fontsize=7, color=colour, weight=weight)
         top += LINE
     if constrained:
         rect = (0, 1 - body / height, 1, body / height)
@@ -98,7 +103,7 @@ def panels(tasks: Sequence[str], height: float, legend: float, simulated: str, n
     for axes in grid.flat[len(tasks) :]:
         axes.set_axis_off()
     for axes, task in zip(grid.flat, tasks, strict=False):
-        axes.set_title(task, fontweight="bold")
+        axes.set_title(plain(task), fontweight="bold")
     return figure, grid
 
 

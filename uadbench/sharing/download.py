@@ -39,11 +39,13 @@ class Address:
 def locate(run: str | Path, required: Path | None = None) -> tuple[Path, Path | None]:
     """The folder of a run, and that of the run that it requires.
 
-    run: a folder, or an address hf://OWNER/NAME[@REVISION], which is downloaded into the cache of huggingface_hub.
+    run: a folder, its run.json, or an address hf://OWNER/NAME[@REVISION], which is downloaded into the cache of
+    huggingface_hub.
     required: None for the folder `required` inside the run's, where there is one.
     Raises HarnessError for a repository that cannot be reached, is no run, or has other weights than it records.
     """
     folder = download(Address.parse(str(run))) if str(run).startswith("hf:") else Path(run)
+    folder = folder.parent if folder.name == RUN and folder.is_file() else folder
     if required is None and (folder / REQUIRED / RUN).is_file():
         required = folder / REQUIRED
     return folder, required

@@ -9,6 +9,7 @@ from uadbench.core.files import read_json
 from uadbench.core.study_folder import RECIPE, ROOT
 from uadbench.data.index import layout as layouts
 from uadbench.data.index import release, splits
+from uadbench.data.index.layout import IGNORE
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.methods import registry
 from uadbench.paper import catalogue as paper
@@ -72,6 +73,21 @@ def _check_dataset(study: Experiment, name: str, entry: DataSet) -> None:
         release.find(entry.release)
     if both := {*(entry.lesion or ())} & {*(entry.ignored or ())}:
         raise HarnessError(f"{where}: label {min(both)} is in both lesion and ignored; remove it from one")
+    if name not in study.simulated and root is not None:
+        _check_labels(where, entry, layout.labels(Path(root)))
+
+
+def _check_labels(where: str, entry: DataSet, stated: dict[int, str]) -> None:
+    """Compare label values of the config with those that files of the data set state, if any."""
+    listed = ", ".join(f"{value} {name}" for value, name in stated.items())
+    for key, values in (("lesion", entry.lesion or []), ("ignored", entry.ignored or [])):
+        for value in (value for value in values if stated and value not in stated):
+            raise HarnessError(
+                f"{where}.{key}: {value} is no label of the data set, whose files name {listed}; correct {key}"
+            )
+    for value, name in stated.items():
+        if name == IGNORE and not entry.lesion and value not in (entry.ignored or []):
+            raise HarnessError(f"{where}.ignored: the data set names its label {value} {name}; add ignored: [{value}]")
 
 
 def _check_methods(study: Experiment) -> None:

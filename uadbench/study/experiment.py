@@ -158,7 +158,7 @@ class Experiment:
         return [str(option) for option in options]
 
     def label_options(self, dataset: str) -> str:
-        """Options of `test` for a data set: lesion labels and ignored labels."""
+        """Options of `test` and `quality` for a data set: lesion labels and ignored labels."""
         entry = self.datasets[dataset]
         lists = {"lesion": entry.lesion, "ignored": entry.ignored}
         return " ".join(f"--{key} {','.join(map(str, values))}" for key, values in lists.items() if values)

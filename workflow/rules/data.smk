@@ -148,7 +148,10 @@ rule quality:
     params:
         folder=subpath(input.sheet, parent=True),
         out=subpath(output.csv, parent=True),
-        excluded=lambda wildcards: [f"--excluded={name}" for name in experiment.datasets[wildcards.dataset].exclude],
+        excluded=lambda wildcards: [
+            *(f"--excluded={name}" for name in experiment.datasets[wildcards.dataset].exclude),
+            *experiment.label_options(wildcards.dataset).split(),
+        ],
     shell:
         "python -m uadbench quality --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
         " --threads {threads} {params.excluded:q} --out {params.out} --reports {input.reports} > {log} 2>&1"

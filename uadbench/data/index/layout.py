@@ -12,6 +12,7 @@ from uadbench.core import patients
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.core.plugins import Plugins
+from uadbench.core.volume_names import NIFTI, stem
 
 LAYOUTS = Plugins("layout", "uadbench.data.index.layouts")
 #: files of a subject; `drawn_on` is the scan with the mask's voxel grid, if none of the others
@@ -82,6 +83,16 @@ class Layout:
         """Subjects below `root`, sorted by name; an empty list if no file matches the layout."""
         return group(root, self.names, self.skip)
 
+    def labels(self, root: Path) -> dict[int, str]:
+        """Label values above 0 and their names, where files of the data set state them; else an empty dict.
+
+        A value that is to be ignored is named IGNORE.
+        """
+        return {}
+
+
+IGNORE = "ignore"
+
 
 def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
     """The layout called `name`, which selects scans by these BIDS entities where there are several.
@@ -134,7 +145,7 @@ def group(root: Path, names: Mapping[str, str], skip: tuple[str, ...] = ()) -> l
     Of `.nii` and `.nii.gz` in one folder the first in sorted order is used; a subject with two files of the same scan
     has a `problem`. Of several visits each is a subject NAME_VISIT.
     """
-    patterns = {kind: re.compile(rf"(?:{name})\.nii(?:\.gz)?") for kind, name in names.items()}
+    patterns = {kind: re.compile(f"(?:{name}){NIFTI}") for kind, name in names.items()}
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     problems: dict[tuple[str, ...], str] = {}
     for path in walk(root, skip):
@@ -143,15 +154,10 @@ def group(root: Path, names: Mapping[str, str], skip: tuple[str, ...] = ()) -> l
             if match is None:
                 continue
             first = found.setdefault(match.groups(), {}).setdefault(kind, path)
-            if bare(first) != bare(path):
+            if (first.parent, stem(first.name)) != (path.parent, stem(path.name)):
                 problems[match.groups()] = f"the same scan lies at {first} and {path}; keep one of them"
     visits = Counter(subject for subject, *_ in found)
     return [
         Files("_".join(key) if visits[key[0]] > 1 else key[0], **files, problem=problems.get(key, ""))
         for key, files in sorted(found.items())
     ]
-
-
-def bare(path: Path) -> Path:
-    """A path without .nii or .nii.gz."""
-    return path.with_name(path.name.removesuffix(".gz").removesuffix(".nii"))

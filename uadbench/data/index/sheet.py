@@ -134,6 +134,8 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmaske
     """
     folder = root.parent if root.is_file() else root
     noted = folder if folder.is_absolute() else Path(os.path.relpath(folder, path.parent))
+    if (path.parent / noted).resolve() != folder.resolve():  # a link on the way leads to another parent
+        noted = Path(os.path.relpath(folder.resolve(), path.parent.resolve()))
     records = []
     for files, part in subjects:
         paths = {kind: getattr(files, kind) for kind in KINDS}

@@ -12,6 +12,7 @@ from uadbench.core.files import atomic, reserve, sha256, verify, write_json
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import INDEX, SIMULATED, array_file, volume_file
 from uadbench.data.index.sheet import Row, Sheet
+from uadbench.data.label_values import voxels_by_value
 from uadbench.data.packing.premises import HEALTHY, check_repeats, refuse_lesions
 from uadbench.data.preprocessing.records.report import AGAIN, Outcome, records
 
@@ -67,6 +68,9 @@ def pack(
         "subjects": subjects,
         "left_out": [_left_out(outcome, sheet) for outcome in outcomes if outcome.status != "done"],
     }
+    if masked:
+        voxels = voxels_by_value(np.load(out / array_file("mask"), mmap_mode="r"))
+        index["labels"] = {str(value): count for value, count in voxels.items()}
     write_json(out / INDEX, index)
     return index
 

@@ -1,5 +1,6 @@
 """Store of packed arrays: one data set, memory-mapped, with its subjects, splits and grid."""
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from uadbench.core import patients
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, verify
 from uadbench.core.study_folder import INDEX, array_file
+from uadbench.data.label_values import voxels_by_value
 
 AGAIN = "pack the data set again: snakemake --forcerun pack"
 
@@ -61,6 +63,14 @@ class Store:
     def labels(self) -> np.ndarray | None:
         """Labels with the data set's values, memory-mapped uint8 (N, D, H, W), 0 is healthy; None without labels."""
         return self._array("mask") if self.index["has_mask"] else None
+
+    @cached_property
+    def label_voxels(self) -> dict[int, int]:
+        """Number of voxels of each label value above 0, of all subjects; empty without labels."""
+        if "labels" in self.index:
+            return {int(value): count for value, count in self.index["labels"].items()}
+        labels = self.labels()  # packed by an earlier version
+        return {} if labels is None else voxels_by_value(labels)
 
     def rows(self, modality: str, split: str | None = None) -> np.ndarray:
         """Rows (int64, ascending) of the subjects that have `modality` and, if given, are in `split`."""

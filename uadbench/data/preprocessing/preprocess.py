@@ -1,5 +1,6 @@
 """Preprocessing of a subject sheet, subject by subject: resumable, and a bad file loses only its subject."""
 
+import contextlib
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,13 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core import inputs
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import FULL
 from uadbench.core.modalities import MODALITIES, NAMES
+from uadbench.data.index.layout import KINDS
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.brain import skull_stripping
 from uadbench.data.preprocessing.reading import geometry
-from uadbench.data.preprocessing.reading.scan import BadScan, OffGrid, Scan, read_labels, read_scan
+from uadbench.data.preprocessing.reading.scan import BRAIN, BadScan, OffGrid, Scan, read_labels, read_scan
 from uadbench.data.preprocessing.records import previews
 from uadbench.data.preprocessing.records.record import identity, known, write
 from uadbench.data.preprocessing.records.report import Outcome, unwritten
@@ -24,6 +27,9 @@ from uadbench.data.preprocessing.registration import template as templates
 from uadbench.data.preprocessing.registration.registration import Located, follow, locate
 from uadbench.data.preprocessing.registration.transform import BELOW, lift, resample
 from uadbench.data.preprocessing.settings import Preprocessing
+
+#: remedy for a mask on the grid of no registered scan
+DRAWN_ON = "name the scan that it is drawn on, such as a diffusion image, in the column `drawn_on` of layout `sheet`"
 
 
 def chunk(rows: Sequence[Row], name: str) -> Sequence[Row]:
@@ -44,6 +50,8 @@ def preprocess(
     # An unreadable template is a user error and must not count as a bad subject.
     templates.load(chosen.template)
     skull_stripping.check(chosen.brain)
+    for row in (rows := list(rows)):
+        inputs.keep_within(out / row.subject, filter(None, (sheet.file(row, kind) for kind in KINDS)))
     for row in rows:
         if row.problem:
             yield Outcome(row.subject, "lost", getattr(row, row.reference or "mask"), row.problem)
@@ -75,7 +83,7 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
         raise BadScan(first_path, "has no mask beside it, as other subjects have; add it, or exclude the subject")
     scan = read_scan(first_path)
     brain_path = sheet.file(row, "brain")
-    given = None if brain_path is None else read_labels(brain_path, scan).data > 0
+    given = None if brain_path is None else read_labels(brain_path, scan, BRAIN).data > 0
     place = locate(scan, template, chosen, first, given)
     registered, lost = {first: _registered(first, first_path, scan, place, template, chosen)}, []
     for name in (name for name in NAMES if name in modalities and name != first):
@@ -98,15 +106,17 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
         "lost": lost,
         "unoriented": [one.scan.path.name for one in registered.values() if not one.scan.oriented],
         "lifted": {name: round(one.lifted, 4) for name, one in registered.items() if one.lifted > BELOW},
+        "doubts": {name: one.doubt for name, one in registered.items() if one.doubt},
     }
     volumes = {first: registered[first].image, "brain": registered[first].inside.astype(np.uint8)}
     volumes |= {name: one.image for name, one in registered.items()}
     if mask_path is not None:
         try:
-            labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), registered, place, chosen)
+            others = [path for name in NAMES if name not in registered and (path := sheet.file(row, name))]
+            labels, matrix = _labels(mask_path, sheet.file(row, "drawn_on"), others, registered, place, chosen)
         except OffGrid as error:
-            where = f"; or is it drawn on {lost[0]['file']}, which {lost[0]['reason']}?" if lost else ""
-            raise BadScan(error.file, error.reason + where) from error
+            where = f"is it drawn on {lost[0]['file']}, which {lost[0]['reason']}?" if lost else DRAWN_ON
+            raise BadScan(error.file, f"{error.reason}; or {where}") from error
         grid = template.packed(chosen)
         volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
         record["lesion_voxels"] = int((labels.data > 0).sum())
@@ -130,6 +140,7 @@ class Registered:
     matrix: np.ndarray  # (4, 4) from template to scan millimetres
     similarity: float | None  # normalised mutual information with the image that it was registered to
     lifted: float  # fraction of the brain's grey values that were below 0
+    doubt: str  # whether it is of its modality; "" without
 
 
 def _registered(
@@ -137,8 +148,8 @@ def _registered(
 ) -> Registered:
     """A scan resampled to the packed grid. Raises BadScan if it does not appear to be of the modality `name`."""
     image, inside = resample(place, template, chosen)
-    modality_check.check(name, image, inside, template, template.packed(chosen), path)
-    return Registered(path, scan, image, inside, place.matrix, place.similarity, lift(place)[0])
+    doubt = modality_check.check(name, image, inside, template, template.packed(chosen), path)
+    return Registered(path, scan, image, inside, place.matrix, place.similarity, lift(place)[0], doubt)
 
 
 def _reference(sheet: Sheet, row: Row) -> tuple[str, Path]:
@@ -155,11 +166,17 @@ def _reference(sheet: Sheet, row: Row) -> tuple[str, Path]:
 
 
 def _labels(
-    path: Path, drawn_on: Path | None, registered: dict[str, Registered], first: Located, chosen: Preprocessing
+    path: Path,
+    drawn_on: Path | None,
+    others: Iterable[Path],
+    registered: dict[str, Registered],
+    first: Located,
+    chosen: Preprocessing,
 ) -> tuple[Scan, np.ndarray]:
     """The labels, and the matrix from template to their millimetres, by the scan with the same grid.
 
-    Raises OffGrid if neither `drawn_on` nor a registered scan, starting with the reference, has the mask's grid.
+    others: scans that the study does not use. Raises OffGrid if neither `drawn_on`, nor a registered scan, starting
+    with the reference, nor one of the others has the mask's grid.
     """
     if drawn_on is not None:
         for one in registered.values():
@@ -173,6 +190,13 @@ def _labels(
             return read_labels(path, one.scan), one.matrix
         except OffGrid as error:
             off = off or error
+    for name in others:
+        with contextlib.suppress(OffGrid):
+            try:
+                other = read_scan(name)
+            except BadScan:
+                continue
+            return read_labels(path, other), follow(other, first, chosen.spacing).matrix
     assert off is not None
     raise off
 
@@ -190,6 +214,8 @@ def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[
         yield row.mask, reason
     for kind, share in record.get("lifted", {}).items():
         reason = f"{share:.0%} of the brain's grey values are below 0: kept, lifted so that its darkest voxels are 0"
+        yield getattr(row, kind), reason
+    for kind, reason in record.get("doubts", {}).items():
         yield getattr(row, kind), reason
     if record.get("unoriented"):
         names = " and ".join(record["unoriented"])

@@ -14,6 +14,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import SIMULATED
 from uadbench.data.index.sheet import Row, Sheet
+from uadbench.data.label_values import EVERY, LabelValues
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.records import report as reports
 from uadbench.data.preprocessing.records.report import Outcome
@@ -44,6 +45,7 @@ class Subject:
     histograms: Mapping[str, np.ndarray] = field(default_factory=dict)
     pictures: Mapping[str, Picture] = field(default_factory=dict)
     flags: Sequence[Flag] = ()
+    labels: Mapping[int, int] = field(default_factory=dict)  # packed voxels by label value
 
     @property
     def flagged(self) -> set[str]:
@@ -56,7 +58,7 @@ class Cohort:
     """The subjects of a data set, the limits of each measure, and the mean histogram of each modality.
 
     template: its picture, for comparison with the subjects'; None where all subjects are lost. excluded: subjects that
-    the config excludes already, in no sheet.
+    the config excludes already, in no sheet. labelled: which label values are lesion, and which are ignored.
     """
 
     dataset: str
@@ -67,6 +69,13 @@ class Cohort:
     means: Mapping[str, np.ndarray]
     template: Picture | None = None
     excluded: Sequence[str] = ()
+    labelled: LabelValues = EVERY
+
+    @property
+    def label_voxels(self) -> dict[int, int]:
+        """Packed voxels of all subjects by label value."""
+        voxels = sum((Counter(subject.labels) for subject in self.subjects), Counter[int]())
+        return dict(sorted(voxels.items()))
 
     def values(self, key: str) -> list[float]:
         """Values of a measure, of the subjects that have it."""
@@ -115,6 +124,7 @@ def build(
         return replace(
             subject,
             values=measures.measure(volumes, record, brain),
+            labels=volumes.labels,
             histograms={name: measures.histogram(image) for name, image in volumes.images.items()},
             pictures=montage.all_of(folder, volumes, record, source, template, scene),
         )

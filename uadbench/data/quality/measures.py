@@ -1,6 +1,6 @@
 """Quality measures of one registered subject, from its packed volumes and the record of its registration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import volume_file
 from uadbench.data.grid import Grid
+from uadbench.data.label_values import voxels_by_value
 from uadbench.data.preprocessing.registration import ants_registration
 
 #: bins of the histogram of grey values 0…1 in the brain mask
@@ -29,6 +30,7 @@ class Volumes:
     brain: np.ndarray
     lesion: np.ndarray | None
     grid: Grid
+    labels: dict[int, int] = field(default_factory=dict)  # voxels by label value
 
 
 def read(folder: Path) -> Volumes:
@@ -42,7 +44,8 @@ def read(folder: Path) -> Volumes:
     brain, lesion = np.asanyarray(image.dataobj) > 0, load("mask")
     loaded = {name: load(name) for name in NAMES}
     images = {name: data for name, data in loaded.items() if data is not None}
-    return Volumes(images, brain, None if lesion is None else lesion > 0, Grid(brain.shape, image.affine))
+    labels = {} if lesion is None else voxels_by_value([lesion])
+    return Volumes(images, brain, None if lesion is None else lesion > 0, Grid(brain.shape, image.affine), labels)
 
 
 def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dict[str, float]:

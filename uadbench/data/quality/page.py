@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from uadbench.core.files import atomic
 from uadbench.core.templates import template
+from uadbench.data.label_values import named
 from uadbench.data.quality import charts, montage, outlines, rules
 from uadbench.data.quality.cohort import STATUSES, Cohort, Subject
 from uadbench.data.quality.montage import Picture
@@ -33,6 +34,7 @@ def write(cohort: Cohort, path: Path) -> None:
         statuses=STATUSES,
         lost=[(subject, note) for subject in cohort.subjects for note in subject.notes if note.status != "done"],
         noted=_noted(cohort),
+        labels=_labels(cohort),
         flagged=[subject for subject in cohort.subjects if subject.flags],
         overviews=overviews,
         exclude=exclusion(cohort),
@@ -103,6 +105,13 @@ def _noted(cohort: Cohort) -> dict[str, list[str]]:
             if note.status == "done":
                 noted.setdefault(note.reason, []).append(subject.name)
     return noted
+
+
+def _labels(cohort: Cohort) -> str:
+    """The values of the labels with their packed voxels, and which of them count as healthy; "" without labels."""
+    voxels = cohort.label_voxels
+    left_over = cohort.labelled.left_over(voxels, cohort.dataset)
+    return "; ".join(filter(None, [named(voxels), left_over.partition(": ")[2]]))
 
 
 def _overview(cohort: Cohort, measure: Measure) -> dict[str, Any] | None:

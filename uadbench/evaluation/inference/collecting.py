@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from uadbench.core.study_folder import histogram_file
+from uadbench.data.label_values import LabelValues
 from uadbench.data.packing.store import Store
-from uadbench.evaluation.protocols.labels import LabelValues
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.protocols.protocols import protocol as named
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, save
@@ -34,12 +34,14 @@ class ScoredSubject:
     maps: score maps (D, H, W) float32 by name, "final" among them, finite and ≥ 0 in the brain; arrays, or tensors on
     the device of `truth`, where they are counted.
     image: scan (D, H, W) float32 in [0, 1]; restore: makes its restoration (D, H, W); None without one.
+    drawn: voxels by label value, of lesion or not.
     """
 
     truth: Truth
     maps: Mapping[str, Values]
     image: Values | None = None
     restore: Callable[[], Values | None] = lambda: None
+    drawn: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -61,17 +63,21 @@ def array(values: Values) -> np.ndarray:
     return values if isinstance(values, np.ndarray) else values.cpu().numpy()
 
 
-class Collector(Protocol):
-    """Collects what is kept of scored subjects, in memory that does not grow with the size of their maps."""
+class Adding(Protocol):
+    """Sees scored subjects pass, in memory that does not grow with the size of their maps."""
 
     def add(self, subject: ScoredSubject) -> None:
         """Add a subject, each once."""
+
+
+class Collector(Adding, Protocol):
+    """Collects what is kept of scored subjects."""
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         """Write a file, or several, to a folder; about: metadata of run and task, `columns.META`."""
 
 
-def collect(subjects: Iterable[ScoredSubject], collectors: Sequence[Collector]) -> None:
+def collect(subjects: Iterable[ScoredSubject], collectors: Sequence[Adding]) -> None:
     for subject in subjects:
         for collector in collectors:
             collector.add(subject)

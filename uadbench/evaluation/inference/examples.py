@@ -9,9 +9,9 @@ import numpy as np
 
 from uadbench.core import archive, study_folder
 from uadbench.core.thinning import stride, thinned
+from uadbench.data.label_values import EVERY, LabelValues
 from uadbench.evaluation.detection.findings import Calibration
 from uadbench.evaluation.inference.collecting import ScoredSubject, array
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 
 LIMIT = 2_000_000  # voxels of a volume; finer ones are thinned out
 MARGIN = 2  # voxels around the brain

@@ -14,15 +14,18 @@ from tqdm import tqdm
 
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
+from uadbench.data.label_values import EVERY, LabelValues
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.findings import Calibration, Calibrator
 from uadbench.evaluation.inference.collecting import Collector, HistogramCollector, ScoredSubject, collect
+from uadbench.evaluation.inference.doubts import DoubtCollector
 from uadbench.evaluation.inference.examples import SliceCollector, VolumeCollector, example_rows
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.protocols.upd_resize import voxel_size
+from uadbench.evaluation.voxels.metrics import auroc, turned
 from uadbench.methods.base import Method, final_of
+from uadbench.methods.registry import CONTROL
 from uadbench.methods.seeds import Streams
 from uadbench.training.loop import compile_networks
 
@@ -69,7 +72,7 @@ def _computed(function: Callable[[torch.Tensor, Streams], Any], volume: torch.Te
 
 
 def _checked(maps: dict[str, torch.Tensor], volume: torch.Tensor, name: str) -> dict[str, torch.Tensor]:
-    final_of(maps, f"baselines.{name}")
+    final_of(maps, name)
     for key, values in maps.items():
         if values.shape != volume.shape:
             raise HarnessError(f"{name}: map {key} has shape {tuple(values.shape)}, not {tuple(volume.shape)}")
@@ -99,7 +102,8 @@ class PackedTask:
     """The test subjects of a packed data set that have a modality.
 
     values: labels that are lesion, and labels of voxels to ignore. healthy: the packed training cohort, whose
-    validation subjects set thresholds. Raises HarnessError for a store without masks or test subjects.
+    validation subjects set thresholds. Raises HarnessError for a store without masks or test subjects, and for values
+    that no label holds.
     """
 
     store: Store
@@ -110,6 +114,8 @@ class PackedTask:
     def __post_init__(self) -> None:
         if not self.store.index["has_mask"] or not self.rows:
             raise HarnessError(f"{self.store.folder}: not a test set: it needs masks and subjects with {self.modality}")
+        if note := self.values.left_over(self.store.label_voxels, str(self.store.folder)):
+            print(f"warning: {note}", file=sys.stderr)
 
     @cached_property
     def rows(self) -> list[int]:
@@ -136,7 +142,12 @@ def score_test_set(
     ]
     if volumes:
         collectors.append(VolumeCollector(names[0], store.affine, store.simulated, calibration))
-    collect(scored_subjects(trained, task), collectors)
+    doubts = DoubtCollector()
+    collect(scored_subjects(trained, task), [*collectors, doubts])
+    if trained.about.get("family") != CONTROL:
+        final = histograms.histograms[protocols[0]]["final"]
+        for note in [*doubts.notes(), *filter(None, [turned(auroc(final))])]:
+            print(f"warning: {trained.about['method']} on {trained.about['task']}: {note}", file=sys.stderr)
     for collector in collectors:
         collector.save(out, trained.about)
 

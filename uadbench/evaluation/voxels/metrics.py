@@ -11,6 +11,7 @@ import numpy as np
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 
 Counts = Callable[[np.ndarray, np.ndarray], np.ndarray]
+TURNED = 0.3  # AUROC below which scores are probably turned round
 
 
 def precision_of_counts(negatives: np.ndarray, positives: np.ndarray) -> np.ndarray:
@@ -108,6 +109,11 @@ def auroc(histogram: ScoreHistogram) -> float:
     """Area under the ROC curve of the pooled voxels, ties counting half; NaN unless both classes are present."""
     _, negatives, positives = histogram.pooled()
     return float(auroc_of_counts(negatives, positives)) if positives.any() else float("nan")
+
+
+def turned(auroc: float) -> str:
+    """What an AUROC far below 0.5 means; "" for others."""
+    return f"AUROC is {auroc:.2g}: scores are lower where anomalous; are they turned round?" if auroc < TURNED else ""
 
 
 def ranked(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

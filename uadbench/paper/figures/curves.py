@@ -58,7 +58,7 @@ def make(sources: Sources) -> Figure:
             axes.set_axis_on()
             _panel(axes, curves, looks)
             name = textwrap.fill(f"{title}, {modality.upper()}", int(BOLD * width / across))
-            axes.set_title(name, fontweight="bold")
+            axes.set_title(style.plain(name), fontweight="bold")
     for column in grid.T:
         for lowest in [axes for axes in column if axes.axison][-1:]:
             lowest.set_xlabel("step")

@@ -50,7 +50,7 @@ def make(sources: Sources) -> Figure:
     for row, (task, data) in enumerate(tasks.items()):
         top = TITLE + row * (height + GAP)
         white = _white(data)
-        _label(figure, task, white, top + height / 2)
+        _label(figure, style.plain(task), white, top + height / 2)
         for k in range(_shown(data)):
             for column, kind in enumerate(kinds):
                 if kind not in data:

@@ -94,7 +94,7 @@ def _looks(results: Results, found: dict[str, dict[str, Points]], ranked: list[s
             own = {"color": next(colours), "linestyle": "-", "markerfacecolor": None, "marker": next(markers)}
         else:
             own = {"color": style.GREY, "linestyle": "-", "alpha": 0.5, "marker": "", "label": OTHERS}
-        looks[method] = {"label": title, **own}
+        looks[method] = {"label": style.plain(title), **own}
     return looks
 
 

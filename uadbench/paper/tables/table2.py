@@ -1,10 +1,12 @@
 """Table 2: AP and best possible Dice of every method on every task, by family, with controls below."""
 
+from uadbench.evaluation.voxels.metrics import turned
 from uadbench.methods.registry import CONTROL
 from uadbench.paper import table
 from uadbench.paper.inputs import Sources
 from uadbench.paper.published import QUOTED, unmarked
-from uadbench.paper.table import Table
+from uadbench.paper.results import Results
+from uadbench.paper.table import Row, Table
 
 METRICS = ("ap", "dice")
 
@@ -20,7 +22,8 @@ def make(sources: Sources) -> Table:
     if "ATLAS" in results.tasks and published.shown:
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
-    notes = [f"Warning: {warning.text}" for warning in warnings] + notes
+    doubts = [*(warning.text for warning in warnings), *turned_round(done, results)]
+    notes = [f"Warning: {text}" for text in doubts] + notes
     return Table(
         name="table2",
         caption=(
@@ -34,6 +37,17 @@ def make(sources: Sources) -> Table:
         best=table.best(done, cols, range(len(done)), sources.significant, results.protocol),
         warnings=tuple(warnings),
     )
+
+
+def turned_round(rows: tuple[Row, ...], results: Results) -> list[str]:
+    """A line for each method that ranks the lesions of a task lowest, controls aside."""
+    found = []
+    for row in (row for row in rows if row.family != CONTROL):
+        for task in results.tasks:
+            auroc = results.get(row.method, task, "final", "auroc")
+            if auroc is not None and (doubt := turned(auroc.mean)):
+                found.append(f"{row.label} on {task}: {doubt}")
+    return found
 
 
 def order(

@@ -3,31 +3,12 @@
 pandas' Styler gives a cell one style; here a bold mean stands beside its plain deviation.
 """
 
-import re
-
+from uadbench.core.latex_text import escape
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import PRINTED, Chance, Table
 
 DASH = "--"
 FITTING = 12  # columns of numbers that fit a two-column page; wider tables are scaled down
-SPECIAL = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"$|$",
-    "±": r"$\pm$",
-    "−": r"$-$",
-    "–": "--",
-    "—": "---",
-    "×": r"$\times$",
-    "⌈": r"$\lceil$",
-    "⌉": r"$\rceil$",
-    "α": r"$\alpha$",
-    "β": r"$\beta$",
-    **{character: "\\" + character for character in "&%$#_{}"},
-}
 
 
 def render(table: Table) -> str:
@@ -62,11 +43,6 @@ def render(table: Table) -> str:
         "\\end{table*}",
     ]
     return "\n".join(lines) + "\n"
-
-
-def escape(text: str) -> str:
-    """Text with LaTeX's special characters escaped and the symbols used here replaced."""
-    return re.sub("|".join(map(re.escape, SPECIAL)), lambda match: SPECIAL[match[0]], text)
 
 
 def _head(table: Table) -> list[str]:

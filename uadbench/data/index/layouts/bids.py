@@ -4,25 +4,32 @@ pybids lists files by their entities; the choice of session, scan and mask that 
 would remain.
 """
 
+import contextlib
+import csv
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from uadbench.core.files import read_json
 from uadbench.core.sorting import natural
+from uadbench.core.volume_names import NIFTI
 from uadbench.data.index import layout
 
-SCAN = re.compile(r"sub-[^\W_]+(?:_[^\W_]+(?:-[^\W_]+)?)*_(?P<suffix>[^\W_]+)\.nii(?:\.gz)?", re.ASCII)
+SCAN = re.compile(r"sub-[^\W_]+(?:_[^\W_]+(?:-[^\W_]+)?)*_(?P<suffix>[^\W_]+)" + NIFTI, re.ASCII)
 #: names of whole-lesion masks in ARC and SOOP (`_desc-lesion_mask`), fMRIPrep (`_label-lesion_roi`), ISLES (`_msk`) and
 #: ivadomed (`_lesion-manual`); excludes partial ones such as `desc-lesionAcute`
 MASK = re.compile(
-    r"sub-[^\W_]+_(?:.*_)?(?:(?:label|desc)-(?:T1|T2)?lesion(?:_[a-z]+-[A-Za-z0-9]+)*_(?:mask|roi|dseg)"
-    r"|lesion-manual|lesion(?:_?mask|_roi|_msk)?|msk)\.nii(?:\.gz)?",
+    r"sub-[^\W_]+_(?:.*_)?(?:(?:label|desc)-(?:T1|T2)?lesion(?:_[a-z]+-[A-Za-z0-9]+)*_(?:mask|roi|dseg|msk)"
+    r"|lesion-(?:manual|msk)|lesion(?:_?mask|_roi|_msk)?|msk)" + NIFTI,
     re.ASCII,
 )
 #: BIDS entities that link a mask to its scan
 DRAWN = ("acq", "ce", "rec", "run", "echo", "part")
+#: usual spelling of suffixes that some releases, such as ISLES 2022, write in small letters
+SPELLING = {"t1w": "T1w", "t2w": "T2w", "flair": "FLAIR"}
 LOCALIZER = re.compile(r"localizer|scout|survey|^loc|loc$", re.IGNORECASE)
 
 
@@ -58,7 +65,8 @@ class Layout(layout.Layout):
     """`sub-*/[ses-*/]anat/*_T1w.nii.gz`, `*_T2w.nii.gz`, `*_FLAIR.nii.gz`, `*_ce-*_T1w.nii.gz`, and masks anywhere,
     usually below `derivatives/`.
 
-    The mask selects the scans: the T2 and the FLAIR of its session, and the T1 of the same or the nearest session.
+    The mask selects the scans: the T2 and the FLAIR of its session, and the T1 of the same or the nearest session. A
+    further scan of its session is `drawn_on` where it alone has the mask's voxel grid, such as a diffusion image.
     Without a mask the first session with a T1 is used. Among several scans of a kind the entities in the mask's name
     (`acq`, `rec`, `run`, …) select one, else the first is used; runs and sessions sort as numbers; scans with a
     contrast agent, of phases, of another space and localizers come last. The mask's name states its scan
@@ -79,8 +87,28 @@ class Layout(layout.Layout):
                 masks[entities["sub"]].append(Found(path, entities, _drawn_on(path.name)))
             elif (match := SCAN.fullmatch(path.name)) and path.parts[0] != "derivatives":
                 scans[entities["sub"]].append(Found(path, entities, _kind(match["suffix"], entities)))
-        chosen = (_files(f"sub-{name}", self._wanted(scans[name]), masks.get(name, [])) for name in sorted(scans))
+        chosen = (_files(root, f"sub-{name}", self._wanted(scans[name]), masks.get(name, [])) for name in sorted(scans))
         return [files for files in chosen if files.scans]
+
+    def labels(self, root: Path) -> dict[int, str]:
+        """Those of a table `…lesion…_dseg.tsv` (columns index and name) or of LabelMap in a sidecar of lesion masks.
+
+        Both at the top of a derivative, where BIDS has what holds for all of its files.
+        """
+        for path in (
+            path for place in ("", "derivatives/", "derivatives/*/") for path in sorted(root.glob(f"{place}*"))
+        ):
+            with contextlib.suppress(OSError, ValueError, AttributeError, LookupError, TypeError):
+                if re.fullmatch(r".*lesion.*_dseg\.tsv", path.name):
+                    rows = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), delimiter="\t")
+                    pairs: Iterable[tuple[Any, Any]] = [(row.get("index"), row.get("name")) for row in rows]
+                elif re.fullmatch(r".*lesion.*\.json", path.name):
+                    pairs = read_json(path)["LabelMap"].items()
+                else:
+                    continue
+                if found := _numbered(pairs):
+                    return found
+        return {}
 
     def _wanted(self, scans: list[Found]) -> list[Found]:
         """The scans of a subject that match the requested entities best among those of their kind."""
@@ -92,7 +120,7 @@ class Layout(layout.Layout):
         return [scan for scan in scans if misses(scan) == least[scan.kind]]
 
 
-def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files:
+def _files(root: Path, subject: str, scans: list[Found], masks: list[Found]) -> layout.Files:
     """Files of one subject, and the kinds with several candidates."""
     kinds = {"", *(scan.kind for scan in scans)}
     # A mask in template space does not have the voxel grid of a scan.
@@ -130,8 +158,23 @@ def _files(subject: str, scans: list[Found], masks: list[Found]) -> layout.Files
         **{"t1": t1, "t2": t2, "flair": best("FLAIR", visit), "t1c": None if enhanced is t1 else enhanced},
         **{"mask": mask, "drawn_on": drawn_on},
     }
+    if mask and not drawn_on:
+        beside = [scan for scan in scans if scan.session == mask.session and scan not in found.values()]
+        used = [scan for kind, scan in found.items() if scan and kind != "mask"]
+        found["drawn_on"] = _of_grid(root, mask, used, sorted(beside, key=lambda s: (s.kind != "dwi", s.last, s.order)))
     paths: dict[str, Any] = {name: scan.path for name, scan in found.items() if scan}
     return layout.Files(subject, **paths, several=tuple(sorted(several)))
+
+
+def _of_grid(root: Path, mask: Found, used: list[Found], others: list[Found]) -> Found | None:
+    """The first of `others` on the grid of the mask where none of the `used` scans is; by their headers."""
+    if not others:
+        return None
+    from uadbench.data.preprocessing.reading.scan import same_grid
+
+    fitting = (scan for scan in [*used, *others] if same_grid(root / mask.path, root / scan.path))
+    found = next(fitting, None)
+    return found if found in others else None
 
 
 def _unlike(mask: Found | None, scan: Found) -> int:
@@ -158,7 +201,13 @@ def _drawn_on(name: str) -> str:
 
 def _kind(suffix: str, entities: dict[str, str]) -> str:
     """Kind of a scan in mask names: its suffix, or the reconstruction of a diffusion image (`rec-TRACE_dwi`)."""
-    return entities.get("rec", suffix) if suffix == "dwi" else suffix
+    return entities.get("rec", suffix) if suffix == "dwi" else SPELLING.get(suffix.lower(), suffix)
+
+
+def _numbered(pairs: Iterable[tuple[Any, Any]]) -> dict[int, str]:
+    """Names by value above 0, of pairs in either order."""
+    ordered = ((value, name) if str(value).isdecimal() else (name, value) for value, name in pairs)
+    return {int(value): str(name) for value, name in ordered if str(value).isdecimal() and int(value)}
 
 
 def _value(value: str) -> str:

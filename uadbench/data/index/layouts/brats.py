@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from uadbench.core.volume_names import stem
 from uadbench.data.index import layout
 
 SCANS = {"t1": "t1", "t2": "t2", "flair": "flair", "t1c": "t1ce", "mask": "seg"}
@@ -22,6 +23,6 @@ class Layout(layout.Layout):
         return [f"BraTS20_Training_{number:03d}" for number in range(1, 370)]
 
     def subjects(self, root: Path) -> list[layout.Files]:
-        odd = {path.parent.name: path for path in layout.walk(root) if "_Segm.nii" in path.name}
+        odd = {path.parent.name: path for path in layout.walk(root) if (stem(path.name) or "").endswith("_Segm")}
         found = super().subjects(root)
         return [files if files.mask else replace(files, mask=odd.get(files.subject)) for files in found]

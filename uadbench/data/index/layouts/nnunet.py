@@ -3,9 +3,11 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
+from uadbench.core.volume_names import stem
 from uadbench.data.index import layout
 
 KINDS = {
@@ -33,11 +35,34 @@ class Layout(layout.Layout):
             skip=("imagesTs", "labelsTr", "labelsTs"),
         )
         labels = {
-            layout.bare(path).name: path
+            stem(path.name): path
             for path in layout.walk(root, skip=("imagesTr", "imagesTs", "labelsTs"))
             if path.parts[0] == "labelsTr"
         }
         return [replace(files, mask=labels.get(files.subject)) for files in found]
+
+    def labels(self, root: Path) -> dict[int, str]:
+        """Those of `labels` in dataset.json: {"1": "edema"} before version 2, {"edema": 1} or regions [1, 2] since."""
+        path = root / "dataset.json"
+        named = described(path).get("labels") if path.is_file() else {}
+        found: dict[int, str] = {}
+        for key, value in named.items() if isinstance(named, dict) else ():
+            name, values = (value, [key]) if str(key).isdecimal() else (key, value)
+            for number in values if isinstance(values, list | tuple) else [values]:
+                if str(number).isdecimal() and int(number):
+                    found.setdefault(int(number), str(name))
+        return dict(sorted(found.items()))
+
+
+def described(path: Path) -> dict[str, Any]:
+    """The content of a dataset.json. Raises HarnessError for another one."""
+    try:
+        about = read_json(path)
+    except ValueError as error:
+        raise HarnessError(f'{path}: names no channels ({error}); add "channel_names": {{"0": "T1"}}') from error
+    if not isinstance(about, dict):
+        raise HarnessError(f'{path}: names no channels; add "channel_names": {{"0": "T1"}}')
+    return about
 
 
 def channels(path: Path) -> dict[str, str]:
@@ -46,8 +71,8 @@ def channels(path: Path) -> dict[str, str]:
     Raises HarnessError if the file is no description of a data set, or names no known channel.
     """
     try:
-        about = read_json(path)
-        names = about.get("channel_names") or about.get("modality")
+        about = described(path)
+        names: Any = about.get("channel_names") or about.get("modality")
         named = {str(name): f"{int(number):04d}" for number, name in names.items()}
     except (ValueError, AttributeError) as error:
         raise HarnessError(f'{path}: names no channels ({error}); add "channel_names": {{"0": "T1"}}') from error

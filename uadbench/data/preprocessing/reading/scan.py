@@ -10,10 +10,12 @@ from scipy import ndimage
 
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.reading.geometry import extent
-from uadbench.data.preprocessing.reading.volume import BadScan, read_volume, states_orientation
+from uadbench.data.preprocessing.reading.volume import BadScan, read_grid, read_volume, states_orientation
 
 #: tolerance of labels from whole numbers: rounding of a scaled file, not partial volume
 ROUNDING = 1e-3
+BRAIN = "brain mask"
+MOST_VALUES = 100  # different values of a brain mask; a parcellation has fewer
 
 
 class OffGrid(BadScan):
@@ -60,30 +62,68 @@ def read_scan(path: Path) -> Scan:
     return Scan(path, data, affine, states_orientation(path))
 
 
-def read_labels(path: Path, like: Scan) -> Scan:
+def read_labels(path: Path, like: Scan, what: str = "mask") -> Scan:
     """Read whole-number labels 0…255, which may all be 0, from a mask with the grid of `like`.
 
-    Axes may be stored in another order or direction, according to the header.
+    Axes may be stored in another order or direction, according to the header. what: the mask in messages, or BRAIN.
     Raises OffGrid for another grid, BadScan for an unusable mask.
     """
     data, affine = read_volume(path)
-    turn = ornt_transform(io_orientation(affine), io_orientation(like.affine))
-    data, affine = apply_orientation(data, turn), affine @ inv_ornt_aff(turn, data.shape)
-    if data.shape != like.data.shape:
-        raise OffGrid(path, f"mask has shape {data.shape}, the scan {like.data.shape}; give the mask in its voxels")
-    shift = np.abs(extent(data.shape, affine - like.affine)).max()
-    # Affines of the same grid often differ by rounding, but never by a voxel.
+    turn, shift = _fit(Grid(data.shape, affine), like.grid)
+    data = apply_orientation(data, turn)
+    if shift is None:
+        raise OffGrid(path, f"{what} has shape {data.shape}, the scan {like.data.shape}; give the mask in its voxels")
     if shift > like.grid.spacing.min():
-        raise OffGrid(path, f"mask lies up to {shift:.1f} mm off the grid of the scan; correct the affine of either")
-    return Scan(path, whole_numbers(path, without_nan_background(data)), like.affine)
+        raise OffGrid(path, f"{what} lies up to {shift:.1f} mm off the grid of the scan; correct the affine of either")
+    return Scan(path, whole_numbers(path, data, what), like.affine)
 
 
-def whole_numbers(path: Path, data: np.ndarray) -> np.ndarray:
-    """Labels as uint8, same shape. Raises BadScan unless all are whole numbers from 0 to 255, up to rounding."""
-    whole = np.rint(data) if np.isfinite(data).all() else np.full(data.shape, -1)
-    if whole.min() < 0 or whole.max() > 255 or np.abs(whole - data).max() > ROUNDING:
-        raise BadScan(path, "mask holds other values than whole numbers from 0 to 255; give the labels themselves")
-    return whole.astype(np.uint8)
+def _fit(grid: Grid, like: Grid) -> tuple[np.ndarray, float | None]:
+    """The orientation that turns a grid into the axes of another, and the mm between both; None for another shape."""
+    turn = ornt_transform(io_orientation(grid.affine), io_orientation(like.affine))
+    shape = tuple(np.take(grid.shape, np.argsort(turn[:, 0])).tolist())
+    affine = grid.affine @ inv_ornt_aff(turn, grid.shape)
+    return turn, float(np.abs(extent(shape, affine - like.affine)).max()) if shape == like.shape else None
+
+
+def same_grid(path: Path, other: Path) -> bool:
+    """Whether two volumes have one grid by their headers, axes in any order; False where one has no valid header."""
+    try:
+        grid, like = read_grid(path), read_grid(other)
+    except BadScan:
+        return False
+    shift = _fit(grid, like)[1]
+    # Affines of the same grid often differ by rounding, but never by a voxel.
+    return shift is not None and shift <= like.spacing.min()
+
+
+def whole_numbers(path: Path, data: np.ndarray, what: str = "mask") -> np.ndarray:
+    """Labels as uint8, same shape; a background of NaN becomes 0.
+
+    what: as of `read_labels`. Raises BadScan, by the kind of odd value, unless all are whole numbers from 0 to 255, up
+    to rounding, and for a brain mask of more than MOST_VALUES values.
+    """
+    data = without_nan_background(data)
+    if not np.isfinite(data).all():
+        raise BadScan(path, f"{what} holds {int((~np.isfinite(data)).sum())} values that are not finite; set them to 0")
+    whole, low, high = np.rint(data), data.min(), data.max()
+    if low < -ROUNDING:
+        raise BadScan(path, f"{what} holds values down to {low:g}; labels are whole numbers from 0, background, to 255")
+    odd = np.abs(whole - data) > ROUNDING
+    if odd.any() and high <= 1 + ROUNDING:
+        raise BadScan(
+            path, f"{what} is a map of probabilities from 0 to 1, or interpolated; threshold it, for example at 0.5"
+        )
+    if odd.any():
+        found = f"values between whole numbers, such as {data[odd][0]:g}: interpolated labels, or grey values"
+        raise BadScan(path, f"{what} holds {found}; resample labels to the nearest neighbour, threshold grey values")
+    if high > 255 + ROUNDING:
+        raise BadScan(path, f"{what} holds values up to {high:g}; labels end at 255: renumber them")
+    whole = whole.astype(np.uint8)
+    if what == BRAIN and (count := np.count_nonzero(np.bincount(whole.ravel()))) > MOST_VALUES:
+        found = f"{count} different values up to {high:g}: probabilities, or grey values"
+        raise BadScan(path, f"{what} holds {found}; threshold it, probabilities at half of their maximum")
+    return whole
 
 
 def without_nan_background(data: np.ndarray) -> np.ndarray:

@@ -2,12 +2,17 @@
 
 import gzip
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.fileholders import FileHolder
 from nibabel.openers import ImageOpener
+
+from uadbench.core.volume_names import stem
+from uadbench.data.grid import Grid
 
 GZIP = b"\x1f\x8b"
 GZIPPED = (".gz", ".mgz")
@@ -48,7 +53,7 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
         _check_file(path)
         read_to_the_end(path)
-        image: Any = nibabel.load(path)
+        image = load(path)
         shape = _check_header(path, image)
         data = np.asanyarray(image.dataobj).reshape(shape)
     except (BadScan, MemoryError):
@@ -62,9 +67,31 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
     return data, np.asarray(image.affine, dtype=np.float64)
 
 
+def read_grid(path: Path) -> Grid:
+    """The grid of a volume by its header. Raises BadScan as `read_volume`, but reads no values."""
+    try:
+        image = load(path)
+        return Grid(_check_header(path, image), np.asarray(image.affine, dtype=np.float64))
+    except BadScan:
+        raise
+    except Exception as error:
+        raise BadScan(path, f"its header cannot be read ({type(error).__name__}); copy or download it again") from error
+
+
+def load(path: Path) -> Any:
+    """The image of nibabel in a file, which it does not find by itself under a suffix such as .Nii."""
+    suffix = path.name.removeprefix(stem(path.name) or path.name)
+    if suffix in (suffix.lower(), suffix.upper()):
+        return nibabel.load(path)
+    with ImageOpener(str(path), "rb") as file:
+        size = file.read(4)
+    kind = nibabel.Nifti2Image if 540 in map(partial(int.from_bytes, size), ("little", "big")) else nibabel.Nifti1Image
+    return kind.from_file_map({"image": FileHolder(str(path))})
+
+
 def states_orientation(path: Path) -> bool:
     """Whether the header of a readable volume states its orientation: NIfTI with a qform or sform, or MGH."""
-    header: Any = nibabel.load(path).header
+    header = load(path).header
     if isinstance(header, nibabel.Nifti1Header):
         return bool(header["qform_code"] > 0 or header["sform_code"] > 0)
     return not isinstance(header, nibabel.AnalyzeHeader)
@@ -77,7 +104,7 @@ def foreign(path: Path) -> tuple[str, str] | None:
     """
     with path.open("rb") as file:
         first = file.read(HEAD)
-    if path.suffix in GZIPPED and first.startswith(GZIP):
+    if path.suffix.lower() in GZIPPED and first.startswith(GZIP):
         with gzip.open(path) as file:
             first = file.read(HEAD)
     for pattern, what, remedy in KINDS:
@@ -91,9 +118,10 @@ def read_to_the_end(path: Path) -> None:
 
     Raises OSError, EOFError or zlib.error if it is damaged.
     """
-    if path.suffix in (".nii", ".img", ".hdr", ".mgh"):
+    suffix = path.suffix.lower()
+    if suffix in (".nii", ".img", ".hdr", ".mgh"):
         return
-    with gzip.open(path) if path.suffix in GZIPPED else ImageOpener(str(path), "rb") as file:
+    with gzip.open(path) if suffix in GZIPPED else ImageOpener(str(path), "rb") as file:
         while file.read(2**22):
             pass
 
@@ -110,11 +138,12 @@ def _check_file(path: Path) -> None:
         first = file.read(2)
     if not first:
         raise BadScan(path, "is empty; copy or download it again")
-    if path.suffix == ".nii" and first == GZIP:
+    suffix = path.suffix.lower()
+    if suffix == ".nii" and first == GZIP:
         raise BadScan(path, "is compressed though its name ends in .nii; rename it to .nii.gz")
     if other := foreign(path):
         raise BadScan(path, f"{other[0]}, no NIfTI image; {other[1]}")
-    if path.suffix == ".gz" and first != GZIP:
+    if suffix == ".gz" and first != GZIP:
         raise BadScan(
             path, "is not compressed though its name ends in .gz; copy it again, or call it .nii if it is one"
         )

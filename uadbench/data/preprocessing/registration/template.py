@@ -11,7 +11,7 @@ from scipy import ndimage
 from uadbench.core.errors import HarnessError
 from uadbench.data import mni152
 from uadbench.data.grid import Grid
-from uadbench.data.preprocessing.reading import geometry
+from uadbench.data.preprocessing.reading import geometry, volume
 from uadbench.data.preprocessing.settings import Preprocessing
 
 #: mm kept around the brain of the template, at least one voxel
@@ -97,7 +97,7 @@ def _from_file(path: Path) -> Template:
     if not path.is_file():
         raise HarnessError(f"preprocessing.template: {path} is no file; give `mni152` or a skull-stripped T1 template")
     try:
-        image = nibabel.as_closest_canonical(nibabel.load(path))
+        image = nibabel.as_closest_canonical(volume.load(path))
         data = np.squeeze(np.asarray(image.dataobj, dtype=np.float32))
     except Exception as error:
         raise HarnessError(f"preprocessing.template: {path} cannot be read ({error}); give a NIfTI file") from error

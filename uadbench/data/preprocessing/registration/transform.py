@@ -1,5 +1,6 @@
 """Resampling of a scan to the packed template grid, and of maps back to native space."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.brain import normalisation
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BadScan, read_scan
+from uadbench.data.preprocessing.reading.volume import load
 from uadbench.data.preprocessing.registration import modality_check
 from uadbench.data.preprocessing.registration import template as templates
 from uadbench.data.preprocessing.registration.registration import Located, follow, locate
@@ -49,7 +51,7 @@ class Placement:
         It has the header of a NIfTI scan, so that programs display it aligned with the scan, whether they use sform or
         qform.
         """
-        source: Any = nibabel.load(self.path) if self.path else None
+        source = load(self.path) if self.path else None
         header = source.header.copy() if isinstance(source, nibabel.Nifti1Pair) else None
         image = nibabel.Nifti1Image(data, self.native.affine, header)
         image.header.set_data_dtype(data.dtype)
@@ -106,7 +108,8 @@ def prepare_scan(
         else:
             place = locate(scan, template, chosen, modality)
         image, inside = resample(place, template, chosen)
-        modality_check.check(modality, image, inside, template, template.packed(chosen), scan.path)
+        if doubt := modality_check.check(modality, image, inside, template, template.packed(chosen), scan.path):
+            print(f"warning: {scan.path}: {doubt}", file=sys.stderr)
     except BadScan as error:
         raise HarnessError(f"{error.file}: {error.reason}") from error
     native = scan.grid

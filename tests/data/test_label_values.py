@@ -8,15 +8,15 @@ import pytest
 import torch
 from sklearn.metrics import average_precision_score
 
-from tests.commands import call
+from tests.commands import call, fails
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import sha256
+from uadbench.data.label_values import EVERY, LabelValues, voxels_by_value
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.detection.findings import beside, load
 from uadbench.evaluation.detection.lesions import detect
 from uadbench.evaluation.inference.examples import example_rows
 from uadbench.evaluation.inference.inference import PackedTask, Trained, score_test_set
-from uadbench.evaluation.protocols.labels import EVERY, LabelValues
 from uadbench.evaluation.voxels.histogram import load as load_histograms
 from uadbench.evaluation.voxels.metrics import average_precision
 from uadbench.methods.base import Context
@@ -124,3 +124,39 @@ def test_evaluate_takes_the_same_lists(tmp_path):
     counted, lesion = labels != 3, np.isin(labels, (1, 4))
     assert (found["voxels"], found["positives"]) == (counted.sum(), lesion.sum())
     assert found["ap"] == pytest.approx(average_precision_score(lesion[counted], scores[counted]), abs=1e-4)
+
+
+def test_a_value_that_no_label_holds_is_an_error_and_others_are_named():
+    voxels = voxels_by_value(iter([LABELS, LABELS[:3]]))
+    assert voxels == {1: 2, 2: 2, 3: 1, 4: 1, 255: 1}
+    assert LabelValues((1, 4), (3,)).left_over(voxels, "set") == (
+        "set: labels also hold 2 (2 voxels), 255 (1 voxels): neither lesion nor ignored, they count as healthy"
+    )
+    assert EVERY.left_over(voxels, "set") == LabelValues((), (3,)).left_over(voxels, "set") == ""
+    with pytest.raises(HarnessError, match=r"set: no label holds 5, but 1 \(2 voxels\), .*; correct `lesion`"):
+        LabelValues((1, 5)).left_over(voxels, "set")
+    with pytest.raises(HarnessError, match="no label holds 7, but only 0; correct `ignored`"):
+        LabelValues((), (7,)).left_over({}, "set")
+
+
+def test_a_test_set_is_checked_before_it_is_scored(cohort, capsys):
+    store = Store.open(cohort)
+    with pytest.raises(HarnessError, match="no label holds 4, but 1 "):
+        PackedTask(store, "t2", LabelValues((1, 2, 4)))
+    PackedTask(store, "t2", LabelValues((1,)))
+    assert "labels also hold 2 (" in capsys.readouterr().err
+
+
+def test_evaluate_says_which_values_are_left_over(tmp_path):
+    label = np.zeros((4, 5, 6), np.uint8)
+    label[1, 1, :3] = 1, 2, 3
+    for folder, array in (("maps", np.random.default_rng(0).random(label.shape)), ("labels", label)):
+        (tmp_path / folder).mkdir()
+        nibabel.save(nibabel.Nifti1Image(array.astype(np.float32), np.eye(4)), tmp_path / folder / "A.NII.GZ")
+    (tmp_path / "maps" / "b.mgz").touch()
+    given = ["evaluate", "--maps", tmp_path / "maps", "--labels", tmp_path / "labels", "--resamples", 0]
+    said = call(*given, "--lesion", "1,2").stderr
+    assert f"{tmp_path / 'labels'}: labels also hold 3 (1 voxels)" in said
+    assert f"{tmp_path / 'maps'}: 1 files are passed over, they are no .nii or .nii.gz (b.mgz)" in said
+    assert "no label holds 4" in fails(*given, "--lesion", "1,4")
+    assert "no label holds 4" in fails(*given, "--ignored", "4")
