@@ -223,7 +223,7 @@ def test_damaged_and_unfinished_runs_are_not_shared(run, tmp_path):
 
 
 def test_runs_without_checksums_are_not_shared(run, tmp_path):
-    with pytest.raises(HarnessError, match="no valid 'weights'"):
+    with pytest.raises(HarnessError, match="weights: must be a valid dictionary"):
         pack(changed(run, weights=None), tmp_path / "out")
 
 

@@ -15,8 +15,8 @@ from uadbench.methods import registry
 from uadbench.methods.settings import of_run
 from uadbench.sharing.card import card
 from uadbench.sharing.contents import CARD, REQUIRED, WEIGHTS_LIMIT, check_method
-from uadbench.sharing.contents import record as read_record
 from uadbench.sharing.licences import Origin, permitted
+from uadbench.training.record import Complete, record
 
 FILE = re.compile(r"[/\\]|\.(pth?|nii|gz|safetensors)$")  # in a value that is the path of a file
 
@@ -35,10 +35,7 @@ class Run:
     @classmethod
     def open(cls, folder: Path) -> Run:
         """Raises HarnessError where the folder holds no run, one of another revision, or damaged weights."""
-        path = folder / RUN
-        if not path.is_file():
-            raise HarnessError(f"{folder}: no {RUN}; name the folder of a finished training run")
-        about = read_record(path, str(folder))
+        about = record(folder, kind=Complete)
         check_method(about, str(folder))
         verify(folder / WEIGHTS, about["weights"], "train it again")
         about["params"] = of_run(folder, about).values  # as the study that it lies in scores it
