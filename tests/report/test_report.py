@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.commands import ROOT, call, fails
+from tests.core.test_page_policy import digests
 from tests.paper.conftest import write_results
-from tests.report.conftest import COLUMNS
+from tests.report.conftest import COLUMNS, METHODS
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.data.preprocessing.brain.normalisation import RULES
@@ -36,6 +37,37 @@ def test_one_file_without_a_network(study, page):
     assert page.count("data:image/png;base64,") == 1
     assert page.count('<section class="paper-table">') == len(study.tables) == 4
     assert "@import" not in page
+
+
+def test_a_table_that_somebody_sent_is_not_taken_over(study):
+    """Nor does markup of a title, which stands in the results, become any."""
+    (study.path / "paper" / "table2.html").write_text("<section><img src=x onerror=alert(1)></section>")
+    write_results(study.folder.results, METHODS, seeds=(1, 2), edit=lambda rows: rows.assign(title="<script>alert(2)"))
+    call("report", study.path, *CONFIG)
+    text = study.folder.report.read_text(encoding="utf-8")
+    assert "onerror" not in text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(2)" in text
+
+
+def test_the_policy_names_every_script(page):
+    named, found = digests(page)
+    assert found
+    assert found <= named
+
+
+WRONG = {
+    "data/atlas/packed/index.json": {"subjects": [3]},
+    "data/brats/packed/index.json": {"preprocessing": {"normalisation": "none"}},
+    "training/dae/t1/seed-2/run.json": {"environment": {"commit": 3}},
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_record_that_somebody_sent_is_checked(study, name):
+    write_json(study.path / name, read_json(study.path / name) | WRONG[name])
+    said = fails("report", study.path, *CONFIG).replace(": run.json", "/run.json")
+    assert f"{name}: {next(iter(WRONG[name]))}" in said
 
 
 def test_numbers_of_the_table_are_those_of_the_results(study, page):

@@ -261,3 +261,14 @@ def test_defaults_written_out_are_the_same_settings(default):
 def test_entities_are_for_layouts_that_have_them(default):
     with pytest.raises(HarnessError, match="'atlas': its names have no entities"):
         checked(changed(default, datasets__atlas__entities={"run": 2}))
+
+
+@pytest.mark.parametrize("name", ["a{b}.csv", "a<results>b.csv"])
+@pytest.mark.parametrize("key", ["root", "split"])
+def test_a_file_that_snakemake_would_read_as_a_pattern_is_named(config, tmp_path, key, name):
+    (tmp_path / name).write_text("subject,split\nsub-1,validation\n")
+    values = {"root": {"layout": "sheet", "root": str(tmp_path / name)}, "split": {"split": str(tmp_path / name)}}
+    config["datasets"]["camcan"] |= values[key]
+    config["simulate"]["subjects"].pop("camcan") if key == "root" else config["datasets"]["camcan"].pop("validation")
+    with pytest.raises(HarnessError, match=rf"datasets\.camcan\.{key}: .*: Snakemake would replace [{{<]"):
+        experiment(config)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic
 from uadbench.core.study_folder import RESULTS, StudyFolder
 from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, NUMBERS, SIMULATED
 from uadbench.paper.simulated import statement
@@ -149,6 +150,13 @@ def _range(numbers: Iterable[float]) -> str:
     return str(whole[0]) if len(whole) == 1 else f"{whole[0]}–{whole[-1]}"
 
 
+def write_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Write rows as CSV, with nine digits and the apostrophes of `csv_files.quoted`, atomically."""
+    texts = {name: rows[name].map(csv_files.quoted) for name in rows.select_dtypes(exclude=["number", "bool"])}
+    with atomic(path) as partial:
+        rows.assign(**texts).to_csv(partial, index=False, float_format="%.9g")
+
+
 def read_rows(
     path: str | Path, columns: Sequence[str], numbers: Sequence[str], remedy: str, flags: Sequence[str] = ()
 ) -> pd.DataFrame:
@@ -159,6 +167,9 @@ def read_rows(
     """
     with csv_files.faults_named(path, remedy):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+    for column in rows:
+        if rows[column].str.startswith("'").any():
+            rows[column] = rows[column].map(csv_files.unquoted)
     csv_files.check_columns(path, [*map(str, rows)], columns, remedy)
     try:
         for column in numbers:
