@@ -261,5 +261,5 @@ def test_texts_of_a_record_are_no_markup_in_the_card(run, tmp_path):
     text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
     assert "# &lt;img src=x&gt; \\[a\\](b) \\`c\\` \\| d:" in text
     assert "<img" not in text
-    with pytest.raises(HarnessError, match="title: .* has a line break"):
+    with pytest.raises(HarnessError, match=r"title: .* has a line break"):
         pack(changed(run, title="a\n---\nlicense: mit"), tmp_path / "again")
