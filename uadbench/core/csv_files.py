@@ -17,7 +17,7 @@ from typing import Any
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic
 
-FORMULA = re.compile(r"'*[=+\-@\t\r]")  # begins a cell that needs an apostrophe, or has one
+FORMULA = re.compile(r"'*(\s*[=+\-@]|[\t\n])")  # begins a cell that needs an apostrophe, or has one
 
 
 def read(path: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str]]:
@@ -43,7 +43,8 @@ def quoted(cell: Any) -> Any:
     """
     if not isinstance(cell, str):
         return cell
-    return ("'" if FORMULA.match(cell) and not _is_number(cell) else "") + cell.replace("\r", "\n")
+    cell = cell.replace("\r", "\n")
+    return f"'{cell}" if FORMULA.match(cell) and not _is_number(cell) else cell
 
 
 def unquoted(cell: str) -> str:
