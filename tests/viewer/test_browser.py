@@ -138,3 +138,17 @@ def test_a_request_of_a_page_is_seen(tmp_path):
     seen = visit(page)
     assert seen.requests == []
     assert any("Content Security Policy" in line for line in seen.console)
+
+
+def test_the_policy_stops_a_script_that_an_escaping_forgot(page, tmp_path):
+    """The scripts of the page go on working."""
+    foreign = tmp_path / "page.html"
+    text = page.read_text(encoding="utf-8")
+    foreign.write_text(
+        text.replace("<h1>", '<img src="x" onerror="foreign = 1"><script>foreign = 1</script><h1>'), "utf-8"
+    )
+    seen = visit(foreign, "return typeof foreign;")
+    assert seen.value == "undefined"
+    assert overlaid(seen.picture) > 5000
+    assert seen.console
+    assert all("Content Security Policy" in line or "ERR_FILE_NOT_FOUND" in line for line in seen.console)

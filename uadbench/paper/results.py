@@ -152,9 +152,11 @@ def _range(numbers: Iterable[float]) -> str:
 
 def write_rows(path: Path, rows: pd.DataFrame) -> None:
     """Write rows as CSV, with nine digits and the apostrophes of `csv_files.quoted`, atomically."""
-    texts = {name: rows[name].map(csv_files.quoted) for name in rows.select_dtypes(exclude=["number", "bool"])}
+    texts = rows.select_dtypes(exclude=["number", "bool"])
     with atomic(path) as partial:
-        rows.assign(**texts).to_csv(partial, index=False, float_format="%.9g")
+        rows.assign(**{str(name): texts[name].map(csv_files.quoted) for name in texts}).to_csv(
+            partial, index=False, float_format="%.9g"
+        )
 
 
 def read_rows(

@@ -104,7 +104,7 @@ def pack(
 
 def _check_links(folder: Path, weights: Iterable[str]) -> None:
     """Raise HarnessError where a file of a run is a link: it would share what lies elsewhere on this machine."""
-    files = {Path(part) for name in weights for part in (name, *Path(name).parents)}
+    files = {part for name in weights for part in (Path(name), *Path(name).parents)}
     for path in (folder / RUN, folder / HISTORY, *(folder / WEIGHTS / file for file in sorted(files))):
         if path.is_symlink():
             raise HarnessError(f"{path}: is a link; copy the run without links (cp -rL), and share the copy")
