@@ -216,9 +216,10 @@ def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
     assert all("data-value" in attributes for attributes, text in cells if "±" in text)
 
 
-def test_a_malformed_number_of_a_history_is_one_line(study):
+@pytest.mark.parametrize(("seed", "step"), [("1", "many"), ("1", "inf"), ("1", ""), ("9" * 30, "1")])
+def test_a_malformed_number_of_a_history_is_one_line(study, seed, step):
     path = study.folder.histories
-    path.write_text(",".join(COLUMNS) + "\ndae,t1,1,train,many,,\n")
+    path.write_text(",".join(COLUMNS) + f"\ndae,t1,{seed},train,{step},,\n")
     with pytest.raises(HarnessError, match=r"histories\.csv: a number is malformed .*; run the study again") as error:
         _ = study.histories
     assert "\n" not in str(error.value)

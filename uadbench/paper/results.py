@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from uadbench.core import csv_files
@@ -154,9 +155,8 @@ def write_rows(path: Path, rows: pd.DataFrame) -> None:
     """Write rows as CSV, with nine digits and the apostrophes of `csv_files.quoted`, atomically."""
     texts = rows.select_dtypes(exclude=["number", "bool"])
     with atomic(path) as partial:
-        rows.assign(**{str(name): texts[name].map(csv_files.quoted) for name in texts}).to_csv(
-            partial, index=False, float_format="%.9g"
-        )
+        written = rows.assign(**{str(name): texts[name].map(csv_files.quoted) for name in texts})
+        written.to_csv(partial, index=False, float_format="%.9g")
 
 
 def read_rows(
@@ -178,7 +178,10 @@ def read_rows(
             rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
         if "seed" in columns:
             rows["seed"] = rows["seed"].astype(int)
-    except ValueError as error:
+        for column in {*COUNTS, "step"} & {*numbers}:
+            if np.isinf(rows[column]).any() or (column == "step" and rows[column].isna().any()):
+                raise ValueError(f"{column} is no count in every row")
+    except (ValueError, OverflowError) as error:
         raise HarnessError(f"{path}: a number is malformed ({error}); {remedy}") from error
     for column in flags:
         words = rows[column].str.lower()

@@ -149,7 +149,7 @@ def _compare(what: str, path: Path, wanted: dict[str, Any], remedy: str) -> None
     try:
         made = read_json(path)
         made = {key: value for key, value in made.items() if key != "params"} | made.get("params", {})
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         raise HarnessError(f"{what}: no record {path}; run snakemake for that experiment first") from None
     wanted = json.loads(json.dumps(wanted))
     for key in {**wanted, **made}:
