@@ -82,8 +82,8 @@ def test_weights_that_the_record_does_not_list_are_not_loaded(folder, about, kin
         run.load(folder)
 
 
-@pytest.mark.parametrize("change", [{"width": 100_000}, {"latent": 10**9}, {"bottleneck_channels": 10**7}], ids=str)
+@pytest.mark.parametrize("change", [{"width": 2000}, {"latent": 200_000}, {"bottleneck_channels": 10**5}], ids=str)
 def test_networks_much_larger_than_the_weights_are_not_built(folder, about, change):
     write_json(folder / "run.json", about | {"params": about["params"] | change})
-    with pytest.raises(HarnessError, match="params describe no network that fits"):
+    with pytest.raises(HarnessError, match=r"no network that fits \(its networks are larger than its weights\)"):
         run.load(folder)
