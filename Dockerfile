@@ -1,6 +1,7 @@
 # Image with the package, the workflow, and the versions of requirements.lock: `docker build --tag uadbench .`
 # TORCH=cpu as a build argument spares the CUDA libraries. docs/sharing.md shows how to run it.
 
+# By tag, as the actions of CI: nobody has read their digests from the registry yet (docs/contributing.md).
 FROM python:3.12-slim
 
 # torch.compile needs a C compiler on CUDA. The versions are those of the base image's release of Debian.
@@ -13,7 +14,8 @@ WORKDIR /opt/uadbench
 
 # As in the Makefile; before the sources, so that a change of these installs nothing again.
 ARG TORCH=cuda
-COPY requirements.lock ./
+COPY requirements.lock requirements.hashes ./
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.hashes
 RUN case "$TORCH" in \
         cuda) pip install --no-cache-dir --requirement requirements.lock ;; \
         cpu) pip install --no-cache-dir --requirement requirements.lock \

@@ -70,7 +70,8 @@ torch_cpu := --extra-index-url https://download.pytorch.org/whl/cpu '$(plain_tor
 torch = $(if $(filter-out cpu,$(TORCH)),$(error TORCH=$(TORCH): there is cpu; leave TORCH out for torch with CUDA),$(if $(TORCH),$(if $(filter Linux,$(shell uname -s)),$(torch_cpu))))
 
 # Exactly the versions of the lock file, and the command `uadbench`, which runs the files of this folder.
-$(VENV)/ready: requirements.lock pyproject.toml
+$(VENV)/ready: requirements.lock requirements.hashes pyproject.toml
 	$(python) -m venv $(stale) $(VENV)
+	$(BIN)/python -m pip install --no-deps --require-hashes --requirement requirements.hashes
 	$(BIN)/python -m pip install --requirement requirements.lock $(torch) --editable '.[all]'
 	touch $@

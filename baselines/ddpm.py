@@ -16,7 +16,7 @@ from torch import Tensor
 from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.unet import apply_unet, unet
-from uadbench.methods.params import UNetParams, scoring
+from uadbench.methods.params import NoiseSteps, UNetParams, scoring
 from uadbench.methods.seeds import Streams
 
 REVISION = 1
@@ -47,7 +47,7 @@ class Params(UNetParams):
     patch: int = 256  # voxels
     widths: tuple[int, ...] = (128, 128, 256, 256, 512, 512)  # 128 x (1, 1, 2, 2, 4, 4)
     attention_from: int = 4  # at 32 x 32 voxels and below
-    T: int = 1000  # steps of the diffusion
+    T: NoiseSteps = 1000  # steps of the diffusion
     start: int = scoring(250)  # noise level t of test slices
     stride: PositiveInt = scoring(1)  # length of a reverse step; 1 visits every t, larger is faster and coarser
 

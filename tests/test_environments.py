@@ -93,3 +93,13 @@ def test_a_stage_imports_only_what_its_file_names(stage):
     hidden -= set().union(*(BROUGHT.get(name, {name}) for name in listed))
     done = python_without(hidden, "\n".join(f"import uadbench.{name}" for name in STAGES[stage].split()), cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_every_release_of_the_lock_but_torch_has_checksums():
+    """docs/contributing.md has the command that writes them."""
+    text = re.sub(r" \\\n +", " ", (ROOT / "requirements.hashes").read_text())
+    found = re.findall(r"^([\w.-]+)==(\S+)((?: --hash=sha256:[0-9a-f]{64})+)$", text, re.MULTILINE)
+    assert {name: Version(version) for name, version, _ in found} == {
+        name: version for name, version in LOCK.items() if name != "torch"
+    }
+    assert len(found) == len([line for line in text.splitlines() if line and not line.startswith("#")])

@@ -26,7 +26,7 @@ esac
 def make(tmp_path, monkeypatch):
     """Runs make in a folder with the Makefile, the lock and no interpreter but those that `python` has made."""
     (tmp_path / "bin").mkdir()
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+    for name in ("Makefile", "requirements.lock", "requirements.hashes", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
     for tool in TOOLS:
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool))
@@ -109,9 +109,10 @@ def test_an_interrupted_setup_goes_on(make, python, tmp_path):
     (tmp_path / "offline").unlink()
     assert make("setup").returncode == 0
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert calls == ["-m venv .venv", "-m pip install --requirement requirements.lock --editable .[all]"] * 2
+    begun = ["-m venv .venv", "-m pip install --no-deps --require-hashes --requirement requirements.hashes"]
+    assert calls == [*begun, *begun, "-m pip install --requirement requirements.lock --editable .[all]"]
     assert make("setup").returncode == 0
-    assert len((tmp_path / "calls").read_text().splitlines()) == 4
+    assert len((tmp_path / "calls").read_text().splitlines()) == 5
 
 
 def test_an_environment_keeps_its_version_unless_another_is_named(make, python, tmp_path):

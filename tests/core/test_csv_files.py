@@ -1,9 +1,13 @@
 """CSV files of the study: each fault of one is a line that names file and remedy; a failed write leaves the former."""
 
+import csv
+
+import pandas as pd
 import pytest
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
+from uadbench.paper.results import read_rows, write_rows
 
 
 def test_rows_come_back_as_written(tmp_path):
@@ -47,3 +51,21 @@ def test_a_failed_write_leaves_the_former_file(tmp_path):
         csv_files.write(tmp_path / "t.csv", ("a",), [{"a": 2}, {"b": 3}])
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
     assert (tmp_path / "t.csv").read_text() == "a\n1\n"
+
+
+CELLS = ["=1+1", "+a", "-a", "@a", "\ta", "'=a", "''-a", "'a", "-0.5", "+5", "-inf", "1e-5", "a=b", "a\nb", "-", "'"]
+
+
+def test_formulas_are_written_as_texts_and_come_back(tmp_path):
+    rows = [{"a": cell} for cell in CELLS]
+    csv_files.write(tmp_path / "t.csv", ("a",), rows)
+    assert csv_files.read(tmp_path / "t.csv", ("a",), "remedy") == rows
+    write_rows(tmp_path / "p.csv", pd.DataFrame(rows).assign(number=-0.5))
+    found = read_rows(tmp_path / "p.csv", ("a",), ("number",), "remedy")
+    assert found["a"].tolist() == CELLS
+    assert (found["number"] == -0.5).all()
+    csv_files.write(tmp_path / "r.csv", ("a",), [{"a": "\r=1"}, {"a": "b"}])
+    assert csv_files.read(tmp_path / "r.csv", ("a",), "remedy") == [{"a": "\n=1"}, {"a": "b"}]
+    for path in (tmp_path / "t.csv", tmp_path / "p.csv"):
+        cells = [row["a"] for row in csv.DictReader(path.open(newline=""))]
+        assert [cell for cell in cells if cell[0] in "=+-@\t\r"] == ["-0.5", "+5", "-inf"]  # numbers

@@ -96,7 +96,11 @@ def test_a_study_that_asks_for_other_weights_is_refused(study):
 
 def test_damaged_settings_are_named(study):
     folder, _, settings = study("dae", {})
-    for text, reason in ((settings[:40], "no JSON"), ("{}", "no settings of a method"), ('{"method": 3}', "'title'")):
+    for text, reason in (
+        (settings[:40], "no JSON"),
+        ("{}", "method: is missing"),
+        ('{"method": 3}', "method: must be"),
+    ):
         (folder.parent / PARAMS).write_text(text)
         with pytest.raises(HarnessError, match=rf"{PARAMS}: .*{reason}.*run snakemake again"):
             run.load(folder)

@@ -1,5 +1,8 @@
 """Tables: means and bold by hand, absent numbers, marks of a simulated cohort, and text that each format can hold."""
 
+import csv
+import html
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -336,10 +339,17 @@ def test_latex_escape_leaves_no_character_with_a_meaning(text):
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.text(alphabet="\\|*_`<>ab ", max_size=30))
+@given(st.text(alphabet="\\|*_`<>[]~&lt;ab \n", max_size=30))
 def test_markdown_escape_can_be_undone(text):
-    assert re.sub(r"\\(.)", r"\1", markdown.escape(text)) == text
-    assert not re.search(r"(?<!\\)(\\\\)*[|*_`<>]", markdown.escape(text))
+    assert html.unescape(re.sub(r"\\(.)", r"\1", markdown.escape(text))) == " ".join(text.split())
+    assert not re.search(r"[<>\n]|(?<!\\)(\\\\)*[|*_`~\[\]]", markdown.escape(text))
+
+
+def test_a_formula_of_a_title_is_a_text_in_the_csv(tmp_path):
+    edit = lambda frame: frame.assign(title="=HYPERLINK(1)")  # noqa: E731
+    results = write_results(tmp_path / "results.csv", ["dae"], edit=edit)
+    rows = csv.DictReader(io.StringIO(tidy.render(table("table2", results))))
+    assert {row["title"] for row in rows} >= {"'=HYPERLINK(1)"}
 
 
 def test_command_writes_four_files(default, tmp_path):

@@ -5,19 +5,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.paper.conftest import table, write_comparisons, write_results
+from tests.paper.conftest import write_comparisons, write_results
+from tests.records import facts
 from uadbench.core.files import write_json
 from uadbench.methods import registry
-from uadbench.paper.writers import html
 from uadbench.report.study import Study
 from uadbench.study.config_files import read
 
 METHODS = ["disyre", "dae", "random"]
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-ENVIRONMENT = {
-    **{"commit": COMMIT, "modified": False, "python": "3.11.9", "packages": {"numpy": "2.3.5", "torch": "2.13.0"}},
-    **{"started": "2024-05-27T09:30:00+00:00", "finished": "2024-05-27T09:40:00+00:00"},
-}
 PREPROCESSING = {"template": "mni152", "spacing": 4.0, "side": 0, "normalisation": "p99_5_brain"}
 LOST = {"subject": "sub-9", "file": "t1.nii.gz", "reason": "is <b>no</b> scan", "modalities": ["t1"]}
 SPLITS = {"camcan": ["train"] * 40 + ["validation"] * 8, "atlas": ["test"] * 12, "brats": ["test"]}
@@ -45,23 +40,23 @@ def study(tmp_path: Path, root: Path) -> Study:
     """A study of DISYRE, DAE and a control with two seeds."""
     for folder in ("evaluation", "paper", "data/atlas/quality"):
         (tmp_path / folder).mkdir(parents=True)
-    results = write_results(tmp_path / "evaluation" / "results.csv", METHODS, seeds=(1, 2), edit=by_size)
+    write_results(tmp_path / "evaluation" / "results.csv", METHODS, seeds=(1, 2), edit=by_size)
     write_comparisons(tmp_path / "evaluation", [("disyre", "dae"), ("disyre", "random")], low=-0.3, high=-0.05)
-    (tmp_path / "paper" / "table2.html").write_text(html.render(table("table2", results)), encoding="utf-8")
     (tmp_path / "paper" / "figure2.png").write_bytes(PIXEL)
     for name, splits in SPLITS.items():
         index = {"simulated": True, "modalities": ["t1", "t2"], "spacing": 4.0, "preprocessing": PREPROCESSING}
+        index |= {"dataset": name, "has_mask": name != "camcan", "affine": [[0.0] * 4] * 4}
         index |= {"arrays": {"t1": f"{name}-digest"} if name != "brats" else {}}
-        index |= {"subjects": [{"subject": f"{name}-{k}", "split": split} for k, split in enumerate(splits)]}
+        index |= {"subjects": [{"subject": f"{name}-{k}", "split": s, "modalities": []} for k, s in enumerate(splits)]}
         index |= {"left_out": [LOST] if name == "atlas" else []}
         write_json(tmp_path / "data" / name / "packed" / "index.json", index)
     (tmp_path / "data" / "atlas" / "quality" / "quality.csv").write_text("subject,flags\na,\nb,lesion_change\n")
     for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
         for seed in (1, 2, 3):
-            facts = {"title": registry.describe(method).title, "modality": "t1", "seed": seed, "revision": 2}
-            facts |= {"subjects": 40, "seconds": 9.5, "precision": "float32", "device": "a CPU", "harness": "0.1.0"}
-            facts |= {"params": {"batch": 16}, "environment": ENVIRONMENT}
-            write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", facts)
+            about = facts(method, title=registry.describe(method).title, seed=seed, params={"batch": 16})
+            about |= {"preprocessing": PREPROCESSING}
+            write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", about)
     rows = [(method, "t1", seed, *row) for method in METHODS[:2] for seed in (1, 2) for row in HISTORY]
-    pd.DataFrame(rows, columns=COLUMNS).to_csv(tmp_path / "training" / "histories.csv", index=False)
+    more = {"title": "Title", "trained_on_simulated": True, "loss": 1.0, "learning_rate": 0.1}
+    pd.DataFrame(rows, columns=COLUMNS).assign(**more).to_csv(tmp_path / "training" / "histories.csv", index=False)
     return Study.of(tmp_path, read(root / "config.yaml") | {"methods": METHODS, "seeds": [1, 2]})

@@ -5,7 +5,8 @@ import re
 import pytest
 
 from tests.paper.conftest import write_results
-from tests.report.conftest import COMMIT, ENVIRONMENT, METHODS
+from tests.records import COMMIT, ENVIRONMENT
+from tests.report.conftest import METHODS
 from uadbench.core.files import read_json, write_json
 from uadbench.report import page, sizes, trainings
 from uadbench.report.study import Study

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 from tests.commands import ROOT, call, fails
+from tests.core.test_page_policy import digests
 from tests.paper.conftest import write_results
-from tests.report.conftest import COLUMNS
+from tests.report.conftest import COLUMNS, METHODS
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.data.preprocessing.brain.normalisation import RULES
@@ -31,11 +32,42 @@ def changed(study: Study, changes: dict) -> Study:
     return Study.of(study.path, json.loads(study.plan.config.deciding) | changes)
 
 
-def test_one_file_without_a_network(page):
+def test_one_file_without_a_network(study, page):
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     assert page.count("data:image/png;base64,") == 1
-    assert page.count('<section class="paper-table">') == 1
+    assert page.count('<section class="paper-table">') == len(study.tables) == 4
     assert "@import" not in page
+
+
+def test_a_table_that_somebody_sent_is_not_taken_over(study):
+    """Nor does markup of a title, which stands in the results, become any."""
+    (study.path / "paper" / "table2.html").write_text("<section><img src=x onerror=alert(1)></section>")
+    write_results(study.folder.results, METHODS, seeds=(1, 2), edit=lambda rows: rows.assign(title="<script>alert(2)"))
+    call("report", study.path, *CONFIG)
+    text = study.folder.report.read_text(encoding="utf-8")
+    assert "onerror" not in text
+    assert "<script>alert" not in text
+    assert "&lt;script&gt;alert(2)" in text
+
+
+def test_the_policy_names_every_script(page):
+    named, found = digests(page)
+    assert found
+    assert found <= named
+
+
+WRONG = {
+    "data/atlas/packed/index.json": {"subjects": [3]},
+    "data/brats/packed/index.json": {"preprocessing": {"normalisation": "none"}},
+    "training/dae/t1/seed-2/run.json": {"environment": {"commit": 3}},
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_record_that_somebody_sent_is_checked(study, name):
+    write_json(study.path / name, read_json(study.path / name) | WRONG[name])
+    said = fails("report", study.path, *CONFIG).replace(": run.json", "/run.json")
+    assert f"{name}: {next(iter(WRONG[name]))}" in said
 
 
 def test_numbers_of_the_table_are_those_of_the_results(study, page):
@@ -110,7 +142,8 @@ def test_a_study_of_controls_names_no_method(tmp_path, study):
     text = methods_section.paragraph(alone)
     assert "Controls alone were run. Score maps were evaluated on" in text
     assert "none" not in text
-    (tmp_path / "training" / "histories.csv").write_text(",".join(COLUMNS) + "\n")  # controls train nothing
+    histories = alone.folder.histories
+    histories.write_text(histories.read_text().splitlines()[0] + "\n")  # controls train nothing
     write(alone, tmp_path / "report.html")
     assert "<summary>0 trainings</summary>" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
@@ -198,9 +231,10 @@ def test_sorting_needs_a_value_in_every_cell_with_a_number(page):
     assert all("data-value" in attributes for attributes, text in cells if "±" in text)
 
 
-def test_a_malformed_number_of_a_history_is_one_line(study):
+@pytest.mark.parametrize(("seed", "step"), [("1", "many"), ("1", "inf"), ("1", ""), ("9" * 30, "1")])
+def test_a_malformed_number_of_a_history_is_one_line(study, seed, step):
     path = study.folder.histories
-    path.write_text(",".join(COLUMNS) + "\ndae,t1,1,train,many,,\n")
+    path.write_text(",".join(COLUMNS) + f"\ndae,t1,{seed},train,{step},,\n")
     with pytest.raises(HarnessError, match=r"histories\.csv: a number is malformed .*; run the study again") as error:
         _ = study.histories
     assert "\n" not in str(error.value)

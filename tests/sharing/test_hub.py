@@ -20,6 +20,7 @@ from uadbench.core.files import read_json
 from uadbench.methods import registry
 from uadbench.sharing import contents, download
 from uadbench.sharing.upload import upload
+from uadbench.training import record
 
 
 def score(run: object, scan: Path, out: Path, *more: object) -> bytes:
@@ -168,27 +169,28 @@ def changed(hub, **values) -> None:
     ("content", "reason"),
     [
         (b"{", "run.json is no JSON"),
-        (b"[1]", "run.json is no mapping"),
-        (b'{"method": "vae"}', "run.json has no valid 'revision'"),
+        (b"[1]", "run.json: must be a valid dictionary"),
+        (b'{"method": "vae"}', "run.json: title: is missing"),
         (b"[" * 200_000, "run.json is no JSON"),
-        (b" " * (contents.RECORD_LIMIT + 1), "run.json has more than"),
+        (b" " * (record.LIMIT + 1), "run.json has more than"),
     ],
 )
 def test_a_repository_that_is_no_run(hub, shared, content, reason):
     hub.put("lab/vae", "run.json", content)
-    assert f"hf://lab/vae: not a run of uadbench ({reason}" in locating(shared)
+    assert f"hf://lab/vae: {reason}" in locating(shared)
 
 
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"weights": None}, "run.json has no valid 'weights'"),
+        ({"weights": None}, "run.json: weights: must be a valid dictionary, not None"),
         (
             {"weights": {"gone.safetensors": "0" * 64}},
             "weights/gone.safetensors is missing; ask for the run",
         ),
-        ({"method": "../../etc/passwd"}, "of the method '../../etc/passwd', which is unknown here (uadbench 9.1 made"),
-        ({"modality": "pd"}, "modality 'pd', which is unknown here (uadbench 9.1 made the run)"),
+        ({"method": "etc"}, "of the method 'etc', which is unknown here (uadbench 9.1 made"),
+        ({"method": "../../etc/passwd"}, "run.json: method: must match pattern"),
+        ({"modality": "pd"}, "run.json: modality: 'pd' is unknown here, a newer uadbench may know it"),
     ],
 )
 def test_a_record_of_what_is_not_there(hub, shared, values, reason):
@@ -210,7 +212,7 @@ ELSEWHERE = ("../evil.safetensors", "/etc/evil.safetensors", "a/b/c.safetensors"
 @pytest.mark.parametrize("name", ELSEWHERE)
 def test_names_of_weights_that_lead_elsewhere(hub, shared, name):
     changed(hub, weights={name: "0" * 64})
-    assert "which no run has; do not use it" in locating(shared)
+    assert "weights that no run has, do not use it" in locating(shared)
     assert hub.downloads() == {"run.json"}
 
 
@@ -233,7 +235,7 @@ def test_weights_that_are_huge_are_not_downloaded(hub, shared, run):
 
 
 def test_a_huge_record_is_not_downloaded(hub, shared):
-    hub.sizes["run.json"] = contents.RECORD_LIMIT + 1
+    hub.sizes["run.json"] = record.LIMIT + 1
     assert "run.json has more than" in locating(shared)
     assert not hub.downloads()
 

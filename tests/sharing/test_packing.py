@@ -15,6 +15,7 @@ from uadbench import baselines
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.data.index.release import releases
+from uadbench.paper.writers import markdown
 from uadbench.sharing.licences import HUB, Origin, strictest
 from uadbench.sharing.packing import pack
 
@@ -58,7 +59,7 @@ def test_the_card_says_what_the_run_is(run, tmp_path):
     assert "Healthy subjects: 4, and 2 held out" in sections["Training data"]
     assert "normalisation `p99_5_brain`" in sections["Training data"]
     assert "| steps | 4 |" in sections["Training"]
-    assert f"| device | {about['device']} |" in sections["Training"]
+    assert f"| device | {markdown.escape(about['device'])} |" in sections["Training"]
     for name, value in about["params"].items():
         assert f"| `{name}` | `{value}` |" in sections["Hyper-parameters"]
     assert "Evaluation" not in sections
@@ -223,7 +224,7 @@ def test_damaged_and_unfinished_runs_are_not_shared(run, tmp_path):
 
 
 def test_runs_without_checksums_are_not_shared(run, tmp_path):
-    with pytest.raises(HarnessError, match="no valid 'weights'"):
+    with pytest.raises(HarnessError, match="weights: must be a valid dictionary"):
         pack(changed(run, weights=None), tmp_path / "out")
 
 
@@ -232,3 +233,33 @@ def test_a_folder_that_holds_something_is_left_alone(run, tmp_path):
     (tmp_path / "out" / "thesis.tex").touch()
     with pytest.raises(HarnessError, match="exists already"):
         pack(run, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["history.csv", "run.json", "weights", "file of weights"])
+def test_a_link_in_a_run_is_not_followed(run, tmp_path, name):
+    path = run / name if name != "file of weights" else next((run / "weights").glob("*.safetensors"))
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(HarnessError, match=rf"{path.name}: is a link; copy the run without links"):
+        pack(run, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_a_history_its_own_columns_alone_are_shared(run, tmp_path):
+    head, *lines = (run / "history.csv").read_text().splitlines()
+    (run / "history.csv").write_text("\n".join([f"{head},secret", *(f"{line},PRIVATE" for line in lines)]) + "\n")
+    pack(run, tmp_path / "out")
+    assert (tmp_path / "out" / "history.csv").read_text().splitlines() == [head, *lines]
+    (run / "history.csv").write_text(f"{head}\nPRIVATE KEY,1,1,1,1,1\n")
+    with pytest.raises(HarnessError, match="'PRIVATE KEY' is no name of a phase"):
+        pack(run, tmp_path / "again")
+
+
+def test_texts_of_a_record_are_no_markup_in_the_card(run, tmp_path):
+    """Of a title with a line break there is no card: it could end the block of metadata."""
+    pack(changed(run, title="<img src=x> [a](b) `c` | d"), tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert "# &lt;img src=x&gt; \\[a\\](b) \\`c\\` \\| d:" in text
+    assert "<img" not in text
+    with pytest.raises(HarnessError, match=r"title: .* has a line break"):
+        pack(changed(run, title="a\n---\nlicense: mit"), tmp_path / "again")

@@ -283,3 +283,24 @@ def test_label_values_are_compared_with_those_of_the_data_set(default, tmp_path)
         check(lesion=[1, 3])
     with pytest.raises(HarnessError, match=r"datasets\.own\.ignored: .* 4 ignore; add ignored: \[4\]"):
         check()
+
+
+@pytest.mark.parametrize("name", ["a{b}.csv", "a<results>b.csv"])
+@pytest.mark.parametrize("key", ["root", "split"])
+def test_a_file_that_snakemake_would_read_as_a_pattern_is_named(default, tmp_path, key, name):
+    (tmp_path / name).write_text("subject,split\nsub-1,validation\n")
+    config = changed(default, **{f"datasets__atlas__{key}": str(tmp_path / name), "datasets__atlas__layout": "sheet"})
+    if key == "root":
+        del config["simulate"]["subjects"]["atlas"]
+    with pytest.raises(HarnessError, match=rf"datasets\.atlas\.{key}: .*: Snakemake would replace [{{<]"):
+        checked(config)
+
+
+def test_a_config_of_aliases_is_refused_at_once(default, tmp_path):
+    """Also one that Snakemake has read."""
+    lines = ["k0: &k0 [x]", *(f"k{k}: &k{k} [{','.join([f'*k{k - 1}'] * 9)}]" for k in range(1, 10))]
+    (tmp_path / "bomb.yaml").write_text("\n".join(lines))
+    with pytest.raises(HarnessError, match=r"bomb.yaml: not valid YAML: more than 100000 values"):
+        read(tmp_path / "bomb.yaml")
+    with pytest.raises(HarnessError, match="config: more than 100000 values"):
+        checked({**default, "params": yaml.safe_load("\n".join(lines))})

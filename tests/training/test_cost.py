@@ -1,6 +1,7 @@
 """The table of what trainings took, on durations that are known."""
 
 from tests.commands import call, fails
+from tests.records import facts
 from uadbench.core.files import write_json
 
 
@@ -11,8 +12,8 @@ def test_costs_are_means_and_sums(tmp_path):
     ):
         folder = tmp_path / "training" / method / modality / f"seed-{seed}"
         folder.mkdir(parents=True)
-        facts = {"method": method, "modality": modality, "seconds": seconds, "device": "CPU"}
-        write_json(folder / "run.json", facts)
+        about = facts(method, modality=modality, seed=seed, seconds=seconds, device="CPU")
+        write_json(folder / "run.json", about)
     said = call("cost", tmp_path).output.splitlines()
     assert said == [
         "| method | trainings | T1, s | T2, s | together, min |",

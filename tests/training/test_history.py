@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.commands import call, fails
+from tests.records import facts
 from uadbench.core.files import write_json
 from uadbench.methods.base import Batch, Context, Method, Phase, Update
 from uadbench.methods.seeds import Streams
@@ -90,8 +91,7 @@ def test_without_held_out_subjects_there_is_none_and_weights_are_the_same(sample
 
 
 def run_folder(folder: Path, method: str, seed: int, lines: list[str]) -> Path:
-    facts = {"method": method, "title": method.upper(), "modality": "t1", "seed": seed, "simulated": True}
-    write_json(folder / "run.json", facts | {"params": {"steps": 2}})
+    write_json(folder / "run.json", facts(method, seed=seed))
     head = "phase,step,loss,validation,learning_rate,seconds"
     (folder / "history.csv").write_text("\n".join([head, *lines]) + "\n")
     return folder

@@ -100,5 +100,5 @@ def test_a_damaged_record_is_named(tiny_cohort, tmp_path):
     folder = trained("random", tiny_cohort, tmp_path / "run")
     text = (folder / "run.json").read_text()
     (folder / "run.json").write_text(text[: len(text) // 2])
-    with pytest.raises(HarnessError, match=r"run\.json: no JSON"):
+    with pytest.raises(HarnessError, match=r"run\.json is no JSON"):
         run.load(folder)

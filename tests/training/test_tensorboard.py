@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import call
+from tests.records import facts
 from uadbench.core import csv_files
 from uadbench.core.files import write_json
 from uadbench.training.histories import ROW
@@ -70,8 +71,7 @@ def test_a_finished_run_has_its_hyper_parameters(tmp_path):
     metadata = pytest.importorskip("tensorboard.plugins.hparams.metadata")
     folder = written(tmp_path, ROWS).relative_to(tmp_path / "tensorboard")
     call("tensorboard", tmp_path)
-    about = {"method": "f_anogan", "modality": "t1", "seed": 1, "params": {"steps": 4, "widths": [8, 16]}}
-    write_json(tmp_path / folder / "run.json", about)
+    write_json(tmp_path / folder / "run.json", facts("f_anogan", params={"steps": 4, "widths": [8, 16]}))
     call("tensorboard", tmp_path, "--out", tmp_path / "out")
     call("tensorboard", tmp_path)
     for out in (tmp_path / "out", tmp_path / "tensorboard"):

@@ -1,13 +1,14 @@
 """Pages in a real browser: known pixels, working controls, no error and no network."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.viewer.browser import needed, visit
+from uadbench.core.page_policy import policy
 from uadbench.viewer.page import Layer, Page, write
-from uadbench.viewer.scripts import POLICY
 
 pytestmark = needed
 SHAPE = (40, 44, 36)
@@ -117,11 +118,9 @@ def test_a_narrow_window_shows_all_planes(page):
 
 def test_a_browser_without_webgl_is_told_so(page, tmp_path):
     broken = tmp_path / "page.html"
-    text = page.read_text(encoding="utf-8")
-    broken.write_text(
-        text.replace("<head>", "<head><script>HTMLCanvasElement.prototype.getContext = () => null;</script>"),
-        encoding="utf-8",
-    )
+    without = "<script>HTMLCanvasElement.prototype.getContext = () => null;</script>"  # in place of the policy
+    text = re.sub('<meta http-equiv="Content-Security-Policy".*?/>', without, page.read_text(encoding="utf-8"))
+    broken.write_text(text, encoding="utf-8")
     seen = visit(broken, "return document.getElementById('trouble').textContent;")
     silent(seen)
     assert "cannot start: this browser offers no WebGL 2" in seen.value
@@ -133,10 +132,23 @@ def test_a_request_of_a_page_is_seen(tmp_path):
     image = '<img src="http://127.0.0.1:9/a.png" />'
     page.write_text(f'<!DOCTYPE html><html><body data-ready="yes">{image}</body></html>', encoding="utf-8")
     assert visit(page).requests == ["http://127.0.0.1:9/a.png"]
-    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}" />'
     page.write_text(
-        f'<!DOCTYPE html><html><head>{policy}</head><body data-ready="yes">{image}</body></html>', encoding="utf-8"
+        f'<!DOCTYPE html><html><head>{policy()}</head><body data-ready="yes">{image}</body></html>', encoding="utf-8"
     )
     seen = visit(page)
     assert seen.requests == []
     assert any("Content Security Policy" in line for line in seen.console)
+
+
+def test_the_policy_stops_a_script_that_an_escaping_forgot(page, tmp_path):
+    """The scripts of the page go on working."""
+    foreign = tmp_path / "page.html"
+    text = page.read_text(encoding="utf-8")
+    foreign.write_text(
+        text.replace("<h1>", '<img src="x" onerror="foreign = 1"><script>foreign = 1</script><h1>'), "utf-8"
+    )
+    seen = visit(foreign, "return typeof foreign;")
+    assert seen.value == "undefined"
+    assert overlaid(seen.picture) > 5000
+    assert seen.console
+    assert all("Content Security Policy" in line or "ERR_FILE_NOT_FOUND" in line for line in seen.console)

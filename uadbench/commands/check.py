@@ -18,7 +18,7 @@ def command(folders: tuple[Path, ...], removing: bool) -> None:
     Checks registered volumes, packed arrays and weights; reads files of counts to their end. Prints a line for each
     missing or damaged file, and then ends with exit status 1. With --remove also deletes the records that mark these
     outputs as complete: the same `snakemake` command then makes them, and all that depends on them, again. Not for a
-    study that is running.
+    study that is running. Where a folder is a link to one that studies share, these records lie there, and go for all.
     """
     from uadbench.core import folder_lock
     from uadbench.core.errors import HarnessError

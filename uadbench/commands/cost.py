@@ -17,11 +17,10 @@ def command(folder: Path) -> None:
     import pandas as pd
 
     from uadbench.core.errors import HarnessError
-    from uadbench.core.files import read_json
-    from uadbench.core.study_folder import RUN
     from uadbench.status import survey
+    from uadbench.training.record import Complete, record
 
-    runs = [read_json(run / RUN) for run in survey.runs(folder)]
+    runs = [record(run, kind=Complete) for run in survey.runs(folder)]
     if not runs:
         raise HarnessError(f"{folder}: no finished training; name the folder of an experiment, such as results/demo")
     frame = pd.DataFrame(runs)[["method", "modality", "seconds", "device"]]

@@ -67,11 +67,12 @@ def command(
     import json
 
     from uadbench.core.errors import HarnessError
-    from uadbench.core.files import atomic, write_json
+    from uadbench.core.files import write_json
     from uadbench.data.label_values import LabelValues
     from uadbench.evaluation.detection import findings
     from uadbench.methods.registry import check_title
     from uadbench.own.external_maps import evaluate
+    from uadbench.paper.results import write_rows
 
     if save is not None and not about["method"]:
         raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")
@@ -86,8 +87,7 @@ def command(
             raise HarnessError(
                 f"{subjects}: not written: {maps} has voxels of several sizes; resample them to one grid"
             )
-        with atomic(subjects) as partial:
-            findings.by_subject(found.findings).to_csv(partial, index=False, float_format="%.9g")
+        write_rows(subjects, findings.by_subject(found.findings))
     if save is not None:
         about |= {"title": about["title"] or about["method"], "seed": about.pop("run_seed"), "revision": ""}
         found.save(save, {**about, "dataset": labels.resolve().name, "left_out": 0})

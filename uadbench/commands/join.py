@@ -20,20 +20,19 @@ def command(places: tuple[Path, ...], out: Path, prefer_first: bool) -> None:
     beside. Methods of the same name are told apart by their experiment. Refused are other test sets of a task, another
     revision of a method, other numbers of the same method, seed and task, and experiments without a common protocol.
     """
-    from uadbench.core.files import atomic
     from uadbench.core.study_folder import COMPARISONS, RESULTS
     from uadbench.paper import catalogue
     from uadbench.paper.inputs import Sources
     from uadbench.paper.joining import join
     from uadbench.paper.published import unmarked
+    from uadbench.paper.results import write_rows
     from uadbench.paper.writing import write
 
     results, comparisons, notices = join(places, prefer_first)
     for notice in notices:
         click.echo(f"note: {notice}", err=True)
     for name, rows in ((COMPARISONS, comparisons), (RESULTS, results)):
-        with atomic(out / name) as partial:
-            rows.to_csv(partial, index=False, float_format="%.9g")
+        write_rows(out / name, rows)
         click.echo(out / name)
     protocols = list(results.loc[results["metric"] == "ap", "protocol"].unique())
     sources = Sources(out / RESULTS, protocol=protocols[0])

@@ -17,8 +17,7 @@ def command(folder: Path, config: str, out: Path | None) -> None:
 
     The file opens from disk, needs no network, and holds everything but the quality pages that it links to.
     """
-    import json
-
+    from uadbench.core.documents import of_json
     from uadbench.core.errors import HarnessError
     from uadbench.report.page import write
     from uadbench.report.study import Study
@@ -26,8 +25,8 @@ def command(folder: Path, config: str, out: Path | None) -> None:
 
     path = out or StudyFolder(folder).report
     try:
-        chosen = json.loads(config) if config.lstrip().startswith("{") else read(config)
-    except json.JSONDecodeError as error:
+        chosen = of_json(config) if config.lstrip().startswith("{") else read(config)
+    except ValueError as error:
         raise HarnessError(f"--config: no JSON ({error}); give the path of a config file, or its content") from None
     try:
         study = Study.of(folder, chosen)

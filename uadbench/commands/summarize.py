@@ -25,10 +25,10 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
     two methods on every task, with intervals and p-values from ten times as many resamples.
     """
     from uadbench.core.errors import HarnessError
-    from uadbench.core.files import atomic
     from uadbench.core.study_folder import COMPARISONS
     from uadbench.evaluation.summary import comparisons
     from uadbench.evaluation.summary.tidy_results import tidy
+    from uadbench.paper.results import write_rows
 
     paths = list(histograms)
     if listing is not None:
@@ -43,6 +43,5 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
         out: tidy(paths, resamples, seed),
     }
     for path, table in tables.items():
-        with atomic(path) as partial:
-            table.to_csv(partial, index=False, float_format="%.9g")
+        write_rows(path, table)
         click.echo(path)

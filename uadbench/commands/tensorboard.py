@@ -40,9 +40,9 @@ def _convert(history: Path, folder: Path) -> None:
     from torch.utils.tensorboard.summary import hparams
 
     from uadbench.core import csv_files
-    from uadbench.core.files import read_json
     from uadbench.core.study_folder import RUN
     from uadbench.training.histories import ROW
+    from uadbench.training.record import record
 
     run, earlier = history.with_name(RUN), list(folder.glob(PATTERN))
     changed = max(path.stat().st_mtime_ns for path in (history, run) if path.is_file())
@@ -57,7 +57,7 @@ def _convert(history: Path, folder: Path) -> None:
         for name in (name for name in SCALARS if row[name]):
             writer.add_scalar(f"{row['phase']}/{name}", float(row[name]), step, when)
     if run.is_file():
-        about = read_json(run)
+        about = record(run.parent)
         chosen = {key: about[key] for key in ("method", "modality", "seed")} | about["params"]
         plain = {key: value if isinstance(value, (bool, int, float)) else str(value) for key, value in chosen.items()}
         for summary in hparams(plain, {f"{last['phase']}/validation": 0.0}):

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic
 
@@ -49,7 +50,7 @@ class Kind:
                     raise ValueError("no .npz, or cut off")
                 stream.seek(0)
                 with np.load(stream, allow_pickle=False) as file:
-                    header = json.loads(bytes(file[HEADER])) if HEADER in file else {}
+                    header = of_json(bytes(file[HEADER])) if HEADER in file else {}
                     self._check(path, header)
                     yield header, file
         except FileNotFoundError:

@@ -1,17 +1,23 @@
 """CSV files as rows of text: columns checked when read, whole when written.
 
 Large tables (results, histories, comparisons) are read by pandas instead: `uadbench.paper.results`.
+
+A spreadsheet runs a cell that begins with one of = + - @ as a formula, also one of a title or file name of somebody
+else. Such a text is written with an apostrophe before it, which readers here remove again; numbers are not.
 """
 
 import contextlib
 import csv
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic
+
+FORMULA = re.compile(r"'*(\s*[=+\-@]|[\t\n])")  # begins a cell that needs an apostrophe, or has one
 
 
 def read(path: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str]]:
@@ -27,7 +33,31 @@ def read(path: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str]
     for number, row in enumerate(rows, start=1):
         if None in row or None in row.values():
             raise HarnessError(f"{path}, row {number}: more or fewer cells than the {len(head)} columns; {remedy}")
-    return rows
+    return [{column: unquoted(cell) for column, cell in row.items()} for row in rows]
+
+
+def quoted(cell: Any) -> Any:
+    """A cell as it is written: a text that a spreadsheet would run gets an apostrophe; numbers stay.
+
+    A carriage return, which readers take for the end of the row, becomes a line feed.
+    """
+    if not isinstance(cell, str):
+        return cell
+    cell = cell.replace("\r", "\n")
+    return f"'{cell}" if FORMULA.match(cell) and not _is_number(cell) else cell
+
+
+def unquoted(cell: str) -> str:
+    """The text of a cell that `quoted` wrote."""
+    return cell[1:] if cell.startswith("'") and FORMULA.match(cell) else cell
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -55,4 +85,4 @@ def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]])
     with atomic(path) as partial, partial.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, columns, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({column: quoted(cell) for column, cell in row.items()} for row in rows)

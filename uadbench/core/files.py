@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from uadbench.core import documents
 from uadbench.core.errors import HarnessError
 
 #: errno of a full disk, or of an exhausted quota
@@ -146,4 +147,5 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """The content of a JSON file. Raises ValueError as `documents.of_json`."""
+    return documents.of_json(Path(path).read_text(encoding="utf-8"))

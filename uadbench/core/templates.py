@@ -1,12 +1,13 @@
 """HTML templates (Jinja): one strict environment for every page."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 
-def template(path: Path) -> Template:
-    """The template in a file. Values in HTML are escaped, and a missing one is an error."""
+def template(path: Path, **filters: Callable[[str], str]) -> Template:
+    """The template in a file. Values in HTML are escaped, and a missing one is an error. filters: by their names."""
     environment = Environment(
         loader=FileSystemLoader(path.parent),
         autoescape=".html" in path.name,
@@ -14,4 +15,5 @@ def template(path: Path) -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= filters
     return environment.get_template(path.name)

@@ -5,6 +5,8 @@ import functools
 import inspect
 import json
 import math
+import re
+import reprlib
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import yaml
@@ -13,6 +15,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from uadbench.core.errors import HarnessError, choices
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+
+
+class Record(BaseModel):
+    """Keys of a record of JSON, with finite numbers; others may stand beside them."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 @functools.lru_cache(maxsize=1)  # a sheet has hundreds of rows of one class
@@ -51,6 +59,23 @@ def build(cls: type, values: dict[str, Any], where: str, joint: str = ".") -> An
         raise HarnessError(_message(cls, error, where + joint)) from None
     except ValueError as error:
         raise HarnessError(f"{where}: {error}") from None
+
+
+def check_record(content: Any, kind: type[Record], where: str, remedy: str) -> None:
+    """Raise HarnessError, `where` first and `remedy` last, unless parsed JSON has the keys and types of `kind`."""
+    try:
+        kind.model_validate(content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+        reason = re.sub(r"^(Input|String) should ", "must ", first["msg"]).partition(" or instance")[0]
+        if first["type"] == "value_error":
+            reason = first["msg"].removeprefix("Value error, ")
+        elif first["type"] == "missing":
+            reason = "is missing"
+        else:
+            reason += f", not {reprlib.repr(first['input'])}"
+        raise HarnessError(f"{where}: {key}{': ' * bool(key)}{reason}; {remedy}") from None
 
 
 def _message(cls: type, error: ValidationError, where: str) -> str:

@@ -59,6 +59,7 @@ Widths = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_ri
 FieldOfView = Annotated[float, AfterValidator(_field_of_view)]  # mm
 Smoothing = Annotated[float, Field(ge=0, le=100)]  # standard deviation of a Gaussian, pixels; 0 = off
 Neighbourhood = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]  # side of a square around each pixel, pixels
+NoiseSteps = Annotated[int, Field(ge=1, le=10_000)]
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # of the levels of a network
 Shapes = Annotated[tuple[Literal["square", "sphere", "blob"], ...], Field(min_length=1)]  # of anomalies
 
@@ -134,7 +135,7 @@ class CorruptionParams(AnomalyParams):
     docs/disyre-public-code.md lists them.
     """
 
-    T: PositiveInt = 100  # steps of the corruption
+    T: NoiseSteps = 100  # steps of the corruption
     alpha: Literal["rising", "falling", "flipped"] = added("rising")  # interpolation factor of t; `alpha_schedule`
     drawn: Literal["t", "alpha"] = added("t")  # variable drawn uniformly; with alpha, t is that of the nearest factor
     relabel: bool = added(False)  # set alpha to 0 where the corruption left the image unchanged

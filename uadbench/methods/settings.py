@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.core import validation
+from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
@@ -19,6 +20,16 @@ from uadbench.methods import registry
 from uadbench.methods.params import mark, scoring_key, training_key, without_curves
 
 Given = Mapping[str, Mapping[str, Any]]  # hyper-parameters by method
+
+
+class Written(validation.Record):
+    """Settings as JSON."""
+
+    method: str
+    title: str
+    modality: str
+    revision: int
+    params: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -94,7 +105,7 @@ def parse(text: str) -> Settings | dict[str, Any]:
     """The option `--settings`: complete settings, or hyper-parameters. Raises HarnessError for any other text."""
     remedy = 'give a mapping such as {"params": {"steps": 100}}'
     try:
-        content = json.loads(text)
+        content = of_json(text)
     except ValueError as error:
         raise HarnessError(f"--settings {text!r}: no JSON ({error}); {remedy}") from None
     if not isinstance(content, dict) or not isinstance(content.get("params", {}), dict):
@@ -104,12 +115,9 @@ def parse(text: str) -> Settings | dict[str, Any]:
 
 def read(content: Any, where: str) -> Settings:
     """Settings from the content of `params.json` or `run.json`. Raises HarnessError, `where` first, for any other."""
-    try:
-        method, title, modality = (content[name] for name in ("method", "title", "modality"))
-        revision, params = content["revision"], content["params"]
-    except (KeyError, TypeError) as error:
-        raise HarnessError(f"{where}: no settings of a method ({error}); run snakemake again") from None
-    return Settings(method, title, modality, revision, _built(method, params, f"{where}: params"))
+    validation.check_record(content, Written, where, "run snakemake again, which writes settings of a method")
+    method, title, modality, revision = (content[name] for name in ("method", "title", "modality", "revision"))
+    return Settings(method, title, modality, revision, _built(method, content["params"], f"{where}: params"))
 
 
 def of_run(

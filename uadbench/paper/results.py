@@ -8,10 +8,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
+from uadbench.core.files import atomic
 from uadbench.core.patients import counted
 from uadbench.core.study_folder import RESULTS, StudyFolder
 from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, LATER, NUMBERS, SIMULATED
@@ -163,6 +165,14 @@ def _range(numbers: Iterable[float]) -> str:
     return str(whole[0]) if len(whole) == 1 else f"{whole[0]}–{whole[-1]}"
 
 
+def write_rows(path: Path, rows: pd.DataFrame) -> None:
+    """Write rows as CSV, with nine digits and the apostrophes of `csv_files.quoted`, atomically."""
+    texts = rows.select_dtypes(exclude=["number", "bool"])
+    with atomic(path) as partial:
+        written = rows.assign(**{str(name): texts[name].map(csv_files.quoted) for name in texts})
+        written.to_csv(partial, index=False, float_format="%.9g")
+
+
 def read_rows(
     path: str | Path,
     columns: Sequence[str],
@@ -180,13 +190,19 @@ def read_rows(
     with csv_files.faults_named(path, remedy):
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     rows = rows.assign(**{column: "" for column in later if column not in rows})
+    for column in rows:
+        if rows[column].str.startswith("'").any():
+            rows[column] = rows[column].map(csv_files.unquoted)
     csv_files.check_columns(path, [*map(str, rows)], columns, remedy)
     try:
         for column in numbers:
             rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)
         if "seed" in columns:
             rows["seed"] = rows["seed"].astype(int)
-    except ValueError as error:
+        for column in {*COUNTS, "step"} & {*numbers}:
+            if np.isinf(rows[column]).any() or (column == "step" and rows[column].isna().any()):
+                raise ValueError(f"{column} is no count in every row")
+    except (ValueError, OverflowError) as error:
         raise HarnessError(f"{path}: a number is malformed ({error}); {remedy}") from error
     for column in flags:
         words = rows[column].str.lower()

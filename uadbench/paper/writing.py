@@ -8,9 +8,16 @@ from uadbench.core.files import atomic
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.joining import whose
+from uadbench.paper.table import Table
 from uadbench.paper.writers import html, latex, markdown, tidy
 
 WRITERS = {"csv": tidy, "md": markdown, "html": html, "tex": latex}
+
+
+def make(name: str, sources: Sources) -> Table:
+    """The content of the table `name`. Raises HarnessError as `write`."""
+    made: Table = catalogue.load("tables", name).make(sources)
+    return replace(made, notes=(*whose(made.results), *made.notes))
 
 
 def write(name: str, sources: Sources, folder: Path) -> Iterator[Path]:
@@ -18,8 +25,7 @@ def write(name: str, sources: Sources, folder: Path) -> Iterator[Path]:
 
     Raises HarnessError for an unknown table, and where a source is missing or malformed.
     """
-    made = catalogue.load("tables", name).make(sources)
-    made = replace(made, notes=(*whose(made.results), *made.notes))
+    made = make(name, sources)
     for suffix, writer in WRITERS.items():
         path = folder / f"{name}.{suffix}"
         with atomic(path) as partial:

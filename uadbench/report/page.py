@@ -2,7 +2,6 @@
 
 import ast
 import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,10 @@ from uadbench.core.templates import template
 from uadbench.core.version import VERSION
 from uadbench.paper.catalogue import KINDS
 from uadbench.paper.inputs import ALPHA
-from uadbench.paper.writers.html import SCRIPT, STYLE
+from uadbench.paper.writers.html import SCRIPT, STYLE, section
 from uadbench.paper.writers.markdown import title
 from uadbench.report import examples, methods_section, sizes, trainings
-from uadbench.report.study import FIGURES, TABLES, Study
+from uadbench.report.study import Study
 from uadbench.viewer import scripts
 from uadbench.viewer.volumes import embedded
 
@@ -30,19 +29,23 @@ def write(study: Study, path: Path) -> None:
     """Write the report of a study at `path`. Raises HarnessError where a result of it is missing."""
     trained = trainings.trainings(study)
     software = trainings.software(trained)
+    script = SCRIPT + TEMPLATE.with_name("printing.js").read_text(encoding="utf-8")
+    viewer = scripts.own("volume.js", "planes.js", "panel.js", "compare.js")
     page = template(TEMPLATE).render(
+        policy=scripts.policy(script, viewer),
         study=study,
         name=study.plan.name,
         version=VERSION,
-        tables=[(table.stem, title(table.stem), _section(table)) for table in study.files(".html", TABLES)],
+        tables=[(made.name, title(made.name), Markup(section(made))) for made in study.tables],
         figures=[
             (figure.stem, f"data:image/png;base64,{embedded(figure.read_bytes())}", _caption(figure.stem))
-            for figure in study.files(".png", FIGURES)
+            for figure in study.figures
         ],
         examples=examples.section(study),
         scripts=scripts,
         style=Markup(STYLE),
-        script=Markup(SCRIPT),
+        script=Markup(script),
+        viewer=viewer,
         paragraph=methods_section.paragraph(study),
         bibtex=methods_section.bibtex(study),
         config=yaml.safe_dump(json.loads(study.plan.config.deciding), default_flow_style=None, width=110),
@@ -60,12 +63,6 @@ def write(study: Study, path: Path) -> None:
     )
     with atomic(path) as partial:
         partial.write_text(page, encoding="utf-8")
-
-
-def _section(path: Path) -> Markup:
-    """The section of a table's page, whose values are escaped."""
-    found = re.search(r"<section.*</section>", path.read_text(encoding="utf-8"), re.DOTALL)
-    return Markup(found[0] if found else "")
 
 
 def _caption(name: str) -> str:

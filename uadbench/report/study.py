@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,14 +13,18 @@ import pandas as pd
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError, listed
-from uadbench.core.files import read_json
 from uadbench.core.patients import counted
 from uadbench.core.study_folder import INDEX, QUALITY_PAGE, QUALITY_TABLE, RUN, StudyFolder
+from uadbench.data.packing.store import read_index
+from uadbench.data.preprocessing.settings import settings
 from uadbench.methods import registry
-from uadbench.paper.inputs import read_comparisons
+from uadbench.paper.inputs import Sources, read_comparisons
 from uadbench.paper.results import Results, read_rows
+from uadbench.paper.table import Table
+from uadbench.paper.writing import make
 from uadbench.study.config import Config
 from uadbench.study.experiment import Experiment
+from uadbench.training.record import Complete, record
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
 FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")
@@ -70,17 +74,22 @@ class Study:
         """
         found = []
         for name in self.plan.datasets:
-            index = _json(self.folder.packed(name) / INDEX)
+            path = _there(self.folder.packed(name) / INDEX)
+            index = read_index(path)
             splits = Counter(subject["split"] for subject in index["subjects"])
             table, flagged = self.folder.quality(name) / QUALITY_TABLE, None
             if table.is_file():
                 flagged = sum(bool(row["flags"]) for row in csv_files.read(table, ("flags",), "run snakemake again"))
+            try:
+                index["preprocessing"] = asdict(settings(index["preprocessing"]))
+            except HarnessError as error:
+                raise HarnessError(f"{path}: {error}; run the study again") from None
             patients = len({subject.get("patient", subject["subject"]) for subject in index["subjects"]})
             people = counted(splits.total(), patients)
             people += "" if splits.total() > patients else f" subject{'s' * (patients != 1)}"
             lost = listed(dict.fromkeys(entry["subject"] for entry in index["left_out"]))
             facts = {"name": name, "subjects": splits, "flagged": flagged, "people": people, "lost": lost}
-            found.append(index | facts)
+            found.append({**index, **facts})
         return found
 
     @cached_property
@@ -98,7 +107,7 @@ class Study:
         """
         listed = self.histories[["method", "modality", "seed"]].drop_duplicates().itertuples(index=False)
         return [
-            {"method": method, **_json(self.folder.run(method, modality, seed) / RUN)}
+            record(_there(self.folder.run(method, modality, seed) / RUN).parent, kind=Complete)
             for method, modality, seed in listed
         ]
 
@@ -108,10 +117,24 @@ class Study:
         known = {*registry.every(), *self.plan.config.variants}
         return [self.plan.describe(name) for name, _, _ in self.first.methods if name in known]
 
-    def files(self, suffix: str, order: tuple[str, ...]) -> list[Path]:
-        """Tables or figures of the study with this suffix, those of `order` first."""
-        found = {path.stem: path for path in sorted(self.folder.paper.glob(f"*{suffix}"))}
-        return [found[name] for name in dict.fromkeys([*order, *found]) if name in found]
+    @cached_property
+    def tables(self) -> list[Table]:
+        """The tables, those of TABLES first, from the results: a file in `paper` may hold anything."""
+        for path in (self.folder.comparisons, self.folder.histories):
+            _there(path)
+        sources = Sources(
+            self.folder.results,
+            protocol=self.plan.protocols[0],
+            method=self.plan.illustrated,
+            histories_csv=self.folder.histories,
+        )
+        return [make(name, sources) for name in dict.fromkeys([*TABLES, *self.plan.tables]) if name in self.plan.tables]
+
+    @property
+    def figures(self) -> list[Path]:
+        """Pictures of the figures, those of FIGURES first."""
+        found = {path.stem: path for path in sorted(self.folder.paper.glob("*.png"))}
+        return [found[name] for name in dict.fromkeys([*FIGURES, *found]) if name in found]
 
     @cached_property
     def differences(self) -> list[dict[Any, Any]]:
@@ -134,11 +157,6 @@ class Study:
     def page(self, dataset: str) -> str:
         """The quality page of a data set, of this study or the one whose data it shares, from the report's folder."""
         return Path(os.path.relpath(self.folder.quality(dataset) / QUALITY_PAGE, self.path)).as_posix()
-
-
-def _json(path: Path) -> dict[str, Any]:
-    """A record of the study. Raises HarnessError for a missing file."""
-    return read_json(_there(path))
 
 
 def _there(path: Path) -> Path:

@@ -77,7 +77,7 @@ def _training(run: dict[str, Any], rows: pd.DataFrame) -> Training:
     phases = [part for _, part in rows.groupby("phase", sort=False)]
     steps = int(sum(part["step"].max() for part in phases))
     batch, seconds = run["params"].get("batch"), rows["seconds"].max()
-    speed = steps * batch / seconds if batch and seconds > 0 else None
+    speed = steps * batch / seconds if isinstance(batch, int) and seconds > 0 else None
     losses = phases[-1].dropna(subset=["validation"])
     if losses.empty:
         return Training(run, steps, speed)

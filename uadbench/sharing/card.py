@@ -18,6 +18,7 @@ from uadbench.core.templates import template
 from uadbench.methods import registry
 from uadbench.paper.results import Results
 from uadbench.paper.simulated import REAL, SIMULATED
+from uadbench.paper.writers import markdown
 from uadbench.report.methods_section import NORMALISATION, entries
 from uadbench.sharing.licences import Origin, strictest
 
@@ -48,7 +49,7 @@ def card(
     if not ours:
         warnings.append(f"method {method}: its file is not part of uadbench; whoever scores needs it")
     rule = NORMALISATION.get(about["preprocessing"].get("normalisation", ""))
-    text = template(TEMPLATE).render(
+    text = template(TEMPLATE, plain=markdown.escape, code=markdown.code).render(
         about=about,
         required=required,
         described=described,

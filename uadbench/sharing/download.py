@@ -10,7 +10,8 @@ from typing import Any
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import damaged
 from uadbench.core.study_folder import RUN, WEIGHTS
-from uadbench.sharing.contents import RECORD_LIMIT, REQUIRED, WEIGHTS_LIMIT, check_method, record
+from uadbench.sharing.contents import REQUIRED, WEIGHTS_LIMIT, check_method
+from uadbench.training.record import LIMIT, record
 
 #: also as a path writes it, hf:/OWNER/NAME
 ADDRESS = re.compile(r"hf:/{1,2}([\w.-]+/[\w.-]+?)(?:@([\w./-]+))?/?", re.ASCII)
@@ -61,8 +62,8 @@ def download(address: Address) -> Path:
     if sizes is not None:
         if RUN not in sizes:
             raise HarnessError(f"{where}: not a run of uadbench (no {RUN}); check the name")
-        if max(sizes.get(name, 0) for name in RECORDS) > RECORD_LIMIT:
-            raise HarnessError(f"{where}: not a run of uadbench ({RUN} has more than {RECORD_LIMIT} bytes)")
+        if max(sizes.get(name, 0) for name in RECORDS) > LIMIT:
+            raise HarnessError(f"{where}: {RUN} has more than {LIMIT} bytes, so is no record of a run")
     folder = _snapshot(address, address.revision, RECORDS, offline=sizes is None)
     if commit is not None and folder.name != commit:
         raise HarnessError(f"{where}: the repository changed during the download; run the command again")
@@ -79,14 +80,14 @@ def download(address: Address) -> Path:
 
 def _weights(folder: Path, where: str) -> dict[str, str]:
     """SHA-256 of the weights of a run, and of the one it requires, by their path in the repository."""
-    about = record(folder / RUN, where)
+    about = record(folder, where)
     requires = check_method(about, where).requires
     wanted = {f"{WEIGHTS}/{name}": digest for name, digest in about["weights"].items()}
     if requires is None:
         return wanted
     if not (folder / REQUIRED / RUN).is_file():
         raise HarnessError(f"{where}: builds on a run of {requires}, which is not in it; ask for it to be shared again")
-    parent = record(folder / REQUIRED / RUN, f"{where}/{REQUIRED}")
+    parent = record(folder / REQUIRED, f"{where}/{REQUIRED}")
     check_method(parent, f"{where}/{REQUIRED}")
     return wanted | {f"{REQUIRED}/{WEIGHTS}/{name}": digest for name, digest in parent["weights"].items()}
 

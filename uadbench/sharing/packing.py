@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, verify, write_json
 from uadbench.core.study_folder import HISTORY, RUN, WEIGHTS, StudyFolder
 from uadbench.methods import registry
 from uadbench.methods.settings import of_run
+from uadbench.paper.histories import NUMBERS
+from uadbench.paper.results import read_rows
 from uadbench.sharing.card import card
 from uadbench.sharing.contents import CARD, REQUIRED, WEIGHTS_LIMIT, check_method
-from uadbench.sharing.contents import record as read_record
 from uadbench.sharing.licences import Origin, permitted
+from uadbench.training.histories import ROW
+from uadbench.training.record import Complete, record
 
 FILE = re.compile(r"[/\\]|\.(pth?|nii|gz|safetensors)$")  # in a value that is the path of a file
 
@@ -35,10 +40,8 @@ class Run:
     @classmethod
     def open(cls, folder: Path) -> Run:
         """Raises HarnessError where the folder holds no run, one of another revision, or damaged weights."""
-        path = folder / RUN
-        if not path.is_file():
-            raise HarnessError(f"{folder}: no {RUN}; name the folder of a finished training run")
-        about = read_record(path, str(folder))
+        about = record(folder, kind=Complete)
+        _check_links(folder, about["weights"])
         check_method(about, str(folder))
         verify(folder / WEIGHTS, about["weights"], "train it again")
         about["params"] = of_run(folder, about).values  # as the study that it lies in scores it
@@ -53,7 +56,7 @@ class Run:
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(self.folder / WEIGHTS / name, target)
         if (self.folder / HISTORY).is_file():
-            shutil.copyfile(self.folder / HISTORY, folder / HISTORY)
+            csv_files.write(folder / HISTORY, ROW, _history(self.folder / HISTORY))
         about = {**self.about}
         for key, path in self.files.items():
             part, name = key.split(".")
@@ -97,6 +100,22 @@ def pack(
             parent.copy(partial / REQUIRED)
         (partial / CARD).write_text(text, encoding="utf-8")
     return warnings + more
+
+
+def _check_links(folder: Path, weights: Iterable[str]) -> None:
+    """Raise HarnessError where a file of a run is a link: it would share what lies elsewhere on this machine."""
+    files = {part for name in weights for part in (Path(name), *Path(name).parents)}
+    for path in (folder / RUN, folder / HISTORY, *(folder / WEIGHTS / file for file in sorted(files))):
+        if path.is_symlink():
+            raise HarnessError(f"{path}: is a link; copy the run without links (cp -rL), and share the copy")
+
+
+def _history(path: Path) -> list[dict[str, Any]]:
+    """Rows of a history: names of phases and numbers, and nothing else that the file may hold."""
+    rows = read_rows(path, ROW, NUMBERS, "train this run again")
+    if wrong := [phase for phase in rows["phase"] if not re.fullmatch(r"\w{1,40}", phase)]:
+        raise HarnessError(f"{path}: {wrong[0]!r} is no name of a phase; train this run again")
+    return [{name: row[name] for name in ROW} for row in csv_files.read(path, ROW, "train this run again")]
 
 
 def _parent(run: Run, required: Path | None) -> Run | None:

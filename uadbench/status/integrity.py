@@ -1,13 +1,12 @@
 """Integrity check of a study's files, by the checksums in their records or by reading them to the end."""
 
-import json
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from uadbench.core.files import damaged
+from uadbench.core.files import damaged, read_json
 from uadbench.core.study_folder import RUN, WEIGHTS, StudyFolder, array_file, reports, volume_file
 
 
@@ -59,7 +58,7 @@ def _names(report: Path, subject: str) -> bool:
 def _listed(record: Path, key: str, folder: Path, file: Callable[[str], str]) -> Iterator[Damage]:
     """Damages of the files whose checksums a record lists; an unreadable record counts as damaged itself."""
     try:
-        about: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+        about: dict[str, Any] = read_json(record)
         wanted = dict(about[key])
     except (ValueError, KeyError, TypeError) as error:
         yield Damage(record, f"no record that can be read ({error})", (record,))

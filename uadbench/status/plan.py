@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import yaml
-
 from uadbench.core.errors import HarnessError
 from uadbench.study import checks
 from uadbench.study.config_files import read
@@ -28,9 +26,8 @@ def find(name: str) -> tuple[Experiment, tuple[str, ...]] | None:
     """The experiment of a name, by `config.yaml` or a file of `config/`; None without such a config."""
     for path in [DEFAULT, *sorted(OTHERS.glob("*.yaml"))]:
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            if isinstance(content, dict) and content.get("experiment") == name:
+            if read(path).get("experiment") == name:
                 return of_configs(path)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, HarnessError):
+        except (OSError, HarnessError):
             continue
     return None

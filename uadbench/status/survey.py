@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.study_folder import ROOT, RUN, STATE, Job, StudyFolder
+from uadbench.core.validation import check_record
 from uadbench.status import logs
 from uadbench.study.experiment import Experiment
+from uadbench.training.record import Finished
 
 #: seconds without file changes after which a training counts as stopped; it logs a line every 30 s
 SILENCE = 300.0
@@ -178,10 +181,11 @@ def _time_left(trainings: list[Training], waiting: Iterable[Job]) -> tuple[float
 def _record(path: Path) -> dict[str, Any]:
     """A run's record; empty if unreadable, since `status` must not fail where a job does."""
     try:
-        content = read_json(path)
-    except (OSError, ValueError):
+        content: dict[str, Any] = read_json(path)
+        check_record(content, Finished, str(path), "")
+    except (OSError, ValueError, HarnessError):
         return {}
-    return content if isinstance(content, dict) else {}
+    return content
 
 
 def _signs(folder: StudyFolder) -> list[Path]:

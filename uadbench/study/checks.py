@@ -1,6 +1,7 @@
 """Checks of a config against the disk and the plugins, before any job starts."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from uadbench.methods import registry
 from uadbench.paper import catalogue as paper
 from uadbench.study.config import Config, DataSet
 from uadbench.study.experiment import Experiment
+
+PATTERN = re.compile(r"\{[^{}]*\}|<[a-z][a-z0-9_]*>")  # a wildcard or a pathvar of Snakemake
 
 
 def experiment(values: dict[str, Any]) -> Experiment:
@@ -63,7 +66,9 @@ def _check_dataset(study: Experiment, name: str, entry: DataSet) -> None:
         raise HarnessError(f"{where}.root: no folder {root}; name the folder of the release")
     elif Path(root).is_file() != layout.reads_file:
         raise HarnessError(f"{where}.root: {root} is not what the layout reads: {layout.expected}")
+    _check_file_name(f"{where}.root", root or "")
     if entry.split is not None:
+        _check_file_name(f"{where}.split", entry.split)
         splits.read_list(Path(entry.split))
         if entry.validation is not None or entry.split_seed is not None:
             raise HarnessError(f"{where}.split: the list decides; remove validation and split_seed")
@@ -100,7 +105,8 @@ def _check_methods(study: Experiment) -> None:
                 raise HarnessError(f"variants.{method}: the method's file defines this variant; choose another name")
     for method in [*study.methods, *study.config.variants]:
         for modality in study.modalities:
-            study.settings(method, modality)
+            weights = study.settings(method, modality).values.get("weights")
+            _check_file_name(f"params.{method}.weights", weights or "")
     trained = {run.method for run in study.runs}
     for method in study.methods:
         required = study.describe(method).requires
@@ -108,8 +114,15 @@ def _check_methods(study: Experiment) -> None:
             raise HarnessError(f"methods: {method} builds on {required}; add {required} to methods")
 
 
+def _check_file_name(key: str, path: str) -> None:
+    """Refuse an input of a rule whose path Snakemake would read as a pattern: paths have no escape for it."""
+    if (found := PATTERN.search(path)) and Path(path).is_file():
+        raise HarnessError(f"{key}: {path}: Snakemake would replace {found[0]}; rename the file or its folder")
+
+
 def _check_template(study: Experiment) -> None:
     template = study.preprocessing.template
+    _check_file_name("preprocessing.template", template)
     if "$" in template:
         raise HarnessError(f"preprocessing.template: {template}: set this environment variable, or name a file")
     if template != "mni152" and not Path(template).is_file():
@@ -158,7 +171,7 @@ def _compare(what: str, path: Path, wanted: dict[str, Any], remedy: str) -> None
     try:
         made = read_json(path)
         made = {key: value for key, value in made.items() if key != "params"} | made.get("params", {})
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         raise HarnessError(f"{what}: no record {path}; run snakemake for that experiment first") from None
     wanted = json.loads(json.dumps(wanted))
     for key in {**wanted, **made}:

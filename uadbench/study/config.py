@@ -22,6 +22,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
+from uadbench.core.documents import check_extent
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.modalities import NAMES
 from uadbench.core.validation import as_number
@@ -202,6 +203,10 @@ class Config(Part):
         """The config of parsed YAML or JSON. Raises HarnessError naming key and reason at the first error."""
         if not isinstance(values, dict):
             raise HarnessError("config: no mapping of keys; see config.yaml for an example")
+        try:
+            check_extent(values)
+        except ValueError as error:
+            raise HarnessError(f"config: {error}; see config.yaml for an example") from None
         check_characters(values, "config")
         try:
             made = cls.model_validate({key: value for key, value in values.items() if value is not None})

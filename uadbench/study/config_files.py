@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from uadbench.core import documents
 from uadbench.core.errors import HarnessError
 
 
@@ -14,11 +13,14 @@ def read(*paths: str | Path) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for path in paths:
         try:
-            merged = _overlay(merged, yaml.safe_load(Path(path).read_text(encoding="utf-8")) or {})
+            content = documents.of_yaml(Path(path).read_text(encoding="utf-8")) or {}
         except FileNotFoundError:
             raise HarnessError(f"{path}: no such config file") from None
-        except yaml.YAMLError as error:
-            raise HarnessError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        except ValueError as error:
+            raise HarnessError(f"{path}: not valid YAML: {error}") from None
+        if not isinstance(content, dict):
+            raise HarnessError(f"{path}: no mapping of keys; see config.yaml for an example")
+        merged = _overlay(merged, content)
     return merged
 
 

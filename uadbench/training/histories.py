@@ -9,8 +9,9 @@ from typing import Any
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import FULL, full_disk_named, read_json
-from uadbench.core.study_folder import HISTORY, RUN
+from uadbench.core.files import FULL, full_disk_named
+from uadbench.core.study_folder import HISTORY
+from uadbench.training.record import record
 
 #: raised when a change alters the table of the same runs, so that finished studies write it again
 REVISION = 1
@@ -37,15 +38,7 @@ def gather(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    try:
-        about = read_json(folder / RUN)
-    except (FileNotFoundError, NotADirectoryError):
-        raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
-    except ValueError as error:
-        raise HarnessError(f"{folder / RUN}: not valid JSON ({error}); train this run again") from None
-    missing = [key for key in ABOUT.values() if key not in about]
-    if missing:
-        raise HarnessError(f"{folder / RUN}: no {missing[0]}; train this run again")
+    about = record(folder)
     return {column: about[key] for column, key in ABOUT.items()}
 
 

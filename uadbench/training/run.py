@@ -1,5 +1,7 @@
 """Folder of a trained run: `run.json` (metadata), `weights/` (networks), `history.csv`, `code.patch` (changed code)."""
 
+from collections.abc import Container, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,15 +9,22 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
+from torch.nn.modules.module import (
+    register_module_buffer_registration_hook,
+    register_module_parameter_registration_hook,
+)
 
 from uadbench.core import provenance, validation
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic, full_disk_named, read_json, sha256, verify, write_json
+from uadbench.core.files import atomic, full_disk_named, sha256, verify, write_json
 from uadbench.core.study_folder import PATCH, RUN, WEIGHTS
 from uadbench.methods import registry
 from uadbench.methods import settings as method_settings
 from uadbench.methods.base import Context, Method
 from uadbench.methods.settings import Settings
+from uadbench.training.record import record
+
+SLACK = 4  # what networks of a run take at most, by the size of its weights
 
 
 def build(name: str, params: Any, context: Context) -> Method:
@@ -40,14 +49,17 @@ def save_weights(method: Method, folder: Path) -> None:
                 save_file(state, partial / f"{name}.safetensors")
 
 
-def load_weights(method: Method, folder: Path) -> None:
-    """Load weights of `save_weights`. Raises HarnessError for missing, other, or additional weights."""
+def load_weights(method: Method, folder: Path, listed: Container[str]) -> None:
+    """Load weights of `save_weights`. Raises HarnessError for missing, other, or additional weights.
+
+    listed: files whose checksums were compared; no other is loaded.
+    """
     for name, module in method.named_children():
+        file = f"{name}/diffusion_pytorch_model.safetensors" if (folder / name).is_dir() else f"{name}.safetensors"
         try:
-            if (folder / name).is_dir():
-                state = load_file(folder / name / "diffusion_pytorch_model.safetensors")
-            else:
-                state = load_file(folder / f"{name}.safetensors")
+            if file not in listed:
+                raise RuntimeError(f"{RUN} does not list {file}")
+            state = load_file(folder / file)
             # Compared here: torch ignores weights of a sub-module that is None, such as an attention left out.
             other = sorted(state.keys() ^ module.state_dict().keys())
             if other:
@@ -108,21 +120,46 @@ def load(
     name: the scored variant of the run's method; settings: see `methods.settings.of_run`; required: the run it builds
     on. Raises HarnessError where the folder holds no complete run, or one of another method.
     """
-    try:
-        about = read_json(folder / RUN)
-    except FileNotFoundError:
-        raise HarnessError(f"{folder}: no run.json; name the folder of a finished training run") from None
-    except ValueError as error:
-        raise HarnessError(f"{folder / RUN}: no JSON ({error}); copy the run again, or train it again") from None
+    about = record(folder)
     # Further files beside the weights do not matter: Snakemake and file managers leave theirs in folders.
     verify(folder / WEIGHTS, about["weights"], "copy the run again, or remove its folder and train it again")
     registry.load(about["method"])
     scored = method_settings.of_run(folder, about, name, settings)
     context = Context(about["modality"], about["spacing"], load_required(scored.method, required, device))
-    method = build(scored.method, scored.params, context)
-    load_weights(method, folder / WEIGHTS)
+    with no_larger_than([folder / WEIGHTS / weights for weights in about["weights"]], folder / RUN):
+        method = build(scored.method, scored.params, context)
+    load_weights(method, folder / WEIGHTS, about["weights"])
     about |= {"method": scored.method, "title": scored.title, "params": scored.values}
     return freeze(method).to(device), about  # type: ignore[return-value]
+
+
+@contextmanager
+def no_larger_than(weights: list[Path], record: Path) -> Iterator[None]:
+    """Raise HarnessError where networks built within, as a record states, are much larger than files of weights.
+
+    Others would fill the memory, or take hours, before the weights turn out not to fit.
+    """
+    room = SLACK * (2**22 + sum(path.stat().st_size for path in weights))
+
+    def count(module: nn.Module, name: str, values: torch.Tensor | None) -> None:
+        nonlocal room
+        room -= 0 if values is None else values.numel() * values.element_size()
+        if room < 0:
+            raise MemoryError("its networks are larger than its weights")
+
+    hooks = [
+        hook(count) for hook in (register_module_parameter_registration_hook, register_module_buffer_registration_hook)
+    ]
+    try:
+        yield
+    except (ArithmeticError, MemoryError, RuntimeError, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise HarnessError(
+            f"{record}: params describe no network that fits ({reason}); copy or train it again"
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def load_required(name: str, required: Path | None, device: torch.device | str) -> Method | None:

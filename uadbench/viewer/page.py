@@ -72,9 +72,10 @@ def write(page: Page, path: Path) -> None:
         "scores": [layer["id"] for layer in scores],
         "brain": _brain(page.layers, step),
     }
+    script = scripts.own("volume.js", "planes.js", "page.js")
     text = template(TEMPLATE).render(
         page=page,
-        policy=scripts.POLICY,
+        policy=scripts.policy(script),
         layers=layers,
         scores=scores,
         restoration=by_kind.get("restoration"),
@@ -83,7 +84,7 @@ def write(page: Page, path: Path) -> None:
         facts=Markup(json.dumps(facts).replace("<", "\\u003c")),
         style=scripts.own("style.css"),
         niivue=scripts.niivue(),
-        script=scripts.own("volume.js", "planes.js", "page.js"),
+        script=script,
     )
     with atomic(path) as partial:
         partial.write_text(text, encoding="utf-8")

@@ -5,16 +5,12 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from uadbench.core import page_policy
 from uadbench.core.packaged import RESOURCES
 from uadbench.viewer.volumes import embedded
 
 FOLDER = Path(__file__).resolve().parent
 NIIVUE = RESOURCES / "niivue" / "niivue.umd.js"
-
-#: forbids every request to a network: a page holds all that it needs
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; connect-src data:"
-)
 
 
 def own(*names: str) -> Markup:
@@ -23,6 +19,11 @@ def own(*names: str) -> Markup:
     if "</script" in text.lower() or "<!--" in text:
         raise ValueError(f"{', '.join(names)}: would end the element that holds it")
     return Markup(text)
+
+
+def policy(*scripts: str) -> Markup:
+    """`core.page_policy.policy` of a page that starts NiiVue besides, as volume.js does."""
+    return page_policy.policy(*scripts, NIIVUE.read_text(encoding="utf-8"))
 
 
 def niivue() -> str:

@@ -102,7 +102,10 @@ def revision(path):
 
 
 def if_file(path):
-    """The path as an input if it names a file, as a template or weights may."""
+    """The path as an input if it names a file, as a template or weights may.
+
+    `study.checks` refuses a name that Snakemake would read as a wildcard or a pathvar: neither has an escape in paths.
+    """
     return [path] if path and Path(path).is_file() else []
 
 
@@ -114,7 +117,7 @@ def raw_files(wildcards):
     entry = experiment.datasets[wildcards.dataset]
     if wildcards.dataset in experiment.simulated:
         return [f"{folder.raw(wildcards.dataset)}/{study_folder.MANIFEST}"]
-    return if_file(entry.root) + ([entry.split] if entry.split else [])
+    return if_file(entry.root) + if_file(entry.split)
 
 
 def modality_of(wildcards):

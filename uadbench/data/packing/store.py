@@ -2,17 +2,64 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field, PositiveFloat
 
 from uadbench.core import patients
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, verify
 from uadbench.core.study_folder import INDEX, array_file
+from uadbench.core.validation import Record, check_record
 from uadbench.data.label_values import voxels_by_value
 
 AGAIN = "pack the data set again: snakemake --forcerun pack"
+
+
+class Packed(Record):
+    """A subject of an index."""
+
+    subject: str
+    split: str
+    modalities: list[str]
+
+
+class LeftOut(Record):
+    """A subject, or a scan of one, that could not be used."""
+
+    subject: str
+    file: str
+    reason: str
+    modalities: list[str]
+
+
+Row = Annotated[list[float], Field(min_length=4, max_length=4)]
+
+
+class Index(Record):
+    """Content of an index.json."""
+
+    dataset: str
+    simulated: bool
+    modalities: list[str]
+    subjects: list[Packed]
+    left_out: list[LeftOut]
+    spacing: PositiveFloat
+    affine: Annotated[list[Row], Field(min_length=4, max_length=4)]
+    has_mask: bool
+    arrays: dict[str, str]
+    preprocessing: dict[str, Any]
+
+
+def read_index(path: Path) -> dict[str, Any]:
+    """The index of packed arrays, with the keys and types of `Index`. Raises HarnessError for any other file."""
+    try:
+        index: dict[str, Any] = read_json(path)
+    except ValueError as error:
+        raise HarnessError(f"{path}: no index of packed arrays ({error}); {AGAIN}") from None
+    check_record(index, Index, str(path), AGAIN)
+    return index
 
 
 class Store:
@@ -45,10 +92,7 @@ class Store:
         path = Path(folder) / INDEX
         if not path.is_file():
             raise HarnessError(f"{path}: no packed data set there; make it with `python -m uadbench pack`")
-        try:
-            return cls(Path(folder), read_json(path))
-        except (ValueError, KeyError, TypeError) as error:
-            raise HarnessError(f"{path}: no index of packed arrays ({error}); {AGAIN}") from error
+        return cls(Path(folder), read_index(path))
 
     def images(self, modality: str) -> np.ndarray:
         """Grey values, memory-mapped float16 (N, D, H, W) in [0, 1]: above 0 exactly in the brain.

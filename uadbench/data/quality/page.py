@@ -11,6 +11,7 @@ import yaml
 from markupsafe import Markup
 
 from uadbench.core.files import atomic
+from uadbench.core.page_policy import policy
 from uadbench.core.templates import template
 from uadbench.data.label_values import named
 from uadbench.data.quality import charts, montage, outlines, rules
@@ -19,6 +20,7 @@ from uadbench.data.quality.montage import Picture
 from uadbench.data.quality.rules import BY_KEY, MEASURES, Measure
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
+FIRST = Markup('document.documentElement.classList.add("scripted");')  # before anything is drawn
 #: pictures of these scenes share one stage each, where one replaces another in place
 STAGES = (montage.OWN, montage.MIDDLE, montage.LARGEST)
 
@@ -27,7 +29,12 @@ def write(cohort: Cohort, path: Path) -> None:
     """Write the page at `path`."""
     parts = dict.fromkeys(subject.split for subject in cohort.subjects)
     overviews = [overview for measure in MEASURES if (overview := _overview(cohort, measure))]
+    own = (TEMPLATE.with_name(name).read_text(encoding="utf-8") for name in ("pictures.js", "rating.js"))
+    script = Markup("//<![CDATA[\n" + "\n".join(own) + "\n//]]>")
     page = template(TEMPLATE).generate(
+        policy=policy(FIRST, script),
+        first=FIRST,
+        script=script,
         cohort=cohort,
         counts={word: sum(s.status == status for s in cohort.subjects) for status, word in STATUSES.items()},
         splits={part: sum(s.split == part and s.status != "lost" for s in cohort.subjects) for part in parts},

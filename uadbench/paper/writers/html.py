@@ -2,6 +2,7 @@
 
 from html import escape
 
+from uadbench.core.page_policy import policy
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import PRINTED, Chance, Table
 
@@ -45,9 +46,9 @@ def render(table: Table) -> str:
     return "\n".join(
         [
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8" />',
-            f"<title>{escape(table.name)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>",
+            f"{policy(SCRIPT)}\n<title>{escape(table.name)}</title>\n<style>\n{STYLE}\n</style>\n</head>\n<body>",
             section(table),
-            f"<script>\n{SCRIPT}\n</script>\n</body>\n</html>\n",
+            f"<script>{SCRIPT}</script>\n</body>\n</html>\n",
         ]
     )
 

@@ -35,8 +35,20 @@ def render(table: Table) -> str:
 
 
 def escape(text: str) -> str:
-    """Text with Markdown's special characters escaped."""
-    return re.sub(r"([\\|*_`<>])", r"\\\1", text)
+    """Text, in one line, that Markdown shows as it is: no markup, link, cell or HTML.
+
+    Entities for HTML: not every Markdown knows a backslash before `<`.
+    """
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", " ".join(text.split())).replace("<", "&lt;").replace(">", "&gt;")
+    return re.sub(r"([\\|*_`~\[\]])", r"\\\1", text)
+
+
+def code(text: str) -> str:
+    """Text in one line as a span of code in a cell, whatever backticks and bars it has."""
+    text = " ".join(text.split()).replace("|", "\\|")
+    marks = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    space = " " * (text[:1] == "`" or text[-1:] == "`" or not text)
+    return f"{marks}{space}{text}{space}{marks}"
 
 
 def title(name: str) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 
+from uadbench.core.csv_files import quoted
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table
@@ -34,29 +35,28 @@ def render(table: Table) -> str:
                 "" if ours is None else str(fact).lower()
                 for fact in table.results.simulated_at(column.task, row.method)
             ]
-            writer.writerow(
-                {
-                    "table": table.name,
-                    "section": row.section,
-                    "experiment": "" if ours is None else table.results.experiment(row.method),
-                    "method": row.method,
-                    "title": row.title,
-                    "family": row.family,
-                    "task": column.task,
-                    "score": row.score,
-                    "metric": column.metric,
-                    "seeds": "" if ours is None else len(ours.seeds),
-                    "best": "" if ours is None else str((i, j) in table.best).lower(),
-                    "paper_mean": "" if paper is None else f"{paper.mean:g}",
-                    "paper_std": "" if paper is None or paper.std is None else f"{paper.std:g}",
-                    "chance": "" if chance is None else f"{chance:.6g}",
-                    "subjects": used,
-                    "left_out": left_out,
-                    **dict(zip(SIMULATED, simulated, strict=True)),
-                    "note": "; ".join(filter(None, [table.banner, warned])),
-                    **_numbers(ours),
-                }
-            )
+            cells = {
+                "table": table.name,
+                "section": row.section,
+                "experiment": "" if ours is None else table.results.experiment(row.method),
+                "method": row.method,
+                "title": row.title,
+                "family": row.family,
+                "task": column.task,
+                "score": row.score,
+                "metric": column.metric,
+                "seeds": "" if ours is None else len(ours.seeds),
+                "best": "" if ours is None else str((i, j) in table.best).lower(),
+                "paper_mean": "" if paper is None else f"{paper.mean:g}",
+                "paper_std": "" if paper is None or paper.std is None else f"{paper.std:g}",
+                "chance": "" if chance is None else f"{chance:.6g}",
+                "subjects": used,
+                "left_out": left_out,
+                **dict(zip(SIMULATED, simulated, strict=True)),
+                "note": "; ".join(filter(None, [table.banner, warned])),
+                **_numbers(ours),
+            }
+            writer.writerow({name: quoted(cell) for name, cell in cells.items()})
     return out.getvalue()
 
 
