@@ -93,11 +93,8 @@ def of_option(text: str, method: str, modality: str) -> Settings:
 def parse(text: str) -> Settings | dict[str, Any]:
     """The option `--settings`: complete settings, or hyper-parameters. Raises HarnessError for any other text."""
     remedy = 'give a mapping such as {"params": {"steps": 100}}'
-    try:
-        content = json.loads(text)
-    except ValueError as error:
-        raise HarnessError(f"--settings {text!r}: no JSON ({error}); {remedy}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("params", {}), dict):
+    content = validation.from_json(text, "--settings", remedy)
+    if not isinstance(content.get("params", {}), dict):
         raise HarnessError(f"--settings {text!r}: no mapping of hyper-parameters; {remedy}")
     return read(content, "--settings") if "method" in content else content.get("params", {})
 

@@ -2,11 +2,9 @@
 
 from pathlib import Path
 
-import yaml
-
 from uadbench.core.errors import HarnessError
 from uadbench.study import checks
-from uadbench.study.config_files import read
+from uadbench.study.config_files import located, read
 from uadbench.study.experiment import Experiment
 
 DEFAULT, OTHERS = Path("config.yaml"), Path("config")
@@ -21,16 +19,16 @@ def of_configs(*configs: Path) -> tuple[Experiment, tuple[str, ...]]:
     if "experiment" not in merged:
         configs = (DEFAULT, *configs)
         merged = read(*configs)
-    return checks.experiment(merged), tuple(config.as_posix() for config in configs)
+    with located(*configs):
+        return checks.experiment(merged), tuple(config.as_posix() for config in configs)
 
 
 def find(name: str) -> tuple[Experiment, tuple[str, ...]] | None:
     """The experiment of a name, by `config.yaml` or a file of `config/`; None without such a config."""
     for path in [DEFAULT, *sorted(OTHERS.glob("*.yaml"))]:
         try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8"))
-            if isinstance(content, dict) and content.get("experiment") == name:
+            if read(path).get("experiment") == name:
                 return of_configs(path)
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, HarnessError):
+        except (OSError, HarnessError):
             continue
     return None

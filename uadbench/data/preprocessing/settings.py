@@ -9,14 +9,13 @@ The steps, in order, independent of the settings:
 5. Grey values of the brain are scaled to [0, 1] by `normalisation`; all else is 0.
 """
 
-import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from uadbench.core.errors import HarnessError, choices
-from uadbench.core.validation import build
+from uadbench.core.validation import build, from_json
 
 Spacing = Annotated[float, Field(ge=0.5, le=10)]
 Rule = Literal["p98", "max", "p99_5_brain"]
@@ -71,8 +70,4 @@ def settings(values: dict[str, object]) -> Preprocessing:
 
 def parse(text: str) -> Preprocessing:
     """The settings in a JSON text. Raises HarnessError if it is no JSON or if `settings` refuses it."""
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise HarnessError(f'preprocessing: {text!r} is no JSON ({error}); give e.g. {{"spacing": 1.0}}') from error
-    return settings(values)
+    return settings(from_json(text, "preprocessing:", 'give e.g. {"spacing": 1.0}'))
