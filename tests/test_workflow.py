@@ -143,6 +143,37 @@ def test_a_second_run_has_nothing_to_do(project, finished):
     assert "Nothing to be done" in run(project, "config.yaml")
 
 
+def test_an_edit_counts_without_the_records_of_snakemake(project, finished):
+    """Also one to a number that other parameters of the job have: the first seed is 1, and there are two subjects."""
+    (project / ".snakemake").rename(project / ".kept")
+    edited = ("--config", "simulate={seed: 2}", "methods=[disyre]")
+    try:
+        assert "Nothing to be done" in run(project, "config.yaml", "--dry-run")
+        planned = run(project, "config.yaml", "--dry-run", *edited)
+    finally:
+        shutil.rmtree(project / ".snakemake", ignore_errors=True)
+        (project / ".kept").rename(project / ".snakemake")
+    counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
+    assert (counts["simulate"], counts["pack"], counts["train"], counts["summarize"]) == ("3", "3", "2", "1")
+
+
+def test_every_promised_file_comes_back(project, finished):
+    """Each of the formats, and what a training leaves."""
+    run_of = finished / "training" / "disyre" / "t1" / "seed-1"
+    kept = [*(finished / "paper").glob("table2.*"), finished / "paper" / "figure3.png", run_of / "history.csv"]
+    moved = {path: path.with_name(f"kept-{path.name}") for path in [*kept, run_of / "weights"]}
+    try:
+        for path, away in moved.items():
+            path.rename(away)
+        planned = run(project, "config.yaml", "--dry-run")
+    finally:
+        for path, away in moved.items():
+            away.rename(path)
+    wanted = [line for line in planned.splitlines() if "Missing output files" in line]
+    for path in moved:
+        assert any(path.relative_to(project).as_posix() in line for line in wanted), path
+
+
 def test_a_second_run_at_the_same_time_is_refused(project, finished):
     """It would make the same files, and remove those that the first has finished."""
     before = (finished / "paper" / "table2.md").stat().st_mtime_ns

@@ -185,8 +185,30 @@ def test_sheet_reads_any_scans(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text", ["subject,t1\na,x.nii\n,\n,\n", ",subject,t1\n0,a,x.nii\n", "subject,t1\n\na,$HERE/x.nii\n"]
+)
+def test_sheet_passes_over_what_other_programs_add(tmp_path, monkeypatch, text):
+    """Rows of commas of Excel, and the index of pandas."""
+    touch(tmp_path, "x.nii")
+    monkeypatch.setenv("HERE", str(tmp_path))
+    (tmp_path / "mine.csv").write_text(text)
+    assert [files.subject for files in layout.load("sheet").subjects(tmp_path / "mine.csv")] == ["a"]
+
+
+def test_a_name_that_files_cannot_have_is_told_in_words(tmp_path):
+    touch(tmp_path, "x.nii")
+    (tmp_path / "mine.csv").write_text("subject,t1\nann@e,x.nii\n")
+    kind = layout.load("sheet")
+    with pytest.raises(
+        HarnessError, match=r"line 2, subject: 'ann@e' is no such name; write letters, digits, \. _ and -"
+    ):
+        sheet.write(tmp_path / "out.csv", tmp_path / "mine.csv", sheet.index(kind, tmp_path / "mine.csv"))
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("subject,t1\n,\n,x.nii\n", "line 3: no subject"),
         ("subject,mask\na,x.nii\n", "there must be subject and a scan"),
         ("t1,t2\na,x.nii\n", "there must be subject and a scan"),
         ("subject,t1,swi\na,x.nii,\n", "'swi'"),

@@ -126,3 +126,14 @@ def test_verb_without_files_is_an_error(tmp_path):
     for arguments, message in (([], "no histograms"), (["--list", tmp_path / "none.txt"], "no such file")):
         assert message in fails("summarize", *arguments, "--out", tmp_path / "r.csv")
     assert not (tmp_path / "r.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "values"), [("trained", ({"steps": 5}, {"steps": 6})), ("test_set", ("a", "b")), ("revision", (1, 2))]
+)
+def test_seeds_that_do_not_fit_are_no_row(tmp_path, key, values):
+    first, second = (written(tmp_path, f"{n}", seed=n, **{key: value}) for n, value in enumerate(values))
+    name = "steps" if key == "trained" else key
+    with pytest.raises(HarnessError, match=rf"1.npz: .*, seed 1, has {name} .*, but seed 0 .*: no two of one row"):
+        tidy([first, second], 0)
+    tidy([first, written(tmp_path, "2", seed=2, **{key: values[0]})], 0)

@@ -7,6 +7,7 @@ import pytest
 from tests.paper.conftest import write_results
 from tests.records import COMMIT, ENVIRONMENT
 from tests.report.conftest import METHODS
+from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.report import page, sizes, trainings
 from uadbench.report.study import Study
@@ -53,6 +54,25 @@ def test_runs_of_other_software_are_named(study):
     assert [(value, len(runs)) for value, runs in software["torch"]] == [("2.13.0", 3), ("2.6.0", 1)]
     assert len(software["numpy"]) == 1
     assert f"{COMMIT[:10]}+" in section(study, "runs")
+
+
+def test_runs_that_do_not_fit_the_config_or_one_another_are_refused(study):
+    path = study.path / "training" / "dae" / "t1" / "seed-2" / "run.json"
+    facts = read_json(path)
+    write_json(path, facts | {"params": {"batch": 8}})
+    with pytest.raises(HarnessError, match=r"dae/t1/seed-2/run.json: trained with batch 8, where the config .* has 16"):
+        section(study, "environment")
+    write_json(path, facts | {"revision": 3})
+    with pytest.raises(HarnessError, match=r"seed-2/run.json: trained with REVISION 3, where .* another seed has 2"):
+        section(Study(study.path, study.plan), "environment")
+
+
+def test_a_method_edited_between_its_seeds_is_named(study):
+    for seed in (1, 2):
+        for method in ("dae", "disyre"):
+            path = study.path / "training" / method / "t1" / f"seed-{seed}" / "run.json"
+            write_json(path, read_json(path) | {"code": str(seed if method == "dae" else 1)})
+    assert "edited between its trainings, without a new REVISION: DAE.</p>" in section(study, "environment")
 
 
 def test_a_run_of_an_installed_package_has_no_commit(study):

@@ -214,7 +214,7 @@ def test_a_file_that_is_missing_is_named(study, name):
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ("{", "--config: no JSON"),
+        ("{", "no JSON"),
         ("overlay.yaml", "an overlay alone is no config of a study"),
         ("missing.yaml", "missing.yaml: no such config file"),
     ],

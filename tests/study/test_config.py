@@ -47,7 +47,7 @@ MISTAKES = [
     ({"experiment": "mine\n"}, r"experiment: 'mine\\n' holds a line break"),
     ({"methods": ["dae\n"]}, r"methods.0: 'dae\\n' holds a line break"),
     ({"params": {"dae\n": {}}}, r"params: 'dae\\n' holds a line break"),
-    ({"seeds": "four"}, r"seeds: must be a valid list, not 'four'"),
+    ({"seeds": "four"}, r"seeds: 'four' is no list; write \[four\]"),
     (
         {"methods": ["disyre", "dyre"]},
         r"'dyre' is unknown: no file .*/dyre.py, nor in a .*; did you mean disyre\?",

@@ -93,6 +93,7 @@ run = click.option(
 settings = click.option(
     "--settings", default="{}", help='JSON: {"params": {…}}, others at their defaults; or params.json.'
 )
+titles = click.option("--titles", default="{}", help='JSON: {"METHOD": "TITLE"}, in place of the recorded titles.')
 variant = click.option(
     "--method", shell_complete=methods, show_default="as trained", help="The run's method or a variant of it."
 )

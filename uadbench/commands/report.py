@@ -17,17 +17,15 @@ def command(folder: Path, config: str, out: Path | None) -> None:
 
     The file opens from disk, needs no network, and holds everything but the quality pages that it links to.
     """
-    from uadbench.core.documents import of_json
     from uadbench.core.errors import HarnessError
+    from uadbench.core.validation import from_json
     from uadbench.report.page import write
     from uadbench.report.study import Study
     from uadbench.study.config_files import read
 
     path = out or StudyFolder(folder).report
-    try:
-        chosen = of_json(config) if config.lstrip().startswith("{") else read(config)
-    except ValueError as error:
-        raise HarnessError(f"--config: no JSON ({error}); give the path of a config file, or its content") from None
+    remedy = "give the path of a config file, or its content"
+    chosen = from_json(config, "--config", remedy) if config.lstrip().startswith("{") else read(config)
     try:
         study = Study.of(folder, chosen)
     except HarnessError as error:

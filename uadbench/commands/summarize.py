@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH
+from uadbench.commands._shared import OUTPUT, PATH, titles
 
 
 @click.command()
@@ -17,8 +17,11 @@ from uadbench.commands._shared import OUTPUT, PATH
     help="Bootstrap resamples of the patients; 0 leaves the intervals out.",
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
+@titles
 @click.option("--out", type=OUTPUT, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
-def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, out: Path) -> None:
+def command(
+    histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, titles: str, out: Path
+) -> None:
     """Compute all metrics with 95 % bootstrap intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
 
     Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
@@ -26,6 +29,7 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
     """
     from uadbench.core.errors import HarnessError
     from uadbench.core.study_folder import COMPARISONS
+    from uadbench.core.validation import from_json
     from uadbench.evaluation.summary import comparisons
     from uadbench.evaluation.summary.tidy_results import tidy
     from uadbench.paper.results import write_rows
@@ -38,9 +42,11 @@ def command(histograms: tuple[Path, ...], listing: Path | None, resamples: int, 
         paths += [Path(line.strip()) for line in lines if line.strip()]
     if not paths:
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
+    table = tidy(paths, resamples, seed)
+    table["title"] = table["method"].map(from_json(titles, "--titles")).fillna(table["title"])
     tables = {
         out.with_name(COMPARISONS): comparisons.compare(paths, resamples * comparisons.FINER, seed),
-        out: tidy(paths, resamples, seed),
+        out: table,
     }
     for path, table in tables.items():
         write_rows(path, table)

@@ -60,6 +60,7 @@ def command(
     from uadbench.evaluation.inference.collecting import digest_of_test_set
     from uadbench.evaluation.inference.inference import PackedTask, Trained, ready, score_test_set
     from uadbench.methods import registry
+    from uadbench.methods.params import training_key
     from uadbench.methods.settings import parse
     from uadbench.sharing.download import locate
     from uadbench.training import run
@@ -79,6 +80,7 @@ def command(
         "dataset": store.dataset,
         "test_set": digest_of_test_set(store, modality, values),
         "modality": modality,
+        "trained": {"revision": about["revision"], **training_key(trained.params)},
         "left_out": len(store.lost(modality)),
         "revision": registry.describe(registry.base(about["method"])).revision,
         **{key: about[key] for key in ("method", "title", "family", "seed")},

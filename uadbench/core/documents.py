@@ -1,7 +1,7 @@
 """JSON and YAML, also of others, parsed within limits: no text takes long, and every wrong one is a ValueError."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 LEVELS = 50  # of lists and mappings inside one another; those of the project have 6
@@ -9,10 +9,15 @@ VALUES = 100_000  # of a YAML text with every alias replaced by what it stands f
 CHARACTERS = 2**20  # of a YAML text, which takes a minute per million
 
 
-def of_json(text: str | bytes) -> Any:
-    """The content of a JSON text. Raises ValueError for any other text, and for one nested deeper than LEVELS."""
+def of_json(text: str | bytes, strict: bool = False) -> Any:
+    """The content of a JSON text. Raises ValueError for any other text, and for one nested deeper than LEVELS.
+
+    strict: refuse a key that stands twice in a mapping, and NaN and Infinity, which are no JSON.
+    """
     try:
-        content = json.loads(text)
+        content = json.loads(
+            text, object_pairs_hook=_unique if strict else None, parse_constant=_refused if strict else None
+        )
     except RecursionError:
         content = text
         for _ in range(LEVELS + 1):
@@ -26,8 +31,24 @@ def of_json(text: str | bytes) -> Any:
     return content
 
 
-def of_yaml(text: str) -> Any:
-    """The content of a YAML text. Raises ValueError for any other text, and for one beyond the limits."""
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key} stands twice in a mapping")
+        found[key] = value
+    return found
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def of_yaml(text: str, check: Callable[[Any], None] = lambda node: None) -> Any:
+    """The content of a YAML text. Raises ValueError for any other text, for one beyond the limits, and as `check` does.
+
+    check: called with the node of the text, unless that is empty, before its content is made.
+    """
     import yaml
 
     if len(text) > CHARACTERS:
@@ -36,6 +57,8 @@ def of_yaml(text: str) -> Any:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         check_extent(node)  # before construction, which copies what `<<` merges
+        if node is not None:
+            check(node)
         return None if node is None else loader.construct_document(node)
     except RecursionError:
         raise ValueError(f"lists and mappings more than {LEVELS} deep") from None

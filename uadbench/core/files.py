@@ -18,6 +18,11 @@ from uadbench.core.errors import HarnessError
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+def expanded(path: str) -> str:
+    """A path as users write it, with environment variables and `~` replaced."""
+    return os.path.expanduser(os.path.expandvars(path))
+
+
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path with the suffixes of `path` in the same folder; rename it to `path` on success.

@@ -153,6 +153,11 @@ def histogram_file(protocol: str) -> str:
     return f"{protocol}.npz"
 
 
+def settings_file(output: Path) -> Path:
+    """Record of the settings that an output was made with, beside it."""
+    return output.with_name(f".{output.name}.settings")
+
+
 def reports(subject: Path) -> list[Path]:
     """Reports of the preprocessing of a data set, sorted, by the record of a registered subject of it."""
     return sorted(subject.parents[2].glob(f"{CHUNKS}/*.csv"))

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.core import validation
-from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
@@ -104,11 +103,8 @@ def of_option(text: str, method: str, modality: str) -> Settings:
 def parse(text: str) -> Settings | dict[str, Any]:
     """The option `--settings`: complete settings, or hyper-parameters. Raises HarnessError for any other text."""
     remedy = 'give a mapping such as {"params": {"steps": 100}}'
-    try:
-        content = of_json(text)
-    except ValueError as error:
-        raise HarnessError(f"--settings {text!r}: no JSON ({error}); {remedy}") from None
-    if not isinstance(content, dict) or not isinstance(content.get("params", {}), dict):
+    content = validation.from_json(text, "--settings", remedy)
+    if not isinstance(content.get("params", {}), dict):
         raise HarnessError(f"--settings {text!r}: no mapping of hyper-parameters; {remedy}")
     return read(content, "--settings") if "method" in content else content.get("params", {})
 

@@ -53,6 +53,7 @@ def write(study: Study, path: Path) -> None:
         trained=trained,
         software=software,
         different=[name for name, values in software.items() if len(values) > 1],
+        edited=trainings.edited(trained),
         period=trainings.period(trained),
         here=provenance.environment(),
         size_tables=sizes.tables(study),

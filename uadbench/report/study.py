@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -103,13 +104,26 @@ class Study:
     def runs(self) -> list[dict[str, Any]]:
         """`run.json` of every training that histories.csv lists: folders of methods that were dropped may remain.
 
-        Raises HarnessError for a missing file.
+        Raises HarnessError for a missing file, and for a run of other settings than the config's or other code than
+        another seed's.
         """
         listed = self.histories[["method", "modality", "seed"]].drop_duplicates().itertuples(index=False)
-        return [
-            record(_there(self.folder.run(method, modality, seed) / RUN).parent, kind=Complete)
-            for method, modality, seed in listed
-        ]
+        found, revisions = [], dict[tuple[str, str], int]()
+        for method, modality, seed in listed:
+            path = self.folder.run(method, modality, seed) / RUN
+            run = {"method": method, **record(_there(path).parent, kind=Complete)}
+            known = method in {*registry.every(), *self.plan.config.variants}
+            wanted = json.loads(self.plan.settings(method, modality).training)["params"] if known else {}
+            made = {"REVISION": run["revision"], **run["params"]}
+            wanted |= {"REVISION": revisions.setdefault((method, modality), run["revision"])}
+            for key in wanted.keys() & made.keys():
+                if made[key] != wanted[key]:
+                    raise HarnessError(
+                        f"{path}: trained with {key} {made[key]!r}, where the config or another seed has "
+                        f"{wanted[key]!r}; run snakemake again"
+                    )
+            found.append(run)
+        return found
 
     @cached_property
     def methods(self) -> list[registry.Description]:

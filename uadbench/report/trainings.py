@@ -52,6 +52,14 @@ def software(trained: list[Training]) -> dict[str, list[tuple[str, list[str]]]]:
     return {name: sorted(values.items(), key=lambda item: (-len(item[1]), item[0])) for name, values in found.items()}
 
 
+def edited(trained: list[Training]) -> list[str]:
+    """Titles of methods whose file was edited between their trainings, without a new REVISION."""
+    codes: dict[str, set[str]] = {}
+    for run in trained:
+        codes.setdefault(run.about["title"], set()).update(filter(None, [run.about.get("code")]))
+    return [title for title, found in codes.items() if len(found) > 1]
+
+
 def period(trained: list[Training]) -> tuple[str, str] | None:
     """Start of the first and end of the last run, in UTC; None without a record."""
     records = [run.about["environment"] for run in trained]

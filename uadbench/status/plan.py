@@ -4,7 +4,7 @@ from pathlib import Path
 
 from uadbench.core.errors import HarnessError
 from uadbench.study import checks
-from uadbench.study.config_files import read
+from uadbench.study.config_files import located, read
 from uadbench.study.experiment import Experiment
 
 DEFAULT, OTHERS = Path("config.yaml"), Path("config")
@@ -19,7 +19,8 @@ def of_configs(*configs: Path) -> tuple[Experiment, tuple[str, ...]]:
     if "experiment" not in merged:
         configs = (DEFAULT, *configs)
         merged = read(*configs)
-    return checks.experiment(merged), tuple(config.as_posix() for config in configs)
+    with located(*configs):
+        return checks.experiment(merged), tuple(config.as_posix() for config in configs)
 
 
 def find(name: str) -> tuple[Experiment, tuple[str, ...]] | None:

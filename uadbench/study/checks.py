@@ -174,6 +174,6 @@ def _compare(what: str, path: Path, wanted: dict[str, Any], remedy: str) -> None
     except (OSError, ValueError, AttributeError, TypeError):
         raise HarnessError(f"{what}: no record {path}; run snakemake for that experiment first") from None
     wanted = json.loads(json.dumps(wanted))
-    for key in {**wanted, **made}:
+    for key in wanted:
         if wanted.get(key) != made.get(key):
             raise HarnessError(f"{what}: made with {key} {made.get(key)!r}, not {wanted.get(key)!r}; {remedy}")

@@ -25,13 +25,17 @@ from pydantic import (
 from uadbench.core.documents import check_extent
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.modalities import NAMES
-from uadbench.core.validation import as_number
+from uadbench.core.validation import NAME, spelling
 from uadbench.data.index.sheet import UNMASKED
 from uadbench.data.preprocessing.settings import Preprocessing, settings
 from uadbench.study.config_files import check_characters
 
 #: keys that change no result
 WITHOUT_EFFECT = {"threads", "device", "baselines"}
+
+
+#: beginnings of keys without a meaning, a place for the anchors of YAML
+ANCHORS = (".", "x-")
 
 
 def _known(names: tuple[str, ...], value: str) -> str:
@@ -53,7 +57,7 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-Experiment = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Experiment = Annotated[str, Field(pattern=NAME)]
 DataSetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Method = Annotated[str, Field(pattern=r"^[a-z0-9_]+(-[a-z0-9_]+)?$")]
 Variant = Annotated[str, Field(pattern=r"^[a-z0-9_]+-[a-z0-9_]+$")]
@@ -209,7 +213,8 @@ class Config(Part):
             raise HarnessError(f"config: {error}; see config.yaml for an example") from None
         check_characters(values, "config")
         try:
-            made = cls.model_validate({key: value for key, value in values.items() if value is not None})
+            own = {key: value for key, value in values.items() if not (value is None or key.startswith(ANCHORS))}
+            made = cls.model_validate(own)
         except ValidationError as error:
             raise HarnessError(_line(error)) from None
         settings(made.preprocessing)
@@ -235,8 +240,8 @@ def _line(error: ValidationError) -> str:
         return f"{key}: no such key; {choices(loc[-1], model.model_fields)}"
     if first["type"] == "missing":
         return f"{key}: is missing; {model.model_fields[str(loc[-1])].description or 'add it'}"
-    if first["type"] in ("int_type", "float_type") and (number := as_number(value)):
-        return f"{key}: {value!r} is text in YAML; write {number}"
+    if right := spelling(first, value):
+        return f"{key}: {right}"
     reason = (
         re.sub(r"^(Value error, |\w+ should(?= ))", "", first["msg"].replace(" after validation", ""))
         .partition(", not ")[0]

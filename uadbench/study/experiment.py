@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any
 
 from uadbench import baselines
+from uadbench.core.files import expanded
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import ROOT, Job, StudyFolder
 from uadbench.data.preprocessing.settings import Preprocessing
@@ -13,7 +14,6 @@ from uadbench.methods import registry
 from uadbench.methods.settings import Settings, resolve
 from uadbench.paper import catalogue as paper
 from uadbench.study.config import Config, DataSet, Task
-from uadbench.study.config_files import expanded
 
 
 class Experiment:
@@ -36,13 +36,14 @@ class Experiment:
 
     @cached_property
     def datasets(self) -> dict[str, DataSet]:
-        """Data sets in use, training first, with their entries in the config; variables in `root` are replaced."""
+        """Data sets in use, training first, with their entries in the config; variables in paths are replaced."""
         used = dict.fromkeys([self.train, *(task.dataset for task in self.tasks)])
         entries = {name: self.config.datasets[name] for name in used}
-        return {
-            name: entry.model_copy(update={"root": expanded(entry.root)}) if entry.root else entry
-            for name, entry in entries.items()
-        }
+        found = {}
+        for name, entry in entries.items():
+            paths = {key: expanded(path) for key in ("root", "split") if (path := getattr(entry, key))}
+            found[name] = entry.model_copy(update=paths)
+        return found
 
     @cached_property
     def simulated(self) -> dict[str, int]:
@@ -139,8 +140,19 @@ class Experiment:
         chosen = self.config.paper.illustrated
         return chosen if chosen in self.methods else self.methods[0]
 
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """Titles that the config gives to variants."""
+        own = {name: values["title"] for name, values in self.config.variants.items() if "title" in values}
+        return {name: self.settings(name, self.modalities[0]).title for name in own if name in self.methods}
+
     def index_options(self, dataset: str) -> list[str]:
         """Options of `index` for a data set."""
+        release = self.datasets[dataset].release
+        return [*self.selection(dataset), *(["--release", release] if release else [])]
+
+    def selection(self, dataset: str) -> list[str]:
+        """Those of them that decide the sheet: the files, the subjects and their splits."""
         entry, role = self.datasets[dataset], "healthy" if dataset == self.train else "test"
         root = self.folder.raw(dataset).as_posix() if dataset in self.simulated else entry.root
         options: list[Any] = ["--root", root, "--layout", entry.layout, "--role", role]
@@ -150,7 +162,6 @@ class Experiment:
             options += ["--split", entry.split]
         else:
             options += ["--validation", entry.validation or 0, "--split-seed", entry.split_seed or 0]
-        options += ["--release", entry.release] if entry.release else []
         for key, value in entry.entities.items():
             options += ["--entity", f"{key}={value}"]
         for subject in entry.exclude:
@@ -164,19 +175,20 @@ class Experiment:
         return " ".join(f"--{key} {','.join(map(str, values))}" for key, values in lists.items() if values)
 
     def recipe(self, dataset: str) -> dict[str, Any]:
-        """All that decides the packed arrays of a data set, by key of the config: equal recipes, equal data."""
+        """All that decides the packed arrays of a data set, by key of the config: equal recipes, equal data.
+
+        None where the config says nothing, as for keys of the config that a recipe of an earlier version lacks.
+        """
         made, simulation = self.config.simulate, dict[str, Any]()
         if made and dataset in self.simulated:
             simulation = {"seed": made.seed, "spacing": made.spacing, f"subjects.{dataset}": made.subjects[dataset]}
-        entry = self.datasets[dataset].model_dump(exclude={"lesion", "ignored"}, exclude_none=True)
+        entry = self.datasets[dataset].model_dump(exclude={"lesion", "ignored", "release"})
         return {
             "role": "healthy" if dataset == self.train else "test",
             **{f"simulate.{key}": value for key, value in simulation.items()},
             **{f"datasets.{dataset}.{key}": value for key, value in entry.items()},
             **{f"preprocessing.{key}": value for key, value in json.loads(self.preprocessing_text).items()},
             "modalities": self.registered(dataset),
-            "max_lost": self.config.max_lost,
-            "chunks": self.config.chunks,
         }
 
     @property

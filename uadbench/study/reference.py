@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import io
 import json
+import re
 import sys
 import tokenize
 from pathlib import Path
@@ -15,7 +16,7 @@ from uadbench.core.modalities import NAMES
 from uadbench.core.plugins import syntax_tree
 from uadbench.data.preprocessing.settings import PROTOCOLS, Preprocessing
 from uadbench.methods import registry
-from uadbench.study.config import Config
+from uadbench.study.config import ANCHORS, Config
 
 MEANING = "Changing a parameter marked *scoring* scores runs again; changing another trains them again."
 
@@ -80,6 +81,7 @@ def schema() -> str:
     whole = _simplified(Config.model_json_schema(), {})
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Experiment", **whole}
     whole["$defs"] = {name: {"type": "object", "properties": _properties(name)} for name in registry.names()}
+    whole["patternProperties"] = {f"^({'|'.join(map(re.escape, ANCHORS))})": {"description": "A place for anchors."}}
     keys = whole["properties"]
     keys["params"]["properties"] = {name: _method_schema(name) for name in registry.every()}
     title = {"title": {"type": "string", "description": "Name in tables."}}

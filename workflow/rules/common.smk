@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -16,15 +17,20 @@ from uadbench.core import study_folder
 from uadbench.study import placement
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES as MODALITIES
-from uadbench.core.plugins import literals
-from uadbench.study import checks
+from uadbench.study import checks, config_files, outputs
+
+# Those of the command line in their order, above the default.
+CONFIGS = [*workflow.configfiles[len(workflow.config_settings.configfiles) :], *workflow.config_settings.configfiles]
 
 try:
-    experiment = checks.experiment(config)
+    config_files.read(*CONFIGS)  # which says what Snakemake, which has read them, does not
+    with config_files.located(*CONFIGS, overrides=workflow.config_settings.config):
+        experiment = checks.experiment(config_files.overridden(config, workflow.config_settings.config, sys.argv))
 except HarnessError as error:
     raise WorkflowError(f"config: {error}") from None
 
 folder = experiment.folder
+DECIDED = {output.path: output for output in outputs.outputs(experiment)}
 
 
 def hold_results():
@@ -35,6 +41,11 @@ def hold_results():
     written = [file for job in workflow.dag.needrun_jobs() for file in job.output]
     try:
         folder_lock.hold_study(folder, written)
+        if LATE and not workflow.touch:
+            raise HarnessError(LATE)
+        for output in DECIDED.values():
+            if folder.path in output.path.parents:
+                output.note()
     except HarnessError as error:
         raise WorkflowError(str(error)) from None
 
@@ -61,6 +72,7 @@ wildcard_constraints:
     method="[a-z0-9_]+(-[a-z0-9_]+)?",
     modality="|".join(MODALITIES),
     seed=r"\d+",
+    scatteritem=r"\d+-of-\d+",
 
 
 ENVS = literal(Path(workflow.basedir) / "envs")
@@ -96,9 +108,13 @@ def sources(path):
     return [source(file) for file in sorted((Path(workflow.basedir) / path).iterdir()) if file.is_file()]
 
 
-def revision(path):
-    """The REVISION of a library file; an update that raises it reruns the jobs of its rule."""
-    return literals(Path(workflow.basedir) / path)["REVISION"]
+def made(wildcards, output):
+    """End of a job's command: it records the settings of what the job has made (uadbench/study/outputs.py)."""
+    known = [file for file in map(Path, output) if file in DECIDED]
+    if not known:  # no file of the study
+        return f"rm -f {shlex.quote(str(study_folder.settings_file(Path(output[0]))))}"
+    record = shlex.quote(str(study_folder.settings_file(known[0])))
+    return f"printf '%s\\n' {shlex.quote(json.dumps(DECIDED[known[0]].parts))} > {record}"
 
 
 def if_file(path):
@@ -118,6 +134,11 @@ def raw_files(wildcards):
     if wildcards.dataset in experiment.simulated:
         return [f"{folder.raw(wildcards.dataset)}/{study_folder.MANIFEST}"]
     return if_file(entry.root) + if_file(entry.split)
+
+
+def reports_of(wildcards):
+    """Reports of the preprocessing jobs of a data set."""
+    return [path.as_posix() for path in outputs.reports(experiment, wildcards.dataset)]
 
 
 def modality_of(wildcards):

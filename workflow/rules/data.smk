@@ -7,10 +7,6 @@ SIMULATION = dict(experiment.config.simulate or {})
 BESIDE = " ".join(f"--beside {name}" for name in experiment.datasets)
 
 
-scattergather:
-    chunk=experiment.config.chunks,
-
-
 # A restarted job removes its manifest, but keeps and completes existing scans.
 rule simulate:
     output:
@@ -28,12 +24,12 @@ rule simulate:
         out=subpath(output[0], parent=True),
         layout=lambda wildcards: experiment.datasets[wildcards.dataset].layout,
         subjects=lambda wildcards: experiment.simulated[wildcards.dataset],
-        revision=revision("uadbench/simulation/cohort.py"),
         seed=SIMULATION.get("seed"),
         spacing=SIMULATION.get("spacing"),
+        made=made,
     shell:
         "python -m uadbench simulate {params.layout} --out {params.out} --subjects {params.subjects}"
-        " --seed {params.seed} --spacing {params.spacing} 2> {log}"
+        " --seed {params.seed} --spacing {params.spacing} 2> {log}; {params.made}"
 
 
 # Settings that decide a data set, so that an experiment which shares it (`data: EXPERIMENT`) cannot have others.
@@ -64,9 +60,10 @@ rule index:
         f"{ENVS}/data.yaml"
     params:
         options=lambda wildcards: experiment.index_options(wildcards.dataset),
+        made=made,
     shell:
         "python -m uadbench index --dataset {wildcards.dataset} {params.options:q} --out {output}"
-        f" {BESIDE} > {{log}} 2>&1"
+        f" {BESIDE} > {{log}} 2>&1; {{params.made}}"
 
 
 rule preprocess:
@@ -90,16 +87,16 @@ rule preprocess:
         folder=subpath(output[0], ancestor=2),
         settings=experiment.preprocessing_text,
         modalities=lambda wildcards: ",".join(experiment.registered(wildcards.dataset)),
-        revision=revision("uadbench/data/preprocessing/records/record.py"),
+        made=made,
     shell:
         "python -m uadbench preprocess --sheet {input.sheet} --chunk {params.chunk} --modalities {params.modalities}"
-        " --settings {params.settings:q} --out {params.folder}/registered --report {output} 2> {log}"
+        " --settings {params.settings:q} --out {params.folder}/registered --report {output} 2> {log}; {params.made}"
 
 
 rule pack:
     input:
         sheet="<data>/{dataset}/subjects.csv",
-        reports=gather.chunk("<data>/{dataset}/chunks/{scatteritem}.csv", allow_missing=True),
+        reports=reports_of,
     output:
         "<data>/{dataset}/packed/index.json",
     log:
@@ -125,7 +122,7 @@ rule pack:
 rule quality:
     input:
         sheet="<data>/{dataset}/subjects.csv",
-        reports=gather.chunk("<data>/{dataset}/chunks/{scatteritem}.csv", allow_missing=True),
+        reports=reports_of,
         modules=sources("uadbench/data/quality"),
     output:
         csv="<data>/{dataset}/quality/quality.csv",

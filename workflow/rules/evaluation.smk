@@ -24,23 +24,23 @@ rule test:
         mem_mb=memory(test_budget),
         runtime=minutes(test_budget),
     params:
-        trigger=lambda wildcards: settings_of(wildcards).scoring,
-        settings=lambda wildcards, output: settings_of(wildcards).text,
+        settings=lambda wildcards: settings_of(wildcards).text,
         run=subpath(input.run, parent=True),
         data=subpath(input.data, parent=True),
         healthy=subpath(input.healthy, parent=True),
         modality=modality_of,
         experiment=experiment.name,
-        revision=revision("uadbench/evaluation/inference/inference.py"),
         required=required_option,
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
         labels=lambda wildcards: experiment.label_options(experiment.task(wildcards.task).dataset),
         examples=experiment.config.evaluation.examples,
         out=subpath(output.examples, parent=True),
+        made=made,
     shell:
         "python -m uadbench test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
         " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment}"
-        " --settings {params.settings:q} {params.required} {params.protocols} {params.labels} --examples {params.examples} --volumes --out {params.out} > {log} 2>&1"
+        " --settings {params.settings:q} {params.required} {params.protocols} {params.labels} --examples {params.examples} --volumes --out {params.out} > {log} 2>&1;"
+        " {params.made}"
 
 
 rule summarize:
@@ -61,9 +61,11 @@ rule summarize:
         runtime=minutes(summarize_budget),
     params:
         resamples=experiment.config.evaluation.resamples,
-        revision=revision("uadbench/evaluation/summary/comparisons.py"),
+        titles=json.dumps(experiment.titles),
+        made=made,
     shell:
-        "python -m uadbench summarize --resamples {params.resamples} --out {output.results} {input.histograms} > {log} 2>&1"
+        "python -m uadbench summarize --resamples {params.resamples} --titles {params.titles:q} --out {output.results}"
+        " {input.histograms} > {log} 2>&1; {params.made}"
 
 
 rule synthesis:
@@ -82,6 +84,7 @@ rule synthesis:
         data=subpath(input[0], parent=True),
         modality=experiment.modalities[0],
         settings=experiment.settings(experiment.illustrated, experiment.modalities[0]).training,
+        made=made,
     shell:
         "python -m uadbench synthesis --data {params.data} --modality {params.modality} --settings {params.settings:q}"
-        " --out {output} > {log} 2>&1"
+        " --out {output} > {log} 2>&1; {params.made}"

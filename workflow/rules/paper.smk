@@ -15,9 +15,10 @@ rule histories:
         f"{ENVS}/paper.yaml"
     params:
         runs=RUNS,
-        revision=revision("uadbench/training/histories.py"),
+        titles=json.dumps(experiment.titles),
+        made=made,
     shell:
-        "python -m uadbench histories --out {output} {params.runs} > {log} 2>&1"
+        "python -m uadbench histories --titles {params.titles:q} --out {output} {params.runs} > {log} 2>&1; {params.made}"
 
 
 # Tables and figures: what each kind needs besides results and histories, its files, and the one that the report shows.
@@ -69,10 +70,11 @@ for kind, name in [
             protocol=experiment.protocols[0],
             options=OPTIONS[kind],
             out=subpath(output[0], parent=True),
+            made=made,
         shell:
             "python -m uadbench {params.name} --results {input.results} --published {input.published:q} --histories"
             " {input.histories} --method {params.method} --protocol {params.protocol} {params.options} --out {params.out}"
-            " > {log} 2>&1"
+            " > {log} 2>&1; {params.made}"
 
 
 rule report:
@@ -96,5 +98,6 @@ rule report:
     params:
         folder=subpath(output[0], parent=True),
         config=experiment.config.deciding,
+        made=made,
     shell:
-        "python -m uadbench report {params.folder} --config {params.config:q} --out {output} > {log} 2>&1"
+        "python -m uadbench report {params.folder} --config {params.config:q} --out {output} > {log} 2>&1; {params.made}"

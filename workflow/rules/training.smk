@@ -1,5 +1,4 @@
-# Training: one run for each method x modality x seed. A change of `trigger` retrains; of scoring
-# parameters, threads or device never.
+# Training: one run for each method x modality x seed. A change of scoring parameters, threads or device never retrains.
 
 
 # Beside the runs, for `score` and `share`: what the config says of a method, also where scoring parameters changed later.
@@ -39,12 +38,12 @@ rule train:
         # Not longer at a retry: a training resumes from its saved state.
         runtime=minutes(train_budget, longer=1),
     params:
-        trigger=lambda wildcards: settings_of(wildcards).training,
-        settings=lambda wildcards, output: settings_of(wildcards).text,
+        settings=lambda wildcards: settings_of(wildcards).text,
         data=subpath(input.data, parent=True),
         required=required_option,
         out=subpath(output.run, parent=True),
+        made=made,
     shell:
         "python -m uadbench train --method {wildcards.method} --modality {wildcards.modality} --seed {wildcards.seed}"
         " --data {params.data} --settings {params.settings:q} {params.required}"
-        " --out {params.out} > {log} 2>&1"
+        " --out {params.out} > {log} 2>&1; {params.made}"

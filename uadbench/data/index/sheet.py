@@ -12,7 +12,7 @@ from uadbench.core import csv_files
 from uadbench.core import patients as people
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
-from uadbench.core.validation import build
+from uadbench.core.validation import NAME, build
 from uadbench.data.index import splits
 from uadbench.data.index.layout import KINDS, Files, Layout
 
@@ -22,7 +22,7 @@ class Row:
     """One subject. `root` is absolute, or relative to the folder of the sheet; the files, of KINDS, are relative to
     `root`, and "" where there is none."""
 
-    subject: Annotated[str, Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=120)]  # part of file names
+    subject: Annotated[str, Field(pattern=NAME, max_length=120)]  # part of file names
     split: Literal["train", "validation", "test"]
     root: Annotated[str, Field(min_length=1)]
     t1: str

@@ -58,8 +58,8 @@ def read_list(path: Path) -> dict[str, str]:
     """The subjects of a list with their splits. Raises HarnessError naming an invalid line."""
     if not path.is_file():
         raise HarnessError(f"{path}: no such list of subjects")
-    lines = path.read_text(encoding="utf-8").splitlines()
-    rows = [(number, line) for number, line in enumerate(lines, start=1) if line and not line.startswith("#")]
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    rows = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(", ") and line[0] != "#"]
     reader = csv.DictReader(line for _, line in rows)
     if reader.fieldnames != ["subject", "split"]:
         raise HarnessError(f"{path}: columns are {reader.fieldnames}; they must be subject, split")

@@ -14,9 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError, choices
-from uadbench.core.validation import build
+from uadbench.core.validation import build, from_json
 
 Spacing = Annotated[float, Field(ge=0.5, le=10)]
 Rule = Literal["p98", "max", "p99_5_brain"]
@@ -71,8 +70,4 @@ def settings(values: dict[str, object]) -> Preprocessing:
 
 def parse(text: str) -> Preprocessing:
     """The settings in a JSON text. Raises HarnessError if it is no JSON or if `settings` refuses it."""
-    try:
-        values = of_json(text)
-    except ValueError as error:
-        raise HarnessError(f'preprocessing: {text!r} is no JSON ({error}); give e.g. {{"spacing": 1.0}}') from error
-    return settings(values)
+    return settings(from_json(text, "preprocessing:", 'give e.g. {"spacing": 1.0}'))

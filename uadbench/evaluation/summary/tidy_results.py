@@ -29,6 +29,9 @@ METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
 ]
 KEY = ["experiment", "task", "method", "score", "seed", "protocol", "metric"]  # also the order of the rows
 
+ROW = ("experiment", "task", "method")  # of a table: its runs are seeds
+FITTING = ("revision", "dataset", "test_set", "modality")  # equal in a row, besides what its runs were trained with
+
 
 def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
     """The rows of results.csv for files of histograms, in an order independent of that of the files.
@@ -37,14 +40,17 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
     unavailable. An undefined metric has no row; a score map without an anomalous voxel has no rows and a warning on
     standard error. Findings beside a file of histograms add the rows of `detection.detection`, of score "final" and
     protocol "full", since they count every voxel of the brain. Raises HarnessError for a file that is no file of
-    histograms, lacks metadata or repeats a run, and for findings of another run.
+    histograms, lacks metadata or repeats a run, for seeds of one method that were trained or tested differently, and
+    for findings of another run.
     """
     rows: list[dict[str, Any]] = []
     origin: dict[tuple[Any, ...], str] = {}
+    rows_of: dict[tuple[Any, ...], dict[str, Any]] = {}
     looked: set[Path] = set()
     for path in paths:
         histograms, meta = load(path)
         _check(str(path), meta, origin)
+        _check_row(str(path), meta, rows_of.setdefault(tuple(meta[key] for key in ROW), meta))
         for score, histogram in histograms.items():
             if not histogram.positives:
                 print(f"warning: {path}: map {score} has no anomalous voxel; left out", file=sys.stderr)
@@ -121,6 +127,20 @@ def _check(path: str, meta: dict[str, Any], origin: dict[tuple[Any, ...], str]) 
             f"{path}: same experiment, task, method, seed and protocol as {origin[run]}; give one of them"
         )
     origin[run] = path
+
+
+def _check_row(path: str, meta: dict[str, Any], first: dict[str, Any]) -> None:
+    """Raise HarnessError unless a run fits the first one of its row of a table, of which it may be another seed.
+
+    Earlier versions did not record what a run was trained with.
+    """
+    one, other = ({key: run[key] for key in FITTING} | run.get("trained", {}) for run in (first, meta))
+    for key in one.keys() & other.keys():
+        if one[key] != other[key]:
+            raise HarnessError(
+                f"{path}: {meta['method']}, seed {meta['seed']}, has {key} {other[key]!r}, but seed {first['seed']} "
+                f"{one[key]!r}: no two of one row; run snakemake again, or give one another --experiment"
+            )
 
 
 def _order(column: pd.Series) -> pd.Series:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.core.errors import HarnessError
+from uadbench.core.files import expanded
 from uadbench.core.modalities import NAMES
 from uadbench.data.index import layout
 
@@ -30,7 +31,9 @@ class Layout(layout.Layout):
             with root.open(newline="", encoding="utf-8-sig") as stream:
                 reader = csv.DictReader(stream, skipinitialspace=True)
                 names = list(reader.fieldnames or [])
-                records = list(reader)
+                # Spreadsheets add rows of commas, and pandas an index in a first column without a name.
+                records = [(reader.line_num, row) for row in reader if row.keys() > {*names} or any(row.values())]
+                names = names[1:] if names[:1] == [""] else names
         except (UnicodeDecodeError, csv.Error) as error:
             raise HarnessError(f"{root}: is no CSV in UTF-8 ({error}); save it as such") from None
         unknown = [name for name in names if name not in COLUMNS]
@@ -40,7 +43,7 @@ class Layout(layout.Layout):
                 f"and a scan ({', '.join(NAMES)}), there may be {OTHERS}, and no others"
             )
         found: dict[str, layout.Files] = {}
-        for line, record in enumerate(records, start=2):
+        for line, record in records:
             files = self._files(root, line, record)
             if files.subject in found:
                 files = replace(files, problem=f"stands twice in {root.name}, again on line {line}; name each one once")
@@ -57,7 +60,7 @@ class Layout(layout.Layout):
         paths: dict[str, Any] = {}
         for name in layout.KINDS:
             if cells[name]:
-                paths[name] = Path(cells[name]).expanduser()
+                paths[name] = Path(expanded(cells[name]))
                 if not (root.parent / paths[name]).is_file():
                     raise HarnessError(f"{root}, line {line}, {name}: no file {root.parent / paths[name]}")
         return layout.Files(cells["subject"], **paths, stated_patient=cells["patient"])
