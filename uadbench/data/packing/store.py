@@ -23,6 +23,8 @@ class Packed(Record):
     subject: str
     split: str
     modalities: list[str]
+    patient: str = ""
+    voxels: list[str] = []
 
 
 class LeftOut(Record):
@@ -49,6 +51,7 @@ class Index(Record):
     affine: Annotated[list[Row], Field(min_length=4, max_length=4)]
     has_mask: bool
     arrays: dict[str, str]
+    labels: dict[str, int] = {}
     preprocessing: dict[str, Any]
 
 
