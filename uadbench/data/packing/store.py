@@ -24,7 +24,7 @@ class Packed(Record):
     split: str
     modalities: list[str]
     patient: str = ""
-    voxels: list[str] = []
+    voxels: Annotated[list[str], Field(default_factory=list)]
 
 
 class LeftOut(Record):
@@ -51,7 +51,7 @@ class Index(Record):
     affine: Annotated[list[Row], Field(min_length=4, max_length=4)]
     has_mask: bool
     arrays: dict[str, str]
-    labels: dict[str, int] = {}
+    labels: Annotated[dict[str, int], Field(default_factory=dict)]
     preprocessing: dict[str, Any]
 
 
