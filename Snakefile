@@ -28,6 +28,14 @@ onstart:
     hold_results()
 
 
+onsuccess:
+    note_settings()
+
+
+onerror:
+    note_settings()
+
+
 rule all:
     input:
         expand("<results>/paper/{table}.md", table=experiment.tables),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from uadbench.core import csv_files
+from uadbench.core import checksums, csv_files
 from uadbench.core.errors import HarnessError, listed
 from uadbench.core.files import read_json
 from uadbench.core.patients import counted
@@ -73,7 +73,7 @@ class Study:
             index = _json(self.folder.packed(name) / INDEX)
             splits = Counter(subject["split"] for subject in index["subjects"])
             table, flagged = self.folder.quality(name) / QUALITY_TABLE, None
-            if table.is_file():
+            if checksums.there(table):
                 flagged = sum(bool(row["flags"]) for row in csv_files.read(table, ("flags",), "run snakemake again"))
             patients = len({subject.get("patient", subject["subject"]) for subject in index["subjects"]})
             people = counted(splits.total(), patients)

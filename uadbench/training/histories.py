@@ -9,7 +9,8 @@ from typing import Any
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import FULL, full_disk_named, read_json
+from uadbench.core.faults import FULL
+from uadbench.core.files import disk_faults_named, read_json
 from uadbench.core.study_folder import HISTORY, RUN
 
 #: raised when a change alters the table of the same runs, so that finished studies write it again
@@ -91,5 +92,5 @@ class HistoryFile:
             self.warned = True
 
     def _write(self) -> None:
-        with full_disk_named(self.path):
+        with disk_faults_named(self.path):
             csv_files.write(self.path, ROW, self.rows)

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from uadbench.core import provenance, validation
+from uadbench.core import checksums, provenance, validation
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic, full_disk_named, read_json, sha256, verify, write_json
+from uadbench.core.faults import retried
+from uadbench.core.files import atomic, disk_faults_named, read_json, sha256, verify, write_json
 from uadbench.core.study_folder import PATCH, RUN, WEIGHTS
 from uadbench.methods import registry
 from uadbench.methods import settings as method_settings
@@ -29,7 +31,7 @@ def build(name: str, params: Any, context: Context) -> Method:
 
 def save_weights(method: Method, folder: Path) -> None:
     """Save each network of a method under its attribute name, diffusers models in the format of diffusers."""
-    with full_disk_named(folder), atomic(folder) as partial:
+    with disk_faults_named(folder), atomic(folder) as partial:
         partial.mkdir()
         for name, module in method.named_children():
             save = getattr(module, "save_pretrained", None)
@@ -44,16 +46,14 @@ def load_weights(method: Method, folder: Path) -> None:
     """Load weights of `save_weights`. Raises HarnessError for missing, other, or additional weights."""
     for name, module in method.named_children():
         try:
-            if (folder / name).is_dir():
-                state = load_file(folder / name / "diffusion_pytorch_model.safetensors")
-            else:
-                state = load_file(folder / f"{name}.safetensors")
+            inner = folder / name / "diffusion_pytorch_model.safetensors"
+            state = retried(load_file)(inner if inner.is_file() else folder / f"{name}.safetensors")
             # Compared here: torch ignores weights of a sub-module that is None, such as an attention left out.
             other = sorted(state.keys() ^ module.state_dict().keys())
             if other:
                 raise RuntimeError(f"{len(other)} missing or unexpected, the first: {other[0]}")
             module.load_state_dict(state)
-        except (FileNotFoundError, RuntimeError) as error:
+        except (FileNotFoundError, RuntimeError, SafetensorError) as error:
             reason = str(error).splitlines()[0]
             raise HarnessError(f"{folder}: weights of {name} do not fit ({reason}); train this run again") from None
 
@@ -74,6 +74,7 @@ def write_environment(folder: Path) -> dict[str, Any]:
     """
     environment, path = provenance.environment(), folder / PATCH
     if not environment["modified"]:
+        checksums.forget(path)
         path.unlink(missing_ok=True)  # of an earlier training in this folder
         return environment
     content, left_out = provenance.patch()
