@@ -28,6 +28,8 @@ def note(target: Path, digests: Mapping[str, str]) -> None:
     if (place := _place(target)) is None:
         return
     root, path = place
+    if not digests:  # an empty folder
+        return path.unlink(missing_ok=True)
     name, text = _name(root, target), path.read_text(encoding="utf-8") if path.is_file() else ""
     lines = [f"{digest}  {os.path.normpath(os.path.join(name, file))}" for file, digest in digests.items()]
     lines += [BEFORE + line for line in text.splitlines() if not line.startswith(BEFORE) and line not in lines]
