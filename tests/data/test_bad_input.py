@@ -14,9 +14,12 @@ import pytest
 
 from tests.commands import call
 from tests.data.conftest import FAST, Cohort, nifti, outline, second
+from uadbench.core import faults
+from uadbench.core.errors import HarnessError
 from uadbench.data.index import sheet
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.reading.scan import Scan
+from uadbench.data.preprocessing.reading.volume import BadScan, read_volume
 from uadbench.data.preprocessing.records.report import Outcome
 
 
@@ -238,3 +241,59 @@ def test_a_subject_listed_twice_is_lost_alone(sound, found_once, tmp_path):
     written = sheet.read(tmp_path / "s.csv")
     found = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
     assert [(o.subject, o.status) for o in found] == [("x", "lost"), ("y", "done")]
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO, errno.EMFILE, errno.ENOENT, errno.EACCES])
+def test_a_fault_that_may_pass_never_costs_a_subject(sound, found_once, tmp_path, monkeypatch, code):
+    monkeypatch.setattr(faults, "PAUSES", (0.0, 0.0))
+    cohort = Cohort(tmp_path, sound)
+    cohort.add("a")
+    written, opened, left = cohort.sheet(), Path.open, [code] * 9
+
+    def refused(self, *arguments, **options):
+        if self.name == "t2.nii.gz" and left:
+            raise OSError(left.pop(), os.strerror(code), str(self))
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(HarnessError, match=r"t2\.nii\.gz: .*run the same command again"):
+        list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
+    left[:] = [code] * 2
+    assert [o.status for o in preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST)] == ["done"]
+
+
+@pytest.mark.parametrize("missing", [lambda path: path.unlink(), lambda path: link(path, "gone.nii.gz")])
+def test_a_file_that_the_sheet_lists_but_that_is_gone_ends_the_job(sound, tmp_path, monkeypatch, missing):
+    monkeypatch.setattr(faults, "PAUSES", ())
+    cohort = Cohort(tmp_path, sound)
+    missing(cohort.add("a") / "t1.nii.gz")
+    written = cohort.sheet()
+    with pytest.raises(HarnessError, match=r"t1\.nii\.gz: .*run the same command again"):
+        list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
+
+
+def claiming(side: int, data: bytes, offset: float = 352) -> bytes:
+    """A NIfTI file whose header claims a cube of float64."""
+    head = nibabel.Nifti1Header()
+    head.set_data_shape((side,) * 3)
+    head.set_data_dtype(np.float64)
+    head["vox_offset"], head["magic"] = offset, b"n+1"
+    return head.binaryblock + bytes(4) + data
+
+
+@pytest.mark.parametrize(
+    ("content", "memory", "said"),
+    [
+        (claiming(1200, b""), 1e12, "claims to have 1200 × 1200 × 1200 voxels, .* but holds 352; copy"),
+        (claiming(8, bytes(8**3 * 8)), 4000.0, "claims to have 8 × 8 × 8 voxels, more than the memory holds"),
+        (claiming(8, bytes(2**21)), 1e12, "goes on for more than 1048576 bytes after its image"),
+        (claiming(8, bytes(8**3 * 8), 2.0**30), 1e12, "its header has the image behind 1.07374e.09 bytes"),
+    ],
+)
+def test_absurd_claims_are_refused_before_memory_is_taken(tmp_path, monkeypatch, content, memory, said):
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(gzip.compress(content))
+    monkeypatch.setattr("uadbench.compute.memory.most", lambda: memory)
+    monkeypatch.setattr(np, "asanyarray", lambda *_: pytest.fail("allocated"))
+    with pytest.raises(BadScan, match=said):
+        read_volume(path)

@@ -71,6 +71,10 @@ def read_volume(path: Path, last: bool = False) -> tuple[np.ndarray, np.ndarray]
         raise
     except PermissionError as error:
         raise Unreachable(path, "may not be read; give yourself the right to (chmod u+r)") from error
+    except FileNotFoundError as error:
+        if passing(error):  # of nibabel, which asks for the file's status first
+            raise
+        raise Unreachable(path, "no such file; put it there, or write the subject sheet again") from error
     # nibabel, gzip and zlib raise exceptions of their own for files that are truncated or no images.
     except Exception as error:
         if passing(error):
