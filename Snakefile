@@ -32,6 +32,14 @@ onstart:
     hold_results()
 
 
+onsuccess:
+    note_settings()
+
+
+onerror:
+    note_settings()
+
+
 rule all:
     input:
         expand("<results>/paper/{table}.{format}", table=experiment.tables, format=["csv", "md", "tex", "html"]),

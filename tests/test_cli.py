@@ -107,10 +107,10 @@ def test_the_closest_command_is_named_first(typed, meant):
 
 def test_errors_of_the_program_keep_their_traceback(monkeypatch):
     def fail(**_):
-        raise FileNotFoundError(errno.ENOENT, "No such file", "e")
+        raise KeyError("e")
 
     monkeypatch.setattr(cli, "uadbench", fail)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(KeyError):
         cli.main()
 
 

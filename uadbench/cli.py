@@ -1,16 +1,19 @@
 """Command line: one command per file in `uadbench/commands/`, found by file name and imported only when called."""
 
-import errno
+import contextlib
+import gzip
+import os
 import sys
+import zipfile
+import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from uadbench import baselines
-from uadbench.core import extras
+from uadbench.core import extras, faults
 from uadbench.core.errors import HarnessError, choices
-from uadbench.core.files import FULL
 from uadbench.core.plugins import Plugins
 from uadbench.core.version import VERSION
 
@@ -25,12 +28,8 @@ SECTIONS = {
         *("histories", "summarize", "table", "synthesis", "figure", "report"),
     ),
 }
-#: by errno: full disks, paths without permission, and a file where a folder should be or the reverse
-REMEDIES = {
-    **dict.fromkeys(FULL, "make room and run again, which keeps finished work"),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "change its permissions, or name another place"),
-    **dict.fromkeys((errno.EISDIR, errno.ENOTDIR), "name another place"),
-}
+#: descriptor for the last error where standard error cannot be written, which the workflow sets to the terminal
+TERMINAL = "UADBENCH_TERMINAL"
 
 
 class Commands(click.Group):
@@ -60,9 +59,10 @@ class Commands(click.Group):
             if remedy := extras.remedy(error.name or ""):
                 raise HarnessError(f"{ctx.invoked_subcommand}: {remedy}") from error
             raise
-        except EOFError as error:
+        except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile) as error:
+            fault = "ends too early" if isinstance(error, EOFError) else "is damaged"
             raise HarnessError(
-                f"{ctx.invoked_subcommand}: a file that it reads ends too early ({error or 'no reason given'}); "
+                f"{ctx.invoked_subcommand}: a file that it reads {fault} ({error or 'no reason given'}); "
                 "see which of its inputs was cut short by a full disk or a broken copy, and make that again"
             ) from error
         except KeyboardInterrupt:
@@ -88,13 +88,31 @@ def uadbench(folders: tuple[Path, ...]) -> None:
 
 
 def main() -> None:
-    """Run the command line; a user error ends in one line on standard error and exit status 1."""
+    """Run the command line; an error of the user, the disk or the memory ends in one line and exit status 1."""
     try:
         uadbench(prog_name="uadbench")
     except HarnessError as error:
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno not in REMEDIES or not (error.filename or error.errno in FULL):
+        _end(str(error))
+    except Exception as error:
+        said = faults.line(error, " ".join(sys.argv[1:2]) or None)
+        if said is None and isinstance(error, OSError):
+            said = f"{error}; {faults.DISK}"
+        if said is None:
             raise
-        place = error.filename or "the output could not be written"
-        sys.exit(f"error: {place}: {error.strerror}; {REMEDIES[error.errno]}")
+        _end(said)
+
+
+def _end(message: str) -> NoReturn:
+    """Exit with one line on standard error; of a job, whose log may be on a full disk, then on the terminal."""
+    text = f"error: {' '.join(message.splitlines())}"
+    if TERMINAL not in os.environ:
+        sys.exit(text)
+    line = f"{text}\n".encode()
+    try:
+        whole = os.write(2, line) == len(line)
+    except OSError:
+        whole = False
+    if not whole:
+        with contextlib.suppress(OSError, ValueError):
+            os.write(int(os.environ[TERMINAL]), line)
+    sys.exit(1)

@@ -70,3 +70,13 @@ def test_files_that_are_not_what_their_record_says(tmp_path):
     assert found == [("inner", "missing"), ("none", "missing"), ("changed", "damaged")]
     with pytest.raises(HarnessError, match=r"changed: damaged, .*; make it again"):
         verify(tmp_path, digests, "make it again")
+
+
+def test_a_folder_that_another_host_has_open_is_replaced(tmp_path, monkeypatch):
+    """On NFS it cannot be removed then: it goes aside."""
+    (tmp_path / "weights").mkdir()
+    monkeypatch.setattr("shutil.rmtree", lambda path, ignore_errors=False: None if ignore_errors else 1 / 0)
+    with atomic(tmp_path / "weights") as partial:
+        partial.mkdir()
+        (partial / "new").touch()
+    assert [path.name for path in (tmp_path / "weights").iterdir()] == ["new"]

@@ -61,3 +61,21 @@ def test_without_locks_the_run_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(folder_lock, "fcntl", None)
     folder_lock.hold(tmp_path)
     assert "let no two processes work in it at once" in capsys.readouterr().err
+
+
+def test_a_lock_file_is_for_the_group_if_the_umask_is(tmp_path):
+    former = os.umask(0o002)
+    try:
+        folder_lock.hold(tmp_path)
+    finally:
+        os.umask(former)
+    assert (tmp_path / LOCK).stat().st_mode & 0o777 == 0o664
+
+
+def test_a_folder_that_may_not_be_written_is_read_with_a_warning(tmp_path, monkeypatch, capsys):
+    def refused(path, flags, *mode):
+        raise OSError(30, "Read-only file system", str(path))
+
+    monkeypatch.setattr(os, "open", refused)
+    folder_lock.hold(tmp_path, shared=True)
+    assert "no lock (Read-only file system)" in capsys.readouterr().err

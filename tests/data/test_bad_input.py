@@ -14,9 +14,12 @@ import pytest
 
 from tests.commands import call
 from tests.data.conftest import FAST, Cohort, nifti, outline, second
+from uadbench.core import faults
+from uadbench.core.errors import HarnessError
 from uadbench.data.index import sheet
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.reading.scan import Scan
+from uadbench.data.preprocessing.reading.volume import BadScan, read_volume
 from uadbench.data.preprocessing.records.report import Outcome
 
 
@@ -63,9 +66,6 @@ def header(**fields: object) -> Callable[[Path, Scan], object]:
 LFS, COLOURS = b"version https://git-lfs.github.com/spec/v1", [(channel, "u1") for channel in "RGB"]
 #: kind of broken T1: how it is put at a path in place of a sound scan, and what is said of it
 T1 = {
-    "missing": (lambda path, scan: path.unlink(), "no such file; put it there"),
-    "link to nothing": (lambda path, scan: link(path, "gone.nii.gz"), "is a link to no file.*; make it lead"),
-    "link in a circle": (lambda path, scan: link(path, path.name), "is a link .* in a circle; make it lead"),
     "empty": (content(lambda image: b""), "is empty; copy"),
     "truncated": (cut, r"cannot be read \(EOFError.*; copy"),
     "truncated in its header": (content(lambda image: gzip.compress(image.to_bytes()[:200])), "cannot be read.*; copy"),
@@ -89,7 +89,6 @@ T1 = {
         lambda path, scan: nifti(path, second(scan), scan.affine),
         "is given as T1 but looks T2-weighted.*; name",
     ),
-    "unreadable": (unreadable, "may not be read; give yourself the right"),
 }
 
 SHIFT = np.zeros((4, 4))
@@ -220,7 +219,7 @@ def test_a_second_run_says_the_same(outcomes, monkeypatch):
     """What is said of kept subjects is not forgotten when they are not done again."""
     written = sheet.read(outcomes[1] / "subjects.csv")
     monkeypatch.setattr(preprocess, "_subject", lambda *_: pytest.fail("done again"))
-    rows = [row for row in written.rows if row.subject in ("mask-empty", "no-t2", "t2-truncated", "first")]
+    rows = [row for row in written.rows if row.subject in ("mask-empty", "no-t2", "first")]
     again = list(preprocess.preprocess(written, rows, outcomes[1] / "registered", FAST))
     assert again == [outcomes[0][row.subject] for row in rows]
 
@@ -253,3 +252,59 @@ def test_a_subject_listed_twice_is_lost_alone(sound, found_once, tmp_path):
     written = sheet.read(tmp_path / "s.csv")
     found = list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
     assert [(o.subject, o.status) for o in found] == [("x", "lost"), ("y", "done")]
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO, errno.EMFILE, errno.ENOENT, errno.EACCES])
+def test_a_fault_that_may_pass_never_costs_a_subject(sound, found_once, tmp_path, monkeypatch, code):
+    monkeypatch.setattr(faults, "PAUSES", (0.0, 0.0))
+    cohort = Cohort(tmp_path, sound)
+    cohort.add("a")
+    written, opened, left = cohort.sheet(), Path.open, [code] * 9
+
+    def refused(self, *arguments, **options):
+        if self.name == "t2.nii.gz" and left:
+            raise OSError(left.pop(), os.strerror(code), str(self))
+        return opened(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refused)
+    with pytest.raises(HarnessError, match=r"t2\.nii\.gz: .*run the same command again"):
+        list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
+    left[:] = [code] * 2
+    assert [o.status for o in preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST)] == ["done"]
+
+
+@pytest.mark.parametrize("missing", [lambda path: path.unlink(), lambda path: link(path, "gone.nii.gz")])
+def test_a_file_that_the_sheet_lists_but_that_is_gone_ends_the_job(sound, tmp_path, monkeypatch, missing):
+    monkeypatch.setattr(faults, "PAUSES", ())
+    cohort = Cohort(tmp_path, sound)
+    missing(cohort.add("a") / "t1.nii.gz")
+    written = cohort.sheet()
+    with pytest.raises(HarnessError, match=r"t1\.nii\.gz: .*run the same command again"):
+        list(preprocess.preprocess(written, written.rows, tmp_path / "registered", FAST))
+
+
+def claiming(side: int, data: bytes, offset: float = 352) -> bytes:
+    """A NIfTI file whose header claims a cube of float64."""
+    head = nibabel.Nifti1Header()
+    head.set_data_shape((side,) * 3)
+    head.set_data_dtype(np.float64)
+    head["vox_offset"], head["magic"] = offset, b"n+1"
+    return head.binaryblock + bytes(4) + data
+
+
+@pytest.mark.parametrize(
+    ("content", "memory", "said"),
+    [
+        (claiming(1200, b""), 1e12, "claims to have 1200 × 1200 × 1200 voxels, .* but holds 352; copy"),
+        (claiming(8, bytes(8**3 * 8)), 4000.0, "claims to have 8 × 8 × 8 voxels, more than the memory holds"),
+        (claiming(8, bytes(2**21)), 1e12, "goes on for more than 1048576 bytes after its image"),
+        (claiming(8, bytes(8**3 * 8), 2.0**30), 1e12, "its header has the image behind 1.07374e.09 bytes"),
+    ],
+)
+def test_absurd_claims_are_refused_before_memory_is_taken(tmp_path, monkeypatch, content, memory, said):
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(gzip.compress(content))
+    monkeypatch.setattr("uadbench.compute.memory.most", lambda: memory)
+    monkeypatch.setattr(np, "asanyarray", lambda *_: pytest.fail("allocated"))
+    with pytest.raises(BadScan, match=said):
+        read_volume(path)

@@ -13,12 +13,14 @@ from uadbench.commands._shared import PATH, experiments
     "--remove", "removing", is_flag=True, help="Remove damaged results, so that the next run makes them again."
 )
 def command(folders: tuple[Path, ...], removing: bool) -> None:
-    """Compare the files of the experiments in FOLDERS, such as results/demo, with the checksums in their records.
+    """Compare the files of the experiments in FOLDERS, such as results/demo, with their checksums.
 
-    Checks registered volumes, packed arrays and weights; reads files of counts to their end. Prints a line for each
-    missing or damaged file, and then ends with exit status 1. With --remove also deletes the records that mark these
-    outputs as complete: the same `snakemake` command then makes them, and all that depends on them, again. Not for a
-    study that is running. Where a folder is a link to one that studies share, these records lie there, and go for all.
+    Checks every file but logs, benchmarks and TensorBoard's. One without a checksum, as in a study of an earlier
+    version, is read for its form alone, and counted. Prints a line for each missing or damaged file, and then ends with
+    exit status 1. With --remove also deletes these files, or the records that mark them as complete: the same
+    `snakemake` command, given the files that are named then, makes them again, and without them all that depends on
+    them. Not for a study that is running. Where a folder is a link to one that studies share, these records lie there,
+    and go for all.
     """
     from uadbench.core import folder_lock
     from uadbench.core.errors import HarnessError
@@ -28,14 +30,23 @@ def command(folders: tuple[Path, ...], removing: bool) -> None:
     for folder in folders:
         if not folder.is_dir():
             raise HarnessError(f"{folder}: no such folder; name that of an experiment, such as results/demo")
-        folder_lock.hold(folder)
-        for damage in integrity.check(folder):
+        folder_lock.hold(folder, shared=not removing)
+        check = integrity.Check(folder)
+        for damage in check.damages():
             click.echo(f"{damage.path}: {damage.reason}")
             damages.append(damage)
-    if removing:
-        for path in integrity.remove(damages):
-            click.echo(f"removed {path}")
+        if check.unchecked:
+            first = check.unchecked[0].relative_to(folder)
+            click.echo(
+                f"{folder}: {len(check.unchecked)} files have no checksum, the first {first}: only their form was read"
+            )
+    removed = integrity.remove(damages) if removing else []
+    for path in removed:
+        click.echo(f"removed {path}")
     if damages:
-        remedy = "run snakemake again" if removing else "give --remove, then run snakemake again"
+        targets = " ".join(path.as_posix() for path in removed if integrity.is_target(path))
+        remedy = f"run snakemake again, first with: {targets}" if targets else "run snakemake again"
+        if not removing:
+            remedy = "give --remove, then run snakemake again"
         raise HarnessError(f"{len(damages)} files are missing or damaged; {remedy}")
-    click.echo("all files are as they were written")
+    click.echo("all files with a checksum are as they were written")

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.folder_lock import fcntl
+from uadbench.core.folder_lock import fcntl, flock
 
 #: open lock files of this process, by device: closing one would release it
 _held: dict[str, int] = {}
@@ -75,7 +75,7 @@ def _lock(path: Path, wait: bool = False) -> int | None:
     handle = None
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        flock(handle, wait=wait)
     except OSError as error:
         if handle is not None:
             os.close(handle)

@@ -2,6 +2,7 @@
 and the kinds that a study has."""
 
 import contextlib
+import io
 import json
 import os
 import zipfile
@@ -14,7 +15,8 @@ import numpy as np
 
 from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic
+from uadbench.core.faults import line
+from uadbench.core.files import atomic, content
 
 HEADER = "header"  # name of the header among the arrays
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
@@ -45,7 +47,7 @@ class Kind:
         is cut off or damaged, and a key of the header or an array that it lacks.
         """
         try:
-            with open(path, "rb") as stream:
+            with io.BytesIO(content(path)) as stream:
                 if not zipfile.is_zipfile(stream):
                     raise ValueError("no .npz, or cut off")
                 stream.seek(0)
@@ -56,6 +58,8 @@ class Kind:
         except FileNotFoundError:
             raise HarnessError(f"{path}: no such file; {self.remedy}") from None
         except UNREADABLE as error:
+            if told := line(error, path):
+                raise HarnessError(told) from error
             raise HarnessError(f"{path}: not a whole file of {self.content} ({error}); {self.remedy}") from error
 
     def load(self, path: str | os.PathLike[str], *needed: str) -> dict[str, np.ndarray]:

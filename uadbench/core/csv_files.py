@@ -8,6 +8,7 @@ else. Such a text is written with an apostrophe before it, which readers here re
 
 import contextlib
 import csv
+import io
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic
+from uadbench.core.files import atomic, content
 
 FORMULA = re.compile(r"'*(\s*[=+\-@]|[\t\n])")  # begins a cell that needs an apostrophe, or has one
 
@@ -26,13 +27,15 @@ def read(path: Path, columns: Sequence[str], remedy: str) -> list[dict[str, str]
     Raises HarnessError, which ends with `remedy`, for a missing or empty file, one that is no such CSV, a missing
     column, and a row with more or fewer cells than columns, as a file has that was cut off.
     """
-    with faults_named(path, remedy), path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream)
+    whole = text(path, remedy)
+    reader = csv.DictReader(io.StringIO(whole, newline=""))
+    with faults_named(path, remedy):
         rows, head = list(reader), list(reader.fieldnames or ())
     check_columns(path, head, columns, remedy)
     for number, row in enumerate(rows, start=1):
         if None in row or None in row.values():
             raise HarnessError(f"{path}, row {number}: more or fewer cells than the {len(head)} columns; {remedy}")
+    check_end(path, whole, remedy)
     return [{column: unquoted(cell) for column, cell in row.items()} for row in rows]
 
 
@@ -58,6 +61,18 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def text(path: str | os.PathLike[str], remedy: str) -> str:
+    """The text of a CSV file. Raises HarnessError, which ends with `remedy`, if it is missing or no UTF-8."""
+    with faults_named(path, remedy):
+        return content(path).decode("utf-8-sig")
+
+
+def check_end(path: str | os.PathLike[str], text: str, remedy: str) -> None:
+    """Raise HarnessError, which ends with `remedy`, where the last line of a text lacks its end: it may be cut off."""
+    if not text.endswith("\n"):
+        raise HarnessError(f"{path}: its last line is cut off, or has no line end; {remedy}")
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
-"""Atomic writing of files: a temporary file beside the target, renamed when complete."""
+"""Writing of files, each through a temporary file that is renamed when complete, and reading with checks."""
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
@@ -11,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from uadbench.core import documents
+from uadbench.core import checksums, documents
+from uadbench.core.checksums import PARTIAL
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import FULL, behind, line, retried
 
-#: errno of a full disk, or of an exhausted quota
-FULL = (errno.ENOSPC, errno.EDQUOT)
+OLD = "-old"  # of a folder that is being replaced
 
 
 def expanded(path: str) -> str:
@@ -24,32 +24,41 @@ def expanded(path: str) -> str:
 
 
 @contextlib.contextmanager
-def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic(path: str | os.PathLike[str], noted: bool = True) -> Iterator[Path]:
     """Yield a temporary path with the suffixes of `path` in the same folder; rename it to `path` on success.
 
     The caller writes a file (or makes a folder) at the yielded path. An exception removes it and leaves the previous
     content of `path` unchanged. Data are synced to disk before the rename, so that no power cut leaves half a file.
-    Removes temporary files of the same path whose process was killed.
+    Removes temporary files of the same path whose process was killed. noted: whether a study notes the checksum, as of
+    every file that it keeps. Raises OSError naming `path`.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     _remove_orphans(target)
-    partial = target.with_name(f".partial-{os.getpid()}@{platform.node()}-{target.name}")
+    process, host = os.getpid(), platform.node()
+    partial = target.with_name(f"{PARTIAL}{process}@{host}-{target.name}")
+    old = target.with_name(f"{PARTIAL}{process}{OLD}@{host}-{target.name}")
     try:
         yield partial
-        for file in partial.rglob("*") if partial.is_dir() else [partial]:
-            if file.is_file():
-                with open(file, "r+b") as written:  # Windows syncs only what is open for writing
-                    os.fsync(written.fileno())
+        files = sorted(file for file in partial.rglob("*") if file.is_file()) if partial.is_dir() else [partial]
+        for file in files:
+            with open(file, "r+b") as written:  # Windows syncs only what is open for writing
+                os.fsync(written.fileno())
+        if noted:
+            checksums.note(target, {file.relative_to(partial).as_posix(): sha256(file) for file in files})
+        # Aside, since a file that another host has open leaves a folder that cannot be removed.
         if target.is_dir() and partial.is_dir():
-            shutil.rmtree(target)
+            target.replace(old)
         partial.replace(target)
     except OSError as error:
-        if error.errno in FULL and error.filename is None:  # a failed write does not name its file
-            error.filename = str(target)
+        if error.errno is not None and str(error.filename or partial).startswith(str(partial)):
+            error.filename = str(target)  # a failed write does not name its file
         raise
     finally:
+        if old.exists() and not target.exists():
+            old.replace(target)
         _remove(partial)
+        _remove(old)
 
 
 def _remove(path: Path) -> None:
@@ -62,8 +71,8 @@ def _remove(path: Path) -> None:
 def _remove_orphans(target: Path) -> None:
     """Remove temporary files of `target` that processes of this host left behind when they were killed."""
     ending = f"@{platform.node()}-{target.name}"
-    for path in target.parent.glob(".partial-*"):
-        number = path.name.removeprefix(".partial-").removesuffix(ending)
+    for path in target.parent.glob(f"{PARTIAL}*"):
+        number = path.name.removeprefix(PARTIAL).removesuffix(ending).removesuffix(OLD)
         if number.isdigit() and not _runs(int(number)):
             _remove(path)
 
@@ -82,25 +91,17 @@ def _runs(process: int) -> bool:
 
 
 @contextlib.contextmanager
-def full_disk_named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Raise OSError naming `path` where torch or safetensors, with exceptions of their own, find the disk full within.
-
-    torch must write to an open file: then the context of its RuntimeError is the OSError of that file.
-    """
+def disk_faults_named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Raise OSError naming `path` where torch or safetensors, with exceptions of their own, meet faults of the disk."""
     try:
         yield
-    except OSError as error:
-        if error.errno in FULL and error.filename is None:
-            raise OSError(error.errno, error.strerror, os.fspath(path)) from None
+    except (HarnessError, MemoryError):
         raise
     except Exception as error:
-        reason = error.__context__
-        number = reason.errno if isinstance(reason, OSError) else None
-        if type(error).__name__ == "SafetensorError":
-            number = next((code for code in FULL if f"os error {code}" in str(error)), None)
-        if number not in FULL:
+        fault = behind(error)
+        if fault is None or (fault is error and fault.filename is not None):
             raise
-        raise OSError(number, os.strerror(number), os.fspath(path)) from None
+        raise OSError(fault.errno, fault.strerror, os.fspath(path)) from None
 
 
 def reserve(path: str | os.PathLike[str]) -> None:
@@ -118,31 +119,46 @@ def reserve(path: str | os.PathLike[str]) -> None:
                 raise
 
 
+@retried
 def sha256(path: str | os.PathLike[str]) -> str:
-    """The SHA-256 of a file's content, in hexadecimal digits."""
+    """The SHA-256 of a file's content, in hexadecimal digits. Raises HarnessError for a disk that fails for long."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@retried
+def content(path: str | os.PathLike[str]) -> bytes:
+    """The content of a file. Raises HarnessError if the disk fails for long, or its study noted another content."""
+    return checksums.compare(path, Path(path).read_bytes())
 
 
 def damaged(folder: Path, digests: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     """Files of a folder that are not what their record says, each with the reason.
 
     digests: SHA-256 by path in the folder. Further files are ignored: Snakemake and file managers leave theirs there.
+    Raises HarnessError for a file that is there but cannot be read.
     """
     for name, digest in digests.items():
         path = folder / name
         try:
             if sha256(path) != digest:
                 yield path, "damaged, its checksum is not that of its record"
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            yield path, "missing"
         except OSError as error:
-            absent = isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
-            yield path, "missing" if absent else f"cannot be read ({error})"
+            raise HarnessError(line(error, path)) from error
 
 
 def verify(folder: Path, digests: Mapping[str, str], remedy: str) -> None:
     """Raise HarnessError, which ends with `remedy`, for the first of `damaged`."""
     for path, reason in damaged(folder, digests):
         raise HarnessError(f"{path}: {reason}; {remedy}")
+
+
+def note_new(path: Path) -> None:
+    """Note the checksum of a file that was written past `atomic` since the last one, in a study that notes them."""
+    if path.is_file() and checksums.older(path):
+        checksums.note(path, {".": sha256(path)})
 
 
 def write_json(path: str | os.PathLike[str], content: Any) -> None:
@@ -152,5 +168,5 @@ def write_json(path: str | os.PathLike[str], content: Any) -> None:
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """The content of a JSON file. Raises ValueError as `documents.of_json`."""
-    return documents.of_json(Path(path).read_text(encoding="utf-8"))
+    """The content of a JSON file. Raises ValueError as `documents.of_json`, and as `content`."""
+    return documents.of_json(content(path).decode("utf-8"))

@@ -37,6 +37,7 @@ COMPARISONS = "comparisons.csv"
 SYNTHESIS = "synthesis.npz"
 REPORT = "report.html"
 TENSORBOARD = "tensorboard"  # folder
+CHECKSUMS = ".checksums"  # folder with those of all files
 LOCK = ".running"  # of a folder in which a process works
 
 TRAINING_LOG = re.compile(r"(?P<method>.+)-(?P<modality>[^-]+)-seed-(?P<seed>\d+)")

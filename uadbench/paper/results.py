@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -185,15 +186,20 @@ def read_rows(
 
     later: columns that files of earlier versions lack, which then are empty.
     Raises HarnessError, which ends with `remedy`, as `csv_files.read`, and for a malformed number or flag. Pandas,
-    which large tables need, pads rows that are too short.
+    which large tables need, fills rows that are too short with NaN.
     """
+    text = csv_files.text(path, remedy)
     with csv_files.faults_named(path, remedy):
-        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    short = rows.isna().any(axis=1)
     rows = rows.assign(**{column: "" for column in later if column not in rows})
     for column in rows:
         if rows[column].str.startswith("'").any():
             rows[column] = rows[column].map(csv_files.unquoted)
     csv_files.check_columns(path, [*map(str, rows)], columns, remedy)
+    if short.any():
+        raise HarnessError(f"{path}, row {int(short.argmax()) + 1}: fewer cells than columns; {remedy}")
+    csv_files.check_end(path, text, remedy)
     try:
         for column in numbers:
             rows[column] = pd.to_numeric(rows[column].where(rows[column] != "")).astype(float)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from uadbench.core import csv_files
+from uadbench.core import checksums, csv_files
 from uadbench.core.errors import HarnessError, listed
 from uadbench.core.patients import counted
 from uadbench.core.study_folder import INDEX, QUALITY_PAGE, QUALITY_TABLE, RUN, StudyFolder
@@ -79,7 +79,7 @@ class Study:
             index = read_index(path)
             splits = Counter(subject["split"] for subject in index["subjects"])
             table, flagged = self.folder.quality(name) / QUALITY_TABLE, None
-            if table.is_file():
+            if checksums.there(table):
                 flagged = sum(bool(row["flags"]) for row in csv_files.read(table, ("flags",), "run snakemake again"))
             try:
                 index["preprocessing"] = asdict(settings(index["preprocessing"]))

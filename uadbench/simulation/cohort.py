@@ -2,13 +2,15 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from tqdm import tqdm
 
+from uadbench.core import checksums
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, read_json, write_json
-from uadbench.core.folder_lock import fcntl
+from uadbench.core.folder_lock import turn
 from uadbench.core.study_folder import MANIFEST, SIMULATED, SIMULATING, SIMULATIONS
 from uadbench.simulation.scans import write
 from uadbench.simulation.subjects import MAKERS, SubjectStreams
@@ -51,7 +53,7 @@ def make_subject(root: Path, settings: Settings, subject: str) -> bool:
     """Write the scans of one subject; returns False if they already exist with the same settings."""
     record = root / SIMULATIONS / f"{subject}.json"
     if record.exists():
-        known = read_json(record)
+        known = _record(record)
         if known["settings"] == asdict(settings) and all((root / f).exists() for f in known["files"]):
             return False
         record.unlink()
@@ -80,7 +82,7 @@ def make_cohort(
     part, parts = chunk
     names = [subject_name(settings.dataset, index) for index in range(subjects)]
     for record in sorted((root / SIMULATIONS).glob("*.json")):
-        if read_json(record)["settings"]["dataset"] != settings.dataset:
+        if _record(record)["settings"]["dataset"] != settings.dataset:
             raise HarnessError(f"{root}: holds a simulation of another data set; choose another folder")
         if part == 1 and record.stem not in names:
             remove_subject(root, record)
@@ -94,18 +96,32 @@ def remove_subject(root: Path, record: Path) -> None:
 
     Raises HarnessError, before any removal, for a file outside of the cohort's folder.
     """
-    names = read_json(record)["files"]
+    names = _record(record)["files"]
     for name in names:
         if not (root / name).resolve().is_relative_to(root.resolve()):
             raise HarnessError(f"{record}: lists {name}, which is not in {root}; remove the cohort's folder yourself")
     for name in names:
         path = root / name
+        checksums.forget(path)
         path.unlink(missing_ok=True)
         for folder in path.parents:
             if folder == root or not folder.is_dir() or any(folder.iterdir()):
                 break
             folder.rmdir()
+    checksums.forget(record)
     record.unlink()
+
+
+def _record(path: Path) -> dict[str, Any]:
+    """The record of a simulated subject. Raises HarnessError for a damaged one."""
+    try:
+        found = read_json(path)
+        if isinstance(found["settings"]["dataset"], str) and isinstance(found["files"], list) and "truth" in found:
+            return dict(found)
+        reason = "it lacks its settings, files or ground truth"
+    except (ValueError, KeyError, TypeError) as error:
+        reason = str(error)
+    raise HarnessError(f"{path}: no record of a simulated subject ({reason}); remove it, and the subject is made again")
 
 
 def write_marker(root: Path, settings: Settings, command: str) -> None:
@@ -127,10 +143,8 @@ def write_marker(root: Path, settings: Settings, command: str) -> None:
 def write_manifest(root: Path, settings: Settings) -> None:
     """Write `manifest.csv`: one row per subject made with these settings, with its ground truth."""
     # Chunks of a cohort may end at the same time: the last to hold the lock reads all records.
-    with (root / SIMULATIONS / SIMULATING).open("w") as lock:
-        if fcntl is not None:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        records = {path.stem: read_json(path) for path in sorted((root / SIMULATIONS).glob("*.json"))}
+    with turn(root / SIMULATIONS / SIMULATING):
+        records = {path.stem: _record(path) for path in sorted((root / SIMULATIONS).glob("*.json"))}
         rows = [
             {"subject": name, "dataset": settings.dataset, "seed": settings.seed, "spacing": settings.spacing}
             | record["truth"]

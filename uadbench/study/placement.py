@@ -7,6 +7,13 @@ from pathlib import Path
 from shutil import which
 
 GPUS = "UADBENCH_GPUS"
+#: In a job's shell: what a killed process cannot say itself, and a full disk keeps from the log, goes to the terminal.
+SPOKESMAN = """exec 3>&2; export UADBENCH_TERMINAL=3; python() { local code=0; command python "$@" || code=$?
+if [ $code -gt 128 ]; then local why="the system or somebody stopped it"
+case $code in 137) why="perhaps for memory: give fewer --cores or a smaller batch, or ask for more memory";;
+135) why="perhaps by a disk or mount that failed: run the same command again";; esac
+local line="error: killed (signal $((code - 128))), $why"; { echo "$line" >&2; } 2>&3 || echo "$line" >&3; fi
+return $code; }"""
 #: glibc returns the memory of every larger tensor to the system at once, and each training step on a CPU then waits for
 #: page faults. Here the process retains blocks below 32 MiB (benchmarks/allocation.py).
 ALLOCATION = {"MALLOC_MMAP_THRESHOLD_": 32 * 2**20, "MALLOC_TRIM_THRESHOLD_": 2**30}

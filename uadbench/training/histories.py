@@ -9,7 +9,8 @@ from typing import Any
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import FULL, full_disk_named
+from uadbench.core.faults import FULL
+from uadbench.core.files import disk_faults_named
 from uadbench.core.study_folder import HISTORY
 from uadbench.training.record import record
 
@@ -84,5 +85,5 @@ class HistoryFile:
             self.warned = True
 
     def _write(self) -> None:
-        with full_disk_named(self.path):
+        with disk_faults_named(self.path):
             csv_files.write(self.path, ROW, self.rows)

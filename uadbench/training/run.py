@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.nn.modules.module import (
@@ -14,9 +15,10 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
-from uadbench.core import provenance, validation
+from uadbench.core import checksums, provenance, validation
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic, full_disk_named, sha256, verify, write_json
+from uadbench.core.faults import retried
+from uadbench.core.files import atomic, disk_faults_named, sha256, verify, write_json
 from uadbench.core.study_folder import PATCH, RUN, WEIGHTS
 from uadbench.methods import registry
 from uadbench.methods import settings as method_settings
@@ -38,7 +40,7 @@ def build(name: str, params: Any, context: Context) -> Method:
 
 def save_weights(method: Method, folder: Path) -> None:
     """Save each network of a method under its attribute name, diffusers models in the format of diffusers."""
-    with full_disk_named(folder), atomic(folder) as partial:
+    with disk_faults_named(folder), atomic(folder) as partial:
         partial.mkdir()
         for name, module in method.named_children():
             save = getattr(module, "save_pretrained", None)
@@ -59,13 +61,13 @@ def load_weights(method: Method, folder: Path, listed: Container[str]) -> None:
         try:
             if file not in listed:
                 raise RuntimeError(f"{RUN} does not list {file}")
-            state = load_file(folder / file)
+            state = retried(load_file)(folder / file)
             # Compared here: torch ignores weights of a sub-module that is None, such as an attention left out.
             other = sorted(state.keys() ^ module.state_dict().keys())
             if other:
                 raise RuntimeError(f"{len(other)} missing or unexpected, the first: {other[0]}")
             module.load_state_dict(state)
-        except (FileNotFoundError, RuntimeError) as error:
+        except (FileNotFoundError, RuntimeError, SafetensorError) as error:
             reason = str(error).splitlines()[0]
             raise HarnessError(f"{folder}: weights of {name} do not fit ({reason}); train this run again") from None
 
@@ -86,6 +88,7 @@ def write_environment(folder: Path) -> dict[str, Any]:
     """
     environment, path = provenance.environment(), folder / PATCH
     if not environment["modified"]:
+        checksums.forget(path)
         path.unlink(missing_ok=True)  # of an earlier training in this folder
         return environment
     content, left_out = provenance.patch()

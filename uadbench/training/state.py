@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from uadbench.compute.precision import Precision
-from uadbench.core.files import FULL, atomic, full_disk_named
+from uadbench.core.faults import FULL
+from uadbench.core.files import atomic, disk_faults_named
 from uadbench.methods.base import Method, Phase
 from uadbench.methods.seeds import Streams
 
@@ -72,7 +73,7 @@ def save(path: Path, training: Training, fingerprint: str) -> None:
     """Write the state of the training with a fingerprint; on a full disk warn, and keep the last state."""
     content = {"fingerprint": fingerprint, **training.state_dict()}
     try:
-        with full_disk_named(path), atomic(path) as partial, open(partial, "wb") as file:
+        with disk_faults_named(path), atomic(path, noted=False) as partial, open(partial, "wb") as file:
             torch.save(content, file)
     except OSError as error:
         if error.errno not in FULL:

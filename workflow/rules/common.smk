@@ -12,6 +12,7 @@ from snakemake.settings.types import DeploymentMethod
 sys.path.insert(0, workflow.basedir)
 
 from uadbench.study import budget as budgets
+from uadbench.core import files
 from uadbench.core import folder_lock
 from uadbench.core import study_folder
 from uadbench.study import placement
@@ -48,6 +49,15 @@ def hold_results():
                 output.note()
     except HarnessError as error:
         raise WorkflowError(str(error)) from None
+
+
+def note_settings():
+    """Note the checksums of the files that no command writes, but the shell of a rule."""
+    for path in [
+        *(folder.params(*run) for run in experiment.configured),
+        *(folder.dataset(name) / study_folder.RECIPE for name in experiment.datasets),
+    ]:
+        files.note_new(path)
 
 
 def literal(text):
@@ -92,7 +102,7 @@ def wants_gpu(wildcards=None):
 
 # A prefix replaces Snakemake's strict mode, which is therefore restated.
 ENVIRONMENT = placement.assignments(workflow.basedir, DEPLOYED, DEVICE, workflow.remote_exec and wants_gpu() > 0)
-shell.prefix(literal(f"export {ENVIRONMENT}; set -euo pipefail; "))
+shell.prefix(literal(f"export {ENVIRONMENT}; set -euo pipefail; {placement.SPOKESMAN}; "))
 
 
 def source(path):

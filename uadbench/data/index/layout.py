@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from uadbench.core import patients
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import DISK, passing
 from uadbench.core.modalities import NAMES
 from uadbench.core.plugins import Plugins
 from uadbench.core.volume_names import NIFTI, stem
@@ -124,9 +125,8 @@ def walk(root: Path, skip: tuple[str, ...] = ()) -> Iterator[Path]:
     """
 
     def refuse(error: OSError) -> None:
-        raise HarnessError(
-            f"{error.filename}: cannot be listed ({error.strerror}); give read access, or move it out of the data set"
-        ) from error
+        remedy = DISK if passing(error) else "give read access, or move it out of the data set"
+        raise HarnessError(f"{error.filename}: cannot be listed ({error.strerror}); {remedy}") from error
 
     seen: set[str] = set()
     for folder, subfolders, files in os.walk(root, onerror=refuse, followlinks=True):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError, listed
+from uadbench.core.faults import retried
 from uadbench.core.files import sha256
 from uadbench.core.modalities import NAMES
 from uadbench.core.patients import RELEASED
@@ -100,7 +101,7 @@ def _equal(paths: list[Path]) -> dict[int, str]:
         found: dict[int, Hashable] = {}
         for number in left:
             with contextlib.suppress(OSError):  # reported where the scan is read
-                found[number] = key(paths[number])
+                found[number] = retried(key)(paths[number])
         counts = Counter(found.values())
         left = {number: value for number, value in found.items() if counts[value] > 1}
     return {number: str(value) for number, value in left.items()}

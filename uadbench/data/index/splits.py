@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError, choices
+from uadbench.core.files import content
 
 PARTS = ("train", "validation", "left out")
 
@@ -58,7 +59,7 @@ def read_list(path: Path) -> dict[str, str]:
     """The subjects of a list with their splits. Raises HarnessError naming an invalid line."""
     if not path.is_file():
         raise HarnessError(f"{path}: no such list of subjects")
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    lines = content(path).decode("utf-8-sig").splitlines()
     rows = [(number, line) for number, line in enumerate(lines, start=1) if line.strip(", ") and line[0] != "#"]
     reader = csv.DictReader(line for _, line in rows)
     if reader.fieldnames != ["subject", "split"]:

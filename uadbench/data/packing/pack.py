@@ -4,17 +4,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic, reserve, sha256, verify, write_json
+from uadbench.core.files import atomic, reserve, sha256, write_json
 from uadbench.core.modalities import NAMES
-from uadbench.core.study_folder import INDEX, SIMULATED, array_file, volume_file
+from uadbench.core.study_folder import INDEX, SIMULATED, array_file
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.label_values import voxels_by_value
 from uadbench.data.packing.premises import HEALTHY, check_repeats, refuse_lesions
-from uadbench.data.preprocessing.records.report import AGAIN, Outcome, records
+from uadbench.data.preprocessing.records.record import read_volume
+from uadbench.data.preprocessing.records.report import Outcome, records
 
 DIGITS = 16  # hexadecimal, of the SHA-256 of a scan
 
@@ -120,7 +120,7 @@ def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, A
     array, affine = None, np.eye(4)
     with atomic(path) as partial:
         for number, (folder, record) in enumerate(zip(folders, records, strict=True)):
-            brain, affine = _volume(folder, "brain", record)
+            brain, affine = read_volume(folder, "brain", record)
             if array is None:
                 dtype = np.dtype(np.uint8 if name == "mask" else np.float16)
                 array = np.lib.format.open_memmap(
@@ -128,18 +128,7 @@ def _stack(path: Path, name: str, folders: list[Path], records: list[dict[str, A
                 )
                 reserve(partial)
             if there[number]:
-                array[number] = _volume(folder, name, record)[0].transpose(2, 1, 0)
+                array[number] = read_volume(folder, name, record)[0].transpose(2, 1, 0)
         if array is not None:
             array.flush()
     return affine
-
-
-def _volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    """A registered volume (X, Y, Z) and its affine. Raises HarnessError if it is damaged or unreadable."""
-    path = folder / volume_file(name)
-    verify(folder, {path.name: record["volumes"].get(name)}, AGAIN)
-    try:
-        image: Any = nibabel.load(path)
-        return np.asarray(image.dataobj), np.asarray(image.affine)
-    except Exception as error:  # nibabel, gzip and zlib raise exceptions of their own
-        raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat
 
 from uadbench.core import patients
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import line, retried
 from uadbench.core.files import read_json, verify
 from uadbench.core.study_folder import INDEX, array_file
 from uadbench.core.validation import Record, check_record
@@ -84,6 +85,7 @@ class Store:
         self.subjects: list[str] = [subject["subject"] for subject in index["subjects"]]
         stated = {subject["subject"]: subject.get("patient", "") for subject in index["subjects"]}
         self.patients = patients.several(self.subjects, stated)
+        self.splits = [(subject["modalities"], subject["split"]) for subject in index["subjects"]]
         self.left_out: list[dict[str, Any]] = index["left_out"]
         self.spacing = float(index["spacing"])
         self.affine = np.array(index["affine"], float)
@@ -123,8 +125,8 @@ class Store:
         """Rows (int64, ascending) of the subjects that have `modality` and, if given, are in `split`."""
         chosen = [
             row
-            for row, subject in enumerate(self.index["subjects"])
-            if modality in subject["modalities"] and split in (None, subject["split"])
+            for row, (modalities, part) in enumerate(self.splits)
+            if modality in modalities and split in (None, part)
         ]
         return np.array(chosen, dtype=np.int64)
 
@@ -138,8 +140,8 @@ class Store:
         try:
             wanted = {} if name in self.checked else {path.name: self.index["arrays"].get(name, "")}
             verify(self.folder, wanted, AGAIN)
-            array: np.ndarray = np.load(path, mmap_mode="r")
+            array: np.ndarray = retried(np.load)(path, mmap_mode="r")
         except (OSError, ValueError, EOFError, KeyError) as error:
-            raise HarnessError(f"{path}: cannot be read ({error}); {AGAIN}") from error
+            raise HarnessError(line(error, path) or f"{path}: cannot be read ({error}); {AGAIN}") from error
         self.checked.add(name)
         return array

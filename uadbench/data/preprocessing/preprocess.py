@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.core import inputs
+from uadbench.core import faults, inputs
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import FULL
 from uadbench.core.modalities import MODALITIES, NAMES
 from uadbench.data.index.layout import KINDS
 from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.brain import skull_stripping
 from uadbench.data.preprocessing.reading import geometry
-from uadbench.data.preprocessing.reading.scan import BRAIN, BadScan, OffGrid, Scan, read_labels, read_scan
+from uadbench.data.preprocessing.reading.scan import BRAIN, OffGrid, Scan, read_labels, read_scan
+from uadbench.data.preprocessing.reading.volume import BadScan, Unreachable
 from uadbench.data.preprocessing.records import previews
 from uadbench.data.preprocessing.records.record import identity, known, write
 from uadbench.data.preprocessing.records.report import Outcome, unwritten
@@ -45,6 +45,8 @@ def preprocess(
 ) -> Iterable[Outcome]:
     """Register each subject into the folder `out`/SUBJECT, or reuse earlier results, and yield its outcomes.
 
+    Raises HarnessError for what the scans did not cause, such as a disk that fails for long, and for a file that the
+    sheet lists but that cannot be reached: then the next run does the subject again.
     modalities: those requested; T1-weighted scans, through which others are registered, are always included.
     """
     # An unreadable template is a user error and must not count as a bad subject.
@@ -61,7 +63,7 @@ def preprocess(
             if record is None:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
-                    record = _subject(sheet, row, out / row.subject, chosen, modalities)
+                    record = faults.retried(_subject, Unreachable)(sheet, row, out / row.subject, chosen, modalities)
         # ANTs and ITK raise exceptions of any type for a bad scan.
         except Exception as error:
             yield Outcome(row.subject, "lost", **_blame(error, getattr(row, row.reference or "mask"), sheet, row))
@@ -233,14 +235,18 @@ def _notes(sheet: Sheet, row: Row, record: dict[str, Any], modalities: Sequence[
 def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str]:
     """File (relative to the row's root) and reason of an error; the file is `file` unless the error names another.
 
-    Raises what the subject did not cause: `error` for a missing package, HarnessError for a full disk or memory.
+    Raises what the subject did not cause: `error` for a missing package or a file out of reach, HarnessError for a
+    full disk or memory, and for a fault that may pass.
     """
-    if isinstance(error, HarnessError | ModuleNotFoundError):
+    if isinstance(error, HarnessError | ModuleNotFoundError | Unreachable):
         raise error
     if isinstance(error, MemoryError):
         raise HarnessError(f"{row.subject}: out of memory; run fewer jobs at once") from error
-    if isinstance(error, OSError) and error.errno in FULL:
-        raise unwritten(Path(error.filename or tempfile.gettempdir()), error) from error
+    fault = faults.behind(error)
+    if fault is not None and fault.errno in faults.FULL:
+        raise unwritten(Path(fault.filename or tempfile.gettempdir()), fault) from error
+    if faults.passing(error):
+        raise HarnessError(faults.line(error, row.subject)) from error
     if not isinstance(error, BadScan):
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         return {"file": file, "reason": f"{what}; look at the scan, and exclude the subject if it is damaged"}

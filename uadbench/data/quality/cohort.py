@@ -118,7 +118,7 @@ def build(
 
     def measured(subject: Subject) -> Subject:
         folder, record, source = registered / subject.name, records[subject.name], sources[subject.name]
-        volumes = measures.read(folder)
+        volumes = measures.read(folder, record)
         if volumes.brain.shape != brain.shape:
             raise HarnessError(f"{folder}: its volumes are not on the grid of its settings; preprocess it again")
         return replace(

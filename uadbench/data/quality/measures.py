@@ -4,13 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import nibabel
 import numpy as np
 
 from uadbench.core.modalities import NAMES
-from uadbench.core.study_folder import volume_file
 from uadbench.data.grid import Grid
 from uadbench.data.label_values import voxels_by_value
+from uadbench.data.preprocessing.records.record import read_volume
 from uadbench.data.preprocessing.registration import ants_registration
 
 #: bins of the histogram of grey values 0…1 in the brain mask
@@ -33,19 +32,14 @@ class Volumes:
     labels: dict[int, int] = field(default_factory=dict)  # voxels by label value
 
 
-def read(folder: Path) -> Volumes:
-    """Read a folder written by `preprocess`."""
-
-    def load(name: str) -> np.ndarray | None:
-        path = folder / volume_file(name)
-        return np.asanyarray(nibabel.load(path).dataobj) if path.is_file() else None  # type: ignore[attr-defined]
-
-    image: Any = nibabel.load(folder / volume_file("brain"))
-    brain, lesion = np.asanyarray(image.dataobj) > 0, load("mask")
-    loaded = {name: load(name) for name in NAMES}
-    images = {name: data for name, data in loaded.items() if data is not None}
+def read(folder: Path, record: dict[str, Any]) -> Volumes:
+    """Read a folder written by `preprocess`, with its record. Raises HarnessError for a damaged volume."""
+    found = {name: read_volume(folder, name, record) for name in record["volumes"]}
+    brain, affine = found["brain"][0] > 0, found["brain"][1]
+    images = {name: found[name][0] for name in NAMES if name in found}
+    lesion = found["mask"][0] if "mask" in found else None
     labels = {} if lesion is None else voxels_by_value([lesion])
-    return Volumes(images, brain, None if lesion is None else lesion > 0, Grid(brain.shape, image.affine), labels)
+    return Volumes(images, brain, None if lesion is None else lesion > 0, Grid(brain.shape, affine), labels)
 
 
 def measure(volumes: Volumes, record: dict[str, Any], target: np.ndarray) -> dict[str, float]:

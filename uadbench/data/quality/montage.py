@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from uadbench.core import checksums
 from uadbench.core.archive import PICTURES
 from uadbench.core.study_folder import BEFORE
 from uadbench.data.preprocessing.reading.scan import read_scan
@@ -99,7 +100,7 @@ def after(volumes: Volumes, modality: str, scene: Scene) -> Picture:
 
 def own_space(path: Path) -> Picture | None:
     """The raw scan with the outline of its brain mask, from `before.npz`; None without this file."""
-    if not path.is_file():
+    if not checksums.there(path):
         return None
     planes = []
     with PICTURES.opened(path) as (_, pictures):

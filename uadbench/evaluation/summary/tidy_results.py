@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from uadbench.core import checksums
 from uadbench.core.errors import HarnessError, listed
 from uadbench.core.sorting import DECIMAL, natural
 from uadbench.evaluation.detection import findings
@@ -58,7 +59,7 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
             facts = _facts(meta, score, meta["protocol"], histogram.subjects, histogram.voxels, histogram.positives)
             rows += [{**facts, **number} for number in numbers(histogram, meta["protocol"], resamples, seed)]
         beside = findings.beside(path)
-        if beside not in looked and beside.is_file():
+        if beside not in looked and checksums.there(beside):
             rows += _found(beside, meta, resamples, seed)
         looked.add(beside)
     table = pd.DataFrame(rows, columns=COLUMNS)

@@ -1,12 +1,13 @@
 """Scans of any naming: a CSV that lists the files of each subject. The root of such a data set is the CSV itself."""
 
 import csv
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import expanded
+from uadbench.core.files import content, expanded
 from uadbench.core.modalities import NAMES
 from uadbench.data.index import layout
 
@@ -28,12 +29,12 @@ class Layout(layout.Layout):
 
     def subjects(self, root: Path) -> list[layout.Files]:
         try:
-            with root.open(newline="", encoding="utf-8-sig") as stream:
-                reader = csv.DictReader(stream, skipinitialspace=True)
-                names = list(reader.fieldnames or [])
-                # Spreadsheets add rows of commas, and pandas an index in a first column without a name.
-                records = [(reader.line_num, row) for row in reader if row.keys() > {*names} or any(row.values())]
-                names = names[1:] if names[:1] == [""] else names
+            text = io.StringIO(content(root).decode("utf-8-sig"), newline="")
+            reader = csv.DictReader(text, skipinitialspace=True)
+            names = list(reader.fieldnames or [])
+            # Spreadsheets add rows of commas, and pandas an index in a first column without a name.
+            records = [(reader.line_num, row) for row in reader if row.keys() > {*names} or any(row.values())]
+            names = names[1:] if names[:1] == [""] else names
         except (UnicodeDecodeError, csv.Error) as error:
             raise HarnessError(f"{root}: is no CSV in UTF-8 ({error}); save it as such") from None
         unknown = [name for name in names if name not in COLUMNS]

@@ -2,21 +2,30 @@
 
 import gzip
 import re
+import struct
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import nibabel
 import numpy as np
+from nibabel.filebasedimages import ImageFileError
 from nibabel.fileholders import FileHolder
 from nibabel.openers import ImageOpener
 
+from uadbench.compute import memory
+from uadbench.core.faults import passing, retried
 from uadbench.core.volume_names import stem
 from uadbench.data.grid import Grid
 
 GZIP = b"\x1f\x8b"
 GZIPPED = (".gz", ".mgz")
 HEAD = 256  # bytes read to recognise formats
+TAIL = 2**20  # bytes that may follow an image
+EXTENSIONS = 2**26  # bytes that may precede one
+#: float32 copies of a volume, beside the stored values, that its preprocessing needs at least
+COPIES = 2
 DATALAD = "fetch it: datalad get, or git annex get"
 #: pattern of the first bytes, description of the format, remedy
 KINDS = (
@@ -44,24 +53,38 @@ class BadScan(Exception):
         self.reason = reason
 
 
-def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
+class Unreachable(BadScan):
+    """A file that is not there, or may not be read now: no fault of its content."""
+
+
+@retried
+def read_volume(path: Path, last: bool = False) -> tuple[np.ndarray, np.ndarray]:
     """Values (I, J, K) of any real type, as stored, and the affine (4, 4) to scanner millimetres (RAS).
 
-    Raises BadScan for a file that is missing, empty, damaged anywhere, of another format, not one volume of real
-    numbers, or without a valid affine.
+    Raises BadScan for a file that is empty, damaged anywhere, of another format, not one volume of real numbers,
+    without a valid affine, or of more voxels than the file or the memory holds; Unreachable for one that is missing or
+    may not be read; HarnessError for a disk that fails for long. last: whether a damage was met before.
     """
     try:
         _check_file(path)
-        read_to_the_end(path)
-        image = load(path)
+        image: Any = load(path)
         shape = _check_header(path, image)
+        _check_length(path, image)
         data = np.asanyarray(image.dataobj).reshape(shape)
     except (BadScan, MemoryError):
         raise
     except PermissionError as error:
-        raise BadScan(path, "may not be read; give yourself the right to (chmod u+r)") from error
+        raise Unreachable(path, "may not be read; give yourself the right to (chmod u+r)") from error
+    except FileNotFoundError as error:
+        if passing(error):  # of nibabel, which asks for the file's status first
+            raise
+        raise Unreachable(path, "no such file; put it there, or write the subject sheet again") from error
     # nibabel, gzip and zlib raise exceptions of their own for files that are truncated or no images.
     except Exception as error:
+        if passing(error):
+            raise
+        if not last:  # nibabel takes a disk that fails once for another format
+            return read_volume(path, last=True)
         what = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
         raise BadScan(path, f"cannot be read ({what}); copy or download it again") from error
     return data, np.asarray(image.affine, dtype=np.float64)
@@ -91,62 +114,87 @@ def load(path: Path) -> Any:
 
 def states_orientation(path: Path) -> bool:
     """Whether the header of a readable volume states its orientation: NIfTI with a qform or sform, or MGH."""
-    header = load(path).header
+    header = retried(load, ImageFileError)(path).header
     if isinstance(header, nibabel.Nifti1Header):
         return bool(header["qform_code"] > 0 or header["sform_code"] > 0)
     return not isinstance(header, nibabel.AnalyzeHeader)
 
 
-def foreign(path: Path) -> tuple[str, str] | None:
-    """The format of a file that nibabel does not read, and the remedy; None if its first bytes match none of KINDS.
-
-    Raises OSError, EOFError or zlib.error if it is compressed and damaged in its first bytes.
-    """
-    with path.open("rb") as file:
-        first = file.read(HEAD)
-    if path.suffix.lower() in GZIPPED and first.startswith(GZIP):
-        with gzip.open(path) as file:
-            first = file.read(HEAD)
+def foreign(first: bytes) -> tuple[str, str] | None:
+    """The format of a file that nibabel does not read, and the remedy; None if its first bytes match none of KINDS."""
     for pattern, what, remedy in KINDS:
         if re.match(pattern, first):
             return what, remedy
     return None
 
 
-def read_to_the_end(path: Path) -> None:
-    """Read all of a compressed file, to verify its checksum at the end, which image readers do not reach.
+def _head(path: Path, unpacked: bool) -> bytes:
+    """The first bytes of a file, as stored or unpacked. Raises OSError, EOFError or zlib.error if they are damaged."""
+    with gzip.open(path) if unpacked else path.open("rb") as file:
+        return file.read(HEAD)
 
-    Raises OSError, EOFError or zlib.error if it is damaged.
+
+def _check_length(path: Path, image: Any) -> None:
+    """Read a compressed image to its end, where its checksum is, which image readers do not reach.
+
+    Raises BadScan, before memory is allocated, if the file or the memory holds fewer voxels than the header claims, or
+    if much follows them; OSError, EOFError or zlib.error if it is damaged.
     """
-    suffix = path.suffix.lower()
-    if suffix in (".nii", ".img", ".hdr", ".mgh"):
-        return
-    with gzip.open(path) if suffix in GZIPPED else ImageOpener(str(path), "rb") as file:
-        while file.read(2**22):
-            pass
+    proxy, size = image.dataobj, 0
+    voxels = int(np.prod(image.shape, dtype=float))
+    needed = int(getattr(proxy, "offset", 0)) + voxels * np.dtype(proxy.dtype).itemsize
+    name = str(image.file_map["image"].filename)
+    lower = name.lower()
+    if lower.endswith((".nii", ".img", ".mgh")):
+        size = Path(name).stat().st_size
+    else:
+        with gzip.open(name) if lower.endswith(GZIPPED) else ImageOpener(name, "rb") as file:
+            while size <= needed + TAIL and (block := file.read(min(2**22, needed + TAIL + 1 - size))):
+                size += len(block)
+        if size > needed + TAIL:
+            raise BadScan(path, f"goes on for more than {TAIL} bytes after its image; convert the scan again")
+    claim = f"claims to have {' × '.join(map(str, image.shape))} voxels"
+    if size < needed:
+        raise BadScan(path, f"{claim}, {needed} bytes, but holds {size}; copy or download it again")
+    stored = 8 if (getattr(proxy, "slope", 1), getattr(proxy, "inter", 0)) != (1, 0) else np.dtype(proxy.dtype).itemsize
+    if voxels * (stored + 4 * COPIES) > memory.most():
+        raise BadScan(path, f"{claim}, more than the memory holds; resample it, or give this job more memory")
 
 
 def _check_file(path: Path) -> None:
     """Raise BadScan for a missing or empty file, or one whose compression contradicts its name."""
     if not path.is_file():
+        if path.is_dir():
+            raise BadScan(path, "is a folder; give the scan itself")
         if path.is_symlink() and ".git/annex" in path.readlink().as_posix():
             raise BadScan(path, f"is a link of git-annex without its content; {DATALAD}")
         if path.is_symlink():
-            raise BadScan(path, "is a link to no file, or in a circle; make it lead to the scan")
-        raise BadScan(path, "no such file; put it there, or write the subject sheet again")
-    with path.open("rb") as file:
-        first = file.read(2)
+            raise Unreachable(path, "is a link to no file, or in a circle; make it lead to the scan")
+        raise Unreachable(path, "no such file; put it there, or write the subject sheet again")
+    suffix = path.suffix.lower()
+    first = head = _head(path, unpacked=False)
+    if suffix in GZIPPED and first.startswith(GZIP):
+        head = _head(path, unpacked=True)
     if not first:
         raise BadScan(path, "is empty; copy or download it again")
-    suffix = path.suffix.lower()
-    if suffix == ".nii" and first == GZIP:
+    if suffix == ".nii" and first.startswith(GZIP):
         raise BadScan(path, "is compressed though its name ends in .nii; rename it to .nii.gz")
-    if other := foreign(path):
+    if other := foreign(head):
         raise BadScan(path, f"{other[0]}, no NIfTI image; {other[1]}")
-    if suffix == ".gz" and first != GZIP:
+    if suffix == ".gz" and not first.startswith(GZIP):
         raise BadScan(
             path, "is not compressed though its name ends in .gz; copy it again, or call it .nii if it is one"
         )
+    if _offset(head) > EXTENSIONS:
+        raise BadScan(path, f"its header has the image behind {_offset(head):g} bytes; convert the scan again")
+
+
+def _offset(head: bytes) -> float:
+    """Bytes before the image, which nibabel reads at once, by the header of NIfTI-1 or NIfTI-2; 0 for others."""
+    for order, start, (size, place, kind) in product("<>", [head[:4]], [(348, 108, "f"), (540, 168, "q")]):
+        if start == struct.pack(order + "i", size) and len(head) >= place + 8:
+            return float(struct.unpack_from(order + kind, head, place)[0])
+    return 0.0
 
 
 def _check_header(path: Path, image: Any) -> tuple[int, ...]:

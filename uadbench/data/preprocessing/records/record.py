@@ -10,10 +10,12 @@ import nibabel
 import numpy as np
 
 from uadbench.core.archive import PICTURES
-from uadbench.core.files import atomic, damaged, read_json, sha256, write_json
+from uadbench.core.errors import HarnessError
+from uadbench.core.faults import line
+from uadbench.core.files import atomic, damaged, read_json, sha256, verify, write_json
 from uadbench.core.study_folder import BEFORE, SUBJECT, volume_file
 from uadbench.data.index.sheet import Row, Sheet
-from uadbench.data.preprocessing.records.report import unwritten
+from uadbench.data.preprocessing.records.report import AGAIN, unwritten
 from uadbench.data.preprocessing.settings import Preprocessing
 
 #: raised when a code change alters the result for the same settings and scans, so that old results are not reused
@@ -40,6 +42,17 @@ def write(
         raise unwritten(folder, error) from error
 
 
+def read_volume(folder: Path, name: str, record: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    """A registered volume (X, Y, Z) and its affine (4, 4). Raises HarnessError if it is damaged or unreadable."""
+    path = folder / volume_file(name)
+    verify(folder, {path.name: record["volumes"].get(name)}, AGAIN)
+    try:
+        image: Any = nibabel.load(path)
+        return np.asanyarray(image.dataobj), np.asarray(image.affine)
+    except Exception as error:  # nibabel, gzip and zlib raise exceptions of their own
+        raise HarnessError(line(error, path) or f"{path}: cannot be read ({error}); {AGAIN}") from error
+
+
 def identity(sheet: Sheet, row: Row, chosen: Preprocessing, modalities: Sequence[str]) -> dict[str, Any]:
     """Inputs that determine a result: the settings, this code's revision and the size and time of the files."""
     stats = {}
@@ -61,7 +74,10 @@ def identity(sheet: Sheet, row: Row, chosen: Preprocessing, modalities: Sequence
 def known(
     sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modalities: Sequence[str]
 ) -> dict[str, Any] | None:
-    """The record of an earlier run with the same settings and files and intact volumes; None without one."""
+    """The record of an earlier run with the same settings and files and intact volumes; None without one.
+
+    Nor is one reused that lost a scan, which may be readable now.
+    """
     path = folder / SUBJECT
     if not path.is_file():
         return None
@@ -70,7 +86,7 @@ def known(
     except ValueError:  # damaged: done again
         return None
     same = all(record.get(key) == value for key, value in identity(sheet, row, chosen, modalities).items())
-    if not same or "volumes" not in record:
+    if not same or record.get("lost") or "volumes" not in record:
         return None
     broken = any(damaged(folder, {volume_file(name): digest for name, digest in record["volumes"].items()}))
     return None if broken else record

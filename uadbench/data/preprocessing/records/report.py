@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from uadbench.core import csv_files
+from uadbench.core import csv_files, faults
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import FULL, read_json
+from uadbench.core.files import read_json
 from uadbench.core.study_folder import SUBJECT
 from uadbench.data.index.sheet import Sheet
 
@@ -68,14 +68,12 @@ def _record(path: Path) -> dict[str, Any]:
         if {"settings", "template_to_scan", "volumes"} <= record.keys():
             return record
         reason = "it lacks its settings or checksums"
-    except (OSError, ValueError, AttributeError) as error:
+    except (FileNotFoundError, NotADirectoryError, ValueError, AttributeError) as error:
         reason = str(error)
     raise HarnessError(f"{path}: no record of a registered subject ({reason}); {AGAIN}")
 
 
 def unwritten(path: Path, error: OSError) -> HarnessError:
     """Error for an output that could not be written: path, reason, and remedy."""
-    remedy = "make room" if error.errno in FULL else "mend this"
-    return HarnessError(
-        f"{path}: cannot be written ({error.strerror or error}); {remedy} and run again, which keeps finished work"
-    )
+    remedy = faults.REMEDIES.get(error.errno or 0, faults.DISK)
+    return HarnessError(f"{path}: cannot be written ({error.strerror or error}); {remedy}")

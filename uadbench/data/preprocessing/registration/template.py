@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import line
 from uadbench.data import mni152
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.reading import geometry, volume
@@ -100,7 +101,8 @@ def _from_file(path: Path) -> Template:
         image = nibabel.as_closest_canonical(volume.load(path))
         data = np.squeeze(np.asarray(image.dataobj, dtype=np.float32))
     except Exception as error:
-        raise HarnessError(f"preprocessing.template: {path} cannot be read ({error}); give a NIfTI file") from error
+        what = line(error, path) or f"{path} cannot be read ({error}); give a NIfTI file"
+        raise HarnessError(f"preprocessing.template: {what}") from error
     data = np.maximum(data, 0)
     if data.ndim != 3 or (data == 0).mean() < 1 / 3:
         raise HarnessError(f"preprocessing.template: {path} is not one skull-stripped volume; zero what is not brain")
