@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.core import checksums
+from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import content, sha256
 from uadbench.core.study_folder import (
@@ -33,11 +34,22 @@ from uadbench.core.study_folder import (
     StudyFolder,
     array_file,
     reports,
+    settings_file,
     volume_file,
 )
 
+SETTINGS = settings_file(Path("*")).name  # the next run makes an output without such a record again
 #: files that no command promises to keep
-IGNORED = (LOCK, SIMULATING, STATE, f"damaged-{STATE}", ".snakemake_timestamp", f"{checksums.PARTIAL}*", ".nfs*")
+IGNORED = (
+    LOCK,
+    SIMULATING,
+    STATE,
+    f"damaged-{STATE}",
+    ".snakemake_timestamp",
+    f"{checksums.PARTIAL}*",
+    ".nfs*",
+    SETTINGS,
+)
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,7 @@ class Check:
     def _listed(self, record: Path, key: str, folder: Path, file: Callable[[str], str]) -> Iterator[Damage]:
         """Damages of the files whose checksums a record lists; an unreadable record counts as damaged itself."""
         try:
-            about: dict[str, Any] = json.loads(content(record).decode("utf-8"))
+            about: dict[str, Any] = of_json(content(record).decode("utf-8"))
             wanted = {file(name): frozenset((digest,)) for name, digest in dict(about[key]).items()}
         except (HarnessError, OSError, ValueError, KeyError, TypeError) as error:
             yield Damage(record, f"no record that can be read ({error})", _remade(record))
