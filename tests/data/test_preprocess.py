@@ -76,9 +76,17 @@ def test_a_second_run_does_nothing(cohort, monkeypatch):
     written, outcomes, folder = cohort
     monkeypatch.setattr(preprocess, "locate", lambda *_: pytest.fail("registered again"))
     stamp = (folder / "registered" / "whole" / "t1.nii.gz").stat().st_mtime_ns
-    again = list(preprocess.preprocess(written, written.rows[:2], folder / "registered", FAST))
-    assert again == outcomes[:2]
+    again = list(preprocess.preprocess(written, written.rows[:1], folder / "registered", FAST))
+    assert again == outcomes[:1]
     assert (folder / "registered" / "whole" / "t1.nii.gz").stat().st_mtime_ns == stamp
+
+
+def test_a_subject_that_lost_a_scan_is_done_again(cohort, monkeypatch):
+    """Who knows whether the scan can be read now."""
+    written, _, folder = cohort
+    monkeypatch.setattr(preprocess, "_subject", lambda *_: {"lost": [], "template_to_scan": {"t1": []}})
+    (again,) = preprocess.preprocess(written, written.rows[1:2], folder / "registered", FAST)
+    assert again.status == "done"
 
 
 @pytest.mark.parametrize("change", ["settings", "time", "half", "damaged"])

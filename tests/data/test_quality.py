@@ -18,7 +18,7 @@ from scipy import ndimage
 from tests.commands import call
 from uadbench.core.archive import PICTURES
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import write_json
+from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
@@ -51,6 +51,13 @@ def brain_template(tmp_path_factory) -> Path:
     return path
 
 
+def put(folder: Path, name: str, data: np.ndarray, affine: np.ndarray, record: dict) -> None:
+    """Write a registered volume, and its checksum in the record."""
+    nibabel.save(nibabel.Nifti1Image(data, affine), folder / f"{name}.nii.gz")
+    record["volumes"][name] = sha256(folder / f"{name}.nii.gz")
+    write_json(folder / "subject.json", record)
+
+
 def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesion_ml: float) -> None:
     """A registered subject whose brain is the template's, with a lesion of 6 x 5 x 4 voxels off the middle."""
     folder.mkdir(parents=True)
@@ -75,7 +82,7 @@ def registered(folder: Path, chosen: Preprocessing, seed: int, *, t2: bool, lesi
     volumes["mask"] = np.zeros(grid.shape, np.uint8)
     volumes["mask"][8:14, 28:33, 20:24] = 2
     for name, data in volumes.items():
-        nibabel.save(nibabel.Nifti1Image(data, grid.affine), folder / f"{name}.nii.gz")
+        put(folder, name, data, grid.affine, record)
     places, grey = previews.middle(inside), (volumes["t1"] * 255).astype(np.uint8)
     planes = {name: grey.take(places[axis], axis).T for name, axis in previews.PLANES.items()}
     outlines = {f"brain_{name}": inside.take(places[axis], axis).T for name, axis in previews.PLANES.items()}
@@ -196,7 +203,7 @@ def test_lesions_outside_of_the_brain_are_counted(tmp_path, chosen):
     middle = grid.shape[1] // 2, grid.shape[2] // 2
     mask[0, middle[0], middle[1]] = 1  # the margin of the grid, outside of every brain
     mask[10:13, middle[0], middle[1]] = 1
-    nibabel.save(nibabel.Nifti1Image(mask, grid.affine), folder / "a" / "mask.nii.gz")
+    put(folder / "a", "mask", mask, grid.affine, read_json(folder / "a" / "subject.json"))
     found = cohort.build("mine", written, folder, [Outcome("a", "done")]).subjects[0]
     assert found.values["lesion_outside"] == 25
     assert "lesion_outside" in found.flagged
@@ -324,7 +331,8 @@ def test_what_does_not_fit_together_is_told_in_one_line(four, mistake):
         for record in folder.glob("*/subject.json"):
             record.write_text(record.read_text().replace('"labels"', '"label_rule"'))
     else:
-        nibabel.save(nibabel.Nifti1Image(np.ones((3, 3, 3), np.uint8), np.eye(4)), folder / "a" / "brain.nii.gz")
+        record = read_json(folder / "a" / "subject.json")
+        put(folder / "a", "brain", np.ones((3, 3, 3), np.uint8), np.eye(4), record)
     with pytest.raises(HarnessError, match="preprocess") as caught:
         cohort.build("mine", written, folder, outcomes)
     assert "\n" not in str(caught.value)
