@@ -1,10 +1,15 @@
 """Who gets a GPU: decided once, handed down to other hosts, and overridable."""
 
 import os
+import shutil
+import subprocess
+import sys
 
 import pytest
 
 from uadbench.study import placement
+
+BASH = shutil.which("bash")
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +51,14 @@ def test_a_job_with_a_gpu_never_falls_back_to_the_cpu(monkeypatch):
     monkeypatch.setenv("UADBENCH_DEVICE", "cpu")
     assert placement.job_device("auto", gpu=True) == "cpu"
     assert placement.job_device("cuda", gpu=True) == "cuda"
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_a_killed_job_says_so_in_its_log_or_on_the_terminal(tmp_path, full):
+    log = "/dev/full" if full else tmp_path / "log"
+    os.environ["PATH"] = os.path.dirname(sys.executable)  # undone by `host`
+    job = f'python -c "import os; os.kill(os.getpid(), 9)" > {log} 2>&1'
+    done = subprocess.run([BASH, "-c", f"{placement.SPOKESMAN}; {job}"], capture_output=True, text=True)
+    said = done.stderr if full else log.read_text()
+    assert done.returncode == 137
+    assert "error: killed (signal 9), perhaps for memory: give fewer --cores" in said

@@ -12,7 +12,7 @@ SPOKESMAN = """exec 3>&2; export UADBENCH_TERMINAL=3; python() { local code=0; c
 if [ $code -gt 128 ]; then local why="the system or somebody stopped it"
 case $code in 137) why="perhaps for memory: give fewer --cores or a smaller batch, or ask for more memory";;
 135) why="perhaps by a disk or mount that failed: run the same command again";; esac
-local line="error: killed (signal $((code - 128))), $why"; { echo "$line" >&2; } 2>&3 || echo "$line" >&3; fi
+local line="error: killed (signal $((code - 128))), $why"; echo "$line" >&2 2>/dev/null || echo "$line" >&3; fi
 return $code; }"""
 #: glibc returns the memory of every larger tensor to the system at once, and each training step on a CPU then waits for
 #: page faults. Here the process retains blocks below 32 MiB (benchmarks/allocation.py).

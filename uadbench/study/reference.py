@@ -99,12 +99,18 @@ def schema() -> str:
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
+BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+
+
 def _simplified(node: Any, defined: dict[str, Any]) -> Any:
     """A schema of pydantic without references, titles of keys, and `null` for keys that may be left out."""
     if isinstance(node, list):
         return [_simplified(part, defined) for part in node]
     if not isinstance(node, dict):
         return node
+    # Pydantic before 2.8 writes the bounds of floats as floats.
+    whole = {key: int(value) for key, value in node.items() if key in BOUNDS and value == int(value)}
+    node = node | whole
     defined = node.get("$defs", defined)
     if "$ref" in node:
         node = {**defined[node["$ref"].rpartition("/")[2]], **{k: v for k, v in node.items() if k != "$ref"}}
