@@ -13,10 +13,13 @@ from hypothesis import settings as budget
 from hypothesis import strategies as st
 
 from tests.data.conftest import FAST, NATIVE, mni, nifti
+from uadbench.core import checksums
 from uadbench.core.errors import HarnessError
+from uadbench.core.files import write_json
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
 from uadbench.data.preprocessing import preprocess
+from uadbench.data.preprocessing.records.record import known
 from uadbench.data.preprocessing.records.report import read_report, write_report
 from uadbench.data.preprocessing.settings import Preprocessing
 
@@ -79,6 +82,13 @@ def test_a_second_run_does_nothing(cohort, monkeypatch):
     again = list(preprocess.preprocess(written, written.rows[:1], folder / "registered", FAST))
     assert again == outcomes[:1]
     assert (folder / "registered" / "whole" / "t1.nii.gz").stat().st_mtime_ns == stamp
+
+
+def test_a_subject_with_a_damaged_record_is_done_again(tmp_path):
+    checksums.begin(tmp_path)
+    write_json(tmp_path / "a" / "subject.json", {"volumes": {}})
+    (tmp_path / "a" / "subject.json").write_text("{}")
+    assert known(None, None, tmp_path / "a", FAST, []) is None
 
 
 def test_a_subject_that_lost_a_scan_is_done_again(cohort, monkeypatch):

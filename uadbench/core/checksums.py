@@ -18,6 +18,10 @@ PARTIAL = ".partial-"  # begins the names of unfinished files
 BEFORE = "# "  # begins the line of the former content, which stays in place until the new one is renamed
 
 
+class Damaged(HarnessError):
+    """A file whose content is not what its study noted."""
+
+
 def begin(study: Path) -> None:
     """Have the files of a study noted from now on."""
     (study / CHECKSUMS).mkdir(parents=True, exist_ok=True)
@@ -65,10 +69,10 @@ def noted(path: str | os.PathLike[str]) -> frozenset[str]:
 
 
 def compare(path: str | os.PathLike[str], content: bytes) -> bytes:
-    """The content of a file. Raises HarnessError where it is not what was noted."""
+    """The content of a file. Raises Damaged where it is not what was noted."""
     wanted = noted(path)
     if wanted and hashlib.sha256(content).hexdigest() not in wanted:
-        raise HarnessError(
+        raise Damaged(
             f"{path}: damaged or edited, its checksum is not that noted when it was written; remove it and run "
             f"snakemake again, or if you edited it, remove its checksum in {CHECKSUMS}"
         )

@@ -10,6 +10,7 @@ import nibabel
 import numpy as np
 
 from uadbench.core.archive import PICTURES
+from uadbench.core.checksums import Damaged
 from uadbench.core.errors import HarnessError
 from uadbench.core.faults import line
 from uadbench.core.files import atomic, damaged, read_json, sha256, verify, write_json
@@ -83,7 +84,7 @@ def known(
         return None
     try:
         record: dict[str, Any] = read_json(path)
-    except ValueError:  # damaged: done again
+    except (ValueError, Damaged):  # done again
         return None
     same = all(record.get(key) == value for key, value in identity(sheet, row, chosen, modalities).items())
     if not same or record.get("lost") or "volumes" not in record:
