@@ -253,7 +253,14 @@ def packed(tmp_path_factory):
     arrays = [subject(seed, (12, 60, 48)) for seed in (1, 2)]
     np.save(folder / "t1.npy", np.stack([brain * 0.5 for _, _, brain in arrays]).astype(np.float16))
     np.save(folder / "mask.npy", np.stack([label for _, label, _ in arrays]))
-    index = {"dataset": "tiny", "simulated": True, "modalities": ["t1"], "has_mask": True, "spacing": 4.0}
+    index = {
+        "dataset": "tiny",
+        "simulated": True,
+        "modalities": ["t1"],
+        "has_mask": True,
+        "spacing": 4.0,
+        "preprocessing": {},
+    }
     index |= {"left_out": [], "arrays": {name: sha256(folder / f"{name}.npy") for name in ("t1", "mask")}}
     rows = [{"subject": f"sub-{row}", "split": "test", "modalities": ["t1"]} for row in (1, 2)]
     write_json(folder / "index.json", {**index, "affine": np.diag([4.0, 4.0, 4.0, 1.0]).tolist(), "subjects": rows})
