@@ -129,7 +129,7 @@ def test_a_scan_is_scored_as_the_command_scores_it(scans, trained, tmp_path):
 def test_a_scan_of_another_modality_is_refused(scans, tmp_path):
     method = run.build("intensity", {}, Context("t2", FAST.spacing))
     facts = run.facts(resolve("intensity", "t2"), method.context, 1)
-    run.write(tmp_path, method, facts | {"preprocessing": asdict(FAST)})
+    run.write(tmp_path, method, facts | {"preprocessing": asdict(FAST), "simulated": True})
     with pytest.raises(uadbench.HarnessError, match=r"a\.nii\.gz"):
         uadbench.load(tmp_path, "cpu").score(scans / "a.nii.gz")
 
