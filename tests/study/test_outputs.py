@@ -95,7 +95,7 @@ def former(tmp_path, monkeypatch) -> dict:
     plan = experiment(config)
     for name, number in plan.simulated.items():
         rows = [f"s{n},2024,3.0" for n in range(number)]
-        (R / "data/raw" / name / "manifest.csv").write_text("\n".join(["subject,seed,spacing", *rows]))
+        (R / "data/raw" / name / "manifest.csv").write_text("\n".join(["subject,seed,spacing", *rows, ""]))
     for run in plan.runs:
         about = json.loads(plan.settings(run.method, run.part).text) | {"dataset": "camcan"}
         (plan.folder.run(*run) / "run.json").write_text(json.dumps(about))

@@ -89,7 +89,7 @@ def _lock(path: Path, doing: str = "", advice: str = "", shared: bool = False, w
     try:
         handle = _opened(path, shared)
         flock(handle, shared, wait)
-        if not shared:
+        with contextlib.suppress(*([OSError] if shared else [])):  # of a file that may be read alone
             os.truncate(handle, 0)
             os.write(handle, f"process {os.getpid()} on {platform.node()}".encode())
     except BlockingIOError:

@@ -25,7 +25,7 @@ def render(table: Table) -> str:
         "\\def\\sd#1{\\,{\\scriptsize$\\pm$#1}}% standard deviation over seeds",
         "\\def\\paper#1{\\textcolor{gray}{\\textit{#1}}}% as printed in the paper",
         "\\footnotesize",
-        "\\setlength{\\tabcolsep}{2.5pt}",
+        "\\setlength{\\tabcolsep}{2pt}",
         *(["\\resizebox{\\textwidth}{!}{%"] if wide else []),
         f"\\begin{{tabular}}{{@{{}}{spec}@{{}}}}",
         "\\toprule",
