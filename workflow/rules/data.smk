@@ -54,8 +54,8 @@ rule index:
         "<data>/{dataset}/subjects.csv",
     log:
         "<logs>/index/{dataset}.log",
-    localrule: True
     priority: 2
+    localrule: True
     conda:
         f"{ENVS}/data.yaml"
     params:
