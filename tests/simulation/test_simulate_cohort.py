@@ -146,6 +146,9 @@ def test_manifest_tells_the_truth(cohort: Path) -> None:
             voxel = abs(np.linalg.det(mask.affine[:3, :3])) / 1000
             assert row["lesion_ml"] == pytest.approx((mask.get_fdata() > 0).sum() * voxel, abs=1e-3)
             assert row["seed"] == 7
+        people = pd.read_csv(cohort / dataset / "participants.tsv", sep="\t")
+        assert people.columns.tolist() == ["participant_id", "age", "scanner"]
+        assert people.to_numpy().tolist() == manifest[["subject", "age", "scanner"]].to_numpy().tolist()
     assert (pd.read_csv(cohort / "camcan" / "manifest.csv")["lesion"] == "none").all()
     assert "seed: 7" in (cohort / "camcan" / "SIMULATED").read_text()
 

@@ -54,7 +54,7 @@ def command(
     simulated = (root / SIMULATED).exists()
     known = releases.find(release) if release else None if simulated else releases.releases().get(layout)
     found = sheet.index(kind, root, **choice)
-    written = sheet.write(out, root, found, unmasked)
+    written = sheet.write(out, root, found, unmasked, kind.participants(root))
     # After writing: of two sheets written at the same time the later one sees the other.
     sheets = {name: out.parent.parent / name / out.name for name in beside}
     others = {name: sheet.read(path) for name, path in sheets.items() if path.is_file() and path != out}

@@ -13,6 +13,7 @@ ROOT = Path("results")
 # docs/architecture.md
 SIMULATED = "SIMULATED"  # marks simulated scans
 MANIFEST = "manifest.csv"  # of simulated scans
+PARTICIPANTS = "participants.tsv"  # of BIDS
 SIMULATIONS = ".simulated"  # folder with a record of each simulated subject
 SIMULATING = "lock"  # in that folder
 SHEET = "subjects.csv"

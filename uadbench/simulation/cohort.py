@@ -11,12 +11,12 @@ from uadbench.core import checksums
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, read_json, write_json
 from uadbench.core.folder_lock import turn
-from uadbench.core.study_folder import MANIFEST, SIMULATED, SIMULATING, SIMULATIONS
+from uadbench.core.study_folder import MANIFEST, PARTICIPANTS, SIMULATED, SIMULATING, SIMULATIONS
 from uadbench.simulation.scans import write
 from uadbench.simulation.subjects import MAKERS, SubjectStreams
 
 # Raise when a code change alters the images: existing cohorts are then simulated again.
-REVISION = 1
+REVISION = 2
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def write_marker(root: Path, settings: Settings, command: str) -> None:
 
 
 def write_manifest(root: Path, settings: Settings) -> None:
-    """Write `manifest.csv`: one row per subject made with these settings, with its ground truth."""
+    """Write `manifest.csv` and `participants.tsv` (BIDS): one row per subject made with these settings, the former with
+    its ground truth, the latter with age and scanner alone."""
     # Chunks of a cohort may end at the same time: the last to hold the lock reads all records.
     with turn(root / SIMULATIONS / SIMULATING):
         records = {path.stem: _record(path) for path in sorted((root / SIMULATIONS).glob("*.json"))}
@@ -151,5 +152,8 @@ def write_manifest(root: Path, settings: Settings) -> None:
             for name, record in records.items()
             if record["settings"] == asdict(settings)
         ]
-        with atomic(root / MANIFEST) as partial:
-            pd.DataFrame(rows).to_csv(partial, index=False)
+        table = pd.DataFrame(rows)
+        people = table.reindex(columns=["subject", "age", "scanner"]).rename(columns={"subject": "participant_id"})
+        for name, part, separator in ((PARTICIPANTS, people, "\t"), (MANIFEST, table, ",")):
+            with atomic(root / name) as partial:
+                part.to_csv(partial, index=False, sep=separator)

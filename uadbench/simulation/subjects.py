@@ -11,17 +11,8 @@ from uadbench.data.grid import Grid, rotation
 from uadbench.simulation import strokes, tumours
 from uadbench.simulation.anatomy import NATIVE, REGISTERED, push, random_anatomy, sphere_radius
 from uadbench.simulation.head import Mixture, mix, random_shell, render
-from uadbench.simulation.physics import (
-    Mprage,
-    Sequence,
-    SpinEcho,
-    SpoiledGradientEcho,
-    Tissue,
-    bias_field,
-    rician,
-    vary,
-    with_gadolinium,
-)
+from uadbench.simulation.physics import Sequence, Tissue, bias_field, rician, vary, with_gadolinium
+from uadbench.simulation.scanners import Scanner, choose, varied
 from uadbench.simulation.scans import boxed, oriented, quantise
 
 ORIENTATIONS = ("RAS", "LAS", "LPS", "PSR", "ASR", "PIR", "RPS", "LSA")
@@ -61,19 +52,21 @@ class SimulatedSubject:
 class Acquisition:
     """Simulation of a scan from tissue fractions."""
 
+    scanner: Scanner
     sequence: Sequence
-    bias: float  # spread of the logarithm of the coil profile
+    bias: float = 1.0  # spread of the logarithm of the coil profile, relative to the scanner's
     detail: float = 1.0  # weight of the template's T1 detail; negative where a longer T1 makes tissue brighter
     form: int = 1
     stripped: bool = False  # set to zero outside the brain
 
     def scan(self, rng: np.random.Generator, mixture: Mixture, grid: Grid, tissues: dict[str, Tissue]) -> SimulatedScan:
-        """The stored grey values of tissue fractions on a grid."""
-        signals = {tissue: self.sequence.signal(values) for tissue, values in tissues.items()}
+        """The stored grey values of tissue fractions on a grid; `tissues` are those at 3 T."""
+        sequence = varied(rng, self.sequence)
+        signals = {tissue: sequence.signal(values) for tissue, values in self.scanner.tissues(tissues).items()}
         white = signals["white"]
         image = render(mixture, signals, self.detail)
-        image *= bias_field(rng, mixture.posed, self.bias)
-        image = rician(rng, image, white / rng.uniform(25, 50))
+        image *= bias_field(rng, mixture.posed, self.bias * self.scanner.coil)
+        image = rician(rng, image, white * self.scanner.noise(rng))
         if self.stripped:
             image = image * (mixture.brain > 0.5)
         return SimulatedScan(quantise(image, white, rng.uniform(250, 900)), grid, self.form)
@@ -86,10 +79,9 @@ def camcan(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     anatomy = random_anatomy(streams("anatomy"), age, NATIVE)
     shell = random_shell(streams("shell"))
     tissues = vary(streams("tissues"))
-    t1 = Mprage(2250 * rng.uniform(0.95, 1.05), 3.0, 900 * rng.uniform(0.95, 1.05), 9 * rng.uniform(0.9, 1.1))
-    t2 = SpinEcho(3500 * rng.uniform(0.85, 1.25), 92 * rng.uniform(0.9, 1.12))
-    acquisitions = {"T1w": Acquisition(t1, 0.13), "T2w": Acquisition(t2, 0.13, -0.7)}
-    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": "none", "lesion_ml": 0.0})
+    scanner = choose(streams("scanner"), "camcan")
+    acquisitions = {"T1w": Acquisition(scanner, scanner.t1), "T2w": Acquisition(scanner, scanner.t2, detail=-0.7)}
+    subject = SimulatedSubject(truth=_truth(age, scanner, "none", 0.0))
     for name, acquisition in acquisitions.items():
         place = streams(f"grid {name}")
         zooms = tuple(float(spacing * f) for f in place.uniform((0.94, 0.94, 0.94), (1.08, 1.04, 1.04)))
@@ -112,17 +104,14 @@ def atlas(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     anatomy = random_anatomy(streams("anatomy"), age, REGISTERED)
     grid = boxed((-98, -134, -72), (1, 1, 1), (197, 233, 189), spacing)
     tissues = vary(streams("tissues"))
-    sequence: Sequence
-    if rng.random() < 0.6:
-        sequence = Mprage(rng.uniform(1900, 2400), 3.0, rng.uniform(850, 1000), rng.uniform(8, 10))
-    else:
-        sequence = SpoiledGradientEcho(rng.uniform(9, 18), 3.0, rng.uniform(17, 24))
+    scanner = choose(streams("scanner"), "atlas")
     lesion = strokes.random_stroke(streams("lesion"))
     pull = strokes.shrinkage(lesion, anatomy, streams("shrinkage"))
     mixture = mix(anatomy, random_shell(streams("shell")), grid.points(), spacing, pull)
     mask = strokes.insert(mixture, lesion, streams("shape"), grid.voxel_ml, grid.mean_spacing)
-    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": lesion.region, "lesion_ml": _ml(mask > 0, grid)})
-    subject.scans["T1w"] = Acquisition(sequence, 0.12, form=4).scan(streams("scan T1w"), mixture, grid, tissues)
+    subject = SimulatedSubject(truth=_truth(age, scanner, lesion.region, mask.sum() * grid.voxel_ml))
+    acquisition = Acquisition(scanner, scanner.t1, form=4)
+    subject.scans["T1w"] = acquisition.scan(streams("scan T1w"), mixture, grid, tissues)
     subject.scans["label-L_desc-T1lesion_mask"] = SimulatedScan(mask, grid, 4)
     return subject
 
@@ -139,30 +128,30 @@ def brats(streams: SubjectStreams, spacing: float) -> SimulatedSubject:
     # The shift aligns the middle of the MNI152 brain with that of SRI24.
     mixture = mix(anatomy, None, grid.points((120, -136, -72)), spacing, mass_effect)
     labels = tumours.insert(mixture, tumour, streams("shape"), grid.voxel_ml, grid.mean_spacing)
-    subject = SimulatedSubject(truth={"age": round(age, 1), "lesion": "glioma", "lesion_ml": _ml(labels > 0, grid)})
-    t1: Sequence
-    if rng.random() < 0.35:
-        t1 = SpinEcho(rng.uniform(420, 600), rng.uniform(8, 14))
-    else:
-        t1 = Mprage(rng.uniform(1800, 2300), 3.0, rng.uniform(850, 1000), rng.uniform(8, 10))
+    scanner = choose(streams("scanner"), "brats")
+    subject = SimulatedSubject(truth=_truth(age, scanner, "glioma", (labels > 0).sum() * grid.voxel_ml))
     enhanced = tissues | {"rim": with_gadolinium(tissues["rim"], rng.uniform(0.3, 0.6))}
-    t2 = SpinEcho(rng.uniform(3000, 5000), rng.uniform(85, 110))
-    flair = SpinEcho(rng.uniform(8500, 9500), rng.uniform(110, 135), 2450.0)
     plan: list[tuple[str, Sequence, float, dict[str, Tissue]]] = [
-        ("t1", t1, 1.0, tissues),
-        ("t1ce", t1, 1.0, enhanced),
-        ("t2", t2, -0.7, tissues),
-        ("flair", flair, -0.3, tissues),
+        ("t1", scanner.t1, 1.0, tissues),
+        ("t1ce", scanner.t1, 1.0, enhanced),
+        ("t2", scanner.t2, -0.7, tissues),
+        ("flair", scanner.flair, -0.3, tissues),
     ]
     for name, sequence, detail, values in plan:
-        acquisition = Acquisition(sequence, 0.07, detail, form=2, stripped=True)
+        # The coil profile varies less over a brain without its scalp, and releases of stripped scans are corrected.
+        acquisition = Acquisition(scanner, sequence, 0.55, detail, form=2, stripped=True)
         subject.scans[name] = acquisition.scan(streams(f"scan {name}"), mixture, grid, values)
     subject.scans["seg"] = SimulatedScan(labels, grid, 2)
     return subject
 
 
-def _ml(mask: npt.NDArray[np.bool_], grid: Grid) -> float:
-    return round(float(mask.sum()) * grid.voxel_ml, 3)
+def _truth(age: float, scanner: Scanner, lesion: str, millilitres: float) -> dict[str, object]:
+    return {
+        "age": round(age, 1),
+        "scanner": scanner.name,
+        "lesion": lesion,
+        "lesion_ml": round(float(millilitres), 3),
+    }
 
 
 MAKERS: dict[str, Callable[[SubjectStreams, float], SimulatedSubject]] = {

@@ -14,6 +14,7 @@ from uadbench.core.faults import DISK, passing
 from uadbench.core.modalities import NAMES
 from uadbench.core.plugins import Plugins
 from uadbench.core.volume_names import NIFTI, stem
+from uadbench.data.index import participants
 
 LAYOUTS = Plugins("layout", "uadbench.data.index.layouts")
 #: files of a subject; `drawn_on` is the scan with the mask's voxel grid, if none of the others
@@ -83,6 +84,10 @@ class Layout:
     def subjects(self, root: Path) -> list[Files]:
         """Subjects below `root`, sorted by name; an empty list if no file matches the layout."""
         return group(root, self.names, self.skip)
+
+    def participants(self, root: Path) -> participants.Participants:
+        """What the data set states of its subjects."""
+        return participants.read(root)
 
     def labels(self, root: Path) -> dict[int, str]:
         """Label values above 0 and their names, where files of the data set state them; else an empty dict.

@@ -9,11 +9,11 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from uadbench.core import csv_files
-from uadbench.core import patients as people
+from uadbench.core import patients as patient_names
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.core.validation import NAME, build
-from uadbench.data.index import splits
+from uadbench.data.index import participants, splits
 from uadbench.data.index.layout import KINDS, Files, Layout
 
 
@@ -35,6 +35,11 @@ class Row:
     t1c: str = ""
     brain: str = ""
     patient: str = ""  # where it is not the name of the subject
+    # As the data set states them; "" where it does not.
+    age: str = ""
+    sex: str = ""
+    site: str = ""
+    scanner: str = ""
 
     @property
     def reference(self) -> str:
@@ -42,8 +47,8 @@ class Row:
         return next((name for name in NAMES if getattr(self, name)), "")
 
 
-PATIENT = "patient"  # a column that sheets of earlier versions lack
-COLUMNS = tuple(field.name for field in fields(Row) if field.name != PATIENT)
+LATER = ("patient", *participants.COLUMNS)  # columns that sheets of earlier versions lack
+COLUMNS = tuple(field.name for field in fields(Row) if field.name not in LATER)
 #: treatment of test subjects without a mask: they count as lost, are left out of the sheet, or count as healthy
 UNMASKED = ("lost", "leave_out", "healthy")
 
@@ -58,7 +63,8 @@ class Sheet:
     @property
     def patients(self) -> dict[str, str]:
         """Patient by subject, of the patients with several scans."""
-        return people.several([row.subject for row in self.rows], {row.subject: row.patient for row in self.rows})
+        stated = {row.subject: row.patient for row in self.rows}
+        return patient_names.several(list(stated), stated)
 
     def file(self, row: Row, kind: str) -> Path | None:
         """Path of the scan of a modality, `mask`, `drawn_on` or `brain`, for any working folder; None if missing."""
@@ -105,7 +111,7 @@ def index(
             kept = {name: files for name, files in kept.items() if files.mask}
         parts = dict.fromkeys(kept, "test")
     else:
-        patients = people.several(kept, {name: files.patient for name, files in kept.items()})
+        patients = patient_names.several(kept, {name: files.patient for name, files in kept.items()})
         if listed is not None:
             parts = splits.by_list(listed, list(kept), patients)
         else:
@@ -127,10 +133,16 @@ def find(layout: Layout, root: Path) -> list[Files]:
     return found
 
 
-def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmasked: str = "lost") -> Sheet:
+def write(
+    path: Path,
+    root: Path,
+    subjects: Sequence[tuple[Files, str]],
+    unmasked: str = "lost",
+    people: participants.Participants | None = None,
+) -> Sheet:
     """Write the sheet at `path`. An absolute `root` stays absolute; a relative one is stored relative to the sheet.
 
-    unmasked: one of UNMASKED, for test subjects.
+    unmasked: one of UNMASKED, for test subjects. people: what the data set states of its subjects.
     """
     folder = root.parent if root.is_file() else root
     noted = folder if folder.is_absolute() else Path(os.path.relpath(folder, path.parent))
@@ -143,16 +155,16 @@ def write(path: Path, root: Path, subjects: Sequence[tuple[Files, str]], unmaske
         record |= {kind: path.as_posix() if path else "" for kind, path in paths.items()}
         record["patient"] = files.patient if files.patient != files.subject else ""
         record["unmasked"] = "healthy" if unmasked == "healthy" and part == "test" and not files.mask else ""
-        records.append(record)
+        records.append(record | participants.of(files.subject, files.patient, people or {}))
     rows = _rows(path, records)
-    csv_files.write(path, [*COLUMNS, PATIENT], map(asdict, rows))
+    csv_files.write(path, [*COLUMNS, *LATER], map(asdict, rows))
     return Sheet(path, rows)
 
 
 def read(path: Path) -> Sheet:
     """Read and validate a sheet. Raises HarnessError naming the line and the column of an error."""
     records = csv_files.read(path, COLUMNS, "make the subject sheet with `uadbench index`")
-    if unknown := [name for record in records[:1] for name in record if name not in (*COLUMNS, PATIENT)]:
+    if unknown := [name for record in records[:1] for name in record if name not in (*COLUMNS, *LATER)]:
         raise HarnessError(f"{path}: no such column as {unknown[0]!r}; the columns are {', '.join(COLUMNS)}")
     return Sheet(path, _rows(path, records))
 

@@ -9,15 +9,15 @@ from typing import Any
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import content, expanded
 from uadbench.core.modalities import NAMES
-from uadbench.data.index import layout
+from uadbench.data.index import layout, participants
 
-COLUMNS = ("subject", *layout.KINDS, "patient")
+COLUMNS = ("subject", *layout.KINDS, "patient", *participants.COLUMNS)
 OTHERS = ", ".join(COLUMNS[len(NAMES) + 1 :])
 
 
 class Layout(layout.Layout):
-    """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; optionally `mask`, `drawn_on`, `brain` and
-    `patient`; empty for missing files.
+    """Columns `subject` and one or more of `t1`, `t2`, `flair`, `t1c`; optionally `mask`, `drawn_on`, `brain`,
+    `patient`, `age`, `sex`, `site` and `scanner`; empty for missing files.
 
     Paths are absolute, or relative to the folder of the CSV. `drawn_on` is the scan on whose voxels the mask was
     delineated, if none of the other scans has the mask's grid; `brain` is a brain mask on the grid of the T1, or of
@@ -27,7 +27,20 @@ class Layout(layout.Layout):
     expected = f"a CSV with the columns subject, one of {', '.join(NAMES)} and, where there is such, {OTHERS}"
     reads_file = True
 
+    def participants(self, root: Path) -> participants.Participants:
+        return participants.table((dict(record) for _, record in self._records(root)), "subject")
+
     def subjects(self, root: Path) -> list[layout.Files]:
+        found: dict[str, layout.Files] = {}
+        for line, record in self._records(root):
+            files = self._files(root, line, record)
+            if files.subject in found:
+                files = replace(files, problem=f"stands twice in {root.name}, again on line {line}; name each one once")
+            found[files.subject] = files
+        return list(found.values())
+
+    def _records(self, root: Path) -> list[tuple[int, dict[str | None, Any]]]:
+        """The lines with their numbers. Raises HarnessError for a file that is no such CSV."""
         try:
             text = io.StringIO(content(root).decode("utf-8-sig"), newline="")
             reader = csv.DictReader(text, skipinitialspace=True)
@@ -43,15 +56,9 @@ class Layout(layout.Layout):
                 f"{root}: columns are {', '.join(map(repr, names)) or 'missing'}; there must be subject "
                 f"and a scan ({', '.join(NAMES)}), there may be {OTHERS}, and no others"
             )
-        found: dict[str, layout.Files] = {}
-        for line, record in records:
-            files = self._files(root, line, record)
-            if files.subject in found:
-                files = replace(files, problem=f"stands twice in {root.name}, again on line {line}; name each one once")
-            found[files.subject] = files
-        return list(found.values())
+        return records
 
-    def _files(self, root: Path, line: int, record: dict[str, str]) -> layout.Files:
+    def _files(self, root: Path, line: int, record: dict[str | None, Any]) -> layout.Files:
         """Files of one line. Raises HarnessError for too many cells, a missing name, or a missing file."""
         if None in record:
             raise HarnessError(f"{root}, line {line}: more cells than columns; quote a path that has a comma")
