@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from uadbench.core import csv_files
 from uadbench.core.files import content
 from uadbench.core.study_folder import PARTICIPANTS
 
@@ -24,7 +25,8 @@ def read(root: Path) -> Participants:
     if not path.is_file():
         return {}
     text = content(path).decode("utf-8-sig", errors="replace")
-    return table(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"), "participant_id")
+    with csv_files.faults_named(path, "save it as tab-separated text, or remove it"):
+        return table(csv.DictReader(io.StringIO(text, newline=""), delimiter="\t"), "participant_id")
 
 
 def table(rows: Iterable[Mapping[str | None, str | None]], name: str) -> Participants:
