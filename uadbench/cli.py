@@ -22,7 +22,7 @@ COMMANDS = Plugins("command", "uadbench.commands")
 SECTIONS = {
     "Your own scans and anomaly maps": ("score", "evaluate", "share"),
     "Methods": ("list", "parameters", "conformance", "bench"),
-    "Studies": ("status", "cost", "check", "join", "tensorboard"),
+    "Studies": ("status", "cost", "check", "trace", "join", "tensorboard"),
     "Steps of a study, in their order; the workflow runs them": (
         *("simulate", "index", "preprocess", "quality", "pack", "train", "test"),
         *("histories", "summarize", "table", "synthesis", "figure", "report"),

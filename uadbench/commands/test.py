@@ -59,12 +59,14 @@ def command(
     from uadbench.data.packing.store import Store
     from uadbench.evaluation.inference.collecting import digest_of_test_set
     from uadbench.evaluation.inference.inference import PackedTask, Trained, ready, score_test_set
+    from uadbench.evaluation.voxels import source
     from uadbench.methods import registry
     from uadbench.methods.params import training_key
     from uadbench.methods.settings import parse
     from uadbench.sharing.download import locate
     from uadbench.training import run
     from uadbench.training.memory import enough_memory
+    from uadbench.training.record import record
 
     values = LabelValues.read(lesion, ignored)
     chosen = devices.choose(device)
@@ -85,6 +87,9 @@ def command(
         "revision": registry.describe(registry.base(about["method"])).revision,
         **{key: about[key] for key in ("method", "title", "family", "seed")},
     }
+    baseline = registry.BASELINES.path(registry.base(about["method"]))
+    builds_on = None if required is None else record(required)
+    meta["source"] = source.of(about, about["params"], baseline, data, healthy, builds_on)
     patients = ({} if cohort is None else cohort.patients) | store.patients
     lost = [entry["subject"] for entry in store.lost(modality)]
     meta |= {key: value for key, value in {"patients": patients, "lost": lost}.items() if value}

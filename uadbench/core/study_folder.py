@@ -134,7 +134,11 @@ class StudyFolder:
 
     def scored(self) -> set[Job]:
         """Scored test sets."""
-        return {_job(path.parent) for path in self.evaluation.glob(f"*/*/seed-*/{FINDINGS}")}
+        return {_job(path.parent) for path in self.findings()}
+
+    def findings(self) -> list[Path]:
+        """Findings of all scored test sets, sorted."""
+        return sorted(self.evaluation.glob(f"*/*/seed-*/{FINDINGS}"))
 
     def packed_datasets(self) -> set[str]:
         return {path.parent.parent.name for path in self.indices()}

@@ -1,5 +1,6 @@
 """Integrity check of a study: every file by its checksum, by its record, or else by its structure."""
 
+import contextlib
 import csv
 import gzip
 import io
@@ -13,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.core import checksums
+from uadbench.core.archive import FINDINGS
 from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import content, sha256
+from uadbench.core.files import content, read_json, sha256
 from uadbench.core.study_folder import (
     CHECKSUMS,
     CHUNKS,
@@ -73,7 +75,7 @@ class Check:
         """Damages, of each file once. Reads every file of the study."""
         study = StudyFolder(self.folder)
         seen: set[Path] = set()
-        for damage in chain(self._noted(), self._recorded(study), self._formed(study)):
+        for damage in chain(self._noted(), self._recorded(study), self._replaced(study), self._formed(study)):
             if damage.path not in seen:
                 seen.add(damage.path)
                 yield damage
@@ -98,6 +100,16 @@ class Check:
             yield from self._listed(record, "arrays", record.parent, array_file)
         for run in study.finished():
             yield from self._listed(run / RUN, "weights", run / WEIGHTS, str)
+
+    def _replaced(self, study: StudyFolder) -> Iterator[Damage]:
+        """Scores of runs that were trained again since."""
+        for path in study.findings():
+            with contextlib.suppress(HarnessError, OSError, ValueError), FINDINGS.opened(path) as (header, _):
+                meta = header.get("meta", {})
+                if weights := (meta.get("source") or {}).get("weights"):
+                    run = study.run(meta["method"], meta["modality"], meta["seed"]) / RUN
+                    if run.is_file() and read_json(run)["weights"] != weights:
+                        yield Damage(path, f"scored with other weights than {run} now lists", (path,))
 
     def _formed(self, study: StudyFolder) -> Iterator[Damage]:
         """Other files: those that are empty, cut off or fail checksums of their parts."""

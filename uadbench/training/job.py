@@ -12,7 +12,7 @@ from uadbench.compute.precision import Precision
 from uadbench.core import folder_lock, provenance
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import sha256
-from uadbench.core.study_folder import STATE
+from uadbench.core.study_folder import INDEX, STATE
 from uadbench.core.version import VERSION
 from uadbench.data.packing import premises
 from uadbench.data.packing.store import Store
@@ -78,6 +78,7 @@ def train_run(
             "device": device.describe(chosen),
             "precision": Precision(chosen, built.float16).name,
             "harness": VERSION,
+            "data": sha256(data / INDEX),
             "code": sha256(registry.BASELINES.path(registry.base(method))),
             "final": history[-1] if history else None,
             "environment": environment | {"finished": provenance.now()},

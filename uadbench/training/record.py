@@ -86,6 +86,8 @@ class Trained(Finished):
     preprocessing: Prepared
     simulated: bool
     weights: Weights
+    code: Line = ""  # SHA-256 of the file of the method, and of the index of the packed cohort
+    data: Line = ""
     dataset: Line = ""
     subjects: NonNegativeInt = 0
     validation_subjects: NonNegativeInt = 0

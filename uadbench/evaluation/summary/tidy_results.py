@@ -16,6 +16,7 @@ from uadbench.core.sorting import DECIMAL, natural
 from uadbench.evaluation.detection import findings
 from uadbench.evaluation.detection.detection_metrics import detection
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
+from uadbench.evaluation.voxels import source
 from uadbench.evaluation.voxels.bootstrap import CROWDED_NOTE, bootstrap_all
 from uadbench.evaluation.voxels.columns import COLUMNS, META
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
@@ -112,7 +113,9 @@ def _facts(
     patients = meta.get("patients", {})
     counts["patients"] = len({patients.get(name, name) for name in subjects})
     counts["lost"] = listed(meta.get("lost", ())) or np.nan  # as pandas reads an empty cell
-    return {**{key: meta[key] for key in META}, "score": score, "protocol": protocol, **counts}
+    identity = {key: meta[key] for key in META}
+    stated = {key: text or np.nan for key, text in source.columns(meta).items()}
+    return {**identity, "score": score, "protocol": protocol, **counts, **stated}
 
 
 def _check(path: str, meta: dict[str, Any], origin: dict[tuple[Any, ...], str]) -> None:

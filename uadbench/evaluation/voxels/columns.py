@@ -2,13 +2,16 @@
 
 from typing import Any
 
+from uadbench.evaluation.voxels.source import CODE, SOURCE
+
 SIMULATED = ["trained_on_simulated", "tested_on_simulated"]  # whether the scans of training and of the test set are
 #: of a run: revision is that of the method, test_set a digest of the test set, see `test_set`
 META = ["experiment", *SIMULATED, "method", "revision", "title", "family", "seed"]
 META += ["task", "dataset", "test_set", "modality"]
 COUNTS = ["subjects", "left_out", "voxels", "positives"]
 NUMBERS = ["value", "low", "high", *COUNTS]
-LATER = ["patients", "lost"]  # number of patients and names of the subjects left out, which earlier files lack
+#: number of patients, names of the subjects left out, and digests of the source; earlier files lack them
+LATER = ["patients", "lost", SOURCE, CODE]
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS, *LATER]
 
 
