@@ -25,7 +25,8 @@ from uadbench.study.config_files import read
 IMPORTED = {"antspyx": "ants", "huggingface-hub": "huggingface_hub"}
 HIDDEN = {"sklearn", *sum(extras.MODULES.values(), ())}
 RUN = "results/demo/training/random/t1/seed-1"
-SCORES = "evaluate --maps maps --labels labels --resamples 5 --save results/demo/evaluation/x --method x --simulated"
+SAVE = "--save results/demo/evaluation/x/ATLAS/seed-1"
+SCORES = f"evaluate --maps maps --labels labels --resamples 5 {SAVE} --method x --simulated"
 LIGHT = [
     "list",
     "parameters",
@@ -33,10 +34,10 @@ LIGHT = [
     SCORES,
     f"{SCORES} --protocol upd",
     f"{SCORES} --protocol official",
-    "summarize results/demo/evaluation/x/full.npz --resamples 5 --out results/demo/evaluation/results.csv",
+    "summarize results/demo/evaluation/x/ATLAS/seed-1/full.npz --resamples 5 --out results/demo/evaluation/results.csv",
     f"histories {RUN} --out results/demo/training/histories.csv",
     "table table2 --results results/demo/evaluation/results.csv --out results/demo/paper",
-    SCORES.replace("results/demo/evaluation/x --method x", "other/evaluation/y --method y"),
+    SCORES.replace(f"{SAVE} --method x", "--save other/evaluation/y --method y"),
     "summarize other/evaluation/y/full.npz --resamples 5 --out other/evaluation/results.csv",
     "join results/demo other --out joined",
     "figure froc --results results/demo/evaluation/results.csv --method x --out results/demo/paper",
@@ -44,6 +45,7 @@ LIGHT = [
     "status results/demo",
     "cost results/demo",
     "check results/demo",
+    "trace results/demo/evaluation/results.csv --method x",
     f"share {RUN} --out shared",
     "pack --dataset a --sheet sheet.csv --registered registered --out new --reports report.csv",
 ]
