@@ -240,7 +240,10 @@ def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
     call("test", *options, "--experiment", "demo", "--device", "cpu", "--examples", 2, "--out", tmp_path / "out")
     (made, meta), (found, same) = load(tmp_path / "out" / NAME), load(beside(histograms))
     digest = digest_of_test_set(Store.open(real), "t2", EVERY)
+    source = meta.pop("source")
     assert meta == same | {"tested_on_simulated": False, "test_set": digest, "trained": {"revision": 1}}
+    assert source["healthy"] == sha256(tiny_cohort / "index.json") != source["test_set"] == sha256(real / "index.json")
+    assert source["baseline"]["trained"] == source["baseline"]["scored"]
     assert len(digest) == 12
     np.testing.assert_array_equal(made.healthy_summaries, found.healthy_summaries)
     np.testing.assert_array_equal(made.thresholds, found.thresholds)
