@@ -74,7 +74,7 @@ def test_shared_data_and_runs_are_those_of_the_other_experiment(demo):
     ("key", "changes", "message"),
     [
         ("data", {"preprocessing": {"spacing": 2.0, "normalisation": "p99_5_brain"}}, r"spacing 4.0, not 2.0"),
-        ("data", {"simulate": {"seed": 1, "spacing": 3.0, "subjects": {"camcan": 48}}}, r"simulate.seed 2024, not 1"),
+        ("data", {"simulate": {"seed": 1, "spacing": 3.0, "subjects": {"camcan": 48}}}, r"simulate.seed 2026, not 1"),
         ("data", {"tasks": [{"name": "F", "dataset": "brats", "modality": "flair"}]}, r"modalities .*, not"),
         ("runs", {"params": {"dae": {"median": 7}}, "methods": ["dae"]}, r"runs: dae on t1: made with .*, not"),
         ("runs", {"data": "else"}, r"data: the runs are those of demo"),
