@@ -200,7 +200,7 @@ def test_every_variant_has_demo_sizes_too():
     experiment = checked({**config, "methods": registry.every()})
     for method in registry.every():
         if method != "ddpm":  # not in the config's methods: it learns nothing in so few
-            assert experiment.settings(method, "t1").values.get("steps", 0) <= 1500, method
+            assert experiment.settings(method, "t1").values.get("steps", 0) <= 4000, method
 
 
 def documented() -> list[dict]:
