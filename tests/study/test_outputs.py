@@ -80,7 +80,7 @@ def test_an_edit_makes_again_what_it_decides(study, changes, again):
 
 
 def test_numbers_that_collide_hide_no_edit(study):
-    """12 subjects, seed 2024: where only the values are compared, seed 12 is nothing new."""
+    """12 subjects, seed 2026: where only the values are compared, seed 12 is nothing new."""
     subjects = {"camcan": 48, "atlas": 12, "brats": 12}
     edited = changed(study, simulate={"seed": 12, "spacing": 3.0, "subjects": subjects})
     assert {path.parent.name for path in stale(edited) if path.name == "manifest.csv"} == set(subjects)
@@ -94,7 +94,7 @@ def former(tmp_path, monkeypatch) -> dict:
     made(config, record=False)
     plan = experiment(config)
     for name, number in plan.simulated.items():
-        rows = [f"s{n},2024,3.0" for n in range(number)]
+        rows = [f"s{n},2026,3.0" for n in range(number)]
         (R / "data/raw" / name / "manifest.csv").write_text("\n".join(["subject,seed,spacing", *rows, ""]))
     for run in plan.runs:
         about = json.loads(plan.settings(run.method, run.part).text) | {"dataset": "camcan"}
