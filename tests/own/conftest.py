@@ -11,7 +11,7 @@ import pytest
 from tests.data.conftest import FAST, NATIVE, POSE, mni, nifti, scanned
 from uadbench.methods.base import Context
 from uadbench.methods.settings import resolve
-from uadbench.training import run
+from uadbench.training import facts, run
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,6 @@ def trained(tmp_path_factory) -> Path:
     """A run of the control `intensity`, which nothing is learned for."""
     folder = tmp_path_factory.mktemp("run")
     method = run.build("intensity", {}, Context("t1", FAST.spacing))
-    facts = run.facts(resolve("intensity", "t1"), method.context, 1)
-    run.write(folder, method, facts | {"preprocessing": asdict(FAST), "simulated": True})
+    about = facts.of_method(resolve("intensity", "t1"), FAST.spacing, 1)
+    run.write(folder, method, about | {"preprocessing": asdict(FAST), "simulated": True})
     return folder

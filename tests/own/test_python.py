@@ -29,7 +29,7 @@ from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
-from uadbench.training import run
+from uadbench.training import facts, run
 
 CPU = torch.device("cpu")
 SMALL = registry.describe("dae").small
@@ -128,8 +128,8 @@ def test_a_scan_is_scored_as_the_command_scores_it(scans, trained, tmp_path):
 
 def test_a_scan_of_another_modality_is_refused(scans, tmp_path):
     method = run.build("intensity", {}, Context("t2", FAST.spacing))
-    facts = run.facts(resolve("intensity", "t2"), method.context, 1)
-    run.write(tmp_path, method, facts | {"preprocessing": asdict(FAST), "simulated": True})
+    about = facts.of_method(resolve("intensity", "t2"), FAST.spacing, 1)
+    run.write(tmp_path, method, about | {"preprocessing": asdict(FAST), "simulated": True})
     with pytest.raises(uadbench.HarnessError, match=r"a\.nii\.gz"):
         uadbench.load(tmp_path, "cpu").score(scans / "a.nii.gz")
 

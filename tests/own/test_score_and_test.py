@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.commands import ROOT, call
+from tests.commands import ROOT, call, fails
 from tests.trainings import CPU, small, trained
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import PARAMS
@@ -79,6 +79,29 @@ def test_maps_of_score_are_those_that_test_counted(study, tiny_cohort, tmp_path,
     assert counted(folder, tiny_cohort, required) == tested
     (folder.parent / PARAMS).unlink()  # then the run is scored as it was trained
     assert counted(folder, tiny_cohort, required) != tested
+
+
+def test_runs_that_are_scored_together_have_the_scores_of_each_alone(tiny_cohort, tmp_path):
+    """Also a method that draws while it scores, and one whose network is initialised with random numbers."""
+    options = ["--data", tiny_cohort, "--healthy", tiny_cohort, "--task", "A", "--modality", "t1", "--device", "cpu"]
+    for method in ("random", "dae"):
+        for seed in (1, 2):
+            trained(method, tiny_cohort, tmp_path / f"{method}-{seed}", seed=seed)
+        runs = [["--run", tmp_path / f"{method}-{seed}", "--out"] for seed in (1, 2)]
+        call("test", *options, *runs[0], tmp_path / "a", *runs[1], tmp_path / "b", "--volumes")
+        call("test", *options, *runs[1], tmp_path / "alone", "--volumes")
+        names = sorted(path.name for path in (tmp_path / "alone").glob("*.npz"))
+        assert names == ["examples.npz", "findings.npz", "full.npz", "volumes.npz"]
+        for name in names:
+            assert (tmp_path / "b" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
+        assert (tmp_path / "a" / "full.npz").read_bytes() != (tmp_path / "b" / "full.npz").read_bytes()
+
+
+def test_each_run_needs_an_output(tmp_path):
+    runs = ["--run", "a", "--run", "b", "--data", "d", "--task", "A", "--modality", "t1", "--out", tmp_path]
+    assert "--run: is given 2 times; give --out as often" in fails("test", *runs)
+    options = ["--out", tmp_path / "b", *["--settings", "{}"] * 3]
+    assert "--settings and --required once or as often" in fails("test", *runs, *options)
 
 
 def test_a_shared_run_states_the_parameters_that_its_study_scores_with(study):

@@ -133,6 +133,24 @@ def test_a_data_set_keeps_the_number_of_its_jobs(study):
     (R / "data/atlas/packed/index.json").touch()
 
 
+@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize("together", [True, False])
+def test_scores_stay_as_their_jobs_made_them(tmp_path, monkeypatch, together, record):
+    """By seed, or of all seeds together, whatever the config says then; a new study is scored as it says."""
+    monkeypatch.chdir(tmp_path)
+    config = read(ROOT / "config.yaml") | {"seeds_together": together}
+    edited = config | {"seeds_together": not together}
+    assert outputs.one_job(experiment(config)) == together
+    made(config, record=record)
+    for output in outputs.outputs(experiment(config)):
+        output.note()
+    assert outputs.one_job(experiment(config)) == together
+    assert outputs.one_job(experiment(edited)) == together
+    assert not {path.name for path in stale(edited)} & {"findings.npz"}
+    again = {path.name for path in stale(config | {"seeds": [1, 2]})}
+    assert ("findings.npz" in again) == together  # a job made all of them
+
+
 def test_files_from_the_future_are_named(tmp_path):
     paths = [tmp_path / name for name in ("a", "b", "c")]
     for path, hours in zip(paths, (-5, 0, 24), strict=True):

@@ -18,6 +18,7 @@ def command(folder: Path) -> None:
 
     from uadbench.core.errors import HarnessError
     from uadbench.status import survey
+    from uadbench.training.facts import UNUSED
     from uadbench.training.record import Complete, record
 
     runs = [record(run, kind=Complete) for run in survey.runs(folder)]
@@ -33,4 +34,4 @@ def command(folder: Path) -> None:
         cells = ["–" if pd.isna(value) else f"{value:.1f}" for value in means.loc[method]]
         click.echo(f"| {method} | {counts[method]} | {' | '.join(cells)} | {total[method]:.1f} |")
     click.echo(f"| all | {len(frame)} |{' |' * len(heads)} {total.sum():.1f} |\n")
-    click.echo(f"Device: {'; '.join(frame['device'].unique())}.")
+    click.echo(f"Device: {'; '.join(frame['device'][frame['device'] != UNUSED].unique()) or UNUSED}.")

@@ -5,11 +5,20 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, device, ignored, lesion, modality, protocols, required, run, variant
+from uadbench.commands._shared import OUTPUT, PATH, device, ignored, lesion, modality, protocols, runs, variant
+from uadbench.core.errors import HarnessError
 
 
 @click.command()
-@run
+@click.option(
+    "--run",
+    "given",
+    type=PATH,
+    required=True,
+    multiple=True,
+    shell_complete=runs,
+    help="Folder of a run, or hf://OWNER/NAME[@REVISION]; may be given again, each with an --out.",
+)
 @variant
 @click.option("--data", type=PATH, required=True, help="Packed test set, a folder made by `pack`.")
 @click.option("--task", required=True, help="Name of the task in tables.")
@@ -17,13 +26,16 @@ from uadbench.commands._shared import OUTPUT, PATH, device, ignored, lesion, mod
 @click.option("--experiment", default="experiment", help="Name of the experiment in the results.")
 @click.option(
     "--settings",
-    default="{}",
-    help='JSON: {"params": {…}} that differ from those of the study; or all, as in params.json.',
+    multiple=True,
+    default=["{}"],
+    help='JSON: {"params": {…}} that differ from those of the study; or all, as in params.json. For all runs, or each.',
 )
 @click.option(
     "--healthy", type=PATH, help="Packed training cohort; its validation subjects set thresholds without labels."
 )
-@required
+@click.option(
+    "--required", type=PATH, multiple=True, shell_complete=runs, help="Run of the method that this builds on, for each."
+)
 @click.option(
     "--protocol", "protocols", multiple=True, default=["full"], shell_complete=protocols, help="May be given again."
 )
@@ -32,21 +44,23 @@ from uadbench.commands._shared import OUTPUT, PATH, device, ignored, lesion, mod
 @click.option("--examples", default=4, type=click.IntRange(1), help="Example subjects kept for Figure 3.")
 @click.option("--volumes", is_flag=True, help="Also keep the volumes of the first one for the report's viewer.")
 @device
-@click.option("--out", type=OUTPUT, required=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz.")
+@click.option(
+    "--out", type=OUTPUT, required=True, multiple=True, help="Folder for PROTOCOL.npz, findings.npz and examples.npz."
+)
 def command(
-    given: str | Path,
+    given: tuple[str | Path, ...],
     method: str | None,
     data: Path,
     task: str,
     modality: str,
     experiment: str,
-    settings: str,
+    settings: tuple[str, ...],
     healthy: Path | None,
-    required: Path | None,
+    required: tuple[Path, ...],
     lesion: str,
     ignored: str,
     device: str,
-    out: Path,
+    out: tuple[Path, ...],
     **kept: Any,
 ) -> None:
     """Score every volume of a test set and count the scores into histograms, from which all metrics follow.
@@ -68,36 +82,48 @@ def command(
     from uadbench.training.memory import enough_memory
     from uadbench.training.record import record
 
+    scorings = _by_run(given, settings, required or (None,), out)
     values = LabelValues.read(lesion, ignored)
     chosen = devices.choose(device)
-    folder, required = locate(given, required)
-    trained, about = run.load(folder, chosen, parse(settings), required, method)
     store, cohort = Store.open(data), None if healthy is None else Store.open(healthy)
     premises.check_repeats(store.index, [] if cohort is None else [cohort.index], healthy=False)
-    meta = {
-        "experiment": experiment,
-        "trained_on_simulated": bool(about["simulated"]),
-        "tested_on_simulated": store.simulated,
-        "task": task,
-        "dataset": store.dataset,
-        "test_set": digest_of_test_set(store, modality, values),
-        "modality": modality,
-        "trained": {"revision": about["revision"], **training_key(trained.params)},
-        "left_out": len(store.lost(modality)),
-        "revision": registry.describe(registry.base(about["method"])).revision,
-        **{key: about[key] for key in ("method", "title", "family", "seed")},
-    }
-    baseline = registry.BASELINES.path(registry.base(about["method"]))
-    builds_on = None if required is None else record(required)
-    meta["source"] = source.of(about, about["params"], baseline, data, healthy, builds_on)
+    scored = PackedTask(store, modality, values, cohort)
     patients = ({} if cohort is None else cohort.patients) | store.patients
     lost = [entry["subject"] for entry in store.lost(modality)]
-    meta |= {key: value for key, value in {"patients": patients, "lost": lost}.items() if value}
-    with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
-        score_test_set(
-            Trained(ready(trained, chosen), meta, chosen),
-            PackedTask(store, modality, values, cohort),
-            out=out,
-            **kept,
+    known = {key: value for key, value in {"patients": patients, "lost": lost}.items() if value}
+
+    def score(given: str | Path, settings: str, required: Path | None, out: Path) -> None:
+        folder, required = locate(given, required)
+        trained, about = run.load(folder, chosen, parse(settings), required, method)
+        meta = {
+            "experiment": experiment,
+            "trained_on_simulated": bool(about["simulated"]),
+            "tested_on_simulated": store.simulated,
+            "task": task,
+            "dataset": store.dataset,
+            "test_set": digest_of_test_set(store, modality, values),
+            "modality": modality,
+            "trained": {"revision": about["revision"], **training_key(trained.params)},
+            "left_out": len(lost),
+            "revision": registry.describe(registry.base(about["method"])).revision,
+            **{key: about[key] for key in ("method", "title", "family", "seed")},
+        }
+        baseline = registry.BASELINES.path(registry.base(about["method"]))
+        builds_on = None if required is None else record(required)
+        meta["source"] = source.of(about, about["params"], baseline, data, healthy, builds_on)
+        with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
+            score_test_set(Trained(ready(trained, chosen), meta | known, chosen), scored, out=out, **kept)
+        click.echo(out)
+
+    for each in scorings:
+        score(*each)
+
+
+def _by_run(*given: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    """Run, settings, required run and output of each scoring; what is given once holds for all, except the output."""
+    count = len(given[0])
+    if len(given[-1]) != count or any(len(values) not in (1, count) for values in given):
+        raise HarnessError(
+            f"--run: is given {count} times; give --out as often, --settings and --required once or as often"
         )
-    click.echo(out)
+    return list(zip(*(values if len(values) == count else values * count for values in given), strict=True))

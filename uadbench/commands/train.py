@@ -21,11 +21,20 @@ def command(
 ) -> None:
     """Train METHOD and write its run: weights, history, and run.json with the metadata needed to use it.
 
+    A method with nothing to train gets its record alone.
+
     The same command resumes a killed training from its last saved state.
     """
-    from uadbench.compute import device as devices
     from uadbench.methods import registry
     from uadbench.methods.settings import of_option
+
+    if not registry.describe(registry.base(method)).trains:
+        from uadbench.training.untrained import write_run
+
+        write_run(of_option(settings, method, modality), seed, data, out)
+        click.echo(out)
+        return
+    from uadbench.compute import device as devices
     from uadbench.training.job import train_run
 
     chosen = devices.choose(device)

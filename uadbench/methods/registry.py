@@ -42,6 +42,7 @@ class Description:
     paper: str  # where the method was published
     summary: str  # the first line of the file's docstring, without the name
     revision: int  # raised when a code change alters the method's results: retrains only this method
+    trains: bool  # False where the file shows that there is nothing to train
     requires: str | None  # a method whose run of the same seed and modality this one builds on
     small: dict[str, Any]  # hyper-parameters that train in seconds on a CPU, for tests
     variants: tuple[str, ...]  # names of its variants
@@ -97,11 +98,30 @@ def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None)
         paper=declared.get("PAPER", ""),
         summary=(ast.get_docstring(syntax_tree(path)) or "").partition("\n")[0].partition(": ")[2],
         revision=declared["REVISION"],
+        trains=_trains(syntax_tree(path)),
         requires=declared.get("REQUIRES"),
         small=declared.get("SMALL", {}),
         variants=tuple(listed),
         params=own.get("params", {}),
     )
+
+
+def _trains(file: ast.Module) -> bool:
+    """Whether a method may have something to train or to save.
+
+    It has not where its class is that of `uadbench.methods.base` with neither phases nor networks of its own.
+    """
+    given = {
+        alias.asname or alias.name
+        for node in file.body
+        if isinstance(node, ast.ImportFrom) and node.module == "uadbench.methods.base"
+        for alias in node.names
+    }
+    own = next((node for node in file.body if isinstance(node, ast.ClassDef) and node.name == "Baseline"), None)
+    if own is None or not own.bases:
+        return True
+    named = {getattr(node, key, None) for node in ast.walk(file) for key in ("name", "id", "attr")}
+    return bool(named & {"__init__", "phases"}) or not all(getattr(base, "id", "") in given for base in own.bases)
 
 
 def check_title(where: str, title: object) -> None:

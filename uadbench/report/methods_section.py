@@ -7,6 +7,7 @@ from uadbench.core.modalities import MODALITIES
 from uadbench.core.packaged import RESOURCES
 from uadbench.methods import registry
 from uadbench.report.study import Study
+from uadbench.training.facts import UNUSED
 
 REFERENCES = RESOURCES / "references.bib"
 NORMALISATION = {
@@ -63,7 +64,7 @@ def _methods(study: Study) -> str:
     cited = [f"{about.title} [{registry.base(about.name)}]" for about in described]
     if not cited:
         return "Controls alone were run."
-    seeds, devices = _count(len(study.plan.seeds), "seed"), sorted({run["device"] for run in study.runs})
+    seeds, devices = _count(len(study.plan.seeds), "seed"), sorted({run["device"] for run in study.runs} - {UNUSED})
     return f"Methods were {_list(cited)}, trained with {seeds}{f' on {_list(devices)}' if devices else ''}."
 
 

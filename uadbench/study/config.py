@@ -31,7 +31,7 @@ from uadbench.data.preprocessing.settings import Preprocessing, settings
 from uadbench.study.config_files import check_characters
 
 #: keys that change no result
-WITHOUT_EFFECT = {"threads", "device", "baselines"}
+WITHOUT_EFFECT = {"threads", "device", "baselines", "seeds_together"}
 
 
 #: beginnings of keys without a meaning, a place for the anchors of YAML
@@ -181,6 +181,10 @@ class Config(Part):
         description="File names of baselines/ and of the folder `baselines`, and names of variants, in any order."
     )
     seeds: Annotated[list[Seed], Once, AfterValidator(_unique)] = Field(description="Seeds of the trainings.")
+    seeds_together: bool = Field(
+        False,
+        description="One job scores a task with the runs of all seeds, where none is scored yet: fewer processes.",
+    )
     baselines: str | None = Field(
         None, description="A folder with baselines of your own, one file each, beside those of the project."
     )

@@ -82,8 +82,9 @@ def outputs(study: Experiment) -> Iterator[Output]:
     for run in study.runs:
         path, parts = study.folder.run(*run) / RUN, json.loads(study.settings(run.method, run.part).training)
         yield Output(path, parts | {"data": study.train}, lambda path=path: _of_run(path))  # type: ignore[misc]
+    together = {"seeds": sorted(study.seeds)} if one_job(study) else {}
     for test in study.tests:
-        yield _test(study, test)
+        yield _test(study, test, together)
     yield from _results(study)
 
 
@@ -98,6 +99,13 @@ def reports(study: Experiment, dataset: str) -> list[Path]:
         whole = [number for number in numbers if all(path.is_file() for path in _parts(folder, number))]
         number = max(whole, key=lambda number: _parts(folder, number)[0].stat().st_mtime, default=number)
     return _parts(folder, number)
+
+
+def one_job(study: Experiment) -> bool:
+    """Whether one job scores a task with the runs of all seeds, as the config says: scores that are there stay."""
+    findings = (study.folder.scores(*test) / FINDINGS for test in study.tests)
+    records = [made for path in findings if settings_file(path).is_file() and (made := Output(path, {})._made())]
+    return any("seeds" in made for made in records) if records else study.config.seeds_together
 
 
 def ahead(paths: Iterable[Path]) -> str | None:
@@ -150,12 +158,12 @@ def _data(study: Experiment, dataset: str) -> Iterator[Output]:
         yield Output(report, parts, noted("preprocessing.", "modalities"))
 
 
-def _test(study: Experiment, test: Job) -> Output:
+def _test(study: Experiment, test: Job, together: Parts) -> Output:
     task = study.task(test.part)
     parts = json.loads(study.settings(test.method, task.modality, test.seed).scoring)
     parts |= {"modality": task.modality, "data": task.dataset, "labels": study.label_options(task.dataset)}
     parts |= {"healthy": study.train, "run": study.trained_as(test.method, task.modality)}
-    parts |= {"scoring": _revision("evaluation/inference/inference")}
+    parts |= {"scoring": _revision("evaluation/inference/inference"), **together}
     if test.method == study.illustrated and test.seed == study.seeds[0]:  # which Figure 3 shows
         parts |= {"examples": study.config.evaluation.examples}
 
@@ -164,9 +172,13 @@ def _test(study: Experiment, test: Job) -> Output:
     def former() -> Parts:
         made = _noted(path, **{name: parts[name] for name in ("labels", "examples") if name in parts})
         if not noted.is_file():
-            return made
+            return made | together
         scored = settings.read(read_json(noted), str(noted))
-        return made | json.loads((scored if test.seed in study.curve_seeds else scored.without_curves()).scoring)
+        return (
+            made
+            | together
+            | json.loads((scored if test.seed in study.curve_seeds else scored.without_curves()).scoring)
+        )
 
     return Output(path, parts, former)
 

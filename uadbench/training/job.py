@@ -9,18 +9,13 @@ import torch
 
 from uadbench.compute import device
 from uadbench.compute.precision import Precision
-from uadbench.core import folder_lock, provenance
-from uadbench.core.errors import HarnessError
-from uadbench.core.files import sha256
-from uadbench.core.study_folder import INDEX, STATE
-from uadbench.core.version import VERSION
-from uadbench.data.packing import premises
+from uadbench.core import folder_lock
+from uadbench.core.study_folder import STATE
 from uadbench.data.packing.store import Store
-from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import seed_everything
 from uadbench.methods.settings import Settings
-from uadbench.training import run
+from uadbench.training import facts, run
 from uadbench.training.loop import LoopConfig, train
 from uadbench.training.memory import enough_memory
 from uadbench.training.sampler import SliceSampler
@@ -46,23 +41,14 @@ def train_run(
     method, modality = settings.method, settings.modality
     with folder_lock.held(out):
         store = Store.open(data)
-        premises.check_healthy(store)
+        cohort = facts.of_cohort(store, modality)
         training, validation = (store.rows(modality, split) for split in ("train", "validation"))
-        if not len(training):
-            raise HarnessError(f"{data}: no training subject has {modality}; check the subject sheet and the reports")
         seed_everything(seed)
         # Like `use_deterministic_algorithms`, but without the import of the compiler, which takes seconds.
         torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "default")
         context = Context(modality, store.spacing, run.load_required(method, required, chosen))
-        facts = run.facts(settings, context, seed)
-        facts |= {
-            "dataset": store.dataset,
-            "simulated": store.simulated,
-            "preprocessing": store.index["preprocessing"],
-            "subjects": len(training),
-            "validation_subjects": len(validation),
-        }
-        environment = run.write_environment(out)
+        about = facts.of_method(settings, store.spacing, seed) | cohort
+        environment = facts.write_environment(out)
         started = time.monotonic()
         images = store.images(modality)
         with enough_memory(f"training {method} on {chosen}", REMEDY):
@@ -70,20 +56,16 @@ def train_run(
             held_out = SliceSampler(images, validation, chosen) if len(validation) > 1 else None
             sampler = SliceSampler(images, training, chosen)
             # What must match for a training to resume from a saved state.
-            content = json.dumps([{**facts, "params": settings.training}, store.index], sort_keys=True, default=str)
+            content = json.dumps([{**about, "params": settings.training}, store.index], sort_keys=True, default=str)
             fingerprint = hashlib.sha256(content.encode()).hexdigest()
             history = train(built, sampler, held_out, seed, out, fingerprint, config)
-        facts |= {
+        about |= {
             "seconds": round(time.monotonic() - started, 1),
             "device": device.describe(chosen),
             "precision": Precision(chosen, built.float16).name,
-            "harness": VERSION,
-            "data": sha256(data / INDEX),
-            "code": sha256(registry.BASELINES.path(registry.base(method))),
             "final": history[-1] if history else None,
-            "environment": environment | {"finished": provenance.now()},
         }
-        run.write(out, built, facts)
+        run.write(out, built, about | facts.of_end(settings, store, environment))
         state = out / STATE
         for path in (state, aside(state)):
             path.unlink(missing_ok=True)

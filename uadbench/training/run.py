@@ -15,11 +15,11 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
-from uadbench.core import checksums, provenance, validation
+from uadbench.core import validation
 from uadbench.core.errors import HarnessError
 from uadbench.core.faults import retried
 from uadbench.core.files import atomic, disk_faults_named, sha256, verify, write_json
-from uadbench.core.study_folder import PATCH, RUN, WEIGHTS
+from uadbench.core.study_folder import RUN, WEIGHTS
 from uadbench.methods import registry
 from uadbench.methods import settings as method_settings
 from uadbench.methods.base import Context, Method
@@ -79,36 +79,6 @@ def write(folder: Path, method: Method, facts: dict[str, Any]) -> None:
     files = sorted(path for path in weights.rglob("*") if path.is_file())
     digests = {path.relative_to(weights).as_posix(): sha256(path) for path in files}
     write_json(folder / RUN, {**facts, "weights": digests})
-
-
-def write_environment(folder: Path) -> dict[str, Any]:
-    """The software of this process for `run.json`; where its code is not that of the commit, also writes `code.patch`.
-
-    `patch_left_out`: number of changed files that are too large for the patch, which names them.
-    """
-    environment, path = provenance.environment(), folder / PATCH
-    if not environment["modified"]:
-        checksums.forget(path)
-        path.unlink(missing_ok=True)  # of an earlier training in this folder
-        return environment
-    content, left_out = provenance.patch()
-    with atomic(path) as partial:
-        partial.write_bytes(content)
-    return environment | {"patch_left_out": left_out}
-
-
-def facts(settings: Settings, context: Context, seed: int) -> dict[str, Any]:
-    """Metadata that identify a run and suffice to rebuild its method."""
-    return {
-        "method": settings.method,
-        "title": settings.title,
-        "family": registry.describe(registry.base(settings.method)).family,
-        "revision": settings.revision,
-        "seed": seed,
-        "modality": context.modality,
-        "spacing": context.spacing,
-        "params": settings.values,
-    }
 
 
 def load(

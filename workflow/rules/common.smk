@@ -72,7 +72,6 @@ pathvars:
     training=folder.training.as_posix(),
     healthy=folder.packed(experiment.train).as_posix(),
     run=folder.run("{method}", "{modality}", "{seed}").as_posix(),
-    scores=folder.scores("{method}", "{task}", "{seed}").as_posix(),
     logs=folder.logs.as_posix(),
     benchmarks=folder.benchmarks.as_posix(),
 
@@ -123,8 +122,8 @@ def made(wildcards, output):
     known = [file for file in map(Path, output) if file in DECIDED]
     if not known:  # no file of the study
         return f"rm -f {shlex.quote(str(study_folder.settings_file(Path(output[0]))))}"
-    record = shlex.quote(str(study_folder.settings_file(known[0])))
-    return f"printf '%s\\n' {shlex.quote(json.dumps(DECIDED[known[0]].parts))} > {record}"
+    records = [(json.dumps(DECIDED[file].parts), str(study_folder.settings_file(file))) for file in known]
+    return "; ".join(f"printf '%s\\n' {shlex.quote(parts)} > {shlex.quote(record)}" for parts, record in records)
 
 
 def if_file(path):
@@ -156,30 +155,36 @@ def modality_of(wildcards):
     return wildcards.get("modality") or experiment.task(wildcards.task).modality
 
 
-def settings_of(wildcards):
-    """The settings of a method that its runs are trained with, or that a task is scored with."""
-    seed = int(wildcards.seed) if "task" in wildcards.keys() else None
+def seeds_of(wildcards):
+    """The seeds whose runs a job trains or scores."""
+    return [int(wildcards.seed)] if "seed" in wildcards.keys() else experiment.seeds
+
+
+def settings_of(wildcards, seed=None):
+    """The settings of a method that its runs are trained with, or that those of a seed are scored with."""
     return experiment.settings(wildcards.method, modality_of(wildcards), seed)
 
 
-def run_record(method, wildcards):
-    """`run.json` of a method's run of the modality and seed of a job."""
-    return f"{folder.run(method, modality_of(wildcards), wildcards.seed)}/{study_folder.RUN}"
+def run_records(method, wildcards):
+    """`run.json` of a method's runs of the modality and the seeds of a job."""
+    runs = [folder.run(method, modality_of(wildcards), seed) for seed in seeds_of(wildcards)]
+    return [f"{run}/{study_folder.RUN}" for run in runs]
 
 
-def required_run(wildcards):
-    """`run.json` of the run that a method builds on; nothing for most methods."""
+def required_runs(wildcards):
+    """`run.json` of the runs that a method builds on; nothing for most methods."""
     parent = experiment.describe(wildcards.method).requires
-    return [run_record(parent, wildcards)] if parent else []
+    return run_records(parent, wildcards) if parent else []
 
 
-def required_option(wildcards, input):
-    return f"--required {Path(input.required[0]).parent}" if input.required else ""
+def trained_runs(wildcards):
+    """`run.json` of the runs that a task is scored with; variants may share one."""
+    return run_records(experiment.trained_as(wildcards.method, modality_of(wildcards)), wildcards)
 
 
-def trained_run(wildcards):
-    """`run.json` of the run that a task is scored with; variants may share one."""
-    return run_record(experiment.trained_as(wildcards.method, modality_of(wildcards)), wildcards)
+def folders(option, files):
+    """An option of a command for the folder of each file."""
+    return [f"{option}={Path(file).parent}" for file in files]
 
 
 def scored(name, seeds):

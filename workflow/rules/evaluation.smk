@@ -1,21 +1,27 @@
 # Evaluation: every run on every test set of its modality, in one pass, then one tidy table of all results.
 
+# One seed of a task is a job, or with `seeds_together` all of them: fewer processes, each with all its imports.
+TOGETHER = outputs.one_job(experiment)
+TEST = "{method}-{task}" if TOGETHER else "{method}-{task}-seed-{seed}"
+SCORES = [
+    folder.scores("{method}", "{task}", seed).as_posix() for seed in (experiment.seeds if TOGETHER else ["{seed}"])
+]
+SCORED = [*map(study_folder.histogram_file, experiment.protocols), study_folder.EXAMPLES, study_folder.VOLUMES]
+
 
 rule test:
     input:
-        run=trained_run,
+        run=trained_runs,
         data=lambda wildcards: f"{folder.packed(experiment.task(wildcards.task).dataset)}/{study_folder.INDEX}",
         healthy="<healthy>/index.json",
-        required=required_run,
+        required=required_runs,
     output:
-        expand("<scores>/{protocol}.npz", protocol=experiment.protocols, allow_missing=True),
-        findings="<scores>/findings.npz",
-        examples="<scores>/examples.npz",
-        volumes="<scores>/volumes.npz",
+        [f"{scores}/{name}" for scores in SCORES for name in SCORED],
+        findings=[f"{scores}/{study_folder.FINDINGS}" for scores in SCORES],
     log:
-        "<logs>/test/{method}-{task}-seed-{seed}.log",
+        f"<logs>/test/{TEST}.log",
     benchmark:
-        "<benchmarks>/test/{method}-{task}-seed-{seed}.tsv"
+        f"<benchmarks>/test/{TEST}.tsv"
     conda:
         f"{ENVS}/training.yaml"
     threads: experiment.config.threads.evaluation
@@ -24,22 +30,21 @@ rule test:
         mem_mb=memory(test_budget),
         runtime=minutes(test_budget),
     params:
-        settings=lambda wildcards: settings_of(wildcards).text,
-        run=subpath(input.run, parent=True),
+        runs=lambda wildcards, input: folders("--run", input.run) + folders("--required", input.required),
+        settings=lambda wildcards: [f"--settings={settings_of(wildcards, seed).text}" for seed in seeds_of(wildcards)],
         data=subpath(input.data, parent=True),
         healthy=subpath(input.healthy, parent=True),
         modality=modality_of,
         experiment=experiment.name,
-        required=required_option,
         protocols=" ".join(f"--protocol {protocol}" for protocol in experiment.protocols),
         labels=lambda wildcards: experiment.label_options(experiment.task(wildcards.task).dataset),
         examples=experiment.config.evaluation.examples,
-        out=subpath(output.examples, parent=True),
+        out=lambda wildcards, output: folders("--out", output.findings),
         made=made,
     shell:
-        "python -m uadbench test --run {params.run} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
-        " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment}"
-        " --settings {params.settings:q} {params.required} {params.protocols} {params.labels} --examples {params.examples} --volumes --out {params.out} > {log} 2>&1;"
+        "python -m uadbench test {params.runs:q} --method {wildcards.method} --data {params.data} --healthy {params.healthy}"
+        " --task {wildcards.task} --modality {params.modality} --experiment {params.experiment} {params.settings:q}"
+        " {params.protocols} {params.labels} --examples {params.examples} --volumes {params.out:q} > {log} 2>&1;"
         " {params.made}"
 
 

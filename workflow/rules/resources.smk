@@ -28,8 +28,9 @@ def train_budget(wildcards):
 
 
 def test_budget(wildcards):
-    params, subjects = settings_of(wildcards).values, subjects_of(experiment.task(wildcards.task).dataset)
-    return budgets.test(params, subjects, experiment.preprocessing.spacing, len(experiment.protocols), wants_gpu() > 0)
+    scans = subjects_of(experiment.task(wildcards.task).dataset) * len(seeds_of(wildcards))
+    params = settings_of(wildcards).values
+    return budgets.test(params, scans, experiment.preprocessing.spacing, len(experiment.protocols), wants_gpu() > 0)
 
 
 def summarize_budget(wildcards):
