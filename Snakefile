@@ -30,6 +30,7 @@ report: "workflow/report/study.rst"
 # Two simultaneous runs would write the same files, and remove each other's finished ones.
 onstart:
     hold_results()
+    schedule_when_needed()
 
 
 onsuccess:

@@ -7,6 +7,7 @@ A baseline may declare VARIANTS, other hyper-parameters under another title: the
 """
 
 import ast
+import functools
 import sys
 import types
 from collections.abc import Mapping
@@ -106,6 +107,7 @@ def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None)
     )
 
 
+@functools.cache
 def _trains(file: ast.Module) -> bool:
     """Whether a method may have something to train or to save.
 

@@ -51,6 +51,15 @@ def hold_results():
         raise WorkflowError(str(error)) from None
 
 
+def schedule_when_needed():
+    """Select jobs when one ends, and not each second once more for each that has ended.
+
+    That is what Snakemake's limit on the rate of jobs amounts to, which queues alone need (100 a second by default).
+    """
+    if workflow.local_exec:
+        workflow.scheduler.job_rate_limiter = None
+
+
 def note_settings():
     """Note the checksums of the files that no command writes, but the shell of a rule."""
     for path in [
