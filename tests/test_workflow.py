@@ -252,15 +252,16 @@ def test_another_experiment_on_the_same_data_makes_no_data(project, finished):
 
 
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
-    """Each part is a job of its own; the variant is scored and not trained."""
-    changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd"], "threads": {"preprocessing": 2}}
+    """Each part is a job of its own; the variant is scored and not trained, a control recorded, seeds together."""
+    changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd", "random"], "seeds": [1, 2]}
+    changes |= {"seeds_together": True, "threads": {"preprocessing": 2}}
     (project / "planned.yaml").write_text(yaml.safe_dump({**TINY, **changes}))
     planned = run(project, "planned.yaml", "--dry-run")
     counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
     assert counts["preprocess"] == "9"  # data sets, parts
     assert counts["pack"] == "3"
-    assert counts["train"] == "2"  # modalities
-    assert counts["test"] == "4"  # methods, tasks
+    assert (counts["train"], counts["record"]) == ("4", "4")  # modalities, seeds
+    assert counts["test"] == "6"  # methods, tasks
     # Registration uses one thread and reserves no more.
     assert set(re.findall(r"rule (\w+):(?:\n    .+)*\n    threads: 2\n", planned)) == {"quality"}
 
