@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.bottleneck import kl_divergence, square_side, to_square
 from uadbench.methods.networks.output import OutputConv2d
-from uadbench.methods.params import TrainingParams, scoring
+from uadbench.methods.params import TrainingParams, own_filter
 from uadbench.methods.seeds import Streams
 
 REVISION = 2
@@ -44,7 +44,7 @@ class Params(TrainingParams):
     entropy_weight: NonNegativeFloat = 0.1  # weight of the entropy of the attention
     maximise: bool = True  # maximise the entropy of the attention; False: minimise it
     erosion: NonNegativeInt = 6  # voxels, side of the square that erodes the brain for the entropy; 0: the whole image
-    score_erosion: NonNegativeInt = scoring(6)  # voxels, likewise for the score; 0 or 1: the whole brain
+    score_erosion: NonNegativeInt = own_filter(6, off=1)  # voxels, likewise for the score; 0 or 1: the whole brain
 
 
 class Block(nn.Module):

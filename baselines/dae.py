@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.output import OutputConv2d
-from uadbench.methods.params import Channels, FieldOfView, Neighbourhood, TrainingParams, added, scoring
+from uadbench.methods.params import Channels, FieldOfView, Neighbourhood, TrainingParams, added, own_filter
+from uadbench.methods.scoring.filters import eroded, median_filter
 from uadbench.methods.scoring.similarity import dissimilarity_map
 from uadbench.methods.seeds import Streams
 
@@ -57,8 +58,8 @@ class Params(TrainingParams):
     cells: PositiveInt = 16  # grid points of the noise along the slice's longer side
     weight_decay: NonNegativeFloat = 1e-5  # of Adam
     period: PositiveInt = 3200  # steps from the maximum learning rate to 0, and again back; 100 epochs of 32 steps
-    erosion: Neighbourhood = scoring(5)  # pixels of the scaled slice, side of the square that erodes the brain; 1 = off
-    median: Neighbourhood = scoring(5)  # pixels of the scaled slice, side of the in-plane median filter; 1 = off
+    erosion: Neighbourhood = own_filter(5, off=1)  # pixels of the scaled slice, side of the brain's erosion; 1 = off
+    median: Neighbourhood = own_filter(5, off=1)  # pixels of the scaled slice, side of the in-plane median; 1 = off
     masked: bool = added(True)  # the loss counts the brain only; UPD_study counts the whole slice
     residual: Literal["absolute", "ssim"] = added("absolute", scoring=True)  # ssim: 1 - SSIM, UPD_study
     clip: NonNegativeFloat = added(0.5)  # maximum norm of the gradient; 0: off, UPD_study
@@ -157,16 +158,3 @@ class Baseline(SliceMethod):
 
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
         return self.unet(images)
-
-
-def eroded(mask: Tensor, side: int) -> Tensor:
-    """Voxels of a mask (N, 1, H, W) with more than 95 % of their square neighbourhood in it."""
-    return F.avg_pool2d(mask.float(), side, stride=1, padding=side // 2) > 0.95
-
-
-def median_filter(images: Tensor, side: int) -> Tensor:
-    """Median of each voxel's square neighbourhood; images (N, 1, H, W), side odd."""
-    if side == 1:
-        return images
-    padded = F.pad(images, [side // 2] * 4, mode="reflect")
-    return padded.unfold(2, side, 1).unfold(3, side, 1).flatten(-2).median(-1).values

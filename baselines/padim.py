@@ -15,7 +15,7 @@ from uadbench.methods.anomalies.filters import smoothed
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.backbones import Backbone
 from uadbench.methods.networks.bottleneck import to_square
-from uadbench.methods.params import BackboneParams, Smoothing, scoring
+from uadbench.methods.params import BackboneParams, Smoothing, own_filter
 from uadbench.methods.seeds import Streams
 
 REVISION = 1
@@ -35,7 +35,7 @@ class Params(BackboneParams):
     backbone: Literal["resnet18", "wide_resnet50_2", "efficientnet_lite0"] = "resnet18"
     channels: PositiveInt = 100  # drawn at random from three stages, the same at every position
     ridge: PositiveFloat = 0.01  # added to the variances
-    smoothing: Smoothing = scoring(4.0)  # voxels of the scaled slice, standard deviation of the filter; 0 = off
+    smoothing: Smoothing = own_filter(4.0, off=0.0)  # voxels of the scaled slice, standard deviation; 0 = off
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from uadbench.methods.anomalies.filters import smoothed
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.backbones import Backbone
-from uadbench.methods.params import BackboneParams, Neighbourhood, Smoothing, scoring
+from uadbench.methods.params import BackboneParams, Neighbourhood, Smoothing, own_filter
 from uadbench.methods.scoring.coreset import greedy_coreset, nearest_distance, projected
 from uadbench.methods.seeds import Streams
 
@@ -44,7 +44,7 @@ class Params(BackboneParams):
     bank: PositiveInt = 10_000  # patches in the coreset, a tenth of those collected as in the paper
     projection: PositiveInt = 128  # dimensions of the random projection for coreset selection
     neighbourhood: Neighbourhood = 3  # side of the squares over which features are averaged
-    smoothing: Smoothing = scoring(4.0)  # voxels of the scaled slice, standard deviation of the filter; 0 = off
+    smoothing: Smoothing = own_filter(4.0, off=0.0)  # voxels of the scaled slice, standard deviation; 0 = off
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -15,7 +15,7 @@ from uadbench.methods.anomalies.filters import smoothed
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.backbones import Backbone
 from uadbench.methods.networks.resnet import ARCHITECTURES, BasicBlock, Block, initialise, stage
-from uadbench.methods.params import BackboneParams, Smoothing, scoring
+from uadbench.methods.params import BackboneParams, Smoothing, own_filter
 from uadbench.methods.seeds import Streams
 
 REVISION = 2
@@ -37,7 +37,7 @@ class Params(BackboneParams):
     steps: int = 10_000  # UPD_study; 200 epochs in the paper
     batch: int = 16  # slices
     learning_rate: float = 5e-3
-    smoothing: Smoothing = scoring(4.0)  # voxels of the scaled slice, standard deviation of the filter; 0 = off
+    smoothing: Smoothing = own_filter(4.0, off=0.0)  # voxels of the scaled slice, standard deviation; 0 = off
 
 
 class Student(nn.Module):

@@ -31,6 +31,10 @@ def plural(said: str) -> str:
 
 def kind(schema: dict[str, Any]) -> str:
     """Type and range of a value of a JSON schema in words, such as `integer, at least 1`."""
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "anyOf" in schema:
+        return " or ".join(kind(one) for one in schema["anyOf"])
     if "enum" in schema:
         return "one of " + ", ".join(f"`{value}`" for value in schema["enum"])
     names = schema.get("type", "any")
@@ -51,7 +55,8 @@ def rows(schema: dict[str, Any], prefix: str = "") -> list[tuple[str, str, str]]
     """Key, type and description of every key below a mapping or a list of mappings, nested keys joined by dots."""
     found = []
     named = next(iter(schema.get("patternProperties", {}).values()), None)
-    for inner, mark in ((schema, ""), (named, "NAME."), (schema.get("items"), "")):
+    places = [(schema, ""), (named, "NAME."), (schema.get("items"), "")]
+    for inner, mark in [*places, *((one, "") for one in schema.get("anyOf", ()))]:
         for key, below in inner.get("properties", {}).items() if isinstance(inner, dict) else ():
             needed = " (required)" if key in inner.get("required", ()) else ""
             found.append((f"{prefix}{mark}{key}", kind(below) + needed, below.get("description", "")))

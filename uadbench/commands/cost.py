@@ -10,9 +10,9 @@ from uadbench.commands._shared import PATH, experiments
 @click.command()
 @click.argument("folder", type=PATH, shell_complete=experiments)
 def command(folder: Path) -> None:
-    """Print the mean duration of every method's trainings below FOLDER, such as results/demo, as a Markdown table.
+    """Print the duration of every method's trainings below FOLDER, such as results/demo, as a Markdown table.
 
-    A training that was interrupted counts from its last start.
+    Seconds are medians over seeds. A training that was interrupted counts from its last start.
     """
     import pandas as pd
 
@@ -25,13 +25,13 @@ def command(folder: Path) -> None:
     if not runs:
         raise HarnessError(f"{folder}: no finished training; name the folder of an experiment, such as results/demo")
     frame = pd.DataFrame(runs)[["method", "modality", "seconds", "device"]]
-    means = frame.pivot_table(index="method", columns="modality", values="seconds", aggfunc="mean")
+    medians = frame.pivot_table(index="method", columns="modality", values="seconds", aggfunc="median")
     counts, total = frame["method"].value_counts(), frame.groupby("method")["seconds"].sum() / 60
-    heads = [f"{modality.upper()}, s" for modality in means.columns]
+    heads = [f"{modality.upper()}, s" for modality in medians.columns]
     click.echo(f"| method | trainings | {' | '.join(heads)} | together, min |")
     click.echo("|---" + "|--:" * (len(heads) + 2) + "|")
     for method in total.sort_values(ascending=False).index:
-        cells = ["–" if pd.isna(value) else f"{value:.1f}" for value in means.loc[method]]
+        cells = ["–" if pd.isna(value) else f"{value:.1f}" for value in medians.loc[method]]
         click.echo(f"| {method} | {counts[method]} | {' | '.join(cells)} | {total[method]:.1f} |")
     click.echo(f"| all | {len(frame)} |{' |' * len(heads)} {total.sum():.1f} |\n")
     click.echo(f"Device: {'; '.join(frame['device'][frame['device'] != UNUSED].unique()) or UNUSED}.")

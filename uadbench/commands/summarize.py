@@ -18,9 +18,16 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
 @titles
+@click.option("--tuned-on", default="{}", help='JSON: {"METHOD": "…"}, data that hyper-parameters were chosen on.')
 @click.option("--out", type=OUTPUT, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
 def command(
-    histograms: tuple[Path, ...], listing: Path | None, resamples: int, seed: int, titles: str, out: Path
+    histograms: tuple[Path, ...],
+    listing: Path | None,
+    resamples: int,
+    seed: int,
+    titles: str,
+    tuned_on: str,
+    out: Path,
 ) -> None:
     """Compute all metrics with 95 % bootstrap intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
 
@@ -44,6 +51,7 @@ def command(
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
     table = tidy(paths, resamples, seed)
     table["title"] = table["method"].map(from_json(titles, "--titles")).fillna(table["title"])
+    table["tuned_on"] = table["method"].map(from_json(tuned_on, "--tuned-on"))
     tables = {
         out.with_name(COMPARISONS): comparisons.compare(paths, resamples * comparisons.FINER, seed),
         out: table,

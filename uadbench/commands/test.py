@@ -110,9 +110,10 @@ def command(
         }
         baseline = registry.BASELINES.path(registry.base(about["method"]))
         builds_on = None if required is None else record(required)
-        meta["source"] = source.of(about, about["params"], baseline, data, healthy, builds_on)
+        filters = {"postprocessing": about["postprocessing"]} if about["postprocessing"] else {}
+        meta["source"] = source.of(about, about["params"] | filters, baseline, data, healthy, builds_on)
         with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
-            score_test_set(Trained(ready(trained, chosen), meta | known, chosen), scored, out=out, **kept)
+            score_test_set(Trained(ready(trained, chosen), meta | known | filters, chosen), scored, out=out, **kept)
         click.echo(out)
 
     for each in scorings:

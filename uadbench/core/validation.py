@@ -36,6 +36,12 @@ class Record(BaseModel):
     model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
+class Part(BaseModel):
+    """A mapping of the config: unknown keys and values of other types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
 @functools.lru_cache(maxsize=1)  # a sheet has hundreds of rows of one class
 def model(cls: type) -> type[BaseModel]:
     """The pydantic model of a dataclass. A field that overrides another keeps the ranges of that one's annotation."""

@@ -25,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from uadbench.core.errors import HarnessError
+from uadbench.methods.postprocessing import Postprocessing
 from uadbench.methods.seeds import Streams
 from uadbench.methods.slices import OVERLAP, Maps, scaled, tiled
 
@@ -38,6 +39,7 @@ class Context:
     modality: str  # one of `uadbench.core.modalities.NAMES`
     spacing: float  # mm, side of the isotropic voxels
     required: Method | None = None  # the trained method that REQUIRES names, frozen
+    postprocessing: Postprocessing | None = None  # of the study, applied to the method's maps; None: as published
 
     def share(self, batch: Batch, field: float) -> float:
         """Length of a field of view of `field` mm as a multiple of the longer side of a batch's slices; 1 for 0 mm.

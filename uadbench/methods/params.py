@@ -15,6 +15,27 @@ def scoring(default: Any) -> Any:
     return field(default=default, metadata={"scoring": True})
 
 
+def own_filter(default: Any, off: Any) -> Any:
+    """Declare a hyper-parameter of `scoring` that filters the map; `off` is the value with which it does not.
+
+    A study that post-processes all maps alike sets it to `off` (`uadbench.methods.postprocessing`).
+    """
+    return field(default=default, metadata={"scoring": True, "off": off})
+
+
+def own_filters(params: Any) -> dict[str, Any]:
+    """The hyper-parameters declared by `own_filter` that filter the map."""
+    declared = {f.name: f.metadata["off"] for f in dataclasses.fields(params) if "off" in f.metadata}
+    values = {name: getattr(params, name) for name in declared}
+    return {name: value for name, value in values.items() if value not in (declared[name], 0)}
+
+
+def unfiltered(params: Any) -> Any:
+    """The same hyper-parameters, with those declared by `own_filter` off."""
+    off = {f.name: f.metadata["off"] for f in dataclasses.fields(params) if "off" in f.metadata}
+    return dataclasses.replace(params, **off) if off else params
+
+
 def curve(default: tuple[Any, ...]) -> Any:
     """Declare a hyper-parameter of scores for a figure's curve only, which only `curve_seeds` compute."""
     return field(default=default, metadata={"scoring": True, "curve": True})

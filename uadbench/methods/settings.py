@@ -16,7 +16,8 @@ from uadbench.core.files import read_json
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import RUN, StudyFolder
 from uadbench.methods import registry
-from uadbench.methods.params import mark, scoring_key, training_key, without_curves
+from uadbench.methods.params import mark, scoring_key, training_key, unfiltered, without_curves
+from uadbench.methods.postprocessing import Postprocessing
 
 Given = Mapping[str, Mapping[str, Any]]  # hyper-parameters by method
 
@@ -29,6 +30,7 @@ class Written(validation.Record):
     modality: str
     revision: int
     params: dict[str, Any]
+    postprocessing: Postprocessing | None = None  # which earlier versions lack
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Settings:
     modality: str
     revision: int  # of the method's code
     params: Any  # its `Params`, complete
+    postprocessing: Postprocessing | None = None  # of the study, for all methods; None: as published
 
     @property
     def values(self) -> dict[str, Any]:
@@ -50,7 +53,13 @@ class Settings:
     def text(self) -> str:
         """The settings as JSON, for `read`."""
         about = {name: getattr(self, name) for name in ("method", "title", "modality", "revision")}
-        return json.dumps({**about, "params": self.values}, sort_keys=True, ensure_ascii=False)
+        about |= {"params": self.values, "postprocessing": self.filters}
+        return json.dumps(about, sort_keys=True, ensure_ascii=False)
+
+    @property
+    def filters(self) -> dict[str, Any] | None:
+        """The post-processing of the study as JSON has it."""
+        return None if self.postprocessing is None else self.postprocessing.model_dump()
 
     @property
     def training(self) -> str:
@@ -60,7 +69,8 @@ class Settings:
     @property
     def scoring(self) -> str:
         """What determines the scores of a run, as JSON: a change of it rescores."""
-        return json.dumps({"revision": self.revision, "params": scoring_key(self.params)}, sort_keys=True)
+        parts = {"revision": self.revision, "params": scoring_key(self.params), "postprocessing": self.filters}
+        return json.dumps(parts, sort_keys=True)
 
     def without_curves(self) -> "Settings":
         """The same without the scores of a figure's curve."""
@@ -72,11 +82,18 @@ class Settings:
         return [key for key in {**wanted, **had} if wanted.get(key) != had.get(key)]
 
 
-def resolve(method: str, modality: str, config: Given | None = None, variants: Given | None = None) -> Settings:
+def resolve(
+    method: str,
+    modality: str,
+    config: Given | None = None,
+    variants: Given | None = None,
+    postprocessing: Postprocessing | None = None,
+) -> Settings:
     """The settings of a method. The first of these that has a hyper-parameter decides:
 
     `config[method]`; for a variant its definition, in `variants` or the method's file, then `config` of its baseline;
     `Params.MODALITY`; `Params`. In each but the last, values under a modality (`t1`, `t2`, …) precede the others.
+    postprocessing: of the study; unless it is `beside`, hyper-parameters declared by `own_filter` are off.
     Raises HarnessError naming the key for an unknown method, a wrong type or a value out of range.
     """
     config, base = config or {}, registry.base(method)
@@ -87,7 +104,9 @@ def resolve(method: str, modality: str, config: Given | None = None, variants: G
     for where, layer in layers.items():
         values |= _of_modality(layer, modality, where)
     params = _built(method, values, f"params.{method}")
-    return Settings(method, about.title + mark(asdict(params)), modality, about.revision, params)
+    if postprocessing is not None and not postprocessing.beside:
+        params = unfiltered(params)
+    return Settings(method, about.title + mark(asdict(params)), modality, about.revision, params, postprocessing)
 
 
 def of_option(text: str, method: str, modality: str) -> Settings:
@@ -113,7 +132,9 @@ def read(content: Any, where: str) -> Settings:
     """Settings from the content of `params.json` or `run.json`. Raises HarnessError, `where` first, for any other."""
     validation.check_record(content, Written, where, "run snakemake again, which writes settings of a method")
     method, title, modality, revision = (content[name] for name in ("method", "title", "modality", "revision"))
-    return Settings(method, title, modality, revision, _built(method, content["params"], f"{where}: params"))
+    params, chosen = _built(method, content["params"], f"{where}: params"), content.get("postprocessing")
+    filters = None if chosen is None else Postprocessing.model_validate(chosen)
+    return Settings(method, title, modality, revision, params, filters)
 
 
 def of_run(
@@ -149,7 +170,9 @@ def _beside(folder: Path, method: str, trained: Settings) -> Settings:
             raise HarnessError(f"{path}: no JSON ({error}); remove it and run snakemake again") from None
     if method == trained.method:
         return trained
-    return resolve(method, trained.modality, {registry.base(method): trained.values})
+    return resolve(
+        method, trained.modality, {registry.base(method): trained.values}, postprocessing=trained.postprocessing
+    )
 
 
 def _built(method: str, values: dict[str, Any], where: str) -> Any:

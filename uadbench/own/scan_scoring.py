@@ -140,6 +140,7 @@ class Scorer:
         """Record in a folder the run, map and threshold of its maps. Raises HarnessError if it holds others."""
         keys = ("method", "params", "seed", "modality", "weights")
         record = {key: self.about.get(key) for key in keys} | {"map": self.name, "threshold": self.threshold}
+        record |= {"postprocessing": chosen} if (chosen := self.about.get("postprocessing")) else {}
         record = json.loads(json.dumps(record))  # as it is read again
         path = out / RECORD
         if path.is_file():

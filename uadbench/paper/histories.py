@@ -12,10 +12,9 @@ import pandas as pd
 from uadbench.methods import registry
 from uadbench.paper.results import Results, read_rows
 from uadbench.paper.simulated import statement
-from uadbench.training.histories import COLUMNS, ROW
+from uadbench.training.histories import ABOUT, LATER, ROW
 
 NUMBERS = [column for column in ROW if column != "phase"]
-UNEQUAL = 1.5  # ratio of mean training times above which a table states them
 LEFT = 0.95  # a run whose validation loss never fell below this fraction of its first value may have learned little
 
 
@@ -71,7 +70,7 @@ class Histories:
     def read(cls, path: str | Path) -> Histories:
         """Read histories.csv. Raises HarnessError if it is absent, lacks a column or holds a malformed number."""
         flags, remedy = ["trained_on_simulated"], "write it with `uadbench histories`"
-        return cls(read_rows(path, COLUMNS, NUMBERS, remedy, flags), str(path))
+        return cls(read_rows(path, (*ABOUT, *ROW), [*NUMBERS, *LATER], remedy, flags, list(LATER)), str(path))
 
     @property
     def simulated(self) -> str:
@@ -98,40 +97,17 @@ class Histories:
         found = []
         for (method, modality, phase), curves in flat.items():
             tasks = results.rows.loc[results.rows["modality"] == modality, "task"].unique()
-            scored = [name for name, _, _ in results.methods if self._run_of(name, modality) == method]
+            scored = [name for name, _, _ in results.methods if self.run_of(name, modality) == method]
             several = len({c.phase for c in self.curves if c.method == method and c.trained}) > 1
             others = [results.title(name) for name in scored if name != method]
             if cells := frozenset((name, task) for name in scored for task in tasks):
                 found.append(Warned(_text(curves, f", phase {phase}" * several, others), cells))
         return found
 
-    def budgets(self, results: Results) -> list[str]:
-        """A note on the training times of the methods of the results, empty where they are alike.
-
-        Times are means over seeds and modalities, of the steps alone.
-        """
-        trained = {(curve.method, curve.modality) for curve in self.curves if curve.trained}
-        runs = self.rows.groupby(["method", "modality", "seed"])["seconds"].max().groupby(level=[0, 1]).mean()
-        seconds: dict[str, float] = {}
-        for name, title, _ in results.methods:
-            own = [(self._run_of(name, modality), modality) for modality in results.rows["modality"].unique()]
-            if times := [runs[run] for run in own if run in trained]:
-                seconds[title] = float(np.mean(times))
-        if not seconds or not max(seconds.values()) > UNEQUAL * min(seconds.values()):
-            return []
-        listed = ", ".join(f"{title} {_duration(mean)}" for title, mean in seconds.items())
-        return [f"Mean training times differ: {listed}. Bold compares trainings of these lengths, not equal budgets."]
-
-    def _run_of(self, method: str, modality: str) -> str | None:
+    def run_of(self, method: str, modality: str) -> str | None:
         """The method whose run was scored: its own, or the baseline of a variant without a run."""
         trained = {(curve.method, curve.modality) for curve in self.curves}
         return next((name for name in (method, registry.base(method)) if (name, modality) in trained), None)
-
-
-def _duration(seconds: float) -> str:
-    """A time with two significant digits, in hours from two on."""
-    number, unit = (seconds / 3600, "h") if seconds >= 7200 else (seconds, "s")
-    return f"{float(f'{number:.2g}'):g} {unit}"
 
 
 def _text(curves: list[Curve], phase: str, others: list[str]) -> str:

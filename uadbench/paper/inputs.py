@@ -9,6 +9,7 @@ import pandas as pd
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import COMPARISONS
 from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS
+from uadbench.paper import budgets, terms
 from uadbench.paper.histories import Histories
 from uadbench.paper.published import PATH, Published
 from uadbench.paper.results import Results, read_rows
@@ -87,9 +88,10 @@ class Sources:
     def histories(self) -> Histories:
         return Histories.read(self.given("histories_csv", "--histories"))
 
-    def budgets(self, results: Results) -> list[str]:
-        """The note on unequal training times, where histories are given."""
-        return self.histories.budgets(results) if self.histories_csv else []
+    def terms(self, results: Results) -> list[str]:
+        """Notes on the terms of the comparison: budgets, where histories are given, and data of the choices."""
+        found = budgets.budgets(self.histories, results) if self.histories_csv else []
+        return [*budgets.note(found), terms.chosen_on(results)]
 
     @cached_property
     def significant(self) -> frozenset[Better]:

@@ -4,7 +4,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from uadbench.methods.postprocessing import FILTERED, HEADING
 from uadbench.methods.registry import CONTROL
+from uadbench.paper import terms
 from uadbench.paper.histories import Warned
 from uadbench.paper.inputs import Better
 from uadbench.paper.published import Published, quoted
@@ -19,11 +21,12 @@ Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None fo
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of one task; paper: whether the paper has any number for it."""
+    """One metric of one task; paper: whether the paper has any number for it; score: default, that of the row."""
 
     task: str
     metric: str
     paper: bool
+    score: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,9 @@ class Table:
     section_chance: Mapping[str, Chance] = field(default_factory=dict)  # printed below the rows of each section
     headings: Mapping[str, str] = field(default_factory=lambda: METRICS)  # headings of its metrics
     warnings: tuple[Warned, ...] = ()  # for the CSV
+
+    def heading(self, column: Column) -> str:
+        return self.headings[column.metric] + f", {HEADING}" * (column.score == FILTERED)
 
     @cached_property
     def chance(self) -> Chance:
@@ -124,7 +130,7 @@ def method_row(
         title=title,
         family=family,
         score="final",
-        ours=tuple(results.get(method, c.task, "final", c.metric) for c in cols),
+        ours=tuple(results.get(method, c.task, c.score or "final", c.metric) for c in cols),
         paper=tuple(published.get("table2", name, c.task, "final", c.metric) if published else None for c in cols),
     )
 
@@ -139,11 +145,11 @@ def best(
 ) -> frozenset[tuple[int, int]]:
     """(row, column) of the method of a group of rows that is significantly better than every other one.
 
-    tests: of final scores under `protocol`. Controls, columns of an untested metric, and columns with one method have
-    no best entry.
+    tests: of final scores under `protocol`. Controls, columns of an untested metric or of other scores, and columns
+    with one method have no best entry.
     """
     marked = set()
-    for j, column in enumerate(cols):
+    for j, column in ((j, column) for j, column in enumerate(cols) if not column.score):
         ranked = [i for i in group if rows[i].family != CONTROL and rows[i].ours[j] is not None]
         for i in ranked:
             others = [rows[other].method for other in ranked if other != i]
@@ -172,6 +178,7 @@ def shared_notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
     return [
         seeds_note(rows),
         subjects_note(results),
+        *terms.filters(results),
         "Chance AP: share of anomalous voxels among the voxels evaluated.",
         f"Italics: as printed by {PAPER}. Dash: not run here, or not in the paper."
         if any(number for row in rows for number in row.paper)

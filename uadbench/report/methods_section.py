@@ -1,11 +1,15 @@
 """The paragraph of methods of a report, to paste into a paper, and its references as BibTeX."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from uadbench.core.modalities import MODALITIES
 from uadbench.core.packaged import RESOURCES
 from uadbench.methods import registry
+from uadbench.methods.params import own_filters
+from uadbench.methods.postprocessing import FILTERED, described
+from uadbench.paper import budgets, terms
 from uadbench.report.study import Study
 from uadbench.training.facts import UNUSED
 
@@ -37,6 +41,7 @@ def paragraph(study: Study) -> str:
         f"{_list(list(study.results))}: voxel-wise average precision (AP) and the best Dice over thresholds (⌈Dice⌉), "
         f"{spread}.",
     ]
+    sentences += [*_filters(study), *_terms(study)]
     if resampled:
         sentences.append(f"Methods were compared by a bootstrap over {_list(resampled)} with Holm's correction.")
     return " ".join(sentences)
@@ -66,6 +71,36 @@ def _methods(study: Study) -> str:
         return "Controls alone were run."
     seeds, devices = _count(len(study.plan.seeds), "seed"), sorted({run["device"] for run in study.runs} - {UNUSED})
     return f"Methods were {_list(cited)}, trained with {seeds}{f' on {_list(devices)}' if devices else ''}."
+
+
+def _filters(study: Study) -> Iterator[str]:
+    """Sentences on the filters of score maps: of the study for all methods, and of methods' own."""
+    chosen = study.plan.config.postprocessing
+    own = {about.title: _own_filters(study, about.name) for about in study.methods}
+    if listed := "; ".join(f"{title}: {values}" for title, values in own.items() if values):
+        yield f"Score maps were filtered by methods' own hyper-parameters alone ({listed})."
+    elif chosen is None or chosen.beside:
+        yield "No method filtered its score maps."
+    if chosen is not None:
+        said = described(chosen.model_dump(), FILTERED)
+        yield (
+            f"Beside them, the maps of all methods without such filters were filtered alike ({said})."
+            if chosen.beside
+            else f"The score maps of all methods were filtered alike, in place of their own filters ({said})."
+        )
+
+
+def _own_filters(study: Study, method: str) -> str:
+    """The hyper-parameters by which a method filters its maps, of the first modality that has some."""
+    found = (own_filters(study.plan.settings(method, modality).params) for modality in study.plan.modalities)
+    values = next(filter(None, found), {})
+    return ", ".join(f"{name} {value:g}" for name, value in values.items())
+
+
+def _terms(study: Study) -> Iterator[str]:
+    """Sentences on what the trainings took, and on the data that hyper-parameters were chosen on."""
+    yield from budgets.note(study.budgets)
+    yield terms.chosen_on(study.first)
 
 
 def _data(training: dict[str, Any], *tests: dict[str, Any]) -> str:

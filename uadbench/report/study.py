@@ -19,6 +19,8 @@ from uadbench.core.study_folder import INDEX, QUALITY_PAGE, QUALITY_TABLE, RUN, 
 from uadbench.data.packing.store import read_index
 from uadbench.data.preprocessing.settings import settings
 from uadbench.methods import registry
+from uadbench.paper.budgets import Budget, budgets
+from uadbench.paper.histories import Histories
 from uadbench.paper.inputs import Sources, read_comparisons
 from uadbench.paper.results import Results, read_rows
 from uadbench.paper.table import Table
@@ -99,6 +101,11 @@ class Study:
         numbers = ("step", "validation", "seconds")
         columns = ("method", "modality", "seed", "phase", *numbers)
         return read_rows(self.folder.histories, columns, numbers, "run the study again")
+
+    @cached_property
+    def budgets(self) -> list[Budget]:
+        """What the trainings of the first protocol's results took."""
+        return budgets(Histories.read(self.folder.histories), self.first)
 
     @cached_property
     def runs(self) -> list[dict[str, Any]]:

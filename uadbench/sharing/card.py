@@ -16,8 +16,12 @@ from uadbench.core.modalities import MODALITIES
 from uadbench.core.study_folder import HISTORY, RUN, StudyFolder
 from uadbench.core.templates import template
 from uadbench.methods import registry
+from uadbench.methods.postprocessing import AS_PUBLISHED, described
+from uadbench.paper.budgets import budgets
+from uadbench.paper.histories import Histories
 from uadbench.paper.results import Results
 from uadbench.paper.simulated import REAL, SIMULATED
+from uadbench.paper.terms import UNSTATED
 from uadbench.paper.writers import markdown
 from uadbench.report.methods_section import NORMALISATION, entries
 from uadbench.sharing.licences import Origin, strictest
@@ -48,6 +52,7 @@ def card(
     ours = path.parent == Path(baselines.OURS)
     if not ours:
         warnings.append(f"method {method}: its file is not part of uadbench; whoever scores needs it")
+    by_protocol = _results(folder, warnings)
     rule = NORMALISATION.get(about["preprocessing"].get("normalisation", ""))
     text = template(TEMPLATE, plain=markdown.escape, code=markdown.code).render(
         about=about,
@@ -65,7 +70,8 @@ def card(
         origins=origins,
         grey=f"; grey values are divided by {rule}" if rule else "",
         steps=_steps(folder / HISTORY),
-        numbers=[*_numbers(about, _results(folder, warnings))],
+        numbers=[*_numbers(about, by_protocol)],
+        terms=_terms(folder, about, by_protocol),
         references=_references(about, required, origins),
     )
     return text, warnings
@@ -104,6 +110,19 @@ def _results(folder: Path, warnings: list[str]) -> dict[str, Results]:
         warnings.append(f"{study.results}: older than the run, so the card has no evaluation; run snakemake again")
         return {}
     return Results.read(study.results)
+
+
+def _terms(folder: Path, about: dict[str, Any], by_protocol: dict[str, Results]) -> dict[str, str]:
+    """The terms of the comparison that the numbers come from: time, filter of the maps, data of the choices."""
+    found = {"filter of the study": described(about["postprocessing"], "final") or AS_PUBLISHED}
+    study, results = StudyFolder.around(folder), next(iter(by_protocol.values()), None)
+    if study is None or results is None:
+        return found | {"hyper-parameters chosen on": UNSTATED}
+    rows = results.rows[results.rows["method"] == about["method"]]
+    found["hyper-parameters chosen on"] = next(filter(None, rows["tuned_on"]), UNSTATED)
+    known = budgets(Histories.read(study.histories), results) if study.histories.is_file() else []
+    times = next((budget.text for budget in known if budget.modality == about["modality"]), "")
+    return found | ({"time of all methods, median over seeds": times} if times else {})
 
 
 def _numbers(about: dict[str, Any], by_protocol: dict[str, Results]) -> Iterator[tuple[str, ...]]:

@@ -44,7 +44,8 @@ class Run:
         _check_links(folder, about["weights"])
         check_method(about, str(folder))
         verify(folder / WEIGHTS, about["weights"], "train it again")
-        about["params"] = of_run(folder, about).values  # as the study that it lies in scores it
+        scored = of_run(folder, about)  # as the study that it lies in scores it
+        about |= {"params": scored.values, "postprocessing": scored.filters}
         return cls(folder, about, _local_files(about))
 
     def copy(self, folder: Path) -> None:

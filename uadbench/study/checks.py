@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from uadbench.core import latex_text
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.files import read_json
 from uadbench.core.study_folder import RECIPE, ROOT
@@ -14,7 +15,7 @@ from uadbench.data.index.layout import IGNORE
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.methods import registry
 from uadbench.paper import catalogue as paper
-from uadbench.study.config import Config, DataSet
+from uadbench.study.config import OTHERS, Config, DataSet
 from uadbench.study.experiment import Experiment
 
 PATTERN = re.compile(r"\{[^{}]*\}|<[a-z][a-z0-9_]*>")  # a wildcard or a pathvar of Snakemake
@@ -138,6 +139,13 @@ def _check_choices(study: Experiment) -> None:
         for name in chosen:
             if name not in known:
                 raise HarnessError(f"{key}: {name!r} is unknown; {choices(name, known)}")
+    for method, text in (study.config.tuned_on or {}).items():
+        known = [*dict.fromkeys([*study.methods, *map(registry.base, study.methods), OTHERS])]
+        if method not in known:
+            raise HarnessError(f"tuned_on.{method}: no such method here; {choices(method, known)}")
+        if odd := latex_text.unknown(text):
+            signs = " ".join(map(repr, odd))
+            raise HarnessError(f"tuned_on.{method}: LaTeX cannot print {signs}; spell it in other letters")
     for seed in study.curve_seeds:
         if seed not in study.seeds:
             seeds = ", ".join(map(str, study.seeds))
@@ -161,7 +169,7 @@ def _check_shared(study: Experiment) -> None:
     for method, modality in study.configured if folder.shared_runs else ():
         path, wanted = folder.params(method, modality), json.loads(study.settings(method, modality).text)
         if path.parent.is_dir():
-            remedy = "name a variant of it under `variants`, or remove `runs`"
+            remedy = "write what it was made with, name a variant of it under `variants`, or remove `runs`"
             wanted = {key: value for key, value in wanted.items() if key != "params"} | wanted["params"]
             _compare(f"runs: {method} on {modality}", path, wanted, remedy)
 

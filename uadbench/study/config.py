@@ -13,7 +13,7 @@ from typing import Annotated, Any, get_args
 from pydantic import (
     AfterValidator,
     BaseModel,
-    ConfigDict,
+    BeforeValidator,
     Field,
     NonNegativeInt,
     PositiveFloat,
@@ -25,14 +25,17 @@ from pydantic import (
 from uadbench.core.documents import check_extent
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.modalities import NAMES
-from uadbench.core.validation import NAME, spelling
+from uadbench.core.validation import NAME, Part, spelling
 from uadbench.data.index.sheet import UNMASKED
 from uadbench.data.preprocessing.settings import Preprocessing, settings
+from uadbench.methods.postprocessing import AS_PUBLISHED, Postprocessing
 from uadbench.study.config_files import check_characters
 
 #: keys that change no result
 WITHOUT_EFFECT = {"threads", "device", "baselines", "seeds_together"}
 
+
+OTHERS = "others"  # in `tuned_on`, the methods that it does not name
 
 #: beginnings of keys without a meaning, a place for the anchors of YAML
 ANCHORS = (".", "x-")
@@ -51,12 +54,6 @@ def _unique(items: list[Any]) -> list[Any]:
     return items
 
 
-class Part(BaseModel):
-    """A mapping of the config: unknown keys and values of other types are refused."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
 Experiment = Annotated[str, Field(pattern=NAME)]
 DataSetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Method = Annotated[str, Field(pattern=r"^[a-z0-9_]+(-[a-z0-9_]+)?$")]
@@ -68,6 +65,23 @@ Once = Field(min_length=1, json_schema_extra={"uniqueItems": True})
 Labels = Annotated[list[Label], Once, AfterValidator(_unique)]
 Names = Annotated[list[str], Once, AfterValidator(_unique)]
 Seed = NonNegativeInt
+
+
+def _or_text(schema: dict[str, Any], **text: Any) -> None:
+    """Add to the schema of a mapping that may be left out the text that may stand for it."""
+    schema["anyOf"].insert(0, {"type": "string", **text})
+
+
+Filters = Annotated[
+    Postprocessing | None,
+    BeforeValidator(lambda value: None if value == AS_PUBLISHED else value),
+    Field(json_schema_extra=partial(_or_text, const=AS_PUBLISHED)),
+]
+Chosen = Annotated[
+    dict[str, Annotated[str, Field(min_length=1)]] | None,
+    BeforeValidator(lambda value: {OTHERS: value} if isinstance(value, str) else value),
+    Field(json_schema_extra=_or_text),
+]
 
 
 class Simulation(Part):
@@ -190,6 +204,24 @@ class Config(Part):
     )
     params: dict[str, dict[str, Any]] = Field(
         {}, description=f"Hyper-parameters by method; under {', '.join(NAMES)} those of one modality."
+    )
+    postprocessing: Filters = Field(
+        None,
+        description="Filter of the score maps of all methods, in place of those of their own hyper-parameters; "
+        f"default: `{AS_PUBLISHED}`, where each method has its own or none. A change scores again and never "
+        "trains. Score maps of other programs are evaluated as they are.",
+        examples=[{"median": 3, "erosion": 3, "beside": True}],
+    )
+    tuned_on: Chosen = Field(
+        None,
+        description="Data on which sizes, steps and all other hyper-parameters were chosen: one text, or one by "
+        f"method, with `{OTHERS}` for those not named. Tables, methods section, report and model card print it; "
+        "where it names a data set, a task or the seed of simulated scans of a test set, they add that the choice was "
+        "made with it in view.",
+        examples=[
+            "a simulated cohort of seed 7, none of the test sets",
+            {"padim": "published defaults", OTHERS: "atlas"},
+        ],
     )
     variants: dict[Variant, dict[str, Any]] = Field(
         {},

@@ -1,6 +1,7 @@
 """What a config means: data sets in use, settings of methods, and all runs, tests, tables and figures."""
 
 import json
+import re
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -13,7 +14,7 @@ from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.methods import registry
 from uadbench.methods.settings import Settings, resolve
 from uadbench.paper import catalogue as paper
-from uadbench.study.config import Config, DataSet, Task
+from uadbench.study.config import OTHERS, Config, DataSet, Task
 
 
 class Experiment:
@@ -84,7 +85,8 @@ class Experiment:
     def settings(self, method: str, modality: str, seed: int | None = None) -> Settings:
         """All hyper-parameters of a method on a modality; with `seed` those that this seed's runs are scored with."""
         if (method, modality) not in self._settings:
-            self._settings[method, modality] = resolve(method, modality, self.config.params, self.config.variants)
+            given = self.config.params, self.config.variants, self.config.postprocessing
+            self._settings[method, modality] = resolve(method, modality, *given)
         settings = self._settings[method, modality]
         return settings if seed is None or seed in self.curve_seeds else settings.without_curves()
 
@@ -145,6 +147,23 @@ class Experiment:
         """Titles that the config gives to variants."""
         own = {name: values["title"] for name, values in self.config.variants.items() if "title" in values}
         return {name: self.settings(name, self.modalities[0]).title for name in own if name in self.methods}
+
+    @cached_property
+    def tuned_on(self) -> dict[str, str]:
+        """What each method's hyper-parameters were chosen on, as the config states it, with the test sets it names."""
+        stated, found = self.config.tuned_on or {}, dict[str, str]()
+        for method in self.methods:
+            if key := next((key for key in (method, registry.base(method), OTHERS) if key in stated), None):
+                seen = [task.name for task in self.tasks if self._is_named(task, stated[key])]
+                found[method] = stated[key] + f", with these test sets in view: {', '.join(seen)}" * bool(seen)
+        return found
+
+    def _is_named(self, task: Task, text: str) -> bool:
+        """Whether a text names a task, its data set, or the seed that simulates it."""
+        names, simulation = [task.name, task.dataset], self.config.simulate
+        names += [f"seed {simulation.seed}"] if simulation and task.dataset in simulation.subjects else []
+        pattern = "|".join(map(re.escape, names))
+        return re.search(rf"(?<![\w-])({pattern})(?![\w-])", text, re.IGNORECASE) is not None
 
     def index_options(self, dataset: str) -> list[str]:
         """Options of `index` for a data set."""

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,13 @@ class Output:
     """A file, by which its job is known, and all that decides it besides the input files, by name.
 
     former: what else in the study tells of this where no record does, as in studies of earlier versions.
+    later: parts that records of earlier versions lack, since the config said nothing of them: None.
     """
 
     path: Path
     parts: Parts
     former: Callable[[], Parts] = dict
+    later: tuple[str, ...] = ()
 
     def stale(self) -> bool:
         """Whether it was made with other settings. A part that its record lacks, as older ones may, counts as equal."""
@@ -64,13 +67,15 @@ class Output:
     def _made(self) -> Parts:
         try:
             made = read_json(self._record)
-            # A key that a recipe of an earlier version lacks was not in the config.
-            unset = dict.fromkeys(self.parts) if self.path.name == RECIPE else {}
-            return unset | made if isinstance(made, dict) else {}
+            return self._unset | made if isinstance(made, dict) else {}
         except ValueError:  # cut off when its job was killed
             return {}
         except OSError:
-            return self.former()
+            return self._unset | self.former()
+
+    @property
+    def _unset(self) -> Parts:
+        return dict.fromkeys(self.later)
 
 
 def outputs(study: Experiment) -> Iterator[Output]:
@@ -78,7 +83,8 @@ def outputs(study: Experiment) -> Iterator[Output]:
     for dataset in study.datasets:
         yield from _data(study, dataset)
     for method, modality in study.configured:
-        yield Output(study.folder.params(method, modality), json.loads(study.settings(method, modality).text))
+        path, parts = study.folder.params(method, modality), json.loads(study.settings(method, modality).text)
+        yield Output(path, parts, later=("postprocessing",))
     for run in study.runs:
         path, parts = study.folder.run(*run) / RUN, json.loads(study.settings(run.method, run.part).training)
         yield Output(path, parts | {"data": study.train}, lambda path=path: _of_run(path))  # type: ignore[misc]
@@ -145,7 +151,7 @@ def _data(study: Experiment, dataset: str) -> Iterator[Output]:
 
         return former
 
-    yield Output(folder / RECIPE, recipe)
+    yield Output(folder / RECIPE, recipe, later=tuple(recipe))
     if dataset in study.simulated and (made := study.config.simulate):
         manifest = study.folder.raw(dataset) / MANIFEST
         parts = {"layout": study.datasets[dataset].layout, "seed": made.seed, "spacing": made.spacing}
@@ -180,7 +186,7 @@ def _test(study: Experiment, test: Job, together: Parts) -> Output:
             | json.loads((scored if test.seed in study.curve_seeds else scored.without_curves()).scoring)
         )
 
-    return Output(path, parts, former)
+    return Output(path, parts, former, later=("postprocessing",))
 
 
 def _results(study: Experiment) -> Iterator[Output]:
@@ -188,8 +194,9 @@ def _results(study: Experiment) -> Iterator[Output]:
     everything = {"methods": sorted(study.methods), "seeds": sorted(study.seeds)}
     tests = {"tasks": sorted(task.name for task in study.tasks), "protocols": sorted(study.protocols)}
     parts = {**everything, **tests, "resamples": study.config.evaluation.resamples, "titles": study.titles}
-    parts |= {"revision": _revision("evaluation/summary/comparisons")}
-    yield Output(folder.results, parts, lambda: _noted(folder.results, resamples=study.config.evaluation.resamples))
+    parts |= {"revision": _revision("evaluation/summary/comparisons"), "tuned_on": study.tuned_on or None}
+    former = partial(_noted, folder.results, resamples=study.config.evaluation.resamples)
+    yield Output(folder.results, parts, former, later=("tuned_on",))
     runs = sorted({f"{run.method}/{run.part}" for run in study.runs})
     parts = {"runs": runs, "seeds": everything["seeds"], "titles": study.titles}
     yield Output(folder.histories, {**parts, "revision": _revision("training/histories")})

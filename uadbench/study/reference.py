@@ -118,6 +118,8 @@ def _simplified(node: Any, defined: dict[str, Any]) -> Any:
     if len(kinds) == 1:
         node = {**kinds[0], **{key: value for key, value in node.items() if key not in ("anyOf", "default")}}
         return _simplified(node, defined)
+    if kinds:
+        node = {**{key: value for key, value in node.items() if key != "default"}, "anyOf": kinds}
     left_out = ("$defs", "title", "properties")
     made = {key: _simplified(value, defined) for key, value in node.items() if key not in left_out}
     if "properties" in node:  # whose keys are those of the config

@@ -50,6 +50,7 @@ def of_cohort(store: Store, modality: str) -> dict[str, Any]:
 def of_end(settings: Settings, store: Store, environment: dict[str, Any]) -> dict[str, Any]:
     """The data and the code that a run ends with, and when; environment: that of its start."""
     return {
+        "postprocessing": settings.filters,
         "harness": VERSION,
         "data": sha256(store.folder / INDEX),
         "code": sha256(registry.BASELINES.path(registry.base(settings.method))),

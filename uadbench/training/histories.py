@@ -15,11 +15,12 @@ from uadbench.core.study_folder import HISTORY
 from uadbench.training.record import record
 
 #: raised when a change alters the table of the same runs, so that finished studies write it again
-REVISION = 1
+REVISION = 2
 #: columns and their keys in run.json
 ABOUT = {key: key for key in ("method", "title", "modality", "seed")} | {"trained_on_simulated": "simulated"}
+LATER = {"training_seconds": "seconds"}  # of the whole training; columns that earlier files lack
 ROW = ("phase", "step", "loss", "validation", "learning_rate", "seconds")  # from history.csv
-COLUMNS = (*ABOUT, *ROW)
+COLUMNS = (*ABOUT, *ROW, *LATER)
 
 
 def gather(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
@@ -40,7 +41,8 @@ def gather(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
 
 def _about(folder: Path) -> dict[str, Any]:
     about = record(folder)
-    return {column: about[key] for column, key in ABOUT.items()}
+    later = {column: about.get(key) for column, key in LATER.items()}
+    return {column: about[key] for column, key in ABOUT.items()} | later
 
 
 class HistoryFile:

@@ -88,7 +88,8 @@ def load(
     required: Path | None = None,
     name: str | None = None,
 ) -> tuple[Method, dict[str, Any]]:
-    """Load a trained method in evaluation mode and its `run.json`, with method, title and parameters as scored.
+    """Load a trained method in evaluation mode and its `run.json`, with method, title, parameters and post-processing
+    as scored.
 
     name: the scored variant of the run's method; settings: see `methods.settings.of_run`; required: the run it builds
     on. Raises HarnessError where the folder holds no complete run, or one of another method.
@@ -98,11 +99,13 @@ def load(
     verify(folder / WEIGHTS, about["weights"], "copy the run again, or remove its folder and train it again")
     registry.load(about["method"])
     scored = method_settings.of_run(folder, about, name, settings)
-    context = Context(about["modality"], about["spacing"], load_required(scored.method, required, device))
+    parent = load_required(scored.method, required, device)
+    context = Context(about["modality"], about["spacing"], parent, scored.postprocessing)
     with no_larger_than([folder / WEIGHTS / weights for weights in about["weights"]], folder / RUN):
         method = build(scored.method, scored.params, context)
     load_weights(method, folder / WEIGHTS, about["weights"])
     about |= {"method": scored.method, "title": scored.title, "params": scored.values}
+    about["postprocessing"] = scored.filters
     return freeze(method).to(device), about  # type: ignore[return-value]
 
 

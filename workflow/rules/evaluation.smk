@@ -67,10 +67,11 @@ rule summarize:
     params:
         resamples=experiment.config.evaluation.resamples,
         titles=json.dumps(experiment.titles),
+        tuned_on=json.dumps(experiment.tuned_on),
         made=made,
     shell:
-        "python -m uadbench summarize --resamples {params.resamples} --titles {params.titles:q} --out {output.results}"
-        " {input.histograms} > {log} 2>&1; {params.made}"
+        "python -m uadbench summarize --resamples {params.resamples} --titles {params.titles:q}"
+        " --tuned-on {params.tuned_on:q} --out {output.results} {input.histograms} > {log} 2>&1; {params.made}"
 
 
 rule synthesis:

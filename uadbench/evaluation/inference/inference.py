@@ -25,7 +25,10 @@ from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.protocols.upd_resize import voxel_size
 from uadbench.evaluation.voxels.metrics import auroc, turned
 from uadbench.methods.base import Method, final_of
+from uadbench.methods.params import own_filters, unfiltered
+from uadbench.methods.postprocessing import FILTERED
 from uadbench.methods.registry import CONTROL
+from uadbench.methods.scoring.filters import filtered
 from uadbench.methods.seeds import Streams
 from uadbench.training.loop import compile_networks
 
@@ -44,14 +47,37 @@ def ready(method: Method, device: torch.device) -> Method:
 def score_volume(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> dict[str, torch.Tensor]:
     """All score maps of a volume (D, H, W), checked to have its shape, finite, at least 0; 0 outside the brain.
 
-    Raises HarnessError naming the method's invalid map.
+    With post-processing of the study (`method.context`) all maps are filtered; or, beside those as published, `final`
+    without the method's own filters, as FILTERED. Raises HarnessError naming the method's invalid map.
     """
-    return _checked(_computed(method.score, volume, rng), volume, name)
+    maps, chosen = _checked(_computed(method.score, volume, rng), volume, name), method.context.postprocessing
+    if chosen is None:
+        return maps
+    if not chosen.beside:
+        return {key: filtered(values, volume, chosen) for key, values in maps.items()}
+    # A second pass only of methods that filter by themselves; restoration, which is dear, is none of them.
+    plain = maps["final"] if not own_filters(method.params) else _plain(method, volume, rng, name)
+    return {**maps, FILTERED: filtered(plain, volume, chosen)}
 
 
 def final_map(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> torch.Tensor:
     """The map `final` of `score_volume`, without computing the others where possible; checked likewise."""
+    final, chosen = _final(method, volume, rng, name), method.context.postprocessing
+    return final if chosen is None or chosen.beside else filtered(final, volume, chosen)
+
+
+def _final(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> torch.Tensor:
     return _checked({"final": _computed(method.final, volume, rng)}, volume, name)["final"]
+
+
+def _plain(method: Method, volume: torch.Tensor, rng: Streams, name: str) -> torch.Tensor:
+    """The map `final` without the method's own filters."""
+    params = method.params
+    method.params = unfiltered(params)
+    try:
+        return _final(method, volume, rng, name)
+    finally:
+        method.params = params
 
 
 def restoration(method: Method, volume: torch.Tensor, rng: Streams) -> torch.Tensor | None:

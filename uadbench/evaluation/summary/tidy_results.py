@@ -21,6 +21,7 @@ from uadbench.evaluation.voxels.bootstrap import CROWDED_NOTE, bootstrap_all
 from uadbench.evaluation.voxels.columns import COLUMNS, META
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
 from uadbench.evaluation.voxels.metrics import auroc, average_precision, best_dice
+from uadbench.methods.postprocessing import described
 
 METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
     *("ap", "dice", "dice_threshold", "auroc"),
@@ -113,6 +114,7 @@ def _facts(
     patients = meta.get("patients", {})
     counts["patients"] = len({patients.get(name, name) for name in subjects})
     counts["lost"] = listed(meta.get("lost", ())) or np.nan  # as pandas reads an empty cell
+    counts["postprocessing"] = described(meta.get("postprocessing"), score) or np.nan
     identity = {key: meta[key] for key in META}
     stated = {key: text or np.nan for key, text in source.columns(meta).items()}
     return {**identity, "score": score, "protocol": protocol, **counts, **stated}
@@ -138,7 +140,11 @@ def _check_row(path: str, meta: dict[str, Any], first: dict[str, Any]) -> None:
 
     Earlier versions did not record what a run was trained with.
     """
-    one, other = ({key: run[key] for key in FITTING} | run.get("trained", {}) for run in (first, meta))
+    filters = "postprocessing"
+    one, other = (
+        {**{key: run[key] for key in FITTING}, filters: run.get(filters), **run.get("trained", {})}
+        for run in (first, meta)
+    )
     for key in one.keys() & other.keys():
         if one[key] != other[key]:
             raise HarnessError(

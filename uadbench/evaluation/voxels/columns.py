@@ -10,8 +10,9 @@ META = ["experiment", *SIMULATED, "method", "revision", "title", "family", "seed
 META += ["task", "dataset", "test_set", "modality"]
 COUNTS = ["subjects", "left_out", "voxels", "positives"]
 NUMBERS = ["value", "low", "high", *COUNTS]
-#: number of patients, names of the subjects left out, and digests of the source; earlier files lack them
-LATER = ["patients", "lost", SOURCE, CODE]
+#: which earlier files lack: number of patients; names of the subjects left out; digests of the source; filter of the study
+#: behind a score, empty for maps as published; data that hyper-parameters were chosen on, empty where not stated
+LATER = ["patients", "lost", SOURCE, CODE, "postprocessing", "tuned_on"]
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS, *LATER]
 
 

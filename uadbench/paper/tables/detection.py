@@ -6,6 +6,7 @@ from uadbench.paper import table
 from uadbench.paper.inputs import Sources
 from uadbench.paper.table import Table
 from uadbench.paper.tables.table2 import order
+from uadbench.paper.terms import filters
 
 METRICS = {
     "slice_auroc": "slice AUC",
@@ -47,4 +48,5 @@ def findings(sources: Sources, name: str, caption: str, metrics: Mapping[str, st
     entries = order(sources.published.methods("table2"), results.methods)
     rows = tuple(table.method_row(entry, cols, results) for entry in entries)
     untested = "Nothing is bold: these differences are not tested. Dash: not computed."
-    return Table(name, caption, cols, rows, (table.seeds_note(rows), *notes, untested), results, headings=metrics)
+    notes = (table.seeds_note(rows), *notes, *filters(results), untested)
+    return Table(name, caption, cols, rows, notes, results, headings=metrics)

@@ -68,7 +68,7 @@ def make(sources: Sources) -> Table:
             *table.shared_notes(first, done),
             sources.bold,
             *protocol_notes(list(by_protocol)),
-            *sources.budgets(first),
+            *sources.terms(first),
         ),
         results=first,
         best=best,

@@ -1,12 +1,15 @@
 """Table 2: AP and best possible Dice of every method on every task, by family, with controls below."""
 
+from dataclasses import replace
+
 from uadbench.evaluation.voxels.metrics import turned
+from uadbench.methods.postprocessing import FILTERED
 from uadbench.methods.registry import CONTROL
-from uadbench.paper import table
+from uadbench.paper import table, terms
 from uadbench.paper.inputs import Sources
 from uadbench.paper.published import QUOTED, unmarked
 from uadbench.paper.results import Results
-from uadbench.paper.table import Row, Table
+from uadbench.paper.table import Column, Row, Table
 
 METRICS = ("ap", "dice")
 
@@ -14,11 +17,11 @@ METRICS = ("ap", "dice")
 def make(sources: Sources) -> Table:
     """Build the table (Naval Marimont et al. 2024, Table 2): methods of the paper and of this run."""
     results, published = sources.results, sources.published
-    cols = table.columns(results, published, "table2", METRICS)
+    cols = _with_filtered(table.columns(results, published, "table2", METRICS), results)
     entries = order(published.methods("table2"), results.methods, absent=published.shown)
     done = tuple(table.method_row(entry, cols, results, published) for entry in entries)
     notes = table.notes(results, done)
-    notes += [sources.bold, *sources.budgets(results)]
+    notes += [sources.bold, *terms.filters(results, beside=True), *sources.terms(results)]
     if "ATLAS" in results.tasks and published.shown:
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
@@ -37,6 +40,13 @@ def make(sources: Sources) -> Table:
         best=table.best(done, cols, range(len(done)), sources.significant, results.protocol),
         warnings=tuple(warnings),
     )
+
+
+def _with_filtered(cols: tuple[Column, ...], results: Results) -> tuple[Column, ...]:
+    """The columns, and behind AP that of the maps filtered alike, where they were counted beside those as published."""
+    counted = any(FILTERED in results.scores(method) for method, _, _ in results.methods)
+    both = ((c, replace(c, paper=False, score=FILTERED)) if counted and c.metric == "ap" else (c,) for c in cols)
+    return tuple(column for group in both for column in group)
 
 
 def turned_round(rows: tuple[Row, ...], results: Results) -> list[str]:

@@ -80,7 +80,7 @@ def section(table: Table) -> str:
 def _head(table: Table) -> str:
     metrics = [f"<th>{escape(text)}</th>" for text in table.heads]
     for column in table.columns:
-        metrics.append(f"<th>{escape(table.headings[column.metric])}</th>")
+        metrics.append(f"<th>{escape(table.heading(column))}</th>")
         if column.paper:
             metrics.append('<th class="paper">paper</th>')
     tasks = "".join(f'<th colspan="{width}">{escape(task)}</th>' for task, width in table.spans.items())

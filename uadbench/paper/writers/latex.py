@@ -49,7 +49,7 @@ def _head(table: Table) -> list[str]:
     """Two lines: the tasks, each over its columns with a rule below, and the metrics."""
     metrics = [escape(text) for text in table.heads]
     for column in table.columns:
-        metrics.append(escape(table.headings[column.metric]))
+        metrics.append(escape(table.heading(column)))
         if column.paper:
             metrics.append("\\paper{paper}")
     tasks = ["", ""]

@@ -12,7 +12,7 @@ def render(table: Table) -> str:
     """The Markdown text: our numbers, the paper's in italics in the column to their right."""
     head = [escape(text) for text in table.heads]
     for column in table.columns:
-        head.append(f"{escape(column.task)} {table.headings[column.metric]}")
+        head.append(f"{escape(column.task)} {table.heading(column)}")
         if column.paper:
             head.append("*paper*")
     lines = []

@@ -43,7 +43,7 @@ def render(table: Table) -> str:
                 "title": row.title,
                 "family": row.family,
                 "task": column.task,
-                "score": row.score,
+                "score": column.score or row.score,
                 "metric": column.metric,
                 "seeds": "" if ours is None else len(ours.seeds),
                 "best": "" if ours is None else str((i, j) in table.best).lower(),
