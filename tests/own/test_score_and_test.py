@@ -1,21 +1,27 @@
 """`score` maps a scan as `test` scored it for Table 2: with the scoring parameters of the study."""
 
+import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 from tests.commands import ROOT, call, fails
 from tests.trainings import CPU, small, trained
 from uadbench.core.errors import HarnessError
+from uadbench.core.files import write_json
 from uadbench.core.study_folder import PARAMS
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import score_volume
-from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
+from uadbench.evaluation.summary.tidy_results import tidy
+from uadbench.evaluation.voxels.histogram import ScoreHistogram, load, save
 from uadbench.methods import registry
+from uadbench.methods.postprocessing import FILTERED, Postprocessing
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import resolve
 from uadbench.sharing.packing import Run
@@ -102,6 +108,56 @@ def test_each_run_needs_an_output(tmp_path):
     assert "--run: is given 2 times; give --out as often" in fails("test", *runs)
     options = ["--out", tmp_path / "b", *["--settings", "{}"] * 3]
     assert "--settings and --required once or as often" in fails("test", *runs, *options)
+
+
+FILTERS = [{"median": 3, "erosion": 1, "beside": beside} for beside in (True, False)]
+
+
+@pytest.mark.parametrize("filters", FILTERS, ids=["beside", "for all"])
+def test_the_filter_of_the_study_is_that_of_score_test_and_share(study, tiny_cohort, tmp_path, filters):
+    folder, _, _ = study("dae", {})
+    given = {"dae": registry.describe("dae").small}
+    settings = resolve("dae", "t1", given, postprocessing=Postprocessing(**filters))
+    (folder.parent / PARAMS).write_text(settings.text)
+    test = ["test", "--data", tiny_cohort, "--task", "A", "--modality", "t1", "--device", "cpu"]
+    call(*test, "--run", folder, "--settings", settings.text, "--out", tmp_path)
+    call(*test, "--run", folder, "--out", tmp_path / "beside")  # the settings beside the run
+    tested = load(tmp_path / "full.npz")[0]
+    assert counted(folder, tiny_cohort, None) == tested == load(tmp_path / "beside" / "full.npz")[0]
+    assert tested.keys() == {"final", *[FILTERED] * filters["beside"]}
+    write_json(tmp_path / "run" / "run.json", Run.open(folder).about)  # as it is shared
+    shutil.copytree(folder / "weights", tmp_path / "run" / "weights")
+    assert counted(tmp_path / "run", tiny_cohort, None) == tested
+    call("summarize", tmp_path / "full.npz", "--resamples", 0, "--out", tmp_path / "results.csv")
+    said = pd.read_csv(tmp_path / "results.csv", keep_default_na=False).groupby("score")["postprocessing"].unique()
+    words = ["median of 3 x 3 voxels, in axial slices"]
+    assert {score: list(text) for score, text in said.items()} == (
+        {"final": [""], FILTERED: words} if filters["beside"] else {"final": words}
+    )
+
+
+def test_seeds_with_other_filters_are_no_row(study, tiny_cohort, tmp_path):
+    folder, _, _ = study("dae", {})
+    paths = []
+    for seed, filters in ((1, FILTERS[0]), (2, None)):
+        chosen = None if filters is None else Postprocessing(**filters)
+        settings = resolve("dae", "t1", {"dae": registry.describe("dae").small}, postprocessing=chosen)
+        out = tmp_path / f"{seed}"
+        test = ["--data", tiny_cohort, "--task", "A", "--modality", "t1", "--device", "cpu", "--out", out]
+        call("test", "--run", folder, "--settings", settings.text, *test)
+        histograms, meta = load(out / "full.npz")
+        save(out / "full.npz", histograms, {**meta, "seed": seed})
+        (out / "findings.npz").unlink()
+        paths.append(out / "full.npz")
+    with pytest.raises(HarnessError, match=r"seed 2, has postprocessing None, but seed 1 \{'median': 3"):
+        tidy(paths, resamples=0)
+
+
+def test_a_damaged_filter_is_named(study):
+    folder, _, settings = study("dae", {})
+    (folder.parent / PARAMS).write_text(json.dumps(json.loads(settings) | {"postprocessing": {"median": 2}}))
+    with pytest.raises(HarnessError, match=rf"{PARAMS}: postprocessing.median: must be odd"):
+        run.load(folder)
 
 
 def test_a_shared_run_states_the_parameters_that_its_study_scores_with(study):

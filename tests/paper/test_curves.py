@@ -201,22 +201,6 @@ def test_table2_of_runs_that_learned_or_are_not_trained_warns_of_none(tmp_path):
     assert warnings_of(results, None) == []
 
 
-@pytest.mark.parametrize(
-    ("factor", "times"), [(1.4, None), (3, "DAE 120 s, DISYRE 40 s"), (400, "DAE 4.4 h, DISYRE 40 s")]
-)
-def test_tables_state_training_times_that_differ(factor, times, tmp_path):
-    def edit(frame: pd.DataFrame) -> pd.DataFrame:
-        longer = frame["method"] == "dae"
-        controls = frame[longer].assign(method="random", title="Random", learning_rate=None, seconds=9e9)
-        return pd.concat([frame.assign(seconds=frame["seconds"].where(~longer, frame["seconds"] * factor)), controls])
-
-    path, histories = write_results(tmp_path / "r.csv"), write_histories(tmp_path / "h.csv", edit=edit)
-    for name in ("table2", "protocols"):
-        for csv, stated in ((histories, times), (None, None)):
-            notes = [note for note in table(name, path, histories_csv=csv).notes if "training times" in note]
-            assert [note.split(": ")[1].split(". ")[0] for note in notes] == ([stated] if stated else [])
-
-
 def with_variant(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([frame, frame[frame["method"] == "dae"].assign(method="dae-upd", title="DAE (UPD)")])
 

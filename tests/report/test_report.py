@@ -136,6 +136,24 @@ def test_the_section_of_methods_says_what_ran(study):
     assert "with 1 seed on" in alone
 
 
+def test_the_section_of_methods_states_the_terms_of_the_comparison(study):
+    text = methods_section.paragraph(study)
+    assert "Of the methods, DAE (erosion 3, median 3) alone filtered score maps, by hyper-parameters of" in text
+    assert "Beside them, the maps of all methods without such filters were filtered alike" in text
+    assert "(brain eroded by 3 x 3 voxels, then median of 3 x 3 voxels, in axial slices)" in text
+    assert "Training time (median over seeds) – T1: DISYRE 8 s, DAE 8 s, equal within ± 15 %" in text
+    assert "Data on which hyper-parameters were chosen: not stated." in text
+    results = pd.read_csv(study.folder.results).assign(tuned_on="a cohort")
+    results.to_csv(study.folder.results, index=False)
+    alike = methods_section.paragraph(changed(study, {"postprocessing": {"median": 5}}))
+    assert "The score maps of all methods were filtered alike, in place of their own filters (median of 5 x 5" in alike
+    assert "of their own" not in alike
+    assert "chosen: a cohort." in alike
+    published = methods_section.paragraph(changed(study, {"postprocessing": "as published"}))
+    assert "DAE (erosion 3, median 3) alone filtered" in published
+    assert "alike" not in published
+
+
 def test_a_study_of_controls_names_no_method(tmp_path, study):
     write_results(tmp_path / "evaluation" / "results.csv", ["random"], seeds=(1, 2))
     alone = changed(study, {"methods": ["random"]})

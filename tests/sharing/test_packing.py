@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.paper.conftest import METHODS, write_results
+from tests.paper.conftest import METHODS, write_histories, write_results
 from tests.sharing.conftest import of
 from uadbench import baselines
 from uadbench.core.errors import HarnessError
@@ -59,6 +59,8 @@ def test_the_card_says_what_the_run_is(run, tmp_path):
     assert "Healthy subjects: 4, and 2 held out" in sections["Training data"]
     assert "normalisation `p99_5_brain`" in sections["Training data"]
     assert "| steps | 4 |" in sections["Training"]
+    assert "| filter of the study | as published |" in sections["Training"]
+    assert "| hyper-parameters chosen on | not stated |" in sections["Training"]
     assert f"| device | {markdown.escape(about['device'])} |" in sections["Training"]
     for name, value in about["params"].items():
         assert f"| `{name}` | `{value}` |" in sections["Hyper-parameters"]
@@ -88,6 +90,23 @@ def test_results_of_the_study_and_of_this_seed_alone(run, tmp_path, monkeypatch)
     (warning,) = pack(run, tmp_path / "older")
     assert "older than the run" in warning
     assert "Evaluation" not in card(tmp_path / "older")[1]
+
+
+def test_the_card_states_the_terms_of_the_comparison(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, "vae", ("VAE", "IR", 0.3))
+    (tmp_path / "demo" / "evaluation").mkdir()
+    filters = {"median": 3, "erosion": 1, "beside": False}
+    changed(run, postprocessing=filters)
+    stated = {"vae": "published | defaults", "dae": "else"}
+    results = tmp_path / "demo" / "evaluation" / "results.csv"
+    write_results(results, stated, edit=lambda frame: frame.assign(tuned_on=frame["method"].map(stated)))
+    write_histories(tmp_path / "demo" / "training" / "histories.csv", {"vae": "VAE", "dae": "DAE"})
+    pack(run, tmp_path / "out")
+    text = card(tmp_path / "out")[1]["Training"]
+    assert "| filter of the study | median of 3 x 3 voxels, in axial slices |" in text
+    assert "| hyper-parameters chosen on | published \\| defaults |" in text
+    assert "| time of all methods, median over seeds | T1: VAE 40 s, DAE 40 s, equal within ± 15 % |" in text
+    assert read_json(tmp_path / "out" / "run.json")["postprocessing"] == filters
 
 
 def test_the_run_that_another_builds_on_comes_along(study, tmp_path):

@@ -47,6 +47,24 @@ MISTAKES = [
     ({"experiment": "mine\n"}, r"experiment: 'mine\\n' holds a line break"),
     ({"methods": ["dae\n"]}, r"methods.0: 'dae\\n' holds a line break"),
     ({"params": {"dae\n": {}}}, r"params: 'dae\\n' holds a line break"),
+    (
+        {"postprocessing": {"median": 4}},
+        r"postprocessing.median: must be odd, the side of a square around a pixel, not 4",
+    ),
+    ({"postprocessing": {"erosion": 33}}, r"postprocessing.erosion: must be less than or equal to 31, not 33"),
+    (
+        {"postprocessing": {"mean": 3}},
+        r"postprocessing.mean: no such key; did you mean median\? there are median, erosion, beside",
+    ),
+    (
+        {"postprocessing": "as publishd"},
+        r"postprocessing: must be 'as published', or a mapping such as .*, not 'as publishd'",
+    ),
+    ({"tuned_on": {"vea": "x"}}, r"tuned_on.vea: no such method; did you mean vae\?"),
+    ({"tuned_on": {"dae": 3}}, r"tuned_on.dae: 3 is no text in YAML; put what stands there in quotes"),
+    ({"tuned_on": ["atlas"]}, r"tuned_on: must be a text, or a mapping of texts by method"),
+    ({"tuned_on": ""}, r"tuned_on.others: must have at least 1 character, not ''"),
+    ({"tuned_on": "\u2603"}, r"tuned_on.others: LaTeX cannot print '\u2603'; spell it in other letters"),
     ({"seeds": "four"}, r"seeds: 'four' is no list; write \[four\]"),
     (
         {"methods": ["disyre", "dyre"]},
@@ -133,6 +151,45 @@ def test_parameters_of_one_modality(default):
     experiment = checked(changed(default, params__dae__t2={"steps": 77}))
     assert experiment.settings("dae", "t2").values["steps"] == 77
     assert experiment.settings("dae", "t1").values["steps"] == default["params"]["dae"]["steps"]
+
+
+SEVEN = "a simulated cohort of seed 7"
+
+
+@pytest.mark.parametrize(
+    ("stated", "seen"),
+    [
+        (SEVEN, []),
+        ("a cohort of seed 2024", ["ATLAS", "BraTS-T1", "BraTS-T2"]),  # that of the test sets
+        ("a cohort of seed 20240", []),
+        ("scans of Atlas", ["ATLAS"]),  # a data set
+        ("BraTS 2020", ["BraTS-T1", "BraTS-T2"]),
+        ("brats-t1", ["BraTS-T1"]),  # a task
+        ("an atlas-like cohort", []),
+    ],
+)
+def test_choices_made_on_a_test_set_are_said_to_be(default, stated, seen):
+    marked = stated + (f", with these test sets in view: {', '.join(seen)}" if seen else "")
+    assert checked(default | {"tuned_on": stated}).tuned_on == dict.fromkeys(default["methods"], marked)
+
+
+def test_the_data_of_choices_are_stated_by_method(default):
+    stated = {"dae": "published defaults", "dae-upd": "UPD_study", "others": SEVEN}
+    methods = ["dae", "dae-upd", "vae-upd", "disyre"]
+    assert checked(default | {"tuned_on": stated, "methods": methods}).tuned_on == {
+        **{"dae": "published defaults", "dae-upd": "UPD_study"},
+        **dict.fromkeys(["vae-upd", "disyre"], SEVEN),
+    }
+    assert checked(default | {"tuned_on": {"dae": SEVEN}, "methods": methods}).tuned_on == dict.fromkeys(
+        ["dae", "dae-upd"], SEVEN
+    )
+    assert checked({key: value for key, value in default.items() if key != "tuned_on"}).tuned_on == {}
+
+
+def test_as_published_is_the_default(default):
+    plain = {key: value for key, value in default.items() if key != "postprocessing"}
+    assert checked(plain | {"postprocessing": "as published"}).config == checked(plain).config
+    assert "postprocessing" not in checked(plain).config.deciding
 
 
 def test_overlays_merge_mappings_and_replace_lists(tmp_path):

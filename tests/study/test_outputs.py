@@ -28,6 +28,9 @@ EDITS = [
     ({"datasets__camcan__split_seed": 3}, {"recipe.json", "subjects.csv"}),
     ({"datasets__atlas__exclude": ["a"]}, {"recipe.json", "subjects.csv"}),
     ({"datasets__atlas__lesion": [1]}, {"findings.npz"}),
+    ({"postprocessing": {"median": 3, "erosion": 5, "beside": True}}, {"params.json", "findings.npz"}),
+    ({"postprocessing": "as published"}, {"params.json", "findings.npz"}),
+    ({"tuned_on": "another cohort"}, {"results.csv"}),
     ({"methods": ALL[:-1]}, {"results.csv", "histories.csv"}),
     ({"seeds": [1, 2, 3]}, {"results.csv", "histories.csv"}),
     ({"evaluation__resamples": 7}, {"results.csv"}),
@@ -74,6 +77,7 @@ def study(tmp_path_factory) -> dict:
 def test_an_edit_makes_again_what_it_decides(study, changes, again):
     found = stale(changed(study, **changes))
     assert {path.name for path in found} >= again
+    assert "run.json" in again or not {path.name for path in found} & {"run.json"}
     assert bool(found) == bool(again)
     if "evaluation__examples" in changes:
         assert {path.parts[-4:-1] for path in found} == {("disyre", task["name"], "seed-1") for task in study["tasks"]}
@@ -86,11 +90,26 @@ def test_numbers_that_collide_hide_no_edit(study):
     assert {path.parent.name for path in stale(edited) if path.name == "manifest.csv"} == set(subjects)
 
 
+LATER = {"postprocessing": {"median": 3}, "tuned_on": "another cohort"}  # keys that earlier versions lacked
+
+
+@pytest.mark.parametrize(
+    ("key", "again"),
+    [(None, set()), ("postprocessing", {"params.json", "findings.npz"}), ("tuned_on", {"results.csv"})],
+)
+def test_a_key_that_records_of_earlier_versions_lack_was_not_set(former, key, again):
+    for output in outputs.outputs(experiment(former)):
+        parts = {name: value for name, value in output.parts.items() if name not in LATER}
+        record = output.path if output.path.name in ("params.json", "recipe.json") else settings_file(output.path)
+        record.write_text(json.dumps(parts))
+    assert {path.name for path in stale(former | ({key: LATER[key]} if key else {}))} == again
+
+
 @pytest.fixture
 def former(tmp_path, monkeypatch) -> dict:
     """A study of an earlier version: without records, but with what it noted elsewhere."""
     monkeypatch.chdir(tmp_path)
-    config = read(ROOT / "config.yaml")
+    config = {key: value for key, value in read(ROOT / "config.yaml").items() if key not in LATER}
     made(config, record=False)
     plan = experiment(config)
     for name, number in plan.simulated.items():

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from uadbench.methods.registry import CONTROL
 from uadbench.paper.histories import Histories
 from uadbench.paper.results import Results
 
 EQUAL = 0.15  # deviation from the mean of a modality up to which training times count as equal
-UNEQUAL = "Bold compares trainings of these lengths, not equal budgets."
+UNEQUAL = "Budgets differ: methods, and so bold numbers, are compared at these lengths of training."
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Budget:
 
     @property
     def text(self) -> str:
-        """Such as "T1: DISYRE 112 s (100 %), DAE 68 s (61 % of the longest)"."""
+        """Such as "T1: DISYRE 110 s (100 %), DAE 68 s (61 %)"; percentages are of the longest, unless all are equal."""
         longest, several = max(self.seconds.values(), default=0.0), len(self.seconds) > 1
         parts = [
             f"{title} {duration(time)}" + f" ({100 * time / longest:.0f} %)" * (not self.equal)
@@ -42,7 +43,7 @@ class Budget:
 
 
 def budgets(histories: Histories, results: Results) -> list[Budget]:
-    """The budget of every modality of the results; methods that train nothing are in none.
+    """The budget of every modality of the results; controls, and methods that train nothing, are in none.
 
     Times are those of run records, as `uadbench cost` prints them; of earlier versions' those of the last step.
     """
@@ -51,7 +52,8 @@ def budgets(histories: Histories, results: Results) -> list[Budget]:
     rows = rows.assign(time=rows["training_seconds"].fillna(rows["seconds"]))
     medians = rows.groupby(["method", "modality", "seed"])["time"].max().groupby(level=[0, 1]).median()
     for modality in results.rows["modality"].unique():
-        own = {title: histories.run_of(name, modality) for name, title, _ in results.methods}
+        compared = [(name, title) for name, title, family in results.methods if family != CONTROL]
+        own = {title: histories.run_of(name, modality) for name, title in compared}
         times = {title: (run, float(medians[run, modality])) for title, run in own.items() if run}
         parts: tuple[dict[str, float], dict[str, float]] = {}, {}
         for title, (run, time) in times.items():
@@ -62,11 +64,11 @@ def budgets(histories: Histories, results: Results) -> list[Budget]:
 
 
 def note(found: list[Budget]) -> list[str]:
-    """The note on budgets; none without any. Percentages are of the longest training."""
+    """The note on budgets, in a list; an empty one without any."""
     if not found:
         return []
     unequal = any(not budget.equal for budget in found)
-    of = ", in brackets as a share of the longest" * unequal
+    of = "; in brackets as a share of the longest" * unequal
     listed = f"Training time (median over seeds{of}) – {'; '.join(budget.text for budget in found)}."
     return [" ".join([listed, *[UNEQUAL] * unequal])]
 

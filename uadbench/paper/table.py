@@ -131,7 +131,10 @@ def method_row(
         family=family,
         score="final",
         ours=tuple(results.get(method, c.task, c.score or "final", c.metric) for c in cols),
-        paper=tuple(published.get("table2", name, c.task, "final", c.metric) if published else None for c in cols),
+        paper=tuple(
+            published.get("table2", name, c.task, "final", c.metric) if published and not c.score else None
+            for c in cols
+        ),
     )
 
 

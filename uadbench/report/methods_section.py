@@ -77,8 +77,8 @@ def _filters(study: Study) -> Iterator[str]:
     """Sentences on the filters of score maps: of the study for all methods, and of methods' own."""
     chosen = study.plan.config.postprocessing
     own = {about.title: _own_filters(study, about.name) for about in study.methods}
-    if listed := "; ".join(f"{title}: {values}" for title, values in own.items() if values):
-        yield f"Score maps were filtered by methods' own hyper-parameters alone ({listed})."
+    if listed := [f"{title} ({values})" for title, values in own.items() if values]:
+        yield f"Of the methods, {_list(listed)} alone filtered score maps, by hyper-parameters of their own."
     elif chosen is None or chosen.beside:
         yield "No method filtered its score maps."
     if chosen is not None:

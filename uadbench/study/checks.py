@@ -140,9 +140,8 @@ def _check_choices(study: Experiment) -> None:
             if name not in known:
                 raise HarnessError(f"{key}: {name!r} is unknown; {choices(name, known)}")
     for method, text in (study.config.tuned_on or {}).items():
-        known = [*dict.fromkeys([*study.methods, *map(registry.base, study.methods), OTHERS])]
-        if method not in known:
-            raise HarnessError(f"tuned_on.{method}: no such method here; {choices(method, known)}")
+        if method not in (known := [*registry.every(), *study.config.variants, OTHERS]):
+            raise HarnessError(f"tuned_on.{method}: no such method; {choices(method, known)}")
         if odd := latex_text.unknown(text):
             signs = " ".join(map(repr, odd))
             raise HarnessError(f"tuned_on.{method}: LaTeX cannot print {signs}; spell it in other letters")

@@ -67,6 +67,22 @@ Names = Annotated[list[str], Once, AfterValidator(_unique)]
 Seed = NonNegativeInt
 
 
+def _filters(value: Any) -> Any:
+    if value == AS_PUBLISHED:
+        return None
+    if not isinstance(value, dict | Postprocessing | None):
+        raise ValueError(f"must be {AS_PUBLISHED!r}, or a mapping such as {{median: 3, erosion: 3}}")
+    return value
+
+
+def _by_method(value: Any) -> Any:
+    if isinstance(value, str):
+        return {OTHERS: value}
+    if not isinstance(value, dict | None):
+        raise ValueError("must be a text, or a mapping of texts by method")
+    return value
+
+
 def _or_text(schema: dict[str, Any], **text: Any) -> None:
     """Add to the schema of a mapping that may be left out the text that may stand for it."""
     schema["anyOf"].insert(0, {"type": "string", **text})
@@ -74,12 +90,12 @@ def _or_text(schema: dict[str, Any], **text: Any) -> None:
 
 Filters = Annotated[
     Postprocessing | None,
-    BeforeValidator(lambda value: None if value == AS_PUBLISHED else value),
+    BeforeValidator(_filters),
     Field(json_schema_extra=partial(_or_text, const=AS_PUBLISHED)),
 ]
 Chosen = Annotated[
     dict[str, Annotated[str, Field(min_length=1)]] | None,
-    BeforeValidator(lambda value: {OTHERS: value} if isinstance(value, str) else value),
+    BeforeValidator(_by_method),
     Field(json_schema_extra=_or_text),
 ]
 
