@@ -90,7 +90,8 @@ def test_numbers_that_collide_hide_no_edit(study):
     assert {path.parent.name for path in stale(edited) if path.name == "manifest.csv"} == set(subjects)
 
 
-LATER = {"postprocessing": {"median": 3}, "tuned_on": "another cohort"}  # keys that earlier versions lacked
+#: keys that earlier versions lacked
+LATER = {"postprocessing": {"median": 3, "beside": True}, "tuned_on": "another cohort"}
 
 
 @pytest.mark.parametrize(
