@@ -10,8 +10,8 @@ META = ["experiment", *SIMULATED, "method", "revision", "title", "family", "seed
 META += ["task", "dataset", "test_set", "modality"]
 COUNTS = ["subjects", "left_out", "voxels", "positives"]
 NUMBERS = ["value", "low", "high", *COUNTS]
-#: which earlier files lack: number of patients; names of the subjects left out; digests of the source; filter of the study
-#: behind a score, empty for maps as published; data that hyper-parameters were chosen on, empty where not stated
+#: which earlier files lack: number of patients; names of the subjects left out; digests of the source; filter of the
+#: study, empty for maps as published; data that hyper-parameters were chosen on, empty where not stated
 LATER = ["patients", "lost", SOURCE, CODE, "postprocessing", "tuned_on"]
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS, *LATER]
 
