@@ -137,6 +137,8 @@ def test_the_section_of_methods_says_what_ran(study):
 
 
 def test_the_section_of_methods_states_the_terms_of_the_comparison(study):
+    made = {name: read_json(study.folder.run(name, "t1", 1) / "run.json")["params"] for name in ("disyre", "dae")}
+    study = changed(study, {"params": made | {"dae": made["dae"] | {"median": 3, "erosion": 3}}})
     text = methods_section.paragraph(study)
     assert "Of the methods, DAE (erosion 3, median 3) alone filtered score maps, by hyper-parameters of" in text
     assert "Beside them, the maps of all methods without such filters were filtered alike" in text
