@@ -149,7 +149,7 @@ def test_the_section_of_methods_states_the_terms_of_the_comparison(study):
     results.to_csv(study.folder.results, index=False)
     alike = methods_section.paragraph(changed(study, {"postprocessing": {"median": 5}}))
     assert "The score maps of all methods were filtered alike, in place of their own filters (median of 5 x 5" in alike
-    assert "of their own" not in alike
+    assert "Of the methods" not in alike
     assert "chosen: a cohort." in alike
     published = methods_section.paragraph(changed(study, {"postprocessing": "as published"}))
     assert "DAE (erosion 3, median 3) alone filtered" in published
