@@ -53,7 +53,7 @@ def study(tmp_path: Path, root: Path) -> Study:
     (tmp_path / "data" / "atlas" / "quality" / "quality.csv").write_text("subject,flags\na,\nb,lesion_change\n")
     for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
         for seed in (1, 2, 3):
-            about = facts(method, title=registry.describe(method).title, seed=seed, params={"batch": 16})
+            about = facts(method, title=registry.describe(method).title, seed=seed, params={"patch": 48})
             about |= {"preprocessing": PREPROCESSING}
             write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", about)
     rows = [(method, "t1", seed, *row) for method in METHODS[:2] for seed in (1, 2) for row in HISTORY]
