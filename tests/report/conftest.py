@@ -53,10 +53,11 @@ def study(tmp_path: Path, root: Path) -> Study:
     (tmp_path / "data" / "atlas" / "quality" / "quality.csv").write_text("subject,flags\na,\nb,lesion_change\n")
     for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
         for seed in (1, 2, 3):
-            about = facts(method, title=registry.describe(method).title, seed=seed, params={"patch": 48})
+            about = facts(method, title=registry.describe(method).title, seed=seed, params={"batch": 16})
             about |= {"preprocessing": PREPROCESSING}
             write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", about)
     rows = [(method, "t1", seed, *row) for method in METHODS[:2] for seed in (1, 2) for row in HISTORY]
     more = {"title": "Title", "trained_on_simulated": True, "loss": 1.0, "learning_rate": 0.1}
     pd.DataFrame(rows, columns=COLUMNS).assign(**more).to_csv(tmp_path / "training" / "histories.csv", index=False)
-    return Study.of(tmp_path, read(root / "config.yaml") | {"methods": METHODS, "seeds": [1, 2]})
+    params = {"disyre": {"batch": 16}, "dae": {"batch": 16}}
+    return Study.of(tmp_path, read(root / "config.yaml") | {"methods": METHODS, "seeds": [1, 2], "params": params})
