@@ -51,13 +51,14 @@ def study(tmp_path: Path, root: Path) -> Study:
         index |= {"left_out": [LOST] if name == "atlas" else []}
         write_json(tmp_path / "data" / name / "packed" / "index.json", index)
     (tmp_path / "data" / "atlas" / "quality" / "quality.csv").write_text("subject,flags\na,\nb,lesion_change\n")
+    config = read(root / "config.yaml")
     for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
+        given = {"batch": config["params"].get(method, {}).get("batch", 16)}
         for seed in (1, 2, 3):
-            about = facts(method, title=registry.describe(method).title, seed=seed, params={"batch": 16})
+            about = facts(method, title=registry.describe(method).title, seed=seed, params=given)
             about |= {"preprocessing": PREPROCESSING}
             write_json(tmp_path / "training" / method / "t1" / f"seed-{seed}" / "run.json", about)
     rows = [(method, "t1", seed, *row) for method in METHODS[:2] for seed in (1, 2) for row in HISTORY]
     more = {"title": "Title", "trained_on_simulated": True, "loss": 1.0, "learning_rate": 0.1}
     pd.DataFrame(rows, columns=COLUMNS).assign(**more).to_csv(tmp_path / "training" / "histories.csv", index=False)
-    params = {"disyre": {"batch": 16}, "dae": {"batch": 16}}
-    return Study.of(tmp_path, read(root / "config.yaml") | {"methods": METHODS, "seeds": [1, 2], "params": params})
+    return Study.of(tmp_path, config | {"methods": METHODS, "seeds": [1, 2]})

@@ -59,8 +59,8 @@ def test_runs_of_other_software_are_named(study):
 def test_runs_that_do_not_fit_the_config_or_one_another_are_refused(study):
     path = study.path / "training" / "dae" / "t1" / "seed-2" / "run.json"
     facts = read_json(path)
-    write_json(path, facts | {"params": {"batch": 8}})
-    with pytest.raises(HarnessError, match=r"dae/t1/seed-2/run.json: trained with batch 8, where the config .* has 16"):
+    write_json(path, facts | {"params": {"batch": 4}})
+    with pytest.raises(HarnessError, match=r"dae/t1/seed-2/run.json: trained with batch 4, where the config .* has 8"):
         section(study, "environment")
     write_json(path, facts | {"revision": 3})
     with pytest.raises(HarnessError, match=r"seed-2/run.json: trained with REVISION 3, where .* another seed has 2"):
