@@ -98,6 +98,7 @@ def test_words_of_other_meanings_are_no_names():
     assert not [*quoted(ast.parse('about["weights"], name / "packed.txt", "no run.json"'))]
 
 
+@cache
 def imported(path: Path) -> set[Path]:
     """Files of the library that a file imports, anywhere in it."""
     names = set()
@@ -119,6 +120,7 @@ def reached(path: Path) -> frozenset[Path]:
     return frozenset(found)
 
 
+@cache
 def names(path: Path) -> set[str]:
     """Variables and attributes in a file."""
     return {name for node in ast.walk(tree(path)) for key in ("id", "attr") if (name := getattr(node, key, None))}

@@ -30,15 +30,17 @@ from uadbench.training import run
 
 
 def configured() -> Iterator[tuple[str, str, dict]]:
-    """Config, method and its scoring parameters, for every method and variant with one that is not the default."""
+    """Config, method and its scoring parameters, once for each method and variant with one that is not the default."""
+    known: list[tuple[str, dict]] = []
     for path in (ROOT / "config.yaml", *sorted((ROOT / "config").rglob("*.yaml"))):
         config = read(path).get("params", {})
-        for method in registry.every():
+        for method in (name for name in registry.every() if {name, registry.base(name)} & set(config)):
             ours, default = (resolve(method, "t1", given) for given in (config, {}))
             names = [f.name for f in fields(ours.params) if f.metadata.get("scoring") and not f.metadata.get("curve")]
             changed = {name: ours.values[name] for name in names if ours.values[name] != default.values[name]}
             changed.pop("score_batch", None)  # bounds memory, changes no map
-            if changed:
+            if changed and (method, changed) not in known:
+                known.append((method, changed))
                 yield path.stem, method, changed
 
 
@@ -59,15 +61,16 @@ def counted(folder: Path, cohort: Path, required: Path | None) -> dict[str, Scor
 
 @pytest.fixture(scope="module")
 def study(tiny_cohort, tmp_path_factory):
-    """Trains each method once with its small parameters, and states the given ones beside its run."""
+    """Trains each method once, small and with other parameters than the given ones, which it states beside its run."""
     folder = tmp_path_factory.mktemp("study")
 
     def made(method: str, changed: dict) -> tuple[Path, Path | None, str]:
         about, out = registry.describe(method), folder / "training" / method / "t1" / "seed-1"
         required = made(about.requires, {})[0] if about.requires else None
         if not out.is_dir():
-            default = {name: resolve(method, "t1").values[name] for name in changed}
-            trained(method, tiny_cohort, out, required=required, **default)
+            own, default = small(method).values, resolve(method, "t1").values
+            equal = {name: default[name] for name, value in changed.items() if own[name] == value}
+            trained(method, tiny_cohort, out, required=required, **equal)
         settings = small(method, **changed).text
         (out.parent / PARAMS).write_text(settings)
         return out, required, settings
