@@ -8,7 +8,7 @@ import pytest
 from scipy import ndimage
 
 from uadbench.data.grid import Grid
-from uadbench.data.index import sheet
+from uadbench.data.index import layout, sheet
 from uadbench.data.index.layout import Files
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.brain import brain
@@ -78,6 +78,19 @@ HEAD_AFFINE = geometry.upright(np.array([-115.0, -150.0, -135.0]), np.array([115
 def nifti(path: Path, data: np.ndarray, affine: np.ndarray | None = None) -> Path:
     nibabel.save(nibabel.Nifti1Image(data, np.diag([2.0, 2, 2, 1]) if affine is None else affine), path)
     return path
+
+
+def touch(root: Path, *names: str) -> None:
+    """Make empty files, with their folders."""
+    for path in (root / name for name in names):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def found(name: str, root: Path) -> list[tuple[str, str, str, str]]:
+    """Subject, T1, T2 and mask of each subject that a layout finds."""
+    subjects = layout.load(name).subjects(root)
+    return [(f.subject, *(path.as_posix() if path else "" for path in (f.t1, f.t2, f.mask))) for f in subjects]
 
 
 def random_volume(shape: tuple[int, ...] = (12, 13, 14)) -> np.ndarray:
