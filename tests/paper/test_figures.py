@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import matplotlib
@@ -39,6 +41,12 @@ def draw(name: str, **sources) -> Figure:
     return catalogue.load("figures", name).make(Sources(**sources))
 
 
+@pytest.fixture(scope="module")
+def drawn(experiment) -> Callable[[str], Figure]:
+    """The figures of the experiment, each drawn once; for tests that only read them."""
+    return cache(lambda name: draw(name, **experiment))
+
+
 def texts(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.texts]
 
@@ -48,9 +56,8 @@ MARKS |= {"figure1": f"simulated scans{APART}", "curves": f"trained on simulated
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_simulated_mark_is_there(name, experiment):
-    figure = draw(name, **experiment)
-    mark = next(text for text in figure.texts if text.get_text() == MARKS[name])
+def test_simulated_mark_is_there(name, drawn):
+    mark = next(text for text in drawn(name).texts if text.get_text() == MARKS[name])
     assert mark.get_visible()
     assert mark.get_fontsize() >= 6
 
@@ -66,14 +73,13 @@ def test_real_cohort_has_no_mark(name, experiment, tmp_path):
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_nothing_is_cut_off_and_the_width_is_that_of_the_page(name, experiment):
-    assert_fits(draw(name, **experiment))
+def test_nothing_is_cut_off_and_the_width_is_that_of_the_page(name, drawn):
+    assert_fits(drawn(name))
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_files_are_the_same_twice_and_have_true_type_fonts(name, experiment, tmp_path):
-    for folder in ("a", "b"):
-        figure = draw(name, **experiment)
+def test_files_are_the_same_twice_and_have_true_type_fonts(name, experiment, drawn, tmp_path):
+    for folder, figure in (("a", drawn(name)), ("b", draw(name, **experiment))):
         style.save(figure, tmp_path / folder, name)
     for suffix in ("png", "pdf"):
         first, second = (tmp_path / folder / f"{name}.{suffix}" for folder in ("a", "b"))
@@ -97,8 +103,8 @@ def test_another_process_writes_the_same_bytes(experiment, tmp_path):
         assert here.read_bytes() == there.read_bytes()
 
 
-def test_figure1_shows_inputs_and_process_with_alpha(experiment):
-    figure = draw("figure1", synthesis=experiment["synthesis"])
+def test_figure1_shows_inputs_and_process_with_alpha(experiment, drawn):
+    figure = drawn("figure1")
     data = np.load(experiment["synthesis"])
     titles = [axes.get_title() for axes in figure.axes]
     for symbol in ("$x_0$", "$m$", "$x_{fp}$"):
@@ -161,9 +167,8 @@ def test_figure2_draws_means_seeds_chance_and_paper(tmp_path):
     assert high > max(max(axes_line.get_ydata()) for axes in figure.axes for axes_line in axes.lines)
 
 
-def test_figure2_of_a_simulated_cohort_lacks_the_papers_points(experiment):
-    figure = draw("figure2", results_csv=experiment["results_csv"])
-    assert not [drawn for axes in figure.axes for drawn in axes.lines if "paper" in str(drawn.get_label())]
+def test_figure2_of_a_simulated_cohort_lacks_the_papers_points(drawn):
+    assert not [line for axes in drawn("figure2").axes for line in axes.lines if "paper" in str(line.get_label())]
 
 
 def test_figure2_of_one_seed_has_no_thin_lines(tmp_path):
@@ -192,8 +197,8 @@ def test_figure2_without_such_scores(tmp_path):
         draw("figure2", results_csv=write_results(tmp_path / "results.csv", methods=["dae"]))
 
 
-def test_figure3_shows_the_first_seed_with_the_truth_in_red(experiment):
-    figure = draw("figure3", results_csv=experiment["results_csv"], examples=experiment["examples"])
+def test_figure3_shows_the_first_seed_with_the_truth_in_red(experiment, drawn):
+    figure = drawn("figure3")
     data = np.load(experiment["examples"] / "disyre" / "ATLAS" / "seed-0" / "examples.npz")
     assert len(figure.axes) == 3 * 2 * 3
     for axes, key in zip(figure.axes[:3], ("image", "restoration", "score"), strict=True):
@@ -210,8 +215,8 @@ def test_figure3_shows_the_first_seed_with_the_truth_in_red(experiment):
     assert limits == {(0.0, 1.0)}
 
 
-def test_figure3_states_its_window(experiment):
-    figure = draw("figure3", results_csv=experiment["results_csv"], examples=experiment["examples"])
+def test_figure3_states_its_window(drawn):
+    figure = drawn("figure3")
     top = figure.axes[2].images[0].get_clim()[1]
     assert figure.axes[5].images[0].get_clim()[1] == top  # one window for a row
     assert f"AS 0 to {top:.2g}" in texts(figure)
