@@ -98,6 +98,12 @@ class Candidate:
         """Score maps of a volume by the loaded run of seed 1."""
         return score_volume(self.loaded, volume, Streams(1), self.name)
 
+    @cached_property
+    def scored(self) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        """Score maps of `volume`, and the copy of it that was scored."""
+        volume = self.volume.clone()
+        return self.scores(volume), volume
+
 
 def declarations(candidate: Candidate) -> None:
     about = candidate.about
@@ -168,8 +174,7 @@ def reproducible_weights(candidate: Candidate) -> None:
 
 
 def valid_score_maps(candidate: Candidate) -> None:
-    volume = candidate.volume
-    maps = candidate.scores(volume)
+    volume, (maps, _) = candidate.volume, candidate.scored
     require("final" in maps, "no score map `final`")
     for key, values in maps.items():
         require(values.shape == volume.shape, f"map {key}: shape {tuple(values.shape)}, not {tuple(volume.shape)}")
@@ -184,17 +189,15 @@ def valid_score_maps(candidate: Candidate) -> None:
 
 
 def reproducible_scores(candidate: Candidate) -> None:
-    one, two = (candidate.scores(candidate.volume) for _ in range(2))
+    one, two = candidate.scored[0], candidate.scores(candidate.volume.clone())
     require(one.keys() == two.keys(), "two scorings of one run give different maps")
     for key in one:
         require(torch.equal(one[key], two[key]), f"map {key}: two scorings differ; draw random numbers from rng alone")
 
 
 def volumes_of_any_shape(candidate: Candidate) -> None:
-    volume = candidate.volume.clone()
-    candidate.scores(volume)
-    require(torch.equal(volume, candidate.volume), "scoring changes the volume in place")
-    larger = torch.nn.functional.pad(volume, (9, 4, 3, 8, 1, 0))
+    require(torch.equal(candidate.scored[1], candidate.volume), "scoring changes the volume in place")
+    larger = torch.nn.functional.pad(candidate.volume, (9, 4, 3, 8, 1, 0))
     require(candidate.scores(larger)["final"].shape == larger.shape, "a larger volume gets a map of another shape")
 
 
