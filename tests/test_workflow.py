@@ -63,9 +63,9 @@ MINE = blocks(ROOT / "docs" / "data.md", "yaml")[0]
 def project(tmp_path_factory) -> Path:
     """A copy of the project without results, in a path with a space, an apostrophe and braces; its default is tiny."""
     target = tmp_path_factory.mktemp("it's {a} project") / "copy"
-    hidden = shutil.ignore_patterns(".*", "__pycache__", "*.pyc")
-    # The library has folders of this name as well.
-    skip = shutil.ignore_patterns(".*", "results", "__pycache__", "*.pyc")
+    # With bytecode, which its processes need not make again, but without what others are writing.
+    hidden = shutil.ignore_patterns(".*", "*.pyc.*")
+    skip = shutil.ignore_patterns(".*", "results")  # the library has folders of this name as well
     shutil.copytree(ROOT, target, ignore=lambda at, names: (skip if Path(at) == ROOT else hidden)(at, names))
     (target / "config.yaml").write_text(yaml.safe_dump(TINY))
     (target / ".venv").symlink_to(sys.prefix)
@@ -99,6 +99,7 @@ def finished(project) -> Path:
         first = subprocess.Popen(command, cwd=project, stdout=output, stderr=output, start_new_session=True)
         while TRAINED not in log.read_text() and first.poll() is None:
             time.sleep(0.2)
+        assert first.poll() is None, log.read_text()[-6000:]
         os.killpg(first.pid, signal.SIGKILL)
         first.wait()
     before, trained = stamps(results), log.read_text().count(TRAINED)
@@ -271,7 +272,8 @@ def extended(project, finished) -> Path:
     """The finished study, continued with a baseline and a data set of one's own; nothing is trained again."""
     before = stamps(finished)
     (project / "baselines" / "blur.py").write_text(BLUR)
-    (project / "more.yaml").write_text(yaml.safe_dump({"methods": [*TINY["methods"], "blur"]}))
+    more = {"methods": [*TINY["methods"], "blur"], "paper": {"tables": ["table2"], "figures": ["figure3"]}}
+    (project / "more.yaml").write_text(yaml.safe_dump(more))
     scans = sorted((finished / "data" / "raw" / "atlas").rglob("*T1w.nii.gz"))
     names = [scan.relative_to(project).as_posix() for scan in scans]
     lines = [f"person-{n},{name},{name.replace('T1w', 'label-L_desc-T1lesion_mask')}" for n, name in enumerate(names)]
