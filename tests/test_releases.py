@@ -8,13 +8,9 @@ import pytest
 import yaml
 
 from tests.commands import snakemake
+from tests.data.conftest import touch
 from uadbench.core.packaged import RESOURCES
 from uadbench.data.index import layout, release, sheet, splits
-
-
-def touch(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch()
 
 
 @pytest.fixture(scope="module")
@@ -25,32 +21,27 @@ def trees(tmp_path_factory) -> dict[str, Path]:
     held_out = list(splits.read_list(RESOURCES / "splits" / "camcan.csv"))
     for subject in [*held_out, *(f"sub-CC9{n:05d}" for n in range(653 - len(held_out)))]:
         anat = roots["camcan"] / "cc700/mri/pipeline/release004/BIDS_20190411/anat" / subject / "anat"
-        for kind in ("T1w", "T2w"):
-            touch(anat / f"{subject}_{kind}.nii.gz")
+        touch(anat, f"{subject}_T1w.nii.gz", f"{subject}_T2w.nii.gz")
     for n in range(655):
         subject = f"sub-r{n // 20:03d}s{n:03d}"
-        anat = roots["atlas"] / "ATLAS_2/Training" / f"R{n // 20:03d}" / subject / "ses-1/anat"
-        for kind in ("T1w", "label-L_desc-T1lesion_mask"):
-            touch(anat / f"{subject}_ses-1_space-MNI152NLin2009aSym_{kind}.nii.gz")
+        name = f"ATLAS_2/Training/R{n // 20:03d}/{subject}/ses-1/anat/{subject}_ses-1_space-MNI152NLin2009aSym"
+        touch(roots["atlas"], f"{name}_T1w.nii.gz", f"{name}_label-L_desc-T1lesion_mask.nii.gz")
     for n in range(1, 370):
         name = f"BraTS20_Training_{n:03d}"
         folder = roots["brats"] / "MICCAI_BraTS2020_TrainingData" / name
-        for kind in ("t1", "t1ce", "t2", "flair", "seg"):
-            odd = n == 355 and kind == "seg"
-            touch(folder / ("W39_1998.09.19_Segm.nii" if odd else f"{name}_{kind}.nii"))
+        touch(folder, *(f"{name}_{kind}.nii" for kind in ("t1", "t1ce", "t2", "flair")))
+        touch(folder, "W39_1998.09.19_Segm.nii" if n == 355 else f"{name}_seg.nii")
     for n in range(581):
-        touch(roots["ixi"] / f"IXI{n:03d}-Guys-{n:04d}-T1.nii.gz")
-        if n < 578:
-            touch(roots["ixi"] / f"IXI{n:03d}-Guys-{n:04d}-T2.nii.gz")
+        kinds = ("T1", "T2") if n < 578 else ("T1",)
+        touch(roots["ixi"], *(f"IXI{n:03d}-Guys-{n:04d}-{kind}.nii.gz" for kind in kinds))
     for n in range(230):
         anat = f"sub-M{2000 + n}/ses-1/anat/sub-M{2000 + n}_ses-1"
-        for kind in ("T1w", "T2w"):
-            touch(roots["arc"] / f"{anat}_{kind}.nii.gz")
+        touch(roots["arc"], f"{anat}_T1w.nii.gz", f"{anat}_T2w.nii.gz")
         if n < 228:
-            touch(roots["arc"] / "derivatives/lesion_masks" / f"{anat}_T2w_desc-lesion_mask.nii.gz")
+            touch(roots["arc"], f"derivatives/lesion_masks/{anat}_T2w_desc-lesion_mask.nii.gz")
     for n in range(1, 31):
-        for kind in ("T1W", "T2W", "consensus_gt"):
-            touch(roots["ljubljana"] / f"patient{n:02d}" / f"patient{n:02d}_{kind}.nii.gz")
+        name = f"patient{n:02d}/patient{n:02d}"
+        touch(roots["ljubljana"], *(f"{name}_{kind}.nii.gz" for kind in ("T1W", "T2W", "consensus_gt")))
     return roots
 
 
