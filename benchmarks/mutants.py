@@ -1,0 +1,140 @@
+"""Measure of the tests: single faults put into the library, one after the other, and which of them the tests notice.
+
+    python benchmarks/mutants.py --list                        the faults of the set, none of them tried
+    python benchmarks/mutants.py --out before                  the whole set, half an hour to an hour on one core
+    python benchmarks/mutants.py --out after --set before      the same faults, in another state of the code
+    python benchmarks/mutants.py --out more --only training --count 20 --seed 1
+
+A fault changes one operator, constant, condition or argument order. It is put into a copy of the tree, at its place in
+the text: nothing else of the file changes. Then those tests run that import its module, fastest first, until one
+fails. OUT/faults.csv gets each outcome as it ends; the same command resumes. A test that fails without a fault, too,
+counts nothing. A fault is known by module, function and changed text, not by its line, and its rank in the draw by a
+hash of these: other code may move or change, and the set remains. Faults of messages are not drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import concurrent.futures
+import csv
+import queue
+import tempfile
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import astuple, fields
+from pathlib import Path
+
+from mutants_faults import Fault, drawn, faults_of
+from mutants_tests import Copy, Imports, Outcome
+
+COLUMNS = ("put in", "noticed", "survived", "hung", "equivalent")
+#: faults that change nothing that a test could see, as str(fault), with the reason
+EQUIVALENT: dict[str, str] = {}
+FAULT, OUTCOME = ([field.name for field in fields(kind)] for kind in (Fault, Outcome))
+
+
+def read(path: Path) -> dict[Fault, Outcome]:
+    """Outcomes by fault of a CSV that `write` made; none without the file."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {
+        Fault(nth=int(row["nth"]), **{name: row[name] for name in FAULT if name != "nth"}): Outcome(
+            row["state"], row["by"], int(row["tests"]), float(row["seconds"])
+        )
+        for row in rows
+    }
+
+
+def write(path: Path, outcomes: dict[Fault, Outcome]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow([*FAULT, *OUTCOME])
+        rows.writerows([*astuple(fault), *astuple(outcome)] for fault, outcome in outcomes.items())
+
+
+def table(faults: Iterable[Fault], outcomes: dict[Fault, Outcome]) -> str:
+    """Faults by room and outcome, then those that were not noticed."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    lines = []
+    for fault in faults:
+        state = "equivalent" if str(fault) in EQUIVALENT else outcomes[fault].state if fault in outcomes else "gone"
+        for row in (fault.room, "all"):
+            counts[row].update({"put in": state not in ("equivalent", "gone"), state: 1})
+        if state != "noticed":
+            why = EQUIVALENT.get(str(fault)) or (f"{outcomes[fault].tests} files of tests" if fault in outcomes else "")
+            lines.append(f"{state}: {fault}  ({why})")
+    rows = [*sorted(counts.keys() - {"all"}), *(["all"] if counts else [])]
+    head = "| room | " + " | ".join(COLUMNS) + " |\n|---|" + "---:|" * len(COLUMNS)
+    body = ["| " + " | ".join([row, *(str(counts[row][column]) for column in COLUMNS)]) + " |" for row in rows]
+    return "\n".join([head, *body, "", *sorted(lines)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--tree", type=Path, default=Path(__file__).resolve().parent.parent, help="whose code and tests"
+    )
+    parser.add_argument("--out", type=Path, help="folder for faults.csv")
+    parser.add_argument("--list", action="store_true", help="print the faults, try none")
+    parser.add_argument(
+        "--only", action="append", default=[], metavar="ROOM", help="a folder of uadbench/, or baselines"
+    )
+    parser.add_argument("--set", type=Path, metavar="OUT", help="the faults of this earlier run")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
+    parser.add_argument("--count", type=int, default=5, help="faults of each room (default: %(default)s)")
+    parser.add_argument("--limit", type=float, default=120, help="seconds of tests for a fault (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, help="faults tried at once (default: %(default)s)")
+    options = parser.parse_args()
+    tree = options.tree.resolve()
+    print(", ".join(f"{name}: {value}" for name, value in vars(options).items() if value not in (None, [])))
+    if options.set:
+        earlier = read(options.set / "faults.csv")
+        faults = [fault for fault in earlier if not options.only or fault.room in options.only]
+    else:
+        faults = drawn(tree, options.seed, options.count, options.only)
+    if options.list:
+        print("\n".join(f"{fault.kind:10} {fault}" for fault in faults))
+    elif not options.out:
+        parser.error("name a folder: --out FOLDER, or --list")
+    else:
+        options.out.mkdir(parents=True, exist_ok=True)
+        outcomes = tried(tree, faults, options.out, options.jobs, options.limit)
+        print(table(faults, outcomes))
+
+
+def tried(tree: Path, faults: list[Fault], out: Path, jobs: int, limit: float) -> dict[Fault, Outcome]:
+    """Outcomes of the faults, which the CSV has after each."""
+    path, unsound = out / "faults.csv", set[str]()
+    outcomes = read(path)
+    with tempfile.TemporaryDirectory() as folder:
+        copies: queue.Queue[Copy] = queue.Queue()
+        for job in range(jobs):
+            copies.put(Copy.of(tree, Path(folder, str(job)).resolve(), limit))
+        first = copies.queue[0]
+        imports = Imports(first.tree)
+        texts = {module: faults_of(first.tree, module) for module in {fault.module for fault in faults}}
+        there = [fault for fault in faults if fault in texts[fault.module] and str(fault) not in EQUIVALENT]
+
+        def attempt(fault: Fault) -> None:
+            copy = copies.get()
+            outcomes[fault] = copy.outcome(fault, texts[fault.module][fault], imports, unsound)
+            copies.put(copy)
+            write(path, outcomes)
+            print(f"{outcomes[fault].state:9} {outcomes[fault].seconds:6.1f} s  {fault}", flush=True)
+
+        while rest := [fault for fault in there if fault not in outcomes]:
+            with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+                list(pool.map(attempt, rest))
+            # What noticed a fault has to pass without one.
+            by = sorted({outcomes[fault].by for fault in there} - {""})
+            failed = set(first.pytest(*by, limit=60 * limit)[1]) if by else set()
+            unsound |= failed
+            for fault in [fault for fault, outcome in outcomes.items() if outcome.by in failed]:
+                print(f"again, since {outcomes.pop(fault).by} fails without the fault: {fault}")
+    return outcomes
+
+
+if __name__ == "__main__":
+    main()

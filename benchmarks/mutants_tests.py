@@ -1,0 +1,180 @@
+"""The tests of benchmarks/mutants.py: which of them import a module, and a copy of the tree to run them in."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+
+from mutants_faults import Fault
+
+#: folders whose files are found by name: a string with the name is an import
+BY_NAME = {"baselines", "layouts", "tables", "figures", "commands"}
+#: tests of every baseline, of which those of the changed one run
+OF_EVERY_BASELINE = ("tests/test_conformance.py", "tests/parity/test_parity.py")
+OF_RULES = "tests/test_workflow.py"  # tests of what the workflow's rules alone import
+
+
+@dataclass(frozen=True)
+class Outcome:
+    state: str  # noticed, survived, hung
+    by: str  # the test that failed
+    tests: int  # files of tests that import the module
+    seconds: float  # wall time
+
+
+class Imports:
+    """Which tests import a module, by the imports and, for files found by name, by the strings of the tests."""
+
+    def __init__(self, tree: Path) -> None:
+        self.tree = tree
+        self.tests = [path.relative_to(tree).as_posix() for path in sorted((tree / "tests").rglob("test_*.py"))]
+        self.seconds: dict[str, float] = {}  # of each file of tests, as measured so far
+
+    @cache  # noqa: B019
+    def own(self, path: str) -> frozenset[str]:
+        """Files of the tree that a file imports, anywhere in it."""
+        found = set()
+        for node in ast.walk(ast.parse((self.tree / path).read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and node.module:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            files = (name.replace("uadbench.baselines.", "baselines.").replace(".", "/") + ".py" for name in names)
+            found |= {file for file in files if (self.tree / file).is_file()}
+        return frozenset(found)
+
+    @cache  # noqa: B019
+    def of(self, path: str) -> frozenset[str]:
+        """The same with the imports of its helpers and of the conftest.py beside it, except the one of all tests."""
+        helpers = {file for file in self.own(path) if file.startswith("tests/")} - {path}
+        around = PurePosixPath(path).parent / "conftest.py"
+        if PurePosixPath(path).name.startswith("test_") and len(around.parts) > 2 and (self.tree / around).is_file():
+            helpers.add(str(around))
+        return self.own(path).union(*map(self.of, helpers))
+
+    @cache  # noqa: B019
+    def strings(self, path: str) -> frozenset[str]:
+        nodes = ast.walk(ast.parse((self.tree / path).read_text(encoding="utf-8")))
+        return frozenset(n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+    def testing(self, module: str) -> list[str]:
+        """Files of tests that import a module; without any, those that import a module that imports it, and so on.
+
+        First the file named after the module, then the others that import it themselves, the fastest first.
+        """
+        path, wanted, found = PurePosixPath(module), {module}, set[str]()
+        library = [file.relative_to(self.tree).as_posix() for file in (self.tree / "uadbench").rglob("*.py")]
+        while not found:
+            names = {PurePosixPath(file).stem for file in wanted if PurePosixPath(file).parent.name in BY_NAME}
+            found = {test for test in self.tests if wanted & self.of(test) or names & self.strings(test)}
+            if path.parts[0] == "baselines":
+                found |= {test for test in OF_EVERY_BASELINE if test in self.tests}
+            larger = wanted | {file for file in library if wanted & self.of(file)}
+            if larger == wanted:
+                found = found or {OF_RULES}
+            wanted = larger
+
+        def late(test: str) -> tuple[bool, bool, float, int]:
+            size = (self.tree / test).stat().st_size
+            return path.stem not in test, module not in self.own(test), self.seconds.get(test, 0), size
+
+        return sorted(found, key=late)
+
+
+@dataclass
+class Copy:
+    """A copy of the tree, in which faults are put."""
+
+    tree: Path
+    limit: float  # seconds
+    python: str = sys.executable
+
+    @classmethod
+    def of(cls, tree: Path, folder: Path, limit: float) -> Copy:
+        command = ["git", "-C", str(tree), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        for name in subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0"):
+            if name and (tree / name).is_file():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(tree / name, folder / name)
+        made = cls(folder, limit)
+        # Bytecode that is checked by content: a fault may have its file's old size and time.
+        compiling = ["-m", "compileall", "-q", "--invalidation-mode", "checked-hash", "uadbench", "baselines"]
+        subprocess.run([made.python, *compiling], cwd=folder, check=True)
+        where = subprocess.run(
+            [made.python, "-c", "import uadbench; print(uadbench.__file__)"],
+            cwd=folder,
+            env=made.environment(),
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        if not where.startswith(str(folder)):
+            raise SystemExit(
+                f"{made.python} imports {where.strip()}, not the copy in {folder}; use another interpreter"
+            )
+        return made
+
+    def environment(self) -> dict[str, str]:
+        own = {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        return {**os.environ, **own, "PYTHONHASHSEED": "0"}
+
+    def pytest(self, *arguments: str, limit: float) -> tuple[int | None, list[str], dict[str, float]]:
+        """Return code (None: killed after twice the limit), failed tests, and seconds of each file of tests.
+
+        After the limit no further test starts.
+        """
+        times = self.tree / "times.xml"
+        times.unlink(missing_ok=True)
+        command = [self.python, "-m", "pytest", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", "-n0"]
+        command += ["--until", str(time.time() + limit), f"--junitxml={times}", "-o", "junit_family=xunit1", *arguments]
+        with subprocess.Popen(
+            command,
+            cwd=self.tree,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                output = process.communicate(timeout=2 * limit)[0]
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                return None, [], {}
+        seconds: dict[str, float] = defaultdict(float)
+        for case in ET.parse(times).iter("testcase") if times.exists() else ():
+            seconds[case.get("file", "")] += float(case.get("time", 0))
+        failed = re.findall(r"^(?:FAILED|ERROR) (tests/.*?)(?: - .*)?$", output, flags=re.MULTILINE)
+        if process.returncode not in (0, 1, 2, 5) or (process.returncode in (1, 2) and not failed):
+            raise SystemExit(f"pytest ended with {process.returncode}:\n{output[-2000:]}")
+        return process.returncode, failed, seconds
+
+    def outcome(self, fault: Fault, text: str, imports: Imports, unsound: Iterable[str]) -> Outcome:
+        """Put a fault in, run the tests that import its module, and restore the file."""
+        path, files, start = self.tree / fault.module, imports.testing(fault.module), time.monotonic()
+        whole = path.read_text(encoding="utf-8")
+        others = [file for file in files if file in OF_EVERY_BASELINE]
+        chosen = " or ".join([f"not ({' or '.join(Path(file).stem for file in others)})", path.stem]) if others else ""
+        path.write_text(text, encoding="utf-8")
+        try:
+            code, failed, seconds = self.pytest(
+                *["-x", *(f"--deselect={test}" for test in unsound), "-k", chosen, *files], limit=self.limit
+            )
+        finally:
+            path.write_text(whole, encoding="utf-8")
+        if code in (0, 5):
+            imports.seconds |= seconds
+        state = "hung" if code is None else "noticed" if failed else "survived"
+        return Outcome(state, failed[0] if failed else "", len(files), round(time.monotonic() - start, 1))
