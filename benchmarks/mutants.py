@@ -18,14 +18,17 @@ import argparse
 import concurrent.futures
 import csv
 import queue
+import sys
 import tempfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import astuple, fields
 from pathlib import Path
 
-from mutants_faults import Fault, drawn, faults_of
-from mutants_tests import Copy, Imports, Outcome
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.mutants_faults import Fault, drawn, faults_of
+from benchmarks.mutants_tests import Copy, Imports, Outcome
 
 COLUMNS = ("put in", "noticed", "survived", "hung", "equivalent")
 #: faults that change nothing that a test could see, as str(fault), with the reason
@@ -119,16 +122,18 @@ def tried(tree: Path, faults: list[Fault], out: Path, jobs: int, limit: float) -
 
         def attempt(fault: Fault) -> None:
             copy = copies.get()
-            outcomes[fault] = copy.outcome(fault, texts[fault.module][fault], imports, unsound)
-            copies.put(copy)
+            try:
+                outcomes[fault] = copy.outcome(fault, texts[fault.module][fault], imports, unsound)
+            finally:
+                copies.put(copy)
             write(path, outcomes)
             print(f"{outcomes[fault].state:9} {outcomes[fault].seconds:6.1f} s  {fault}", flush=True)
 
         while rest := [fault for fault in there if fault not in outcomes]:
             with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
                 list(pool.map(attempt, rest))
-            # What noticed a fault has to pass without one.
-            by = sorted({outcomes[fault].by for fault in there} - {""})
+            # A test that noticed a fault has to pass without one.
+            by = sorted({outcome.by for outcome in outcomes.values() if outcome.by.startswith("tests/")})
             failed = set(first.pytest(*by, limit=60 * limit)[1]) if by else set()
             unsound |= failed
             for fault in [fault for fault, outcome in outcomes.items() if outcome.by in failed]:

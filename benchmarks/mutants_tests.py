@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -17,12 +18,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from mutants_faults import Fault
+from benchmarks.mutants_faults import Fault
 
 #: folders whose files are found by name: a string with the name is an import
 BY_NAME = {"baselines", "layouts", "tables", "figures", "commands"}
 #: tests of every baseline, of which those of the changed one run
 OF_EVERY_BASELINE = ("tests/test_conformance.py", "tests/parity/test_parity.py")
+MEMORY = 8 << 30  # bytes of address space: a fault may ask for more than there is
 OF_RULES = "tests/test_workflow.py"  # tests of what the workflow's rules alone import
 
 
@@ -130,7 +132,7 @@ class Copy:
         return {**os.environ, **own, "PYTHONHASHSEED": "0"}
 
     def pytest(self, *arguments: str, limit: float) -> tuple[int | None, list[str], dict[str, float]]:
-        """Return code (None: killed after twice the limit), failed tests, and seconds of each file of tests.
+        """Return code (None: stopped after twice the limit), failed tests, and seconds of each file of tests.
 
         After the limit no further test starts.
         """
@@ -147,6 +149,7 @@ class Copy:
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
         ) as process:
             try:
                 output = process.communicate(timeout=2 * limit)[0]
@@ -157,7 +160,9 @@ class Copy:
         for case in ET.parse(times).iter("testcase") if times.exists() else ():
             seconds[case.get("file", "")] += float(case.get("time", 0))
         failed = re.findall(r"^(?:FAILED|ERROR) (tests/.*?)(?: - .*)?$", output, flags=re.MULTILINE)
-        if process.returncode not in (0, 1, 2, 5) or (process.returncode in (1, 2) and not failed):
+        if process.returncode < 0:
+            failed = [f"killed by signal {-process.returncode}"]
+        elif process.returncode not in (0, 1, 2, 5) or (process.returncode in (1, 2) and not failed):
             raise SystemExit(f"pytest ended with {process.returncode}:\n{output[-2000:]}")
         return process.returncode, failed, seconds
 
@@ -165,8 +170,8 @@ class Copy:
         """Put a fault in, run the tests that import its module, and restore the file."""
         path, files, start = self.tree / fault.module, imports.testing(fault.module), time.monotonic()
         whole = path.read_text(encoding="utf-8")
-        others = [file for file in files if file in OF_EVERY_BASELINE]
-        chosen = " or ".join([f"not ({' or '.join(Path(file).stem for file in others)})", path.stem]) if others else ""
+        others = " or ".join(PurePosixPath(file).stem for file in OF_EVERY_BASELINE)
+        chosen = f"not ({others}) or {path.stem}" if fault.module.startswith("baselines/") else ""
         path.write_text(text, encoding="utf-8")
         try:
             code, failed, seconds = self.pytest(
