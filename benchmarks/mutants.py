@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.mutants_faults import Fault, drawn, faults_of
 from benchmarks.mutants_tests import Copy, Imports, Outcome
 
-COLUMNS = ("put in", "noticed", "survived", "hung", "equivalent")
+COLUMNS = ("put in", "noticed", "survived", "stopped", "equivalent")
 #: faults that change nothing that a test could see, as str(fault), with the reason
 EQUIVALENT: dict[str, str] = {}
 FAULT, OUTCOME = ([field.name for field in fields(kind)] for kind in (Fault, Outcome))
@@ -87,7 +87,9 @@ def main() -> None:
     parser.add_argument("--set", type=Path, metavar="OUT", help="the faults of this earlier run")
     parser.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     parser.add_argument("--count", type=int, default=5, help="faults of each room (default: %(default)s)")
-    parser.add_argument("--limit", type=float, default=120, help="seconds of tests for a fault (default: %(default)s)")
+    parser.add_argument(
+        "--limit", type=float, default=60, help="seconds of processor for a fault (default: %(default)s)"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="faults tried at once (default: %(default)s)")
     options = parser.parse_args()
     tree = options.tree.resolve()
@@ -129,7 +131,9 @@ def tried(tree: Path, faults: list[Fault], out: Path, jobs: int, limit: float) -
             write(path, outcomes)
             print(f"{outcomes[fault].state:9} {outcomes[fault].seconds:6.1f} s  {fault}", flush=True)
 
-        while rest := [fault for fault in there if fault not in outcomes]:
+        failed = {""}
+        while failed:
+            rest = [fault for fault in there if fault not in outcomes]
             with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
                 list(pool.map(attempt, rest))
             # A test that noticed a fault has to pass without one.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
-import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -30,7 +29,7 @@ OF_RULES = "tests/test_workflow.py"  # tests of what the workflow's rules alone 
 
 @dataclass(frozen=True)
 class Outcome:
-    state: str  # noticed, survived, hung
+    state: str  # noticed, survived, or stopped at the limit before a test failed
     by: str  # the test that failed
     tests: int  # files of tests that import the module
     seconds: float  # wall time
@@ -101,6 +100,7 @@ class Copy:
     tree: Path
     limit: float  # seconds
     python: str = sys.executable
+    process: subprocess.Popen[str] | None = None
 
     @classmethod
     def of(cls, tree: Path, folder: Path, limit: float) -> Copy:
@@ -132,39 +132,45 @@ class Copy:
         return {**os.environ, **own, "PYTHONHASHSEED": "0"}
 
     def pytest(self, *arguments: str, limit: float) -> tuple[int | None, list[str], dict[str, float]]:
-        """Return code (None: stopped after twice the limit), failed tests, and seconds of each file of tests.
+        """Return code (None: stopped at the limit), failed tests, and seconds of each file of tests.
 
-        After the limit no further test starts.
+        limit: seconds of processor, which count the same on a busy machine; for processes that wait, ten times as many.
         """
-        times = self.tree / "times.xml"
-        times.unlink(missing_ok=True)
-        command = [self.python, "-m", "pytest", "-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", "-n0"]
-        command += ["--until", str(time.time() + limit), f"--junitxml={times}", "-o", "junit_family=xunit1", *arguments]
-        with subprocess.Popen(
-            command,
-            cwd=self.tree,
-            env=self.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY)),
-        ) as process:
-            try:
-                output = process.communicate(timeout=2 * limit)[0]
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                return None, [], {}
+        times, output = self.tree / "times.xml", self.tree / "output.txt"
+        for path in (times, output):
+            path.unlink(missing_ok=True)
+        given = ["-q", "-rfE", "--tb=no", "-p", "no:cacheprovider", "-n0", f"--junitxml={times}"]
+        given += ["-o", "junit_family=xunit1", *arguments]
+        job = {"arguments": given, "output": str(output), "seconds": limit, "memory": MEMORY}
+        runner = self.runner()
+        print(json.dumps(job), file=runner.stdin, flush=True)
+        answer = runner.stdout.readline().strip()  # type: ignore[union-attr]
+        if answer == "stopped":
+            return None, [], {}
+        code, text = int(answer), output.read_text(encoding="utf-8", errors="replace")
         seconds: dict[str, float] = defaultdict(float)
         for case in ET.parse(times).iter("testcase") if times.exists() else ():
             seconds[case.get("file", "")] += float(case.get("time", 0))
-        failed = re.findall(r"^(?:FAILED|ERROR) (tests/.*?)(?: - .*)?$", output, flags=re.MULTILINE)
-        if process.returncode < 0:
-            failed = [f"killed by signal {-process.returncode}"]
-        elif process.returncode not in (0, 1, 2, 5) or (process.returncode in (1, 2) and not failed):
-            raise SystemExit(f"pytest ended with {process.returncode}:\n{output[-2000:]}")
-        return process.returncode, failed, seconds
+        failed = re.findall(r"^(?:FAILED|ERROR) (tests/.*?)(?: - .*)?$", text, flags=re.MULTILINE)
+        if code < 0:
+            failed = [f"killed by signal {-code}"]
+        elif code not in (0, 1, 2, 5) or (code in (1, 2) and not failed):
+            raise SystemExit(f"pytest ended with {code}:\n{text[-2000:]}")
+        return code, failed, seconds
+
+    def runner(self) -> subprocess.Popen[str]:
+        """The process that runs pytest for this copy."""
+        if self.process is None or self.process.poll() is not None:
+            script = Path(__file__).with_name("mutants_runner.py")
+            self.process = subprocess.Popen(
+                [self.python, str(script)],
+                cwd=self.tree,
+                env=self.environment(),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+        return self.process
 
     def outcome(self, fault: Fault, text: str, imports: Imports, unsound: Iterable[str]) -> Outcome:
         """Put a fault in, run the tests that import its module, and restore the file."""
@@ -181,5 +187,5 @@ class Copy:
             path.write_text(whole, encoding="utf-8")
         if code in (0, 5):
             imports.seconds |= seconds
-        state = "hung" if code is None else "noticed" if failed else "survived"
+        state = "stopped" if code is None else "noticed" if failed else "survived"
         return Outcome(state, failed[0] if failed else "", len(files), round(time.monotonic() - start, 1))

@@ -191,6 +191,7 @@ def test_a_numbered_device_is_that_one(monkeypatch):
     [
         (None, "is built without CUDA; install torch from PyPI"),
         ("13.0", "needs driver 580 or newer; update the driver"),
+        ("12.4", "see that nvidia-smi and CUDA_VISIBLE_DEVICES agree"),  # whose driver is new enough
     ],
 )
 def test_a_gpu_that_torch_cannot_use_is_not_passed_over_in_silence(cuda_version, reason, folder, monkeypatch, capsys):
