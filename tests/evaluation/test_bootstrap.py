@@ -8,7 +8,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from tests.evaluation.conftest import exact_dice, histogram_of
 from uadbench.evaluation.voxels import bins
-from uadbench.evaluation.voxels.bootstrap import bootstrap_all, coarsen, resampling_weights
+from uadbench.evaluation.voxels.bootstrap import bootstrap_all, coarsen, crowded, resampling_weights
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 from uadbench.evaluation.voxels.metrics import METRICS, auroc, average_precision, best_dice
 
@@ -153,3 +153,19 @@ def test_few_bins_stay_as_they_are():
     coarse = coarsen(negatives, positives, 512)
     np.testing.assert_array_equal(coarse[0], negatives)
     np.testing.assert_array_equal(coarse[1], positives)
+
+
+@pytest.mark.parametrize(
+    ("shift", "kept", "there", "expected"),
+    [
+        (0.0, 15, 61, True),
+        (0.0, 15, 60, False),
+        (0.0, 16, 900, False),
+        (-0.06, 300, 300, True),
+        (0.05, 300, 300, False),
+    ],
+)
+def test_scores_are_crowded_in_few_coarse_bins_or_after_a_large_shift(shift, kept, there, expected):
+    coarse, fine = np.zeros((2, 2, 400)), np.zeros((2, 2, 1000))
+    coarse[0, 1, :kept], fine[1, 0, :there] = 3, 1
+    assert crowded(shift, coarse, fine) is expected
