@@ -128,7 +128,7 @@ class Copy:
         return made
 
     def environment(self) -> dict[str, str]:
-        own = {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+        own = {"PYTHONPATH": str(self.tree), "PYTHONDONTWRITEBYTECODE": "", "OMP_NUM_THREADS": "1"}
         return {**os.environ, **own, "PYTHONHASHSEED": "0"}
 
     def pytest(self, *arguments: str, limit: float) -> tuple[int | None, list[str], dict[str, float]]:
