@@ -95,6 +95,13 @@ def test_low_scores_count_as_brain(tmp_path):
         assert facts["brain"] == count
 
 
+def test_a_map_without_scores_starts_at_0(tmp_path):
+    empty = Layer("score", "Score", "", np.zeros((4, 5, 6), np.float32))
+    write(Page("a", "b", "", AFFINE, [layer("scan"), empty]), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert float(re.search(r'id="threshold-score-0"[^>]* value="([^"]*)"', text)[1]) == 0
+
+
 def test_large_volumes_are_thinned_out(tmp_path, monkeypatch):
     monkeypatch.setattr("uadbench.viewer.page.LIMIT", 60)
     write(Page("a", "b", "", AFFINE, [layer("scan"), layer("score")]), tmp_path / "page.html")
