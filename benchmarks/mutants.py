@@ -20,6 +20,7 @@ import csv
 import queue
 import sys
 import tempfile
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import astuple, fields
@@ -64,10 +65,12 @@ def read(path: Path) -> dict[Fault, Outcome]:
 
 
 def write(path: Path, outcomes: dict[Fault, Outcome]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow([*FAULT, *OUTCOME])
         rows.writerows([*astuple(fault), *astuple(outcome)] for fault, outcome in outcomes.items())
+    partial.replace(path)
 
 
 def table(faults: Iterable[Fault], outcomes: dict[Fault, Outcome]) -> str:
@@ -124,7 +127,7 @@ def main() -> None:
 
 def tried(tree: Path, faults: list[Fault], out: Path, jobs: int, limit: float) -> dict[Fault, Outcome]:
     """Outcomes of the faults, which the CSV has after each."""
-    path, unsound = out / "faults.csv", set[str]()
+    path, unsound, one_at_a_time = out / "faults.csv", set[str](), threading.Lock()
     outcomes = read(path)
     with tempfile.TemporaryDirectory() as folder:
         copies: queue.Queue[Copy] = queue.Queue()
@@ -138,11 +141,13 @@ def tried(tree: Path, faults: list[Fault], out: Path, jobs: int, limit: float) -
         def attempt(fault: Fault) -> None:
             copy = copies.get()
             try:
-                outcomes[fault] = copy.outcome(fault, texts[fault.module][fault], imports, unsound)
+                found = copy.outcome(fault, texts[fault.module][fault], imports, unsound)
             finally:
                 copies.put(copy)
-            write(path, outcomes)
-            print(f"{outcomes[fault].state:9} {outcomes[fault].seconds:6.1f} s  {fault}", flush=True)
+            with one_at_a_time:
+                outcomes[fault] = found
+                write(path, outcomes)
+                print(f"{found.state:9} {found.seconds:6.1f} s  {fault}", flush=True)
 
         failed = {""}
         while failed:
