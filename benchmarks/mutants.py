@@ -37,8 +37,8 @@ EQUIVALENT: dict[str, str] = {
     "uadbench/conformance/cohort.py:write: brain = (z**2 + y**2 + x**2) < 0.9 → brain = (z**2 + y**3 + x**2) < 0.9": (
         "the shape of the brain of a cohort for tests: any serves"
     ),
-    "uadbench/data/preprocessing/registration/ants_registration.py:_levels: return np.clip((values - low) / max(high - low,"
-    " 1e-9), 0, 1) → return np.clip(0, (values - low) / max(high - low, 1e-9), 1)": (
+    "uadbench/data/preprocessing/registration/ants_registration.py:_levels: return np.clip((values - low) / max(high - "
+    "low, 1e-9), 0, 1) → return np.clip(0, (values - low) / max(high - low, 1e-9), 1)": (
         "np.clip(0, x, 1) is min(max(0, x), 1) as well"
     ),
     "uadbench/methods/anomalies/shapes.py:_lowest: 2), keepdim=True) < count → 2), keepdim=True) <= count": (
