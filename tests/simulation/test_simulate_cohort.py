@@ -96,6 +96,16 @@ def test_masks_lie_on_the_grid_of_their_scan_and_hold_its_labels(cohort: Path, i
         assert sequence.get_fdata()[labels.get_fdata() > 0].min() > 0
 
 
+def test_the_brain_of_a_glioma_patient_is_in_the_middle_of_the_slices(cohort: Path) -> None:
+    for index in range(2):
+        brain = image(cohort, "brats", index, "t1").get_fdata() > 0
+        for axis in (0, 1):
+            places = np.flatnonzero(brain.any(axis=(1 - axis, 2)))
+            assert places[0] > 1
+            assert places[-1] < brain.shape[axis] - 2
+            assert places.mean() == pytest.approx((brain.shape[axis] - 1) / 2, abs=2)  # voxels of 6 mm
+
+
 def test_lesions_look_as_they_should(cohort: Path) -> None:
     for index in range(2):
         brain = image(cohort, "brats", index, "t2").get_fdata() > 0
