@@ -276,3 +276,31 @@ def test_a_distribution_shows_every_value_and_the_limits_near_them():
     assert len(drawing.findall("line")) == 1
     assert 2 <= len(drawing.findall("rect")) <= 4
     assert len(ET.fromstring(charts.distribution([3.0, 3.0], -np.inf, np.inf)).findall("rect")) == 1
+
+
+def test_measures_of_a_subject_have_hand_values():
+    brain, lesion = np.zeros((10, 10, 10), bool), np.zeros((10, 10, 10), bool)
+    brain[0:5, 2:6, 2:7] = True  # 100 voxels, 20 of them on a face of the grid
+    lesion[4:6, 2:7, 3] = True  # 10 voxels: 4 in the brain, 1 beside it in y, 5 in x
+    record = {
+        "similarity": {"t1": 1.2},
+        "brain_ml": 8.0,
+        "template_to_scan": {"t1": np.diag([2.0, 1.0, 1.0, 1.0]).tolist()},  # which halves volumes
+        "lesion_ml": 1.0,
+        "expansion": 0.5,
+    }
+    volumes = measures.Volumes({}, brain, lesion, Grid(brain.shape, np.diag([4.0, 4.0, 4.0, 1.0])))
+    assert measures.measure(volumes, record, np.roll(brain, 1, 0)) == pytest.approx(
+        {
+            "nmi_reference_t1": 1.2,
+            "brain_ml": 8.0,
+            "overlap": 0.8,
+            "border_cm2": 20 * 0.16,
+            "brain_change": 100 * (100 * VOXEL_ML / 0.5 / 8 - 1),
+            "lesion_ml": 1.0,
+            "lesion_packed_ml": 10 * VOXEL_ML,
+            "lesion_voxels": 0.5 / VOXEL_ML,
+            "lesion_change": 100 * (10 * VOXEL_ML / 0.5 - 1),
+            "lesion_outside": 60,
+        }
+    )
