@@ -1,7 +1,7 @@
 """Measure of the tests: single faults put into the library, one after the other, and which of them the tests notice.
 
     python benchmarks/mutants.py --list                        the faults of the set, none of them tried
-    python benchmarks/mutants.py --out before                  the whole set, half an hour to an hour on one core
+    python benchmarks/mutants.py --out before                  the whole set, resumes after an interruption
     python benchmarks/mutants.py --out after --set before      the same faults, in another state of the code
     python benchmarks/mutants.py --out more --only training --count 20 --seed 1
 

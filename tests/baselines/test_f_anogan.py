@@ -188,3 +188,17 @@ def test_values_without_a_meaning_are_refused(wrong):
     (key,) = wrong
     with pytest.raises(HarnessError, match=key):
         resolve("f_anogan", "t1", {"f_anogan": wrong})
+
+
+def test_the_loss_of_the_critic_is_a_difference_of_means_and_the_weighted_penalty():
+    class Mean(nn.Module):
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
+            return 3 * images.mean((1, 2, 3)), None
+
+    method = built("f_anogan")
+    method.critic = Mean()
+    with torch.no_grad():
+        real, fake = method.real(batch().images), method.fake(batch())
+    penalty = (3 / math.sqrt(real[0].numel()) - 1) ** 2  # the gradient is 3 / voxels everywhere
+    expected = 3 * float(fake.mean() - real.mean()) + 10 * penalty
+    assert float(method.critic_loss(batch())) == pytest.approx(expected, rel=1e-5)
