@@ -59,9 +59,10 @@ class Gaussians(nn.Module):
         self.register_buffer("precision", torch.eye(channels).repeat(places, 1, 1))
 
     def distance(self, features: Tensor) -> Tensor:
-        """Mahalanobis distance (N, P) of features (N, C, P)."""
+        """Mahalanobis distance (N, P) of features (N, C, P); float32, also under autocast, which would change ranks."""
         apart = (features - self.mean).permute(2, 0, 1)  # (P, N, C)
-        return ((apart @ self.precision) * apart).sum(2).clamp_min(0).sqrt().T
+        with torch.autocast(features.device.type, enabled=False):
+            return ((apart @ self.precision) * apart).sum(2).clamp_min(0).sqrt().T
 
 
 class Baseline(SliceMethod):

@@ -125,8 +125,7 @@ class Baseline(SliceMethod):
     def collect(self, batch: Batch) -> Tensor:
         """Add the patches of a batch to the pool; returns their mean norm, for the history."""
         vectors = self.drawn(batch)
-        start = int(self.filled)
-        self.pool[start : start + len(vectors)] = vectors
+        self.pool.index_copy_(0, self.filled + torch.arange(len(vectors), device=vectors.device), vectors)
         self.filled += len(vectors)
         return vectors.norm(dim=1).mean()
 

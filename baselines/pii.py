@@ -36,4 +36,4 @@ class Baseline(PatchInterpolation):
     def blend(self, host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:
         """Poisson blending in the square with mixed gradients, clipped to the host's range."""
         low, high = host.amin((1, 2, 3), keepdim=True), host.amax((1, 2, 3), keepdim=True)
-        return poisson.blend(host, foreign, mask, alpha).clamp(low, high)
+        return poisson.blend(host, foreign, mask, alpha, rectangles=True).clamp(low, high)

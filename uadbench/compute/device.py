@@ -23,7 +23,8 @@ def choose(name: str = "auto") -> torch.device:
     """The device of a name: `auto`, `cpu`, `mps`, `cuda`, or a numbered one such as `cuda:1`.
 
     `cuda` selects a visible device, among several one that no other process of this user has locked. `auto` selects
-    likewise, or the CPU where no GPU is visible. Sets the CPU threads from OMP_NUM_THREADS.
+    likewise, or the CPU where no GPU is visible. Sets the CPU threads from OMP_NUM_THREADS. Switches TF32 off, so that
+    float32 on CUDA is float32: torch's convolutions would use 10 of 23 bits of their factors.
     Raises HarnessError where the name is unknown or the device missing.
     """
     _set_threads()
@@ -45,6 +46,7 @@ def choose(name: str = "auto") -> torch.device:
         if reason:
             _warn(f"training and scoring run on the CPU: {reason}")
         return torch.device("cpu")
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     index = _numbered(name, count) if ":" in name else _own(count)
     torch.cuda.set_device(index)
     return torch.device("cuda", index)

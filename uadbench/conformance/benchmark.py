@@ -11,14 +11,16 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from uadbench.compute import device as devices
+from uadbench.compute import networks
 from uadbench.compute.precision import Precision
 from uadbench.evaluation.inference.inference import countable, final_map, ready, score_volume
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams, seed_everything
 from uadbench.methods.settings import Settings
+from uadbench.training import memory as memories
 from uadbench.training import run
-from uadbench.training.loop import compile_networks, prepare, step
+from uadbench.training.loop import prepare, step
 from uadbench.training.sampler import SliceSampler
 
 try:
@@ -74,7 +76,10 @@ def measure(
 def _trained(
     method: Any, volumes: np.ndarray, steps: int, precise: Precision
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """Rates of drawing batches and of training steps, and the work of a step; both empty for an untrained method."""
+    """Rates of drawing batches and of training steps, and the work of a step; both empty for an untrained method.
+
+    As in a training, networks are compiled and data move to the device after the first steps, if these leave room.
+    """
     device = precise.device
     streams = Streams(0, device)
     sampler = SliceSampler(volumes, np.arange(len(volumes)), device)
@@ -85,7 +90,15 @@ def _trained(
     with FlopCounterMode(display=False) as counter:
         step(method, phase, sampler, streams, precise)
     tflop = counter.get_total_flops() / 1e12
-    compile_networks(method, device)
+    if device.type == "cuda":
+        networks.compile_calls(method.children())
+    memory = memories.of(device)
+    memories.stream([sampler], memory)
+    for _ in range(memories.MEASURED if memory else 0):
+        step(method, phase, sampler, streams, precise)
+    memories.place([sampler], memory)
+    if memory:
+        memory.restart()
 
     def batch() -> object:
         drawn = sampler.batch(phase.batch, streams, phase.patch, method.slices == "scaled")

@@ -53,10 +53,11 @@ def tiled(function: Callable[[Tensor], Maps], volume: Tensor, patch: int, batch:
     weight = _gaussian(h, w, volume.device) if len(corners) > 1 else torch.ones((h, w), device=volume.device)
     sums: Maps = {}
     total = torch.zeros(padded.shape[1:], device=volume.device)
+    filled = _filled(volume).split(batch)
     for top, left in corners:
         rows, columns = slice(top, top + h), slice(left, left + w)
         total[rows, columns] += weight
-        for part in _filled(volume).split(batch):
+        for part in filled:
             for name, scores in function(padded[part, None, rows, columns]).items():
                 if name not in sums:
                     sums[name] = torch.zeros(padded.shape, device=volume.device)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from uadbench.compute import networks
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import HISTORY, STATE
@@ -56,8 +57,14 @@ def train(
     phases = prepare(method, device, config.compile)
     run = Training(method, phases, Streams(seed, device), Precision(device, method.float16))
     states.resume(folder / STATE, run, fingerprint)
-    position, saved = run.position, time.monotonic()
+    position = run.position
+    saved = started = time.monotonic()
     done = sum(phase.steps for phase in phases[: position.phase]) + position.step
+
+    def waited() -> None:
+        """Add the time since `started`, once the device has made the steps: reading their loss waits for it."""
+        position.total = float(position.total)
+        position.seconds += time.monotonic() - started
 
     def record(phase: Phase) -> dict[str, Any]:
         row = _row(run, phase, validation, config)
@@ -74,35 +81,31 @@ def train(
             if validation and position.step == 0 and _learning_rate(phase) is not None and not phase.adversarial:
                 record(phase)
             measured = min(position.step + memories.MEASURED, phase.steps)
+            started = time.monotonic()
             while position.step < phase.steps:
-                started = time.monotonic()
                 position.total = position.total + step(method, phase, training, run.streams, run.precision)
                 position.step += 1
-                position.seconds += time.monotonic() - started
                 if position.step == measured:
                     memories.place((training, validation), memory)
                 if position.step % config.history == 0 or position.step == phase.steps:
+                    waited()
                     progress.loss(record(phase))
+                    started = time.monotonic()
                 progress.advance()
                 if time.monotonic() - saved > config.save:
+                    waited()
                     states.save(folder / STATE, run, fingerprint)
-                    saved = time.monotonic()
+                    saved = started = time.monotonic()
             position.step = 0
     return position.history
 
 
 def prepare(method: Method, device: torch.device, compile: bool = True) -> list[Phase]:
     """Move a method to a device for training, with networks compiled on CUDA; returns its phases."""
-    method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if compile:
-        compile_networks(method, device)
+    networks.arrange(method, device)
+    if compile and device.type == "cuda":  # only there it pays off
+        networks.compile_calls(method.children())
     return list(method.phases())
-
-
-def compile_networks(method: Method, device: torch.device) -> None:
-    """Compile the networks of a method on CUDA only, where it pays off."""
-    for network in method.children() if device.type == "cuda" else ():
-        network.compile()
 
 
 def step(method: Method, phase: Phase, sampler: SliceSampler, streams: Streams, precise: Precision) -> Any:

@@ -32,6 +32,10 @@ class Memory:
     def total(self) -> int:
         return torch.cuda.mem_get_info(self.device)[1]
 
+    def restart(self) -> None:
+        """Forget the peak so far, that of compilation and of other steps."""
+        torch.cuda.reset_peak_memory_stats(self.device)
+
 
 def of(device: torch.device) -> Memory | None:
     """Device memory that data share with training steps; None on a CPU, where the page cache serves them."""

@@ -94,8 +94,9 @@ def test_weights_of_a_path_are_loaded_and_checked(tmp_path):
         backbones.load_weights(ours, "resnet18", str(tmp_path / "part.pth"))
 
 
-def small_backbone(**options) -> backbones.Backbone:
-    return backbones.Backbone(BackboneParams(backbone="resnet18", weights="random", width=4), 2, **options)
+def small_backbone(inputs: str = "imagenet", **options) -> backbones.Backbone:
+    params = BackboneParams(backbone="resnet18", weights="random", width=4, inputs=inputs)
+    return backbones.Backbone(params, 2, **options)
 
 
 def test_nothing_trains_or_saves_the_backbone():
@@ -134,7 +135,7 @@ def test_drifting_batch_norm_adapts_and_is_saved():
 @pytest.mark.parametrize(("inputs", "low", "high"), [("unit", 0, 1), ("symmetric", -1, 1), ("imagenet", -2.1179, 2.64)])
 def test_inputs_are_scaled(inputs, low, high):
     images = torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2)
-    scaled = backbones.prepared(images, inputs)
+    scaled = small_backbone(inputs=inputs).prepared(images)
     assert scaled.shape == (1, 3, 1, 2)
     assert scaled.min().item() == pytest.approx(low, abs=1e-3)
     assert scaled.max().item() == pytest.approx(high, abs=1e-3)

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from uadbench.compute import networks
 from uadbench.compute.precision import Precision
 from uadbench.core.errors import HarnessError
 from uadbench.data.label_values import EVERY, LabelValues
@@ -30,7 +31,6 @@ from uadbench.methods.postprocessing import FILTERED
 from uadbench.methods.registry import CONTROL
 from uadbench.methods.scoring.filters import filtered
 from uadbench.methods.seeds import Streams
-from uadbench.training.loop import compile_networks
 
 #: raised when a change alters the counts or findings of the same maps: all runs are scored again
 REVISION = 3
@@ -39,8 +39,8 @@ REVISION = 3
 def ready(method: Method, device: torch.device) -> Method:
     """Optimise a trained method for scoring: on CUDA its networks are compiled, with channels last."""
     if device.type == "cuda":
-        method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        compile_networks(method, device)
+        networks.arrange(method, device)
+        networks.compile_calls(method.children())
     return method
 
 
@@ -102,7 +102,9 @@ def _checked(maps: dict[str, torch.Tensor], volume: torch.Tensor, name: str) -> 
     for key, values in maps.items():
         if values.shape != volume.shape:
             raise HarnessError(f"{name}: map {key} has shape {tuple(values.shape)}, not {tuple(volume.shape)}")
-        if not bool(torch.isfinite(values).all()) or bool((values < 0).any()):
+    valid = torch.stack([((values >= 0) & torch.isfinite(values)).all() for values in maps.values()])
+    for key, fine in zip(maps, valid.tolist(), strict=True):  # the one time that the host waits for the device
+        if not fine:
             raise HarnessError(f"{name}: map {key} has values that are negative or not finite")
     return {key: values.float() * (volume > 0) for key, values in maps.items()}
 

@@ -1,6 +1,8 @@
 """Random numbers for a batch from one generator."""
 
+import functools
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,6 +26,10 @@ class Draws:
         """Whole numbers below `options`, (count,)."""
         return torch.randint(options, (self.count,), generator=self.generator, device=self.device)
 
+    def among(self, values: tuple[float, ...]) -> Tensor:
+        """Numbers of `values`, equally probable, (count,)."""
+        return constant(values, self.device)[self.choice(len(values))]
+
     def angle(self) -> Tensor:
         """Angles in radians, uniform over the circle."""
         return self.uniform(0.0, 2 * math.pi)
@@ -37,3 +43,9 @@ class Draws:
         target = self.uniform()[:, None] * running[:, -1:]
         place = torch.searchsorted(running, target, right=True).squeeze(1).clamp_max(weights.shape[1] - 1)
         return place // allowed.shape[-1], place % allowed.shape[-1]
+
+
+@functools.cache
+def constant(values: tuple[Any, ...], device: torch.device) -> Tensor:
+    """Numbers, or rows of them, as a tensor that is copied to a device once: for every copy the host waits."""
+    return torch.tensor(values, device=device)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from uadbench.methods.anomalies.draws import Draws
+from uadbench.methods.anomalies.draws import Draws, constant
 from uadbench.methods.anomalies.filters import gaussian_blur
 
 
@@ -34,7 +34,7 @@ def intensity_bias(
     Gaussian of `blur` voxels. The sign is +1 or -1, equally probable. After preprocessing/bias.py of snavalm/disyre.
     """
     draws = Draws(len(images), generator)
-    centres = torch.tensor(levels, device=images.device)
+    centres = constant(levels, images.device)
     nearest = (images[:, 0, :, :, None] - centres).abs().argmin(-1).flatten(1)
     inside = (mask > 0).flatten(1).to(images.dtype)
     counts = images.new_zeros(len(images), len(levels)).scatter_add_(1, nearest, inside)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from uadbench.methods.anomalies.draws import constant
+
 TABLE = 256  # length of the random permutation that gives every lattice point its gradient
 STRETCH = -1 / 6  # of the sum of coordinates: maps space to the integer lattice
 SQUISH = 1 / 3  # inverse map
@@ -14,11 +16,11 @@ REACH = 2.0  # squared distance from which a lattice point does not contribute
 SCALE = 1 / 103  # normalises values to [-1, 1]
 
 #: the 24 gradients: 11 along one axis and 4 along the others, with every sign; in the order of OpenSimplex
-GRADIENTS = [
-    [sign * (11 if axis == long else 4) for axis, sign in enumerate((right, down, deep))]
+GRADIENTS = tuple(
+    tuple(float(sign * (11 if axis == long else 4)) for axis, sign in enumerate((right, down, deep)))
     for deep, down, right in itertools.product((1, -1), (1, -1), (-1, 1))
     for long in range(3)
-]
+)
 
 
 def _neighbours() -> list[tuple[int, ...]]:
@@ -77,7 +79,7 @@ def simplex(z: Tensor, y: Tensor, x: Tensor, table: Tensor) -> Tensor:
     places = [torch.floor(side + stretch) for side in (x, y, z)]
     away = [side + stretch - place for side, place in zip((x, y, z), places, strict=True)]
     shape, corners = away[0].shape, [place.long().flatten(1) for place in places]
-    directions = torch.tensor(GRADIENTS, device=table.device, dtype=torch.float32).T
+    directions = constant(GRADIENTS, table.device).T
     numbers = table.remainder(len(GRADIENTS))
     total = torch.zeros(shape, device=table.device)
     for right, group in itertools.groupby(NEIGHBOURS, key=lambda corner: corner[0]):
@@ -113,4 +115,8 @@ def coarse_noise(shape: torch.Size, cells: float, deviation: float, generator: t
     grid = torch.randn((count, channels, *points), generator=generator, device=generator.device)
     field = F.interpolate(grid * deviation, size=(height, width), mode="bilinear", align_corners=True)
     rolls = torch.rand(2, generator=generator, device=generator.device)
-    return torch.roll(field, (int(rolls[0] * height), int(rolls[1] * width)), (-2, -1))
+    # `torch.roll` needs the numbers on the host, which would wait for the device.
+    for axis, side, roll in zip((-2, -1), (height, width), rolls.unbind(), strict=True):
+        places = (torch.arange(side, device=field.device) - (roll * side).long()) % side
+        field = field.index_select(axis, places)
+    return field

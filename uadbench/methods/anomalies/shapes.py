@@ -69,8 +69,7 @@ def _shapes(
     sides = [draws.uniform(*_voxels(params.size, spacing)) for _ in range(2)]
     angle, stretch = draws.angle(), draws.uniform(0.6, 1.0)
     diameter = draws.uniform(*_voxels(params.blob, spacing))
-    kinds = torch.tensor([SHAPES.index(name) for name in params.shapes], device=draws.device)
-    kind = kinds[draws.choice(len(kinds))]
+    kind = draws.among(tuple(SHAPES.index(name) for name in params.shapes))
     noise = smooth_field(draws.count, image, max(4, min(image) // ROUGHNESS), draws.generator)
     y = torch.arange(image[0], device=draws.device) - row[:, None]
     x = torch.arange(image[1], device=draws.device) - column[:, None]

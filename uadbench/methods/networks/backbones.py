@@ -40,6 +40,9 @@ class Backbone(nn.Module):
     Raises HarnessError where the weights are missing or differ from the published ones.
     """
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, params: Any, stages: int, drift: bool = False) -> None:
         super().__init__()
         self.inputs, self.zoom, self.drift = params.inputs, params.zoom, drift
@@ -52,13 +55,24 @@ class Backbone(nn.Module):
         self.channels = network.channels
         self.fingerprint = fingerprint(network)
         self.held = network if drift else (network,)  # a tuple hides it from torch
+        # Buffers, since a tensor made in every pass would be copied to the device while the host waits.
+        for name, values in (("mean", MEAN), ("deviation", DEVIATION)):
+            self.register_buffer(name, torch.tensor(values)[:, None, None], persistent=False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Features of the stem and of every stage, each (N, C, h, w); without gradients."""
         with torch.no_grad():
             if self.zoom != 1:
                 images = F.interpolate(images, scale_factor=self.zoom, mode="bilinear", align_corners=False)
-            return self.network(prepared(images, self.inputs))
+            return self.network(self.prepared(images))
+
+    def prepared(self, images: Tensor) -> Tensor:
+        """Grey images (N, 1, H, W) in [0, 1] as three channels: `unit` unchanged, `symmetric` in [-1, 1], `imagenet`
+        standardised by ImageNet's statistics."""
+        images = images.expand(-1, 3, -1, -1)
+        if self.inputs == "imagenet":
+            return (images - self.mean) / self.deviation
+        return 2 * images - 1 if self.inputs == "symmetric" else images
 
     @property
     def network(self) -> Network:
@@ -85,16 +99,6 @@ def fingerprint(network: nn.Module) -> Tensor:
     for parameter in network.parameters():
         digest.update(parameter.detach().numpy().tobytes())
     return torch.tensor([int.from_bytes(digest.digest()[:7], "big")])
-
-
-def prepared(images: Tensor, inputs: str) -> Tensor:
-    """Grey images (N, 1, H, W) in [0, 1] as three channels: `unit` unchanged, `symmetric` in [-1, 1], `imagenet`
-    standardised by ImageNet's statistics."""
-    images = images.expand(-1, 3, -1, -1)
-    if inputs == "imagenet":
-        mean, deviation = (torch.tensor(v, device=images.device)[:, None, None] for v in (MEAN, DEVIATION))
-        return (images - mean) / deviation
-    return 2 * images - 1 if inputs == "symmetric" else images
 
 
 def load_weights(network: nn.Module, name: str, weights: str) -> None:

@@ -16,11 +16,12 @@ def greedy_coreset(vectors: Tensor, size: int, first: int = 0) -> tuple[Tensor, 
         raise ValueError(f"a coreset of {size} needs as many vectors, not {len(vectors)}")
     chosen = torch.zeros(size, dtype=torch.int64, device=vectors.device)
     nearest = torch.full((len(vectors),), torch.inf, device=vectors.device)
-    place = torch.tensor(first, device=vectors.device)
+    place = torch.full((1,), first, device=vectors.device)
     for index in range(size):
-        chosen[index] = place
-        nearest = torch.minimum(nearest, (vectors - vectors[place]).square().sum(1))
-        place = nearest.argmax()
+        chosen[index : index + 1] = place
+        # `vectors[place]` would read the index on the host and wait for the device.
+        nearest = torch.minimum(nearest, (vectors - vectors.index_select(0, place)).square().sum(1))
+        place = nearest.argmax(0, keepdim=True)
     return chosen, nearest.sqrt()
 
 

@@ -1,0 +1,64 @@
+"""Networks on a device: memory format and compilation."""
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+
+def arrange(module: nn.Module, device: torch.device) -> None:
+    """Move a module to a device, with channels last where convolutions gain from it.
+
+    Not on a CPU with batch normalisation: its kernel for channels last adds up in float32 without care, so that
+    outputs of 96 x 32 x 128 x 128 values are wrong by up to 1.7e-2 (torch 2.13), those of contiguous ones by 6e-7.
+    """
+    module.to(device)
+    if device.type == "cuda" or not any(isinstance(layer, _BatchNorm) for layer in module.modules()):
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def compile_calls(networks: Iterable[nn.Module], backend: str | Callable[..., Any] = "inductor") -> None:
+    """Compile the calls of networks, each at its first; from the first failure of the compiler on they run eagerly."""
+    compiler = Compiler(backend)
+    for network in networks:
+        network._compiled_call_impl = compiler.compiled(network._call_impl)
+
+
+class Compiler:
+    """Compiles calls of several networks, until one fails: the reason, such as no C compiler, is that of all."""
+
+    def __init__(self, backend: str | Callable[..., Any]) -> None:
+        self.backend, self.works = backend, True
+
+    def compiled(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The same function, compiled where possible. Compilation precedes any computation: none is made twice."""
+
+        # Around torch's own code, which its compiler skips if a call begins there: `nn.Sequential` would stay eager.
+        def traced(*args: Any, **kwargs: Any) -> Any:
+            return call(*args, **kwargs)
+
+        fast = torch.compile(traced, backend=self.backend)
+
+        def called(*args: Any, **kwargs: Any) -> Any:
+            if self.works:
+                try:
+                    return fast(*args, **kwargs)
+                except torch._dynamo.exc.TorchDynamoException as error:
+                    self.works = False
+                    _warn(error)
+            return call(*args, **kwargs)
+
+        return called
+
+
+def _warn(error: Exception) -> None:
+    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    print(
+        f"warning: networks run without compilation, more slowly ({reason[:200]}); it needs a C compiler and Python's "
+        "headers (gcc, python3-dev); TORCHDYNAMO_DISABLE=1 turns it off",
+        file=sys.stderr,
+        flush=True,
+    )
