@@ -94,16 +94,16 @@ def volumes(store: Store) -> list[Tensor]:
     return [torch.from_numpy(np.array(images[row], np.float32)) for row in store.rows("t1", "test")]
 
 
-def build(name: str, device: torch.device, store: Store, steps: int = 1) -> Method:
+def build(name: str, device: torch.device, spacing: float, steps: int = 1) -> Method:
     """A method with its SMALL parameters and `steps` or more; weights are those of a seed, made on the CPU."""
     about = registry.describe(name)
     required = None
     if about.requires:
-        required = run.freeze(build(about.requires, device, store)).to(device)
+        required = run.freeze(build(about.requires, device, spacing)).to(device)
     seed_everything(SEED)
     longer = {key: max(value, steps) for key, value in about.small.items() if key.endswith("steps")}
     params = resolve(name, "t1", {name: {**about.small, **longer}}).params
-    return run.build(name, params, Context("t1", store.spacing, required))
+    return run.build(name, params, Context("t1", spacing, required))
 
 
 def trained(name: str, store: Store, device: torch.device, steps: int) -> tuple[Method, list[float], float]:
@@ -111,7 +111,7 @@ def trained(name: str, store: Store, device: torch.device, steps: int) -> tuple[
     sampler = SliceSampler(store.images("t1"), store.rows("t1", "train"), device)
 
     def prepared() -> state.Training:
-        made = build(name, device, store, steps)
+        made = build(name, device, store.spacing, steps)
         streams, precise = Streams(SEED, device), precision.Precision(device, made.float16)
         return state.Training(made, prepare(made, device, compile=False), streams, precise)
 
@@ -172,7 +172,7 @@ def waits(name: str, store: Store, device: torch.device) -> dict[str, int]:
     """Places at which the host waits for CUDA in the third step of each phase, with their number."""
     sampler = SliceSampler(store.images("t1"), store.rows("t1", "train"), device)
     sampler.hold()
-    method, found = build(name, device, store), Counter[str]()
+    method, found = build(name, device, store.spacing), Counter[str]()
     precise, streams = precision.Precision(device, method.float16), Streams(SEED, device)
     for phase in prepare(method, device, compile=False):
         for number in range(min(3, phase.steps)):

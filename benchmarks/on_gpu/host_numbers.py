@@ -31,6 +31,8 @@ def host_numbers() -> Iterator[None]:
 
     def drawing(draw: Any) -> Any:
         def drawn(*args: Any, generator: Any = None, device: Any = None, **kwargs: Any) -> Tensor:
+            if generator is not None and generator.device.type != torch.device(device or "cpu").type:
+                raise RuntimeError(f"a generator on {generator.device} for numbers on {device or 'cpu'}")
             held = generator.held if isinstance(generator, HostGenerator) else generator
             return draw(*args, generator=held, **kwargs).to(device or "cpu")
 

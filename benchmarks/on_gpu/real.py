@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.on_gpu.check import packed
 from benchmarks.on_gpu.report import Report, Result
+from uadbench.compute.precision import Precision
 from uadbench.core.study_folder import HISTORY
 from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import final_map, ready
@@ -48,7 +49,7 @@ def trained(data: Path | None, device: torch.device, out: Path, tiny: bool, repo
         return run.build(METHOD, replace(settings.params, steps=steps), Context("t1", store.spacing))
 
     each = 0.0 if tiny else measured(built(MEASURED), training, device)
-    steps = 6 if tiny else int(SHARE * report.left / each)
+    steps = 6 if tiny else max(2 * MEASURED, int(SHARE * report.left / each))
     method = built(steps)
     with TemporaryDirectory() as folder:
         history = train(method, training, held_out, 0, Path(folder), "real", LoopConfig(history=max(1, steps // 40)))
@@ -71,8 +72,6 @@ def measured(method: Method, sampler: SliceSampler, device: torch.device) -> flo
     """Seconds of a step of the compiled method, the compilation apart."""
     sampler.hold()
     phase, streams = prepare(method, device)[0], Streams(0, device)
-    from uadbench.compute.precision import Precision
-
     precise = Precision(device, method.float16)
     for number in range(MEASURED):
         if number == MEASURED // 2:

@@ -78,3 +78,14 @@ def test_lesions_score_higher_than_healthy_brain(tiny_cohort, tmp_path):
 def test_sizes_that_features_have_no_place_for_are_refused():
     with pytest.raises(HarnessError, match="must be a multiple of 4"):
         built("padim", patch=33, zoom=1)
+
+
+def test_distances_do_not_depend_on_the_number_format_of_networks():
+    gaussians = built("padim", zoom=1, patch=8).gaussians
+    draw = torch.Generator().manual_seed(0)
+    gaussians.precision.copy_(torch.randn(gaussians.precision.shape, generator=draw).square())
+    features = torch.rand((5, *gaussians.mean.shape), generator=draw)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (features.mT @ features).dtype == torch.bfloat16
+        short = gaussians.distance(features)
+    assert torch.equal(short, gaussians.distance(features))

@@ -236,3 +236,13 @@ def test_threads_are_set(monkeypatch):
     assert device.choose("cpu") == torch.device("cpu")
     assert device.describe(torch.device("cpu")).endswith(f"CPU, 1 threads, torch {torch.__version__}")
     torch.set_num_threads(before)
+
+
+def test_float32_on_cuda_is_float32(folder, monkeypatch):
+    """torch computes convolutions of float32 numbers in TF32 unless told otherwise."""
+    for backend in (torch.backends.cudnn, torch.backends.cuda.matmul):
+        monkeypatch.setattr(backend, "allow_tf32", True)
+    cuda(monkeypatch, 1)
+    device.choose("cuda")
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training.test_memory import Fake
 from tests.trainings import CPU, small
 from uadbench.conformance import benchmark
 from uadbench.conformance.benchmark import measure
+from uadbench.training.memory import MEASURED
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +64,24 @@ def test_what_is_not_trained_has_no_steps():
     found = bench("random")
     assert "training_steps" not in found["per_second"]
     assert found["per_second"]["volumes, all maps"] > 0
+
+
+def test_steps_are_timed_as_a_training_makes_them(monkeypatch):
+    """Data leave the device while steps are measured, then lie on it; the peak is that of the steps that are timed."""
+    seen = []
+
+    class Card(Fake):
+        def release(self):
+            seen.append("released")
+
+        def restart(self):
+            seen.append("restarted")
+
+    def stepped(method, phase, sampler, *_):
+        seen.append("held" if sampler.held is not None else "on the host")
+
+    monkeypatch.setattr(benchmark.memories, "of", lambda device: Card(2**40))
+    monkeypatch.setattr(benchmark, "step", stepped)
+    bench("dae")
+    assert seen[: seen.index("restarted") + 1] == ["held", "released", *["on the host"] * MEASURED, "restarted"]
+    assert set(seen[seen.index("restarted") + 1 :]) == {"held"}

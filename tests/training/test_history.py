@@ -13,6 +13,7 @@ from tests.records import facts
 from uadbench.core.files import write_json
 from uadbench.methods.base import Batch, Context, Method, Phase, Update
 from uadbench.methods.seeds import Streams
+from uadbench.training import loop
 from uadbench.training.loop import LoopConfig, train
 from uadbench.training.sampler import SliceSampler
 
@@ -122,3 +123,30 @@ def test_folders_that_hold_no_run_or_the_same_end_in_one_line(tmp_path):
     (dae / "history.csv").unlink()
     assert "history.csv: no such file" in fails("histories", dae, *out)
     assert not (tmp_path / "out.csv").exists()
+
+
+class Queued:
+    """A loss on a device whose queue takes a second for each step; the host reads it once they are all made."""
+
+    def __init__(self, steps: int, clock: list[float]) -> None:
+        self.steps, self.clock = steps, clock
+
+    def __radd__(self, other: "Queued | float") -> "Queued":
+        return Queued(self.steps + getattr(other, "steps", 0), self.clock)
+
+    __add__ = __radd__
+
+    def __float__(self) -> float:
+        self.clock[0] += self.steps
+        return 0.5
+
+
+def test_seconds_are_those_of_the_device_not_of_launching(samplers, tmp_path, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(loop, "step", lambda *_: Queued(1, clock))
+    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(loop, "_validate", lambda *_: clock.__setitem__(0, clock[0] + 100) or 0.0)
+    rows = train(Toy(), samplers[0], samplers[1], 1, tmp_path, "toy", LoopConfig(history=2, save=1e9))
+    assert [(row["step"], row["seconds"]) for row in rows if row["step"]] == [
+        (2, 2.0), (4, 4.0), (2, 6.0), (3, 7.0), (2, 9.0), (4, 11.0), (5, 12.0)
+    ]  # fmt: skip
