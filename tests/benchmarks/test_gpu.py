@@ -24,7 +24,9 @@ def out(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("gpu")
 
 
-def run(out: Path, *only: str, methods: tuple[str, ...] = ("vae",), minutes: float = 8) -> tuple[int, dict[str, dict]]:
+def run(
+    out: Path, *only: str, methods: tuple[str, ...] = ("vae",), minutes: float = 600
+) -> tuple[int, dict[str, dict]]:
     options = ["--out", str(out), "--device", "cpu", "--tiny", "--minutes", str(minutes)]
     status = gpu.main([*options, "--methods", *methods, "--only", *only])
     lines = [json.loads(line) for line in (out / "gpu.jsonl").read_text().splitlines()]

@@ -15,8 +15,8 @@ NUMBERS = itertools.count()
 def arrange(module: nn.Module, device: torch.device) -> None:
     """Move a module to a device, with channels last where convolutions gain from it.
 
-    Not on a CPU with batch normalisation: its kernel for channels last adds up in float32 without care, so that
-    outputs of 96 x 32 x 128 x 128 values are wrong by up to 1.7e-2 (torch 2.13), those of contiguous ones by 6e-7.
+    Not on a CPU with batch normalisation: its kernel for channels last adds up in plain float32, so that outputs for
+    96 x 32 x 128 x 128 uniform numbers are wrong by 6e-4 instead of 1e-7 (torch 2.13).
     """
     module.to(device)
     if device.type == "cuda" or not any(isinstance(layer, _BatchNorm) for layer in module.modules()):
