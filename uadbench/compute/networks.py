@@ -60,9 +60,10 @@ class Compiler:
 
 
 def _warn(error: Exception) -> None:
-    reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    cause = getattr(error, "inner_exception", error)
+    reason = f"{type(cause).__name__}: {(str(cause).splitlines() or [''])[0][:200]}"
     print(
-        f"warning: networks run without compilation, more slowly ({reason[:200]}); it needs a C compiler and Python's "
+        f"warning: networks run without compilation, more slowly ({reason}); it needs a C compiler and Python's "
         "headers (gcc, python3-dev); TORCHDYNAMO_DISABLE=1 turns it off",
         file=sys.stderr,
         flush=True,
