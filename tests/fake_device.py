@@ -26,7 +26,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils import backend_registration
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -236,7 +236,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
     backend_registration._setup_privateuseone_for_python_backend(NAME, Backend, Hooks(), Guard())
     torch.__future__.set_overwrite_module_params_on_conversion(True)
-    Tensor.tolist = tolist  # type: ignore[method-assign]
+    Tensor.tolist = FakeTensor.tolist = tolist  # type: ignore[method-assign]
     torch.tensor = tensor
     torch.nn.Module.to = lambda self, *_, **__: self  # type: ignore[method-assign] # tensors without values cannot move
     torch.nn.functional.scaled_dot_product_attention = attention
