@@ -212,7 +212,8 @@ def examined(name: str) -> dict[str, Any]:
             restoration(method, volume, Streams(2, device))
     except Exception as error:
         frames = [frame for frame in traceback.extract_tb(error.__traceback__) if str(ROOT) in frame.filename]
-        own = [frame for frame in frames if Path(frame.filename) != Path(__file__).resolve()] or frames
+        helpers = (Path(__file__).name, DRAWING)
+        own = [frame for frame in frames if Path(frame.filename).name not in helpers] or frames
         where = f"{Path(own[-1].filename).relative_to(ROOT).as_posix()}:{own[-1].lineno}"
         reason = (str(error).splitlines() or [""])[0]
         return {"method": name, "fault": f"{where}: {type(error).__name__}: {reason[:200]}", "waits": waits}
