@@ -13,7 +13,7 @@ GOOD = BRAIN.square()
 
 
 def candidate(maps: dict[str, torch.Tensor], family: str = "IR") -> SimpleNamespace:
-    return SimpleNamespace(volume=BRAIN, scores=lambda volume: maps, about=SimpleNamespace(family=family))
+    return SimpleNamespace(volume=BRAIN, scored=(maps, BRAIN), about=SimpleNamespace(family=family))
 
 
 @pytest.mark.parametrize(

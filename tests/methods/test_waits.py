@@ -72,6 +72,7 @@ def test_conjugate_gradients_read_now_and_then():
 
 def test_a_volume_is_asked_once_for_its_slices_and_maps_once_for_their_validity():
     method = SimpleNamespace(score=lambda volume, rng: {"final": volume, **{f"map/{n}": volume for n in range(9)}})
+    method.context = SimpleNamespace(postprocessing=None)
     volume = torch.rand((4, 40, 40), generator=generator())
     with Reads() as reads:
         score_volume(method, volume, Streams(0), "some")
