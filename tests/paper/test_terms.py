@@ -88,3 +88,16 @@ def test_sides_of_one_voxel_are_no_filter():
     assert described(None, "final") == described(ALIKE, "final") == ""
     assert described({"median": 5, "erosion": 1, "beside": False}, "final") == "median of 5 x 5 voxels, in axial slices"
     assert described({"median": 1, "erosion": 1, "beside": False}, "final") == "no filter"
+
+
+def test_a_method_that_was_edited_between_seeds_is_named(tmp_path):
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        later = (frame["method"] == "dae") & (frame["seed"] == frame["seed"].max())
+        return frame.assign(code=[f"{'b' if new else 'a'}" * 12 for new in later])
+
+    made = Results.read(write_results(tmp_path / "results.csv", edit=edit))["full"]
+    *early, late = sorted(made.rows["seed"].unique())
+    groups = f"{', '.join(map(str, early))} / {late}"
+    assert terms.edited(made) == [f"The file of a method was edited between its seeds: DAE (seeds {groups})."]
+    assert any("DAE (seeds" in note for note in table("table2", tmp_path / "results.csv").notes)
+    assert terms.edited(Results.read(write_results(tmp_path / "equal.csv"))["full"]) == []

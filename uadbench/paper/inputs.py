@@ -89,9 +89,9 @@ class Sources:
         return Histories.read(self.given("histories_csv", "--histories"))
 
     def terms(self, results: Results) -> list[str]:
-        """Notes on the terms of the comparison: budgets, where histories are given, and data of the choices."""
+        """Notes on the terms of the comparison: budgets (with histories), data of the choices, edited methods."""
         found = budgets.budgets(self.histories, results) if self.histories_csv else []
-        return [*budgets.note(found), terms.chosen_on(results)]
+        return [*budgets.note(found), terms.chosen_on(results), *terms.edited(results)]
 
     @cached_property
     def significant(self) -> frozenset[Better]:

@@ -18,6 +18,17 @@ def filters(results: Results, beside: bool = False) -> list[str]:
     return [f"{which} filtered by the study, in place of each method's own filters: {text}." for text in used]
 
 
+def edited(results: Results) -> list[str]:
+    """The note on methods whose file was edited between the trainings or scorings of their seeds; none without."""
+    found = []
+    for _, rows in results.rows[results.rows["code"].astype(bool)].groupby("method", sort=False):
+        seeds = [sorted(map(int, part["seed"].unique())) for _, part in rows.groupby("code")]
+        if len(seeds) > 1:
+            groups = " / ".join(", ".join(map(str, group)) for group in sorted(seeds))
+            found.append(f"{rows['title'].iloc[0]} (seeds {groups})")
+    return [f"The file of a method was edited between its seeds: {'; '.join(found)}."] if found else []
+
+
 def chosen_on(results: Results) -> str:
     """The note on the data that hyper-parameters were chosen on, of all methods but controls."""
     rows = results.rows.drop_duplicates("method")
