@@ -22,6 +22,7 @@ include: "workflow/rules/training.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/stale.smk"
+include: "workflow/rules/partial.smk"
 
 
 report: "workflow/report/study.rst"
@@ -35,10 +36,12 @@ onstart:
 
 onsuccess:
     note_settings()
+    remove_partial()
 
 
 onerror:
     note_settings()
+    make_partial()
 
 
 rule all:

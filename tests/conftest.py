@@ -78,12 +78,8 @@ def tiny_cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def unlock() -> Iterator[Callable[[], None]]:
     """Gives up the locks that this process holds, also after the test."""
 
-    def release() -> None:
-        while folder_lock._held:
-            os.close(folder_lock._held.pop())
-
-    yield release
-    release()
+    yield folder_lock.release
+    folder_lock.release()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -252,6 +252,35 @@ def test_another_experiment_on_the_same_data_makes_no_data(project, finished):
     assert (counts["train"], counts["test"]) == ("4", "6")  # modalities; tasks
 
 
+def test_a_failing_method_leaves_the_tables_of_the_others(project, finished):
+    """Apart, and with its name, until it is mended; nothing is trained for them, nor again."""
+    mended = BLUR.replace("Blur", "Fragile")
+    changes = {"experiment": "fragile", "data": "demo", "methods": ["random", "fragile"], "tasks": TINY["tasks"][:1]}
+    (project / "fragile.yaml").write_text(yaml.safe_dump({**changes, "paper": {"tables": ["table2"], "figures": []}}))
+    command = [*CORES, "config.yaml", "fragile.yaml", "--config", "evaluation={resamples: 7}", "seeds=[1]"]
+    method, study = project / "baselines" / "fragile.py", finished.with_name("fragile")
+    try:
+        method.write_text(mended.replace("return ", "return 1 / 0 * "))
+        done = snakemake(*command, cwd=project)
+        assert done.returncode == 1
+        assert "Without fragile: tables of the other methods in results/fragile/partial" in done.stderr
+        assert (done.stdout + done.stderr).count(TRAINED) == 2
+        note = "Not complete: no results of Fragile, whose jobs failed or have not ended."
+        for name in ("paper/table2.md", "paper/table2.html", "paper/table2.tex", "report.html"):
+            assert note in (study / "partial" / name).read_text(encoding="utf-8")
+        assert set(pd.read_csv(study / "partial" / "evaluation" / "results.csv")["method"]) == {"random"}
+        assert not (study / "paper").exists()
+        method.write_text(mended)
+        done = snakemake(*command, cwd=project)
+    finally:
+        method.unlink()
+    assert done.returncode == 0, done.stderr[-6000:]
+    assert TRAINED not in done.stdout + done.stderr
+    assert "Fragile" in (study / "paper" / "table2.md").read_text(encoding="utf-8")
+    assert note not in (study / "report.html").read_text(encoding="utf-8")
+    assert not [*study.rglob("partial")]
+
+
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     """Each part is a job of its own; the variant is scored and not trained, a control recorded, seeds together."""
     changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd", "random"], "seeds": [1, 2]}

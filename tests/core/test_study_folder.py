@@ -24,7 +24,7 @@ SOURCES = [path for path in sorted(LIBRARY.rglob("*.py")) if path != LIBRARY / "
 
 #: names by constant; those of folders are also words of other meanings
 CONSTANTS = {key: value for key, value in vars(study_folder).items() if key.isupper() and isinstance(value, str)}
-FOLDERS = {"CHUNKS", "REGISTERED", "PACKED", "QUALITY", "WEIGHTS", "TENSORBOARD"}
+FOLDERS = {"CHUNKS", "REGISTERED", "PACKED", "QUALITY", "WEIGHTS", "TENSORBOARD", "PARTIAL"}
 FILES = {value for key, value in CONSTANTS.items() if key not in FOLDERS}
 #: patterns of the files that functions of study_folder name
 FUNCTIONS = {"volume_file": "IMAGE.nii.gz", "array_file": "IMAGE.npy", "histogram_file": "PROTOCOL.npz"}

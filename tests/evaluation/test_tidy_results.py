@@ -122,6 +122,18 @@ def test_verb_reads_arguments_and_list_and_writes_csv(tmp_path):
     assert out.read_text().splitlines()[3].split(",")[low : low + 2] == ["", ""]  # no interval of the threshold
 
 
+def test_verb_names_methods_as_the_config_does_and_those_without_results(tmp_path):
+    paths = [written(tmp_path, method, method=method, title=method.upper()) for method in ("dae", "vae")]
+    call("summarize", *paths, "--resamples", 0, "--titles", '{"vae": "VAE (wide)"}', "--out", tmp_path / "all.csv")
+    given = ["--missing", "Blur", "--missing", "PII, wide"]
+    call("summarize", *paths, "--resamples", 0, *given, "--out", tmp_path / "some.csv")
+    whole, part = (pd.read_csv(tmp_path / name) for name in ("all.csv", "some.csv"))
+    assert list(whole.columns) == COLUMNS
+    assert dict(zip(whole["method"], whole["title"], strict=True)) == {"dae": "DAE", "vae": "VAE (wide)"}
+    assert dict(zip(part["method"], part["title"], strict=True)) == {"dae": "DAE", "vae": "VAE"}
+    assert set(part["missing"]) == {"Blur, PII, wide"}
+
+
 def test_verb_without_files_is_an_error(tmp_path):
     for arguments, message in (([], "no histograms"), (["--list", tmp_path / "none.txt"], "no such file")):
         assert message in fails("summarize", *arguments, "--out", tmp_path / "r.csv")

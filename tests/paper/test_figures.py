@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
-from tests.commands import ROOT
+from tests.commands import ROOT, call
 from tests.paper.conftest import assert_fits, write_examples, write_histories, write_results, write_synthesis
 from uadbench.core.errors import HarnessError
 from uadbench.paper import catalogue, figures, style, tiles
@@ -60,6 +60,22 @@ def test_simulated_mark_is_there(name, drawn):
     mark = next(text for text in drawn(name).texts if text.get_text() == MARKS[name])
     assert mark.get_visible()
     assert mark.get_fontsize() >= 6
+
+
+def test_methods_without_results_are_named_below_every_figure(experiment, tmp_path, monkeypatch):
+    saved: list[Figure] = []
+    monkeypatch.setattr(style, "save", lambda figure, *_: saved.append(figure) or [])
+    frame = pd.read_csv(experiment["results_csv"])
+    frame.assign(missing="Blur, VAE").to_csv(tmp_path / "results.csv", index=False)
+    options = ["--examples", experiment["examples"], "--synthesis", experiment["synthesis"]]
+    options += ["--histories", experiment["histories_csv"], "--out", tmp_path]
+    for results in (tmp_path / "results.csv", experiment["results_csv"]):
+        for name in FIGURES:
+            call("figure", name, "--results", results, *options)
+    named = ["no results of Blur, VAE" in " ".join(texts(figure)) for figure in saved]
+    assert named == [True] * len(FIGURES) + [False] * len(FIGURES)
+    for figure in saved[: len(FIGURES)]:
+        assert_fits(figure)
 
 
 @pytest.mark.parametrize("name", FIGURES)

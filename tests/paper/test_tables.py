@@ -24,6 +24,7 @@ from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table, chance_text
 from uadbench.paper.writers import latex, markdown, tidy
+from uadbench.paper.writing import make
 
 
 def rendered(made: Table) -> dict[str, str]:
@@ -252,6 +253,15 @@ def test_patients_and_names_of_the_lost_are_stated(name, tmp_path):
     (note,) = [note for note in made.notes if note.startswith("Subjects evaluated (left out)")]
     for words in ("ATLAS 40 scans of 6 patients (0)", "BraTS-T1 40 (1: anna, bert)", "BraTS-T2 40 (2)"):
         assert words in note
+
+
+@pytest.mark.parametrize("name", ["table1", "table2", "detection", "subjects", "protocols"])
+def test_methods_without_results_are_named_first(name, tmp_path):
+    path = write_results(tmp_path / "results.csv", edit=lambda frame: frame.assign(missing="Blur, VAE"))
+    note = "Not complete: no results of Blur, VAE, whose jobs failed or have not ended."
+    assert make(name, Sources(results_csv=path)).notes[0] == note
+    complete = make(name, Sources(results_csv=write_results(tmp_path / "results.csv")))
+    assert not any("Not complete" in text for text in complete.notes)
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ MISTAKES = [
     ),
     ({"params__dae__stepz": 5}, r"params.dae.stepz: no such parameter; did you mean steps\? there are steps"),
     ({"params__dae__steps": "many"}, r"params.dae.steps: must be a valid integer, not 'many'"),
+    ({"without": ["dea"]}, r"without: dea is none of the methods; did you mean dae\?"),
+    ({"methods": ["dae"], "without": ["dae"]}, r"without: leaves no method"),
     ({"max_lost": "1e-1"}, r"max_lost: .1e-1. is text in YAML; write 0\.1"),
     ({"params__mood22__steps": -5}, r"params.mood22.steps: must be greater than 0, not -5"),
     ({"params__disyre__step_size": 250}, r"params.disyre: step_size 250 is not between 1 and T = 100"),

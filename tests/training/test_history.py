@@ -102,10 +102,10 @@ def test_histories_of_many_runs_make_one_table(tmp_path):
     dae = run_folder(tmp_path / "a", "dae", 2, ["train,0,,1.5,0.1,0.0", "train,50,1.25,1.0,0.1,3.5"])
     random = run_folder(tmp_path / "b", "random", 2, [])
     vae = run_folder(tmp_path / "c", "vae", 1, ["train,50,0.5,,0.2,1.0"])
-    call("histories", dae, random, vae, "--out", tmp_path / "out.csv")
+    call("histories", dae, random, vae, "--titles", '{"vae": "VAE (wide)"}', "--out", tmp_path / "out.csv")
     table = pd.read_csv(tmp_path / "out.csv")
     assert table["method"].tolist() == ["dae", "dae", "vae"]
-    assert table["title"].tolist() == ["DAE", "DAE", "VAE"]
+    assert table["title"].tolist() == ["DAE", "DAE", "VAE (wide)"]
     assert table["seed"].tolist() == [2, 2, 1]
     assert table["trained_on_simulated"].all()
     assert table["step"].tolist() == [0, 50, 50]

@@ -26,7 +26,7 @@ def command(name: str, out: Path, **sources: Any) -> None:
     from uadbench.paper import catalogue, style
     from uadbench.paper.inputs import Sources
 
-    module = catalogue.load("figures", name)
-    with style.style():
-        for path in style.save(module.make(Sources(**sources)), out, name):
+    module, given = catalogue.load("figures", name), Sources(**sources)
+    with style.style(given.missing):
+        for path in style.save(module.make(given), out, name):
             click.echo(path)

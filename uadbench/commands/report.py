@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from uadbench.commands._shared import OUTPUT, PATH, experiments
-from uadbench.core.study_folder import REPORT, StudyFolder
+from uadbench.core.study_folder import REPORT
 
 
 @click.command()
@@ -23,12 +23,12 @@ def command(folder: Path, config: str, out: Path | None) -> None:
     from uadbench.report.study import Study
     from uadbench.study.config_files import read
 
-    path = out or StudyFolder(folder).report
     remedy = "give the path of a config file, or its content"
     chosen = from_json(config, "--config", remedy) if config.lstrip().startswith("{") else read(config)
     try:
         study = Study.of(folder, chosen)
     except HarnessError as error:
         raise HarnessError(f"--config: {error}; an overlay alone is no config of a study") from None
+    path = out or study.folder.report
     write(study, path)
     click.echo(path)

@@ -19,6 +19,7 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
 @titles
 @click.option("--tuned-on", default="{}", help='JSON: {"METHOD": "…"}, data that hyper-parameters were chosen on.')
+@click.option("--missing", multiple=True, metavar="TITLE", help="A method without results, for tables to name.")
 @click.option("--out", type=OUTPUT, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
 def command(
     histograms: tuple[Path, ...],
@@ -27,6 +28,7 @@ def command(
     seed: int,
     titles: str,
     tuned_on: str,
+    missing: tuple[str, ...],
     out: Path,
 ) -> None:
     """Compute all metrics with 95 % bootstrap intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
@@ -39,6 +41,7 @@ def command(
     from uadbench.core.validation import from_json
     from uadbench.evaluation.summary import comparisons
     from uadbench.evaluation.summary.tidy_results import tidy
+    from uadbench.evaluation.voxels.columns import MISSING
     from uadbench.paper.results import write_rows
 
     paths = list(histograms)
@@ -52,6 +55,8 @@ def command(
     table = tidy(paths, resamples, seed)
     table["title"] = table["method"].map(from_json(titles, "--titles")).fillna(table["title"])
     table["tuned_on"] = table["method"].map(from_json(tuned_on, "--tuned-on"))
+    if missing:
+        table[MISSING] = ", ".join(missing)
     tables = {
         out.with_name(COMPARISONS): comparisons.compare(paths, resamples * comparisons.FINER, seed),
         out: table,

@@ -49,6 +49,12 @@ def hold_study(folder: StudyFolder, written: Iterable[str]) -> None:
     checksums.begin(folder.path)
 
 
+def release() -> None:
+    """Release the locks of `hold` and `hold_study` before this process ends, for another one that goes on."""
+    while _held:
+        os.close(_held.pop())
+
+
 @contextlib.contextmanager
 def held(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Lock the folder of a run, made if missing. Raises HarnessError as `_lock` does."""

@@ -38,6 +38,7 @@ COMPARISONS = "comparisons.csv"
 SYNTHESIS = "synthesis.npz"
 REPORT = "report.html"
 TENSORBOARD = "tensorboard"  # folder
+PARTIAL = "partial"  # folder of what is made of the results of some methods, while others have none
 CHECKSUMS = ".checksums"  # folder with those of all files
 LOCK = ".running"  # of a folder in which a process works
 
@@ -56,19 +57,24 @@ class StudyFolder:
     """Paths of a study. Methods with names of data sets, methods, … also accept Snakemake's wildcards such as `{seed}`.
 
     path: results/EXPERIMENT; shared_data, shared_runs: the same of the experiments whose data and runs it uses.
+    partial: whether methods are left out, so that results and all that is made of them are in a folder apart.
     """
 
-    def __init__(self, path: Path, shared_data: Path | None = None, shared_runs: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, shared_data: Path | None = None, shared_runs: Path | None = None, partial: bool = False
+    ) -> None:
         self.path, self.shared_data, self.shared_runs = path, shared_data, shared_runs
         self.data = (shared_data or path) / "data"
         self.training = (shared_runs or path) / "training"
-        self.evaluation, self.paper = path / "evaluation", path / "paper"
+        self.evaluation = path / "evaluation"
         self.logs, self.benchmarks = path / "logs", path / "benchmarks"
-        self.results = self.evaluation / RESULTS
-        self.comparisons = self.evaluation / COMPARISONS
-        self.synthesis = self.evaluation / SYNTHESIS
-        self.histories = path / "training" / HISTORIES
-        self.report = path / REPORT
+        self.final = path / PARTIAL if partial else path
+        self.results = self.final / "evaluation" / RESULTS
+        self.comparisons = self.results.with_name(COMPARISONS)
+        self.synthesis = self.results.with_name(SYNTHESIS)
+        self.histories = self.final / "training" / HISTORIES
+        self.paper = self.final / "paper"
+        self.report = self.final / REPORT
 
     @classmethod
     def around(cls, run: Path) -> StudyFolder | None:

@@ -93,6 +93,11 @@ class Sources:
         found = budgets.budgets(self.histories, results) if self.histories_csv else []
         return [*budgets.note(found), terms.chosen_on(results), *terms.edited(results)]
 
+    @property
+    def missing(self) -> str:
+        """Statement which methods have no results, where results are given."""
+        return next(iter(self.by_protocol.values())).missing if self.results_csv else ""
+
     @cached_property
     def significant(self) -> frozenset[Better]:
         return significant(self.given("results_csv", "--results"))

@@ -17,7 +17,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic
 from uadbench.core.patients import counted
 from uadbench.core.study_folder import RESULTS, StudyFolder
-from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, LATER, NUMBERS, SIMULATED
+from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, LATER, MISSING, NUMBERS, SIMULATED
 from uadbench.paper.simulated import statement
 from uadbench.paper.summary import Summary, summarise
 
@@ -39,7 +39,7 @@ class Results:
 
         Raises HarnessError if the file is absent, empty, lacks a column or holds a value twice.
         """
-        rows = read_rows(path, COLUMNS, [*NUMBERS, "patients"], REMEDY, SIMULATED, LATER)
+        rows = read_rows(path, COLUMNS, [*NUMBERS, "patients"], REMEDY, SIMULATED, [*LATER, MISSING])
         rows["patients"] = rows["patients"].fillna(rows["subjects"])  # each scan has a patient of its own
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; {REMEDY}")
@@ -55,6 +55,12 @@ class Results:
         """Statement which scans are simulated, of training and of the test; empty where all are real."""
         facts = zip(("title", "task"), SIMULATED, strict=True)
         return statement(*(zip(self.rows[name], self.rows[fact], strict=True) for name, fact in facts))
+
+    @property
+    def missing(self) -> str:
+        """Statement which methods of an experiment have no results; empty where all have."""
+        named = ", ".join(dict.fromkeys(filter(None, self.rows[MISSING])))
+        return named and f"Not complete: no results of {named}, whose jobs failed or have not ended."
 
     def simulated_at(self, task: str, method: str) -> tuple[bool, bool]:
         """Whether the scans that trained a method, and those of a task that it was tested on, are simulated."""

@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,13 +57,20 @@ SETTINGS: dict[str, Any] = {
 }
 
 
+_warning: ContextVar[str] = ContextVar("warning", default="")
+
+
 @contextmanager
-def style() -> Iterator[None]:
-    """Apply the settings above, without the user's own matplotlibrc."""
+def style(warning: str = "") -> Iterator[None]:
+    """Apply the settings above, without the user's own matplotlibrc; warning: the last note below every figure."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(cast(Any, SETTINGS))  # matplotlib's stub wants literal keys
-        yield
+        token = _warning.set(warning)
+        try:
+            yield
+        finally:
+            _warning.reset(token)
 
 
 def plain(text: str) -> str:
@@ -78,7 +86,8 @@ def new(width: float, body: float, simulated: str, note: str = "", constrained: 
     """
     wrapped = [part for line in note.splitlines() for part in textwrap.wrap(line, round(width * PER_INCH))]
     lines = [(text, GREY, "normal") for text in wrapped]
-    lines += [(text, VERMILLION, "bold") for text in textwrap.wrap(simulated, round(width * PER_INCH_BOLD))]
+    for warning in (simulated, _warning.get()):
+        lines += [(text, VERMILLION, "bold") for text in textwrap.wrap(warning, round(width * PER_INCH_BOLD))]
     height = body + LINE * len(lines)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)

@@ -52,7 +52,7 @@ class Study:
             self.path.parent / part.name if part else None
             for part in (self.plan.folder.shared_data, self.plan.folder.shared_runs)
         )
-        return StudyFolder(self.path, data, runs)
+        return StudyFolder(self.path, data, runs, partial=bool(self.plan.config.without))
 
     @cached_property
     def results(self) -> dict[str, Results]:
@@ -177,7 +177,7 @@ class Study:
 
     def page(self, dataset: str) -> str:
         """The quality page of a data set, of this study or the one whose data it shares, from the report's folder."""
-        return Path(os.path.relpath(self.folder.quality(dataset) / QUALITY_PAGE, self.path)).as_posix()
+        return Path(os.path.relpath(self.folder.quality(dataset) / QUALITY_PAGE, self.folder.final)).as_posix()
 
 
 def _there(path: Path) -> Path:

@@ -108,7 +108,12 @@ def _check_methods(study: Experiment) -> None:
         for modality in study.modalities:
             weights = study.settings(method, modality).values.get("weights")
             _check_file_name(f"params.{method}.weights", weights or "")
-    trained = {run.method for run in study.runs}
+    for name in study.config.without:
+        if name not in study.config.methods:
+            raise HarnessError(f"without: {name} is none of the methods; {choices(name, study.config.methods)}")
+    if not study.methods:
+        raise HarnessError("without: leaves no method; remove one of them")
+    trained = {run.method for run in study.runs} | {*study.config.without}
     for method in study.methods:
         required = study.describe(method).requires
         if required and required not in trained:

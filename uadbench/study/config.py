@@ -210,6 +210,11 @@ class Config(Part):
     methods: Annotated[list[Method], Once, AfterValidator(_unique)] = Field(
         description="File names of baselines/ and of the folder `baselines`, and names of variants, in any order."
     )
+    without: Annotated[list[Method], AfterValidator(_unique)] = Field(
+        [],
+        description="Methods to leave out for now; tables, figures and report of the others name them, and are in "
+        "results/EXPERIMENT/partial.",
+    )
     seeds: Annotated[list[Seed], Once, AfterValidator(_unique)] = Field(description="Seeds of the trainings.")
     seeds_together: bool = Field(
         False,

@@ -23,7 +23,8 @@ class Experiment:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.name = config.experiment
-        self.tasks, self.methods, self.seeds, self.train = config.tasks, config.methods, config.seeds, config.train
+        self.tasks, self.seeds, self.train = config.tasks, config.seeds, config.train
+        self.methods = [method for method in config.methods if method not in config.without]
         self._settings: dict[tuple[str, str], Settings] = {}
         baselines.add_named()
         if config.baselines:
@@ -33,7 +34,8 @@ class Experiment:
     def folder(self) -> StudyFolder:
         """Where its files are, relative to the working folder."""
         shared, runs = self.config.data or self.config.runs, self.config.runs
-        return StudyFolder(ROOT / self.name, ROOT / shared if shared else None, ROOT / runs if runs else None)
+        data, training = (ROOT / name if name else None for name in (shared, runs))
+        return StudyFolder(ROOT / self.name, data, training, partial=bool(self.config.without))
 
     @cached_property
     def datasets(self) -> dict[str, DataSet]:
@@ -127,20 +129,29 @@ class Experiment:
     @cached_property
     def tables(self) -> list[str]:
         """Names of the tables to render; by default all."""
-        chosen = self.config.paper.tables
-        return paper.names("tables", self.methods, self.protocols) if chosen is None else chosen
+        return self._rendered(self.config.paper.tables, paper.names("tables", self.methods, self.protocols))
 
     @cached_property
     def figures(self) -> list[str]:
         """Names of the figures to render; by default all."""
-        chosen = self.config.paper.figures
-        return paper.names("figures", self.methods) if chosen is None else chosen
+        return self._rendered(self.config.paper.figures, paper.names("figures", self.methods))
+
+    def _rendered(self, chosen: list[str] | None, fitting: list[str]) -> list[str]:
+        """Those that are chosen; without some methods, of these only what the others can fill."""
+        if chosen is None:
+            return fitting
+        return [name for name in chosen if name in fitting or not self.config.without]
 
     @property
     def illustrated(self) -> str:
         """The method that the figures show."""
         chosen = self.config.paper.illustrated
         return chosen if chosen in self.methods else self.methods[0]
+
+    @property
+    def missing(self) -> list[str]:
+        """Titles of the methods that are left out."""
+        return [self.describe(name).title for name in self.config.without]
 
     @cached_property
     def titles(self) -> dict[str, str]:

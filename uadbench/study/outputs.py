@@ -195,8 +195,9 @@ def _results(study: Experiment) -> Iterator[Output]:
     tests = {"tasks": sorted(task.name for task in study.tasks), "protocols": sorted(study.protocols)}
     parts = {**everything, **tests, "resamples": study.config.evaluation.resamples, "titles": study.titles}
     parts |= {"revision": _revision("evaluation/summary/comparisons"), "tuned_on": study.tuned_on or None}
+    parts |= {"missing": study.missing or None}
     former = partial(_noted, folder.results, resamples=study.config.evaluation.resamples)
-    yield Output(folder.results, parts, former, later=("tuned_on",))
+    yield Output(folder.results, parts, former, later=("tuned_on", "missing"))
     runs = sorted({f"{run.method}/{run.part}" for run in study.runs})
     parts = {"runs": runs, "seeds": everything["seeds"], "titles": study.titles}
     yield Output(folder.histories, {**parts, "revision": _revision("training/histories")})

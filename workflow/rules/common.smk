@@ -76,7 +76,7 @@ def literal(text):
 
 # Folders in the rules below; uadbench/core/study_folder.py says where all files of a study are.
 pathvars:
-    results=folder.path.as_posix(),
+    results=folder.final.as_posix(),
     data=folder.data.as_posix(),
     training=folder.training.as_posix(),
     healthy=folder.packed(experiment.train).as_posix(),

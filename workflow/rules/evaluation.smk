@@ -68,10 +68,11 @@ rule summarize:
         resamples=experiment.config.evaluation.resamples,
         titles=json.dumps(experiment.titles),
         tuned_on=json.dumps(experiment.tuned_on),
+        missing=[f"--missing={title}" for title in experiment.missing],
         made=made,
     shell:
         "python -m uadbench summarize --resamples {params.resamples} --titles {params.titles:q}"
-        " --tuned-on {params.tuned_on:q} --out {output.results} {input.histograms} > {log} 2>&1; {params.made}"
+        " --tuned-on {params.tuned_on:q} {params.missing:q} --out {output.results} {input.histograms} > {log} 2>&1; {params.made}"
 
 
 rule synthesis:

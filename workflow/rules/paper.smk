@@ -96,7 +96,7 @@ rule report:
     conda:
         f"{ENVS}/paper.yaml"
     params:
-        folder=subpath(output[0], parent=True),
+        folder=folder.path.as_posix(),
         config=experiment.config.deciding,
         made=made,
     shell:

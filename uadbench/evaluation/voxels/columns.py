@@ -13,6 +13,7 @@ NUMBERS = ["value", "low", "high", *COUNTS]
 #: which earlier files lack: number of patients; names of the subjects left out; digests of the source; filter of the
 #: study, empty for maps as published; data that hyper-parameters were chosen on, empty where not stated
 LATER = ["patients", "lost", SOURCE, CODE, "postprocessing", "tuned_on"]
+MISSING = "missing"  # titles of methods without results, a column of an experiment that is not complete
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS, *LATER]
 
 
