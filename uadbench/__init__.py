@@ -80,12 +80,14 @@ def train(
     import torch
 
     from uadbench.compute import device as devices
+    from uadbench.core import inputs
     from uadbench.methods.settings import resolve
     from uadbench.own.trained_method import TrainedMethod
     from uadbench.training import job
     from uadbench.training import run as runs
 
     chosen, folder, parent = devices.choose(device), Path(out), _path(required)
+    inputs.keep([("data", Path(data)), *([("required", parent)] if parent else [])], [("out", folder)])
     before = torch.get_deterministic_debug_mode()
     try:
         settings = resolve(method, modality, {method: params or {}})

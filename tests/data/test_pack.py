@@ -8,7 +8,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from tests.commands import call
+from tests.commands import call, fails
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.index import sheet
@@ -213,6 +213,20 @@ def test_verb_takes_several_reports(cohort):
     arguments += ["--reports", folder / "1-of-2.csv", folder / "2-of-2.csv"]
     values = "mine: the values of its labels are 1 (24 voxels), 2 (16 voxels), 4 (22 voxels)\n"
     assert call("pack", *arguments).output == "mine: packed 3 t1, 2 t2 with masks, 2 left out\n" + values
+
+
+@pytest.mark.parametrize("option", ["--lesion", "--ignored"])
+def test_a_label_value_that_no_label_holds_is_not_packed(cohort, option):
+    """It would be found when a method has been trained: the index, which that waits for, is not written."""
+    _, folder = cohort
+    write_report(folder / "report.csv", OUTCOMES)
+    given = ["--sheet", folder / "subjects.csv", "--registered", folder / "registered", "--out", folder / "packed"]
+    given += ["--dataset", "mine", "--max-lost", "0.5", "--reports", folder / "report.csv"]
+    said = fails("pack", option, "1,3", *given)
+    assert said.startswith("mine: no label holds 3, but 1 (24 voxels), ")
+    assert said.endswith(f"; correct `{option.removeprefix('--')}`")
+    assert not (folder / "packed" / "index.json").exists()
+    call("pack", option, "1,4", *given)
 
 
 def damage(path: Path, kind: str) -> None:

@@ -32,6 +32,12 @@ def test_what_is_missing_is_named():
     assert not any(line.startswith("masks missing") for line in lines)
 
 
+def test_healthy_subjects_need_no_mask():
+    found = [Files(f"s{number}", Path("t1"), None, Path("mask") if number else None) for number in range(3)]
+    assert release.compare(found, layout.load("camcan"), None) == ["masks missing: s0"]
+    assert release.compare(found, layout.load("camcan"), None, healthy=True) == []
+
+
 def test_long_lists_are_cut_and_absent_kinds_not_named():
     found = [Files(f"s{number}", Path("t1"), Path("t2") if number > 9 else None) for number in range(20)]
     lines = release.compare(found, layout.load("camcan"), None)

@@ -236,13 +236,16 @@ def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
     run = trained("intensity", tiny_cohort, tmp_path / "run", modality="t2")
     arrays = {name: sha256(tiny_cohort / f"{name}.npy") for name in ("t2", "mask")}
     real = copied(tiny_cohort, tmp_path / "real", simulated=False, arrays=arrays)
-    options = ["--run", run, "--data", real, "--healthy", tiny_cohort, "--task", "ATLAS", "--modality", "t2"]
+    left_out = [{"subject": "anna", "file": "a.nii", "reason": "is empty", "modalities": ["t2"]}]
+    healthy = copied(tiny_cohort, tmp_path / "healthy", left_out=left_out)
+    options = ["--run", run, "--data", real, "--healthy", healthy, "--task", "ATLAS", "--modality", "t2"]
     call("test", *options, "--experiment", "demo", "--device", "cpu", "--examples", 2, "--out", tmp_path / "out")
     (made, meta), (found, same) = load(tmp_path / "out" / NAME), load(beside(histograms))
     digest = digest_of_test_set(Store.open(real), "t2", EVERY)
     source = meta.pop("source")
-    assert meta == same | {"tested_on_simulated": False, "test_set": digest, "trained": {"revision": 1}}
-    assert source["healthy"] == sha256(tiny_cohort / "index.json") != source["test_set"] == sha256(real / "index.json")
+    changed = {"tested_on_simulated": False, "test_set": digest, "trained": {"revision": 1}, "lost_training": ["anna"]}
+    assert meta == same | changed
+    assert source["healthy"] == sha256(healthy / "index.json") != source["test_set"] == sha256(real / "index.json")
     assert source["baseline"]["trained"] == source["baseline"]["scored"]
     assert len(digest) == 12
     np.testing.assert_array_equal(made.healthy_summaries, found.healthy_summaries)

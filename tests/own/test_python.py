@@ -83,6 +83,14 @@ def test_training_is_that_of_the_command(dae, tiny_cohort, tmp_path):
     assert uadbench.load(dae, "cpu").about["weights"] == uadbench.load(tmp_path / "run", "cpu").about["weights"]
 
 
+def test_training_replaces_none_of_its_inputs(tiny_cohort, dae, tmp_path):
+    (tmp_path / "link").symlink_to(tiny_cohort)
+    with pytest.raises(uadbench.HarnessError, match=r"out .*: is data itself, which would be lost; name another place"):
+        uadbench.train("dae", tiny_cohort, tmp_path / "link", params=SMALL, device="cpu")
+    with pytest.raises(uadbench.HarnessError, match=r"out .*: is required itself"):
+        uadbench.train("dae", tiny_cohort, dae, params=SMALL, device="cpu", required=dae)
+
+
 def test_a_run_that_builds_on_another(tiny_cohort, tmp_path):
     uadbench.train("vae", str(tiny_cohort), str(tmp_path / "vae"), params=registry.describe("vae").small, device="cpu")
     options = {"params": registry.describe("r_vae").small, "device": "cpu", "required": str(tmp_path / "vae")}

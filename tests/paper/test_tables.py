@@ -253,6 +253,11 @@ def test_patients_and_names_of_the_lost_are_stated(name, tmp_path):
     (note,) = [note for note in made.notes if note.startswith("Subjects evaluated (left out)")]
     for words in ("ATLAS 40 scans of 6 patients (0)", "BraTS-T1 40 (1: anna, bert)", "BraTS-T2 40 (2)"):
         assert words in note
+    assert "not trained on" not in note
+    path = write_results(tmp_path / "results.csv", edit=lambda frame: frame.assign(lost_training="cora, dan"))
+    assert any(
+        note.endswith(" Lost in preprocessing, and not trained on: cora, dan.") for note in table(name, path).notes
+    )
 
 
 @pytest.mark.parametrize("name", ["table1", "table2", "detection", "subjects", "protocols"])

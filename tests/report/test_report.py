@@ -10,8 +10,9 @@ from tests.commands import ROOT, call, fails
 from tests.core.test_page_policy import digests
 from tests.paper.conftest import write_results
 from tests.report.conftest import COLUMNS, METHODS
+from uadbench.core import checksums
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import read_json, write_json
+from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.preprocessing.brain.normalisation import RULES
 from uadbench.methods import registry
 from uadbench.report import methods_section
@@ -48,6 +49,15 @@ def test_a_table_that_somebody_sent_is_not_taken_over(study):
     assert "onerror" not in text
     assert "<script>alert" not in text
     assert "&lt;script&gt;alert(2)" in text
+
+
+def test_a_figure_that_is_not_the_one_that_was_drawn_is_refused(study):
+    (figure,) = study.figures
+    checksums.begin(study.path)
+    call("report", study.path, *CONFIG)
+    checksums.note(figure, {".": sha256(figure)})
+    figure.write_bytes(figure.read_bytes() + b"x")
+    assert f"{figure}: damaged or edited" in fails("report", study.path, *CONFIG)
 
 
 def test_the_policy_names_every_script(page):

@@ -84,7 +84,7 @@ def command(
         )
     if named := kind.labels(root):
         click.echo(f"{dataset}: its files name the labels {', '.join(f'{n} {name}' for n, name in named.items())}")
-    for line in releases.compare(whole, kind, known):
+    for line in releases.compare(whole, kind, known, healthy=choice["role"] == "healthy"):
         click.echo(f"{dataset}: {line}")
     for row in written.rows:
         if row.problem:

@@ -74,6 +74,7 @@ def command(
     from uadbench.evaluation.inference.collecting import digest_of_test_set
     from uadbench.evaluation.inference.inference import PackedTask, Trained, ready, score_test_set
     from uadbench.evaluation.voxels import source
+    from uadbench.evaluation.voxels.columns import UNTRAINED
     from uadbench.methods import registry
     from uadbench.methods.params import training_key
     from uadbench.methods.settings import parse
@@ -90,7 +91,9 @@ def command(
     scored = PackedTask(store, modality, values, cohort)
     patients = ({} if cohort is None else cohort.patients) | store.patients
     lost = [entry["subject"] for entry in store.lost(modality)]
-    known = {key: value for key, value in {"patients": patients, "lost": lost}.items() if value}
+    untrained = [] if cohort is None else [entry["subject"] for entry in cohort.lost(modality)]
+    facts = {"patients": patients, "lost": lost, UNTRAINED: untrained}
+    known = {key: value for key, value in facts.items() if value}
 
     def score(given: str | Path, settings: str, required: Path | None, out: Path) -> None:
         folder, required = locate(given, required)

@@ -17,7 +17,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic
 from uadbench.core.patients import counted
 from uadbench.core.study_folder import RESULTS, StudyFolder
-from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, LATER, MISSING, NUMBERS, SIMULATED
+from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, LATER, MISSING, NUMBERS, SIMULATED, UNTRAINED
 from uadbench.paper.simulated import statement
 from uadbench.paper.summary import Summary, summarise
 
@@ -39,7 +39,7 @@ class Results:
 
         Raises HarnessError if the file is absent, empty, lacks a column or holds a value twice.
         """
-        rows = read_rows(path, COLUMNS, [*NUMBERS, "patients"], REMEDY, SIMULATED, [*LATER, MISSING])
+        rows = read_rows(path, COLUMNS, [*NUMBERS, "patients"], REMEDY, SIMULATED, LATER)
         rows["patients"] = rows["patients"].fillna(rows["subjects"])  # each scan has a patient of its own
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; {REMEDY}")
@@ -59,8 +59,17 @@ class Results:
     @property
     def missing(self) -> str:
         """Statement which methods of an experiment have no results; empty where all have."""
-        named = ", ".join(dict.fromkeys(filter(None, self.rows[MISSING])))
+        named = self._named(MISSING)
         return named and f"Not complete: no results of {named}, whose jobs failed or have not ended."
+
+    @property
+    def untrained(self) -> str:
+        """Names of the training subjects that preprocessing lost."""
+        return self._named(UNTRAINED)
+
+    def _named(self, column: str) -> str:
+        """The names in a column that most files lack, each entry once."""
+        return ", ".join(dict.fromkeys(filter(None, self.rows.get(column, []))))
 
     def simulated_at(self, task: str, method: str) -> tuple[bool, bool]:
         """Whether the scans that trained a method, and those of a task that it was tested on, are simulated."""

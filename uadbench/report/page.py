@@ -9,7 +9,7 @@ import yaml
 from markupsafe import Markup
 
 from uadbench.core import provenance
-from uadbench.core.files import atomic
+from uadbench.core.files import atomic, content
 from uadbench.core.plugins import syntax_tree
 from uadbench.core.templates import template
 from uadbench.core.version import VERSION
@@ -38,7 +38,7 @@ def write(study: Study, path: Path) -> None:
         version=VERSION,
         tables=[(made.name, title(made.name), Markup(section(made))) for made in study.tables],
         figures=[
-            (figure.stem, f"data:image/png;base64,{embedded(figure.read_bytes())}", _caption(figure.stem))
+            (figure.stem, f"data:image/png;base64,{embedded(content(figure))}", _caption(figure.stem))
             for figure in study.figures
         ],
         examples=examples.section(study),

@@ -113,9 +113,10 @@ rule pack:
         folder=subpath(input.sheet, parent=True),
         packed=subpath(output[0], parent=True),
         max_lost=experiment.config.max_lost,
+        labels=lambda wildcards: experiment.label_options(wildcards.dataset),
     shell:
         "python -m uadbench pack --dataset {wildcards.dataset} --sheet {input.sheet} --registered {params.folder}/registered"
-        " --reports {input.reports} --max-lost {params.max_lost} --out {params.packed}"
+        " --reports {input.reports} --max-lost {params.max_lost} {params.labels} --out {params.packed}"
         f" {BESIDE} 2> {{log}}"
 
 

@@ -45,8 +45,11 @@ def find(name: str) -> Release:
     return known[name]
 
 
-def compare(found: Sequence[Files], layout: Layout, release: Release | None) -> list[str]:
-    """Lines that compare the numbers of files with those of the release, and list missing files."""
+def compare(found: Sequence[Files], layout: Layout, release: Release | None, healthy: bool = False) -> list[str]:
+    """Lines that compare the numbers of files with those of the release, and list missing files.
+
+    healthy: of a training set, whose subjects need no mask.
+    """
     counts = {
         "subjects": len(found),
         **{kind: sum(getattr(files, kind.rstrip("s")) is not None for files in found) for kind in KINDS},
@@ -63,7 +66,7 @@ def compare(found: Sequence[Files], layout: Layout, release: Release | None) -> 
     for kind in KINDS:
         without = [files.subject for files in found if getattr(files, kind.rstrip("s")) is None]
         # A kind that no subject has is not reported as missing.
-        if len(without) < len(found):
+        if len(without) < len(found) and not (healthy and kind == "masks"):
             lines += _missing(kind, without)
     return lines
 

@@ -11,7 +11,7 @@ from uadbench.core.files import atomic, reserve, sha256, write_json
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import INDEX, SIMULATED, array_file
 from uadbench.data.index.sheet import Row, Sheet
-from uadbench.data.label_values import voxels_by_value
+from uadbench.data.label_values import EVERY, LabelValues, voxels_by_value
 from uadbench.data.packing.premises import HEALTHY, check_repeats, refuse_lesions
 from uadbench.data.preprocessing.records.record import read_volume
 from uadbench.data.preprocessing.records.report import Outcome, records
@@ -27,12 +27,14 @@ def pack(
     out: Path,
     max_lost: float,
     others: Sequence[dict[str, Any]] = (),
+    values: LabelValues = EVERY,
 ) -> dict[str, Any]:
     """Write `out`/MODALITY.npy, mask.npy and index.json; return the index.
 
     Images are float16 (N, D, H, W) in [0, 1] with 0 outside of the brain; labels uint8. A subject without a modality
     has a row of zeros there. others: indices of the other data sets of the study. Raises HarnessError if more than the
-    fraction `max_lost` of the subjects is lost, and where the `premises` do not hold.
+    fraction `max_lost` of the subjects is lost, where the `premises` do not hold, and for one of `values` that no label
+    holds.
     """
     outcomes = list(outcomes)
     rows, found = _usable(dataset, sheet, registered, outcomes, max_lost)
@@ -70,6 +72,7 @@ def pack(
     }
     if masked:
         voxels = voxels_by_value(np.load(out / array_file("mask"), mmap_mode="r"))
+        values.left_over(voxels, dataset)
         index["labels"] = {str(value): count for value, count in voxels.items()}
     write_json(out / INDEX, index)
     return index

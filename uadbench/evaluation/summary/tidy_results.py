@@ -18,7 +18,7 @@ from uadbench.evaluation.detection.detection_metrics import detection
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.evaluation.voxels import source
 from uadbench.evaluation.voxels.bootstrap import CROWDED_NOTE, bootstrap_all
-from uadbench.evaluation.voxels.columns import COLUMNS, META
+from uadbench.evaluation.voxels.columns import COLUMNS, META, UNTRAINED
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
 from uadbench.evaluation.voxels.metrics import auroc, average_precision, best_dice
 from uadbench.methods.postprocessing import described
@@ -64,7 +64,7 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
         if beside not in looked and checksums.there(beside):
             rows += _found(beside, meta, resamples, seed)
         looked.add(beside)
-    table = pd.DataFrame(rows, columns=COLUMNS)
+    table = pd.DataFrame(rows, columns=[*COLUMNS, *[UNTRAINED] * any(UNTRAINED in row for row in rows)])
     return table.sort_values(KEY, key=_order, kind="stable", ignore_index=True)
 
 
@@ -115,6 +115,7 @@ def _facts(
     counts["patients"] = len({patients.get(name, name) for name in subjects})
     counts["lost"] = listed(meta.get("lost", ())) or np.nan  # as pandas reads an empty cell
     counts["postprocessing"] = described(meta.get("postprocessing"), score) or np.nan
+    counts |= {UNTRAINED: listed(meta[UNTRAINED])} if UNTRAINED in meta else {}
     identity = {key: meta[key] for key in META}
     stated = {key: text or np.nan for key, text in source.columns(meta).items()}
     return {**identity, "score": score, "protocol": protocol, **counts, **stated}

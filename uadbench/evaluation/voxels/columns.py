@@ -13,7 +13,8 @@ NUMBERS = ["value", "low", "high", *COUNTS]
 #: which earlier files lack: number of patients; names of the subjects left out; digests of the source; filter of the
 #: study, empty for maps as published; data that hyper-parameters were chosen on, empty where not stated
 LATER = ["patients", "lost", SOURCE, CODE, "postprocessing", "tuned_on"]
-MISSING = "missing"  # titles of methods without results, a column of an experiment that is not complete
+UNTRAINED = "lost_training"  # a column where preprocessing lost training subjects, with their names
+MISSING = "missing"  # a column of an experiment that is not complete, with the titles of methods without results
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS, *LATER]
 
 
