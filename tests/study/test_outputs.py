@@ -106,6 +106,35 @@ def test_a_key_that_records_of_earlier_versions_lack_was_not_set(former, key, ag
     assert {path.name for path in stale(former | ({key: LATER[key]} if key else {}))} == again
 
 
+#: what the record of an output names at least, besides hyper-parameters: any of these makes it again
+NAMED = {
+    "manifest.csv": {"layout", "seed", "spacing", "subjects", "revision"},
+    "subjects.csv": {"options"},
+    "1-of-2.csv": {"settings", "modalities", "revision"},
+    "run.json": {"data", "params", "revision"},
+    "findings.npz": {"params", "revision", "modality", "data", "labels", "healthy", "run", "scoring"},
+    "results.csv": {"methods", "seeds", "tasks", "protocols", "resamples", "titles", "missing", "revision"},
+    "histories.csv": {"runs", "seeds", "titles", "revision"},
+    "synthesis.npz": {"params", "revision", "modality", "data"},
+    "table2.csv": {"method", "protocol"},
+    "figure3.pdf": {"method", "protocol", "seed"},
+    "report.html": {"config"},
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_part_of_a_record_makes_its_output_again(study, name):
+    output = next(output for output in outputs.outputs(experiment(study)) if output.path.name == name)
+    assert {*output.parts} >= NAMED[name]
+    record = settings_file(output.path)
+    for part in output.parts:
+        record.write_text(json.dumps(output.parts | {part: "another"}))
+        assert output.stale(), part
+        record.write_text(json.dumps({key: value for key, value in output.parts.items() if key != part}))
+        assert output.stale() == (part in output.later and output.parts[part] is not None), part
+    record.write_text(json.dumps(output.parts))
+
+
 @pytest.fixture
 def former(tmp_path, monkeypatch) -> dict:
     """A study of an earlier version: without records, but with what it noted elsewhere."""
