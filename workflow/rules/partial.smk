@@ -24,7 +24,8 @@ def make_partial():
     print(f"Without {', '.join(missing)}: tables of the other methods in {PARTIAL}", file=sys.stderr)
     overrides = {key: f"{key}={json.dumps(value)}" for key, value in workflow.config_settings.config.items()}
     overrides |= {text.partition("=")[0]: text for text in sys.argv if text.partition("=")[0] in overrides}
-    command = [sys.executable, "-m", "snakemake", *sys.argv[1:], "--nolock", "--keep-going"]
+    given = [text for text in sys.argv[1:] if text not in overrides.values()]
+    command = [sys.executable, "-m", "snakemake", *given, "--nolock", "--keep-going"]
     folder_lock.release()
     subprocess.run(
         [*command, "--config", *overrides.values(), f"without={json.dumps(missing)}", "--allowed-rules", *FINAL]

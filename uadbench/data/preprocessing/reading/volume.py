@@ -199,11 +199,11 @@ def _offset(head: bytes) -> float:
 
 def _check_header(path: Path, image: Any) -> tuple[int, ...]:
     """The shape (I, J, K) stated by a header. Raises BadScan if implausible for a head scan."""
-    shape = tuple(image.shape)
+    shape = tuple(map(int, image.shape))  # MGH has numbers of numpy
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
     if len(shape) != 3 or min(shape) < 2:
-        raise BadScan(path, f"has shape {tuple(image.shape)}; give one volume of three dimensions")
+        raise BadScan(path, f"has shape {tuple(map(int, image.shape))}; give one volume of three dimensions")
     if np.prod(shape, dtype=float) > MOST_VOXELS:
         raise BadScan(path, f"claims to have {' × '.join(map(str, shape))} voxels; copy or download it again")
     if image.get_data_dtype().kind not in "biuf":
