@@ -9,6 +9,7 @@ import pytest
 
 from tests.commands import ended
 from uadbench import cli
+from uadbench.core import faults
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic
 from uadbench.methods.settings import parse
@@ -112,6 +113,29 @@ def test_errors_of_the_program_keep_their_traceback(monkeypatch):
     monkeypatch.setattr(cli, "uadbench", fail)
     with pytest.raises(KeyError):
         cli.main()
+
+
+def test_a_fault_without_a_number_is_one_line(run):
+    """As libraries raise it, in words of their own."""
+    assert run(OSError("the archive is closed")) == f"error: the archive is closed; {faults.DISK}"
+
+
+@pytest.mark.parametrize("written", [None, 3], ids=["nothing", "a part"])
+def test_what_a_full_disk_keeps_from_the_log_is_on_the_terminal(run, tmp_path, monkeypatch, written):
+    write, terminal = os.write, os.open(tmp_path / "terminal", os.O_WRONLY | os.O_CREAT)
+
+    def full(handle: int, line: bytes) -> int:
+        if handle == terminal:
+            return write(handle, line)
+        if written is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written
+
+    monkeypatch.setenv(cli.TERMINAL, str(terminal))
+    monkeypatch.setattr(cli.os, "write", full)
+    assert run(HarnessError("x: no room")) == 1
+    os.close(terminal)
+    assert (tmp_path / "terminal").read_text() == "error: x: no room\n"
 
 
 def test_a_full_disk_names_the_file_that_was_written(tmp_path):

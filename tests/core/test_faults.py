@@ -51,6 +51,7 @@ def test_a_fault_of_the_file_is_not_tried_again(error):
             "the output could not be written: No space left on device; make",
         ),
         (MemoryError(), "v: Cannot allocate memory; run fewer"),
+        (RuntimeError("std::bad_alloc"), "v: Cannot allocate memory; run fewer"),
         (OSError(errno.EIO, "Input/output error", "f"), "f: Input/output error; run the same command again"),
     ],
 )

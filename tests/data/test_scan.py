@@ -5,8 +5,10 @@ import gzip
 import nibabel
 import numpy as np
 import pytest
+from nibabel.filebasedimages import ImageFileError
 
 from tests.data.conftest import nifti, random_volume
+from uadbench.data.preprocessing.reading import volume
 from uadbench.data.preprocessing.reading.scan import BadScan, read_labels, read_scan
 
 
@@ -14,6 +16,23 @@ def test_one_volume_with_a_fourth_axis_is_read(tmp_path):
     scan = read_scan(nifti(tmp_path / "scan.nii", random_volume((12, 13, 14, 1))))
     assert scan.data.shape == (12, 13, 14)
     np.testing.assert_allclose(scan.grid.spacing, 2)
+
+
+def test_a_disk_that_fails_once_is_no_other_format(tmp_path, monkeypatch):
+    """Nibabel takes it for one."""
+    path, load = nifti(tmp_path / "scan.nii.gz", random_volume()), volume.load
+    faults = [ImageFileError("Cannot work out file type")]
+    monkeypatch.setattr(volume, "load", lambda path: load(path) if not faults else (_ for _ in ()).throw(faults.pop()))
+    assert volume.read_volume(path)[0].shape == (12, 13, 14)
+    faults += [ImageFileError("Cannot work out file type")] * 2
+    with pytest.raises(BadScan, match="Cannot work out file type"):
+        volume.read_volume(path)
+
+
+def test_a_shape_that_is_none_is_said_in_plain_numbers(tmp_path):
+    nibabel.save(nibabel.MGHImage(np.zeros((1, 8, 9), np.float32), np.eye(4)), tmp_path / "flat.mgz")
+    with pytest.raises(BadScan, match=r"has shape \(1, 8, 9\); give one volume"):
+        volume.read_volume(tmp_path / "flat.mgz")
 
 
 def test_labels_on_the_grid_of_the_scan_are_read(tmp_path):
