@@ -84,6 +84,7 @@ def run(project: Path, *options: str) -> str:
 
 #: line of Snakemake's log for a finished training, after the number of its job
 TRAINED = "(Rule: train)"
+RECORDED = "(Rule: record)"
 
 
 def stamps(folder: Path) -> dict[Path, int]:
@@ -264,7 +265,7 @@ def test_a_failing_method_leaves_the_tables_of_the_others(project, finished):
         done = snakemake(*command, cwd=project)
         assert done.returncode == 1
         assert "Without fragile: tables of the other methods in results/fragile/partial" in done.stderr
-        assert (done.stdout + done.stderr).count(TRAINED) == 2
+        assert (done.stdout + done.stderr).count(RECORDED) == 2
         note = "Not complete: no results of Fragile, whose jobs failed or have not ended."
         for name in ("paper/table2.md", "paper/table2.html", "paper/table2.tex", "report.html"):
             assert note in (study / "partial" / name).read_text(encoding="utf-8")
@@ -275,7 +276,7 @@ def test_a_failing_method_leaves_the_tables_of_the_others(project, finished):
     finally:
         method.unlink()
     assert done.returncode == 0, done.stderr[-6000:]
-    assert TRAINED not in done.stdout + done.stderr
+    assert RECORDED not in done.stdout + done.stderr
     assert "Fragile" in (study / "paper" / "table2.md").read_text(encoding="utf-8")
     assert note not in (study / "report.html").read_text(encoding="utf-8")
     assert not [*study.rglob("partial")]
