@@ -50,6 +50,7 @@ rule all:
         expand("<results>/paper/{figure}.{format}", figure=experiment.figures, format=["pdf", "png"]),
         "<results>/evaluation/results.csv",
         "<results>/evaluation/comparisons.csv",
+        "<results>/evaluation/order.csv",
         "<results>/report.html",
         expand(["{run}/run.json", "{run}/history.csv", "{run}/weights"], run=RUNS),
         [folder.params(method, modality).as_posix() for method, modality in experiment.configured],

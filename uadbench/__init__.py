@@ -109,8 +109,8 @@ def evaluate(
     lesion: Sequence[int] = (),
     ignored: Sequence[int] = (),
     patients: StrPath | Mapping[str, str] | Sequence[str] | None = None,
-    resamples: int = 1000,
-    seed: int = 0,
+    resamples: int | None = None,
+    seed: int | None = None,
 ) -> dict[str, Any]:
     """Metrics of score maps, as the command `evaluate` prints them; needs no torch.
 
@@ -121,9 +121,10 @@ def evaluate(
     spacing: mm, of the voxels of arrays, a number or along D, H and W; without it `detection` is left out.
     protocol: full, upd or official. healthy: maps of healthy subjects, which set thresholds; healthy_brain: masks.
     lesion, ignored: values of labels that are lesion (default: all above 0), and of voxels that do not count.
-    patients: who has several maps and is resampled as one: by name, or in their order; or as the command takes it.
-    resamples: of the patients, for the intervals; 0: none. seed: of the resamples.
-    Returns ap, dice, auroc with `…_interval`, `ap_bounds`, `dice_bounds`, threshold, chance_ap, numbers of subjects,
+    patients: who has several maps and counts as one in intervals: by name, or in their order; or as the command takes
+    it. resamples, seed: of no effect, for programs written when intervals took resamples.
+    Returns ap, dice, auroc with `…_interval` and `…_n_eff`, the number of patients that effectively decide them, None
+    for all where binning hides the numbers, `ap_bounds`, `dice_bounds`, threshold, chance_ap, numbers of subjects,
     patients, voxels and positives, and the metrics of subjects, slices and lesions under `detection`.
     Raises HarnessError naming the item or file that cannot be used, and if no label is anomalous.
 
@@ -146,11 +147,9 @@ def evaluate(
             if other is not None and not isinstance(other, (str, PathLike)):
                 raise HarnessError(f"{name}: no folder, but maps is one; give its folder, or arrays of everything")
         where: Any = {name: _path(other) for name, other in others.items()}
-        return external_maps.evaluate(Path(maps), **where, protocol=protocol, values=values, patients=people).summary(
-            resamples, seed
-        )
+        return external_maps.evaluate(Path(maps), **where, protocol=protocol, values=values, patients=people).summary()
     given: Any = (maps, labels, brain, protocol, healthy, healthy_brain, values, people)
-    result = external_maps.evaluate_arrays(spacing, *given).summary(resamples, seed)
+    result = external_maps.evaluate_arrays(spacing, *given).summary()
     if spacing is None:
         del result["detection"]
     return result

@@ -23,8 +23,8 @@ def test_arrays_are_evaluated_as_their_files(cohort):  # noqa: F811
     for name, *arrays in zip(("a", "b.1", "c"), scores, labels, brains, strict=True):
         score, label, brain = (part[::-1].transpose(2, 1, 0) for part in arrays)  # the header runs right to left
         subjects.append(ScoredSubject(Truth(name, label, brain, SIDES), {"final": score}))
-    expected = evaluate(folder / "maps", folder / "labels", folder / "brain").summary(20)
-    assert score_maps.evaluate(iter(subjects)).summary(20) == expected
+    expected = evaluate(folder / "maps", folder / "labels", folder / "brain").summary()
+    assert score_maps.evaluate(iter(subjects)).summary() == expected
     with pytest.raises(HarnessError, match="labels: no label has an anomalous voxel"):
         score_maps.evaluate(ScoredSubject(Truth(s.name, 0 * s.lesion, s.lesion, SIDES), s.maps) for s in subjects)
 

@@ -1,6 +1,6 @@
 """Metrics of subjects, slices and lesions: against scikit-learn, brute force and direct resampling."""
 
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from uadbench.evaluation.detection.lesions import surface_agreement
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.protocols.protocols import Truth
-from uadbench.evaluation.voxels.bootstrap import resampling_weights
+from uadbench.evaluation.voxels.jackknife import pooled, ratio
 from uadbench.evaluation.voxels.metrics import ranked
 
 SHAPE = (8, 14, 12)
@@ -65,11 +65,11 @@ def findings(cohort) -> Findings:
 
 @pytest.fixture(scope="module")
 def rows(findings) -> dict[str, dict]:
-    return {row["metric"]: row for row in detection(findings, resamples=300, seed=4)}
+    return {row["metric"]: row for row in detection(findings)}
 
 
 def values(findings: Findings, **options) -> dict[str, float]:
-    return {row["metric"]: row["value"] for row in detection(findings, **{"resamples": 0} | options)}
+    return {row["metric"]: row["value"] for row in detection(findings, **options)}
 
 
 def voxels(cohort) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -223,7 +223,7 @@ def test_surfaces_are_those_at_a_healthy_threshold(cohort, rows):
             expected.append(surface_agreement(called, label, (SPACING,) * 3, diagonal))
     found = [rows[f"subject_{name}_healthy1"]["value"] for name in ("hd95", "surface_dice")]
     assert found == pytest.approx(np.mean(expected, axis=0))
-    assert 0 < rows["subject_surface_dice_healthy1"]["low"] < found[1] < rows["subject_surface_dice_healthy1"]["high"]
+    assert 0 <= rows["subject_surface_dice_healthy1"]["low"] < found[1] < rows["subject_surface_dice_healthy1"]["high"]
 
 
 def test_regions_are_lesions_among_normal_voxels(cohort, rows):
@@ -258,62 +258,75 @@ def test_sensitivity_by_size_of_lesion(findings):
     assert not any(metric.endswith("100ml+") for metric in values(only))
 
 
-def test_intervals_agree_with_direct_resampling(findings, rows):
-    drawn = {"subject_ap": [], "sensitivity@0.01": [], "dice_healthy5": [], "false_positives@0.05": []}
-    has = findings.anomalous > 0
-    for weights in resampling_weights(9, 300, seed=4).astype(int):
-        chosen = np.repeat(np.arange(9), weights)
-        drawn["subject_ap"].append(findings.ap[chosen][has[chosen]].mean())
-        lesions = np.concatenate([np.flatnonzero(findings.lesion_subjects == subject) for subject in chosen])
-        drawn["sensitivity@0.01"].append(findings.lesion_found[lesions, 2].mean())
-        both = findings.flagged[chosen, 0].sum() + findings.anomalous[chosen].sum()
-        drawn["dice_healthy5"].append(2 * findings.true[chosen, 0].sum() / both)
-        drawn["false_positives@0.05"].append(findings.alarms[chosen, 0].mean())
-    for metric, numbers in drawn.items():
-        row = rows[metric]
-        assert (row["low"], row["high"]) == pytest.approx(tuple(np.quantile(numbers, [0.025, 0.975])))
-        assert row["low"] < row["value"] < row["high"]
+def limits(row) -> tuple[float, float]:
+    return row["low"], row["high"]
 
 
-def test_whole_patients_are_resampled(findings, rows):
-    """Against cluster bootstraps in numpy, for the AUROC of subjects of the healthy ones as well."""
+def test_intervals_are_those_of_means_and_of_fractions(findings, rows):
+    """By the metric without each subject."""
+    values = findings.ap[findings.anomalous > 0]
+    left_out = (values.sum() - values) / (len(values) - 1)
+    expected = pooled(values.mean(), left_out, freedom=len(values) - 1)
+    assert limits(rows["subject_ap"]) == pytest.approx(astuple(expected)[:2])
+    alarms = findings.alarms[:, 0]
+    expected = pooled(alarms.mean(), (alarms.sum() - alarms) / (len(alarms) - 1), bounded=False)
+    assert limits(rows["false_positives@0.05"]) == pytest.approx(astuple(expected)[:2])
+    whole = range(len(findings.subjects))
+
+    def found(metric: str, left: list[int]) -> float:
+        if metric == "sensitivity@0.01":
+            return findings.lesion_found[np.isin(findings.lesion_subjects, left), 2].mean()
+        both = findings.flagged[left, 0].sum() + findings.anomalous[left].sum()
+        return 2 * findings.true[left, 0].sum() / both
+
+    for metric in ("sensitivity@0.01", "dice_healthy5"):
+        counts = [s for s in whole if metric != "sensitivity@0.01" or s in findings.lesion_subjects]
+        left_out = np.array([found(metric, [s for s in whole if s != one]) for one in counts])
+        expected = pooled(found(metric, [*whole]), left_out)
+        assert (*limits(rows[metric]), rows[metric]["n_eff"]) == pytest.approx(astuple(expected))
+        assert rows[metric]["low"] < rows[metric]["value"] < rows[metric]["high"]
+
+
+def test_whole_patients_are_left_out(findings, rows):
+    """For the AUROC of subjects those of the healthy ones as well, as a group of their own."""
     visits, healthy = [0, 1, 1, 2, 3, 3, 3, 4, 5], findings.healthy_summaries
     well = ["x", "x", *map(str, range(len(healthy) - 2))]
     found = replace(findings, healthy_subjects=tuple(f"well-{k}" for k in range(len(healthy))))
     named = {name: f"p{patient}" for name, patient in zip(found.subjects, visits, strict=True)}
     named |= dict(zip(found.healthy_subjects, well, strict=True))
-    has, ap, auroc = found.anomalous > 0, [], []
-    for times in np.random.default_rng(4).multinomial(6, np.full(6, 1 / 6), size=300):
-        weights = times[visits]
-        ap.append((found.ap[has] * weights[has]).sum() / weights[has].sum() if weights[has].any() else np.nan)
+    has = found.anomalous > 0
     ill = [patient for patient, anomalous in zip(visits, has, strict=True) if anomalous]
-    groups = [list(dict.fromkeys(group)) for group in (ill, well)]
-    draws = [
-        np.random.default_rng(seed).multinomial(len(group), np.full(len(group), 1 / len(group)), size=300)
-        for seed, group in zip((4, 5), groups, strict=True)
-    ]
-    for first, second in zip(*draws, strict=True):
-        a = np.repeat(found.summaries[has], [first[groups[0].index(patient)] for patient in ill])
-        b = np.repeat(healthy, [second[groups[1].index(patient)] for patient in well])
-        auroc.append(((a[:, None] > b) + 0.5 * (a[:, None] == b)).mean())
-    made = {row["metric"]: row for row in detection(found, 300, 4, named)}
-    for metric, numbers in (("subject_ap", ap), ("subject_auroc", auroc)):
-        assert (made[metric]["low"], made[metric]["high"]) == pytest.approx(
-            tuple(np.nanquantile(numbers, [0.025, 0.975]))
-        )
-        assert made[metric]["value"] == rows[metric]["value"]
+
+    def won(without, group: int) -> float:
+        keep = [np.array([who != without or group != k for who in people]) for k, people in enumerate((ill, well))]
+        a, b = found.summaries[has][keep[0]], healthy[keep[1]]
+        return float(((a[:, None] > b) + 0.5 * (a[:, None] == b)).mean())
+
+    groups = [np.array([won(who, k) for who in dict.fromkeys(people)]) for k, people in enumerate((ill, well))]
+    made = {row["metric"]: row for row in detection(found, named)}
+    assert limits(made["subject_auroc"]) == pytest.approx(astuple(pooled(won(None, 0), *groups))[:2])
+    by_hand = ratio(np.where(has, found.ap, 0), has, visits, mean=True)
+    assert limits(made["subject_ap"]) == pytest.approx(astuple(by_hand)[:2])
+    assert limits(made["subject_ap"]) != limits(rows["subject_ap"])
+    assert made["subject_ap"]["value"] == rows["subject_ap"]["value"]
     alone = {name: f"q{9 - k}" for k, name in enumerate(found.subjects)}
-    assert str(detection(found, 300, 4, alone)) == str([*rows.values()])  # to the bit
+    assert str(detection(found, alone)) == str([*rows.values()])  # to the bit
 
 
 def test_intervals_of_auroc_hold_the_value_and_narrow_with_subjects(cohort, rows):
     tested, healthy = cohort
-    many = {row["metric"]: row for row in detection(collect((tested * 8, healthy * 8)), resamples=300)}
+    many = {row["metric"]: row for row in detection(collect((tested * 8, healthy * 8)))}
     for metric in ("slice_auroc", "subject_auroc"):
         low, value, high = (rows[metric][key] for key in ("low", "value", "high"))
         assert 0 <= low <= value <= high <= 1
         assert many[metric]["value"] == pytest.approx(value)
         assert many[metric]["high"] - many[metric]["low"] < 0.7 * (high - low)
+
+
+def test_what_bins_decide_can_be_left_out(findings, rows):
+    kept = {row["metric"] for row in detection(findings, binned=False)}
+    assert {"subject_ap", "slice_auroc", "subject_auroc", "lesions", "outside_brain"} <= kept
+    assert all("@" in metric or "healthy" in metric or metric == "aupro" for metric in rows.keys() - kept)
 
 
 def test_counts_and_thresholds_have_no_interval(rows):
@@ -322,11 +335,10 @@ def test_counts_and_thresholds_have_no_interval(rows):
         assert np.isnan([row["low"], row["high"]]).all() == counted
 
 
-def test_without_resamples_or_with_one_subject_there_is_no_interval(cohort, findings):
-    one = collect((cohort[0][:1], cohort[1]))
-    for found in (detection(findings, resamples=0), detection(one)):
-        assert found
-        assert all(np.isnan([row["low"], row["high"]]).all() for row in found)
+def test_with_one_subject_there_is_no_interval(cohort):
+    found = detection(collect((cohort[0][:1], cohort[1])))
+    assert found
+    assert all(np.isnan([row["low"], row["high"]]).all() for row in found)
 
 
 def test_without_healthy_subjects_nothing_depends_on_a_threshold(cohort):

@@ -150,11 +150,11 @@ def test_a_cohort_without_held_out_subjects_sets_no_thresholds(tiny_cohort, tmp_
     assert "no validation subject with t2; no thresholds are set" in capsys.readouterr().err
     found, _ = load(beside(path))
     assert (found.rates.size, found.flagged.shape, found.lesion_found.shape[1]) == (0, (3, 0), 0)
-    assert not tidy([path], resamples=0)["metric"].str.contains("@").any()
+    assert not tidy([path])["metric"].str.contains("@").any()
 
 
 def test_tidy_has_rows_of_findings_of_the_final_map(histograms):
-    table = tidy([histograms], resamples=50)
+    table = tidy([histograms])
     assert list(table.columns) == COLUMNS
     extra = table[~table["metric"].isin(["ap", "dice", "dice_threshold", "auroc"])]
     assert {"subject_ap", "dice_healthy1", "slice_auroc", "subject_auroc", "sensitivity@0.01"} <= set(extra["metric"])
@@ -169,14 +169,14 @@ def test_earlier_headers_have_one_fact_for_training_and_test_and_no_digest(tiny_
     for key in (*SIMULATED, "revision", "test_set"):
         monkeypatch.delitem(FACTS, key)
     for simulated in (True, False):
-        table = tidy([fill(tmp_path / str(simulated), tiny_cohort, simulated=simulated)], resamples=0)
+        table = tidy([fill(tmp_path / str(simulated), tiny_cohort, simulated=simulated)])
         assert set(table["metric"]) > {"ap", "subject_ap"}
         assert (table[SIMULATED] == simulated).all(axis=None)
         assert (table[["revision", "test_set"]] == "").all(axis=None)
 
 
 def test_rows_are_in_order_of_metric_rate_and_size(histograms):
-    metrics = tidy([histograms], resamples=0)["metric"].tolist()
+    metrics = tidy([histograms])["metric"].tolist()
     stems = [METRIC_ORDER.index(metric.split("@")[0].split("/")[0]) for metric in metrics]
     assert stems == sorted(stems)
     thresholds = [metric for metric in metrics if metric.startswith("threshold@")]
@@ -188,22 +188,22 @@ def test_rows_are_in_order_of_metric_rate_and_size(histograms):
 
 
 def test_unknown_metrics_sort_last(histograms, monkeypatch):
-    monkeypatch.setattr(tidy_results, "detection", lambda *_: [{"metric": "aaa@0.1", "value": 1.0}])
-    assert tidy([histograms], resamples=0)["metric"].iloc[-1] == "aaa@0.1"
+    monkeypatch.setattr(tidy_results, "detection", lambda *_, **__: [{"metric": "aaa@0.1", "value": 1.0}])
+    assert tidy([histograms])["metric"].iloc[-1] == "aaa@0.1"
 
 
 def test_outputs_without_findings_still_summarise(histograms, tmp_path):
     alone = tmp_path / "full.npz"
     alone.write_bytes(histograms.read_bytes())
-    table = tidy([alone], resamples=10)
+    table = tidy([alone])
     assert table["metric"].tolist() == ["ap", "dice", "dice_threshold", "auroc"]
-    whole = tidy([histograms], resamples=10)
+    whole = tidy([histograms])
     pd.testing.assert_frame_equal(whole[whole["metric"].isin(table["metric"])].reset_index(drop=True), table)
 
 
 def test_findings_of_several_protocols_are_read_once(tiny_cohort, tmp_path):
     fill(tmp_path, tiny_cohort, tiny_cohort, protocols=("full", "upd"))
-    table = tidy([tmp_path / "upd.npz", tmp_path / "full.npz"], resamples=0)
+    table = tidy([tmp_path / "upd.npz", tmp_path / "full.npz"])
     assert not table.duplicated(["score", "protocol", "metric"]).any()
     assert set(table.loc[table["metric"] == "subject_ap", "protocol"]) == {"full"}
 
@@ -213,7 +213,7 @@ def test_findings_of_another_run_are_an_error(histograms, tmp_path):
     (tmp_path / "full.npz").write_bytes(histograms.read_bytes())
     save(tmp_path / NAME, replace(found), {**meta, "seed": 2})
     with pytest.raises(HarnessError, match=r"findings\.npz: of seed 2 but beside histograms of 1; run the test again"):
-        tidy([tmp_path / "full.npz"], resamples=0)
+        tidy([tmp_path / "full.npz"])
 
 
 def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
@@ -222,7 +222,7 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
     ]
     out = tmp_path / "new" / "results.csv"
     call("summarize", *paths, "--resamples", 20, "--out", out)
-    assert sorted(path.name for path in out.parent.iterdir()) == ["comparisons.csv", "results.csv"]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["comparisons.csv", "order.csv", "results.csv"]
     table = pd.read_csv(out.with_name("comparisons.csv"))
     assert list(table.columns) == comparisons.COLUMNS
     assert table[["method", "other", "metric"]].values.tolist() == [

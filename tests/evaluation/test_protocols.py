@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import astuple
 
 import nibabel
 import numpy as np
@@ -16,8 +17,8 @@ from uadbench.evaluation.inference.inference import PackedTask, Trained, score_t
 from uadbench.evaluation.protocols.protocols import OFFICIAL_VOXELS, PROTOCOLS, Truth, protocol
 from uadbench.evaluation.protocols.upd_resize import FIELD, SIDE
 from uadbench.evaluation.summary.tidy_results import numbers
-from uadbench.evaluation.voxels.bootstrap import bootstrap_all
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
+from uadbench.evaluation.voxels.jackknife import pooled
 from uadbench.evaluation.voxels.metrics import best_dice
 from uadbench.own.external_maps import evaluate
 
@@ -85,7 +86,7 @@ def volumes_of(subjects, spacing=SPACING) -> list[tuple]:
 
 
 def values(histogram: ScoreHistogram, name: str) -> dict[str, float]:
-    return {row["metric"]: row["value"] for row in numbers(histogram, name, resamples=0)}
+    return {row["metric"]: row["value"] for row in numbers(histogram, name)}
 
 
 @pytest.fixture(scope="module")
@@ -315,20 +316,17 @@ def test_interval_is_that_of_dice_over_the_protocols_thresholds(subjects):
     tailed = [(np.exp(30 * score), label, brain) for score, label, brain in map(subject, range(6))]
     histogram = histogram_of("upd", volumes_of(tailed))
     thresholds = PROTOCOLS["upd"].thresholds(histogram)
-    low, high = bootstrap_all(histogram, ["dice"], 200, 0, thresholds)["dice"]
     dice = best_dice(histogram, thresholds)[0]
-    assert low <= dice <= high
-    (row,) = [row for row in numbers(histogram, "upd", 200) if row["metric"] == "dice"]
-    assert (row["value"], row["low"], row["high"]) == (dice, low, high)
+    (row,) = [row for row in numbers(histogram, "upd") if row["metric"] == "dice"]
+    assert row["value"] == dice
 
-    rng = np.random.default_rng(0)
-    draws = rng.multinomial(6, np.full(6, 1 / 6), size=200)
     pairs = [counted("upd", *volume) for volume in volumes_of(tailed)]
     above = np.array([[((s > t) & y).sum() for t in np.nextafter(thresholds, -1)] for s, y in pairs])
     flagged = np.array([[(s > t).sum() for t in np.nextafter(thresholds, -1)] for s, _ in pairs])
     wanted = np.array([y.sum() for _, y in pairs])
-    brute = (2 * (draws @ above) / (draws @ flagged + (draws @ wanted)[:, None])).max(axis=1)
-    np.testing.assert_allclose([low, high], np.quantile(brute, [0.025, 0.975]), atol=0.005)
+    rest = [part.sum(axis=0) - part for part in (above, flagged, wanted)]
+    brute = pooled(dice, (2 * rest[0] / (rest[1] + rest[2][:, None])).max(axis=1))
+    np.testing.assert_allclose([row["low"], row["high"], row["n_eff"]], astuple(brute), atol=0.005)
 
 
 def test_evaluate_takes_voxel_sizes_from_the_header(subjects, tmp_path):
@@ -339,12 +337,12 @@ def test_evaluate_takes_voxel_sizes_from_the_header(subjects, tmp_path):
             stored = array.transpose(2, 1, 0)[::-1].astype(np.float32 if folder == "maps" else np.uint8)
             nibabel.Nifti1Image(stored, affine).to_filename(tmp_path / folder / f"sub-{number}.nii.gz")
     folders = [tmp_path / name for name in ("maps", "labels", "brain")]
-    result = evaluate(*folders, protocol="upd").summary(0)
+    result = evaluate(*folders, protocol="upd").summary()
     scores, labels = upd_by_hand(subjects)
     assert (result["voxels"], result["positives"]) == (scores.size, labels.sum())
     assert result["ap"] == pytest.approx(average_precision_score(labels, scores), abs=1e-4)
     assert result["protocol"] == "upd"
-    official = evaluate(*folders, protocol="official").summary(0)
+    official = evaluate(*folders, protocol="official").summary()
     packed = values(histogram_of("official", volumes_of(subjects)), "official")
     assert official["ap"] == pytest.approx(packed["ap"], abs=1e-9)  # the same voxels, whatever way they come
 

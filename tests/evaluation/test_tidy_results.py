@@ -35,7 +35,7 @@ def test_one_row_for_every_metric_of_every_map(tmp_path):
     histogram = drawn()
     names = ("single/t=100", "cumulative/t=75", "final", "single/t=25")
     path = written(tmp_path, "run", dict.fromkeys(names, histogram))
-    table = tidy([path], resamples=50)
+    table = tidy([path])
     assert list(table.columns) == COLUMNS
     assert list(zip(table["score"], table["metric"], strict=True)) == [
         (score, metric)
@@ -58,15 +58,15 @@ def test_order_of_rows_does_not_depend_on_that_of_files(tmp_path):
         for task in ("BraTS-T2", "ATLAS")
         for seed in (10, 2)
     ]
-    table = tidy(paths, resamples=0)
-    pd.testing.assert_frame_equal(tidy(paths[::-1], resamples=0), table)
+    table = tidy(paths)
+    pd.testing.assert_frame_equal(tidy(paths[::-1]), table)
     runs = list(dict.fromkeys(zip(table["task"], table["method"], table["seed"], strict=True)))
     assert runs == [(t, m, s) for t in ("ATLAS", "BraTS-T2") for m in ("dae", "vae") for s in (2, 10)]
 
 
 def test_a_map_without_anomalous_voxel_is_left_out_and_said_so(tmp_path, capsys):
     path = written(tmp_path, "run", {"final": drawn(), "single/t=25": histogram_of((np.ones(5), np.zeros(5)))})
-    table = tidy([path], resamples=10)
+    table = tidy([path])
     assert set(table["score"]) == {"final"}
     assert table["value"].notna().all()
     error = capsys.readouterr().err
@@ -113,11 +113,11 @@ def test_lost_training_subjects_are_a_column_where_there_are_some(tmp_path):
 def test_a_run_given_twice_or_without_facts_is_an_error(tmp_path):
     first, second = written(tmp_path, "first"), written(tmp_path, "second")
     with pytest.raises(HarnessError, match=r"second\.npz: same experiment.*first\.npz"):
-        tidy([first, second], resamples=0)
+        tidy([first, second])
     incomplete = tmp_path / "incomplete.npz"
     save(incomplete, {"final": drawn()}, {key: value for key, value in META.items() if key != "dataset"})
     with pytest.raises(HarnessError, match=r"incomplete\.npz: no dataset given"):
-        tidy([incomplete], resamples=0)
+        tidy([incomplete])
 
 
 def test_verb_reads_arguments_and_list_and_writes_csv(tmp_path):
@@ -125,7 +125,7 @@ def test_verb_reads_arguments_and_list_and_writes_csv(tmp_path):
     (tmp_path / "list.txt").write_text(f"\n{second}\n")
     out = tmp_path / "new" / "results.csv"
     call("summarize", first, "--list", tmp_path / "list.txt", "--resamples", 20, "--out", out)
-    pd.testing.assert_frame_equal(pd.read_csv(out), tidy([first, second], resamples=20), rtol=1e-8)
+    pd.testing.assert_frame_equal(pd.read_csv(out), tidy([first, second]), rtol=1e-8)
     low = COLUMNS.index("low")
     assert out.read_text().splitlines()[3].split(",")[low : low + 2] == ["", ""]  # no interval of the threshold
 
@@ -155,5 +155,5 @@ def test_seeds_that_do_not_fit_are_no_row(tmp_path, key, values):
     first, second = (written(tmp_path, f"{n}", seed=n, **{key: value}) for n, value in enumerate(values))
     name = "steps" if key == "trained" else key
     with pytest.raises(HarnessError, match=rf"1.npz: .*, seed 1, has {name} .*, but seed 0 .*: no two of one row"):
-        tidy([first, second], 0)
-    tidy([first, written(tmp_path, "2", seed=2, **{key: values[0]})], 0)
+        tidy([first, second])
+    tidy([first, written(tmp_path, "2", seed=2, **{key: values[0]})])

@@ -88,7 +88,7 @@ def test_verb_prints_and_writes_the_same_json(cohort):
     arguments = ["--maps", folder / "maps", "--labels", folder / "labels", "--resamples", 50]
     result = call("evaluate", *arguments, "--out", folder / "o.json")
     assert json.loads(result.stdout) == json.loads((folder / "o.json").read_text())
-    assert json.loads(result.stdout)["resamples"] == 50
+    assert not {"resamples", "seed"} & json.loads(result.stdout).keys()  # options of earlier versions, without effect
     assert not json.loads(result.stdout)["brain"]
     assert "no brain masks: air counts as brain" in result.stderr
 
@@ -112,7 +112,7 @@ def test_whole_patients_are_resampled_as_names_a_csv_or_a_pattern_say(tmp_path):
     (tmp_path / "p.csv").write_text("subject,patient\n" + "".join(f"{name},{name[0]}\n" for name in names.split()))
     whole, said = patients(tmp_path / "a", names, "--patients", tmp_path / "p.csv")
     assert (whole["subjects"], whole["patients"], whole["ap"]) == (6, 3, single["ap"])
-    assert "6 scans of 3 patients: whole patients are resampled" in said
+    assert "6 scans of 3 patients: intervals are over patients" in said
     assert patients(tmp_path / "a", names, "--patients", "(.+)-[0-9]+")[0] == whole
     bids, _ = patients(tmp_path / "b", " ".join(f"sub-{name.replace('-', '_ses-')}" for name in names.split()))
     assert bids == whole
@@ -185,25 +185,77 @@ def made(folder, names: str, draw, share: float, scores) -> dict[str, float]:
 def test_hostile_maps_against_scikit_learn(kind, tmp_path):
     """Within 1e-4 of scikit-learn and of every threshold tried, and within the bounds."""
     exact = made(tmp_path, "abc", np.random.default_rng(1), 0.06, HOSTILE[kind])
-    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary(0)
+    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary()
     for metric, value in exact.items():
         assert result[metric] == pytest.approx(value, abs=1e-4)
         low, high = result[f"{metric}_bounds"]
         assert low - 1e-12 <= value <= high + 1e-12
 
 
-def test_bounds_widen_where_bins_decide(tmp_path, capsys):
-    """One stray voxel at 1e-6 stretches the grid; the exact values are still within the bounds."""
+CROWDED = {  # one voxel far below the others stretches the grid
+    "continuous": lambda draw, label: 5 + 0.001 * draw.normal(2 * label),
+    "eleven values": lambda draw, label: 1000 + 0.001 * np.clip(np.round(draw.normal(5 + 2 * label)), 0, 10),
+    "denormal part": lambda draw, label: np.where(draw.random(label.shape) < 0.5, 1e-42, 1 + 1e-4 * draw.normal(label)),
+}
+
+
+@pytest.mark.parametrize("kind", CROWDED)
+def test_where_bins_decide_there_is_no_number(kind, tmp_path, capsys):
+    """The exact values are still within the bounds, and what bins do not decide is still given."""
     stray = np.indices((16, 16, 16)).any(axis=0)
-    crowd = lambda draw, label: np.where(stray, 5 + 0.001 * draw.normal(2 * label), 1e-6)  # noqa: E731
+    crowd = lambda draw, label: np.where(stray, CROWDED[kind](draw, label), 1e-30)  # noqa: E731
     exact = made(tmp_path, "abcdef", np.random.default_rng(0), 0.05, crowd)
-    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary(100)
+    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary()
     for metric, value in exact.items():
         low, high = result[f"{metric}_bounds"]
         assert low <= value <= high
-        assert high - low > 0.01
-        assert result[f"{metric}_interval"] is None
-    assert "share a few bins" in capsys.readouterr().err
+    assert result["ap_bounds"][1] - result["ap_bounds"][0] > 0.01
+    for metric in ("ap", "dice", "auroc"):
+        assert [result[f"{metric}{part}"] for part in ("", "_interval", "_n_eff")] == [None] * 3
+    assert result["threshold"] is None
+    assert "aupro" not in result["detection"]
+    assert result["detection"]["subject_ap"]["value"] > 0
+    assert "share a few bins (AP between" in capsys.readouterr().err
+
+
+def test_ties_are_no_crowding(tmp_path):
+    """Three values over twenty octaves: each bin is one score, and the bounds coincide."""
+    values = lambda draw, label: np.array([0, 1e-6, 0.7])[draw.integers(0, 2, label.shape) + label]  # noqa: E731
+    exact = made(tmp_path, "abc", np.random.default_rng(1), 0.06, values)
+    result = evaluate(tmp_path / "maps", tmp_path / "labels").summary()
+    for metric, value in exact.items():
+        assert result[metric] == pytest.approx(value)
+        assert result[f"{metric}_bounds"] == pytest.approx([value, value])
+
+
+def test_minus_zero_is_zero(tmp_path):
+    """-0.0 where a rectified map is 0: all metrics as of 0.0."""
+    found = []
+    for zero in (0.0, -0.0):
+        folder = tmp_path / f"{zero}"
+        made(folder, "abc", np.random.default_rng(1), 0.06, lambda draw, label: np.maximum(draw.normal(label), 0))
+        for path in (folder / "maps").iterdir():
+            values = nibabel.load(path).get_fdata().astype(np.float32)
+            store(path, np.where(values > 0, values, np.float32(zero)))
+        found.append(evaluate(folder / "maps", folder / "labels").summary())
+    assert str(found[0]) == str(found[1])
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.uint64])
+def test_rounding_is_judged_where_it_matters(kind):
+    """Lesions of less than a thousandth of the volume that are one number in float32, beside normal voxels that are."""
+    rng, shape = np.random.default_rng(0), (50, 50, 50)
+    label, brain = np.zeros(shape, np.uint8), np.ones(shape, np.uint8)
+    label[10:14, 10:14, 10:14] = 1
+    z = rng.normal(2, 3, shape).clip(0)
+    z[label > 0] = rng.normal(30, 3, 64)
+    z[20:24, 20:24, 20:23] = rng.normal(26, 3, (4, 4, 3))
+    scores = 1 / (1 + np.exp(-z)) if kind is np.float64 else np.where(z < 17, 1e16 * z, 2**61 + 2000 * z).astype(kind)
+    with pytest.raises(HarnessError, match=r"map 0: AP may be .* or .*: \d+ of its voxels have scores of type 64 bits"):
+        uadbench.evaluate([scores], [label])
+    brain[20:24] = 0  # the artefact does not count: lesions alone are one number, which changes nothing
+    result = uadbench.evaluate([scores], [label], [brain])
+    assert result["ap"] == pytest.approx(average_precision_score(label[brain > 0], scores[brain > 0]), abs=1e-4)
 
 
 def test_healthy_maps_set_thresholds_and_subjects_get_rows(cohort):
@@ -221,7 +273,7 @@ def test_healthy_maps_set_thresholds_and_subjects_get_rows(cohort):
     for name, score, label, inside in zip(("a", "b.1", "c"), scores, labels, brain, strict=True):
         score, label, inside = (part[::-1].transpose(2, 1, 0) for part in (score, label, inside))
         collector.add(ScoredSubject(Truth(name, label, inside, (2.0, 2.0, 2.0)), {"final": score}))
-    expected = {row["metric"]: row["value"] for row in detection(collector.finish(), resamples=0)}
+    expected = {row["metric"]: row["value"] for row in detection(collector.finish())}
     given = {name: folder / name for name in ("maps", "labels", "brain", "healthy", "healthy-brain")}
     given |= {"subjects": folder / "subjects.csv", "resamples": 20}
     result = call("evaluate", *(part for key, value in given.items() for part in (f"--{key}", value)))
@@ -246,7 +298,7 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
         arguments += ["--run-seed", seed, "--trained-on-simulated"]
         call("evaluate", *arguments)
         runs.append(out / "full.npz")
-    table = tidy(runs, resamples=0)
+    table = tidy(runs)
     table.to_csv(tmp_path / "results.csv", index=False)
     made = catalogue.load("tables", "table2").make(Sources(tmp_path / "results.csv"))
     text = markdown.render(made)
@@ -267,7 +319,7 @@ def test_voxels_of_several_sizes_have_no_lesions(cohort, capsys):
     other = AFFINE @ np.diag([1.5, 1, 1, 1])
     store(folder / "maps" / "c.nii.gz", scores[2], other)
     store(folder / "labels" / "c.nii", labels[2].astype(np.uint8), other)
-    result = evaluate(folder / "maps", folder / "labels").summary(0)
+    result = evaluate(folder / "maps", folder / "labels").summary()
     assert "detection" not in result
     assert "voxel sizes differ" in capsys.readouterr().err
 

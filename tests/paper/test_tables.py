@@ -409,5 +409,5 @@ def test_malformed_results(tmp_path):
 
 def test_registry_reads_requirements_without_importing(tmp_path):
     assert catalogue.names("tables") == ["detection", "protocols", "subjects", "table1", "table2"]
-    assert catalogue.names("figures", methods=["dae"]) == ["curves", "figure3", "froc"]
+    assert catalogue.names("figures", methods=["dae"]) == ["curves", "figure3", "froc", "order"]
     assert catalogue.names("figures", methods=["dae", "disyre"]) == catalogue.names("figures")

@@ -24,8 +24,7 @@ from uadbench.commands._shared import OUTPUT, PATH, ignored, lesion, protocols
     help="Who has several maps: CSV with the columns subject and patient, or a pattern such as '(.+)-[0-9]+'.",
 )
 @click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol: full, upd, official.")
-@click.option("--resamples", default=1000, type=click.IntRange(0), help="Bootstrap resamples of the patients; 0: none.")
-@click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
+@click.option("--resamples", "--seed", "_former", hidden=True, multiple=True, type=int)  # intervals take none any more
 @click.option("--out", type=OUTPUT, help="Also write the JSON to this file.")
 @click.option("--subjects", type=OUTPUT, help="Also write a CSV file with a row for each subject.")
 @click.option("--save", type=OUTPUT, help="Also write the folder of a run, which `summarize` reads; needs --method.")
@@ -52,14 +51,13 @@ def command(
     ignored: str,
     patients: str | None,
     protocol: str,
-    resamples: int,
-    seed: int,
+    _former: tuple[int, ...],
     out: Path | None,
     subjects: Path | None,
     save: Path | None,
     **about: Any,
 ) -> None:
-    """Print AP, best Dice and AUROC of all voxels pooled, with 95 % bootstrap intervals over patients, as JSON.
+    """Print AP, best Dice and AUROC of all voxels pooled, with 95 % intervals over patients, as JSON.
 
     Files are paired by name without .nii or .nii.gz: MAPS/a.nii.gz, LABELS/a.nii and BRAIN/a.nii.gz belong together.
     Metrics of subjects, slices and lesions follow under "detection"; those at a threshold need --healthy.
@@ -79,7 +77,7 @@ def command(
     check_title("--title", about["title"] or about["method"] or "")
     values = LabelValues.read(lesion, ignored)
     found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values, patients)
-    result = found.summary(resamples, seed)
+    result = found.summary()
     if out is not None:
         write_json(out, result)
     if subjects is not None:

@@ -14,13 +14,18 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
     "--resamples",
     default=1000,
     type=click.IntRange(0),
-    help="Bootstrap resamples of the patients; 0 leaves the intervals out.",
+    help="Resamples of patients and seeds for the stability of the order; 0: none.",
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
 @titles
 @click.option("--tuned-on", default="{}", help='JSON: {"METHOD": "…"}, data that hyper-parameters were chosen on.')
 @click.option("--missing", multiple=True, metavar="TITLE", help="A method without results, for tables to name.")
-@click.option("--out", type=OUTPUT, required=True, help="The table, results.csv; comparisons.csv is written beside it.")
+@click.option(
+    "--out",
+    type=OUTPUT,
+    required=True,
+    help="The table, results.csv; comparisons.csv and order.csv are written beside it.",
+)
 def command(
     histograms: tuple[Path, ...],
     listing: Path | None,
@@ -31,15 +36,16 @@ def command(
     missing: tuple[str, ...],
     out: Path,
 ) -> None:
-    """Compute all metrics with 95 % bootstrap intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
+    """Compute all metrics with 95 % intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
 
     Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
-    two methods on every task, with intervals and p-values from ten times as many resamples.
+    two methods on every task, with intervals and p-values, and order.csv how often each method has each rank.
     """
     from uadbench.core.errors import HarnessError
-    from uadbench.core.study_folder import COMPARISONS
+    from uadbench.core.study_folder import COMPARISONS, ORDER
     from uadbench.core.validation import from_json
-    from uadbench.evaluation.summary import comparisons
+    from uadbench.evaluation.summary.comparisons import Runs, compare
+    from uadbench.evaluation.summary.order import order
     from uadbench.evaluation.summary.tidy_results import tidy
     from uadbench.evaluation.voxels.columns import MISSING
     from uadbench.paper.results import write_rows
@@ -52,13 +58,14 @@ def command(
         paths += [Path(line.strip()) for line in lines if line.strip()]
     if not paths:
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
-    table = tidy(paths, resamples, seed)
+    table, runs = tidy(paths), Runs.read(paths)
     table["title"] = table["method"].map(from_json(titles, "--titles")).fillna(table["title"])
     table["tuned_on"] = table["method"].map(from_json(tuned_on, "--tuned-on"))
     if missing:
         table[MISSING] = ", ".join(missing)
     tables = {
-        out.with_name(COMPARISONS): comparisons.compare(paths, resamples * comparisons.FINER, seed),
+        out.with_name(COMPARISONS): compare(runs),
+        out.with_name(ORDER): order(runs, resamples, seed),
         out: table,
     }
     for path, table in tables.items():

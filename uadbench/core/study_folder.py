@@ -35,6 +35,7 @@ EXAMPLES = "examples.npz"
 VOLUMES = "volumes.npz"
 RESULTS = "results.csv"
 COMPARISONS = "comparisons.csv"
+ORDER = "order.csv"
 SYNTHESIS = "synthesis.npz"
 REPORT = "report.html"
 TENSORBOARD = "tensorboard"  # folder
@@ -71,6 +72,7 @@ class StudyFolder:
         self.final = path / PARTIAL if partial else path
         self.results = self.final / "evaluation" / RESULTS
         self.comparisons = self.results.with_name(COMPARISONS)
+        self.order = self.results.with_name(ORDER)
         self.synthesis = self.results.with_name(SYNTHESIS)
         self.histories = self.final / "training" / HISTORIES
         self.paper = self.final / "paper"

@@ -17,7 +17,7 @@ from uadbench.data.preprocessing.reading.volume import BadScan
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.protocols.protocols import Truth
 from uadbench.evaluation.voxels.bins import check_scores
-from uadbench.own.score_maps import SCORE
+from uadbench.own.score_maps import SCORE, saturated
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -39,7 +39,7 @@ def read_arrays(
     what, masks, *_ = given
     for name, items in _rows({key: arrays for key, arrays in given.items() if arrays is not None}):
         where = f"{what}[{name}]"
-        scores = single_precision(where, numbers(where, items.pop(what)))
+        scores = numbers(where, items.pop(what))
         others = {
             key: _matching(f"{key}[{name}]", item, where, scores.shape, BRAIN if key == masks else "label")
             for key, item in items.items()
@@ -56,18 +56,25 @@ def subject(
     labels: np.ndarray | None,
     values: LabelValues = EVERY,
 ) -> ScoredSubject:
-    """A subject with its score map (D, H, W) float32, named `where` in messages.
+    """A subject with its score map (D, H, W), rounded to float32, named `where` in messages.
 
     mask: brain where above 0, None for everywhere. labels: None for a healthy subject. values: of labels, see there.
-    Raises HarnessError for an empty mask, and for scores in the brain that are negative or not finite.
+    Raises HarnessError for an empty mask, for scores in the brain that are negative or not finite, and as
+    `merged_scores`.
     """
     brain = np.ones(scores.shape, bool) if mask is None else mask > 0
     if not brain.any():
         raise HarnessError(f"{where}: its brain mask is empty; give the brain of this map")
-    check_scores(where, scores[brain])
+    with np.errstate(over="ignore", invalid="ignore"):
+        single = scores.astype(np.float32)
+    check_scores(where, single[brain])
     classes = np.zeros(scores.shape, np.uint8) if labels is None else labels
     truth = Truth(name, values.classes(classes), values.counted(classes, brain), spacing)
-    return ScoredSubject(truth, {SCORE: scores}, drawn=voxels_by_value([classes]))
+    merged = np.zeros(scores.shape, bool)
+    merged[truth.brain] = merged_scores(where, scores[truth.brain], single[truth.brain])
+    return ScoredSubject(
+        truth, {SCORE: single}, drawn=voxels_by_value([classes]), merged=merged if merged.any() else None
+    )
 
 
 def numbers(where: str, item: ArrayLike, slices: bool = True) -> np.ndarray:
@@ -123,27 +130,25 @@ def _rows(given: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
         raise HarnessError(f"{what}: holds no array; give one of each subject")
 
 
-def single_precision(where: str, values: np.ndarray) -> np.ndarray:
-    """Scores as float32. Raises HarnessError if too many become equal in float32."""
-    single = values.astype(np.float32)
-    if values.dtype.itemsize > 4 or values.dtype.kind in "iu":
-        share = _merged(values, single)
-        if share > MERGED:
-            raise HarnessError(
-                f"{where}: {share:.1%} of its voxels have scores of type {values.dtype} that are one number in "
-                "float32; store scores before a function that saturates (logits, not a sigmoid of them), or their ranks"
-            )
-    return single
+def merged_scores(where: str, scores: np.ndarray, single: np.ndarray) -> np.ndarray:
+    """Which scores (n,) of the voxels that count rounding to `single` (n,) float32 made equal to others: (n,) bool.
 
-
-def _merged(values: np.ndarray, single: np.ndarray) -> float:
-    """Largest fraction of voxels that rounding to float32 makes equal to voxels of another score."""
-    changed = (single.astype(values.dtype) != values) & np.isfinite(values)  # outside of the brain others may be
-    if not changed.any():
-        return 0.0
-    affected = np.isin(single, np.unique(single[changed]))
-    scores, counts = np.unique(values[affected], return_counts=True)
-    _, group = np.unique(scores.astype(np.float32), return_inverse=True)
+    Raises HarnessError if so many become one number that no metric can be right.
+    """
+    merged = np.zeros(len(scores), bool)
+    if scores.dtype.itemsize <= 4 and scores.dtype.kind not in "iu":
+        return merged
+    order = np.argsort(scores)
+    ordered, rounded = scores[order], single[order]
+    joined = (ordered[1:] != ordered[:-1]) & (rounded[1:] == rounded[:-1])
+    if not joined.any():
+        return merged
+    merged = np.isin(single, rounded[1:][joined])
+    distinct, counts = np.unique(scores[merged], return_counts=True)
+    _, group = np.unique(distinct.astype(np.float32), return_inverse=True)
     largest = np.zeros(group.max() + 1)
     np.maximum.at(largest, group, counts)
-    return float((np.bincount(group, counts) - largest).max() / values.size)
+    share = float((np.bincount(group, counts) - largest).max() / len(scores))
+    if share > MERGED:
+        raise HarnessError(f"{where}: {share:.1%} of its voxels have {saturated(scores.dtype)}")
+    return merged

@@ -12,7 +12,7 @@ from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from uadbench.core.errors import HarnessError, listed
 from uadbench.core.volume_names import stem
 from uadbench.data.preprocessing.reading.volume import BadScan, read_volume
-from uadbench.own.map_arrays import labels_of, single_precision
+from uadbench.own.map_arrays import labels_of
 
 OURS = (".json", ".html")  # suffixes of what `score` writes beside maps
 TOLERANCE = 1e-3  # mm, for equal affines
@@ -71,9 +71,8 @@ def _read(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """A score map as float32, and its affine. Raises HarnessError if too many scores become equal in float32."""
-    values, affine = _read(path)
-    return single_precision(str(path), values), affine
+    """A score map of any type of number, and its affine."""
+    return _read(path)
 
 
 def read_matching(path: Path, of: Path, shape: tuple[int, ...], affine: np.ndarray, what: str) -> np.ndarray:

@@ -23,7 +23,7 @@ def grouped(names: Sequence[str], healthy: Sequence[str], given: Patients | None
     own = several(names, found)
     if own:
         number = len({own.get(name, name) for name in names})
-        print(f"{counted(len(names), number)}: whole patients are resampled", file=sys.stderr)
+        print(f"{counted(len(names), number)}: intervals are over patients", file=sys.stderr)
     elif given is None and (doubt := hint(names, {}, f"then {REMEDY}")):
         print(f"warning: {doubt}", file=sys.stderr)
     return several(healthy, found) | own

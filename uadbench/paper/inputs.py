@@ -7,18 +7,20 @@ from pathlib import Path
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.study_folder import COMPARISONS
-from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS
+from uadbench.core.study_folder import COMPARISONS, ORDER
+from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS, LATER, MARGIN
+from uadbench.evaluation.summary.order import COLUMNS as ORDERED
 from uadbench.paper import budgets, terms
 from uadbench.paper.histories import Histories
 from uadbench.paper.published import PATH, Published
 from uadbench.paper.results import Results, read_rows
 
-NUMBERS = ("difference", "low", "high", "p", "p_holm")
+NUMBERS = ("difference", "low", "high", "p", "p_holm", *LATER)
+SURE = 0.95  # probability above which two methods count as different, or as equal within MARGIN
 ALPHA = 0.05  # significance level of p-values after Holm's correction
 MEANING = "significantly better than every other method of this run but controls"
-BOLD = f"Bold: {MEANING} (bootstrap over subjects and seeds, p < {ALPHA:g} after Holm's correction)."
-UNTESTED = f"Nothing is bold, which would mean {MEANING}: that takes resamples, and two methods with two seeds."
+BOLD = f"Bold: {MEANING} (jackknife over subjects, variance over seeds; p < {ALPHA:g} after Holm's correction)."
+UNTESTED = f"Nothing is bold, which would mean {MEANING}: that takes two methods with two seeds."
 Better = tuple[str, str, str, str, str]  # protocol, task, metric, the better method, the other
 
 
@@ -26,7 +28,14 @@ def read_comparisons(path: Path) -> pd.DataFrame:
     """Rows of comparisons.csv, none for a missing file. Raises HarnessError as `read_rows`."""
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
-    return read_rows(path, COLUMNS, NUMBERS, "run `uadbench summarize` again")
+    return read_rows(path, COLUMNS, NUMBERS, "run `uadbench summarize` again", later=LATER)
+
+
+def read_order(path: Path) -> pd.DataFrame:
+    """Rows of order.csv, none for a missing file. Raises HarnessError as `read_rows`."""
+    if not path.is_file():
+        return pd.DataFrame(columns=ORDERED)
+    return read_rows(path, ORDERED, ("rank", "share"), "run `uadbench summarize` again")
 
 
 def bold_note(results_csv: Path) -> str:
@@ -37,7 +46,7 @@ def bold_note(results_csv: Path) -> str:
 
 
 def significant(results_csv: Path) -> frozenset[Better]:
-    """Significant differences under resampling of both subjects and seeds, from comparisons.csv beside results.csv."""
+    """Significant differences, where both subjects and seeds count, from comparisons.csv beside results.csv."""
     rows = read_comparisons(results_csv.with_name(COMPARISONS))
     rows = rows[(rows["p_holm"] < ALPHA) & (rows["resampled"] == BOTH)]
     found = set[Better]()
@@ -102,10 +111,31 @@ class Sources:
     def significant(self) -> frozenset[Better]:
         return significant(self.given("results_csv", "--results"))
 
+    @cached_property
+    def ranks(self) -> pd.DataFrame:
+        """Rows of the order.csv beside results.csv that are of the protocol."""
+        rows = read_order(self.given("results_csv", "--results").with_name(ORDER))
+        return rows[rows["protocol"] == self.protocol]
+
     @property
     def bold(self) -> str:
         """The note on bold numbers."""
         return bold_note(self.given("results_csv", "--results"))
+
+    def verdicts(self, results: Results) -> list[str]:
+        """The note on how many pairs of methods are better, equal or undecided in AP; empty where none is tested."""
+        rows = read_comparisons(self.given("results_csv", "--results").with_name(COMPARISONS))
+        rows = rows[(rows["metric"] == "ap") & (rows["protocol"] == results.protocol) & rows["p_holm"].notna()]
+        known = rows[["better", "equal", "worse"]].dropna()
+        if known.empty:
+            return []
+        sure = known > SURE
+        equal, differ = int(sure["equal"].sum()), int((sure["better"] | sure["worse"]).sum())
+        return [
+            f"Not bold is not equal: of {len(known)} pairs of methods, {differ} differ by more than {MARGIN:g} AP, "
+            f"{equal} are equal within ± {MARGIN:g}, each with a probability above {SURE:g}; "
+            f"{len(known) - differ - equal} are undecided."
+        ]
 
     @cached_property
     def published(self) -> Published:

@@ -39,7 +39,7 @@ class Results:
 
         Raises HarnessError if the file is absent, empty, lacks a column or holds a value twice.
         """
-        rows = read_rows(path, COLUMNS, [*NUMBERS, "patients"], REMEDY, SIMULATED, LATER)
+        rows = read_rows(path, COLUMNS, [*NUMBERS, "patients", "n_eff"], REMEDY, SIMULATED, LATER)
         rows["patients"] = rows["patients"].fillna(rows["subjects"])  # each scan has a patient of its own
         if rows.empty:
             raise HarnessError(f"{path}: holds no result; {REMEDY}")

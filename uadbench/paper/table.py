@@ -13,7 +13,12 @@ from uadbench.paper.published import Published, quoted
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 
-METRICS = {"ap": "AP", "dice": "⌈Dice⌉", "auroc": "AUROC"}  # headings; tables of other metrics have their own
+METRICS = {
+    "ap": "AP",
+    "dice": "⌈Dice⌉",
+    "auroc": "AUROC",
+    "subject_ap": "subject AP",
+}  # headings; tables of other metrics have their own
 PRINTED = 2  # digits of the paper's numbers
 PAPER = "Naval Marimont et al., ISBI 2024"
 Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None for other metrics
@@ -93,6 +98,11 @@ class Table:
         for column, value in zip(self.columns, levels, strict=True):
             cells += ["" if value is None else chance_text(value)] + [""] * column.paper
         return cells
+
+    @cached_property
+    def spanned(self) -> frozenset[int]:
+        """Columns whose numbers are printed with their interval."""
+        return frozenset(j for row in self.rows for j, number in enumerate(row.ours) if number and number.spanned)
 
     @cached_property
     def spans(self) -> dict[str, int]:

@@ -43,7 +43,9 @@ def paragraph(study: Study) -> str:
     ]
     sentences += [*_filters(study), *_terms(study)]
     if resampled:
-        sentences.append(f"Methods were compared by a bootstrap over {_list(resampled)} with Holm's correction.")
+        sentences.append(
+            f"Methods were compared by Student's t over {_list(resampled)} (jackknife) with Holm's correction."
+        )
     return " ".join(sentences)
 
 

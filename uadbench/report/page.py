@@ -13,6 +13,8 @@ from uadbench.core.files import atomic, content
 from uadbench.core.plugins import syntax_tree
 from uadbench.core.templates import template
 from uadbench.core.version import VERSION
+from uadbench.evaluation.summary.comparisons import MARGIN
+from uadbench.evaluation.voxels.jackknife import DECIDES
 from uadbench.paper.catalogue import KINDS
 from uadbench.paper.inputs import ALPHA
 from uadbench.paper.writers.html import SCRIPT, STYLE, section
@@ -50,6 +52,8 @@ def write(study: Study, path: Path) -> None:
         bibtex=methods_section.bibtex(study),
         config=yaml.safe_dump(json.loads(study.plan.config.deciding), default_flow_style=None, width=110),
         alpha=ALPHA,
+        margin=MARGIN,
+        decides=DECIDES,
         trained=trained,
         software=software,
         different=[name for name, values in software.items() if len(values) > 1],

@@ -30,7 +30,7 @@ from uadbench.study.experiment import Experiment
 from uadbench.training.record import Complete, record
 
 TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
-FIGURES = ("figure3", "figure2", "froc", "curves", "figure1")
+FIGURES = ("figure3", "figure2", "order", "froc", "curves", "figure1")
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,8 @@ class Study:
                     "difference": -row["difference"],
                     "low": -row["high"],
                     "high": -row["low"],
+                    "better": row["worse"],
+                    "worse": row["better"],
                 }
             found.append({**row, "other": self.first.title(row["other"])})
         return found

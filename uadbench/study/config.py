@@ -157,7 +157,9 @@ class Evaluation(Part):
     """What is computed from the scores."""
 
     protocols: Names = Field(["full"], description="Names in uadbench/evaluation/protocols/protocols.py.")
-    resamples: NonNegativeInt = Field(1000, description="Bootstrap resamples of subjects; 0 for no intervals.")
+    resamples: NonNegativeInt = Field(
+        1000, description="Resamples of subjects and seeds for the stability of the order of methods; 0 for none."
+    )
     curve_seeds: Annotated[list[Seed], AfterValidator(_unique)] | None = Field(
         None, description="Seeds of Figure 2's curve; default: the first."
     )

@@ -55,6 +55,7 @@ rule summarize:
     output:
         results="<results>/evaluation/results.csv",
         comparisons="<results>/evaluation/comparisons.csv",
+        order="<results>/evaluation/order.csv",
     log:
         "<logs>/summarize.log",
     benchmark:

@@ -26,6 +26,7 @@ SHOWN = scored(study_folder.EXAMPLES, experiment.seeds[:1])
 NEEDED = {
     "table": {"comparisons": "<results>/evaluation/comparisons.csv"},
     "figure": {
+        "order": "<results>/evaluation/order.csv",
         "synthesis": "<results>/evaluation/synthesis.npz",
         "examples": [path for path in SHOWN if f"/{experiment.illustrated}/" in path],
     },

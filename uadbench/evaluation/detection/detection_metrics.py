@@ -1,31 +1,37 @@
 """Metrics of subjects, slices and lesions, and at thresholds set without labels, from one run's findings.
 
-All except counts and thresholds have 95 % bootstrap intervals over subjects. Thresholds are those that a known fraction
-of healthy brain voxels reaches (`calibration`): metrics at them estimate the performance in a clinic without
-annotations, if its scans resemble the healthy ones. `voxel_fpr` measures how far the test set deviates from these.
+All except counts, thresholds and AUPRO have 95 % intervals over subjects (`jackknife`). Thresholds are those that a
+known fraction of healthy brain voxels reaches (`calibration`): metrics at them estimate the performance in a clinic
+without annotations, if its scans resemble the healthy ones. `voxel_fpr` measures how far the test set deviates from
+these.
 """
 
+import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from uadbench.evaluation.detection.findings import Findings
 from uadbench.evaluation.detection.regions import aupro
-from uadbench.evaluation.voxels.bootstrap import LEVEL, bootstrap_all, resampling_weights
+from uadbench.evaluation.voxels import jackknife
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
+from uadbench.evaluation.voxels.jackknife import NONE, Interval
 from uadbench.evaluation.voxels.metrics import ranked
 
 SIZES = {"0-1ml": (0.0, 1.0), "1-10ml": (1.0, 10.0), "10-100ml": (10.0, 100.0), "100ml+": (100.0, np.inf)}
+BINNED = "aupro|@|_healthy"  # metrics that bins of scores decide
 DICE_RATES = {"dice_healthy5": 0.05, "dice_healthy1": 0.01}
 
 Row = dict[str, Any]
 
 
-def detection(findings: Findings, resamples: int = 1000, seed: int = 0, patients: Mapping[str, str] = {}) -> list[Row]:
-    """Rows with metric, value, low and high (NaN without interval); undefined metrics have no row.
+def detection(findings: Findings, patients: Mapping[str, str] = {}, binned: bool = True) -> list[Row]:
+    """Rows with metric, value, low, high and n_eff (NaN without interval); undefined metrics have no row.
 
-    patients: by subject, of those with several scans, which are resampled together.
+    patients: by subject, of those with several scans, who are left out as one. binned: with what the bins of scores
+    decide, AUPRO and all at thresholds of healthy subjects, which is meaningless where the scores share a few bins.
 
     Means over subjects with an anomalous voxel: `subject_ap`, `subject_dice` (greatest over thresholds), and those of
     subjects by volume of their anomalous voxels, `subject_ap/1-10ml`.
@@ -48,26 +54,27 @@ def detection(findings: Findings, resamples: int = 1000, seed: int = 0, patients
     people = [patients.get(subject, subject) for subject in findings.subjects]
     healthy = [patients.get(subject, subject) for subject in findings.healthy_subjects]
     healthy = healthy or [str(number) for number in range(len(findings.healthy_summaries))]
-    draws = _Draws(people, resamples, seed)
+    ratios = _Ratios(people)
     found = findings.anomalous > 0
     rows = [
-        *draws.ratio("subject_ap", np.where(found, findings.ap, 0), found),
-        *draws.ratio("subject_dice", np.where(found, findings.dice, 0), found),
-        *_by_volume(findings, draws),
-        *draws.ratio("outside_brain", findings.outside, findings.anomalous),
-        *_dice(findings, draws),
-        *_surfaces(findings, draws),
-        *_slices(findings, resamples, seed, patients),
-        *_subjects(findings, resamples, seed, people, healthy),
+        *ratios.mean("subject_ap", findings.ap, found),
+        *ratios.mean("subject_dice", findings.dice, found),
+        *_by_volume(findings, ratios),
+        *ratios.pooled("outside_brain", findings.outside, findings.anomalous),
+        *_dice(findings, ratios),
+        *_surfaces(findings, ratios),
+        *_slices(findings, patients),
+        *_subjects(findings, people, healthy),
     ]
     for k, rate in enumerate(findings.rates):
         normal = findings.voxels - findings.anomalous
         rows.append(_row(f"threshold@{rate:g}", float(findings.thresholds[k])))
-        rows += draws.ratio(f"voxel_fpr@{rate:g}", findings.flagged[:, k] - findings.true[:, k], normal)
-        rows += draws.ratio(f"false_positives@{rate:g}", findings.alarms[:, k], np.ones(len(normal)))
+        rows += ratios.pooled(f"voxel_fpr@{rate:g}", findings.flagged[:, k] - findings.true[:, k], normal)
+        rows += ratios.mean(f"false_positives@{rate:g}", findings.alarms[:, k])
         wrong = (findings.flagged[:, k] - findings.true[:, k]) * findings.spacing**3 / 1000
-        rows += draws.ratio(f"false_positive_ml@{rate:g}", wrong, np.ones(len(normal)))
-    return rows + [row for part in (None, *SIZES) for row in _lesions(findings, part, draws)]
+        rows += ratios.mean(f"false_positive_ml@{rate:g}", wrong)
+    rows += [row for part in (None, *SIZES) for row in _lesions(findings, part, ratios)]
+    return [row for row in rows if binned or not re.search(BINNED, row["metric"])]
 
 
 def exact_auroc(negatives: np.ndarray, positives: np.ndarray) -> float:
@@ -77,34 +84,34 @@ def exact_auroc(negatives: np.ndarray, positives: np.ndarray) -> float:
     return float((below + upto) / 2 / (len(negatives) * len(positives)))
 
 
-class _Draws:
-    """The same resamples of the subjects for every ratio."""
+@dataclass(frozen=True)
+class _Ratios:
+    """Ratios of sums over subjects, of these patients."""
 
-    def __init__(self, patients: Sequence[Hashable], resamples: int, seed: int) -> None:
-        enough = resamples and len(set(patients)) > 1
-        self.weights = resampling_weights(patients, resamples, seed) if enough else None
+    patients: Sequence[Hashable]
 
-    def ratio(self, metric: str, numerator: np.ndarray, denominator: np.ndarray) -> Iterator[Row]:
-        """Row of the ratio of two sums over subjects (S,); omits a ratio, or resample, whose denominator is 0."""
-        if not denominator.sum() > 0:
-            return
-        interval = None
-        if self.weights is not None:
-            below = self.weights @ denominator
-            interval = _interval((self.weights @ numerator)[below > 0] / below[below > 0])
-        yield _row(metric, float(numerator.sum() / denominator.sum()), interval)
+    def pooled(self, metric: str, numerator: np.ndarray, denominator: np.ndarray, mean: bool = False) -> Iterator[Row]:
+        """Row of the ratio of two sums over subjects (S,); none where the denominator is 0. mean: see `ratio`."""
+        if denominator.sum() > 0:
+            interval = jackknife.ratio(numerator, denominator, self.patients, mean)
+            yield _row(metric, float(numerator.sum() / denominator.sum()), interval)
+
+    def mean(self, metric: str, values: np.ndarray, of: np.ndarray | None = None) -> Iterator[Row]:
+        """Row of the mean of values (S,) over all subjects, or over some, (S,) bool."""
+        chosen = np.ones(len(values), bool) if of is None else of
+        yield from self.pooled(metric, np.where(chosen, values, 0), chosen, mean=True)
 
 
-def _by_volume(findings: Findings, draws: _Draws) -> Iterator[Row]:
+def _by_volume(findings: Findings, ratios: _Ratios) -> Iterator[Row]:
     """Mean AP and greatest Dice of subjects, by volume of their anomalous voxels."""
     volume = findings.anomalous * findings.spacing**3 / 1000
     for part, (low, high) in SIZES.items():
         chosen = (findings.anomalous > 0) & (volume >= low) & (volume < high)
         for metric, values in (("subject_ap", findings.ap), ("subject_dice", findings.dice)):
-            yield from draws.ratio(f"{metric}/{part}", np.where(chosen, values, 0), chosen)
+            yield from ratios.mean(f"{metric}/{part}", values, chosen)
 
 
-def _dice(findings: Findings, draws: _Draws) -> Iterator[Row]:
+def _dice(findings: Findings, ratios: _Ratios) -> Iterator[Row]:
     """Dice at healthy thresholds, of all voxels pooled and as the mean over subjects."""
     found = findings.anomalous > 0
     if not found.any():
@@ -112,21 +119,21 @@ def _dice(findings: Findings, draws: _Draws) -> Iterator[Row]:
     for metric, rate in DICE_RATES.items():
         for k in np.flatnonzero(np.isclose(findings.rates, rate)):
             both, either = 2 * findings.true[:, k], findings.flagged[:, k] + findings.anomalous
-            yield from draws.ratio(metric, both, either)
-            yield from draws.ratio(f"subject_{metric}", np.where(found, both / np.maximum(either, 1), 0), found)
+            yield from ratios.pooled(metric, both, either)
+            yield from ratios.mean(f"subject_{metric}", both / np.maximum(either, 1), found)
 
 
-def _surfaces(findings: Findings, draws: _Draws) -> Iterator[Row]:
+def _surfaces(findings: Findings, ratios: _Ratios) -> Iterator[Row]:
     """Per-region overlap, and surface distances at the healthy threshold."""
     area = aupro(findings.region_normal, findings.region_lesions)
     if area is not None:
         yield _row("aupro", area)
     measured = np.isfinite(findings.hd95)
     for name, values in (("hd95", findings.hd95), ("surface_dice", findings.surface_dice)):
-        yield from draws.ratio(f"subject_{name}_healthy1", np.where(measured, values, 0), measured)
+        yield from ratios.mean(f"subject_{name}_healthy1", values, measured)
 
 
-def _slices(findings: Findings, resamples: int, seed: int, patients: Mapping[str, str]) -> Iterator[Row]:
+def _slices(findings: Findings, patients: Mapping[str, str]) -> Iterator[Row]:
     label, peaks = findings.slice_anomalous, findings.slice_peaks
     if not label.any() or label.all():
         return
@@ -135,28 +142,28 @@ def _slices(findings: Findings, resamples: int, seed: int, patients: Mapping[str
     for number, subject in enumerate(findings.subjects):
         own = findings.slice_subjects == number
         histogram.add(subject, peaks[own], label[own])
-    intervals = bootstrap_all(histogram, ("auroc", "ap"), resamples, seed) if resamples else {}
-    yield _row("slice_auroc", exact_auroc(peaks[~label], peaks[label]), intervals.get("auroc"))
-    yield _row("slice_ap", ranked(peaks, label)[0], intervals.get("ap"))
+    intervals = jackknife.of_histogram(histogram, ("auroc", "ap"))
+    yield _row("slice_auroc", exact_auroc(peaks[~label], peaks[label]), intervals["auroc"])
+    yield _row("slice_ap", ranked(peaks, label)[0], intervals["ap"])
     yield _row("slice_chance", float(label.mean()))
 
 
-def _subjects(
-    findings: Findings, resamples: int, seed: int, people: Sequence[str], well: Sequence[str]
-) -> Iterator[Row]:
+def _subjects(findings: Findings, people: Sequence[str], well: Sequence[str]) -> Iterator[Row]:
     ill, healthy = findings.summaries[findings.anomalous > 0], findings.healthy_summaries
     if not len(ill) or not len(healthy):
         return
     patients = [people[number] for number in np.flatnonzero(findings.anomalous > 0)]
-    interval = None
-    if resamples and len(set(patients)) > 1 and len(set(well)) > 1:  # each group is resampled separately
-        won = (ill[:, None] > healthy) + 0.5 * (ill[:, None] == healthy)
-        drawn, others = resampling_weights(patients, resamples, seed), resampling_weights(well, resamples, seed + 1)
-        interval = _interval((drawn @ won * others).sum(axis=1) / (drawn.sum(axis=1) * others.sum(axis=1)))
+    won = (ill[:, None] > healthy) + 0.5 * (ill[:, None] == healthy)
+    # Two independent groups: the share won by each patient, and against each healthy subject.
+    left_out = (
+        jackknife.ratio_left_out(won.mean(axis=1 - axis), np.ones(len(group)), group)
+        for axis, group in enumerate((patients, well))
+    )
+    interval = jackknife.pooled(float(won.mean()), *left_out)
     yield _row("subject_auroc", exact_auroc(healthy, ill), interval)
 
 
-def _lesions(findings: Findings, part: str | None, draws: _Draws) -> Iterator[Row]:
+def _lesions(findings: Findings, part: str | None, ratios: _Ratios) -> Iterator[Row]:
     """Number of lesions and sensitivity at every rate, of all lesions or those of one size."""
     volume = findings.lesion_voxels * findings.spacing**3 / 1000  # ml
     low, high = SIZES[part] if part else (0.0, np.inf)
@@ -168,16 +175,10 @@ def _lesions(findings: Findings, part: str | None, draws: _Draws) -> Iterator[Ro
     yield _row(f"lesions{suffix}", float(number.sum()))
     for k, rate in enumerate(findings.rates):
         hits = np.bincount(findings.lesion_subjects[chosen & findings.lesion_found[:, k]], minlength=len(number))
-        yield from draws.ratio(f"sensitivity@{rate:g}{suffix}", hits, number)
+        yield from ratios.pooled(f"sensitivity@{rate:g}{suffix}", hits, number)
         if part is None:
-            yield from draws.ratio(f"lesion_f1@{rate:g}", 2 * hits, number + hits + findings.alarms[:, k])
+            yield from ratios.pooled(f"lesion_f1@{rate:g}", 2 * hits, number + hits + findings.alarms[:, k])
 
 
-def _interval(drawn: np.ndarray) -> tuple[float, float]:
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
-def _row(metric: str, value: float, interval: tuple[float, float] | None = None) -> Row:
-    low, high = interval or (np.nan, np.nan)
-    return {"metric": metric, "value": value, "low": low, "high": high}
+def _row(metric: str, value: float, interval: Interval = NONE) -> Row:
+    return {"metric": metric, "value": value, **asdict(interval)}

@@ -20,7 +20,11 @@ class Regions:
 
         shares: fraction of its lesion that each voxel makes up; they sum to 1 over a lesion.
         """
-        codes = [encode(np.ascontiguousarray(scores, np.float32).view(np.uint32)) for scores in (normal, anomalous)]
+        # -0 becomes 0, whose bits are those of no other score
+        codes = [
+            encode((np.ascontiguousarray(scores, np.float32) + np.float32(0)).view(np.uint32))
+            for scores in (normal, anomalous)
+        ]
         positive = np.concatenate([part[part > 0] for part in codes])
         if positive.size:
             lowest, highest = min(int(positive.min()), self.grid.lowest), max(int(positive.max()), self.grid.highest)

@@ -35,6 +35,7 @@ class ScoredSubject:
     the device of `truth`, where they are counted.
     image: scan (D, H, W) float32 in [0, 1]; restore: makes its restoration (D, H, W); None without one.
     drawn: voxels by label value, of lesion or not.
+    merged: voxels (D, H, W) bool whose final scores rounding to float32 made equal to others; None for none.
     """
 
     truth: Truth
@@ -42,6 +43,7 @@ class ScoredSubject:
     image: Values | None = None
     restore: Callable[[], Values | None] = lambda: None
     drawn: Mapping[int, int] = field(default_factory=dict)
+    merged: np.ndarray | None = None
 
     @property
     def name(self) -> str:
@@ -96,7 +98,10 @@ class HistogramCollector:
             region = protocol.region(subject.truth)
             for key, scores in subject.maps.items():
                 histogram = self.histograms[protocol.name].setdefault(key, ScoreHistogram(key))
-                histogram.add(subject.name, region.scores(scores), region.labels)
+                merged = None
+                if subject.merged is not None and key == "final":
+                    merged = array(region.scores(subject.merged.astype(np.float32))) > 0
+                histogram.add(subject.name, region.scores(scores), region.labels, merged)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
         for protocol, histograms in self.histograms.items():

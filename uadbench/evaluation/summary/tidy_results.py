@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,10 @@ from uadbench.evaluation.detection import findings
 from uadbench.evaluation.detection.detection_metrics import detection
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.evaluation.voxels import source
-from uadbench.evaluation.voxels.bootstrap import CROWDED_NOTE, bootstrap_all
 from uadbench.evaluation.voxels.columns import COLUMNS, META, UNTRAINED
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
-from uadbench.evaluation.voxels.metrics import auroc, average_precision, best_dice
+from uadbench.evaluation.voxels.jackknife import CROWDED, CROWDED_NOTE, NONE, of_histogram
+from uadbench.evaluation.voxels.metrics import METRICS, best_dice, doubtful, pooled_value
 from uadbench.methods.postprocessing import described
 
 METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
@@ -36,15 +37,15 @@ ROW = ("experiment", "task", "method")  # of a table: its runs are seeds
 FITTING = ("revision", "dataset", "test_set", "modality")  # equal in a row, besides what its runs were trained with
 
 
-def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
+def tidy(paths: Iterable[str | os.PathLike[str]]) -> pd.DataFrame:
     """The rows of results.csv for files of histograms, in an order independent of that of the files.
 
-    Columns as in `COLUMNS`; low and high bound the 95 % bootstrap interval over patients (`resamples` draws), NaN if
-    unavailable. An undefined metric has no row; a score map without an anomalous voxel has no rows and a warning on
-    standard error. Findings beside a file of histograms add the rows of `detection.detection`, of score "final" and
-    protocol "full", since they count every voxel of the brain. Raises HarnessError for a file that is no file of
-    histograms, lacks metadata or repeats a run, for seeds of one method that were trained or tested differently, and
-    for findings of another run.
+    Columns as in `COLUMNS`; low and high bound the 95 % interval over patients (`jackknife`), NaN if unavailable. An
+    undefined metric has no row; a score map without an anomalous voxel, or one whose binning makes pooled metrics
+    `doubtful`, has none of these and a warning on standard error. Findings beside a file of histograms add the rows of
+    `detection.detection`, of score "final" and protocol "full", since they count every voxel of the brain. Raises
+    HarnessError for a file that is no file of histograms, lacks metadata or repeats a run, for seeds of one method that
+    were trained or tested differently, and for findings of another run.
     """
     rows: list[dict[str, Any]] = []
     origin: dict[tuple[Any, ...], str] = {}
@@ -59,38 +60,42 @@ def tidy(paths: Iterable[str | os.PathLike[str]], resamples: int = 1000, seed: i
                 print(f"warning: {path}: map {score} has no anomalous voxel; left out", file=sys.stderr)
                 continue
             facts = _facts(meta, score, meta["protocol"], histogram.subjects, histogram.voxels, histogram.positives)
-            rows += [{**facts, **number} for number in numbers(histogram, meta["protocol"], resamples, seed)]
+            rows += [{**facts, **number} for number in numbers(histogram, meta["protocol"], str(path))]
         beside = findings.beside(path)
         if beside not in looked and checksums.there(beside):
-            rows += _found(beside, meta, resamples, seed)
+            rows += _found(beside, meta, "final" in histograms and bool(doubtful(histograms["final"])))
         looked.add(beside)
     table = pd.DataFrame(rows, columns=[*COLUMNS, *[UNTRAINED] * any(UNTRAINED in row for row in rows)])
     return table.sort_values(KEY, key=_order, kind="stable", ignore_index=True)
 
 
-def numbers(
-    histogram: ScoreHistogram, protocol: str = "full", resamples: int = 1000, seed: int = 0
-) -> list[dict[str, Any]]:
-    """All defined metrics of a histogram as dicts with metric, value, low and high."""
+def numbers(histogram: ScoreHistogram, protocol: str = "full", where: str = "") -> list[dict[str, Any]]:
+    """All defined metrics of a histogram as dicts with metric, value, low, high and n_eff.
+
+    None where binning makes them `doubtful`, with a warning, which begins with `where`.
+    """
     fixed = PROTOCOLS[protocol].thresholds
     thresholds = None if fixed is None else fixed(histogram)
-    dice, threshold = best_dice(histogram, thresholds)
-    values = {"ap": average_precision(histogram), "dice": dice, "dice_threshold": threshold, "auroc": auroc(histogram)}
-    intervals = bootstrap_all(histogram, ["ap", "dice", "auroc"], resamples, seed, thresholds) if resamples else {}
+    begin = "warning: " + ": ".join(filter(None, [where, histogram.name]))
+    if doubt := doubtful(histogram, thresholds):
+        print(f"{begin}: {doubt}", file=sys.stderr)
+        return []
+    values = {metric: pooled_value(histogram, metric, thresholds) for metric in METRICS}
+    values["dice_threshold"] = best_dice(histogram, thresholds)[1]
+    intervals = of_histogram(histogram, METRICS, thresholds)
     enough = len(set(histogram.patients)) > 1 and 0 < histogram.positives < histogram.voxels
-    hidden = [metric for metric, interval in intervals.items() if interval is None and enough]
+    hidden = [metric for metric, interval in intervals.items() if interval is CROWDED and enough]
     if hidden:
-        print(f"warning: {histogram.name}: {', '.join(hidden)}: {CROWDED_NOTE}", file=sys.stderr)
-    out = []
-    for metric, value in values.items():
-        low, high = intervals.get(metric) or (np.nan, np.nan)
-        if np.isfinite(value):
-            out.append({"metric": metric, "value": value, "low": low, "high": high})
-    return out
+        print(f"{begin}: {', '.join(hidden)}: {CROWDED_NOTE}", file=sys.stderr)
+    return [
+        {"metric": metric, "value": value, **asdict(intervals.get(metric, NONE))}
+        for metric, value in values.items()
+        if np.isfinite(value)
+    ]
 
 
-def _found(path: Path, meta: dict[str, Any], resamples: int, seed: int) -> list[dict[str, Any]]:
-    """The rows of a file of findings beside histograms with the metadata `meta`."""
+def _found(path: Path, meta: dict[str, Any], doubt: bool) -> list[dict[str, Any]]:
+    """The rows of a file of findings beside histograms with the metadata `meta`; doubt: whether these crowd in bins."""
     found, own = findings.load(path)
     for key in META:
         if own.get(key) != meta[key]:
@@ -98,13 +103,13 @@ def _found(path: Path, meta: dict[str, Any], resamples: int, seed: int) -> list[
                 f"{path}: of {key} {own.get(key)} but beside histograms of {meta[key]}; run the test again"
             )
     facts = _facts(meta, "final", "full", found.subjects, int(found.voxels.sum()), int(found.anomalous.sum()))
-    return [{**facts, **row} for row in detection(found, resamples, seed, own.get("patients", {}))]
+    return [{**facts, **row} for row in detection(found, own.get("patients", {}), binned=not doubt)]
 
 
 def _facts(
     meta: dict[str, Any], score: str, protocol: str, subjects: Sequence[str], voxels: int, positives: int
 ) -> dict[str, Any]:
-    """The columns of a row except metric, value, low and high."""
+    """The columns of a row except metric, value, low, high and n_eff."""
     counts: dict[str, Any] = {
         "subjects": len(subjects),
         "left_out": meta["left_out"],

@@ -57,7 +57,7 @@ def trace(results: Path, row: Mapping[str, Any], study: StudyFolder) -> Iterator
 
 def _number(row: Mapping[str, Any], path: Path) -> Link:
     """The value of the row, computed again."""
-    again = tidy([path], resamples=0)
+    again = tidy([path])
     same = (
         (again["score"] == row["score"]) & (again["metric"] == row["metric"]) & (again["protocol"] == row["protocol"])
     )

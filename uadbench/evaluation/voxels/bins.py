@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from uadbench.core.errors import HarnessError
+from uadbench.evaluation.voxels import ties
 
 HALF = 0x3F000000  # bits of 0.5
 ONE = 0x3F800000  # bits of 1.0
@@ -64,6 +65,10 @@ class Bins:
         bins = indices.astype(np.int64)
         bins -= self.offset
         return bins
+
+    def places(self, codes: np.ndarray) -> np.ndarray:
+        """Place (n,) uint16 within its bin of each code (n,), of any integer type."""
+        return (codes & ((1 << self.shift - FINE_BITS) - 1)).astype(np.uint16)
 
     def lower_codes(self, bins: np.ndarray) -> np.ndarray:
         """Smallest code (n,) int64 of each of the bins (n,); 0 in row 0."""
@@ -138,23 +143,33 @@ class ArrayScores:
     def __len__(self) -> int:
         return self.bits.size
 
-    def counts(self, grid: Bins) -> np.ndarray:
-        """Number of scores in each bin of the grid, (bins,) uint32."""
+    def counts(self, grid: Bins, held: np.ndarray) -> np.ndarray:
+        """Number of scores in each bin of the grid, (bins,) uint32; notes them in `held`, see `ties.note`."""
         counts = np.zeros(grid.size, np.uint32)  # half as wide as the pool's: more of it stays in the cache
         for chunk in self._chunks(self.bits):
-            np.add.at(counts, self._bins(chunk, grid), np.uint32(1))
+            codes = self._codes(chunk)
+            bins = grid.bins(codes)
+            np.add.at(counts, bins, np.uint32(1))
+            ties.note(held, bins, grid.places(codes))
         return counts
 
-    def bins(self, grid: Bins) -> np.ndarray:
-        """The bin (n,) int64 of every score."""
-        return self._bins(self.bits, grid)
+    def bins(self, grid: Bins, held: np.ndarray) -> np.ndarray:
+        """The bin (n,) int64 of every score; notes them in `held`."""
+        codes = self._codes(self.bits)
+        bins = grid.bins(codes)
+        ties.note(held, bins, grid.places(codes))
+        return bins
+
+    def bins_of(self, chosen: np.ndarray, grid: Bins) -> np.ndarray:
+        """The bin int64 of every score that is chosen (n,) bool."""
+        return grid.bins(self._codes(self.bits[np.flatnonzero(chosen)]))
 
     def anomalous_bins(self, grid: Bins) -> np.ndarray:
         """The bin int64 of every anomalous score."""
-        return self._bins(self.bits[np.flatnonzero(self.labels)], grid)
+        return self.bins_of(self.labels, grid)
 
-    def _bins(self, bits: np.ndarray, grid: Bins) -> np.ndarray:
-        return grid.bins(bits if self._low else encode(bits))
+    def _codes(self, bits: np.ndarray) -> np.ndarray:
+        return bits if self._low else encode(bits)
 
     def _extremes(self, highest: int) -> tuple[int, int]:
         """Codes of the smallest score above zero and of the largest, with bits `highest`; NOTHING if all are 0."""

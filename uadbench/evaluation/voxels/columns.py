@@ -11,8 +11,9 @@ META += ["task", "dataset", "test_set", "modality"]
 COUNTS = ["subjects", "left_out", "voxels", "positives"]
 NUMBERS = ["value", "low", "high", *COUNTS]
 #: which earlier files lack: number of patients; names of the subjects left out; digests of the source; filter of the
-#: study, empty for maps as published; data that hyper-parameters were chosen on, empty where not stated
-LATER = ["patients", "lost", SOURCE, CODE, "postprocessing", "tuned_on"]
+#: study, empty for maps as published; data that hyper-parameters were chosen on, empty where not stated; effective
+#: number of patients (`jackknife.Spread`)
+LATER = ["patients", "lost", SOURCE, CODE, "postprocessing", "tuned_on", "n_eff"]
 UNTRAINED = "lost_training"  # a column where preprocessing lost training subjects, with their names
 MISSING = "missing"  # a column of an experiment that is not complete, with the titles of methods without results
 COLUMNS = [*META, "score", "protocol", "metric", *NUMBERS, *LATER]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from uadbench.core.archive import HISTOGRAMS
+from uadbench.evaluation.voxels import ties
 from uadbench.evaluation.voxels.bins import FINE_BITS, NOTHING, ArrayScores, Bins, decode
 from uadbench.evaluation.voxels.columns import completed
 
@@ -38,6 +39,8 @@ class ScoreHistogram:
         self.name = name
         self.grid = Bins(*NOTHING)
         self.pool = np.zeros((2, self.grid.size), np.int64)
+        self.ties = ties.empty(self.grid.size)
+        self.rounded = np.zeros(0, np.int64)  # codes of scores that rounding to float32 made equal to others
         self.by_subject: dict[str, np.ndarray] = {}  # (2, rows) uint32
         self.patient_of: Mapping[str, str] = {}  # by subject, of patients with several
 
@@ -70,24 +73,34 @@ class ScoreHistogram:
         low, high = decode(np.array([self.grid.lowest, self.grid.highest]) if self.grid.rows > 1 else np.zeros(2))
         return (float(low) if thresholds[0] > 0 else 0.0), float(high)
 
-    def add(self, subject: str, scores: np.ndarray | Tensor, labels: np.ndarray | Tensor) -> None:
+    def add(
+        self,
+        subject: str,
+        scores: np.ndarray | Tensor,
+        labels: np.ndarray | Tensor,
+        merged: np.ndarray | None = None,
+    ) -> None:
         """Count voxels of a subject: `scores` (n,) float32, finite and ≥ 0, and `labels` (n,) bool (anomalous).
 
-        Tensors are counted on their device. May be called again for the same subject. Raises HarnessError if a score is
-        negative or not finite.
+        merged: (n,) bool, voxels whose scores rounding to float32 made equal to others of the subject. Tensors are
+        counted on their device. May be called again for the same subject. Raises HarnessError if a score is negative or
+        not finite.
         """
         given = scores_of(f"{self.name} of {subject}", scores, labels)
         self._cover(given.lowest, given.highest)
         # All voxels are counted as normal first; the few anomalous ones then change rows.
         if len(given) < self.grid.size // FEW:
-            normal = self._scatter(0, given.bins(self.grid))
+            normal = self._scatter(0, given.bins(self.grid, self.ties))
         else:
-            counts = given.counts(self.grid)
+            counts = given.counts(self.grid, self.ties)
             self.pool[0] += counts
             normal = counts.reshape(self.grid.rows, -1).sum(axis=1)
         bins = given.anomalous_bins(self.grid)
         anomalous = self._scatter(1, bins)
         np.subtract.at(self.pool[0], bins, 1)
+        if merged is not None and merged.any():
+            codes = self.grid.lower_codes(given.bins_of(merged, self.grid))
+            self.rounded = np.union1d(self.rounded, codes)
         rows = np.stack([normal - anomalous, anomalous]).astype(np.uint32)
         self.by_subject[subject] = rows + self.by_subject.get(subject, np.uint32(0))
 
@@ -98,6 +111,19 @@ class ScoreHistogram:
         """
         occupied = np.flatnonzero(self.pool.any(axis=0))
         return decode(self.grid.lower_codes(occupied)), self.pool[0, occupied], self.pool[1, occupied]
+
+    @property
+    def mixed(self) -> np.ndarray:
+        """Which of the bins of `pooled` (bins,) hold several scores, or scores that were several before rounding."""
+        occupied = np.flatnonzero(self.pool.any(axis=0))
+        return (self.ties[occupied] == ties.MIXED) | self.merged
+
+    @property
+    def merged(self) -> np.ndarray:
+        """Which of the bins of `pooled` (bins,) hold scores that were several before rounding to float32."""
+        found = np.zeros(self.grid.size, bool)
+        found[self.grid.bins(self.rounded.astype(np.uint32))] = True
+        return found[self.pool.any(axis=0)]
 
     def per_subject(self) -> tuple[np.ndarray, np.ndarray]:
         """Normal and anomalous voxels (subjects, coarse bins) int64 in the order of `subjects`, scores ascending."""
@@ -124,6 +150,7 @@ class ScoreHistogram:
             (self.grid.lowest, self.grid.highest) == (other.grid.lowest, other.grid.highest)
             and self.subjects == other.subjects
             and np.array_equal(self.pool, other.pool)
+            and np.array_equal(self.mixed, other.mixed)
             and all(np.array_equal(self.by_subject[s], other.by_subject[s]) for s in self.by_subject)
         )
 
@@ -137,6 +164,12 @@ class ScoreHistogram:
         old, self.grid = self.grid, Bins(lowest, highest)
         if self.grid.same_bins(old):
             return
+        occupied = np.flatnonzero(self.ties != ties.EMPTY)
+        places = self.ties[occupied]
+        codes = old.lower_codes(occupied) + np.where(places == ties.MIXED, 0, places)
+        self.ties = ties.empty(self.grid.size)
+        places = np.where(places == ties.MIXED, places, self.grid.places(codes))
+        ties.note(self.ties, self.grid.bins(codes.astype(np.uint32)), places)
         self.pool = self.grid.recount(self.pool, old)
         self.by_subject = {s: self.grid.recount(counts, old) for s, counts in self.by_subject.items()}
 
@@ -166,6 +199,7 @@ def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram],
         subjects = histogram.subjects
         rows = [histogram.by_subject[subject] for subject in subjects]
         arrays[f"{number}.pool"] = _planes(histogram.pool)
+        arrays[f"{number}.mixed"] = np.packbits(histogram.mixed)
         arrays[f"{number}.subjects"] = _planes(np.stack(rows) if rows else np.zeros((0, 2, histogram.grid.rows), int))
         lowest, highest = histogram.grid.lowest, histogram.grid.highest
         index.append({"name": name, "lowest": lowest, "highest": highest, "subjects": subjects})
@@ -187,10 +221,27 @@ def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[st
             histogram.patient_of = header["meta"].get("patients", {})
             grid = histogram.grid = Bins(entry["lowest"], entry["highest"])
             histogram.pool = _whole(arrays[f"{number}.pool"], np.int64).reshape(2, grid.size)
+            histogram.ties = _ties(histogram, arrays.get(f"{number}.mixed"))
             rows = _whole(arrays[f"{number}.subjects"], np.uint32).reshape(-1, 2, grid.rows)
             histogram.by_subject = dict(zip(entry["subjects"], rows, strict=True))
             histograms[entry["name"]] = histogram
         return histograms, completed(header["meta"])
+
+
+def _ties(histogram: ScoreHistogram, mixed: np.ndarray | None) -> np.ndarray:
+    """Ties (bins,) of a histogram with its pool; mixed: see `save`, None in a file of an earlier version.
+
+    That knows only that a bin of a voxel, of the score 0 or of an exact grid is a single score.
+    """
+    out = ties.empty(histogram.grid.size)
+    voxels = histogram.pool.sum(axis=0)
+    occupied = np.flatnonzero(voxels)
+    if mixed is None:
+        several = (voxels[occupied] > 1) & (occupied > 0) & (not histogram.grid.exact)
+    else:
+        several = np.unpackbits(mixed, count=len(occupied)).astype(bool)
+    out[occupied] = np.where(several, ties.MIXED, 0)
+    return out
 
 
 def _planes(counts: np.ndarray) -> np.ndarray:

@@ -11,6 +11,8 @@ import numpy as np
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 
 Counts = Callable[[np.ndarray, np.ndarray], np.ndarray]
+WIDE = 0.01  # distance of the bounds of AP or ⌈Dice⌉ above which no number is given
+CROWDED = "no pooled number is given; clip stray values, or take the logarithm or the rank of the scores"
 TURNED = 0.3  # AUROC below which scores are probably turned round
 
 
@@ -57,18 +59,20 @@ def average_precision(histogram: ScoreHistogram) -> float:
 def average_precision_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
     """The least and the greatest average precision of the pooled voxels over all orders within bins.
 
-    The exact value lies between them, so their distance bounds the error of `average_precision`. Voxels of truly equal
-    score widen it as well. The bounds coincide if every bin is one score (scores within an eighth of an octave).
+    The exact value lies between them, so their distance bounds the error of `average_precision`. Bins of a single score
+    have no order within; a file of an earlier version does not tell which these are, so that equal scores widen it.
     """
     _, negatives, positives = histogram.pooled()
-    if not positives.any():
-        return float("nan"), float("nan")
-    if histogram.grid.exact:
-        return (average_precision(histogram),) * 2
+    return precision_bounds(negatives, positives, histogram.mixed) if positives.any() else (float("nan"),) * 2
+
+
+def precision_bounds(negatives: np.ndarray, positives: np.ndarray, mixed: np.ndarray) -> tuple[float, float]:
+    """The same of counts (bins,) with an anomalous voxel; mixed: (bins,) bool, bins of several scores."""
     true, false = _at_least(positives), _at_least(negatives)
+    tied = true / np.maximum(true + false, 1)
     first = true - positives + 1  # minimum number of anomalous voxels at or above a voxel: itself and higher bins
-    low = positives * first / (first + false)
-    high = positives * true / np.maximum(true + false - negatives, 1)
+    low = positives * np.where(mixed, first / (first + false), tied)
+    high = positives * np.where(mixed, true / np.maximum(true + false - negatives, 1), tied)
     return float(low.sum() / true[0]), float(high.sum() / true[0])
 
 
@@ -76,16 +80,26 @@ def best_dice_bounds(histogram: ScoreHistogram) -> tuple[float, float]:
     """The least and the greatest ⌈Dice⌉ of the pooled voxels over all orders within bins.
 
     The least is that of `best_dice` over all thresholds, since every bin's edge is a threshold. The greatest ranks all
-    anomalous voxels of a bin above all normal ones.
+    anomalous voxels of a bin of several scores above all normal ones.
     """
     _, negatives, positives = histogram.pooled()
     if not positives.any():
         return float("nan"), float("nan")
-    low = best_dice(histogram)[0]
-    if histogram.grid.exact:
-        return low, low
     true, false = _at_least(positives), _at_least(negatives)
-    return low, float((2 * true / (true + false - negatives + true[0])).max())
+    flagged = true + false - np.where(histogram.mixed, negatives, 0)
+    return best_dice(histogram)[0], float((2 * true / (flagged + true[0])).max())
+
+
+def doubtful(histogram: ScoreHistogram, thresholds: np.ndarray | None = None) -> str:
+    """Why binning may change AP, or ⌈Dice⌉ over all thresholds, by more than WIDE; "" where it cannot.
+
+    Then neither a pooled number nor its interval nor a p-value is given.
+    """
+    bounds = {"AP": average_precision_bounds(histogram)}
+    if thresholds is None:
+        bounds["⌈Dice⌉"] = best_dice_bounds(histogram)
+    wide = [f"{name} between {low:.3g} and {high:.3g}" for name, (low, high) in bounds.items() if high - low > WIDE]
+    return f"most scores share a few bins ({', '.join(wide)}): {CROWDED}" if wide else ""
 
 
 def best_dice(histogram: ScoreHistogram, thresholds: np.ndarray | None = None) -> tuple[float, float]:
@@ -103,6 +117,21 @@ def best_dice(histogram: ScoreHistogram, thresholds: np.ndarray | None = None) -
         dice = np.append(dice, 0.0)[np.searchsorted(histogram.pooled()[0], edges, side="left")]
     best = len(dice) - 1 - int(np.argmax(dice[::-1]))
     return float(dice[best]), float(edges[best])
+
+
+def dice_over(negatives: np.ndarray, positives: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Greatest Dice (…) of the normal and the anomalous voxels (…, n) that reach thresholds, NaN without `wanted`.
+
+    wanted: number of anomalous voxels (…).
+    """
+    dice = 2 * positives / np.maximum(negatives + positives + wanted[..., None], 1)
+    return np.where(wanted > 0, dice.max(axis=-1), np.nan)
+
+
+def pooled_value(histogram: ScoreHistogram, metric: str, thresholds: np.ndarray | None = None) -> float:
+    """A metric of METRICS of the pooled voxels; with `thresholds` (n,), ⌈Dice⌉ is the maximum over these."""
+    of = {"ap": average_precision, "auroc": auroc, "dice": lambda pooled: best_dice(pooled, thresholds)[0]}
+    return of[metric](histogram)
 
 
 def auroc(histogram: ScoreHistogram) -> float:

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from uadbench.evaluation.voxels import ties
 from uadbench.evaluation.voxels.bins import BELOW_REST, FINE_BITS, HALF, MIRROR, NOTHING, ONE, Bins, check_scores
 
 
@@ -34,17 +35,34 @@ class TensorScores:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def counts(self, grid: Bins) -> np.ndarray:
-        """Number of scores in each bin of the grid, (bins,) int64."""
-        return torch.bincount(self._bins(self.codes, grid), minlength=grid.size).cpu().numpy()
+    def counts(self, grid: Bins, held: np.ndarray) -> np.ndarray:
+        """Number of scores in each bin of the grid, (bins,) int64; notes them in `held`, see `ties.note`."""
+        bins = self._bins(self.codes, grid)
+        # Whichever score of a bin is written last: the others are compared with it.
+        last = torch.zeros(grid.size, dtype=torch.int64, device=bins.device)
+        last[bins] = self.codes
+        mixed = torch.zeros(grid.size, dtype=torch.bool, device=bins.device)
+        mixed[bins[last[bins] != self.codes]] = True
+        counts = torch.bincount(bins, minlength=grid.size).cpu().numpy()
+        occupied = np.flatnonzero(counts)
+        places = grid.places(last.cpu().numpy()[occupied])
+        ties.note(held, occupied, np.where(mixed.cpu().numpy()[occupied], ties.MIXED, places))
+        return counts
 
-    def bins(self, grid: Bins) -> np.ndarray:
-        """The bin (n,) int64 of every score."""
-        return self._bins(self.codes, grid).cpu().numpy()
+    def bins(self, grid: Bins, held: np.ndarray) -> np.ndarray:
+        """The bin (n,) int64 of every score; notes them in `held`."""
+        bins = self._bins(self.codes, grid).cpu().numpy()
+        ties.note(held, bins, grid.places(self.codes.cpu().numpy()))
+        return bins
+
+    def bins_of(self, chosen: Tensor | np.ndarray, grid: Bins) -> np.ndarray:
+        """The bin int64 of every score that is chosen (n,) bool."""
+        chosen = torch.as_tensor(chosen, dtype=torch.bool, device=self.codes.device)
+        return self._bins(self.codes[chosen], grid).cpu().numpy()
 
     def anomalous_bins(self, grid: Bins) -> np.ndarray:
         """The bin int64 of every anomalous score."""
-        return self._bins(self.codes[self.labels], grid).cpu().numpy()
+        return self.bins_of(self.labels, grid)
 
     @staticmethod
     def _bins(codes: Tensor, grid: Bins) -> Tensor:

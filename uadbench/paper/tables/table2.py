@@ -1,4 +1,7 @@
-"""Table 2: AP and best possible Dice of every method on every task, by family, with controls below."""
+"""Table 2: AP and best possible Dice of every method on every task, by family, with controls below.
+
+Beside the pooled AP of the paper stands the mean AP of subjects, which no single large lesion decides.
+"""
 
 from dataclasses import replace
 
@@ -9,19 +12,28 @@ from uadbench.paper import table, terms
 from uadbench.paper.inputs import Sources
 from uadbench.paper.published import QUOTED, unmarked
 from uadbench.paper.results import Results
+from uadbench.paper.summary import ONE_DECIDES
 from uadbench.paper.table import Column, Row, Table
 
 METRICS = ("ap", "dice")
+SUBJECT = "subject_ap"  # mean over subjects, of the protocol that counts every voxel of the brain
 
 
 def make(sources: Sources) -> Table:
     """Build the table (Naval Marimont et al. 2024, Table 2): methods of the paper and of this run."""
     results, published = sources.results, sources.published
-    cols = _with_filtered(table.columns(results, published, "table2", METRICS), results)
+    within = [SUBJECT] * bool((results.rows["metric"] == SUBJECT).any())
+    cols = _with_filtered(table.columns(results, published, "table2", [*METRICS, *within]), results)
     entries = order(published.methods("table2"), results.methods, absent=published.shown)
-    done = tuple(table.method_row(entry, cols, results, published) for entry in entries)
+    done = tuple(with_intervals(table.method_row(entry, cols, results, published), cols) for entry in entries)
     notes = table.notes(results, done)
-    notes += [sources.bold, *terms.filters(results, beside=True), *sources.terms(results)]
+    if within:
+        notes.append(
+            "Subject AP: mean of the APs of single subjects; in brackets its 95 % interval over subjects, with limits "
+            "averaged over seeds."
+        )
+    notes += [*effective(done, cols, results), sources.bold, *sources.verdicts(results)]
+    notes += [*terms.filters(results, beside=True), *sources.terms(results)]
     if "ATLAS" in results.tasks and published.shown:
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
@@ -31,7 +43,8 @@ def make(sources: Sources) -> Table:
         name="table2",
         caption=(
             "Localisation results of image-reconstruction (IR), feature-modelling (FM), attention-based (AB) and "
-            "self-supervised (S-S) methods and of controls: average precision (AP) and best possible Dice (⌈Dice⌉)."
+            "self-supervised (S-S) methods and of controls: average precision (AP) and best possible Dice (⌈Dice⌉) of "
+            "all voxels pooled" + ", and the mean of the APs of single subjects (subject AP)" * len(within) + "."
         ),
         columns=cols,
         rows=done,
@@ -47,6 +60,28 @@ def _with_filtered(cols: tuple[Column, ...], results: Results) -> tuple[Column, 
     counted = any(FILTERED in results.scores(method) for method, _, _ in results.methods)
     both = ((c, replace(c, paper=False, score=FILTERED)) if counted and c.metric == "ap" else (c,) for c in cols)
     return tuple(column for group in both for column in group)
+
+
+def with_intervals(row: Row, cols: tuple[Column, ...]) -> Row:
+    """A row whose subject AP is printed with its interval."""
+    ours = zip(row.ours, cols, strict=True)
+    return replace(row, ours=tuple(replace(n, spanned=True) if n and c.metric == SUBJECT else n for n, c in ours))
+
+
+def effective(rows: tuple[Row, ...], cols: tuple[Column, ...], results: Results) -> list[str]:
+    """The note on the effective numbers of subjects behind pooled AP, and on methods of which one subject decides."""
+    parts = []
+    for j, column in enumerate(cols):
+        known = {row.label: n for row in rows if row.family != CONTROL and (n := row.ours[j]) and n.n_eff is not None}
+        if column.metric != "ap" or column.score or not known:
+            continue
+        low, high = (f"{pick(n.n_eff or 0.0 for n in known.values()):.1f}" for pick in (min, max))
+        alone = [label for label, number in known.items() if number.one_decides]
+        whose = "" if len(alone) == len(known) else f" for {', '.join(alone)}"
+        decided = f" ({ONE_DECIDES}{whose})" if alone else ""
+        span = low if low == high else f"{low}–{high}"
+        parts.append(f"{column.task} {span} of {results.subjects(column.task)[0]}{decided}")
+    return [f"Subjects that effectively decide pooled AP (n_eff): {'; '.join(parts)}."] if parts else []
 
 
 def turned_round(rows: tuple[Row, ...], results: Results) -> list[str]:

@@ -8,14 +8,14 @@ from uadbench.paper.summary import Summary
 from uadbench.paper.table import PRINTED, Chance, Table
 
 DASH = "--"
-FITTING = 12  # columns of numbers that fit a two-column page; wider tables are scaled down
+FITTING = 12  # columns that fit a two-column page, of numbers with intervals a third; wider tables are scaled down
 
 
 def render(table: Table) -> str:
     """The LaTeX text: a `table*` whose grey italic columns are the paper's numbers."""
     mark = f"\\textbf{{{escape(table.banner[0].upper() + table.banner[1:])}.}} " if table.banner else ""
     spec = "ll" + "".join("lr" if column.paper else "l" for column in table.columns)
-    wide = len(spec) - 2 > FITTING
+    wide = len(spec) - 2 + 2 * len(table.spanned) > FITTING
     lines = [
         f"% needs \\usepackage{{booktabs,xcolor{',graphicx' if wide else ''}}}",
         "\\begin{table*}[t]",
@@ -23,6 +23,7 @@ def render(table: Table) -> str:
         f"\\caption{{{mark}{escape(table.caption)}}}",
         f"\\label{{tab:{table.name}}}",
         "\\def\\sd#1{\\,{\\scriptsize$\\pm$#1}}% standard deviation over seeds",
+        *(["\\def\\ci#1{\\,{\\scriptsize(#1)}}% 95\\,\\% interval over subjects"] if table.spanned else []),
         "\\def\\paper#1{\\textcolor{gray}{\\textit{#1}}}% as printed in the paper",
         "\\footnotesize",
         "\\setlength{\\tabcolsep}{2pt}",
@@ -84,7 +85,9 @@ def _chance(table: Table, chance: Chance) -> str:
 def _number(summary: Summary | None, bold: bool, paper: bool) -> str:
     text = DASH
     if summary is not None:
-        mean, *spread = summary.text(PRINTED if paper else None).split(" ± ")
+        mean, *spread = summary.text(PRINTED if paper else None).split(" ", 1)
         text = f"\\textbf{{{mean}}}" if bold else mean
-        text += f"\\sd{{{spread[0]}}}" if spread else ""
+        if spread:
+            shown = spread[0].strip("±() ").replace("–", "--")
+            text += f"\\{'ci' if summary.spanned else 'sd'}{{{shown}}}"
     return f"\\paper{{{text}}}" if paper else text

@@ -5,12 +5,12 @@ import io
 
 from uadbench.core.csv_files import quoted
 from uadbench.evaluation.voxels.columns import SIMULATED
-from uadbench.paper.summary import Summary
+from uadbench.paper.summary import ONE_DECIDES, Summary
 from uadbench.paper.table import Table
 
 HEAD = [
     *("table", "section", "experiment", "method", "title", "family", "task", "score", "metric"),
-    *("mean", "std", "low_one_seed", "high_one_seed", "seeds", "best", "paper_mean", "paper_std", "chance"),
+    *("mean", "std", "low_one_seed", "high_one_seed", "n_eff", "seeds", "best", "paper_mean", "paper_std", "chance"),
     *("subjects", "left_out", *SIMULATED, "note"),
 ]
 
@@ -18,8 +18,9 @@ HEAD = [
 def render(table: Table) -> str:
     """The CSV text.
 
-    `low_one_seed` and `high_one_seed` bound the 95 % bootstrap interval over subjects of one seed's number, averaged
-    over seeds: not an interval of the mean, whose spread over seeds is `std`.
+    `low_one_seed` and `high_one_seed` bound the 95 % interval over subjects of one seed's number, averaged over seeds:
+    not an interval of the mean, whose spread over seeds is `std`. `n_eff`: effective number of subjects, likewise;
+    below DECIDES the note says that one subject decides.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, HEAD, lineterminator="\n")
@@ -30,6 +31,7 @@ def render(table: Table) -> str:
             if ours is None and paper is None:
                 continue
             warned = " ".join(w.text for w in table.warnings if (row.method, column.task) in w.cells)
+            alone = ONE_DECIDES if ours is not None and ours.one_decides else ""
             used, left_out = table.results.subjects(column.task, row.method)
             simulated = [
                 "" if ours is None else str(fact).lower()
@@ -53,7 +55,7 @@ def render(table: Table) -> str:
                 "subjects": used,
                 "left_out": left_out,
                 **dict(zip(SIMULATED, simulated, strict=True)),
-                "note": "; ".join(filter(None, [table.banner, warned])),
+                "note": "; ".join(filter(None, [table.banner, warned, alone])),
                 **_numbers(ours),
             }
             writer.writerow({name: quoted(cell) for name, cell in cells.items()})
@@ -61,6 +63,6 @@ def render(table: Table) -> str:
 
 
 def _numbers(summary: Summary | None) -> dict[str, str]:
-    names = {"mean": "mean", "std": "std", "low_one_seed": "low", "high_one_seed": "high"}
+    names = {"mean": "mean", "std": "std", "low_one_seed": "low", "high_one_seed": "high", "n_eff": "n_eff"}
     values = {name: getattr(summary, attribute, None) for name, attribute in names.items()}
     return {name: "" if value is None else f"{value:.6g}" for name, value in values.items()}
