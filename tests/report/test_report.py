@@ -140,7 +140,7 @@ def test_the_section_of_methods_says_what_ran(study):
     assert "99.5th percentile of the brain" in text
     assert "Random" not in text
     assert "mean and sample standard deviation over seeds" in text
-    assert "a bootstrap over subjects and seeds" in text
+    assert "Student's t over subjects and seeds" in text
     alone = methods_section.paragraph(changed(study, {"seeds": [1]}))
     assert "deviation" not in alone
     assert "with 1 seed on" in alone
@@ -205,7 +205,7 @@ def test_differences_without_a_test_have_a_dash(study):
     text = (study.path / "report.html").read_text(encoding="utf-8")
     differences = text.split('id="differences"')[1].split("</table>")[0]
     assert "nan" not in differences
-    assert differences.count("–") == 4
+    assert differences.count("–") == 12
 
 
 def test_references_are_those_of_methods_data_and_tools(study):
