@@ -2,6 +2,7 @@
 
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -69,6 +70,7 @@ class Flat(SliceMethod):
 
     def __init__(self) -> None:
         torch.nn.Module.__init__(self)
+        self.context = SimpleNamespace(postprocessing=None)
 
     def score_slices(self, images: torch.Tensor, rng: Streams) -> torch.Tensor:
         return torch.full_like(images, 0.5)

@@ -271,6 +271,8 @@ def packed(tmp_path_factory):
 class Numbered:
     """A method that scores every voxel by a share of its number, and by twice that; or at random."""
 
+    context = SimpleNamespace(postprocessing=None)
+
     def __init__(self, random: bool) -> None:
         self.random = random
 

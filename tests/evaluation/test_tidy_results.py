@@ -104,10 +104,10 @@ def test_unknown_protocol_names_those_there_are(tmp_path):
 
 def test_lost_training_subjects_are_a_column_where_there_are_some(tmp_path):
     first = written(tmp_path, "first")
-    table = tidy([first, written(tmp_path, "second", seed=2, lost_training=["anna", "bert"])], resamples=0)
+    table = tidy([first, written(tmp_path, "second", seed=2, lost_training=["anna", "bert"])])
     assert list(table.columns) == [*COLUMNS, "lost_training"]
     assert dict(zip(table["seed"], table["lost_training"].fillna(""), strict=True)) == {1: "", 2: "anna, bert"}
-    assert list(tidy([first], resamples=0).columns) == COLUMNS
+    assert list(tidy([first]).columns) == COLUMNS
 
 
 def test_a_run_given_twice_or_without_facts_is_an_error(tmp_path):
