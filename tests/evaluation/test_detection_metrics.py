@@ -1,5 +1,6 @@
 """Metrics of subjects, slices and lesions: against scikit-learn, brute force and direct resampling."""
 
+import re
 from dataclasses import astuple, replace
 
 import numpy as np
@@ -10,8 +11,8 @@ from scipy.sparse.csgraph import maximum_bipartite_matching
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from uadbench.evaluation.detection.detection_metrics import detection, exact_auroc
-from uadbench.evaluation.detection.findings import RATES, Calibrator, Findings
-from uadbench.evaluation.detection.lesions import surface_agreement
+from uadbench.evaluation.detection.findings import LATER, RATES, Calibrator, Findings, tolerance
+from uadbench.evaluation.detection.lesions import detect, surface_agreement
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.protocols.protocols import Truth
@@ -220,10 +221,36 @@ def test_surfaces_are_those_at_a_healthy_threshold(cohort, rows):
             called = np.where(brain, score, 0) >= threshold
             box = np.argwhere(brain | label)
             diagonal = float(np.linalg.norm((np.ptp(box, axis=0) + 1) * SPACING))
-            expected.append(surface_agreement(called, label, (SPACING,) * 3, diagonal))
+            expected.append(surface_agreement(called, label, (SPACING,) * 3, diagonal, tolerance((SPACING,) * 3)))
     found = [rows[f"subject_{name}_healthy1"]["value"] for name in ("hd95", "surface_dice")]
     assert found == pytest.approx(np.mean(expected, axis=0))
     assert 0 <= rows["subject_surface_dice_healthy1"]["low"] < found[1] < rows["subject_surface_dice_healthy1"]["high"]
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_sensitivity_at_a_rate_of_normal_voxels_is_that_of_detect(cohort, rows, rate):
+    """At the lowest score that at most this fraction of all normal voxels of the test set reach."""
+    normal = np.sort(np.concatenate([scores[~labels] for scores, labels in voxels(cohort)]))[::-1]
+    allowed = int(rate * len(normal))
+    everything = np.unique(np.concatenate([scores for scores, _ in voxels(cohort)]))
+    threshold = everything[everything > max(normal[allowed], 0)][:1]
+    found = [
+        detect(np.where(brain, score, np.float32(0)), label, threshold, SPACING) for score, label, brain in cohort[0]
+    ]
+    hits, lesions = (
+        sum(numbers) for numbers in zip(*((one.found.sum(), len(one.sizes)) for one in found), strict=True)
+    )
+    assert rows[f"sensitivity_equal@{rate:g}"]["value"] == pytest.approx(hits / lesions)
+
+
+def test_froc_is_the_mean_of_its_points_and_missing_in_earlier_files(rows, findings):
+    points = [rows[f"froc@{alarms:g}"]["value"] for alarms in (0.125, 0.25, 0.5, 1, 2, 4, 8)]
+    assert rows["froc"]["value"] == pytest.approx(np.mean(points))
+    assert points == sorted(points)
+    earlier = replace(findings, **{name: np.zeros(0) for name in LATER})
+    assert {metric for metric in rows if metric not in values(earlier)} == {
+        metric for metric in rows if metric.startswith(("froc", "sensitivity_equal"))
+    }
 
 
 def test_regions_are_lesions_among_normal_voxels(cohort, rows):
@@ -331,7 +358,7 @@ def test_what_bins_decide_can_be_left_out(findings, rows):
 
 def test_counts_and_thresholds_have_no_interval(rows):
     for metric, row in rows.items():
-        counted = metric.startswith(("threshold", "lesions", "slice_chance", "aupro"))
+        counted = metric.startswith(("threshold", "lesions", "slice_chance", "aupro", "froc"))
         assert np.isnan([row["low"], row["high"]]).all() == counted
 
 
@@ -343,8 +370,9 @@ def test_with_one_subject_there_is_no_interval(cohort):
 
 def test_without_healthy_subjects_nothing_depends_on_a_threshold(cohort):
     found = values(collect(cohort, calibrate=False))
-    assert {metric.split("/")[0] for metric in found} == {
-        *("subject_ap", "subject_dice", "outside_brain", "aupro", "slice_auroc", "slice_ap", "slice_chance", "lesions")
+    assert {re.split("[/@]", metric)[0] for metric in found} == {
+        *("subject_ap", "subject_dice", "outside_brain", "aupro", "slice_auroc", "slice_ap", "slice_chance", "lesions"),
+        *("froc", "sensitivity_equal"),
     }
 
 

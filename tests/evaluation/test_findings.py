@@ -152,7 +152,9 @@ def test_a_cohort_without_held_out_subjects_sets_no_thresholds(tiny_cohort, tmp_
     assert "no validation subject with t2; no thresholds are set" in capsys.readouterr().err
     found, _ = load(beside(path))
     assert (found.rates.size, found.flagged.shape, found.lesion_found.shape[1]) == (0, (3, 0), 0)
-    assert not tidy([path])["metric"].str.contains("@").any()
+    at_rates = tidy([path])["metric"].str.partition("@")[0].unique()
+    assert not {"threshold", "voxel_fpr", "sensitivity", "false_positives", "lesion_f1"} & {*at_rates}
+    assert {"froc", "sensitivity_equal"} <= {*at_rates}  # which need no healthy subject
 
 
 def test_tidy_has_rows_of_findings_of_the_final_map(histograms):

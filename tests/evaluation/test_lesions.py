@@ -89,7 +89,7 @@ def test_as_many_matches_as_can_be():
 def test_three_small_overlaps_go_before_two_large_ones():
     """Two candidates lie mostly on the next lesion; only if they give it up, all three lesions are found."""
     shared = csr_array(np.array([[19, 80, 0], [0, 19, 80], [0, 0, 19]]))
-    matched, excused = lesions._match(shared, np.full(3, 100), np.full(3, 100), np.ones(3, bool))
+    matched, excused = lesions.match(shared, np.full(3, 100), np.full(3, 100), np.ones(3, bool))
     assert (sorted(matched), excused) == ([0, 1, 2], 0)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from uadbench.evaluation.detection.findings import Findings
+from uadbench.evaluation.detection.froc import FALSE_POSITIVES, Curve
 from uadbench.evaluation.detection.regions import aupro
 from uadbench.evaluation.voxels import jackknife
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
@@ -50,6 +51,9 @@ def detection(findings: Findings, patients: Mapping[str, str] = {}, binned: bool
     lower bound to below the upper one); `false_positives@R` per subject, `false_positive_ml@R`, volume of all voxels at
     or above the threshold outside of the label; `lesion_f1@R`, 2 × found / (lesions + found + false positives). Lesions
     and false positives are those of `lesions.detect`, matched one to one. `lesions`, `lesions/1-10ml`: their numbers.
+    `sensitivity_equal@R`: the same sensitivity at the threshold that a fraction R of the test set's own normal voxels
+    reaches, so that all methods are compared at one rate. `froc@F`: sensitivity at F false positives a scan, see `froc`,
+    and `froc`, the mean over FALSE_POSITIVES, both without an interval.
     """
     people = [patients.get(subject, subject) for subject in findings.subjects]
     healthy = [patients.get(subject, subject) for subject in findings.healthy_subjects]
@@ -73,6 +77,7 @@ def detection(findings: Findings, patients: Mapping[str, str] = {}, binned: bool
         rows += ratios.mean(f"false_positives@{rate:g}", findings.alarms[:, k])
         wrong = (findings.flagged[:, k] - findings.true[:, k]) * findings.spacing**3 / 1000
         rows += ratios.mean(f"false_positive_ml@{rate:g}", wrong)
+    rows += _all_thresholds(findings, ratios)
     rows += [row for part in (None, *SIZES) for row in _lesions(findings, part, ratios)]
     return [row for row in rows if binned or not re.search(BINNED, row["metric"])]
 
@@ -178,6 +183,20 @@ def _lesions(findings: Findings, part: str | None, ratios: _Ratios) -> Iterator[
         yield from ratios.pooled(f"sensitivity@{rate:g}{suffix}", hits, number)
         if part is None:
             yield from ratios.pooled(f"lesion_f1@{rate:g}", 2 * hits, number + hits + findings.alarms[:, k])
+
+
+def _all_thresholds(findings: Findings, ratios: _Ratios) -> Iterator[Row]:
+    """Sensitivity at rates of the test set's normal voxels, and at numbers of false positives a scan."""
+    scans, lesions = len(findings.subjects), len(findings.lesion_subjects)
+    number = np.bincount(findings.lesion_subjects, minlength=scans)
+    for k, rate in enumerate(findings.equal_rates):
+        yield from ratios.pooled(f"sensitivity_equal@{rate:g}", findings.equal_found[:, k], number)
+    if findings.equal_rates.size and lesions:  # not in files of earlier versions
+        curve = Curve(*(getattr(findings, f"curve_{name}") for name in ("scores", "scans", "found", "alarms")))
+        found = curve.sensitivities(scans, lesions)
+        yield _row("froc", float(found.mean()))
+        for alarms, sensitivity in zip(FALSE_POSITIVES, found, strict=True):
+            yield _row(f"froc@{alarms:g}", float(sensitivity))
 
 
 def _row(metric: str, value: float, interval: Interval = NONE) -> Row:

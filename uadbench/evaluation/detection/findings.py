@@ -6,8 +6,8 @@ Operating points need no labels: they are thresholds that a known fraction of he
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SURFACE_RATE = 0.01  # fraction of healthy voxels at the threshold of surface metrics
-TOLERANCE = 2.0  # mm, tolerance of the surface Dice
+TOLERANCE = 2.0  # mm, least tolerance of the surface Dice
+
+
+def tolerance(sides: Sequence[float]) -> float:
+    """Tolerance in mm of the surface Dice with voxels of `sides` mm: at least the longest side.
+
+    Below it, surfaces that are drawn in voxels agree exactly or not at all.
+    """
+    return max(TOLERANCE, *sides)
+
+
+def _none() -> Any:
+    """Default of an array that files of earlier versions lack."""
+    return field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -59,7 +72,17 @@ class Findings:
     lesion_voxels: np.ndarray  # (L,) voxels of the lesion
     lesion_found: np.ndarray  # (L, K) bool, matched with a candidate
     healthy_summaries: np.ndarray  # (H,) subject scores
-    healthy_subjects: tuple[str, ...] = ()  # (H,); empty in files of earlier versions
+    # Empty in files of earlier versions:
+    healthy_subjects: tuple[str, ...] = ()  # (H,)
+    curve_scores: np.ndarray = (
+        _none()
+    )  # (E,) descending; lesions found and false positives by threshold, see `froc.Curve`
+    curve_scans: np.ndarray = _none()  # (E,) index of the subject
+    curve_found: np.ndarray = _none()  # (E,)
+    curve_alarms: np.ndarray = _none()  # (E,)
+    equal_rates: np.ndarray = _none()  # (R,) float64, fractions of the normal voxels of all subjects
+    equal_thresholds: np.ndarray = _none()  # (R,) thresholds that these fractions of them reach
+    equal_found: np.ndarray = _none()  # (S, R) lesions found there
 
 
 def by_subject(findings: Findings) -> pd.DataFrame:
@@ -91,7 +114,8 @@ def by_subject(findings: Findings) -> pd.DataFrame:
 
 
 PLAIN = ("subjects", "spacing", "healthy_subjects")  # stored in the header
-ARRAYS = tuple(field.name for field in fields(Findings) if field.name not in PLAIN)
+ARRAYS = tuple(each.name for each in fields(Findings) if each.name not in PLAIN)
+LATER = tuple(name for name in ARRAYS if name.startswith(("curve_", "equal_")))  # which earlier versions lack
 
 
 def save(path: str | os.PathLike[str], findings: Findings, meta: Mapping[str, Any]) -> None:
@@ -103,7 +127,7 @@ def save(path: str | os.PathLike[str], findings: Findings, meta: Mapping[str, An
 def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
     """The findings and the metadata given to `save`. Raises HarnessError if the file was not written by `save`."""
     with FINDINGS.opened(path) as (header, stored):
-        arrays = {name: stored[name] for name in ARRAYS}
+        arrays = {name: stored[name] for name in ARRAYS if name in stored or name not in LATER}
         healthy = tuple(header.get("healthy_subjects", ()))
         found = Findings(tuple(header["subjects"]), float(header["spacing"]), **arrays, healthy_subjects=healthy)
         return found, completed(header["meta"])
@@ -161,11 +185,16 @@ def thresholds_at(healthy: ScoreHistogram, rates: np.ndarray) -> np.ndarray:
     histogram's bins, so exact to a bin. Raises ValueError without a voxel.
     """
     edges, counts, _ = healthy.pooled()
-    if not edges.size:
+    return thresholds_of(edges, counts, healthy.grid.highest, rates)
+
+
+def thresholds_of(edges: np.ndarray, counts: np.ndarray, highest: int, rates: np.ndarray) -> np.ndarray:
+    """The same of `counts` (bins,) of voxels with scores from `edges` (bins,) on, ascending, to that of a code."""
+    if not counts.sum():
         raise ValueError("no healthy voxel was counted")
     reached = np.cumsum(counts[::-1])[::-1] / counts.sum()
-    highest = decode(np.array([healthy.grid.highest]))[0]
-    edges = np.append(_up(edges), np.nextafter(np.float32(highest), np.float32(np.inf)))
+    top = decode(np.array([highest]))[0]
+    edges = np.append(_up(edges), np.nextafter(np.float32(top), np.float32(np.inf)))
     reached = np.append(reached, 0.0)
     return edges[[int(np.argmax(reached <= rate)) for rate in rates]]
 

@@ -11,8 +11,6 @@ from scipy.sparse import coo_array, csr_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-from uadbench.evaluation.detection.findings import TOLERANCE
-
 LEAST = 10.0  # mm³; smaller components are specks of the annotation or of the map, neither lesions nor findings
 OVERLAP = 0.1  # minimum intersection over union of a lesion and its matched candidate
 # Half of the 26 neighbours that share a face, an edge or a corner; pairs with the other half follow by symmetry.
@@ -45,7 +43,7 @@ def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing
     `OVERLAP` is not a false positive.
     """
     least = LEAST / spacing**3
-    count, lesion = _components(int(np.count_nonzero(truth)), *_neighbours(truth))
+    count, lesion = components(int(np.count_nonzero(truth)), *neighbours(truth))
     sizes = np.bincount(lesion, minlength=count)
     large = sizes >= least
     found = np.zeros((count, len(thresholds)), bool)
@@ -57,14 +55,14 @@ def detect(score: np.ndarray, truth: np.ndarray, thresholds: np.ndarray, spacing
         shared = coo_array(
             (np.ones(np.count_nonzero(reached)), (owner, lesion[reached])), (len(members), count)
         ).tocsr()
-        matched, excused = _match(shared[kept], members[kept], sizes, large)
+        matched, excused = match(shared[kept], members[kept], sizes, large)
         found[matched, k] = True
         alarms[k] = np.count_nonzero(kept) - len(matched) - excused
     shares = np.where(large, 1 / np.maximum(sizes, 1), 0.0)[lesion]
     return Detections(sizes[large].astype(np.int64), found[large], alarms, shares)
 
 
-def _match(shared: csr_array, members: np.ndarray, sizes: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, int]:
+def match(shared: csr_array, members: np.ndarray, sizes: np.ndarray, large: np.ndarray) -> tuple[np.ndarray, int]:
     """Indices of the large components of the label with a match, and the number of unmatched candidates on small ones.
 
     shared: voxels common to each candidate and component of the label (candidates, components); members and sizes: the
@@ -96,17 +94,17 @@ def _candidates(
     if not len(thresholds):
         return
     mask = score >= thresholds.min()
-    first, second = _neighbours(mask)
+    first, second = neighbours(mask)
     scores, anomalous = score[mask], truth[mask]
     lower = np.minimum(scores[first], scores[second])
     for threshold in thresholds:
         kept = lower >= threshold
-        count, component = _components(len(scores), first[kept], second[kept])
+        count, component = components(len(scores), first[kept], second[kept])
         reached = scores >= threshold  # a voxel below the threshold forms a component without members
         yield component[reached & anomalous], np.bincount(component[reached], minlength=count)
 
 
-def _neighbours(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def neighbours(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All pairs (p,) and (p,) int32 of neighbouring voxels of a mask (D, H, W), by their index in C order."""
     padded = np.pad(mask, 1)
     places = np.flatnonzero(padded)
@@ -122,7 +120,7 @@ def _neighbours(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(first), np.concatenate(second)
 
 
-def _components(count: int, first: np.ndarray, second: np.ndarray) -> tuple[int, np.ndarray]:
+def components(count: int, first: np.ndarray, second: np.ndarray) -> tuple[int, np.ndarray]:
     """Number of connected components of `count` voxels joined by pairs, and the component (count,) of each."""
     if not count:
         return 0, np.zeros(0, np.int64)
@@ -141,11 +139,13 @@ QUANTILE = 0.95
 Sides = tuple[float, float, float]
 
 
-def surface_agreement(called: np.ndarray, drawn: np.ndarray, sides: Sides, worst: float) -> tuple[float, float]:
+def surface_agreement(
+    called: np.ndarray, drawn: np.ndarray, sides: Sides, worst: float, tolerance: float
+) -> tuple[float, float]:
     """HD95 in mm and surface Dice of two masks (D, H, W) bool, `drawn` non-empty, with voxels of `sides` mm.
 
     HD95: the greater of the 95th percentiles of the distances from either surface to the other. Surface Dice: the
-    fraction of both surfaces within TOLERANCE of the other one (Nikolov et al., arXiv:1809.04430). A surface consists
+    fraction of both surfaces within `tolerance` mm of the other one (Nikolov et al., arXiv:1809.04430). A surface consists
     of the voxels of a mask with a face outside of it, as in MONAI. For an empty `called`, HD95 is `worst` and the
     surface Dice 0.
     """
@@ -155,7 +155,8 @@ def surface_agreement(called: np.ndarray, drawn: np.ndarray, sides: Sides, worst
     # Positions (n, 3) in mm of the voxels with a face outside of the mask.
     first, second = (np.argwhere(mask & ~binary_erosion(mask)) * sides for mask in (called[box], drawn[box]))
     apart = cKDTree(second).query(first)[0], cKDTree(first).query(second)[0]
-    near = sum(int(np.count_nonzero(distances <= TOLERANCE)) for distances in apart)
+    limit = tolerance * (1 + 1e-9)  # a distance of one voxel may be rounded up
+    near = sum(int(np.count_nonzero(distances <= limit)) for distances in apart)
     return max(float(np.quantile(distances, QUANTILE)) for distances in apart), near / (len(first) + len(second))
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from uadbench.evaluation.voxels.bins import NOTHING, Bins, encode
+from uadbench.evaluation.voxels.bins import NOTHING, Bins, decode, encode
 
 KEPT = 2**12  # bins are merged until each holds about 1 / KEPT of all lesions or of all normal voxels
 LIMIT = 0.3  # fraction of normal voxels up to which the curve is integrated, as for MVTec AD
@@ -33,6 +33,11 @@ class Regions:
                 self.counts = self.grid.recount(self.counts, old)
         for row, part, weights in zip(self.counts, codes, (None, shares), strict=True):
             row += np.bincount(self.grid.bins(part), weights, self.grid.size)
+
+    def normal(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lower scores (bins,) float64, ascending, and normal voxels (bins,) of the bins that hold any voxel."""
+        bins = np.flatnonzero(self.counts.any(axis=0))
+        return decode(self.grid.lower_codes(bins)), self.counts[0, bins]
 
     def occupied(self) -> tuple[np.ndarray, np.ndarray]:
         """Normal voxels and lesions (bins,) float64, scores ascending, in some thousands of bins.

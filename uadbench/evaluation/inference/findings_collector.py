@@ -8,7 +8,18 @@ from typing import Any
 import numpy as np
 
 from uadbench.core.study_folder import FINDINGS
-from uadbench.evaluation.detection.findings import SURFACE_RATE, Calibration, Findings, save, slice_peaks, summary
+from uadbench.evaluation.detection.findings import (
+    RATES,
+    SURFACE_RATE,
+    Calibration,
+    Findings,
+    save,
+    slice_peaks,
+    summary,
+    thresholds_of,
+    tolerance,
+)
+from uadbench.evaluation.detection.froc import Curve, joined, sweep
 from uadbench.evaluation.detection.lesions import bounding_box, detect, diagonal, surface_agreement
 from uadbench.evaluation.detection.regions import Regions
 from uadbench.evaluation.inference.collecting import ScoredSubject
@@ -29,6 +40,7 @@ class FindingsCollector:
         self.sides: list[tuple[float, float, float]] = []
         self.thresholds = np.zeros(0, np.float32) if calibration is None else calibration.thresholds
         self.subjects: list[str] = []
+        self.curves: list[Curve] = []
         self.facts: defaultdict[str, list[Any]] = defaultdict(list)
 
     @property
@@ -52,6 +64,7 @@ class FindingsCollector:
         peaks = slice_peaks(score, counted)
         found = detect(score, truth, self.thresholds, self.spacing)
         self.regions.add(inside[~anomalous], inside[anomalous], found.shares)
+        self.curves.append(sweep(score, truth, counted, self.spacing))
         number = len(self.subjects)
         self.subjects.append(subject.name)
         self._note(voxels=inside.size, anomalous=np.count_nonzero(anomalous), ap=ap, dice=dice, alarms=found.alarms)
@@ -91,7 +104,20 @@ class FindingsCollector:
             healthy_summaries=np.zeros(0, np.float32) if calibration is None else calibration.summaries,
             healthy_subjects=() if calibration is None else calibration.subjects,
             **arrays,
+            **self._all_thresholds(),
         )
+
+    def _all_thresholds(self) -> dict[str, np.ndarray]:
+        """The curve of all thresholds, and the lesions found at those that RATES of the normal voxels reach."""
+        number, curve = len(self.subjects), joined(self.curves)
+        kept, (edges, normal), equal = curve.shortened(number), self.regions.normal(), {}
+        if normal.any():
+            rates = np.array(RATES)
+            thresholds = thresholds_of(edges, normal, self.regions.grid.highest, rates)
+            equal = {"rates": rates, "thresholds": thresholds, "found": curve.at(thresholds, number)}
+        return {f"curve_{name}": array for name, array in vars(kept).items()} | {
+            f"equal_{name}": array for name, array in equal.items()
+        }
 
     def _surfaces(self, score: np.ndarray, truth: np.ndarray, counted: np.ndarray) -> tuple[float, float]:
         """HD95 and surface Dice at the threshold of SURFACE_RATE; NaN without it, and without an anomalous voxel."""
@@ -100,7 +126,8 @@ class FindingsCollector:
         if not chosen.size or not truth.any():
             return np.nan, np.nan
         called = score >= self.thresholds[chosen[0]]
-        return surface_agreement(called, truth, self.sides[0], diagonal(counted, self.sides[0]))
+        sides = self.sides[0]
+        return surface_agreement(called, truth, sides, diagonal(counted, sides), tolerance(sides))
 
     def _note(self, **facts: Any) -> None:
         for name, fact in facts.items():

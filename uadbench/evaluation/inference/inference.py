@@ -33,7 +33,7 @@ from uadbench.methods.scoring.filters import filtered
 from uadbench.methods.seeds import Streams
 
 #: raised when a change alters the counts or findings of the same maps: all runs are scored again
-REVISION = 3
+REVISION = 4
 
 
 def ready(method: Method, device: torch.device) -> Method:

@@ -29,7 +29,8 @@ METRIC_ORDER = [  # by the name up to "@" or "/"; others follow
     *("subject_ap", "subject_dice", "dice_healthy5", "dice_healthy1", "subject_dice_healthy5", "subject_dice_healthy1"),
     *("subject_hd95_healthy1", "subject_surface_dice_healthy1", "aupro"),
     *("outside_brain", "slice_auroc", "slice_ap", "slice_chance", "subject_auroc"),
-    *("threshold", "voxel_fpr", "sensitivity", "false_positives", "false_positive_ml", "lesion_f1", "lesions"),
+    *("threshold", "voxel_fpr", "sensitivity", "sensitivity_equal", "froc", "false_positives", "false_positive_ml"),
+    *("lesion_f1", "lesions"),
 ]
 KEY = ["experiment", "task", "method", "score", "seed", "protocol", "metric"]  # also the order of the rows
 
