@@ -52,8 +52,8 @@ def detection(findings: Findings, patients: Mapping[str, str] = {}, binned: bool
     or above the threshold outside of the label; `lesion_f1@R`, 2 × found / (lesions + found + false positives). Lesions
     and false positives are those of `lesions.detect`, matched one to one. `lesions`, `lesions/1-10ml`: their numbers.
     `sensitivity_equal@R`: the same sensitivity at the threshold that a fraction R of the test set's own normal voxels
-    reaches, so that all methods are compared at one rate. `froc@F`: sensitivity at F false positives a scan, see `froc`,
-    and `froc`, the mean over FALSE_POSITIVES, both without an interval.
+    reaches, so that all methods are compared at one rate. `froc@F`: sensitivity at F false positives a scan, see the
+    module `froc`, and `froc`, the mean over FALSE_POSITIVES, both without an interval.
     """
     people = [patients.get(subject, subject) for subject in findings.subjects]
     healthy = [patients.get(subject, subject) for subject in findings.healthy_subjects]

@@ -2,8 +2,8 @@
 
 The rule is that of `lesions.detect` at every threshold: candidates are the 26-connected components of the voxels at or
 above it, of at least 10 mm³, matched one to one with lesions; unmatched ones are false positives. One descending pass
-joins voxels to components, and keeps what a threshold finds where that changes (`sweep`). The points are those of LUNA16
-(Setio et al., Medical Image Analysis 2017): 1/8 to 8 false positives a scan, and the mean of their sensitivities.
+joins voxels to components, and keeps what a threshold finds where that changes (`sweep`). The points are those of
+LUNA16 (Setio et al., Medical Image Analysis 42, 2017): 1/8 to 8 false positives a scan, and their mean sensitivity.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,7 @@ class Curve:
         return found, alarms / scans
 
     def sensitivities(self, scans: int, lesions: int) -> np.ndarray:
-        """The greatest sensitivity at each of FALSE_POSITIVES, of thresholds above the first with more; no interpolation."""
+        """Sensitivity at each of FALSE_POSITIVES: the greatest at thresholds above the first that has more of them."""
         found, alarms = self.pooled(scans)
         return np.append(0, found)[np.searchsorted(alarms, FALSE_POSITIVES, side="right")] / lesions
 

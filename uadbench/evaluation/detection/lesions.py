@@ -145,9 +145,9 @@ def surface_agreement(
     """HD95 in mm and surface Dice of two masks (D, H, W) bool, `drawn` non-empty, with voxels of `sides` mm.
 
     HD95: the greater of the 95th percentiles of the distances from either surface to the other. Surface Dice: the
-    fraction of both surfaces within `tolerance` mm of the other one (Nikolov et al., arXiv:1809.04430). A surface consists
-    of the voxels of a mask with a face outside of it, as in MONAI. For an empty `called`, HD95 is `worst` and the
-    surface Dice 0.
+    fraction of both surfaces within `tolerance` mm of the other one (Nikolov et al., arXiv:1809.04430). A surface
+    consists of the voxels of a mask with a face outside of it, as in MONAI. For an empty `called`, HD95 is `worst` and
+    the surface Dice 0.
     """
     if not called.any():
         return worst, 0.0
