@@ -81,7 +81,7 @@ def test_points_of_several_scans_as_by_brute_force():
 
 
 def test_points_by_hand():
-    """Two scans, four lesions; components merge at 0.5, which gives back no false positive, and lose a lesion at 0.4."""
+    """Two scans, four lesions; components that merge at 0.5 give back no false positive and lose a lesion at 0.4."""
     scores = np.array([0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3], np.float32)
     curve = Curve(
         scores, np.array([0, 1, 0, 1, 0, 1, 1]), np.array([1, 0, 2, 1, 2, 0, 1]), np.array([0, 1, 1, 4, 0, 4, 9])

@@ -29,6 +29,8 @@ def with_detection(frame: pd.DataFrame) -> pd.DataFrame:
             metrics |= {f"sensitivity@{rate:g}": level * (1 - k / 10), f"sensitivity@{rate:g}/1-10ml": 0.01}
             metrics |= {f"false_positives@{rate:g}": 200 / (k + 1) ** 3, f"lesion_f1@{rate:g}": level / 4}
             metrics |= {f"false_positive_ml@{rate:g}": 50 / (k + 1)}
+        metrics |= {"froc": level / 8, "sensitivity_equal@0.01": level / 9}
+        metrics |= {f"froc@{2.0**k:g}": level * (k + 4) / 10 for k in range(-3, 4)}
         metrics |= {"subject_ap": level / 3, "subject_dice_healthy1": level / 5, "aupro": level / 6}
         metrics |= {"subject_surface_dice_healthy1": level / 7, "subject_hd95_healthy1": 80 * level}
         rows += [{**row, "metric": metric, "value": value, "low": np.nan} for metric, value in metrics.items()]
@@ -98,6 +100,23 @@ def test_single_subjects_have_a_table_with_headings_of_its_own(results_csv):
     assert not made.best
 
 
+def test_lesions_have_a_table_at_equal_rates_beside_that_of_healthy_subjects(results_csv):
+    made = table("lesions", results_csv)
+    row = next(row for row in made.rows if row.method == "dae")
+    at = {c.metric: cell.mean for c, cell in zip(made.columns, row.ours, strict=True) if c.task == "ATLAS"}
+    level = 0.515
+    assert at == pytest.approx(
+        {
+            **{"sensitivity@0.01": level * 0.8, "sensitivity_equal@0.01": level / 9, "froc": level / 8},
+            **{"froc@1": level * 0.4, "froc@8": level * 0.7},
+        }
+    )
+    assert "Sens.=1% | ATLAS 1 FP | ATLAS 8 FP | ATLAS FROC".replace("Sens", "ATLAS Sens") in re.sub(
+        " +", " ", markdown.render(made)
+    )
+    assert "52 lesions" in markdown.render(made)
+
+
 def test_other_tables_keep_their_line_of_chance(results_csv):
     made = table("table2", results_csv)
     assert markdown.render(made).count("| Chance AP") == 1
@@ -122,13 +141,17 @@ def test_froc_draws_means_in_order_of_the_rate(results_csv):
     assert_fits(drawn)
     panel = drawn.axes[1]
     assert panel.get_title() == "BraTS-T1"
-    (line,) = [bar.lines[0] for bar in panel.containers if bar.get_label() == "DISYRE"]
+    (line,) = [bar.lines[0] for bar in panel.containers if "DISYRE" in bar.get_label()]
     np.testing.assert_allclose(line.get_xdata(), [200 / (k + 1) ** 3 for k in range(5, -1, -1)])
     np.testing.assert_allclose(line.get_ydata(), [0.815 * (1 - k / 10) for k in range(5, -1, -1)])
+    assert line.get_linestyle() == "None"
+    (curve,) = [line for line in panel.lines if line.get_label() == "DISYRE"]
+    assert curve.get_xdata().tolist() == [0.125, 0.25, 0.5, 1, 2, 4, 8]
+    np.testing.assert_allclose(curve.get_ydata(), [0.815 * k / 10 for k in range(1, 8)])
     assert panel.get_ylim()[0] == 0
     assert panel.get_xscale() == "symlog"
     assert drawn.texts[-1].get_text().endswith(APART)
-    note = next(text.get_text() for text in drawn.texts if text.get_text().startswith("Markers"))
+    note = next(text.get_text() for text in drawn.texts if "Markers" in text.get_text())
     assert "0.01, 0.1, 0.5, 1, 2, 5 % of healthy brain voxels" in note
     assert "52 lesions" in [text.get_text() for text in panel.texts]
 
@@ -140,14 +163,16 @@ def test_froc_never_turns_back_where_components_merge(tmp_path):
         return frame
 
     axes = figure(write_results(tmp_path / "merged.csv", edit=edit)).axes[1]
-    (line,) = [bar.lines[0] for bar in axes.containers if bar.get_label() == "DISYRE"]
+    (line,) = [bar.lines[0] for bar in axes.containers if "DISYRE" in bar.get_label()]
     expected = [200 / (k + 1) ** 3 for k in range(5, -1, -1)]
     np.testing.assert_allclose(line.get_xdata(), [*expected[:-1], expected[-2]])
 
 
 def test_froc_tells_methods_by_colour_and_marker_and_controls_by_grey(results_csv):
     panel = figure(results_csv).axes[0]
-    looks = {bar.get_label(): (bar.lines[0].get_color(), bar.lines[0].get_marker()) for bar in panel.containers}
+    looks = {
+        bar.get_label().lstrip("_"): (bar.lines[0].get_color(), bar.lines[0].get_marker()) for bar in panel.containers
+    }
     assert len(looks) == len(LEVELS)
     assert len({marker for _, marker in looks.values()}) == len(LEVELS)
     ranked = {colour for title, (colour, _) in looks.items() if title not in ("Intensity", "Random")}
@@ -196,7 +221,7 @@ def test_froc_of_many_methods_shows_six_in_colour(tmp_path):
     panel = drawn.axes[0]
     looks = {}
     for bar in panel.containers:
-        looks.setdefault(bar.get_label(), []).append((bar.lines[0].get_color(), bar.lines[0].get_marker()))
+        looks.setdefault(bar.get_label().lstrip("_"), []).append((bar.lines[0].get_color(), bar.lines[0].get_marker()))
     coloured = {label for label, many in looks.items() if style.GREY not in {colour for colour, _ in many}}
     assert coloured == {"DISYRE", "DAE", "My_own & 50%", "More 0", "More 1", "More 2"}
     assert len({looks[label][0] for label in coloured}) == 6

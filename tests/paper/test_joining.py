@@ -59,7 +59,7 @@ def test_rows_of_both_stand_side_by_side_and_say_whose_they_are(ours, tmp_path):
     assert "ours: DISYRE, DAE (ours), Random; theirs: FAE, DAE (theirs)" in text
     table = pd.read_csv(out / "table2.csv").set_index(["method", "task", "metric"])["experiment"]
     assert table["fae", "ATLAS", "ap"] == "theirs"
-    assert {path.stem for path in out.glob("*.tex")} == {"detection", "subjects", "table1", "table2"}
+    assert {path.stem for path in out.glob("*.tex")} == {"detection", "lesions", "subjects", "table1", "table2"}
 
 
 def test_bold_needs_a_test_against_every_rival_in_the_column(ours, tmp_path):

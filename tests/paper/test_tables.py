@@ -241,7 +241,7 @@ def test_subjects_left_out_and_chance_are_stated(default):
     assert (row["subjects"], row["left_out"], row["chance"]) == ("40", "1", "0.045")
 
 
-@pytest.mark.parametrize("name", ["table1", "table2", "detection", "subjects", "protocols"])
+@pytest.mark.parametrize("name", ["table1", "table2", "detection", "lesions", "subjects", "protocols"])
 def test_patients_and_names_of_the_lost_are_stated(name, tmp_path):
     def edit(frame: pd.DataFrame) -> pd.DataFrame:
         first = frame["task"] == "ATLAS"
@@ -408,6 +408,6 @@ def test_malformed_results(tmp_path):
 
 
 def test_registry_reads_requirements_without_importing(tmp_path):
-    assert catalogue.names("tables") == ["detection", "protocols", "subjects", "table1", "table2"]
+    assert catalogue.names("tables") == ["detection", "lesions", "protocols", "subjects", "table1", "table2"]
     assert catalogue.names("figures", methods=["dae"]) == ["curves", "figure3", "froc", "order"]
     assert catalogue.names("figures", methods=["dae", "disyre"]) == catalogue.names("figures")

@@ -33,6 +33,10 @@ from uadbench.commands._shared import OUTPUT, PATH, ignored, lesion, protocols
 @click.option("--family", default="S-S", help="With --save: IR, FM, AB, S-S or control.", show_default=True)
 @click.option("--task", default="ATLAS", help="With --save: the task, a column of tables.", show_default=True)
 @click.option("--modality", default="t1", help="With --save: the modality.", show_default=True)
+@click.option(
+    "--release", default="", help="With --save: row of uadbench/resources/datasets.csv, if the scans are one."
+)
+@click.option("--space", default="", help="With --save: space of the maps, as native or mni152; tables state it.")
 @click.option("--experiment", default="demo", help="With --save: the name in the config.", show_default=True)
 @click.option(
     "--run-seed", default=1, help="With --save: the seed that the method was trained with.", show_default=True
@@ -66,6 +70,7 @@ def command(
 
     from uadbench.core.errors import HarnessError
     from uadbench.core.files import write_json
+    from uadbench.data.index import release
     from uadbench.data.label_values import LabelValues
     from uadbench.evaluation.detection import findings
     from uadbench.methods.registry import check_title
@@ -74,6 +79,8 @@ def command(
 
     if save is not None and not about["method"]:
         raise HarnessError("--save: no method named; give --method NAME, which tables group its seeds by")
+    if about["release"]:
+        release.find(about["release"])
     check_title("--title", about["title"] or about["method"] or "")
     values = LabelValues.read(lesion, ignored)
     found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values, patients)

@@ -20,6 +20,7 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
 @titles
 @click.option("--tuned-on", default="{}", help='JSON: {"METHOD": "…"}, data that hyper-parameters were chosen on.')
 @click.option("--missing", multiple=True, metavar="TITLE", help="A method without results, for tables to name.")
+@click.option("--releases", default="{}", help='JSON: {"DATASET": "RELEASE"}, rows of uadbench/resources/datasets.csv.')
 @click.option(
     "--out",
     type=OUTPUT,
@@ -34,6 +35,7 @@ def command(
     titles: str,
     tuned_on: str,
     missing: tuple[str, ...],
+    releases: str,
     out: Path,
 ) -> None:
     """Compute all metrics with 95 % intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
@@ -63,6 +65,7 @@ def command(
     table["tuned_on"] = table["method"].map(from_json(tuned_on, "--tuned-on"))
     if missing:
         table[MISSING] = ", ".join(missing)
+    table["release"] = table["dataset"].map(from_json(releases, "--releases")).fillna(table["release"])
     tables = {
         out.with_name(COMPARISONS): compare(runs),
         out.with_name(ORDER): order(runs, resamples, seed),

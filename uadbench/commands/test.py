@@ -68,13 +68,15 @@ def command(
     Results of single slices and lesions, and thresholds from healthy subjects, go to findings.npz.
     """
     from uadbench.compute import device as devices
+    from uadbench.core.volume_names import stem
     from uadbench.data.label_values import LabelValues
     from uadbench.data.packing import premises
     from uadbench.data.packing.store import Store
     from uadbench.evaluation.inference.collecting import digest_of_test_set
     from uadbench.evaluation.inference.inference import PackedTask, Trained, ready, score_test_set
+    from uadbench.evaluation.protocols.upd_resize import voxel_size
     from uadbench.evaluation.voxels import source
-    from uadbench.evaluation.voxels.columns import UNTRAINED
+    from uadbench.evaluation.voxels.columns import UNTRAINED, voxel_text
     from uadbench.methods import registry
     from uadbench.methods.params import training_key
     from uadbench.methods.settings import parse
@@ -89,6 +91,7 @@ def command(
     store, cohort = Store.open(data), None if healthy is None else Store.open(healthy)
     premises.check_repeats(store.index, [] if cohort is None else [cohort.index], healthy=False)
     scored = PackedTask(store, modality, values, cohort)
+    template = Path(store.index["preprocessing"].get("template", "")).name
     patients = ({} if cohort is None else cohort.patients) | store.patients
     lost = [entry["subject"] for entry in store.lost(modality)]
     untrained = [] if cohort is None else [entry["subject"] for entry in cohort.lost(modality)]
@@ -108,6 +111,8 @@ def command(
             "modality": modality,
             "trained": {"revision": about["revision"], **training_key(trained.params)},
             "left_out": len(lost),
+            "voxel_mm": voxel_text(voxel_size(store.affine)),
+            "space": stem(template) or template,
             "revision": registry.describe(registry.base(about["method"])).revision,
             **{key: about[key] for key in ("method", "title", "family", "seed")},
         }

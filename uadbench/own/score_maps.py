@@ -21,6 +21,7 @@ from uadbench.evaluation.inference.doubts import DoubtCollector
 from uadbench.evaluation.inference.findings_collector import FindingsCollector
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.evaluation.summary.tidy_results import numbers
+from uadbench.evaluation.voxels.columns import voxel_text
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
 from uadbench.evaluation.voxels.metrics import (
     WIDE,
@@ -98,8 +99,10 @@ class Evaluation:
 
         about: the metadata `columns.META` but the digest of the test set, which identify method, task and run.
         """
-        patients = self.histogram.patient_of
-        about = {**about, "test_set": self.digest.text, **({"patients": patients} if patients else {})}
+        patients, voxels = self.histogram.patient_of, [voxel_text(sides) for sides in sorted(self.detections.sides)]
+        voxel = " to ".join(dict.fromkeys((voxels[0], voxels[-1])))
+        about = {**about, "test_set": self.digest.text, "voxel_mm": voxel}
+        about |= {"patients": patients} if patients else {}
         self.histograms.save(folder, about)
         self.detections.save(folder, about)
 

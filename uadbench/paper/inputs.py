@@ -10,7 +10,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import COMPARISONS, ORDER
 from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS, LATER, MARGIN
 from uadbench.evaluation.summary.order import COLUMNS as ORDERED
-from uadbench.paper import budgets, terms
+from uadbench.paper import budgets, quoting, terms
 from uadbench.paper.histories import Histories
 from uadbench.paper.published import PATH, Published
 from uadbench.paper.results import Results, read_rows
@@ -139,10 +139,17 @@ class Sources:
 
     @cached_property
     def published(self) -> Published:
-        """The paper's numbers, which are shown only beside those of real scans, of training and of the test."""
-        return replace(
-            Published.read(self.published_csv or PATH), shown=not next(iter(self.by_protocol.values())).simulated
-        )
+        """The paper's numbers, which are shown only beside those of the test sets that it used."""
+        return replace(Published.read(self.published_csv or PATH), tasks=self._quoted[0])
+
+    @property
+    def unquoted(self) -> list[str]:
+        """The note on the tasks without the paper's numbers, with the reason; empty where all have them."""
+        return quoting.note(self._quoted[1])
+
+    @cached_property
+    def _quoted(self) -> tuple[dict[str, str], dict[str, str]]:
+        return quoting.tasks(next(iter(self.by_protocol.values())))
 
     @cached_property
     def stepwise(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,12 +23,12 @@ COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mea
 class Published:
     """Published values, one row of `rows` per number; columns as in `COLUMNS`, `std` is NaN where none is printed.
 
-    shown: whether they are displayed beside ours; False where scans of training or of the test are simulated, since
-    theirs are real. The selection and order of the paper's tables apply in any case.
+    tasks: the paper's task by that of ours which its numbers may stand beside, see `quoting`; None: by the same name.
+    The selection and order of the paper's tables apply in any case.
     """
 
     rows: pd.DataFrame
-    shown: bool = True
+    tasks: Mapping[str, str] | None = None
 
     @classmethod
     def read(cls, path: str | Path = PATH) -> Published:
@@ -36,13 +36,21 @@ class Published:
         return cls(read_rows(path, COLUMNS, ("mean", "std"), "give the table of published numbers with --published"))
 
     def get(self, table: str, method: str, task: str, score: str, metric: str) -> Summary | None:
-        """The number printed in `table` ("table1" or "table2"); None if the paper prints none, or if not `shown`."""
-        return self._numbers.get((table, method, task, score, metric)) if self.shown else None
+        """The number printed in `table` ("table1" or "table2"); None if there is none that may stand beside ours."""
+        theirs = task if self.tasks is None else self.tasks.get(task)
+        return self._numbers.get((table, method, theirs, score, metric)) if theirs else None
 
     def columns(self, table: str) -> set[tuple[str, str]]:
-        """(task, metric) of the shown numbers of `table`."""
+        """(task, metric), with the names of our tasks, of the numbers of `table` that may stand beside ours."""
         rows = self.rows[self.rows["table"] == table]
-        return set(zip(rows["task"], rows["metric"], strict=True)) if self.shown else set()
+        printed = {*zip(rows["task"], rows["metric"], strict=True)}
+        ours = {task: task for task, _ in printed} if self.tasks is None else self.tasks
+        return {(task, metric) for task, theirs in ours.items() for other, metric in printed if other == theirs}
+
+    @property
+    def shown(self) -> bool:
+        """Whether any number may stand beside ours."""
+        return self.tasks is None or bool(self.tasks)
 
     @cached_property
     def _numbers(self) -> dict[tuple[str, ...], Summary]:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from uadbench.methods.postprocessing import FILTERED, HEADING
 from uadbench.methods.registry import CONTROL
-from uadbench.paper import terms
+from uadbench.paper import grids, terms
 from uadbench.paper.histories import Warned
 from uadbench.paper.inputs import Better
 from uadbench.paper.published import Published, quoted
@@ -135,7 +135,7 @@ def method_row(
     name = quoted(method, {ran for ran, _, _ in results.methods})
     return Row(
         section=family if section is None else section,
-        label=title,
+        label=grids.label(results, method, title),
         method=method,
         title=title,
         family=family,
@@ -192,6 +192,7 @@ def shared_notes(results: Results, rows: tuple[Row, ...]) -> list[str]:
         seeds_note(rows),
         subjects_note(results),
         *terms.filters(results),
+        grids.note(results),
         "Chance AP: share of anomalous voxels among the voxels evaluated.",
         f"Italics: as printed by {PAPER}. Dash: not run here, or not in the paper."
         if any(number for row in rows for number in row.paper)

@@ -29,7 +29,7 @@ from uadbench.study.config import Config
 from uadbench.study.experiment import Experiment
 from uadbench.training.record import Complete, record
 
-TABLES = ("table2", "table1", "detection", "subjects", "protocols")  # first in this order, others after them
+TABLES = ("table2", "table1", "detection", "lesions", "subjects", "protocols")  # first in this order, others after them
 FIGURES = ("figure3", "figure2", "order", "froc", "curves", "figure1")
 
 

@@ -10,6 +10,7 @@ from uadbench import baselines
 from uadbench.core.files import expanded
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import ROOT, Job, StudyFolder
+from uadbench.data.index import release
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.methods import registry
 from uadbench.methods.settings import Settings, resolve
@@ -176,10 +177,17 @@ class Experiment:
         pattern = "|".join(map(re.escape, names))
         return re.search(rf"(?<![\w-])({pattern})(?![\w-])", text, re.IGNORECASE) is not None
 
+    @property
+    def releases(self) -> dict[str, str]:
+        """The release of each data set that is one: as the config states it, else by the layout's name."""
+        known = release.releases()
+        stated = {name: entry.release or entry.layout for name, entry in self.datasets.items()}
+        return {name: of for name, of in stated.items() if of in known and name not in self.simulated}
+
     def index_options(self, dataset: str) -> list[str]:
         """Options of `index` for a data set."""
-        release = self.datasets[dataset].release
-        return [*self.selection(dataset), *(["--release", release] if release else [])]
+        stated = self.datasets[dataset].release
+        return [*self.selection(dataset), *(["--release", stated] if stated else [])]
 
     def selection(self, dataset: str) -> list[str]:
         """Those of them that decide the sheet: the files, the subjects and their splits."""

@@ -196,6 +196,7 @@ def _results(study: Experiment) -> Iterator[Output]:
     parts = {**everything, **tests, "resamples": study.config.evaluation.resamples, "titles": study.titles}
     parts |= {"revision": _revision("evaluation/summary/comparisons"), "tuned_on": study.tuned_on or None}
     parts |= {"missing": study.missing or None}
+    parts |= {"releases": study.releases}
     former = partial(_noted, folder.results, resamples=study.config.evaluation.resamples)
     yield Output(folder.results, parts, former, later=("tuned_on", "missing"))
     runs = sorted({f"{run.method}/{run.part}" for run in study.runs})

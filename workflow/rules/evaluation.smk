@@ -70,10 +70,12 @@ rule summarize:
         titles=json.dumps(experiment.titles),
         tuned_on=json.dumps(experiment.tuned_on),
         missing=[f"--missing={title}" for title in experiment.missing],
+        releases=json.dumps(experiment.releases),
         made=made,
     shell:
         "python -m uadbench summarize --resamples {params.resamples} --titles {params.titles:q}"
-        " --tuned-on {params.tuned_on:q} {params.missing:q} --out {output.results} {input.histograms} > {log} 2>&1; {params.made}"
+        " --tuned-on {params.tuned_on:q} --releases {params.releases:q} {params.missing:q} --out {output.results}"
+        " {input.histograms} > {log} 2>&1; {params.made}"
 
 
 rule synthesis:

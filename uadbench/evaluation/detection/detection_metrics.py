@@ -22,7 +22,7 @@ from uadbench.evaluation.voxels.jackknife import NONE, Interval
 from uadbench.evaluation.voxels.metrics import ranked
 
 SIZES = {"0-1ml": (0.0, 1.0), "1-10ml": (1.0, 10.0), "10-100ml": (10.0, 100.0), "100ml+": (100.0, np.inf)}
-BINNED = "aupro|@|_healthy"  # metrics that bins of scores decide
+BINNED = "aupro|(?<!^froc)@|_healthy"  # metrics that bins of scores decide
 DICE_RATES = {"dice_healthy5": 0.05, "dice_healthy1": 0.01}
 
 Row = dict[str, Any]

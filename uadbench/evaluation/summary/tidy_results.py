@@ -18,7 +18,7 @@ from uadbench.evaluation.detection import findings
 from uadbench.evaluation.detection.detection_metrics import detection
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.evaluation.voxels import source
-from uadbench.evaluation.voxels.columns import COLUMNS, META, UNTRAINED
+from uadbench.evaluation.voxels.columns import COLUMNS, LIKENESS, META, UNTRAINED
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
 from uadbench.evaluation.voxels.jackknife import CROWDED, CROWDED_NOTE, NONE, of_histogram
 from uadbench.evaluation.voxels.metrics import METRICS, best_dice, doubtful, pooled_value
@@ -123,7 +123,8 @@ def _facts(
     counts["postprocessing"] = described(meta.get("postprocessing"), score) or np.nan
     counts |= {UNTRAINED: listed(meta[UNTRAINED])} if UNTRAINED in meta else {}
     identity = {key: meta[key] for key in META}
-    stated = {key: text or np.nan for key, text in source.columns(meta).items()}
+    told = source.columns(meta) | {key: meta.get(key, "") for key in LIKENESS}
+    stated = {key: text or np.nan for key, text in told.items()}
     return {**identity, "score": score, "protocol": protocol, **counts, **stated}
 
 

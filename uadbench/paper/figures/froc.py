@@ -1,4 +1,8 @@
-"""FROC: sensitivity to lesions against false positives per subject, at thresholds set on healthy subjects."""
+"""FROC: sensitivity to lesions against false positives per subject, at all thresholds and at those of healthy subjects.
+
+Lines join the points of `uadbench.evaluation.detection.froc`, 1/8 to 8 false positives a scan. Markers are thresholds
+set on healthy subjects, by the same rule of candidates.
+"""
 
 import re
 from itertools import cycle
@@ -9,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from uadbench.evaluation.detection.froc import FALSE_POSITIVES
 from uadbench.methods.registry import CONTROL
 from uadbench.paper import style
 from uadbench.paper.inputs import Sources
@@ -25,8 +30,9 @@ Points = dict[float, np.ndarray]  # by healthy rate, ascending: false positives 
 
 
 def make(sources: Sources) -> Figure:
-    """Draw one panel per task: means over seeds, bars of one standard deviation, one marker per threshold.
+    """Draw one panel per task: means over seeds; a line by false positives, a marker with bars per healthy threshold.
 
+    Of results without the points of the line, as those of earlier versions, a line joins the markers.
     False positives are on a linear scale up to one per subject and on a logarithmic one above. Components merge as the
     threshold falls, and a map that is one component has no false positive at all: to avoid rewarding this, counts are
     the running maximum from stricter thresholds on. Panels without such numbers in results.csv display a notice.
@@ -40,10 +46,8 @@ def make(sources: Sources) -> Figure:
     figure, panels = style.panels(results.tasks, 1.9, legend, results.simulated, _note(results, found, barred))
     for axes, task in zip(panels.flat, results.tasks, strict=False):
         axes.set_xlabel("false positives per subject")
-        drawn = {method: found[method][task] for method in looks if found[method][task]}
-        for method, numbers in drawn.items():
-            _curve(axes, numbers, barred, looks[method])
-        if drawn:
+        drawn = [_method(axes, line(results, name, task), found[name][task], barred, looks[name]) for name in looks]
+        if any(drawn):
             lesions = "" if (count := results.lesions(task)) is None else f"{count} lesions"
             axes.text(0.03, 1, lesions, transform=axes.transAxes, va="top", fontsize=7, color=style.GREY)
         else:
@@ -77,6 +81,12 @@ def points(results: Results, method: str, task: str) -> Points:
     return dict(sorted(found.items()))
 
 
+def line(results: Results, method: str, task: str) -> dict[float, float]:
+    """Sensitivity of a method on a task by false positives a scan, mean over seeds; empty without such numbers."""
+    found = {alarms: results.get(method, task, "final", f"froc@{alarms:g}") for alarms in FALSE_POSITIVES}
+    return {alarms: summary.mean for alarms, summary in found.items() if summary is not None}
+
+
 def _looks(results: Results, found: dict[str, dict[str, Points]], ranked: list[str]) -> dict[str, dict[str, Any]]:
     """Plot style and legend entry of each method: ranked ones in colour, controls grey, dotted and last.
 
@@ -104,6 +114,15 @@ def _sensitivity(found: dict[str, Points]) -> float:
     return float(np.mean(means)) if means else 0.0
 
 
+def _method(axes: Axes, joined: dict[float, float], marked: Points, barred: bool, look: dict[str, Any]) -> bool:
+    """Draw line and markers of a method; without a line the markers are joined. Whether there are any."""
+    if joined:
+        axes.plot([*joined], [*joined.values()], **look, markersize=3, linewidth=1, markevery=[], clip_on=False)
+    if marked:
+        _curve(axes, marked, barred, {**look, "linestyle": "", "label": f"_{look['label']}"} if joined else look)
+    return bool(joined or marked)
+
+
 def _curve(axes: Axes, found: Points, barred: bool, look: dict[str, Any]) -> None:
     alarms, sensitivity = np.array([values.mean(axis=1) for values in found.values()]).T
     alarms = np.maximum.accumulate(alarms)
@@ -122,4 +141,5 @@ def _note(results: Results, found: dict[str, dict[str, Points]], barred: bool) -
     spread = "One seed." if results.rows["seed"].nunique() == 1 else f"Means over seeds{bars}."
     grey = "" if barred else f" In colour: the {COLOURED} methods that are the most sensitive on average."
     listed = ", ".join(f"{100 * share:g}" for share in shares)
-    return f"Markers: thresholds that {listed} % of healthy brain voxels reach. {spread}{grey}"
+    lines = "Lines: 1/8 to 8 false positives, of all thresholds. " * any(results.rows["metric"].str.startswith("froc@"))
+    return f"{lines}Markers: thresholds that {listed} % of healthy brain voxels reach. {spread}{grey}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from uadbench.paper import table
+from uadbench.paper import grids, table
 from uadbench.paper.inputs import Sources
 from uadbench.paper.table import Table
 from uadbench.paper.tables.table2 import order
@@ -21,24 +21,32 @@ CAPTION = (
     "brain voxels reach, a choice without labels: Dice of all voxels, F1 and sensitivity (Sens.) of lesions, and "
     "volume of false positives (FP) per subject."
 )
+MATCHING = (
+    "Lesions and findings are 26-connected components of at least 10 mm³, matched one to one where they share a "
+    "tenth of their union."
+)
 
 
 def make(sources: Sources) -> Table:
     """Build the table: metrics of lesions and slices of `uadbench.evaluation.detection.detection_metrics`."""
-    results = sources.under(PROTOCOL)
-    lesions = {task: results.lesions(task) or "no" for task in results.tasks}
-    listed = "; ".join(f"{task} {results.population(task)}, {count} lesions" for task, count in lesions.items())
     return findings(
         sources,
         "detection",
         CAPTION,
         METRICS,
-        f"Subjects evaluated (left out) and lesions: {listed}.",
-        "Lesions and findings are 26-connected components of at least 10 mm³, matched one to one where they share a "
-        "tenth of their union. False positives are all voxels at or above the threshold outside of the label.",
+        lesions_note(sources),
+        f"{MATCHING} False positives are all voxels at or above the threshold outside of the label.",
         "Chance is above 0.5 for slices: those with more brain hold more anomalies, and a higher maximum of any score. "
         "A random score shows by how much.",
     )
+
+
+def lesions_note(sources: Sources) -> str:
+    """Note on the numbers of subjects and lesions of each task."""
+    results = sources.under(PROTOCOL)
+    lesions = {task: results.lesions(task) or "no" for task in results.tasks}
+    listed = "; ".join(f"{task} {results.population(task)}, {count} lesions" for task, count in lesions.items())
+    return f"Subjects evaluated (left out) and lesions: {listed}."
 
 
 def findings(sources: Sources, name: str, caption: str, metrics: Mapping[str, str], *notes: str) -> Table:
@@ -48,5 +56,5 @@ def findings(sources: Sources, name: str, caption: str, metrics: Mapping[str, st
     entries = order(sources.published.methods("table2"), results.methods)
     rows = tuple(table.method_row(entry, cols, results) for entry in entries)
     untested = "Nothing is bold: these differences are not tested. Dash: not computed."
-    notes = (table.seeds_note(rows), *notes, *filters(results), untested)
+    notes = (table.seeds_note(rows), grids.note(results), *notes, *filters(results), untested)
     return Table(name, caption, cols, rows, notes, results, headings=metrics)

@@ -66,6 +66,7 @@ def make(sources: Sources) -> Table:
         rows=done,
         notes=(
             *table.shared_notes(first, done),
+            *sources.unquoted,
             sources.bold,
             *protocol_notes(list(by_protocol)),
             *sources.terms(first),

@@ -29,7 +29,7 @@ def make(sources: Sources) -> Table:
         CAPTION,
         METRICS,
         table.subjects_note(sources.under(PROTOCOL)),
-        f"Surfaces count as the same up to {TOLERANCE:g} mm apart. Where nothing reaches the threshold, HD95 is the "
-        "diagonal of the box around the brain.",
+        f"Surfaces count as the same up to {TOLERANCE:g} mm apart, or up to a voxel's longest side where that is more. "
+        "Where nothing reaches the threshold, HD95 is the diagonal of the box around the brain.",
         f"AUPRO: up to a share of {LIMIT:g} of normal voxels, divided by it; a random score reaches {LIMIT / 2:g}.",
     )

@@ -37,7 +37,7 @@ def make(sources: Sources) -> Table:
         heads=("Restoration", ""),
         columns=cols,
         rows=done,
-        notes=tuple(table.notes(results, done)),
+        notes=(*table.notes(results, done), *sources.unquoted),
         results=results,
     )
 

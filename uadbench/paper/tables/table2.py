@@ -33,8 +33,8 @@ def make(sources: Sources) -> Table:
             "averaged over seeds."
         )
     notes += [*effective(done, cols, results), sources.bold, *sources.verdicts(results)]
-    notes += [*terms.filters(results, beside=True), *sources.terms(results)]
-    if "ATLAS" in results.tasks and published.shown:
+    notes += [*terms.filters(results, beside=True), *sources.terms(results), *sources.unquoted]
+    if "ATLAS" in (published.tasks or {}).values():
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
     doubts = [*(warning.text for warning in warnings), *turned_round(done, results)]

@@ -5,6 +5,7 @@ import io
 
 from uadbench.core.csv_files import quoted
 from uadbench.evaluation.voxels.columns import SIMULATED
+from uadbench.paper import grids
 from uadbench.paper.summary import ONE_DECIDES, Summary
 from uadbench.paper.table import Table
 
@@ -55,11 +56,19 @@ def render(table: Table) -> str:
                 "subjects": used,
                 "left_out": left_out,
                 **dict(zip(SIMULATED, simulated, strict=True)),
-                "note": "; ".join(filter(None, [table.banner, warned, alone])),
+                "note": "; ".join(
+                    filter(None, [table.banner, warned, alone, _apart(table, row.method, column.task)])
+                ),
                 **_numbers(ours),
             }
             writer.writerow({name: quoted(cell) for name, cell in cells.items()})
     return out.getvalue()
+
+
+def _apart(table: Table, method: str, task: str) -> str:
+    """In which voxels and space the maps were evaluated, where others were not."""
+    grid = grids.apart(table.results).get(method, {}).get(task)
+    return f"evaluated in other voxels or space than most: {grid}" if grid else ""
 
 
 def _numbers(summary: Summary | None) -> dict[str, str]:
