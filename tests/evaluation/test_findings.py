@@ -225,7 +225,7 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
         fill(tmp_path / name, tiny_cohort, tiny_cohort, method=name, title=name) for name in ("intensity", "random")
     ]
     out = tmp_path / "new" / "results.csv"
-    call("summarize", *paths, "--resamples", 20, "--out", out)
+    call("summarize", *paths, "--resamples", 20, "--out", out, "--releases", '{"tiny": "ixi", "other": "atlas"}')
     assert sorted(path.name for path in out.parent.iterdir()) == ["comparisons.csv", "order.csv", "results.csv"]
     table = pd.read_csv(out.with_name("comparisons.csv"))
     assert list(table.columns) == comparisons.COLUMNS
@@ -234,12 +234,14 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
     ]
     assert (table["difference"] > 0.3).all()  # lesions of the tiny cohort are its brightest voxels
     assert set(pd.read_csv(out)["method"]) == {"intensity", "random"}
+    assert set(pd.read_csv(out, keep_default_na=False)["release"]) == {"ixi"}
 
 
 def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
     run = trained("intensity", tiny_cohort, tmp_path / "run", modality="t2")
     arrays = {name: sha256(tiny_cohort / f"{name}.npy") for name in ("t2", "mask")}
-    real = copied(tiny_cohort, tmp_path / "real", simulated=False, arrays=arrays)
+    prepared = read_json(tiny_cohort / "index.json")["preprocessing"] | {"template": "templates/SRI24.nii.gz"}
+    real = copied(tiny_cohort, tmp_path / "real", simulated=False, arrays=arrays, preprocessing=prepared)
     left_out = [{"subject": "anna", "file": "a.nii", "reason": "is empty", "modalities": ["t2"]}]
     healthy = copied(tiny_cohort, tmp_path / "healthy", left_out=left_out)
     options = ["--run", run, "--data", real, "--healthy", healthy, "--task", "ATLAS", "--modality", "t2"]
@@ -247,6 +249,7 @@ def test_verb_test_takes_the_training_cohort(histograms, tiny_cohort, tmp_path):
     (made, meta), (found, same) = load(tmp_path / "out" / NAME), load(beside(histograms))
     digest = digest_of_test_set(Store.open(real), "t2", EVERY)
     source = meta.pop("source")
+    assert (meta.pop("voxel_mm"), meta.pop("space")) == ("4", "SRI24")
     changed = {"tested_on_simulated": False, "test_set": digest, "trained": {"revision": 1}, "lost_training": ["anna"]}
     assert meta == same | changed
     assert source["healthy"] == sha256(healthy / "index.json") != source["test_set"] == sha256(real / "index.json")

@@ -295,10 +295,11 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
         out = tmp_path / "runs" / f"seed-{seed}"
         arguments = ["--maps", folder / "maps", "--labels", folder / "labels", "--brain", folder / "brain"]
         arguments += ["--resamples", 0, "--save", out, "--method", "mine", "--title", "Mine", "--task", "ATLAS"]
-        arguments += ["--run-seed", seed, "--trained-on-simulated"]
+        arguments += ["--run-seed", seed, "--trained-on-simulated", "--release", "atlas", "--space", "native"]
         call("evaluate", *arguments)
         runs.append(out / "full.npz")
     table = tidy(runs)
+    assert table[["release", "voxel_mm", "space"]].drop_duplicates().values.tolist() == [["atlas", "2", "native"]]
     table.to_csv(tmp_path / "results.csv", index=False)
     made = catalogue.load("tables", "table2").make(Sources(tmp_path / "results.csv"))
     text = markdown.render(made)
@@ -312,6 +313,8 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
     assert evaluate(folder / "maps", folder / "labels", folder / "brain").digest.text not in found
     folders = ["--maps", folder / "maps", "--labels", folder / "labels"]
     assert "--method" in fails("evaluate", *folders, "--save", tmp_path / "x")
+    unknown = [*folders, "--save", tmp_path / "x", "--method", "mine", "--release", "atlantis"]
+    assert "release 'atlantis': unknown" in fails("evaluate", *unknown)
 
 
 def test_voxels_of_several_sizes_have_no_lesions(cohort, capsys):

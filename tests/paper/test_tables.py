@@ -233,7 +233,7 @@ def test_missing_values_are_absent_not_nan(tmp_path):
 def test_subjects_left_out_and_chance_are_stated(default):
     made = table("table2", default)
     text = markdown.render(made)
-    assert "ATLAS 40 (0), BraTS-T1 40 (1), BraTS-T2 40 (2)" in text
+    assert "ATLAS 655 (0), BraTS-T1 369 (1), BraTS-T2 369 (2)" in text
     chance = next(line for line in text.splitlines() if "Chance AP " in line and line.startswith("|"))
     assert [cell.strip() for cell in chance.split("|") if cell.strip()] == ["Chance AP", "0.011", "0.045", "0.046"]
     assert "Chance AP & 0.011 &" in latex.render(made)

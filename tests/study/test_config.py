@@ -21,7 +21,9 @@ from uadbench.data.preprocessing.brain.normalisation import RULES
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.methods import registry
 from uadbench.study.checks import experiment as checked
+from uadbench.study.config import Config
 from uadbench.study.config_files import read
+from uadbench.study.experiment import Experiment
 
 
 @pytest.fixture(scope="module")
@@ -365,3 +367,20 @@ def test_a_config_of_aliases_is_refused_at_once(default, tmp_path):
         read(tmp_path / "bomb.yaml")
     with pytest.raises(HarnessError, match="config: more than 100000 values"):
         checked({**default, "params": yaml.safe_load("\n".join(lines))})
+
+
+@pytest.mark.parametrize(
+    ("file", "releases"),
+    [("config.yaml", {}), ("config/paper.yaml", {"camcan": "camcan", "atlas": "atlas", "brats": "brats"})],
+)
+def test_releases_are_those_of_real_data_sets(file, releases):
+    """Simulated scans in the layout of a release are none of it."""
+    assert Experiment(Config.of(yaml.safe_load((ROOT / file).read_text(encoding="utf-8")))).releases == releases
+
+
+def test_a_release_may_be_stated_for_scans_of_another_layout(default):
+    config = {**default, "simulate": None, "datasets": copy.deepcopy(default["datasets"])}
+    for name, entry in config["datasets"].items():
+        entry |= {"layout": "bids", "root": name}
+    config["datasets"]["atlas"]["release"] = "atlas"
+    assert Experiment(Config.of(config)).releases == {"atlas": "atlas"}

@@ -117,8 +117,8 @@ class DataSet(Part):
     )
     release: str | None = Field(
         None,
-        description="A row of uadbench/resources/datasets.csv, to report missing files and to find the paper's numbers; "
-        "default: the row with the layout's name.",
+        description="A row of uadbench/resources/datasets.csv, to report missing files and to find the paper's "
+        "numbers; default: the row with the layout's name.",
     )
     validation: int | None = Field(
         None,

@@ -26,6 +26,6 @@ def make(sources: Sources) -> Table:
         CAPTION,
         METRICS,
         lesions_note(sources),
-        f"{MATCHING} False positives are unmatched findings. At F of them a scan counts the greatest sensitivity at a "
-        "threshold above the first one that has more.",
+        f"{MATCHING} False positives are unmatched findings. At a number of them a scan: the greatest sensitivity of "
+        "all thresholds above the first one that has more.",
     )
