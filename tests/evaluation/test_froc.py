@@ -118,3 +118,29 @@ def test_neither_lesion_nor_score():
     assert sweep(speck, nothing, everywhere, 3.0).alarms.tolist() == [1]
     assert not sweep(speck, everywhere, everywhere, 3.0).found.any()
     assert not joined([sweep(speck, nothing, everywhere, 1.0)]).scores.size  # 1 mm³ is no candidate
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_specks_of_the_label_as_at_single_thresholds(seed):
+    """Where candidates overlap specks and lesions at once, which one is matched depends on the overlaps."""
+    rng = np.random.default_rng(seed)
+    truth = rng.random((8, 14, 14)) < 0.05
+    score = np.float32(np.ceil((rng.random(truth.shape) + truth) * 60) / 120)
+    thresholds = below_flood(score, truth)
+    curve = sweep(score, truth, np.ones(truth.shape, bool), 1.6)  # 4.1 mm³: one and two voxels are specks
+    same = detect(score, truth, thresholds, 1.6)
+    np.testing.assert_array_equal(curve.at(thresholds, 1)[0], same.found.sum(axis=0))
+    alarms = Curve(curve.scores, curve.scans, curve.alarms, curve.found).at(thresholds, 1)[0]
+    np.testing.assert_array_equal(alarms, same.alarms)
+    assert same.found.any()
+
+
+def test_a_candidate_on_a_speck_is_judged_again_as_overlaps_change():
+    """The candidate on a lesion and a speck overlaps the lesion more from 0.5 on, so that the other one is false."""
+    truth, score = np.zeros((1, 5, 40), bool), np.zeros((1, 5, 40), np.float32)
+    truth[0, 2, :10] = truth[0, 2, 11:13] = True  # a lesion and, at 1.6 mm, a speck of two voxels
+    score[0, 2, :3] = score[0, 2, 7:13] = 0.9
+    score[0, 2, 5:7] = 0.5
+    curve = sweep(score, truth, np.ones(truth.shape, bool), 1.6)
+    assert [*zip(curve.found, curve.alarms, strict=True)] == [(1, 0), (1, 1)]
+    assert detect(score, truth, np.float32([0.9, 0.5]), 1.6).alarms.tolist() == [0, 1]
