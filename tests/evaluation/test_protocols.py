@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import astuple
+from types import SimpleNamespace
 
 import nibabel
 import numpy as np

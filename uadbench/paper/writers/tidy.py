@@ -56,9 +56,7 @@ def render(table: Table) -> str:
                 "subjects": used,
                 "left_out": left_out,
                 **dict(zip(SIMULATED, simulated, strict=True)),
-                "note": "; ".join(
-                    filter(None, [table.banner, warned, alone, _apart(table, row.method, column.task)])
-                ),
+                "note": "; ".join(filter(None, [table.banner, warned, alone, _apart(table, row.method, column.task)])),
                 **_numbers(ours),
             }
             writer.writerow({name: quoted(cell) for name, cell in cells.items()})
