@@ -153,7 +153,7 @@ def test_seeds_with_other_filters_are_no_row(study, tiny_cohort, tmp_path):
         (out / "findings.npz").unlink()
         paths.append(out / "full.npz")
     with pytest.raises(HarnessError, match=r"seed 2, has postprocessing None, but seed 1 \{'median': 3"):
-        tidy(paths, resamples=0)
+        tidy(paths)
 
 
 def test_a_damaged_filter_is_named(study):
