@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 SURFACE_RATE = 0.01  # fraction of healthy voxels at the threshold of surface metrics
 TOLERANCE = 2.0  # mm, least tolerance of the surface Dice
+FALSE_POSITIVES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # a scan, of the points of FROC and of their mean
 
 
 def tolerance(sides: Sequence[float]) -> float:

@@ -13,9 +13,9 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
+from uadbench.evaluation.detection.findings import FALSE_POSITIVES
 from uadbench.evaluation.detection.lesions import LEAST, OVERLAP, components, match, neighbours
 
-FALSE_POSITIVES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # a scan, of the points and of their mean
 FLOODED = 0.2  # fraction of a scan's normal voxels; where more reach a threshold, nothing is found there
 KEPT = 4 * max(FALSE_POSITIVES)  # false positives a scan from which on a curve is not stored
 
