@@ -26,7 +26,7 @@ IMPORTED = {"antspyx": "ants", "huggingface-hub": "huggingface_hub"}
 HIDDEN = {"sklearn", *sum(extras.MODULES.values(), ())}
 RUN = "results/demo/training/random/t1/seed-1"
 SAVE = "--save results/demo/evaluation/x/ATLAS/seed-1"
-SCORES = f"evaluate --maps maps --labels labels --resamples 5 {SAVE} --method x --simulated"
+SCORES = f"evaluate --maps maps --labels labels {SAVE} --method x --simulated"
 LIGHT = [
     "list",
     "parameters",
@@ -53,7 +53,7 @@ PREPROCESS = "preprocess --sheet sheet.csv --out made --report made.csv"
 SCORE = f"score --run {RUN} --image raw/IXI002-Guys-0828-T1.nii.gz --out map.nii.gz"
 HEAVY = {
     "train": [
-        "train --method random --modality t1 --seed 1 --data packed --out new",
+        "train --method vae --modality t1 --seed 1 --data packed --out new",
         f"test --run {RUN} --data packed --task a --modality t1 --out new",
         "synthesis --data packed --modality t1 --out new.npz",
         "bench --method random",

@@ -109,8 +109,6 @@ def evaluate(
     lesion: Sequence[int] = (),
     ignored: Sequence[int] = (),
     patients: StrPath | Mapping[str, str] | Sequence[str] | None = None,
-    resamples: int | None = None,
-    seed: int | None = None,
 ) -> dict[str, Any]:
     """Metrics of score maps, as the command `evaluate` prints them; needs no torch.
 
@@ -122,7 +120,7 @@ def evaluate(
     protocol: full, upd or official. healthy: maps of healthy subjects, which set thresholds; healthy_brain: masks.
     lesion, ignored: values of labels that are lesion (default: all above 0), and of voxels that do not count.
     patients: who has several maps and counts as one in intervals: by name, or in their order; or as the command takes
-    it. resamples, seed: of no effect, for programs written when intervals took resamples.
+    it.
     Returns ap, dice, auroc with `…_interval` and `…_n_eff`, the number of patients that effectively decide them, None
     for all where binning hides the numbers, `ap_bounds`, `dice_bounds`, threshold, chance_ap, numbers of subjects,
     patients, voxels and positives, and the metrics of subjects, slices and lesions under `detection`.

@@ -118,7 +118,7 @@ def test_evaluate_takes_the_same_lists(tmp_path):
         (tmp_path / folder).mkdir()
         for name, array in zip("ab", arrays, strict=True):
             nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / folder / f"{name}.nii.gz")
-    given = ["--maps", tmp_path / "maps", "--labels", tmp_path / "labels", "--resamples", 0]
+    given = ["--maps", tmp_path / "maps", "--labels", tmp_path / "labels"]
     call("evaluate", *given, "--out", tmp_path / "out.json", "--lesion", "1,4", "--ignored", 3)
     found = json.loads((tmp_path / "out.json").read_text())
     counted, lesion = labels != 3, np.isin(labels, (1, 4))
@@ -154,7 +154,7 @@ def test_evaluate_says_which_values_are_left_over(tmp_path):
         (tmp_path / folder).mkdir()
         nibabel.save(nibabel.Nifti1Image(array.astype(np.float32), np.eye(4)), tmp_path / folder / "A.NII.GZ")
     (tmp_path / "maps" / "b.mgz").touch()
-    given = ["evaluate", "--maps", tmp_path / "maps", "--labels", tmp_path / "labels", "--resamples", 0]
+    given = ["evaluate", "--maps", tmp_path / "maps", "--labels", tmp_path / "labels"]
     said = call(*given, "--lesion", "1,2").stderr
     assert f"{tmp_path / 'labels'}: labels also hold 3 (1 voxels)" in said
     assert f"{tmp_path / 'maps'}: 1 files are passed over, they are no .nii or .nii.gz (b.mgz)" in said

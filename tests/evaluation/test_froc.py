@@ -6,8 +6,8 @@ from scipy import ndimage
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import maximum_bipartite_matching
 
-from uadbench.evaluation.detection.findings import FALSE_POSITIVES
-from uadbench.evaluation.detection.froc import FLOODED, Curve, joined, sweep
+from uadbench.evaluation.detection.froc import FLOODED, sweep
+from uadbench.evaluation.detection.froc_curve import FALSE_POSITIVES, Curve, joined
 from uadbench.evaluation.detection.lesions import LEAST, OVERLAP, detect
 
 

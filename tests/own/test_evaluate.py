@@ -85,10 +85,9 @@ def test_counts_only_the_brain_where_given(cohort):
 
 def test_verb_prints_and_writes_the_same_json(cohort):
     folder, _ = cohort
-    arguments = ["--maps", folder / "maps", "--labels", folder / "labels", "--resamples", 50]
+    arguments = ["--maps", folder / "maps", "--labels", folder / "labels"]
     result = call("evaluate", *arguments, "--out", folder / "o.json")
     assert json.loads(result.stdout) == json.loads((folder / "o.json").read_text())
-    assert not {"resamples", "seed"} & json.loads(result.stdout).keys()  # options of earlier versions, without effect
     assert not json.loads(result.stdout)["brain"]
     assert "no brain masks: air counts as brain" in result.stderr
 
@@ -100,7 +99,7 @@ def patients(folder, names: str, *options: object) -> tuple[dict, str]:
         label = (draw.random(SHAPE) < 0.1).astype(np.uint8)
         store(folder / "maps" / f"{name}.nii.gz", np.abs(draw.normal((1 + number // 2) * label)).astype(np.float32))
         store(folder / "labels" / f"{name}.nii.gz", label)
-    done = call("evaluate", "--maps", folder / "maps", "--labels", folder / "labels", "--resamples", 200, *options)
+    done = call("evaluate", "--maps", folder / "maps", "--labels", folder / "labels", *options)
     return json.loads(done.stdout), done.stderr
 
 
@@ -124,7 +123,7 @@ def test_whole_patients_are_resampled_as_names_a_csv_or_a_pattern_say(tmp_path):
         [nibabel.load(tmp_path / "a" / kind / f"{n}.nii.gz").get_fdata() for n in names.split()]
         for kind in ("maps", "labels")
     )
-    arrays = uadbench.evaluate(maps, labels, spacing=2.0, resamples=200, patients=[name[0] for name in names.split()])
+    arrays = uadbench.evaluate(maps, labels, spacing=2.0, patients=[name[0] for name in names.split()])
     assert (arrays["patients"], arrays["ap_interval"]) == (3, whole["ap_interval"])
 
 
@@ -275,7 +274,7 @@ def test_healthy_maps_set_thresholds_and_subjects_get_rows(cohort):
         collector.add(ScoredSubject(Truth(name, label, inside, (2.0, 2.0, 2.0)), {"final": score}))
     expected = {row["metric"]: row["value"] for row in detection(collector.finish())}
     given = {name: folder / name for name in ("maps", "labels", "brain", "healthy", "healthy-brain")}
-    given |= {"subjects": folder / "subjects.csv", "resamples": 20}
+    given |= {"subjects": folder / "subjects.csv"}
     result = call("evaluate", *(part for key, value in given.items() for part in (f"--{key}", value)))
     found = json.loads(result.stdout)["detection"]
     assert {metric: row["value"] for metric, row in found.items()} == pytest.approx(expected)
@@ -294,7 +293,7 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
     for seed in (1, 2):
         out = tmp_path / "runs" / f"seed-{seed}"
         arguments = ["--maps", folder / "maps", "--labels", folder / "labels", "--brain", folder / "brain"]
-        arguments += ["--resamples", 0, "--save", out, "--method", "mine", "--title", "Mine", "--task", "ATLAS"]
+        arguments += ["--save", out, "--method", "mine", "--title", "Mine", "--task", "ATLAS"]
         arguments += ["--run-seed", seed, "--trained-on-simulated", "--release", "atlas", "--space", "native"]
         call("evaluate", *arguments)
         runs.append(out / "full.npz")

@@ -199,7 +199,7 @@ KINDS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_ap_is_that_of_scikit_learn(cohort, kind):
     maps, labels = KINDS[kind](cohort["maps"]), KINDS[kind](cohort["labels"])
-    found = uadbench.evaluate(maps, labels, resamples=0)
+    found = uadbench.evaluate(maps, labels)
     pooled = [np.concatenate([array.ravel() for array in cohort[key].values()]) for key in ("labels", "maps")]
     exact = average_precision_score(pooled[0] > 0, pooled[1])
     assert found["ap"] == pytest.approx(exact, abs=1e-4)
@@ -216,7 +216,7 @@ def test_arrays_folders_and_the_command_give_the_same_numbers(cohort, tmp_path, 
             values = array if array.dtype.kind == "f" else array.astype(np.uint8)
             image = nibabel.Nifti1Image(values.transpose(2, 1, 0), np.diag([1.5, 2.0, 3.0, 1.0]))
             image.to_filename(tmp_path / key / f"{name}.nii.gz")
-    options = {"protocol": protocol, "resamples": 20, "seed": 1}
+    options = {"protocol": protocol}
     found = uadbench.evaluate(**cohort, **options, spacing=(3, 2, 1.5), lesion=[1, 2], ignored=[3])
     assert found["detection"]["sensitivity@0.01"]["value"] >= 0
     folders = {key: str(tmp_path / key) for key in cohort}
@@ -232,7 +232,7 @@ def test_what_is_outside_of_the_brain_does_not_matter(cohort):
     cleared = {name: array * cohort["brain"][name] for name, array in cohort["maps"].items()}
     for missing in (np.nan, -1):
         maps = {n: np.where(cohort["brain"][n], array, missing).astype(np.float64) for n, array in cleared.items()}
-        assert uadbench.evaluate(maps, **given, resamples=5) == uadbench.evaluate(cleared, **given, resamples=5)
+        assert uadbench.evaluate(maps, **given) == uadbench.evaluate(cleared, **given)
 
 
 def changed(array: np.ndarray, value: float) -> np.ndarray:
@@ -283,7 +283,7 @@ def test_mistakes_name_the_item_in_one_line(cohort, mistake):
     make, message = MISTAKES[mistake]
     maps, labels = list(cohort["maps"].values()), list(cohort["labels"].values())
     with pytest.raises(uadbench.HarnessError, match=message) as error:
-        uadbench.evaluate(**{"maps": maps, "labels": labels, **make(maps, labels)}, resamples=0)
+        uadbench.evaluate(**{"maps": maps, "labels": labels, **make(maps, labels)})
     assert "\n" not in str(error.value)
 
 

@@ -24,7 +24,6 @@ from uadbench.commands._shared import OUTPUT, PATH, ignored, lesion, protocols
     help="Who has several maps: CSV with the columns subject and patient, or a pattern such as '(.+)-[0-9]+'.",
 )
 @click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol: full, upd, official.")
-@click.option("--resamples", "--seed", "_former", hidden=True, multiple=True, type=int)  # intervals take none any more
 @click.option("--out", type=OUTPUT, help="Also write the JSON to this file.")
 @click.option("--subjects", type=OUTPUT, help="Also write a CSV file with a row for each subject.")
 @click.option("--save", type=OUTPUT, help="Also write the folder of a run, which `summarize` reads; needs --method.")
@@ -55,7 +54,6 @@ def command(
     ignored: str,
     patients: str | None,
     protocol: str,
-    _former: tuple[int, ...],
     out: Path | None,
     subjects: Path | None,
     save: Path | None,

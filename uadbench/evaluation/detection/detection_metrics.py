@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from uadbench.evaluation.detection.findings import FALSE_POSITIVES, Findings
-from uadbench.evaluation.detection.froc import Curve
+from uadbench.evaluation.detection.findings import Findings
+from uadbench.evaluation.detection.froc_curve import FALSE_POSITIVES, Curve
 from uadbench.evaluation.detection.regions import aupro
 from uadbench.evaluation.voxels import jackknife
 from uadbench.evaluation.voxels.histogram import ScoreHistogram

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 SURFACE_RATE = 0.01  # fraction of healthy voxels at the threshold of surface metrics
 TOLERANCE = 2.0  # mm, least tolerance of the surface Dice
-FALSE_POSITIVES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # a scan, of the points of FROC and of their mean
 
 
 def tolerance(sides: Sequence[float]) -> float:
@@ -77,7 +76,7 @@ class Findings:
     healthy_subjects: tuple[str, ...] = ()  # (H,)
     curve_scores: np.ndarray = (
         _none()
-    )  # (E,) descending; lesions found and false positives by threshold, see `froc.Curve`
+    )  # (E,) descending; lesions found and false positives by threshold, see `froc_curve.Curve`
     curve_scans: np.ndarray = _none()  # (E,) index of the subject
     curve_found: np.ndarray = _none()  # (E,)
     curve_alarms: np.ndarray = _none()  # (E,)

@@ -6,72 +6,14 @@ joins voxels to components, and keeps what a threshold finds where that changes 
 LUNA16 (Setio et al., Medical Image Analysis 42, 2017): 1/8 to 8 false positives a scan, and their mean sensitivity.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import minimum_spanning_tree
 
-from uadbench.evaluation.detection.findings import FALSE_POSITIVES
+from uadbench.evaluation.detection.froc_curve import Curve
 from uadbench.evaluation.detection.lesions import LEAST, OVERLAP, components, match, neighbours
 
 FLOODED = 0.2  # fraction of a scan's normal voxels; where more reach a threshold, nothing is found there
-KEPT = 4 * max(FALSE_POSITIVES)  # false positives a scan from which on a curve is not stored
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Lesions found and false positives of S scans by threshold: E changes of one scan each, thresholds descending.
-
-    scores (E,) float32: the threshold from which down the numbers hold; scans (E,): index of the scan; found and alarms
-    (E,) int64: its lesions found and its false positives. Above its first change a scan has none.
-    """
-
-    scores: np.ndarray
-    scans: np.ndarray
-    found: np.ndarray
-    alarms: np.ndarray
-
-    def at(self, thresholds: np.ndarray, scans: int) -> np.ndarray:
-        """Lesions found (scans, thresholds) int64 at each of the thresholds (n,)."""
-        found = np.zeros((scans, len(thresholds)), np.int64)
-        for scan in range(scans):
-            own = self.scans == scan
-            places = np.searchsorted(-self.scores[own], -thresholds, side="right")
-            found[scan] = np.append(0, self.found[own])[places]
-        return found
-
-    def pooled(self, scans: int) -> tuple[np.ndarray, np.ndarray]:
-        """Lesions found and false positives a scan, both (E,), by descending threshold.
-
-        Components merge as a threshold falls. To reward no map for that, both are the greatest at any threshold that is
-        not lower, so that they never fall.
-        """
-        sums = [_steps(self.scans, numbers, scans).cumsum() for numbers in (self.found, self.alarms)]
-        last = np.append(self.scores[1:] != self.scores[:-1], True)[: len(self.scores)]  # equal scores: one threshold
-        found, alarms = (np.maximum.accumulate(np.where(last, numbers, 0)) for numbers in sums)
-        return found, alarms / scans
-
-    def sensitivities(self, scans: int, lesions: int) -> np.ndarray:
-        """Sensitivity at each of FALSE_POSITIVES: the greatest at thresholds above the first that has more of them."""
-        found, alarms = self.pooled(scans)
-        return np.append(0, found)[np.searchsorted(alarms, FALSE_POSITIVES, side="right")] / lesions
-
-    def shortened(self, scans: int) -> "Curve":
-        """The curve down to the first threshold with more than KEPT false positives a scan."""
-        end = int(np.searchsorted(self.pooled(scans)[1], KEPT, side="right")) + 1
-        return Curve(self.scores[:end], self.scans[:end], self.found[:end], self.alarms[:end])
-
-
-def joined(curves: Sequence[Curve]) -> Curve:
-    """The curve of several scans, each with that of its own."""
-    scores, found, alarms = (
-        np.concatenate([getattr(one, key) for one in curves]) for key in ("scores", "found", "alarms")
-    )
-    order = np.argsort(-scores, kind="stable")
-    scans = np.repeat(np.arange(len(curves)), [len(one.scores) for one in curves])
-    return Curve(scores[order], scans[order], found[order], alarms[order])
 
 
 def sweep(score: np.ndarray, truth: np.ndarray, counted: np.ndarray, spacing: float) -> Curve:
@@ -198,12 +140,3 @@ def _changes(
         changes.append((bound, 0, now[1]))
     found, alarms = (np.array([change[k] for change in changes], np.int64) for k in (1, 2))
     return Curve(np.array([change[0] for change in changes], np.float32), np.zeros(len(found), np.int64), found, alarms)
-
-
-def _steps(scans: np.ndarray, numbers: np.ndarray, count: int) -> np.ndarray:
-    """The difference of each number (E,) from the one before of the same scan, 0 before the first."""
-    steps = numbers.copy()
-    for scan in range(count):
-        own = np.flatnonzero(scans == scan)
-        steps[own[1:]] -= numbers[own[:-1]]
-    return steps

@@ -19,7 +19,8 @@ from uadbench.evaluation.detection.findings import (
     thresholds_of,
     tolerance,
 )
-from uadbench.evaluation.detection.froc import Curve, joined, sweep
+from uadbench.evaluation.detection.froc import sweep
+from uadbench.evaluation.detection.froc_curve import Curve, joined
 from uadbench.evaluation.detection.lesions import bounding_box, detect, diagonal, surface_agreement
 from uadbench.evaluation.detection.regions import Regions
 from uadbench.evaluation.inference.collecting import ScoredSubject

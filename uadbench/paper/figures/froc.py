@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from uadbench.evaluation.detection.findings import FALSE_POSITIVES
+from uadbench.evaluation.detection.froc_curve import FALSE_POSITIVES
 from uadbench.methods.registry import CONTROL
 from uadbench.paper import style
 from uadbench.paper.inputs import Sources
