@@ -101,3 +101,20 @@ def test_a_method_that_was_edited_between_seeds_is_named(tmp_path):
     assert terms.edited(made) == [f"The file of a method was edited between its seeds: DAE (seeds {groups})."]
     assert any("DAE (seeds" in note for note in table("table2", tmp_path / "results.csv").notes)
     assert terms.edited(Results.read(write_results(tmp_path / "equal.csv"))["full"]) == []
+
+
+def test_tasks_of_a_wide_table_stand_below_one_another(tmp_path, monkeypatch):
+    monkeypatch.setattr(html, "WIDE", 8)
+    path = write_results(tmp_path / "results.csv", edit=beside)
+    write_comparisons(tmp_path, [("disyre", other) for other in ("dae", "fae", "my_own")])
+    made = table("table2", path)
+    parts = re.findall("<table>.*?</table>", html.render(made), re.DOTALL)
+    assert [re.findall(r'<th colspan="\d+">([^<]+)</th>', part) for part in parts] == [[task] for task in made.spans]
+    for task, part in zip(made.spans, parts, strict=True):
+        wanted = [n for n, column in enumerate(made.columns) if column.task == task]
+        row = next(i for i, row in enumerate(made.rows) if row.method == "disyre")
+        cells = re.findall(r"<td[^>]*>(.*?)</td>", part.split("<td>DISYRE</td>")[1].split("</tr>")[0])
+        ours = [made.rows[row].ours[n].text() for n in wanted]
+        assert [re.sub("</?b>", "", cell) for cell in cells] == ours
+        assert ["<b>" in cell for cell in cells] == [(row, n) in made.best for n in wanted]
+    assert html.render(table("protocols", path)).count("<table>") == 1

@@ -1,8 +1,9 @@
 """Tables independent of file format: columns, rows with our and the paper's numbers, chance level and notes."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from uadbench.methods.postprocessing import FILTERED, HEADING
 from uadbench.methods.registry import CONTROL
@@ -112,6 +113,24 @@ class Table:
     @property
     def banner(self) -> str:
         return self.results.simulated
+
+    def by_task(self) -> list["Table"]:
+        """A table for each task, of the same rows."""
+        return [self._of(task) for task in self.spans if self.spans[task]]
+
+    def _of(self, task: str) -> "Table":
+        kept = [j for j, column in enumerate(self.columns) if column.task == task]
+
+        def only(row: tuple[Any, ...]) -> tuple[Any, ...]:
+            return tuple(row[j] for j in kept)
+
+        return replace(
+            self,
+            columns=only(self.columns),
+            rows=tuple(replace(row, ours=only(row.ours), paper=only(row.paper)) for row in self.rows),
+            best=frozenset((i, kept.index(j)) for i, j in self.best if j in kept),
+            section_chance={section: only(levels) for section, levels in self.section_chance.items()},
+        )
 
 
 def columns(results: Results, published: Published, table: str, metrics: Iterable[str]) -> tuple[Column, ...]:

@@ -7,9 +7,10 @@ from uadbench.paper.summary import Summary
 from uadbench.paper.table import PRINTED, Chance, Table
 
 DASH = "–"
+WIDE = 9  # columns of numbers that a screen has room for
 STYLE = """
 .paper-table { font: 14px/1.45 system-ui, sans-serif; color: #1b1f24; overflow-x: auto; }
-.paper-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.paper-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-bottom: .8rem; }
 .paper-table th, .paper-table td { padding: .25rem .7rem; border-bottom: 1px solid #d5dae0; text-align: right; }
 .paper-table td { white-space: nowrap; }
 .paper-table th:nth-child(-n+2), .paper-table td:nth-child(-n+2) { text-align: left; }
@@ -54,7 +55,21 @@ def render(table: Table) -> str:
 
 
 def section(table: Table) -> str:
-    """The `<section>` of a table, without style and script."""
+    """The `<section>` of a table, without style and script; of a wide one the tasks stand below one another."""
+    parts = table.by_task() if len(table.columns) > WIDE else [table]
+    lines = [
+        '<section class="paper-table">',
+        *([f'<p class="banner">{escape(table.banner)}</p>'] if table.banner else []),
+        f"<p>{escape(table.caption)}</p>",
+        *map(_table, parts),
+        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in table.notes)}</ul>",
+        "</section>",
+    ]
+    return "\n".join(lines)
+
+
+def _table(table: Table) -> str:
+    """The `<table>` of all columns."""
     rows = []
     for i, row in enumerate(table.rows):
         cells = [f"<td>{escape(row.section)}</td>", f"<td>{escape(row.label)}</td>"]
@@ -63,16 +78,11 @@ def section(table: Table) -> str:
         if below := table.chance_below(i):
             rows.append(_chance(table, below, row.section))
     lines = [
-        '<section class="paper-table">',
-        *([f'<p class="banner">{escape(table.banner)}</p>'] if table.banner else []),
-        f"<p>{escape(table.caption)}</p>",
         f"<table>\n<thead>\n{_head(table)}\n</thead>\n<tbody>",
         *rows,
         "</tbody>",
         *([f"<tfoot>\n{_chance(table, last)}\n</tfoot>"] if (last := table.chance_last) else []),
         "</table>",
-        f"<ul>{''.join(f'<li>{escape(note)}</li>' for note in table.notes)}</ul>",
-        "</section>",
     ]
     return "\n".join(lines)
 
@@ -83,7 +93,7 @@ def _head(table: Table) -> str:
         metrics.append(f"<th>{escape(table.heading(column))}</th>")
         if column.paper:
             metrics.append('<th class="paper">paper</th>')
-    tasks = "".join(f'<th colspan="{width}">{escape(task)}</th>' for task, width in table.spans.items())
+    tasks = "".join(f'<th colspan="{width}">{escape(task)}</th>' for task, width in table.spans.items() if width)
     return f'<tr><th colspan="2"></th>{tasks}</tr>\n<tr>{"".join(metrics)}</tr>'
 
 
