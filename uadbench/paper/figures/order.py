@@ -53,7 +53,7 @@ def _panel(axes: Axes, shares: np.ndarray, titles: list[str]) -> None:
     lines, ranks = np.nonzero(shares > 0)
     axes.scatter(ranks + 1, lines, s=LARGEST * shares[lines, ranks], color=style.BLUE, linewidths=0, clip_on=False)
     count = len(titles)
-    step = 1 if count <= 8 else 2
+    step = 1 if count <= 8 else 3
     axes.set_xticks(range(1, count + 1, step))
     axes.set_yticks(range(count), titles)
     axes.set_xlim(0.5, count + 0.5)
@@ -76,5 +76,7 @@ def _percent(share: float) -> str:
 
 
 def _note(seeds: bool) -> str:
-    drawn = "subjects and seeds" if seeds else "subjects, of the given seeds where a method has one"
-    return f"Areas: share of resamples of {drawn} in which a method has a rank; numbers: the first rank. No controls."
+    drawn = "subjects and seeds" if seeds else "subjects"
+    given = "" if seeds else " One seed is not drawn again."
+    text = f"Areas: share of resamples of {drawn} in which a method has a rank; numbers: the first rank."
+    return f"{text} No controls.{given}"
