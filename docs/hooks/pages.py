@@ -16,7 +16,7 @@ from uadbench.cli import COMMANDS, SECTIONS, uadbench
 
 ROOT = Path(__file__).resolve().parents[2]
 #: files of a reference study in the order of its page; others are not shown
-TABLES = ("table2", "table1", "detection", "lesions", "subjects", "cost")
+TABLES = ("table2", "table1", "detection", "lesions", "subjects", "cost", "choosing")
 FIGURES = ("figure3", "figure2", "figure1", "order", "froc", "curves")
 
 

@@ -33,9 +33,17 @@ from uadbench.commands._shared import OUTPUT, PATH, ignored, lesion, protocols
 @click.option("--task", default="ATLAS", help="With --save: the task, a column of tables.", show_default=True)
 @click.option("--modality", default="t1", help="With --save: the modality.", show_default=True)
 @click.option(
-    "--release", default="", help="With --save: row of uadbench/resources/datasets.csv, if the scans are one."
+    "--release",
+    default="",
+    show_default="not stated",
+    help="With --save: row of uadbench/resources/datasets.csv, if the scans are one.",
 )
-@click.option("--space", default="", help="With --save: space of the maps, as native or mni152; tables state it.")
+@click.option(
+    "--space",
+    default="",
+    show_default="not stated",
+    help="With --save: space of the maps, as native or mni152; tables state it.",
+)
 @click.option("--experiment", default="demo", help="With --save: the name in the config.", show_default=True)
 @click.option(
     "--run-seed", default=1, help="With --save: the seed that the method was trained with.", show_default=True
