@@ -97,7 +97,7 @@ rule report:
     conda:
         f"{ENVS}/paper.yaml"
     params:
-        folder=folder.path.as_posix(),
+        folder=lambda wildcards: folder.path.as_posix(),
         config=experiment.config.deciding,
         made=made,
     shell:
