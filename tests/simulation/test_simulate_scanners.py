@@ -50,6 +50,25 @@ def test_noise_is_the_scanners(scanner: Scanner) -> None:
     assert scanner.signal_to_noise / 1.15 * 0.98 < measured < scanner.signal_to_noise / 0.85 * 1.02
 
 
+@pytest.mark.parametrize("name", ["3T-mprage", "1.5T-mprage"])
+def test_a_scan_has_the_contrast_of_the_field_strength(name: str) -> None:
+    """Half of the box is white matter, half is grey; protocols vary by up to 4 %."""
+    scanner, grid = SCANNERS[name], boxed((0, 0, 0), (1, 1, 1), (40, 40, 40), 1.0)
+    white = np.zeros(grid.shape, np.float32)
+    white[20:] = 1
+    mixture = Mixture({"white": white, "grey": 1 - white}, 0 * white, 1 + 0 * white, 0 * white, grid.points())
+    scans = [
+        Acquisition(scanner, scanner.t1, bias=0.0).scan(np.random.default_rng(seed), mixture, grid, TISSUES).voxels
+        for seed in range(6)
+    ]
+    found = np.mean([scan[20:].mean() / scan[:20].mean() for scan in scans])
+    white_signal, grey_signal = (scanner.t1.signal(scanner.tissues(TISSUES)[tissue]) for tissue in ("white", "grey"))
+    assert found == pytest.approx(white_signal / grey_signal, rel=0.02)
+    if scanner.tesla != 3:
+        at_3_tesla = scanner.t1.signal(TISSUES["white"]) / scanner.t1.signal(TISSUES["grey"])
+        assert abs(found - at_3_tesla) > 0.05
+
+
 def test_protocols_vary_a_little_and_healthy_scans_come_from_one_scanner() -> None:
     rng = np.random.default_rng(0)
     mprage = SCANNERS["3T-mprage"].t1

@@ -96,23 +96,25 @@ def command(
     lost = [entry["subject"] for entry in store.lost(modality)]
     untrained = [] if cohort is None else [entry["subject"] for entry in cohort.lost(modality)]
     facts = {"patients": patients, "lost": lost, UNTRAINED: untrained}
-    known = {key: value for key, value in facts.items() if value}
+    of_task = {
+        "experiment": experiment,
+        "tested_on_simulated": store.simulated,
+        "task": task,
+        "dataset": store.dataset,
+        "test_set": digest_of_test_set(store, modality, values),
+        "modality": modality,
+        "left_out": len(lost),
+        "voxel_mm": voxel_text(voxel_size(store.affine)),
+        "space": stem(template) or template,
+        **{key: value for key, value in facts.items() if value},
+    }
 
     def score(given: str | Path, settings: str, required: Path | None, out: Path) -> None:
         folder, required = locate(given, required)
         trained, about = run.load(folder, chosen, parse(settings), required, method)
         meta = {
-            "experiment": experiment,
             "trained_on_simulated": bool(about["simulated"]),
-            "tested_on_simulated": store.simulated,
-            "task": task,
-            "dataset": store.dataset,
-            "test_set": digest_of_test_set(store, modality, values),
-            "modality": modality,
             "trained": {"revision": about["revision"], **training_key(trained.params)},
-            "left_out": len(lost),
-            "voxel_mm": voxel_text(voxel_size(store.affine)),
-            "space": stem(template) or template,
             "revision": registry.describe(registry.base(about["method"])).revision,
             **{key: about[key] for key in ("method", "title", "family", "seed")},
         }
@@ -121,7 +123,7 @@ def command(
         filters = {"postprocessing": about["postprocessing"]} if about["postprocessing"] else {}
         meta["source"] = source.of(about, about["params"] | filters, baseline, data, healthy, builds_on)
         with enough_memory(f"scoring with {about['method']} on {chosen}", "set a smaller score_batch in its params"):
-            score_test_set(Trained(ready(trained, chosen), meta | known | filters, chosen), scored, out=out, **kept)
+            score_test_set(Trained(ready(trained, chosen), of_task | meta | filters, chosen), scored, out=out, **kept)
         click.echo(out)
 
     for each in scorings:
