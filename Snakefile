@@ -35,12 +35,12 @@ onstart:
 
 
 onsuccess:
-    note_settings()
+    outputs.end(experiment)
     remove_partial()
 
 
 onerror:
-    note_settings()
+    outputs.end(experiment)
     make_partial()
 
 

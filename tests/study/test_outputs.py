@@ -10,6 +10,7 @@ import pytest
 
 from tests.commands import ROOT
 from tests.study.test_config import changed
+from uadbench.core import checksums
 from uadbench.core.study_folder import settings_file
 from uadbench.study import outputs
 from uadbench.study.checks import experiment
@@ -171,6 +172,26 @@ def test_what_was_known_at_the_start_outlasts_a_run_that_stops(former):
     after = stale(edited)
     assert after == {path for path in before if path.name not in ("recipe.json", "params.json")}
     assert {path.name for path in after} == {"subjects.csv", "findings.npz", "results.csv"}
+
+
+def test_a_run_killed_before_its_end_leaves_no_file_that_counts_as_damaged(former):
+    """Jobs that start it write records and parameters by the shell of their rules, past the checksums."""
+    plan = experiment(former)
+    checksums.begin(plan.folder.path)
+    outputs.end(plan)  # of an earlier run
+    assert all(checksums.noted(plan.folder.params(*run)) for run in plan.configured)
+    edited = experiment(changed(former, params__dae__erosion=1))
+    dae = [edited.folder.params(*run) for run in edited.configured if run[0] == "dae"]
+    outputs.begin(edited, dae)
+    for output in outputs.outputs(edited):
+        if output.path in dae or output.path.name == "run.json":
+            output._record.write_text(json.dumps(output.parts))
+    assert not {path.name for path in stale(changed(former, params__dae__erosion=1))} & {"params.json", "run.json"}
+    assert [run for run in plan.configured if not checksums.noted(plan.folder.params(*run))] == [
+        run for run in plan.configured if run[0] == "dae"
+    ]
+    outputs.end(edited)
+    assert all(checksums.noted(path) for path in dae)
 
 
 def test_a_data_set_keeps_the_number_of_its_jobs(study):

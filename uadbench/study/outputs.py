@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from uadbench.core import csv_files
+from uadbench.core import checksums, csv_files
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import read_json, write_json
+from uadbench.core.files import note_new, read_json, write_json
 from uadbench.core.plugins import literals
 from uadbench.core.study_folder import (
     CHUNKS,
@@ -58,6 +58,7 @@ class Output:
         """Record for the next run what is known of a file without a record, before a job changes what tells of it."""
         if self.path.exists() and not self._record.exists() and (made := self._made()):
             write_json(self._record, made)
+            checksums.forget(self._record)  # the shell of a job writes it next, and notes none
 
     @property
     def _record(self) -> Path:
@@ -92,6 +93,27 @@ def outputs(study: Experiment) -> Iterator[Output]:
     for test in study.tests:
         yield _test(study, test, together)
     yield from _results(study)
+
+
+def begin(study: Experiment, written: Iterable[Path]) -> None:
+    """Note what the study's files tell before jobs change them. written: outputs of the jobs of this run."""
+    for output in outputs(study):
+        if study.folder.path in output.path.parents:
+            output.note()
+    for path in set(_of_shell(study)).intersection(written):
+        checksums.forget(path)  # until `end`, which a killed run does not reach
+
+
+def end(study: Experiment) -> None:
+    """Note the checksums of the files that the shell of a rule has written."""
+    for path in _of_shell(study):
+        note_new(path)
+
+
+def _of_shell(study: Experiment) -> list[Path]:
+    """Files that no command of uadbench writes."""
+    params = [study.folder.params(*run) for run in study.configured]
+    return [*params, *(study.folder.dataset(name) / RECIPE for name in study.datasets)]
 
 
 def reports(study: Experiment, dataset: str) -> list[Path]:

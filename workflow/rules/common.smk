@@ -12,7 +12,6 @@ from snakemake.settings.types import DeploymentMethod
 sys.path.insert(0, workflow.basedir)
 
 from uadbench.study import budget as budgets
-from uadbench.core import files
 from uadbench.core import folder_lock
 from uadbench.core import study_folder
 from uadbench.study import placement
@@ -44,9 +43,7 @@ def hold_results():
         folder_lock.hold_study(folder, written)
         if LATE and not workflow.touch:
             raise HarnessError(LATE)
-        for output in DECIDED.values():
-            if folder.path in output.path.parents:
-                output.note()
+        outputs.begin(experiment, map(Path, written))
     except HarnessError as error:
         raise WorkflowError(str(error)) from None
 
@@ -58,15 +55,6 @@ def schedule_when_needed():
     """
     if workflow.local_exec:
         workflow.scheduler.job_rate_limiter = None
-
-
-def note_settings():
-    """Note the checksums of the files that no command writes, but the shell of a rule."""
-    for path in [
-        *(folder.params(*run) for run in experiment.configured),
-        *(folder.dataset(name) / study_folder.RECIPE for name in experiment.datasets),
-    ]:
-        files.note_new(path)
 
 
 def literal(text):
