@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import atomic, damaged, sha256, verify, write_json
@@ -55,6 +57,20 @@ def test_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch, kind):
         nodes = {("sync", path.stat().st_ino) for path in written}
     assert {*events[:-1]} == nodes
     assert events[-1] == ("name", 0)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes")
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_files_of_a_folder_are_for_whom_its_other_files_are(tmp_path, umask, mode):
+    """Not for their owner alone, as safetensors makes them."""
+    former = os.umask(umask)
+    try:
+        with atomic(tmp_path / "weights") as partial:
+            (partial / "unet").mkdir(parents=True)
+            save_file({"a": torch.zeros(1)}, partial / "unet" / "a.safetensors")
+    finally:
+        os.umask(former)
+    assert (tmp_path / "weights" / "unet" / "a.safetensors").stat().st_mode & 0o777 == mode
 
 
 def test_files_that_are_not_what_their_record_says(tmp_path):

@@ -41,6 +41,8 @@ def atomic(path: str | os.PathLike[str], noted: bool = True) -> Iterator[Path]:
     try:
         yield partial
         files = sorted(file for file in partial.rglob("*") if file.is_file()) if partial.is_dir() else [partial]
+        for file in files if partial.is_dir() else ():
+            file.chmod(0o666 & file.parent.stat().st_mode)  # safetensors makes files that their owner alone can read
         for file in files:
             with open(file, "r+b") as written:  # Windows syncs only what is open for writing
                 os.fsync(written.fileno())
