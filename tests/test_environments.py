@@ -77,8 +77,8 @@ STAGES = {
     "evaluation": "evaluation.summary.tidy_results evaluation.summary.comparisons "
     "evaluation.detection.detection_metrics",
     "training": "training.job evaluation.inference.inference evaluation.inference.illustration sharing.download",
-    "data": "data.index.sheet data.index.release simulation.cohort data.preprocessing.preprocess data.packing.pack "
-    "data.quality.page",
+    "data": "data.download.download data.index.sheet data.index.release simulation.cohort "
+    "data.preprocessing.preprocess data.packing.pack data.quality.page",
     "paper": "paper.inputs paper.writers.tidy report.page "
     + " ".join(f"paper.{kind}.{name}" for kind in ("tables", "figures") for name in paper.names(kind)),
 }
@@ -89,7 +89,7 @@ def test_a_stage_imports_only_what_its_file_names(stage):
     """Quick, where the nightly test installs the packages: others that a whole environment has are hidden."""
     listed = {line.split()[1] for line in (ROOT / "envs" / f"{stage}.yaml").read_text().splitlines() if "  - " in line}
     hidden = {"scipy", "torch", "sklearn", "nibabel", "nilearn", "matplotlib", "diffusers", "ants"}
-    hidden |= {"pandas", "jinja2", "markupsafe", "pydantic", "safetensors", "tensorboard"}
+    hidden |= {"pandas", "jinja2", "markupsafe", "pydantic", "safetensors", "tensorboard", "requests", "urllib3"}
     hidden -= set().union(*(BROUGHT.get(name, {name}) for name in listed))
     done = python_without(hidden, "\n".join(f"import uadbench.{name}" for name in STAGES[stage].split()), cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]

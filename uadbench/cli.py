@@ -22,6 +22,7 @@ COMMANDS = Plugins("command", "uadbench.commands")
 SECTIONS = {
     "Your own scans and anomaly maps": ("score", "evaluate", "share"),
     "Methods": ("list", "parameters", "conformance", "bench"),
+    "Data": ("download",),
     "Studies": ("status", "cost", "check", "trace", "join", "tensorboard"),
     "Steps of a study, in their order; the workflow runs them": (
         *("simulate", "index", "preprocess", "quality", "pack", "train", "test"),

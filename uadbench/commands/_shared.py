@@ -35,6 +35,7 @@ def completed(names: Callable[[Any], Iterable[object]], module: str, otherwise: 
 methods = completed(lambda registry: registry.every(), "uadbench.methods.registry")
 methods_or_files = completed(lambda registry: registry.every(), "uadbench.methods.registry", "file")
 layouts = completed(lambda layout: layout.LAYOUTS.names(), "uadbench.data.index.layout")
+open_sets = completed(lambda release: [*release.tables.every(), *release.by_hand()], "uadbench.data.index.release")
 protocols = completed(lambda protocols: protocols.PROTOCOLS, "uadbench.evaluation.protocols.protocols")
 tables = completed(lambda catalogue: catalogue.names("tables"), "uadbench.paper.catalogue")
 figures = completed(lambda catalogue: catalogue.names("figures"), "uadbench.paper.catalogue")

@@ -24,6 +24,7 @@ from uadbench.core.modalities import NAMES
 @click.option("--subset", default="all", help="Part of a test set: all, or upd for its first 90 % by name.")
 @click.option("--unmasked", default="lost", help="Test subjects without a mask: lost, leave_out or healthy.")
 @click.option("--entity", multiple=True, metavar="KEY=VALUE", help="BIDS entity of the scans to take (repeatable).")
+@click.option("--chosen", metavar="NAME:N", help="Take only the subjects of `download NAME --subjects N`.")
 @click.option("--exclude", multiple=True, metavar="SUBJECT", help="Leave out this subject or patient (repeatable).")
 @beside
 def command(
@@ -34,6 +35,7 @@ def command(
     release: str | None,
     entity: tuple[str, ...],
     beside: tuple[str, ...],
+    chosen: str | None,
     **choice: Any,
 ) -> None:
     """Scan a folder into a validated subject sheet, and report files missing compared with the release.
@@ -43,6 +45,7 @@ def command(
     from uadbench.core import patients
     from uadbench.core.errors import HarnessError, choices
     from uadbench.core.study_folder import SIMULATED
+    from uadbench.data.download import selection
     from uadbench.data.index import layout as layouts
     from uadbench.data.index import release as releases
     from uadbench.data.index import repeats, sheet
@@ -50,10 +53,11 @@ def command(
     unmasked = choice["unmasked"]
     if unmasked not in sheet.UNMASKED:
         raise HarnessError(f"--unmasked: {unmasked!r} is unknown; {choices(unmasked, sheet.UNMASKED)}")
+    only = selection.parse(chosen) if chosen else None
     kind = layouts.load(layout, layouts.entities(entity))
     simulated = (root / SIMULATED).exists()
     known = releases.find(release) if release else None if simulated else releases.releases().get(layout)
-    found = sheet.index(kind, root, **choice)
+    found = sheet.index(kind, root, chosen=only, **choice)
     written = sheet.write(out, root, found, unmasked, kind.participants(root))
     # After writing: of two sheets written at the same time the later one sees the other.
     sheets = {name: out.parent.parent / name / out.name for name in beside}
@@ -71,7 +75,7 @@ def command(
         [row.subject for row in written.rows], written.patients, "name them in a column `patient`"
     ):
         click.echo(f"{dataset}: {doubt}")
-    whole = kind.subjects(root)
+    whole = sheet.of_patients(kind.subjects(root), only)
     if choice["role"] == "test" and unmasked != "lost":
         without = sum(not files.mask for files in whole)
         what = "are left out" if unmasked == "leave_out" else "count as healthy"
@@ -84,7 +88,7 @@ def command(
         )
     if named := kind.labels(root):
         click.echo(f"{dataset}: its files name the labels {', '.join(f'{n} {name}' for n, name in named.items())}")
-    for line in releases.compare(whole, kind, known, healthy=choice["role"] == "healthy"):
+    for line in releases.compare(whole, kind, None if only else known, healthy=choice["role"] == "healthy"):
         click.echo(f"{dataset}: {line}")
     for row in written.rows:
         if row.problem:

@@ -56,9 +56,9 @@ def release() -> None:
 
 
 @contextlib.contextmanager
-def held(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Lock the folder of a run, made if missing. Raises HarnessError as `_lock` does."""
-    with _closed(_lock(Path(folder) / LOCK, "trains this run", "then run the same command again")):
+def held(folder: str | os.PathLike[str], doing: str = "trains this run") -> Iterator[None]:
+    """Lock a folder, made if missing, such as that of a run. Raises HarnessError as `_lock` does."""
+    with _closed(_lock(Path(folder) / LOCK, doing, "then run the same command again")):
         yield
 
 

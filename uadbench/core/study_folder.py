@@ -16,6 +16,7 @@ MANIFEST = "manifest.csv"  # of simulated scans
 PARTICIPANTS = "participants.tsv"  # of BIDS
 SIMULATIONS = ".simulated"  # folder with a record of each simulated subject
 SIMULATING = "lock"  # in that folder
+FETCHED = "fetched.json"  # what was downloaded
 SHEET = "subjects.csv"
 RECIPE = "recipe.json"  # the settings that a data set was made with
 CHUNKS, REGISTERED, PACKED, QUALITY = "chunks", "registered", "packed", "quality"  # folders

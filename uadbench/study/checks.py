@@ -15,6 +15,7 @@ from uadbench.data.index.layout import IGNORE
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.methods import registry
 from uadbench.paper import catalogue as paper
+from uadbench.study import sources
 from uadbench.study.config import OTHERS, Config, DataSet
 from uadbench.study.experiment import Experiment
 
@@ -25,6 +26,7 @@ def experiment(values: dict[str, Any]) -> Experiment:
     """The study of a parsed config, checked. Raises HarnessError naming key, reason and remedy at the first mistake."""
     study = Experiment(Config.of(values))
     _check_names(study)
+    sources.check(study)
     for name, entry in study.datasets.items():
         _check_dataset(study, name, entry)
     _check_methods(study)
@@ -63,6 +65,8 @@ def _check_dataset(study: Experiment, name: str, entry: DataSet) -> None:
         raise HarnessError(f"{where}: no root; name the folder of the release, or add simulate.subjects.{name}")
     elif "$" in root:
         raise HarnessError(f"{where}.root: {root}: set this environment variable, or name a folder")
+    elif entry.fetch:  # into a folder that may not be there yet
+        pass
     elif not Path(root).exists():
         raise HarnessError(f"{where}.root: no folder {root}; name the folder of the release")
     elif Path(root).is_file() != layout.reads_file:
@@ -79,7 +83,7 @@ def _check_dataset(study: Experiment, name: str, entry: DataSet) -> None:
         release.find(entry.release)
     if both := {*(entry.lesion or ())} & {*(entry.ignored or ())}:
         raise HarnessError(f"{where}: label {min(both)} is in both lesion and ignored; remove it from one")
-    if name not in study.simulated and root is not None:
+    if name not in study.simulated and root is not None and Path(root).exists():
         _check_labels(where, entry, layout.labels(Path(root)))
 
 

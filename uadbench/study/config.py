@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -113,12 +113,28 @@ class DataSet(Part):
 
     layout: str = Field(description="A file name of uadbench/data/index/layouts.", examples=["bids", "sheet"])
     root: str | None = Field(
-        None, description="The folder of the release, or the CSV of layout `sheet`; not for simulated data sets."
+        None,
+        description="The folder of the release, or the CSV of layout `sheet`; not for simulated data sets. Default "
+        "with `source`: the folder of that name in data/open.",
+    )
+    source: str | None = Field(
+        None,
+        description="An open data set that `uadbench download` lists; the study then says what of it is missing, and "
+        "how to fetch it.",
+        examples=["ds004856"],
+    )
+    subjects: PositiveInt | None = Field(
+        None, description="Use that many subjects of `source` alone, those of `uadbench download --subjects`."
+    )
+    fetch: bool | Literal["job"] = Field(
+        False,
+        description="Whether the study downloads what of `source` is missing, before all else; where Snakemake was "
+        "started, or with `job` where it sends other jobs.",
     )
     release: str | None = Field(
         None,
         description="A row of uadbench/resources/datasets.csv, to report missing files and to find the paper's "
-        "numbers; default: the row with the layout's name.",
+        "numbers; default: that of `source`, or the row with the layout's name.",
     )
     validation: int | None = Field(
         None,

@@ -4,18 +4,23 @@ import json
 import re
 from functools import cached_property
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from uadbench import baselines
+from uadbench.core.errors import HarnessError
 from uadbench.core.files import expanded
 from uadbench.core.modalities import NAMES
 from uadbench.core.study_folder import ROOT, Job, StudyFolder
+from uadbench.data.download import tables
 from uadbench.data.index import release
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.methods import registry
 from uadbench.methods.settings import Settings, resolve
 from uadbench.paper import catalogue as paper
 from uadbench.study.config import OTHERS, Config, DataSet, Task
+
+OPEN = Path("data", "open")  # folder of downloaded data sets, in the working folder
 
 
 class Experiment:
@@ -46,6 +51,11 @@ class Experiment:
         found = {}
         for name, entry in entries.items():
             paths = {key: expanded(path) for key in ("root", "split") if (path := getattr(entry, key))}
+            if entry.source and entry.root is None:
+                try:
+                    paths["root"] = (OPEN / tables.load(entry.source).name).as_posix()
+                except HarnessError as error:
+                    raise HarnessError(f"datasets.{name}.source: {error}") from None
             found[name] = entry.model_copy(update=paths)
         return found
 
@@ -181,13 +191,23 @@ class Experiment:
     def releases(self) -> dict[str, str]:
         """The release of each data set that is one: as the config states it, else by the layout's name."""
         known = release.releases()
-        stated = {name: entry.release or entry.layout for name, entry in self.datasets.items()}
+        stated = {name: self._release(name) or entry.layout for name, entry in self.datasets.items()}
         return {name: of for name, of in stated.items() if of in known and name not in self.simulated}
 
     def index_options(self, dataset: str) -> list[str]:
         """Options of `index` for a data set."""
-        stated = self.datasets[dataset].release
+        stated = self._release(dataset)
         return [*self.selection(dataset), *(["--release", stated] if stated else [])]
+
+    def _release(self, dataset: str) -> str | None:
+        entry = self.datasets[dataset]
+        return tables.load(entry.source).short if entry.source and not entry.release else entry.release
+
+    def fetch_options(self, dataset: str) -> list[str]:
+        """Options of `download` for a data set with a source."""
+        entry = self.datasets[dataset]
+        number = [] if entry.subjects is None else ["--subjects", str(entry.subjects)]
+        return [str(entry.source), "--to", Path(str(entry.root)).parent.as_posix(), *number]
 
     def selection(self, dataset: str) -> list[str]:
         """Those of them that decide the sheet: the files, the subjects and their splits."""
@@ -200,6 +220,8 @@ class Experiment:
             options += ["--split", entry.split]
         else:
             options += ["--validation", entry.validation or 0, "--split-seed", entry.split_seed or 0]
+        if entry.subjects is not None:
+            options += ["--chosen", f"{entry.source}:{entry.subjects}"]
         for key, value in entry.entities.items():
             options += ["--entity", f"{key}={value}"]
         for subject in entry.exclude:
@@ -220,7 +242,7 @@ class Experiment:
         made, simulation = self.config.simulate, dict[str, Any]()
         if made and dataset in self.simulated:
             simulation = {"seed": made.seed, "spacing": made.spacing, f"subjects.{dataset}": made.subjects[dataset]}
-        entry = self.datasets[dataset].model_dump(exclude={"lesion", "ignored", "release"})
+        entry = self.datasets[dataset].model_dump(exclude={"lesion", "ignored", "release", "source", "fetch"})
         return {
             "role": "healthy" if dataset == self.train else "test",
             **{f"simulate.{key}": value for key, value in simulation.items()},

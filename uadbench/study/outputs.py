@@ -18,6 +18,7 @@ from uadbench.core.files import note_new, read_json, write_json
 from uadbench.core.plugins import literals
 from uadbench.core.study_folder import (
     CHUNKS,
+    FETCHED,
     FINDINGS,
     INDEX,
     MANIFEST,
@@ -179,6 +180,8 @@ def _data(study: Experiment, dataset: str) -> Iterator[Output]:
         parts = {"layout": study.datasets[dataset].layout, "seed": made.seed, "spacing": made.spacing}
         parts |= {"subjects": made.subjects[dataset], "revision": _revision("simulation/cohort")}
         yield Output(manifest, parts, lambda: _of_manifest(manifest))
+    if study.datasets[dataset].fetch:
+        yield Output(folder / FETCHED, {"options": study.fetch_options(dataset)})
     yield Output(folder / SHEET, {"options": study.selection(dataset)}, noted("role", f"datasets.{dataset}."))
     parts = {"settings": vars(study.preprocessing), "modalities": study.registered(dataset)}
     parts |= {"revision": _revision("data/preprocessing/records/record")}

@@ -134,12 +134,14 @@ def if_file(path):
 def raw_files(wildcards):
     """Input files of a subject sheet: manifest of simulated scans, CSV of layout `sheet`, list of held-out subjects.
 
+    A download comes before, but is no reason to index again what is there.
     Scans of a release are no inputs, since a release never changes; otherwise use `--forcerun index`.
     """
     entry = experiment.datasets[wildcards.dataset]
     if wildcards.dataset in experiment.simulated:
         return [f"{folder.raw(wildcards.dataset)}/{study_folder.MANIFEST}"]
-    return if_file(entry.root) + if_file(entry.split)
+    fetched = [ancient(f"{folder.dataset(wildcards.dataset)}/{study_folder.FETCHED}")] if entry.fetch else []
+    return fetched + if_file(entry.root) + if_file(entry.split)
 
 
 def reports_of(wildcards):

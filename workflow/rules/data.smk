@@ -47,6 +47,22 @@ rule recipe:
         "printf '%s\\n' {params.recipe:q} > {output} 2> {log}"
 
 
+# On the machine where Snakemake was started, which has a network more often than those of a queue.
+rule fetch:
+    output:
+        "<data>/{dataset}/fetched.json",
+    log:
+        "<logs>/fetch/{dataset}.log",
+    localrule: not any(entry.fetch == "job" for entry in experiment.datasets.values())
+    conda:
+        f"{ENVS}/data.yaml"
+    params:
+        options=lambda wildcards: experiment.fetch_options(wildcards.dataset),
+        made=made,
+    shell:
+        "python -m uadbench download {params.options:q} --record {output} > {log} 2>&1; {params.made}"
+
+
 rule index:
     input:
         raw_files,

@@ -1,7 +1,7 @@
 """Subject sheet: one row per subject with its split and its files, validated when written and when read."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -87,14 +87,16 @@ def index(
     subset: str = "all",
     exclude: Sequence[str] = (),
     unmasked: str = "lost",
+    chosen: Collection[str] | None = None,
 ) -> list[tuple[Files, str]]:
     """Subjects of `layout` below `root`, each with its split, sorted by name.
 
     `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
     "test" (the part `subset` of them; with `unmasked` "leave_out" only those with a mask). Raises HarnessError for a
     folder without subjects, an unknown name in `exclude`, which are subjects or patients, and a test set without masks.
+    chosen: the patients that there are, others in the folder aside.
     """
-    found = find(layout, root)
+    found = of_patients(find(layout, root), chosen)
     unknown = sorted(set(exclude) - {name for files in found for name in (files.subject, files.patient)})
     if unknown:
         raise HarnessError(
@@ -117,6 +119,11 @@ def index(
         else:
             parts = splits.by_rule(kept, validation, seed, patients)
     return [(kept[name], parts[name]) for name in sorted(kept) if parts[name] != "left out"]
+
+
+def of_patients(subjects: list[Files], names: Collection[str] | None) -> list[Files]:
+    """The subjects of some patients; all for None."""
+    return [files for files in subjects if names is None or files.patient in names]
 
 
 def find(layout: Layout, root: Path) -> list[Files]:

@@ -1,0 +1,1 @@
+"""Download of open data sets: their tables, the choice of files, the transfer of one and of all."""

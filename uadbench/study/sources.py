@@ -1,0 +1,48 @@
+"""Open data sets of a config: what of them is missing, and the command that fetches it."""
+
+import shlex
+from pathlib import Path
+
+from uadbench.core.errors import HarnessError
+from uadbench.data.download import download, selection, tables
+from uadbench.data.download.download import Order
+from uadbench.study.config import DataSet
+from uadbench.study.experiment import Experiment
+
+
+def check(study: Experiment) -> None:
+    """Raise HarnessError for wrong keys of a source, and where files of one that is not to be fetched are missing."""
+    orders, commands = list[Order](), dict[tuple[str, ...], list[str]]()
+    for name, entry in study.datasets.items():
+        _check_keys(study, name, entry)
+        if entry.source is None or entry.fetch or "$" in str(entry.root):
+            continue
+        modalities = {"t1", *study.modalities_of(name)} & {*selection.counts(tables.load(entry.source).files)}
+        order = Order.of(entry.source, Path(str(entry.root)).parent, entry.subjects, modalities)
+        if order.absent():
+            source, *options = study.fetch_options(name)
+            orders.append(order)
+            commands.setdefault(tuple(options), []).append(source)
+    if orders:
+        absent = {order.data.name: order.absent() for order in orders}
+        parts = [f"{len(absent[order.data.name])} of {len(order.files)} files of {order.data.name}" for order in orders]
+        size = download.amount(sum(order.to_come(absent[order.data.name]) for order in orders))
+        said = " && ".join(shlex.join(["uadbench", "download", *names, *rest]) for rest, names in commands.items())
+        raise HarnessError(f"datasets: {', '.join(parts)} are missing; fetch them ({size}): {said}")
+
+
+def _check_keys(study: Experiment, name: str, entry: DataSet) -> None:
+    where = f"datasets.{name}"
+    if entry.source is None:
+        for key in ("subjects", "fetch"):
+            if getattr(entry, key):
+                raise HarnessError(f"{where}.{key}: is of a source; add source, a name that `uadbench download` lists")
+        return
+    if name in study.simulated:
+        raise HarnessError(f"{where}.source: the data set is simulated; remove source, or simulate.subjects.{name}")
+    try:
+        data = tables.load(entry.source)
+    except HarnessError as error:
+        raise HarnessError(f"{where}.source: {error}") from None
+    if Path(str(entry.root)).name != data.name:
+        raise HarnessError(f"{where}.root: {entry.root}: `download` makes a folder {data.name}; end the path with it")
