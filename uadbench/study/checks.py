@@ -11,6 +11,7 @@ from uadbench.core.files import read_json
 from uadbench.core.study_folder import RECIPE, ROOT
 from uadbench.data.index import layout as layouts
 from uadbench.data.index import release, splits
+from uadbench.data.index import where as selection
 from uadbench.data.index.layout import IGNORE
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.methods import registry
@@ -55,7 +56,8 @@ def _check_names(study: Experiment) -> None:
 def _check_dataset(study: Experiment, name: str, entry: DataSet) -> None:
     where, root = f"datasets.{name}", entry.root
     try:
-        layout = layouts.load(entry.layout, {key: str(value) for key, value in entry.entities.items()})
+        entities = {key: str(value) for key, value in entry.entities.items()}
+        layout = layouts.load(entry.layout, entities, entry.masks, entry.contrast)
     except HarnessError as error:
         raise HarnessError(f"{where}: {error}") from None
     if name in study.simulated:
@@ -85,6 +87,11 @@ def _check_dataset(study: Experiment, name: str, entry: DataSet) -> None:
         raise HarnessError(f"{where}: label {min(both)} is in both lesion and ignored; remove it from one")
     if name not in study.simulated and root is not None and Path(root).exists():
         _check_labels(where, entry, layout.labels(Path(root)))
+        try:
+            if entry.where and not entry.fetch:  # of which the table may not be there yet
+                selection.check(layout.participants(Path(root)), entry.conditions)
+        except HarnessError as error:
+            raise HarnessError(f"{where}.{error}") from None
 
 
 def _check_labels(where: str, entry: DataSet, stated: dict[int, str]) -> None:

@@ -26,6 +26,7 @@ from uadbench.core.documents import check_extent
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.modalities import NAMES
 from uadbench.core.validation import NAME, Part, spelling
+from uadbench.data.index.contrast import EVIDENCE
 from uadbench.data.index.sheet import UNMASKED
 from uadbench.data.preprocessing.settings import Preprocessing, settings
 from uadbench.methods.postprocessing import AS_PUBLISHED, Postprocessing
@@ -59,12 +60,15 @@ DataSetName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 Method = Annotated[str, Field(pattern=r"^[a-z0-9_]+(-[a-z0-9_]+)?$")]
 Variant = Annotated[str, Field(pattern=r"^[a-z0-9_]+-[a-z0-9_]+$")]
 Modality = Annotated[str, AfterValidator(partial(_known, NAMES)), WithJsonSchema({"enum": list(NAMES)})]
+Evidence = Annotated[str, AfterValidator(partial(_known, EVIDENCE)), WithJsonSchema({"enum": list(EVIDENCE)})]
 Treatment = Annotated[str, AfterValidator(partial(_known, UNMASKED)), WithJsonSchema({"enum": list(UNMASKED)})]
 Label = Annotated[int, Field(ge=1, le=255)]
 Once = Field(min_length=1, json_schema_extra={"uniqueItems": True})
 Labels = Annotated[list[Label], Once, AfterValidator(_unique)]
 Names = Annotated[list[str], Once, AfterValidator(_unique)]
 Seed = NonNegativeInt
+Condition = str | int | float
+Conditions = Annotated[list[Condition], Once, AfterValidator(_unique)]
 
 
 def _filters(value: Any) -> Any:
@@ -159,6 +163,30 @@ class DataSet(Part):
         description="BIDS entities of the selected scans where a subject has several.",
         examples=[{"acq": "highres", "run": 2}],
     )
+    masks: str | None = Field(
+        None,
+        min_length=1,
+        description="Pattern of the paths of lesion masks below a BIDS root, where their names are not the usual ones; "
+        "* stands for any text.",
+        examples=["derivatives/*/sub-*_seg.nii.gz"],
+    )
+    contrast: Evidence | None = Field(
+        None,
+        description="How the contrast of a BIDS scan is known: sidecar (default), by the times in its sidecar and its "
+        "acq, such as acq-FLAIR of a T2w, where they contradict its suffix; or suffix alone.",
+    )
+    where: dict[Annotated[str, Field(min_length=1)], Condition | Conditions] | None = Field(
+        None,
+        description="Subjects to take, by columns of participants.tsv: a value, a list of which one must hold, or a "
+        "range of numbers. Capitals do not count, * stands for any text, n/a for a missing value.",
+        examples=[{"group": "control", "age": "40-80"}, {"type": ["glioma*", "*astrocytoma*"]}],
+    )
+
+    @property
+    def conditions(self) -> dict[str, list[str]]:
+        """The values of `where` by column, as text."""
+        values = (self.where or {}).items()
+        return {column: list(map(str, has if isinstance(has, list) else [has])) for column, has in values}
 
 
 class Task(Part):

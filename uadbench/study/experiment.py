@@ -224,6 +224,10 @@ class Experiment:
             options += ["--chosen", f"{entry.source}:{entry.subjects}"]
         for key, value in entry.entities.items():
             options += ["--entity", f"{key}={value}"]
+        for key, chosen in (("masks", entry.masks), ("contrast", entry.contrast)):
+            options += [f"--{key}", chosen] if chosen else []
+        for column, values in entry.conditions.items():
+            options += [word for value in values for word in ("--where", f"{column}={value}")]
         for subject in entry.exclude:
             options += ["--exclude", subject]
         return [str(option) for option in options]

@@ -4,9 +4,9 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from uadbench.core import patients
 from uadbench.core.errors import HarnessError
@@ -19,6 +19,13 @@ from uadbench.data.index import participants
 LAYOUTS = Plugins("layout", "uadbench.data.index.layouts")
 #: files of a subject; `drawn_on` is the scan with the mask's voxel grid, if none of the others
 KINDS = (*NAMES, "mask", "drawn_on", "brain")
+
+
+class Note(NamedTuple):
+    """What a layout decided about the files of a subject: `text` follows a number of subjects, `detail` is of one."""
+
+    text: str
+    detail: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class Files:
     brain: Path | None = None
     #: as the data set states it; "" for that of the name
     stated_patient: str = ""
+    notes: tuple[Note, ...] = field(default=(), compare=False)
 
     @property
     def patient(self) -> str:
@@ -69,13 +77,16 @@ class Layout:
     skip: ClassVar[tuple[str, ...]] = ()
     #: whether every subject must come with a mask of its lesions
     has_mask: ClassVar[bool] = False
-    #: whether scans can be chosen by BIDS entities
-    has_entities: ClassVar[bool] = False
+    #: whether files have names of BIDS, by which `entities`, `masks` and `contrast` choose
+    is_bids: ClassVar[bool] = False
     #: whether the root of a data set is a file, not a folder
     reads_file: ClassVar[bool] = False
 
-    def __init__(self, entities: Mapping[str, str] | None = None) -> None:
-        self.entities = dict(entities or {})
+    def __init__(
+        self, entities: Mapping[str, str] | None = None, masks: str | None = None, contrast: str | None = None
+    ) -> None:
+        """entities: of the scans to take; masks: pattern of the paths of masks; contrast: one of contrast.EVIDENCE."""
+        self.entities, self.masks, self.contrast = dict(entities or {}), masks, contrast
 
     def complete(self) -> list[str]:
         """Names of all subjects of the release if they are known in advance, else an empty list."""
@@ -89,6 +100,10 @@ class Layout:
         """What the data set states of its subjects."""
         return participants.read(root)
 
+    def maybe_masks(self, root: Path) -> str:
+        """End of a message on a data set without masks: files that may be some; "" without such."""
+        return ""
+
     def labels(self, root: Path) -> dict[int, str]:
         """Label values above 0 and their names, where files of the data set state them; else an empty dict.
 
@@ -100,14 +115,17 @@ class Layout:
 IGNORE = "ignore"
 
 
-def load(name: str, entities: Mapping[str, str] | None = None) -> Layout:
-    """The layout called `name`, which selects scans by these BIDS entities where there are several.
+def load(
+    name: str, entities: Mapping[str, str] | None = None, masks: str | None = None, contrast: str | None = None
+) -> Layout:
+    """The layout called `name`, which takes scans of these BIDS entities, and masks and contrast as `Layout` says.
 
-    Raises HarnessError for an unknown layout, or if the layout does not support entities.
+    Raises HarnessError for an unknown layout, or a choice that the layout does not support.
     """
-    layout: Layout = LAYOUTS.load(name).Layout(entities)
-    if entities and not layout.has_entities:
-        raise HarnessError(f"layout {name!r}: its names have no entities to choose by; leave `entities` out")
+    layout: Layout = LAYOUTS.load(name).Layout(entities, masks, contrast)
+    chosen = {"entities": entities, "masks": masks, "contrast": contrast}
+    if (key := next((key for key, value in chosen.items() if value), None)) and not layout.is_bids:
+        raise HarnessError(f"layout {name!r}: its names have no entities of BIDS to choose by; leave `{key}` out")
     return layout
 
 

@@ -86,10 +86,16 @@ def find(name: str) -> Release:
     return known[name]
 
 
-def compare(found: Sequence[Files], layout: Layout, release: Release | None, healthy: bool = False) -> list[str]:
+def compare(
+    found: Sequence[Files],
+    layout: Layout,
+    release: Release | None,
+    healthy: bool = False,
+    among: Sequence[Files] | None = None,
+) -> list[str]:
     """Lines that compare the numbers of files with those of the release, and list missing files.
 
-    healthy: of a training set, whose subjects need no mask.
+    healthy: of a training set, whose subjects need no mask. among: subjects whose missing files are listed; all.
     """
     counts = {
         "subjects": len(found),
@@ -104,10 +110,11 @@ def compare(found: Sequence[Files], layout: Layout, release: Release | None, hea
                 verdict = "complete" if count == held else less
                 lines.append(f"{kind}: {count} found, {held} in {release.title} {release.version}: {verdict}")
         lines += _missing("subjects", sorted(set(layout.complete()) - {files.subject for files in found}))
+    among = found if among is None else among
     for kind in KINDS:
-        without = [files.subject for files in found if getattr(files, kind.rstrip("s")) is None]
+        without = [files.subject for files in among if getattr(files, kind.rstrip("s")) is None]
         # A kind that no subject has is not reported as missing.
-        if len(without) < len(found) and not (healthy and kind == "masks"):
+        if len(without) < len(among) and not (healthy and kind == "masks"):
             lines += _missing(kind, without)
     return lines
 

@@ -13,7 +13,7 @@ from uadbench.core import patients as patient_names
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import NAMES
 from uadbench.core.validation import NAME, build
-from uadbench.data.index import participants, splits
+from uadbench.data.index import participants, splits, where
 from uadbench.data.index.layout import KINDS, Files, Layout
 
 
@@ -87,16 +87,17 @@ def index(
     subset: str = "all",
     exclude: Sequence[str] = (),
     unmasked: str = "lost",
-    chosen: Collection[str] | None = None,
+    wanted: where.Conditions | None = None,
+    found: Sequence[Files] | None = None,
 ) -> list[tuple[Files, str]]:
-    """Subjects of `layout` below `root`, each with its split, sorted by name.
+    """Subjects of `layout` below `root`, each with its split, sorted by name. found: those there, if they are known.
 
     `role` is "healthy" (train and validation: by the list `listed`, else `validation` subjects by rule and `seed`) or
-    "test" (the part `subset` of them; with `unmasked` "leave_out" only those with a mask). Raises HarnessError for a
-    folder without subjects, an unknown name in `exclude`, which are subjects or patients, and a test set without masks.
-    chosen: the patients that there are, others in the folder aside.
+    "test" (the part `subset` of them; with `unmasked` "leave_out" only those with a mask). `wanted` are conditions on
+    columns that the data set states. Raises HarnessError for a folder without subjects, an unknown name in `exclude`,
+    which are subjects or patients, conditions as `where.select` does, and a test set without masks.
     """
-    found = of_patients(find(layout, root), chosen)
+    found = find(layout, root) if found is None else found
     unknown = sorted(set(exclude) - {name for files in found for name in (files.subject, files.patient)})
     if unknown:
         raise HarnessError(
@@ -106,8 +107,17 @@ def index(
     chosen = splits.subset([files.subject for files in found], subset)
     kept = {files.subject: files for files in found if files.subject in chosen}
     kept = {name: files for name, files in kept.items() if not {name, files.patient} & set(exclude)}
+    if wanted:
+        patients = {name: files.patient for name, files in kept.items()}
+        try:
+            kept = {name: kept[name] for name in where.select(patients, layout.participants(root), wanted)}
+        except HarnessError as error:
+            raise HarnessError(f"{root}: {error}") from None
     if role == "test" and not any(files.mask for files in kept.values()):
-        raise HarnessError(f"{root}: {len(kept)} subjects but not one mask; a test set needs them: {layout.expected}")
+        raise HarnessError(
+            f"{root}: {len(kept)} subjects but not one mask; a test set needs them: {layout.expected}"
+            f"{layout.maybe_masks(root)}"
+        )
     if role == "test":
         if unmasked == "leave_out":
             kept = {name: files for name, files in kept.items() if files.mask}
