@@ -21,21 +21,22 @@ PATCH = 128**2  # voxels
 
 @dataclass(frozen=True)
 class Budget:
-    """Memory and time limit of one job."""
+    """Memory and time limit of one job, and the time that it is expected to take."""
 
     megabytes: int
     minutes: int
+    seconds: float = 0.0
 
     @classmethod
     def of(cls, megabytes: float, seconds: float) -> Budget:
         """The budget of a job expected to take `megabytes` and `seconds`: at least half an hour, at most a day."""
-        return cls(500 * math.ceil(1.5 * megabytes / 500), min(DAY, 30 + math.ceil(2 * seconds / 60)))
+        return cls(500 * math.ceil(1.5 * megabytes / 500), min(DAY, 30 + math.ceil(2 * seconds / 60)), seconds)
 
 
 def simulate(subjects: float, spacing: float) -> Budget:
     """Budget of `subjects` raw scans of `spacing` mm voxels; one took 1.8 GB, 10 s at 1 mm and 0.6 GB, 2 s at 3 mm."""
-    voxels = HEAD_MM3 / spacing**3 / 1e6
-    return Budget.of(550 + 145 * voxels, subjects * (2 + voxels))
+    head = HEAD_MM3 / spacing**3 / 1e6
+    return Budget.of(550 + 145 * head, subjects * (2 + head))
 
 
 def preprocess(subjects: float, spacing: float) -> Budget:
@@ -43,17 +44,17 @@ def preprocess(subjects: float, spacing: float) -> Budget:
 
     Eight scans of ATLAS took 0.6 GB and 2 s each; T2-weighted ones, external brain extraction and slow disks take more.
     """
-    return Budget.of(1500 + 200 * _voxels(spacing), 30 * subjects)
+    return Budget.of(1500 + 200 * voxels(spacing), 30 * subjects)
 
 
 def pack(subjects: float, spacing: float) -> Budget:
     """Budget of `subjects` registered volumes: arrays are written in place, 0.1 s per volume of 1 mm."""
-    return Budget.of(700, subjects * _voxels(spacing) / 4)
+    return Budget.of(700, subjects * voxels(spacing) / 4)
 
 
 def quality(subjects: float, spacing: float) -> Budget:
     """Budget of one quality page of `subjects`; at 1 mm 2 s, and pictures of 0.1 MB, each."""
-    return Budget.of(500 + subjects + 50 * _voxels(spacing), 2 * subjects)
+    return Budget.of(500 + subjects + 50 * voxels(spacing), 2 * subjects)
 
 
 def train(params: Mapping[str, Any], subjects: float, spacing: float, gpu: bool) -> Budget:
@@ -64,7 +65,7 @@ def train(params: Mapping[str, Any], subjects: float, spacing: float, gpu: bool)
     by its limit resumes at the next attempt.
     """
     images = params.get("steps", 0) * params.get("batch", 0) * _patch(params, spacing)
-    held = 2 * subjects * _voxels(spacing)
+    held = 2 * subjects * voxels(spacing)
     if gpu:
         return Budget.of(5000 + held, 0.0025 * images)
     return Budget.of(1000 + held + 260 * params.get("batch", 0) * _patch(params, spacing), 1.1 * images)
@@ -76,8 +77,8 @@ def test(params: Mapping[str, Any], subjects: float, spacing: float, protocols: 
     Forward passes need 115 MB for a window of 128 x 128. DISYRE's 40 passes take 1,000 s of a core for a million
     voxels, and 8 s with a slow card, counting included; others take less.
     """
-    maps = MAPS * 12 * _voxels(spacing) + MAPS * protocols * (16 + 0.016 * subjects)
-    seconds = subjects * _voxels(spacing) * (8 if gpu else 1000)
+    maps = MAPS * 12 * voxels(spacing) + MAPS * protocols * (16 + 0.016 * subjects)
+    seconds = subjects * voxels(spacing) * (8 if gpu else 1000)
     if gpu:
         return Budget.of(5000 + maps, seconds)
     return Budget.of(1000 + maps + 115 * params.get("score_batch", 0) * _patch(params, spacing), seconds)
@@ -88,7 +89,7 @@ def summarize(files: int, methods: int) -> Budget:
     return Budget.of(700 + 2 * files, (3 + methods / 2) * files)
 
 
-def _voxels(spacing: float) -> float:
+def voxels(spacing: float) -> float:
     """Millions of voxels of a packed volume."""
     return math.prod(BRAIN_MM) / spacing**3 / 1e6
 
