@@ -7,6 +7,7 @@ from click.shell_completion import ShellComplete
 from tests.commands import python_without
 from uadbench.cli import COMMANDS, uadbench
 from uadbench.core.errors import HarnessError
+from uadbench.data.download import tables
 from uadbench.data.index import layout
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.methods import registry
@@ -28,6 +29,8 @@ CASES = {
     "conformance dae": ["dae", "dae-upd"],
     "conformance ./own": [("./own", "file")],
     "evaluate --protocol ": list(PROTOCOLS),
+    "download ds00": [name for name in tables.names() if name.startswith("ds00")],
+    "download ix": ["ixi"],
     "index --layout ": layout.LAYOUTS.names(),
     "table ": catalogue.names("tables"),
     "figure fig": ["figure1", "figure2", "figure3"],

@@ -30,6 +30,7 @@ SCORES = f"evaluate --maps maps --labels labels {SAVE} --method x --simulated"
 LIGHT = [
     "list",
     "parameters",
+    "download depression --to new --dry-run",
     "index --dataset a --layout ixi --root raw --out indexed.csv",
     SCORES,
     f"{SCORES} --protocol upd",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import (
     AfterValidator,
@@ -92,6 +92,15 @@ def _or_text(schema: dict[str, Any], **text: Any) -> None:
     schema["anyOf"].insert(0, {"type": "string", **text})
 
 
+def _fetched(value: Any) -> Any:
+    if value not in (True, False, "job"):
+        raise ValueError("must be true, false or job")
+    return value
+
+
+Fetch = Annotated[
+    Any, AfterValidator(_fetched), WithJsonSchema({"anyOf": [{"type": "boolean"}, {"type": "string", "const": "job"}]})
+]
 Filters = Annotated[
     Postprocessing | None,
     BeforeValidator(_filters),
@@ -130,7 +139,7 @@ class DataSet(Part):
     subjects: PositiveInt | None = Field(
         None, description="Use that many subjects of `source` alone, those of `uadbench download --subjects`."
     )
-    fetch: bool | Literal["job"] = Field(
+    fetch: Fetch = Field(
         False,
         description="Whether the study downloads what of `source` is missing, before all else; where Snakemake was "
         "started, or with `job` where it sends other jobs.",

@@ -12,22 +12,24 @@ from uadbench.study.experiment import Experiment
 
 def check(study: Experiment) -> None:
     """Raise HarnessError for wrong keys of a source, and where files of one that is not to be fetched are missing."""
-    orders, commands = list[Order](), dict[tuple[str, ...], list[str]]()
+    parts, bytes, commands = list[str](), 0, dict[tuple[str, ...], list[str]]()
     for name, entry in study.datasets.items():
         _check_keys(study, name, entry)
         if entry.source is None or entry.fetch or "$" in str(entry.root):
             continue
         modalities = {"t1", *study.modalities_of(name)} & {*selection.counts(tables.load(entry.source).files)}
         order = Order.of(entry.source, Path(str(entry.root)).parent, entry.subjects, modalities)
-        if order.absent():
-            source, *options = study.fetch_options(name)
-            orders.append(order)
-            commands.setdefault(tuple(options), []).append(source)
-    if orders:
-        absent = {order.data.name: order.absent() for order in orders}
-        parts = [f"{len(absent[order.data.name])} of {len(order.files)} files of {order.data.name}" for order in orders]
-        size = download.amount(sum(order.to_come(absent[order.data.name]) for order in orders))
+        missing = order.absent()
+        _, *options = study.fetch_options(name)
+        names = commands.setdefault(tuple(options), []) if missing else []
+        if missing and order.data.name not in names:
+            names.append(order.data.name)
+            parts.append(f"{len(missing)} of {len(order.files)} files of {order.data.name}")
+            whole = Order.of(entry.source, order.folder.parent, entry.subjects)
+            bytes += whole.to_come(whole.absent())
+    if parts:
         said = " && ".join(shlex.join(["uadbench", "download", *names, *rest]) for rest, names in commands.items())
+        size = download.amount(bytes)
         raise HarnessError(f"datasets: {', '.join(parts)} are missing; fetch them ({size}): {said}")
 
 

@@ -144,6 +144,14 @@ def raw_files(wildcards):
     return fetched + if_file(entry.root) + if_file(entry.split)
 
 
+def fetched_before(wildcards):
+    """The record of the data set before this one that is fetched into the same folder: one download is there at a time."""
+    names = [name for name, entry in experiment.datasets.items() if entry.fetch]
+    root = experiment.datasets[wildcards.dataset].root
+    before = [name for name in names[: names.index(wildcards.dataset)] if experiment.datasets[name].root == root]
+    return [ancient(f"{folder.dataset(name)}/{study_folder.FETCHED}") for name in before[-1:]]
+
+
 def reports_of(wildcards):
     """Reports of the preprocessing jobs of a data set."""
     return [path.as_posix() for path in outputs.reports(experiment, wildcards.dataset)]

@@ -49,6 +49,8 @@ rule recipe:
 
 # On the machine where Snakemake was started, which has a network more often than those of a queue.
 rule fetch:
+    input:
+        fetched_before,
     output:
         "<data>/{dataset}/fetched.json",
     log:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import hashlib
 import os
@@ -94,11 +95,11 @@ def load(name: str) -> OpenSet:
     """The open data set of a name or short name. Raises HarnessError for an unknown one, and for a damaged table."""
     paths = _paths()
     if name not in paths:
-        short = {_facts(one, path).short: one for one, path in paths.items()}
+        short = {_read(one, path).short: one for one, path in paths.items()}
         if name not in short:
             raise HarnessError(f"{name}: no such open data set; {choices(name, [*paths, *short])}")
         name = short[name]
-    return _facts(name, paths[name])
+    return _read(name, paths[name])
 
 
 def _paths() -> dict[str, Path]:
@@ -107,7 +108,13 @@ def _paths() -> dict[str, Path]:
     return {path.name.partition(".")[0]: path for path in found}
 
 
-def _facts(name: str, path: Path) -> OpenSet:
+def _read(name: str, path: Path) -> OpenSet:
+    return _facts(name, path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _facts(name: str, path: Path, _time: int) -> OpenSet:
+    """Read once, with the files, while the table stays as it is."""
     stated = {}
     for _, line in _lines(path):
         if not line.startswith("#"):
