@@ -62,13 +62,13 @@ def command(
     """
     from uadbench.core.errors import HarnessError, choices
     from uadbench.core.files import write_json
-    from uadbench.data.download import addresses, download, tables
+    from uadbench.data.download import addresses, download, orders, tables
     from uadbench.data.index import release
 
     by_hand = release.by_hand()
     if not names:
         for data in map(tables.load, tables.names()):
-            amount = download.amount(sum(file.bytes for file in data.files))
+            amount = orders.amount(sum(file.bytes for file in data.files))
             click.echo(f"{data.name} ({data.short}): {data.title}; {amount}, {data.licence}")
         for name, about in by_hand.items():
             click.echo(f"{name}: {about.title}; by hand, {about.licence}")
@@ -78,19 +78,19 @@ def command(
             raise HarnessError(f"{name}: no such data set; {choices(name, known)}")
     for about in (by_hand[name] for name in names if name in by_hand):
         click.echo("\n".join(about.lines()), err=form is not None)
-    wanted = dict.fromkeys(tables.load(name).name for name in names if name not in by_hand)
-    orders = [download.Order.of(name, to, subjects, modalities) for name in wanted]
-    if record and len(orders) != 1:
+    sets = dict.fromkeys(tables.load(name).name for name in names if name not in by_hand)
+    wanted = [orders.Order.of(name, to, subjects, modalities) for name in sets]
+    if record and len(wanted) != 1:
         raise HarnessError("--record: is of one data set; name one that can be downloaded")
     if form:
-        for line in addresses.FORMATS[form](addresses.entries(orders, mirror)):
+        for line in addresses.FORMATS[form](addresses.entries(wanted, mirror)):
             click.echo(line)
         return
-    for order in orders:
+    for order in wanted:
         click.echo("\n".join(order.lines()))
-    if orders:
-        click.echo(download.check_room(orders, to))
-    for order in [] if dry_run else orders:
+    if wanted:
+        click.echo(orders.check_room(wanted, to))
+    for order in [] if dry_run else wanted:
         fetched = download.fetch(order, mirror, at_once)
         click.echo(
             f"{order.data.name}: all {len(order.files)} files in {order.folder} are right, {fetched} of them new"

@@ -4,8 +4,8 @@ import shlex
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError
-from uadbench.data.download import download, selection, tables
-from uadbench.data.download.download import Order
+from uadbench.data.download import orders, selection, tables
+from uadbench.data.download.orders import Order
 from uadbench.study.config import DataSet
 from uadbench.study.experiment import Experiment
 
@@ -29,7 +29,7 @@ def check(study: Experiment) -> None:
             bytes += whole.to_come(whole.absent())
     if parts:
         said = " && ".join(shlex.join(["uadbench", "download", *names, *rest]) for rest, names in commands.items())
-        size = download.amount(bytes)
+        size = orders.amount(bytes)
         raise HarnessError(f"datasets: {', '.join(parts)} are missing; fetch them ({size}): {said}")
 
 

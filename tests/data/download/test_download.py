@@ -14,7 +14,7 @@ from tests.commands import call, fails
 from tests.data.download.conftest import right
 from tests.data.download.server import other, silent, status
 from uadbench.core import folder_lock
-from uadbench.data.download import download, transfer
+from uadbench.data.download import download, orders, transfer
 from uadbench.data.download.transfer import Patience
 
 EMPTY = "empty file.txt"  # for which nobody is asked
@@ -82,10 +82,10 @@ def test_a_dry_run_and_too_full_a_disk_fetch_nothing(server, tmp_path, monkeypat
     to = tmp_path / "not yet" / "data"
     done = call("download", "own", "--to", to, "--dry-run")
     assert "to fetch: 3.6 MB; free in" in done.stdout
-    monkeypatch.setattr(download, "free", lambda _: 4_000_000)
+    monkeypatch.setattr(orders, "free", lambda _: 4_000_000)
     line = fails("download", "own", "--to", to)
     assert line == f"to fetch: 3.6 MB; free in {to}: 4 MB; make room, name another disk with --to, or fewer --subjects"
-    monkeypatch.setattr(download, "free", lambda _: 4_700_000)
+    monkeypatch.setattr(orders, "free", lambda _: 4_700_000)
     assert not to.exists()
     assert server.asked == []
     call("download", "own", "--to", to)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from uadbench.data.download.download import Order
+from uadbench.data.download.orders import Order
 from uadbench.data.download.transfer import Place
 
 ARIA2 = {"md5": "md5", "sha1": "sha-1", "sha256": "sha-256", "sha512": "sha-512"}

@@ -1,114 +1,28 @@
-"""Download of whole data sets: what is ordered, what is there, and several files at once with the progress of all."""
+"""Download of what is ordered of a data set: several files at once, with the progress of all."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import partial
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 from uadbench.core import folder_lock
-from uadbench.core.checksums import PARTIAL
 from uadbench.core.errors import HarnessError, listed
-from uadbench.data.download import selection, tables
 from uadbench.data.download.answers import Refused
-from uadbench.data.download.tables import File, OpenSet
-from uadbench.data.download.transfer import CHUNK, PATIENT, Patience, Place, Transfer, size
+from uadbench.data.download.orders import Order
+from uadbench.data.download.tables import File
+from uadbench.data.download.transfer import CHUNK, PATIENT, Patience, Place, Transfer
 
 T = TypeVar("T")
 
-ROOM = 2**20  # bytes of a disk that stay free
 MOST_REFUSED = 10  # files, after which others are not asked for
 QUIET_SECONDS = 30.0  # between lines of progress off a terminal
-
-
-@dataclass(frozen=True)
-class Order:
-    """Files of a data set, and the folder that becomes its root."""
-
-    data: OpenSet
-    files: tuple[File, ...]
-    folder: Path
-
-    @classmethod
-    def of(cls, name: str, parent: Path, number: int | None = None, modalities: Collection[str] = ()) -> Order:
-        """Some subjects and modalities of a data set by its name. Raises HarnessError as `tables` and `selection`."""
-        data = tables.load(name)
-        return cls(data, selection.select(data, number, modalities), parent / data.name)
-
-    @property
-    def bytes(self) -> int:
-        return sum(file.bytes for file in self.files)
-
-    def target(self, file: File) -> Path:
-        return self.folder / file.path
-
-    def absent(self) -> list[File]:
-        """Files that are not there, or not of their size."""
-        return [
-            file
-            for file in self.files
-            if size(target := self.target(file)) != file.bytes or not (file.bytes or target.is_file())
-        ]
-
-    def to_come(self, files: Iterable[File]) -> int:
-        """Bytes of files without those of the parts that are there."""
-        return sum(file.bytes - min(file.bytes, self.begun(file)) for file in files)
-
-    def begun(self, file: File) -> int:
-        """Bytes of the unfinished file."""
-        target = self.target(file)
-        return size(target.with_name(PARTIAL + target.name))
-
-    def lines(self) -> list[str]:
-        """What it is, how much, how much of that is there, its licence and citation."""
-        data, absent = self.data, self.absent()
-        numbers = {"subjects": len(selection.subjects(self.files)), **selection.counts(self.files)}
-        number = len(self.files) - len(absent)
-        there = f"; {number} of them are in {self.folder}" if number else ""
-        return [
-            f"{data.name}: {data.title}, version {data.version}",
-            f"  {', '.join(f'{number} {name}' for name, number in numbers.items())}; "
-            f"{len(self.files)} files, {amount(self.bytes)}{there}",
-            f"  licence {data.licence}; cite {data.reference}; {data.source}",
-        ]
-
-    def record(self) -> dict[str, Any]:
-        """What was downloaded, for a study."""
-        facts = {"source": self.data.name, "version": self.data.version, "licence": self.data.licence}
-        return {**facts, "subjects": len(selection.subjects(self.files)), "files": len(self.files), "bytes": self.bytes}
-
-
-def amount(number: float) -> str:
-    """Bytes in words: 7.2 GB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if number < 999.5:
-            return f"{number:.3g} {unit}"
-        number /= 1000
-    return f"{number:.3g} TB"
-
-
-def free(folder: Path) -> int:
-    """Free bytes of the disk on which a folder is or would be."""
-    above = folder.absolute()
-    return shutil.disk_usage(next(path for path in (above, *above.parents) if path.is_dir())).free
-
-
-def check_room(orders: Collection[Order], to: Path) -> str:
-    """The line on the free disk. Raises HarnessError where what is to come does not fit."""
-    needed, left = sum(order.to_come(order.absent()) for order in orders), free(to)
-    line = f"to fetch: {amount(needed)}; free in {to}: {amount(left)}"
-    if needed > max(0, left - ROOM):
-        raise HarnessError(f"{line}; make room, name another disk with --to, or fewer --subjects")
-    return line
 
 
 def fetch(order: Order, mirror: str | None = None, at_once: int = 8, patience: Patience = PATIENT) -> int:

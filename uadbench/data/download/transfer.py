@@ -19,9 +19,9 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from uadbench.core import faults
-from uadbench.core.checksums import PARTIAL
 from uadbench.core.errors import HarnessError
 from uadbench.data.download.answers import NETWORK, Passing, Refused, beginning, named, wrong
+from uadbench.data.download.orders import size, unfinished
 from uadbench.data.download.tables import File, OpenSet
 
 CHUNK = 2**16  # bytes
@@ -84,7 +84,7 @@ class Transfer:
         Its size and checksum decide, so that a continued one needs no date or tag of the server. Raises Refused for a
         file that cannot be had, HarnessError for a fault that others would meet too, and Stopped.
         """
-        partial, most = target.with_name(PARTIAL + target.name), len(self.patience.pauses)
+        partial, most = unfinished(target), len(self.patience.pauses)
         failed: Counter[int | None] = Counter()  # attempts, by the number that such a fault has
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -175,14 +175,6 @@ class Transfer:
         with response:
             self.reached = True
             yield beginning(file, have, response, self.patience.longest), read
-
-
-def size(path: Path) -> int:
-    """Bytes of a file; 0 without one."""
-    try:
-        return path.stat().st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
 
 
 def _opened(path: Path) -> BinaryIO:
