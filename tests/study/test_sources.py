@@ -126,8 +126,9 @@ def test_a_study_fetches_what_it_lacks(server, content, tmp_path):  # noqa: F811
     study = config({"healthy": {**entry, "exclude": ["sub-05"]}, "lesions": {**entry, "subjects": 4}})
     (tmp_path / "open.yaml").write_text(yaml.safe_dump(study))
     target = ["results/open/data/lesions/subjects.csv", "results/open/data/healthy/fetched.json"]
-    command = ["--snakefile", ROOT / "Snakefile", "--cores", 2, "--configfile", "open.yaml", "--quiet", "rules"]
+    command = ["--snakefile", ROOT / "Snakefile", "--cores", 2, "--configfile", "open.yaml"]
     done = snakemake(*command, "--", *target, cwd=tmp_path)
+    assert (done.stdout + done.stderr).count("localrule fetch:") == 2
     log = tmp_path / "results/open/logs/fetch/lesions.log"
     assert done.returncode == 0, done.stderr[-2000:] + (log.read_text() if log.is_file() else "")
     assert right(tmp_path / "data/open/own", content) == sorted(content)

@@ -58,6 +58,9 @@ rule fetch:
     localrule: not any(entry.fetch == "job" for entry in experiment.datasets.values())
     conda:
         f"{ENVS}/data.yaml"
+    resources:
+        mem_mb=1000,
+        runtime=1440,  # what is left then goes on in a retry
     params:
         options=lambda wildcards: experiment.fetch_options(wildcards.dataset),
         made=made,

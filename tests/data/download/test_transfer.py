@@ -119,13 +119,15 @@ def closed_port() -> int:
         return listening.getsockname()[1]
 
 
-def test_without_a_network(fetched, monkeypatch):
+def test_without_a_network(fetched, server, monkeypatch):
     with pytest.raises(HarnessError, match=r"^127\.0\.0\.1:\d+: cannot be reached \(.*refused\); look at"):
         fetched(place=Place(f"http://127.0.0.1:{closed_port()}"))
 
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
+    with pytest.raises(HarnessError, match=r"its certificate is not trusted \(.*\); set the clock, or where a proxy"):
+        fetched(place=Place(server.url.replace("http", "https")))
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(HarnessError, match=r"nowhere\.invalid: this name is not known; look at the network"):
         fetched(place=Place("https://nowhere.invalid"))

@@ -99,7 +99,7 @@ class _Lines:
 @contextlib.contextmanager
 def _progress(title: str, total: int, done: int = 0) -> Iterator[Callable[[int], object]]:
     """The function that counts bytes, for any thread: a bar with the time left on a terminal, lines elsewhere."""
-    style: dict[str, Any] = {"unit": "B", "unit_scale": True}
+    style: dict[str, Any] = {"unit": "B", "unit_scale": True, "disable": not total}
     if not sys.stderr.isatty():
         style |= {"file": _Lines(), "ncols": 0, "delay": QUIET_SECONDS}
         style |= {"mininterval": QUIET_SECONDS, "maxinterval": QUIET_SECONDS}

@@ -26,6 +26,7 @@ from uadbench.data.download.tables import File, OpenSet
 
 CHUNK = 2**16  # bytes
 SLOWEST = 1000  # bytes a second
+CONNECTING = 20.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,8 @@ class Transfer:
             return
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={have}-"} if have else {})}
         with named(file, address, self.reached):
-            response = self.session.get(address, headers=headers, stream=True, timeout=self.patience.slow)
+            limits = min(CONNECTING, self.patience.slow), self.patience.slow
+            response = self.session.get(address, headers=headers, stream=True, timeout=limits)
 
         def read(number: int) -> bytes:
             # Not decoded: some servers call a file .gz, which is as published, encoded.
