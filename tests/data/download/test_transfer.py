@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import threading
 
 import pytest
 
@@ -77,6 +78,20 @@ def test_a_cut_is_continued_where_it_was(fetched, server, content, partial):
         assert len(server.asked) == requests
 
 
+def test_a_busy_server_says_how_long(fetched, server, monkeypatch):
+    waits = []
+    server.faults[f"own/{SCAN}"] = [status(503, Retry_After="7"), status(429)]
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Event, "wait", lambda _, seconds=None: waits.append(seconds))
+        fetched(patience=Patience(pauses=(0.25, 0.5)))
+    assert [seconds for seconds in waits if seconds is not None] == [7.0, 0.5]
+    server.always = status(503, Retry_After="3600")
+    server.asked.clear()
+    with pytest.raises(HarnessError, match=r"it is busy; wait 3600 s, "):
+        fetched(SCAN.replace("01", "02"))
+    assert len(server.asked) == 1
+
+
 LOOK = "look whether a proxy or a login page answers, "
 LASTING = {
     "403": (status(403), Refused, "403 Forbidden; look whether a proxy forbids the host, "),
@@ -85,7 +100,6 @@ LASTING = {
     "407": (status(407), HarnessError, "the proxy wants a name and a password; write them into HTTPS_PROXY, "),
     "429": (status(429), HarnessError, "429 Too Many Requests, it is busy; wait some minutes, "),
     "503": (status(503, Retry_After="x"), HarnessError, "503 Service Unavailable, it is busy; wait some minutes, "),
-    "an hour": (status(503, Retry_After="3600"), HarnessError, "it is busy; wait 3600 s, "),
     "cut off": (cut(9), HarnessError, "broke off (.*); look at the network, its firewall and its proxy"),
     "silent": (silent(0.5), HarnessError, "cannot be reached (.*timed out.*); look at the network"),
     "slow": (slow, HarnessError, f"{SCAN}: comes at [0-9]+ bytes/s; look at the network"),
