@@ -9,7 +9,7 @@ from uadbench.core.modalities import NAMES
 
 
 @click.command()
-@click.argument("names", nargs=-1, metavar="NAME...", shell_complete=open_sets)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=open_sets)
 @click.option(
     "--to", type=click.Path(file_okay=False, path_type=Path), default="data/open", help="Folder for a folder NAME each."
 )
@@ -26,7 +26,7 @@ from uadbench.core.modalities import NAMES
     type=click.Choice(NAMES),
     multiple=True,
     show_default="all",
-    help="These alone, with masks.",
+    help="Scans of this modality alone, with masks (repeatable).",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would come, and fetch nothing.")
 @click.option(
