@@ -21,7 +21,7 @@ from uadbench.methods.scoring.filters import eroded, median_filter
 from uadbench.methods.scoring.similarity import dissimilarity_map
 from uadbench.methods.seeds import Streams
 
-REVISION = 3
+REVISION = 4
 TITLE = "DAE"
 FAMILY = "S-S"
 PAPER = "Kascenas et al., MIDL 2022"
@@ -37,6 +37,7 @@ VARIANTS = {
             "median": 1,
             "clip": 0.0,
             "field": 0.0,
+            "foreground": 0.0,
         },
     }
 }
@@ -65,6 +66,7 @@ class Params(TrainingParams):
     clip: NonNegativeFloat = added(0.5)  # maximum norm of the gradient; 0: off, UPD_study
     data_range: PositiveFloat = added(255.0, scoring=True)  # data_range of that SSIM; UPD_study
     field: FieldOfView = added(240.0)  # mm, longer side of the slice that `cells` refers to; 0: of the current slice
+    foreground: NonNegativeFloat = added(0.01)  # grey value above which noise, loss and score count a voxel
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -138,7 +140,7 @@ class Baseline(SliceMethod):
 
     def loss(self, batch: Batch) -> Tensor:
         """Squared error, in the brain if `masked`, averaged over all voxels."""
-        x, brain = batch.images, batch.images > 0
+        x, brain = batch.images, batch.images > self.params.foreground
         cells = self.params.cells / self.context.share(batch, self.params.field)
         noise = coarse_noise(x.shape, cells, self.params.noise, batch.rng["noise"])
         error = self.unet(x + noise * brain) - x
@@ -154,7 +156,7 @@ class Baseline(SliceMethod):
             change = dissimilarity_map(images, restored, range=p.data_range).clamp(0, 1)
         else:
             change = (images - restored).abs()
-        return median_filter(change * eroded(images > 0, p.erosion), p.median)
+        return median_filter(change * eroded(images > p.foreground, p.erosion), p.median)
 
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
         return self.unet(images)

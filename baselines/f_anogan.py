@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from uadbench.methods.base import Batch, Context, Phase, Update
 from uadbench.methods.networks.bottleneck import halvings, square_side, to_square
 from uadbench.methods.networks.wgan import Critic, encoder, generator, gradient_penalty
-from uadbench.methods.params import TrainingParams, scoring
+from uadbench.methods.params import TrainingParams, added, scoring
 from uadbench.methods.reconstruction import SquareReconstruction
 from uadbench.methods.seeds import Streams
 
@@ -35,6 +35,7 @@ VARIANTS = {
             "enlarging": "shuffled",
             "symmetric": False,
             "generator_frozen": False,
+            "own_statistics": True,
             "compare": "ssim",
         },
     }
@@ -61,7 +62,10 @@ class Params(TrainingParams):
     kernel: PositiveInt = 3  # voxels, side of the second convolution of down-sampling blocks
     enlarging: Literal["nearest", "shuffled"] = "nearest"  # generator upsampling; uadbench/methods/networks/wgan.py
     symmetric: bool = True  # images in [-1, 1] with tanh output; else in [0, 1] with sigmoid output
-    generator_frozen: bool = True  # evaluation mode while the encoder trains; else batch statistics are updated
+    generator_frozen: bool = True  # evaluation mode while the encoder trains; else batch statistics are used
+    own_statistics: bool = added(
+        False
+    )  # score with running statistics of phase gan; else the encoder's batches move them
     penalty: NonNegativeFloat = 10.0  # weight of the gradient penalty; Gulrajani et al. 2017
     kappa: NonNegativeFloat = 1.0  # weight of the difference of the critic's features; Schlegl et al. 2019
     compare: Literal["residual", "ssim"] = scoring("residual")  # anomaly map, see methods/scoring/similarity.py
@@ -133,6 +137,9 @@ class Baseline(SquareReconstruction):
         """izi_f: squared error of the image, and of the critic's features."""
         real = self.real(batch.images)
         self.generator.train(self.training and not self.params.generator_frozen)
+        for norm in self.generator.modules():
+            if isinstance(norm, nn.BatchNorm2d):  # normalises as before, but leaves its running statistics
+                norm.track_running_stats = not self.params.own_statistics
         with frozen(self.generator, self.critic):
             restored = self.generator(self.encoder(real)).float()
             features = [self.critic(images)[1].float() for images in (real, restored)]

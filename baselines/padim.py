@@ -24,6 +24,18 @@ FAMILY = "FM"
 PAPER = "Defard et al., ICPR 2021 (arXiv:2011.08785)"
 SMALL = {"steps": 6, "batch": 4, "patch": 32, "weights": "random", "width": 8, "channels": 12, "zoom": 2}
 STAGES = (1, 2, 3)
+VARIANTS = {
+    "upd": {
+        "title": "PaDiM (UPD)",
+        "params": {
+            "steps": 510,
+            "backbone": "wide_resnet50_2",
+            "channels": 550,
+            "inputs": "unit",
+            "smoothing": 0.0,
+        },
+    }
+}
 
 
 @dataclass(frozen=True)

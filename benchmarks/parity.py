@@ -10,6 +10,7 @@ python benchmarks/parity.py --lite site-packages    # with efficientnet-lite-pyt
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import parity_disyre, parity_kascenas, parity_lite, parity_upd  # noqa: E402
+from benchmarks.parity_preprocessing import HEAD  # noqa: E402
 from tests.methods.anomalies.test_noise import stored_points  # noqa: E402
 from tests.parity.cases import CASES, DISYRE, KASCENAS, LITE, RECORDS, UPD, thinned  # noqa: E402
 
@@ -60,7 +62,30 @@ def page() -> str:
         lines.append(
             f"| {case.method} | {case.what} | {case.source} | {difference:.0e} |".replace("| 0e+00 |", "| 0 |")
         )
-    return "\n".join([*lines, simplex_row()]) + "\n"
+    return "\n".join([*lines, simplex_row(), *preprocessing()]) + "\n"
+
+
+def preprocessing() -> list[str]:
+    """The section on the preprocessing of UPD_study, from the record of parity_preprocessing.py."""
+    rows = json.loads((RECORDS / "preprocessing.json").read_text(encoding="utf-8"))
+    return [
+        "",
+        "## Preprocessing",
+        "",
+        "Scans and labels under `preprocessing: {protocol: upd}` beside UPD_study's own functions (scikit-image), with",
+        "our brain and registration for both. *One step* is `edges: plain`, without the way by the template's voxels.",
+        "Brain in voxels; grey values in [0, 1]. The field is the template's shorter side: of MNI152, and as wide as",
+        "SRI24's.",
+        "",
+        "<!-- not run by the tests here: tests/parity/test_preprocessing.py makes the same comparison -->",
+        "```bash",
+        "python benchmarks/parity_preprocessing.py UPD_study ATLAS=t1.nii,mask.nii BraTS=t1.nii,seg.nii CamCAN=t1.nii",
+        "```",
+        "",
+        f"| {' | '.join(HEAD)} |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
 
 
 def simplex_row() -> str:

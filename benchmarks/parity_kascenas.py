@@ -35,7 +35,7 @@ def theirs(checkout: Path) -> nn.Module:
     def compared(images: torch.Tensor, restored: torch.Tensor) -> torch.Tensor:
         return scope["get_scores"](Namespace(model=Given(restored), device="cpu"), [images])
 
-    return Change(compared)
+    return Change(compared, darkest=0.0)
 
 
 def define(source: str, names: list[str], scope: dict[str, Any]) -> None:

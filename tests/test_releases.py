@@ -61,7 +61,7 @@ def test_camcan_gives_the_splits_of_the_paper(trees):
     assert (parts.count("train"), parts.count("validation"), len(parts)) == (602, 50, 652)
 
 
-@pytest.mark.parametrize("config", ["paper", "paper-upd"])
+@pytest.mark.parametrize("config", ["paper", "paper-own", "paper-upd"])
 def test_the_workflow_resolves(trees, config, tmp_path):
     template = tmp_path / "sri24.nii.gz"
     template.touch()

@@ -1,4 +1,4 @@
-"""DAE as UPD_study runs it: unmasked loss, a map of SSIM with a range of 255, nothing filtered."""
+"""DAE, and as UPD_study runs it: unmasked loss, a map of SSIM with a range of 255, nothing filtered."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from tests.trainings import built, slices
 from uadbench.baselines import dae
 from uadbench.data.packing.store import Store
 from uadbench.methods.anomalies.noise import coarse_noise
+from uadbench.methods.base import Batch
 from uadbench.methods.scoring.similarity import anomaly_map
 from uadbench.methods.seeds import Streams
 from uadbench.training.run import freeze
@@ -33,6 +34,29 @@ def test_loss_counts_the_whole_slice(tiny_cohort):
     noise = coarse_noise(batch.images.shape, 8, 0.2, batch.rng["noise"]) * (batch.images > 0)
     expected = ((method.unet(batch.images + noise) - batch.images) ** 2).mean()
     assert whole == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize(("name", "foreground"), [("dae", 0.01), ("dae-upd", 0.0)])
+def test_darker_voxels_than_the_foreground_have_neither_noise_nor_loss_nor_score(name, foreground, monkeypatch):
+    """Kascenas et al.: x > .01; UPD_study: all above the image's minimum."""
+    seen = []
+
+    class Restored(torch.nn.Module):
+        def forward(self, x):
+            seen.append(x)
+            return torch.zeros_like(x)
+
+    monkeypatch.setattr(dae, "coarse_noise", lambda shape, *_: torch.ones(shape))
+    method = built(name, erosion=1, median=1, residual="absolute")
+    method.unet = Restored()
+    images = 0.02 * torch.rand((2, 1, 16, 16), generator=torch.Generator().manual_seed(0))
+    images[images < 0.002] = 0
+    brain = images > foreground
+    assert 0 < brain.float().mean() < 1
+    loss = method.loss(Batch(images, torch.arange(2), Streams(0), lambda: images))
+    torch.testing.assert_close(seen[0], images + brain)
+    torch.testing.assert_close(loss, (images * brain if name == "dae" else images).square().mean())
+    torch.testing.assert_close(method.score_slices(images, Streams(0)), images * brain)
 
 
 def test_cells_keep_their_length(monkeypatch):

@@ -160,14 +160,37 @@ def test_every_update_moves_its_own_network():
 
 
 def test_finding_codes_leaves_the_generator_as_it_is():
-    """But for UPD_study's, whose normalisation follows the encoder's batches; not in validation."""
-    for values, training, changes in (({}, True, False), (UPD, True, True), (UPD, False, False)):
+    """But where the encoder's batches move its running statistics; not in validation."""
+    after = {**UPD, "own_statistics": False}
+    for values, training, changes in (
+        ({}, True, False),
+        (UPD, True, False),
+        (after, True, True),
+        (after, False, False),
+    ):
         method = built("f_anogan", **values).train(training)
         before = {key: value.clone() for key, value in method.generator.state_dict().items()}
         method.encoder_loss(batch())
         changed = {key for key, value in method.generator.state_dict().items() if not torch.equal(value, before[key])}
         assert bool(changed) == changes
         assert all("running" in key or "num_batches" in key for key in changed)
+
+
+def test_the_variant_scores_with_the_generator_of_phase_gan(tiny_cohort):
+    """UPD_study saves it before the encoder trains. The encoder sees it normalise by the batch all the same."""
+    made = {}
+    for own in (True, False):
+        method, sampler, streams = built("f_anogan", **{**UPD, "own_statistics": own}), slices(tiny_cohort), Streams(0)
+        for phase in method.phases():
+            for _ in range(2):
+                step(method, phase, sampler, streams, Precision(CPU))
+            made[own, phase.name] = {key: value.clone() for key, value in method.state_dict().items()}
+    gan, done, moved = made[True, "gan"], made[True, "encoder"], made[False, "encoder"]
+    generator = [key for key in gan if key.startswith("generator.")]
+    assert all(torch.equal(gan[key], done[key]) for key in generator)
+    statistics = {key for key in generator if "running_" in key or "num_batches" in key}
+    assert {key for key in gan if not torch.equal(done[key], moved[key])} == statistics
+    assert not all(torch.equal(gan[key], done[key]) for key in gan)
 
 
 def test_encoder_loss_by_hand():

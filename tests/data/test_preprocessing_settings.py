@@ -34,6 +34,6 @@ def test_settings_take_whole_numbers():
 def test_a_protocol_sets_all_and_settings_beside_it_override():
     assert settings({}) == settings({"protocol": "disyre"}) == Preprocessing(edges="shared")
     assert settings({"protocol": "upd"}) == Preprocessing(
-        side=128, normalisation="max", labels="above_0.4", edges="plain"
+        side=128, normalisation="max", labels="above_0.4", edges="twice"
     )
     assert settings({"protocol": "upd", "spacing": 2, "brain": "robex"}).spacing == 2.0

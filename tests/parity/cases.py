@@ -32,7 +32,7 @@ LITE = "efficientnet-lite-pytorch 0.1.0 (PyPI)"
 UPD = "UPD_study (in matt-baugh/img-cond-diffusion-model-ad, a348999)"
 KASCENAS = "DenoisingAE (AntanasKascenas/DenoisingAE, 8e5a9df)"
 DISYRE = "DISYRE's public code (snavalm/disyre, e149f29)"
-DARKEST = 0.01  # what DenoisingAE counts as background; packed brains are above it
+DARKEST = 0.01  # darker pixels are set to 0
 THINNED = 4  # every fourth pixel of a map is recorded
 
 
@@ -147,13 +147,13 @@ class SimilarityMap(nn.Module):
 class Change(nn.Module):
     """A map of an image and its restoration, given as the first and the second half of a batch."""
 
-    def __init__(self, compared: Callable[[Tensor, Tensor], Tensor]) -> None:
+    def __init__(self, compared: Callable[[Tensor, Tensor], Tensor], darkest: float = DARKEST) -> None:
         super().__init__()
-        self.compared = compared
+        self.compared, self.darkest = compared, darkest
 
     def forward(self, pair: Tensor) -> Tensor:
         images, restored = pair.chunk(2)
-        return self.compared(images * (images > DARKEST), restored)
+        return self.compared(images * (images > self.darkest), restored)
 
 
 def upd_change(images: Tensor, restored: Tensor) -> Tensor:
@@ -253,7 +253,7 @@ CASES = {
     "dae_map": Case(
         "DAE",
         "anomaly map of an image and its restoration",
-        lambda: Change(published("dae").change),
+        lambda: Change(published("dae").change, darkest=0.0),
         PAIR,
         background=0.1,
         source=KASCENAS,

@@ -16,6 +16,7 @@ from uadbench.paper.summary import Summary
 PATH = RESOURCES / "paper.csv"
 OWN = ("disyre", "mood22")  # rows computed by the authors of the paper
 QUOTED = "upd"  # variant and protocol of all other rows: UPD_study
+OFFICIAL = "official"  # protocol of the public code of the authors
 COLUMNS = ["table", "method", "title", "family", "task", "score", "metric", "mean", "std"]
 
 
@@ -75,7 +76,7 @@ def unmarked(method: str) -> str:
 
 def made_by(method: str) -> str:
     """The protocol closest to that of the paper's row of a method, or of its variant, in Table 2."""
-    return "official" if unmarked(method).partition("-")[0] in OWN else QUOTED
+    return OFFICIAL if unmarked(method).partition("-")[0] in OWN else QUOTED
 
 
 def quoted(method: str, ran: Collection[str]) -> str:

@@ -120,7 +120,8 @@ def _subject(sheet: Sheet, row: Row, folder: Path, chosen: Preprocessing, modali
             where = f"is it drawn on {lost[0]['file']}, which {lost[0]['reason']}?" if lost else DRAWN_ON
             raise BadScan(error.file, f"{error.reason}; or {where}") from error
         grid = template.packed(chosen)
-        volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels)
+        between = template.between(chosen)
+        volumes["mask"] = geometry.sample_labels(labels.data, labels.affine, grid, matrix, chosen.labels, between)
         record["lesion_voxels"] = int((labels.data > 0).sum())
         record["lesion_ml"] = round(record["lesion_voxels"] * labels.grid.voxel_ml, 3)
         record["expansion"] = round(1 / abs(float(np.linalg.det(matrix[:3, :3]))), 5)

@@ -5,7 +5,7 @@ The steps, in order, independent of the settings:
 1. The T1 is read and its brain extracted: by the template, by a named program, or by the scan's own empty background.
 2. The brain is registered to the template: 12 degrees of freedom, mutual information (`ants_registration`).
 3. The T2, and a further scan on whose voxels a mask is delineated, is registered rigidly to the T1 and follows it.
-4. Scans are resampled linearly to the packed grid in one step, labels by `labels`.
+4. Scans are resampled linearly to the packed grid, in one step unless `edges` is `twice`, labels by `labels`.
 5. Grey values of the brain are scaled to [0, 1] by `normalisation`; all else is 0.
 """
 
@@ -21,7 +21,7 @@ Spacing = Annotated[float, Field(ge=0.5, le=10)]
 Rule = Literal["p98", "max", "p99_5_brain"]
 Extraction = Literal["template", "none", "hd-bet", "synthstrip", "robex"]
 Labels = Literal["classes", "above_0.4"]
-Edges = Literal["shared", "plain"]
+Edges = Literal["shared", "plain", "twice"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Preprocessing:
     normalisation: Rule = "p98"  # scaling of grey values, see uadbench/data/preprocessing/brain/normalisation.py
     brain: Extraction = "template"  # brain extraction of whole heads; `none`: every scan is already extracted
     labels: Labels = "classes"  # class of the largest fraction; or 1 where the label is above 0.4 (UPD_study)
-    edges: Edges = "shared"  # of the brain, see uadbench/data/preprocessing/registration/transform.py; plain: UPD_study
+    edges: Edges = "shared"  # of the brain, see uadbench/data/preprocessing/registration/transform.py; twice: UPD_study
 
     def __post_init__(self) -> None:
         if self.side and not 16 <= self.side <= 512:
@@ -47,9 +47,9 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     # percentile of the volume. The paper itself refers to the preprocessing of UPD_study.
     "disyre": {"spacing": 1.0, "side": 0, "normalisation": "p98", "labels": "classes"},
     # UPD_study (Lagogiannis et al. 2024): slices of 1 mm, cropped to a square and resized to 128 x 128, divided by the
-    # maximum, labels above 0.4, and the rim of the brain that interpolation leaves. Its template is SRI24
+    # maximum, labels above 0.4, and the rim of the brain that two interpolations leave. Its template is SRI24
     # (`template: PATH`), its brain extraction ROBEX (`brain: robex`).
-    "upd": {"spacing": 1.0, "side": 128, "normalisation": "max", "labels": "above_0.4", "edges": "plain"},
+    "upd": {"spacing": 1.0, "side": 128, "normalisation": "max", "labels": "above_0.4", "edges": "twice"},
 }
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from uadbench.paper import table
+from uadbench.paper import closest, table
 from uadbench.paper.inputs import STEPWISE, Sources
 from uadbench.paper.table import Row, Table
 
@@ -26,7 +26,7 @@ def make(sources: Sources) -> Table:
             ours = tuple(results.get(method, column.task, score, "ap") for column in cols)
             paper = tuple(published.get("table1", method, column.task, score, "ap") for column in cols)
             rows.append(Row(section, label, method, results.title(method), family, score, ours, paper))
-    done = tuple(rows)
+    done, chances = closest.apart(tuple(rows), cols, sources)
     return Table(
         name="table1",
         caption=(
@@ -37,8 +37,9 @@ def make(sources: Sources) -> Table:
         heads=("Restoration", ""),
         columns=cols,
         rows=done,
-        notes=(*table.notes(results, done), *sources.unquoted),
+        notes=(*table.notes(results, done), *closest.notes(tuple(rows), sources), *sources.unquoted),
         results=results,
+        section_chance=chances,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from uadbench.evaluation.voxels.metrics import turned
 from uadbench.methods.postprocessing import FILTERED
 from uadbench.methods.registry import CONTROL
-from uadbench.paper import table, terms
+from uadbench.paper import closest, table, terms
 from uadbench.paper.inputs import Sources
 from uadbench.paper.published import QUOTED, unmarked
 from uadbench.paper.results import Results
@@ -25,19 +25,20 @@ def make(sources: Sources) -> Table:
     within = [SUBJECT] * bool((results.rows["metric"] == SUBJECT).any())
     cols = _with_filtered(table.columns(results, published, "table2", [*METRICS, *within]), results)
     entries = order(published.methods("table2"), results.methods, absent=published.shown)
-    done = tuple(with_intervals(table.method_row(entry, cols, results, published), cols) for entry in entries)
-    notes = table.notes(results, done)
+    ran = tuple(with_intervals(table.method_row(entry, cols, results, published), cols) for entry in entries)
+    done, chances = closest.apart(ran, cols, sources)
+    notes = [*table.notes(results, done), *closest.notes(ran, sources)]
     if within:
         notes.append(
             "Subject AP: mean of the APs of single subjects; in brackets its 95 % interval over subjects, with limits "
             "averaged over seeds."
         )
-    notes += [*effective(done, cols, results), sources.bold, *sources.verdicts(results)]
+    notes += [*effective(ran, cols, results), sources.bold, *sources.verdicts(results)]
     notes += [*terms.filters(results, beside=True), *sources.terms(results), *sources.unquoted]
     if "ATLAS" in (published.tasks or {}).values():
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
-    doubts = [*(warning.text for warning in warnings), *turned_round(done, results)]
+    doubts = [*(warning.text for warning in warnings), *turned_round(ran, results)]
     notes = [f"Warning: {text}" for text in doubts] + notes
     return Table(
         name="table2",
@@ -50,7 +51,8 @@ def make(sources: Sources) -> Table:
         rows=done,
         notes=tuple(notes),
         results=results,
-        best=table.best(done, cols, range(len(done)), sources.significant, results.protocol),
+        best=table.best(done, cols, range(len(ran)), sources.significant, results.protocol),
+        section_chance=chances,
         warnings=tuple(warnings),
     )
 

@@ -6,10 +6,12 @@ import numpy as np
 
 #: smallest value of a brain voxel, so that in float16 `image > 0` is the brain mask
 FLOOR = 1e-3
+#: the smallest that float16 holds, for a rim that is kept as dark as it is
+LEAST = float(np.finfo(np.float16).smallest_subnormal)
 
 
-def scale(image: np.ndarray, brain: np.ndarray, rule: str, voxels: int) -> np.ndarray:
-    """`image` scaled to [FLOOR, 1] in `brain` and 0 outside, float32.
+def scale(image: np.ndarray, brain: np.ndarray, rule: str, voxels: int, floor: float = FLOOR) -> np.ndarray:
+    """`image` scaled to [floor, 1] in `brain` and 0 outside, float32.
 
     voxels: number of voxels of the whole volume with its background, which `p98` includes.
     Raises ValueError if the brain has no value above 0.
@@ -19,7 +21,7 @@ def scale(image: np.ndarray, brain: np.ndarray, rule: str, voxels: int) -> np.nd
     if not top > 0:
         raise ValueError("has no grey value above 0 in the brain")
     scaled = np.zeros(image.shape, dtype=np.float32)
-    scaled[brain] = np.clip(values / top, FLOOR, 1)
+    scaled[brain] = np.clip(values / top, floor, 1)
     return scaled
 
 

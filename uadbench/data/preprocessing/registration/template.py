@@ -45,6 +45,15 @@ class Template:
         low, high = (self.affine @ np.append(corner, 1.0) for corner in (voxels.min(axis=0), voxels.max(axis=0)))
         return low[:3], high[:3]
 
+    @property
+    def own(self) -> Grid:
+        """The grid of its voxels."""
+        return Grid(self.image.shape, self.affine)
+
+    def between(self, chosen: Preprocessing) -> Grid | None:
+        """The grid by way of which scans and labels come to the packed grid; None for the direct way."""
+        return self.own if chosen.edges == "twice" else None
+
     def grid(self, spacing: float) -> Grid:
         """The box around the template's brain in voxels of `spacing` mm: the usual grid of packed arrays."""
         low, high = self.box
@@ -59,9 +68,8 @@ class Template:
         """The grid of the packed arrays: the box around the brain, or all slices of the field's centre square."""
         if not chosen.side:
             return self.grid(chosen.spacing)
-        field = Grid(self.image.shape, self.affine)
-        low, high = geometry.extent(field.shape, field.affine)
-        length = high - low + field.spacing
+        low, high = geometry.extent(self.own.shape, self.own.affine)
+        length = high - low + self.own.spacing
         width = float(min(length[:2])) / chosen.side
         slices = max(round(float(length[2]) / chosen.spacing), 1)
         affine = np.diag([width, width, chosen.spacing, 1.0])

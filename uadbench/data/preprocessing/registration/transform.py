@@ -20,7 +20,7 @@ from uadbench.data.preprocessing.registration.registration import Located, follo
 from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.preprocessing.settings import Preprocessing
 
-#: fraction of the maximum grey value above which an interpolated voxel is brain, with `edges: plain`; UPD_study
+#: fraction of the maximum grey value above which an interpolated voxel is brain, with `edges: plain`
 RIM = 1e-4
 #: fraction of brain voxels below 0 above which grey values are shifted: less after interpolation, half for z-scores
 BELOW = 0.02
@@ -64,20 +64,26 @@ def resample(place: Located, template: Template, chosen: Preprocessing) -> tuple
 
     Edges `shared`: a voxel is brain if at least half of it is, and has the mean grey value of that part, so that
     neither skull nor background leaks in. `plain`: grey values are interpolated with the zeros around the brain, and
-    all voxels above RIM times the maximum are brain, as in UPD_study; partial volume makes a dark rim. Values below 0,
+    all voxels above RIM times the maximum are brain; partial volume makes a dark rim. `twice`: as UPD_study, the same
+    by way of the template's voxels (`geometry.sample_twice`), and all above 0 is brain, however dark. Values below 0,
     as of a z-scored brain, are lifted (`lift`). Raises BadScan if no brain is left.
     """
-    grid = template.packed(chosen)
-    scan = place.scan
-    share = geometry.sample(place.inside, scan.affine, grid, place.matrix)
-    total = geometry.sample((scan.data - lift(place)[1]) * place.inside, scan.affine, grid, place.matrix)
-    if chosen.edges == "plain":
-        image, inside = total, total > RIM * total.max(initial=0)
+    grid, between = template.packed(chosen), template.between(chosen)
+    scan, floor = place.scan, normalisation.FLOOR
+    data = scan.data - lift(place)[1]
+    if between is not None:
+        image = geometry.sample_twice(data * (place.inside >= 0.5), scan.affine, grid, place.matrix, between)
+        inside, floor = image > 0, normalisation.LEAST
     else:
-        inside = share >= 0.5
-        image = np.divide(total, share, out=np.zeros_like(total), where=inside)
+        share = geometry.sample(place.inside, scan.affine, grid, place.matrix)
+        total = geometry.sample(data * place.inside, scan.affine, grid, place.matrix)
+        if chosen.edges == "plain":
+            image, inside = total, total > RIM * total.max(initial=0)
+        else:
+            inside = share >= 0.5
+            image = np.divide(total, share, out=np.zeros_like(total), where=inside)
     try:
-        return normalisation.scale(image, inside, chosen.normalisation, template.voxels(grid)), inside
+        return normalisation.scale(image, inside, chosen.normalisation, template.voxels(grid), floor), inside
     except ValueError as error:
         raise BadScan(scan.path, str(error)) from error
 
