@@ -3,6 +3,7 @@
 import nibabel
 import numpy as np
 import pytest
+import yaml
 
 from tests.data.conftest import mni, nifti
 from uadbench.data.grid import Grid
@@ -13,7 +14,9 @@ from uadbench.data.packing.store import Store
 from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.registration.template import Template
-from uadbench.data.preprocessing.settings import settings
+from uadbench.data.preprocessing.settings import Preprocessing, settings
+from uadbench.methods import registry
+from uadbench.methods.settings import resolve
 
 UPD = settings({"protocol": "upd"})
 
@@ -42,6 +45,21 @@ def test_an_oblong_field_is_cropped_to_its_shorter_side():
         for shape, affine in ((grid.shape, grid.affine), (template.image.shape, template.affine))
     ]
     np.testing.assert_allclose(*middles, atol=1e-6)
+
+
+def test_the_papers_own_rows_have_its_preprocessing_in_full_resolution(root):
+    """Naval Marimont et al. 2024, section 3: that of UPD_study, and patches of 128 x 128; the template's own voxels."""
+    config = yaml.safe_load((root / "config" / "paper-own.yaml").read_text(encoding="utf-8"))
+    chosen = settings({**config["preprocessing"], "template": "mni152"})
+    assert chosen == Preprocessing(normalisation="max", brain="robex", labels="above_0.4", edges="twice")
+    grid = mni().packed(chosen)
+    np.testing.assert_allclose(grid.spacing, 1.0)
+    voxels = np.linalg.inv(mni().affine) @ grid.affine[:, 3]
+    np.testing.assert_allclose(voxels, voxels.round(), atol=1e-6)
+    assert set(config["methods"]) == {"disyre", "mood22", "intensity", "random"}
+    for name in ("disyre", "mood22"):
+        assert resolve(name, "t1", config.get("params")).params.patch == 128
+        assert registry.load(name).Baseline.slices == "tiled"
 
 
 def test_labels_count_above_four_tenths_as_numbers():
