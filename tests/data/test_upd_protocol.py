@@ -6,6 +6,8 @@ import pytest
 import yaml
 
 from tests.data.conftest import mni, nifti
+from uadbench.core.files import read_json
+from uadbench.core.study_folder import SUBJECT
 from uadbench.data.grid import Grid
 from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files
@@ -15,7 +17,6 @@ from uadbench.data.preprocessing import preprocess
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.preprocessing.settings import Preprocessing, settings
-from uadbench.methods import registry
 from uadbench.methods.settings import resolve
 
 UPD = settings({"protocol": "upd"})
@@ -59,7 +60,6 @@ def test_the_papers_own_rows_have_its_preprocessing_in_full_resolution(root):
     assert set(config["methods"]) == {"disyre", "mood22", "intensity", "random"}
     for name in ("disyre", "mood22"):
         assert resolve(name, "t1", config.get("params")).params.patch == 128
-        assert registry.load(name).Baseline.slices == "tiled"
 
 
 def test_labels_count_above_four_tenths_as_numbers():
@@ -94,11 +94,11 @@ def packed(tmp_path_factory, extracted_scan):
     outcomes = list(preprocess.preprocess(written, written.rows, folder / "registered", chosen))
     assert [outcome.status for outcome in outcomes] == ["done"]
     pack.pack("mine", written, folder / "registered", outcomes, folder / "packed", 0.0)
-    return folder, mask
+    return folder, mask, chosen
 
 
 def test_packed_arrays_are_square_and_reach_one(packed, extracted_scan):
-    folder, mask = packed
+    folder, mask, chosen = packed
     store = Store.open(folder / "packed")
     images, labels = store.images("t1"), store.labels()
     assert images.shape[2:] == (48, 48)
@@ -107,6 +107,11 @@ def test_packed_arrays_are_square_and_reach_one(packed, extracted_scan):
     assert voxel_ml == pytest.approx((197 / 48) ** 2 * 4 / 1000, rel=1e-3)
     assert float(images.max()) == 1.0
     assert set(np.unique(labels)) == {0, 1}
+    record = read_json(folder / "registered" / "a" / SUBJECT)
+    way = (mask, extracted_scan.affine, mni().packed(chosen), np.array(record["template_to_scan"]["t1"]), "above_0.4")
+    once, twice = geometry.sample_labels(*way), geometry.sample_labels(*way, mni().own)
+    assert (twice == labels[0].T).all()
+    assert (once != twice).any()
     image = nibabel.load(folder / "registered" / "a" / "mask.nii.gz")
     np.testing.assert_allclose(image.header.get_zooms()[:2], store.spacing, rtol=1e-4)
     # A class of 4 counts from a tenth of a voxel on, so the lesion can only grow.
