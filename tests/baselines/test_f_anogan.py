@@ -1,5 +1,6 @@
 """f-AnoGAN: gradient penalty, sizes of the networks, and what each update moves."""
 
+import json
 import math
 
 import pytest
@@ -191,6 +192,13 @@ def test_the_variant_scores_with_the_generator_of_phase_gan(tiny_cohort):
     statistics = {key for key in generator if "running_" in key or "num_batches" in key}
     assert {key for key in gan if not torch.equal(done[key], moved[key])} == statistics
     assert not all(torch.equal(gan[key], done[key]) for key in gan)
+
+
+def test_the_method_as_published_is_not_trained_again_for_the_variant():
+    """A run of it knows nothing of the parameter, and one of the variant from before has other weights."""
+    published, upd = (json.loads(resolve(name, "t1").training) for name in ("f_anogan", "f_anogan-upd"))
+    assert "own_statistics" not in published["params"]
+    assert upd["params"]["own_statistics"] is True
 
 
 def test_encoder_loss_by_hand():

@@ -34,7 +34,10 @@ def test_the_authors_numbers_stand_beside_ours_under_their_protocol(name, path):
     assert closest["section"] == f"{own['section']} (official)"
     assert float(closest["mean"]) - float(own["mean"]) == pytest.approx(SHIFT["official"], abs=1e-5)
     assert float(closest["chance"]) == pytest.approx(float(own["chance"]) * SHARE["official"], rel=1e-3)
-    assert any("closest to the protocol official and stand beside ours" in note for note in made.notes)
+    assert any(
+        "closest to the protocol official and stand beside ours under it, in sections with (official)." in note
+        for note in made.notes
+    )
     assert not made.best
 
 

@@ -49,7 +49,7 @@ def notes(rows: tuple[Row, ...], sources: Sources) -> list[str]:
         if protocol not in sources.by_protocol:
             ours = f", which was not run: evaluation: {{protocols: [{sources.results.protocol}, {protocol}]}} adds it."
         elif protocol == OFFICIAL:
-            ours = " and stand beside ours under it."
+            ours = f" and stand beside ours under it, in sections with ({OFFICIAL})."
         else:
             ours = "; the table protocols has ours under it."
         found.append(numbers + ours)
