@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.bottleneck import kl_divergence, square_side, to_square
+from uadbench.methods.networks.grey import GreyConv2d
 from uadbench.methods.networks.output import OutputConv2d
-from uadbench.methods.params import TrainingParams, own_filter
+from uadbench.methods.params import GreyParams, own_filter
 from uadbench.methods.seeds import Streams
 
 REVISION = 2
@@ -22,13 +23,18 @@ TITLE = "AMCons"
 FAMILY = "AB"
 PAPER = "Silva-Rodríguez et al., MedIA 2022"
 SMALL = {"steps": 4, "batch": 4, "patch": 32, "width": 4, "latent": 4, "erosion": 2, "score_erosion": 1}
-VARIANTS = {"upd": {"title": "AMCons (UPD)", "params": {"maximise": False, "erosion": 0, "score_erosion": 0}}}
+VARIANTS = {
+    "upd": {
+        "title": "AMCons (UPD)",
+        "params": {"maximise": False, "erosion": 0, "score_erosion": 0, "grey_channels": 3},
+    }
+}
 
 HALVINGS = 4  # of the encoder: 128 voxels to 8
 
 
 @dataclass(frozen=True)
-class Params(TrainingParams):
+class Params(GreyParams):
     """Defaults: UPD_study (Lagogiannis et al. 2024), except sign and mask of the entropy, which are as published.
 
     Silva-Rodríguez et al. maximise the entropy of the attention in the eroded union of a batch's brains, from the
@@ -74,11 +80,11 @@ class Block(nn.Module):
 class Encoder(nn.Module):
     """ResNet-18 without pooling: images (N, 1, side, side) to mean and log variance (N, 2 latent), and attention."""
 
-    def __init__(self, width: int, latent: int, smallest: int) -> None:
+    def __init__(self, width: int, latent: int, smallest: int, grey: int = 1) -> None:
         super().__init__()
         widths = [width * 2**level for level in range(HALVINGS)]
         first = nn.Sequential(Block(width, width), Block(width, width))
-        self.attended = nn.Sequential(nn.Conv2d(1, width, 7, 2, 3, bias=False), first)
+        self.attended = nn.Sequential(GreyConv2d(grey, width, 7, 2, 3, bias=False), first)
         self.rest = nn.Sequential(*(nn.Sequential(Block(i, o, 2), Block(o, o)) for i, o in pairwise(widths)))
         self.out = nn.Linear(widths[-1] * smallest**2, 2 * latent)
         # As torchvision's ResNet; the input layer keeps torch's default initialisation, as in the public code.
@@ -104,7 +110,7 @@ class Baseline(SliceMethod):
         smallest = self.side // 2**HALVINGS
         widths = [max(1, 4 * p.width // 2**level) for level in range(HALVINGS + 1)]
         up = [nn.Sequential(Block(i, o, grow=True), Block(o, o)) for i, o in pairwise(widths)]
-        self.encoder = Encoder(p.width, p.latent, smallest)
+        self.encoder = Encoder(p.width, p.latent, smallest, p.grey_channels)
         self.decoder = nn.Sequential(
             nn.Linear(p.latent, widths[0] * smallest**2),
             nn.Unflatten(1, (widths[0], smallest, smallest)),

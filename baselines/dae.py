@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from uadbench.methods.anomalies.noise import coarse_noise
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.output import OutputConv2d
-from uadbench.methods.params import Channels, FieldOfView, Neighbourhood, TrainingParams, added, own_filter
+from uadbench.methods.params import Channels, FieldOfView, GreyParams, Neighbourhood, added, own_filter
 from uadbench.methods.scoring.filters import eroded, median_filter
 from uadbench.methods.scoring.similarity import dissimilarity_map
 from uadbench.methods.seeds import Streams
@@ -38,18 +38,19 @@ VARIANTS = {
             "clip": 0.0,
             "field": 0.0,
             "foreground": 0.0,
+            "grey_channels": 3,
         },
     }
 }
 
 
 @dataclass(frozen=True)
-class Params(TrainingParams):
+class Params(GreyParams):
     """Defaults: Kascenas et al. 2022 and their public code (AntanasKascenas/DenoisingAE).
 
     The variant `upd` is that of UPD_study (Lagogiannis et al. 2024), which DISYRE's Table 2 quotes. Kascenas et al.
-    keep the weights of the best validation loss, here the last are kept. UPD_study's first convolution standardises 27
-    weights over three equal grey channels, here 9 over one; its effective kernel initially has 1.67 times the spread.
+    keep the weights of the best validation loss, here the last are kept. The first convolution of `upd` standardises 27
+    weights over three equal channels, not 9 over one; its effective kernel initially has 1.67 times the spread.
     """
 
     steps: int = 67_200  # 2100 epochs of 32 steps
@@ -101,17 +102,18 @@ def groups(channels: int) -> int:
 
 
 class DenoisingUNet(nn.Module):
-    """U-Net with average pooling down, transposed convolutions up and skip connections."""
+    """U-Net with average pooling down, transposed convolutions up and skip connections; slices are `grey` channels."""
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    def __init__(self, widths: Sequence[int], grey: int = 1) -> None:
         super().__init__()
-        self.down = nn.ModuleList(block(i, o) for i, o in zip((1, *widths[:-1]), widths, strict=True))
+        self.grey = grey
+        self.down = nn.ModuleList(block(i, o) for i, o in zip((grey, *widths[:-1]), widths, strict=True))
         self.grow = nn.ModuleList(nn.ConvTranspose2d(w, n, 2, 2) for n, w in pairwise(widths))
         self.up = nn.ModuleList(block(2 * width, width) for width in widths[:-1])
         self.out = OutputConv2d(widths[0], 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        skips = []
+        x, skips = x.expand(-1, self.grey, -1, -1), []
         for level, down in enumerate(self.down):
             x = down(F.avg_pool2d(x, 2) if level else x)
             skips.append(x)
@@ -125,7 +127,7 @@ class Baseline(SliceMethod):
 
     def __init__(self, params: Params, context: Context) -> None:
         super().__init__(params, context)
-        self.unet = DenoisingUNet(params.widths)
+        self.unet = DenoisingUNet(params.widths, params.grey_channels)
 
     def phases(self) -> Sequence[Phase]:
         p = self.params

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from uadbench.methods.base import Batch, Context, Phase, Update
 from uadbench.methods.networks.bottleneck import halvings, square_side, to_square
 from uadbench.methods.networks.wgan import Critic, encoder, generator, gradient_penalty
-from uadbench.methods.params import TrainingParams, added, scoring
+from uadbench.methods.params import GreyParams, added, scoring
 from uadbench.methods.reconstruction import SquareReconstruction
 from uadbench.methods.seeds import Streams
 
@@ -36,6 +36,7 @@ VARIANTS = {
             "symmetric": False,
             "generator_frozen": False,
             "own_statistics": True,
+            "grey_channels": 3,
             "compare": "ssim",
         },
     }
@@ -43,7 +44,7 @@ VARIANTS = {
 
 
 @dataclass(frozen=True)
-class Params(TrainingParams):
+class Params(GreyParams):
     """Defaults: the public code of Schlegl et al. 2019 (wgangp_64x64.py, z_encoding_izif.py).
 
     `steps` is UPD_study's: the public code makes seven passes over its own retinal images. The channels at 128 voxels
@@ -87,7 +88,7 @@ class Baseline(SquareReconstruction):
         self.side = square_side(p.patch, count)
         self.generator = generator(p.latent, p.width, self.side, count, p.enlarging, p.symmetric)
         self.critic = Critic(p.width, self.side, count, p.kernel)
-        self.encoder = encoder(p.latent, p.width, self.side, count, p.kernel)
+        self.encoder = encoder(p.latent, p.width, self.side, count, p.kernel, p.grey_channels)
 
     def phases(self) -> Sequence[Phase]:
         p = self.params

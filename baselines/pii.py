@@ -15,7 +15,7 @@ TITLE = "PII"
 FAMILY = "S-S"
 PAPER = "Tan et al., MICCAI 2021 (arXiv:2107.02622)"
 SMALL = {"steps": 4, "batch": 4, "patch": 32, "widths": [4, 8, 16, 16]}
-VARIANTS = {"upd": {"title": "PII (UPD)", "params": {"tolerance": 0.0, "he": False, "field": 0.0}}}
+VARIANTS = {"upd": {"title": "PII (UPD)", "params": {"tolerance": 0.0, "he": False, "field": 0.0, "grey_channels": 3}}}
 
 
 @dataclass(frozen=True)

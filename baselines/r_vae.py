@@ -25,6 +25,7 @@ SMALL = {"iterations": 3}
 VARIANTS = {
     "upd": {
         "title": "r-VAE (UPD)",
+        "requires": "vae-upd",
         "params": {
             "objective": "mean",
             "step_size": 1000.0,

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from uadbench.methods.base import Batch, Context, Phase, Update
 from uadbench.methods.networks.bottleneck import halvings, kl_divergence, square_side, to_square
+from uadbench.methods.networks.grey import GreyConv2d
 from uadbench.methods.networks.output import OutputConv2d
-from uadbench.methods.params import TrainingParams, scoring
+from uadbench.methods.params import GreyParams, scoring
 from uadbench.methods.reconstruction import SquareReconstruction
 from uadbench.methods.seeds import Streams
 
@@ -23,11 +24,11 @@ TITLE = "VAE"
 FAMILY = "IR"
 PAPER = "Kingma and Welling, ICLR 2014; Baur et al., MedIA 2021"
 SMALL = {"steps": 4, "batch": 4, "patch": 32, "width": 4, "bottleneck_channels": 4, "latent": 16}
-VARIANTS = {"upd": {"title": "VAE (UPD)", "params": {"compare": "ssim", "sample": True}}}
+VARIANTS = {"upd": {"title": "VAE (UPD)", "params": {"grey_channels": 3, "compare": "ssim", "sample": True}}}
 
 
 @dataclass(frozen=True)
-class Params(TrainingParams):
+class Params(GreyParams):
     """Defaults: UPD_study (Lagogiannis et al. 2024), whose settings for T1 and T2 differ.
 
     The score is that of Baur et al. 2021, the absolute residual of the reconstruction from the latent mean; UPD_study
@@ -56,9 +57,11 @@ class Baseline(SquareReconstruction):
         smallest = self.side // 2**count
         widths = [p.width * 2**level for level in range(count)]
         dense = p.bottleneck_channels * smallest**2
-        down = [layer(nn.Conv2d(i, o, 3, 2, 1), o) for i, o in pairwise([1, *widths])]
+        first = layer(GreyConv2d(p.grey_channels, p.width, 3, 2, 1), p.width)
+        down = [layer(nn.Conv2d(i, o, 3, 2, 1), o) for i, o in pairwise(widths)]
         up = [layer(nn.ConvTranspose2d(i, o, 3, 2, 1, 1), o) for i, o in pairwise([*widths[::-1], p.width])]
         self.encoder = nn.Sequential(
+            first,
             *down,
             layer(nn.Conv2d(widths[-1], p.bottleneck_channels, 1), p.bottleneck_channels),
             nn.Flatten(),

@@ -284,7 +284,7 @@ def test_a_failing_method_leaves_the_tables_of_the_others(project, finished):
 
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     """Each part is a job of its own; the variant is scored and not trained, a control recorded, seeds together."""
-    changes = {"experiment": "planned", "chunks": 3, "methods": ["vae", "vae-upd", "random"], "seeds": [1, 2]}
+    changes = {"experiment": "planned", "chunks": 3, "methods": ["fae", "fae-upd", "random"], "seeds": [1, 2]}
     changes |= {"seeds_together": True, "threads": {"preprocessing": 2}}
     (project / "planned.yaml").write_text(yaml.safe_dump({**TINY, **changes}))
     planned = run(project, "planned.yaml", "--dry-run")

@@ -143,11 +143,12 @@ def test_variants_that_only_score_otherwise_share_a_run(default):
         return checked(changed(default, methods=methods, **changes)).trained_as(method, "t1")
 
     both = ["vae", "vae-upd", "r_vae", "r_vae-upd"]
-    assert trained_as(both, "vae-upd") == "vae"
-    assert trained_as(both, "r_vae-upd") == "r_vae"
+    assert trained_as(both, "vae-upd") == "vae-upd"
+    assert trained_as(both, "vae-upd", params__vae={"grey_channels": 3}) == "vae"
     assert trained_as(both, "vae") == "vae"
-    assert trained_as(["vae-upd"], "vae-upd") == "vae"
-    assert trained_as(both, "vae-upd", **{"params__vae-upd": {"steps": 7}}) == "vae-upd"
+    assert trained_as(both, "r_vae-upd") == "r_vae-upd"  # builds on another run
+    assert trained_as(["fae-upd"], "fae-upd") == "fae"
+    assert trained_as(["fae-upd"], "fae-upd", **{"params__fae-upd": {"steps": 7}}) == "fae-upd"
     assert trained_as(["dae", "dae-upd"], "dae-upd") == "dae-upd"
 
 
@@ -311,10 +312,13 @@ def test_a_template_may_come_from_the_environment(default, tmp_path, monkeypatch
     assert experiment.preprocessing.template == str(path)
 
 
-def test_a_variant_stands_for_the_run_that_others_require(default):
-    """`r_vae-upd` needs the VAE's run, which `vae-upd` has; with neither it is refused."""
-    checked(changed(default, methods=["vae-upd", "r_vae-upd"]))
-    with pytest.raises(HarnessError, match="r_vae-upd builds on vae; add vae to methods"):
+def test_a_variant_builds_on_the_run_that_it_names(default):
+    """`r_vae-upd` needs the run of `vae-upd`, `r_vae` that of `vae`."""
+    runs = checked(changed(default, methods=["vae-upd", "r_vae-upd"], seeds=[1])).runs
+    assert list(dict.fromkeys(run.method for run in runs)) == ["vae-upd", "r_vae-upd"]
+    checked(changed(default, methods=["vae-upd", "r_vae-upd"], params__vae={"grey_channels": 3}))
+    checked(changed(default, methods=["vae", "r_vae"]))
+    with pytest.raises(HarnessError, match="r_vae-upd builds on vae-upd; add vae-upd to methods"):
         checked(changed(default, methods=["r_vae-upd"]))
 
 

@@ -19,13 +19,15 @@ from uadbench.methods.seeds import Streams
 from uadbench.training import run
 
 SHARED = {"vae": "vae-upd"}  # variants that compare image and reconstruction otherwise
+WEIGHTS = {"grey_channels": 3}  # what the variant's weights are trained with
 
 
 @pytest.fixture(scope="module", params=SHARED)
 def pair(request, tiny_cohort, tmp_path_factory) -> tuple[Path, Path]:
     """Runs of a method and of its variant, each trained by itself."""
     folder = tmp_path_factory.mktemp(request.param)
-    return tuple(trained(name, tiny_cohort, folder / name, 3) for name in (request.param, SHARED[request.param]))
+    names = (request.param, SHARED[request.param])
+    return tuple(trained(name, tiny_cohort, folder / name, 3, **WEIGHTS) for name in names)
 
 
 def test_a_run_scored_as_a_variant_is_the_variants_own_run(pair, tiny_cohort):

@@ -44,7 +44,7 @@ class PatchInterpolation(SliceMethod):
 
     def __init__(self, params: Any, context: Context) -> None:
         super().__init__(params, context)
-        self.network = WideResNetAutoencoder(params.widths, params.he)
+        self.network = WideResNetAutoencoder(params.widths, params.he, params.grey_channels)
 
     @abstractmethod
     def blend(self, host: Tensor, foreign: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:

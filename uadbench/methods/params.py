@@ -109,6 +109,13 @@ class TrainingParams:
 
 
 @dataclass(frozen=True)
+class GreyParams(TrainingParams):
+    """Of networks whose first convolution is trained on slices; uadbench/methods/networks/grey.py."""
+
+    grey_channels: PositiveInt = added(1)  # channels of the network's input, each a copy of the slice; UPD_study: 3
+
+
+@dataclass(frozen=True)
 class UNetParams(TrainingParams):
     """The U-Net of DISYRE and MOOD22. Defaults: Naval Marimont et al. 2024, section 3."""
 
@@ -168,7 +175,7 @@ class CorruptionParams(AnomalyParams):
 
 
 @dataclass(frozen=True)
-class InterpolationParams(TrainingParams):
+class InterpolationParams(GreyParams):
     """Foreign squares of FPI and PII, and their network. Defaults: Tan et al. 2020 and 2021 for brains."""
 
     steps: int = 10_000  # UPD_study; the papers train for 50 epochs, of data-dependent length

@@ -127,7 +127,7 @@ def _check_methods(study: Experiment) -> None:
     trained = {run.method for run in study.runs} | {*study.config.without}
     for method in study.methods:
         required = study.describe(method).requires
-        if required and required not in trained:
+        if required and not {study.trained_as(required, modality) for modality in study.modalities} <= trained:
             raise HarnessError(f"methods: {method} builds on {required}; add {required} to methods")
 
 

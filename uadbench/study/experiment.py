@@ -107,7 +107,7 @@ class Experiment:
         """Method whose run of the same seed is scored: the baseline of a variant that differs only in scoring."""
         base = registry.base(method)
         same = self.settings(base, modality).training == self.settings(method, modality).training
-        return base if same else method
+        return base if same and self.describe(base).requires == self.describe(method).requires else method
 
     @cached_property
     def runs(self) -> list[Job]:

@@ -181,7 +181,7 @@ def run_records(method, wildcards):
 def required_runs(wildcards):
     """`run.json` of the runs that a method builds on; nothing for most methods."""
     parent = experiment.describe(wildcards.method).requires
-    return run_records(parent, wildcards) if parent else []
+    return run_records(experiment.trained_as(parent, modality_of(wildcards)), wildcards) if parent else []
 
 
 def trained_runs(wildcards):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from uadbench.methods.networks.grey import GreyConv2d
 from uadbench.methods.networks.output import OutputConv2d
 
 Network = TypeVar("Network", bound=nn.Module)
@@ -74,12 +75,12 @@ def generator(latent: int, width: int, side: int, halvings: int, enlarging: str,
     return initialised(nn.Sequential(*start, *blocks, *head))
 
 
-def encoder(latent: int, width: int, side: int, halvings: int, kernel: int) -> nn.Sequential:
-    """A network from images (N, 1, side, side) to latent codes (N, latent) in [-1, 1]."""
+def encoder(latent: int, width: int, side: int, halvings: int, kernel: int, grey: int = 1) -> nn.Sequential:
+    """A network from images (N, 1, side, side), in `grey` channels, to latent codes (N, latent) in [-1, 1]."""
     channels, base = _channels(width, halvings), side // 2**halvings
     blocks = [ResidualBlock(i, o, (nn.BatchNorm2d(i), nn.BatchNorm2d(i)), None, kernel) for i, o in pairwise(channels)]
     head = [nn.Flatten(), nn.Linear(channels[-1] * base**2, latent), nn.Tanh()]
-    return initialised(nn.Sequential(nn.Conv2d(1, width, 3, padding=1), *blocks, *head))
+    return initialised(nn.Sequential(GreyConv2d(grey, width, 3, padding=1), *blocks, *head))
 
 
 class Critic(nn.Module):

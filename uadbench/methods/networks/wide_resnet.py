@@ -9,6 +9,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from uadbench.methods.networks.grey import GreyConv2d
 from uadbench.methods.networks.output import in_float32
 
 
@@ -48,12 +49,13 @@ class WideResNetAutoencoder(nn.Module):
     at most, those of UPD_study at 128 voxels; Tan et al. have four at 256, i.e. the same 16 voxels at the coarsest.
 
     he: He initialisation of convolutions (He et al. 2015; fan-in, as Tan et al.), else torch's default (UPD_study).
+    grey: channels that the first convolution has for the image.
     """
 
-    def __init__(self, widths: Sequence[int], he: bool = True) -> None:
+    def __init__(self, widths: Sequence[int], he: bool = True, grey: int = 1) -> None:
         super().__init__()
         first, *rest = widths
-        encoder: list[nn.Module] = [nn.Conv2d(1, first, 3, padding=1, bias=False), WideBlock(first, rest[0])]
+        encoder: list[nn.Module] = [GreyConv2d(grey, first, 3, padding=1, bias=False), WideBlock(first, rest[0])]
         encoder += [WideBlock(inputs, outputs, 0.5) for inputs, outputs in pairwise(rest)]
         halvings = len(rest) - 1
         channels = [max(1, rest[-1] // 4**level) for level in range(halvings)] + [1]
