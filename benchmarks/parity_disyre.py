@@ -10,7 +10,7 @@ import torch
 from diffusers import UNet2DModel
 from torch import nn
 
-from tests.parity.cases import CASES
+from tests.parity.defaults import EVERY
 
 
 class LaterByOne(nn.Module):
@@ -32,7 +32,7 @@ def theirs(name: str, checkout: Path) -> nn.Module:
     sys.modules.setdefault("torchmetrics", metrics)
     from diffusion.scheduler import DISYREPipeline, DISYREScheduler
 
-    case = CASES[name]
+    case = EVERY[name]
     down, up = ["DownBlock2D"] * 6, ["UpBlock2D"] * 6
     down[4], up[1] = "AttnDownBlock2D", "AttnUpBlock2D"
     network = UNet2DModel(

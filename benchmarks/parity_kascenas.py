@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import textwrap
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -12,15 +10,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from benchmarks.public_code import define
 from tests.parity.cases import Change
 
 
 def theirs(checkout: Path) -> nn.Module:
     """`get_scores` of src/denoising.py for a model that returns a given restoration."""
     scope: dict[str, Any] = {"torch": torch, "F": F}
-    source = (checkout / "src" / "utilities.py").read_text()
-    define(source, ["_pair", "_quadruple", "_ntuple", "median_pool"], scope)
-    define((checkout / "src" / "denoising.py").read_text(), ["get_scores"], scope)
+    define(checkout / "src" / "utilities.py", ["_pair", "_quadruple", "_ntuple", "median_pool"], scope)
+    define(checkout / "src" / "denoising.py", ["get_scores"], scope)
 
     class Given:
         def __init__(self, restored: torch.Tensor) -> None:
@@ -36,12 +34,3 @@ def theirs(checkout: Path) -> nn.Module:
         return scope["get_scores"](Namespace(model=Given(restored), device="cpu"), [images])
 
     return Change(compared, darkest=0.0)
-
-
-def define(source: str, names: list[str], scope: dict[str, Any]) -> None:
-    """Define functions of a file by their names, wherever they stand in it, with the imports that it makes itself."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name in names:
-            exec(textwrap.dedent(ast.get_source_segment(source, node, padded=True) or ""), scope)
-        elif isinstance(node, ast.ImportFrom) and "_pair" in {alias.name for alias in node.names}:
-            exec(ast.unparse(node), scope)
