@@ -22,7 +22,7 @@ from benchmarks.mutants_faults import Fault
 #: folders whose files are found by name: a string with the name is an import
 BY_NAME = {"baselines", "layouts", "tables", "figures", "commands"}
 #: tests of every baseline, of which those of the changed one run
-OF_EVERY_BASELINE = ("tests/test_conformance.py", "tests/parity/test_parity.py")
+OF_EVERY_BASELINE = ("tests/test_conformance.py", "tests/parity/test_parity.py", "tests/parity/test_steps.py")
 MEMORY = 8 << 30  # bytes of address space: a fault may ask for more than there is
 OF_RULES = "tests/test_workflow.py"  # tests of what the workflow's rules alone import
 

@@ -284,15 +284,16 @@ def test_a_failing_method_leaves_the_tables_of_the_others(project, finished):
 
 def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     """Each part is a job of its own; the variant is scored and not trained, a control recorded, seeds together."""
-    changes = {"experiment": "planned", "chunks": 3, "methods": ["fae", "fae-upd", "random"], "seeds": [1, 2]}
+    changes = {"experiment": "planned", "chunks": 3, "seeds": [1, 2], "params": {"vae": {"grey_channels": 3}}}
+    changes |= {"methods": ["vae", "vae-upd", "r_vae-upd", "random"]}  # by that value, one run of the VAE for all
     changes |= {"seeds_together": True, "threads": {"preprocessing": 2}}
     (project / "planned.yaml").write_text(yaml.safe_dump({**TINY, **changes}))
     planned = run(project, "planned.yaml", "--dry-run")
     counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
     assert counts["preprocess"] == "9"  # data sets, parts
     assert counts["pack"] == "3"
-    assert (counts["train"], counts["record"]) == ("4", "4")  # modalities, seeds
-    assert counts["test"] == "6"  # methods, tasks
+    assert (counts["train"], counts["record"]) == ("8", "4")  # modalities, seeds; of r-VAE as well
+    assert counts["test"] == "8"  # methods, tasks
     # Registration uses one thread and reserves no more.
     assert set(re.findall(r"rule (\w+):(?:\n    .+)*\n    threads: 2\n", planned)) == {"quality"}
 
