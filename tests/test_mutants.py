@@ -66,4 +66,4 @@ def test_tests_are_found_by_imports_of_helpers_and_by_names(root):
     assert imports.testing("uadbench/methods/optimisers.py")[0] == "tests/baselines/test_disyre_public.py"
     assert "tests/baselines/test_padim.py" in imports.testing("baselines/padim.py")  # by name
     assert "tests/training/test_run.py" in imports.testing("uadbench/training/job.py")  # imported by tests/trainings.py
-    assert imports.testing("uadbench/study/budget.py") == ["tests/test_workflow.py"]  # by a rule alone
+    assert imports.testing("uadbench/for_a_rule_alone.py") == ["tests/test_workflow.py"]
