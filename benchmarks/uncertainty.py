@@ -23,7 +23,8 @@ from scipy.stats import norm
 from tqdm import tqdm
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from uadbench.evaluation.summary.comparisons import COMPARED, Run, pairs
+from uadbench.evaluation.summary.comparisons import pairs
+from uadbench.evaluation.summary.runs import COMPARED, Run
 from uadbench.evaluation.voxels.jackknife import Interval, leave_one_out, pooled, ratio
 from uadbench.evaluation.voxels.metrics import METRICS, precision_of_counts
 

@@ -8,7 +8,8 @@ from statsmodels.stats.multitest import multipletests
 
 from tests.evaluation.conftest import exact_dice
 from uadbench.evaluation.summary import comparisons
-from uadbench.evaluation.summary.comparisons import COLUMNS, MARGIN, Runs, holm
+from uadbench.evaluation.summary.comparisons import COLUMNS, MARGIN, holm
+from uadbench.evaluation.summary.runs import Runs
 from uadbench.evaluation.voxels.columns import SIMULATED
 from uadbench.evaluation.voxels.histogram import ScoreHistogram, load, save
 from uadbench.evaluation.voxels.metrics import average_precision

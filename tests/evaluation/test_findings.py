@@ -226,7 +226,12 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
     ]
     out = tmp_path / "new" / "results.csv"
     call("summarize", *paths, "--resamples", 20, "--out", out, "--releases", '{"tiny": "ixi", "other": "atlas"}')
-    assert sorted(path.name for path in out.parent.iterdir()) == ["comparisons.csv", "order.csv", "results.csv"]
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "comparisons.csv",
+        "order.csv",
+        "results.csv",
+        "subsets.csv",
+    ]
     table = pd.read_csv(out.with_name("comparisons.csv"))
     assert list(table.columns) == comparisons.COLUMNS
     assert table[["method", "other", "metric"]].values.tolist() == [

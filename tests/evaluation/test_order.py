@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tests.evaluation.test_comparisons import pooled_ap, scores_of, truths, write
-from uadbench.evaluation.summary.comparisons import Runs
 from uadbench.evaluation.summary.order import COLUMNS, order
+from uadbench.evaluation.summary.runs import Runs
 from uadbench.evaluation.voxels.resampling import resampling_weights
 
 GAINS = {"a": 1.2, "b": 1.0, "c": 0.2}

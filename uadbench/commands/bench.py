@@ -21,8 +21,11 @@ from uadbench.commands._shared import device, methods, settings
 @click.option(
     "--slices", default=4, type=click.IntRange(1), help="Slices that are scored; volumes are calculated from them."
 )
+@click.option("--step-sizes", is_flag=True, help="Also time a volume at each step size of DISYRE's restoration.")
 @device
-def command(method: str, settings: str, spacing: float, subjects: int, steps: int, slices: int, device: str) -> None:
+def command(
+    method: str, settings: str, spacing: float, subjects: int, steps: int, slices: int, step_sizes: bool, device: str
+) -> None:
     """Measure METHOD on noise: batches without network, steps, images, fraction of peak, memory, volumes, voxels."""
     import json
 
@@ -31,4 +34,4 @@ def command(method: str, settings: str, spacing: float, subjects: int, steps: in
     from uadbench.methods.settings import of_option
 
     chosen, where = of_option(settings, method, "t1"), devices.choose(device)
-    click.echo(json.dumps(measure(chosen, spacing, subjects, steps, slices, where), indent=2))
+    click.echo(json.dumps(measure(chosen, spacing, subjects, steps, slices, where, step_sizes), indent=2))

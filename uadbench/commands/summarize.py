@@ -14,7 +14,13 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
     "--resamples",
     default=1000,
     type=click.IntRange(0),
-    help="Resamples of patients and seeds for the stability of the order; 0: none.",
+    help="Resamples of patients and seeds for the stability of the order, and of subsets; 0: none.",
+)
+@click.option(
+    "--compared",
+    multiple=True,
+    metavar="MAP",
+    help="Score maps that are compared beside the final ones, such as 'single/t=*' (repeatable).",
 )
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of the resamples.")
 @titles
@@ -25,12 +31,13 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
     "--out",
     type=OUTPUT,
     required=True,
-    help="The table, results.csv; comparisons.csv and order.csv are written beside it.",
+    help="The table, results.csv; comparisons.csv, order.csv and subsets.csv are written beside it.",
 )
 def command(
     histograms: tuple[Path, ...],
     listing: Path | None,
     resamples: int,
+    compared: tuple[str, ...],
     seed: int,
     titles: str,
     tuned_on: str,
@@ -41,13 +48,16 @@ def command(
     """Compute all metrics with 95 % intervals over patients from HISTOGRAMS (.npz) and write them as CSV.
 
     Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
-    two methods on every task, with intervals and p-values, and order.csv how often each method has each rank.
+    two methods on every task, with intervals and p-values, order.csv how often each method has each rank, and
+    subsets.csv what AP would be on random thirds of the patients.
     """
     from uadbench.core.errors import HarnessError
-    from uadbench.core.study_folder import COMPARISONS, ORDER
+    from uadbench.core.study_folder import COMPARISONS, ORDER, SUBSETS
     from uadbench.core.validation import from_json
-    from uadbench.evaluation.summary.comparisons import Runs, compare
+    from uadbench.evaluation.summary.comparisons import compare
     from uadbench.evaluation.summary.order import order
+    from uadbench.evaluation.summary.runs import Runs
+    from uadbench.evaluation.summary.subsets import subsets
     from uadbench.evaluation.summary.tidy_results import tidy
     from uadbench.evaluation.voxels.columns import MISSING
     from uadbench.paper.results import write_rows
@@ -60,7 +70,7 @@ def command(
         paths += [Path(line.strip()) for line in lines if line.strip()]
     if not paths:
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
-    table, runs = tidy(paths), Runs.read(paths)
+    table, runs = tidy(paths), Runs.read(paths, compared)
     table["title"] = table["method"].map(from_json(titles, "--titles")).fillna(table["title"])
     table["tuned_on"] = table["method"].map(from_json(tuned_on, "--tuned-on"))
     if missing:
@@ -69,6 +79,7 @@ def command(
     tables = {
         out.with_name(COMPARISONS): compare(runs),
         out.with_name(ORDER): order(runs, resamples, seed),
+        out.with_name(SUBSETS): subsets(runs, resamples, seed),
         out: table,
     }
     for path, table in tables.items():

@@ -15,6 +15,13 @@ from uadbench.commands._shared import OUTPUT, PATH, methods, published, rows, ta
 @click.option("--out", type=OUTPUT, required=True, help="Folder for NAME.csv, .md, .html and .tex.")
 @published
 @rows
+@click.option(
+    "--reference",
+    "references",
+    multiple=True,
+    metavar="NAME",
+    help="A benchmark that table2 quotes beside our rows, a file of uadbench/resources/reported (repeatable).",
+)
 @click.option("--method", default="disyre", shell_complete=methods, help="Method that Table 1 is about.")
 def command(name: str, out: Path, **sources: Any) -> None:
     """Write the table NAME (table1, table2, …) from the results of an experiment, beside the paper's numbers."""

@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,8 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from uadbench.compute import device as devices
 from uadbench.compute import networks
 from uadbench.compute.precision import Precision
+from uadbench.core.errors import HarnessError
 from uadbench.evaluation.inference.inference import countable, final_map, ready, score_volume
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
+from uadbench.methods.anomalies.corruption import restoration_times
 from uadbench.methods.base import Context
 from uadbench.methods.seeds import Streams, seed_everything
 from uadbench.methods.settings import Settings
@@ -30,13 +33,22 @@ except ImportError:  # not on Windows
 
 BRAIN_MM = (153, 189, 163)  # x, y, z: packed box of MNI152, the brain and a margin of 4 mm
 COUNTED = 10_000_000  # voxels
+REPEATS = 5  # of each step size, after an unmeasured one
 PRODUCT = {"cuda": 8192, "cpu": 2048}  # side of the square matrices of `_product`
 
 
 def measure(
-    settings: Settings, spacing: float, subjects: int, steps: int, slices: int, device: torch.device
+    settings: Settings,
+    spacing: float,
+    subjects: int,
+    steps: int,
+    slices: int,
+    device: torch.device,
+    step_sizes: bool = False,
 ) -> dict[str, Any]:
     """Train and score a method on volumes of noise; returns settings, rates per second, work and memory.
+
+    step_sizes: whether to time the final map at each of the method's `step_sizes` as well.
 
     Rates of scored volumes are those of `slices` slices, divided by the number of slices of a volume.
     `tflop_per_step` counts the products of a training step, forward and backward. `share_of_peak` divides the achieved
@@ -56,6 +68,7 @@ def measure(
     for what, score in (("all maps", score_volume), ("final map", final_map)):
         scored = partial(score, method, volume, streams, name)
         rates[f"volumes, {what}"] = _rate(f"{len(volume)} slices, {what}", scored, 1, device) * len(volume) / depth
+    by_size = {"step_sizes": _by_step_size(method, volume, streams, depth, device)} if step_sizes else {}
     scores = countable(torch.from_numpy(generator.random(COUNTED, np.float32)).to(device))
     labels = generator.random(COUNTED) < 0.01
     counted = _rate("counting", lambda: ScoreHistogram().add("subject", scores, labels), 1, device)
@@ -70,6 +83,7 @@ def measure(
         "per_second": {key: _rounded(value) for key, value in {**rates, "voxels_counted": COUNTED * counted}.items()},
         **work,
         "peak_memory_gib": _memory(device),
+        **by_size,
     }
 
 
@@ -110,6 +124,23 @@ def _trained(
     rates = {"batches": drawn, "training_steps": trained, "images": trained * phase.batch}
     work = {"tflop_per_step": tflop, "tflops": tflop * trained, "tflops_of_a_matrix_product": product}
     return rates, {key: _rounded(value) for key, value in {**work, "share_of_peak": tflop * trained / product}.items()}
+
+
+def _by_step_size(
+    method: Any, volume: torch.Tensor, streams: Streams, depth: int, device: torch.device
+) -> dict[str, dict[str, float]]:
+    """Passes through the network, and seconds of a volume of `depth` slices, by step size of the restoration."""
+    chosen, out = method.params, dict[str, dict[str, float]]()
+    if not hasattr(chosen, "step_sizes"):
+        raise HarnessError(f"--step-sizes: {chosen.__class__.__module__} has none; leave the option out")
+    for size in chosen.step_sizes:
+        method.params = replace(chosen, step_size=size)
+        scored = partial(final_map, method, volume, streams, "step size")
+        rate = _rate(f"step size {size}", scored, REPEATS, device)
+        seconds = depth / (rate * len(volume))
+        out[str(size)] = {"passes": len(restoration_times(chosen.T, size)), "seconds_per_volume": _rounded(seconds)}
+    method.params = chosen
+    return out
 
 
 def _product(device: torch.device, dtype: torch.dtype) -> float:

@@ -37,6 +37,8 @@ VOLUMES = "volumes.npz"
 RESULTS = "results.csv"
 COMPARISONS = "comparisons.csv"
 ORDER = "order.csv"
+SUBSETS = "subsets.csv"
+SPEED = "speed.json"  # of step sizes, which a command measures
 SYNTHESIS = "synthesis.npz"
 REPORT = "report.html"
 TENSORBOARD = "tensorboard"  # folder
@@ -73,7 +75,7 @@ class StudyFolder:
         self.final = path / PARTIAL if partial else path
         self.results = self.final / "evaluation" / RESULTS
         self.comparisons = self.results.with_name(COMPARISONS)
-        self.order = self.results.with_name(ORDER)
+        self.order, self.subsets = self.results.with_name(ORDER), self.results.with_name(SUBSETS)
         self.synthesis = self.results.with_name(SYNTHESIS)
         self.histories = self.final / "training" / HISTORIES
         self.paper = self.final / "paper"

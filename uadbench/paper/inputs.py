@@ -8,8 +8,9 @@ import pandas as pd
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import COMPARISONS, ORDER
-from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS, LATER, MARGIN
+from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS, LATER, MARGIN, OTHER
 from uadbench.evaluation.summary.order import COLUMNS as ORDERED
+from uadbench.evaluation.summary.runs import SCORE
 from uadbench.paper import budgets, quoting, terms
 from uadbench.paper.histories import Histories
 from uadbench.paper.published import PATH, Published
@@ -24,11 +25,15 @@ UNTESTED = f"Nothing is bold, which would mean {MEANING}: that takes two methods
 Better = tuple[str, str, str, str, str]  # protocol, task, metric, the better method, the other
 
 
-def read_comparisons(path: Path) -> pd.DataFrame:
-    """Rows of comparisons.csv, none for a missing file. Raises HarnessError as `read_rows`."""
+def read_comparisons(path: Path, maps: bool = False) -> pd.DataFrame:
+    """Rows of comparisons.csv, none for a missing file. Raises HarnessError as `read_rows`.
+
+    Those of the final maps of two methods; with `maps` also those of other score maps, and of two maps of one method.
+    """
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
-    return read_rows(path, COLUMNS, NUMBERS, "run `uadbench summarize` again", later=LATER)
+    rows = read_rows(path, COLUMNS, NUMBERS, "run `uadbench summarize` again", later=[*LATER, OTHER])
+    return rows if maps else rows[(rows["score"] == SCORE) & (rows["method"] != rows["other"])]
 
 
 def read_order(path: Path) -> pd.DataFrame:
@@ -71,6 +76,7 @@ class Sources:
     method: str = "disyre"  # the method that Table 1 and Figures 2 and 3 are about
     seed: int | None = None  # the seed that Figure 3 shows; None: the first
     histories_csv: Path | None = None  # the training histories of all runs
+    references: tuple[str, ...] = ()  # other benchmarks that Table 2 quotes, files of uadbench/resources/reported
 
     @cached_property
     def results(self) -> Results:

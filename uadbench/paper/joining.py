@@ -87,7 +87,7 @@ def _read(places: Sequence[Path]) -> list[Experiment]:
         raise HarnessError(f"{', '.join(map(str, places))}: one experiment is given twice; name each once")
     for place, file in files.items():
         rows = pd.concat([results.rows for results in Results.read(file).values()])
-        tests = read_comparisons(file.with_name(COMPARISONS))
+        tests = read_comparisons(file.with_name(COMPARISONS), maps=True)
         for name, own in rows.groupby("experiment", sort=False):
             read.append((place, Experiment(str(name), own, tests[tests["experiment"] == name])))
     if len(read) < 2:

@@ -27,12 +27,21 @@ Chance = tuple[float | None, ...]  # AP of chance, one entry per column, None fo
 
 @dataclass(frozen=True)
 class Column:
-    """One metric of one task; paper: whether the paper has any number for it; score: default, that of the row."""
+    """One metric of one task; paper: whether the paper has any number for it; score: default, that of the row.
+
+    quoted: heading of a column that holds only numbers of another benchmark, in place of the paper's.
+    """
 
     task: str
     metric: str
     paper: bool
     score: str = ""
+    quoted: str = ""
+
+    @property
+    def printed(self) -> list[bool]:
+        """Its printed columns: whether each has numbers of others."""
+        return [*[False] * (not self.quoted), *[True] * self.paper]
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,10 @@ class Table:
     headings: Mapping[str, str] = field(default_factory=lambda: METRICS)  # headings of its metrics
     warnings: tuple[Warned, ...] = ()  # for the CSV
 
-    def heading(self, column: Column) -> str:
+    def heading(self, column: Column, others: bool = False) -> str:
+        """Heading of the column of our numbers, or of that of the numbers of others."""
+        if others:
+            return column.quoted or "paper"
         return self.headings[column.metric] + f", {HEADING}" * (column.score == FILTERED)
 
     @cached_property
@@ -87,17 +99,17 @@ class Table:
         return None if self.section_chance or all(value is None for value in self.chance) else self.chance
 
     def numbers(self, i: int) -> Iterator[tuple[Summary | None, bool, bool]]:
-        """The numbers of row `i` as printed: each with whether it is bold, and whether it is the paper's."""
+        """The numbers of row `i` as printed: each with whether it is bold, and whether it is of others."""
         for j, column in enumerate(self.columns):
-            yield self.rows[i].ours[j], (i, j) in self.best, False
-            if column.paper:
-                yield self.rows[i].paper[j], False, True
+            for others in column.printed:
+                numbers = self.rows[i].paper if others else self.rows[i].ours
+                yield numbers[j], not others and (i, j) in self.best, others
 
     def chance_cells(self, levels: Chance) -> list[str]:
         """Label and numbers of a line of chance levels, empty where there is none and in columns of the paper."""
         cells = ["Chance AP"]
         for column, value in zip(self.columns, levels, strict=True):
-            cells += ["" if value is None else chance_text(value)] + [""] * column.paper
+            cells += ["" if others or value is None else chance_text(value) for others in column.printed]
         return cells
 
     @cached_property
@@ -108,7 +120,7 @@ class Table:
     @cached_property
     def spans(self) -> dict[str, int]:
         """Number of printed columns of each task."""
-        return {task: sum(1 + c.paper for c in self.columns if c.task == task) for task in self.results.tasks}
+        return {task: sum(len(c.printed) for c in self.columns if c.task == task) for task in self.results.tasks}
 
     @property
     def banner(self) -> str:

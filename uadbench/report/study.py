@@ -148,6 +148,7 @@ class Study:
             protocol=self.plan.protocols[0],
             method=self.plan.illustrated,
             histories_csv=self.folder.histories,
+            references=tuple(self.plan.config.paper.references),
         )
         return [make(name, sources) for name in dict.fromkeys([*TABLES, *self.plan.tables]) if name in self.plan.tables]
 
@@ -161,7 +162,7 @@ class Study:
     def differences(self) -> list[dict[Any, Any]]:
         """AP of the illustrated method minus that of every other one, by task, with interval and corrected p-value."""
         rows = read_comparisons(_there(self.folder.comparisons))
-        rows = rows[(rows["metric"] == "ap") & (rows["score"] == "final") & (rows["protocol"] == self.first.protocol)]
+        rows = rows[(rows["metric"] == "ap") & (rows["protocol"] == self.first.protocol)]
         own = self.plan.illustrated
         found = []
         for row in rows[(rows["method"] == own) | (rows["other"] == own)].to_dict("records"):

@@ -213,6 +213,13 @@ class Evaluation(Part):
     resamples: NonNegativeInt = Field(
         1000, description="Resamples of subjects and seeds for the stability of the order of methods; 0 for none."
     )
+    compared: Annotated[list[str], AfterValidator(_unique)] = Field(
+        ["single/t=25", "single/t=50", "single/t=75", "single/t=100", "multi/step=*"],
+        description="Score maps that comparisons.csv compares beside the final ones, by names or patterns: methods "
+        "that have the same one with one another, and each with the final one of its method. Default: those of Table "
+        "1. `filtered`: the maps filtered alike.",
+        examples=[["filtered", "single/t=*"]],
+    )
     curve_seeds: Annotated[list[Seed], AfterValidator(_unique)] | None = Field(
         None, description="Seeds of Figure 2's curve; default: the first."
     )
@@ -224,6 +231,12 @@ class Paper(Part):
 
     tables: list[str] | None = Field(None, description="File names of uadbench/paper/tables.")
     figures: list[str] | None = Field(None, description="File names of uadbench/paper/figures.")
+    references: Annotated[list[str], AfterValidator(_unique)] = Field(
+        [],
+        description="Other benchmarks whose numbers Table 2 quotes, by name, beside real scans of the release and "
+        "modality that they tested: file names of uadbench/resources/reported.",
+        examples=[["uad_imag"]],
+    )
     illustrated: str = Field("disyre", description="The method of Figures 1 to 3; the first where it is not run.")
 
 

@@ -220,7 +220,7 @@ def _results(study: Experiment) -> Iterator[Output]:
     tests = {"tasks": sorted(task.name for task in study.tasks), "protocols": sorted(study.protocols)}
     parts = {**everything, **tests, "resamples": study.config.evaluation.resamples, "titles": study.titles}
     parts |= {"revision": _revision("evaluation/summary/comparisons"), "tuned_on": study.tuned_on or None}
-    parts |= {"missing": study.missing or None}
+    parts |= {"missing": study.missing or None, "compared": sorted(study.config.evaluation.compared)}
     parts |= {"releases": study.releases}
     former = partial(_noted, folder.results, resamples=study.config.evaluation.resamples)
     yield Output(folder.results, parts, former, later=("tuned_on", "missing"))
@@ -232,10 +232,11 @@ def _results(study: Experiment) -> Iterator[Output]:
         {**json.loads(study.settings(study.illustrated, modality).training), "modality": modality, "data": study.train},
     )
     shown: Parts = {"method": study.illustrated, "protocol": study.protocols[0]}
-    files: dict[Path, Parts] = {folder.paper / f"{table}.csv": shown for table in study.tables}
+    quoted = {"references": study.config.paper.references or None}
+    files: dict[Path, Parts] = {folder.paper / f"{table}.csv": shown | quoted for table in study.tables}
     files |= {folder.paper / f"{figure}.pdf": shown | {"seed": study.seeds[0]} for figure in study.figures}
     for path, parts in files.items():
-        yield Output(path, parts, lambda path=path: _noted(path, **shown))  # type: ignore[misc]
+        yield Output(path, parts, lambda path=path: _noted(path, **shown), later=("references",))  # type: ignore[misc]
     config = study.config.deciding
     yield Output(folder.report, {"config": config}, lambda: _noted(folder.report, config=config))
 

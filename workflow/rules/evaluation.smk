@@ -56,6 +56,7 @@ rule summarize:
         results="<results>/evaluation/results.csv",
         comparisons="<results>/evaluation/comparisons.csv",
         order="<results>/evaluation/order.csv",
+        subsets="<results>/evaluation/subsets.csv",
     log:
         "<logs>/summarize.log",
     benchmark:
@@ -67,6 +68,7 @@ rule summarize:
         runtime=minutes(summarize_budget),
     params:
         resamples=experiment.config.evaluation.resamples,
+        compared=[f"--compared={score}" for score in experiment.config.evaluation.compared],
         titles=json.dumps(experiment.titles),
         tuned_on=json.dumps(experiment.tuned_on),
         missing=[f"--missing={title}" for title in experiment.missing],
@@ -74,7 +76,7 @@ rule summarize:
         made=made,
     shell:
         "python -m uadbench summarize --resamples {params.resamples} --titles {params.titles:q}"
-        " --tuned-on {params.tuned_on:q} --releases {params.releases:q} {params.missing:q} --out {output.results}"
+        " --tuned-on {params.tuned_on:q} {params.compared:q} --releases {params.releases:q} {params.missing:q} --out {output.results}"
         " {input.histograms} > {log} 2>&1; {params.made}"
 
 

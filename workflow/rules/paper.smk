@@ -34,7 +34,7 @@ NEEDED = {
 FILES = {"table": [".csv", ".md", ".tex"], "figure": [".pdf"]}
 IN_REPORT = {"table": ".html", "figure": ".png"}
 OPTIONS = {
-    "table": "",
+    "table": " ".join(f"--reference {name}" for name in experiment.config.paper.references),
     "figure": f"--examples {folder.evaluation} --synthesis {folder.synthesis} --seed {experiment.seeds[0]}",
 }
 

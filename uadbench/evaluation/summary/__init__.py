@@ -1,1 +1,1 @@
-"""Tables of all numbers: results.csv and comparisons.csv."""
+"""Tables of all numbers: results.csv, comparisons.csv, order.csv and subsets.csv."""

@@ -1,20 +1,18 @@
-"""Paired comparisons of methods: differences, their significance, and whether they are large enough to matter.
+"""Paired comparisons of methods and of score maps: differences, their significance, and whether they matter.
 
 A value is the mean over a method's seeds. Its difference between two methods is computed once without each patient, the
 same for both, so that their difficulty cancels; a patient brings all of their scans (delete-one jackknife, Efron and
 Tibshirani 1993, chapter 11). The variance between the seeds of each method is added; otherwise two runs of one method
-would differ significantly. Student's t has the degrees of freedom of Satterthwaite's approximation, with those of
-`jackknife.Spread` for patients. The column `resampled` states whether seeds count; with a single seed a comparison
-holds only for the given trained runs.
+would differ significantly. Two score maps of one method are of the same runs: the variance of their differences is
+added. Student's t has the degrees of freedom of Satterthwaite's approximation, with those of `jackknife.Spread` for
+patients. The column `resampled` states whether seeds count; with a single seed a comparison holds only for the given
+trained runs.
 `benchmarks/uncertainty.py` measures the false-positive rate for identical methods. Holm's correction equals
 statsmodels' multipletests, as a test checks, without a dependency of this stage on statsmodels.
 """
 
 import functools
-import os
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from itertools import combinations
 from typing import Any
 
@@ -22,136 +20,57 @@ import numpy as np
 import pandas as pd
 
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
+from uadbench.evaluation.summary.runs import COMPARED, SCORE, Methods, Run, Runs, common_subjects
 from uadbench.evaluation.voxels.columns import SIMULATED
-from uadbench.evaluation.voxels.histogram import ScoreHistogram, load
-from uadbench.evaluation.voxels.jackknife import CROWDED_NOTE, Spread, crowded, leave_one_out
-from uadbench.evaluation.voxels.metrics import METRICS, doubtful
-from uadbench.evaluation.voxels.resampling import coarsen
-from uadbench.methods.registry import CONTROL
+from uadbench.evaluation.voxels.jackknife import Spread
 
-LATER = ["n_eff", "better", "equal", "worse"]  # which files of earlier versions lack
+OTHER = "score_other"  # of two score maps of one method the second, else as `score`
+LATER = ["n_eff", "better", "equal", "worse", "ratio", "ratio_low", "ratio_high"]  # numbers that earlier files lack
 COLUMNS = [
     *("experiment", *SIMULATED, "task", "protocol", "score", "metric", "method", "other"),
-    *("difference", "low", "high", "p", "p_holm", "resampled", "subjects", "seeds", "seeds_other", *LATER),
+    *("difference", "low", "high", "p", "p_holm", "resampled", "subjects", "seeds", "seeds_other", *LATER, OTHER),
 ]
-SCORE = "final"
-COMPARED = ("ap", "dice")
 MARGIN = 0.02  # difference of a metric up to which two methods are equal for practical purposes
-BINS = 128  # of scores; their error is nearly the same without each patient, and subtracted below
 #: raised when a change alters the comparison of the same runs or the columns of results, so that finished studies are
 #: summarised again
-REVISION = 4
+REVISION = 5
 BOTH, SUBJECTS = "subjects and seeds", "subjects"
-
-
-@dataclass(frozen=True)
-class Run:
-    """One seed of a method: counts (subjects, bins) float32 and the metrics of all subjects on the finest bins.
-
-    patients: of the subjects, in their order. crowded: metrics without interval, since scores share bins of subjects.
-    """
-
-    subjects: tuple[str, ...]
-    negatives: np.ndarray
-    positives: np.ndarray
-    exact: dict[str, float]
-    patients: tuple[str, ...]
-    crowded: frozenset[str] = frozenset()
-
-    @classmethod
-    def of(cls, histogram: ScoreHistogram) -> "Run":
-        """The run of a histogram; its metrics are NaN where binning makes them `doubtful`."""
-        rows, (_, *fine) = histogram.per_subject(), histogram.pooled()
-        told = not doubtful(histogram)
-        exact = {name: float(METRICS[name](*fine)) if told else np.nan for name in COMPARED}
-        hidden = frozenset(name for name in COMPARED if not told or crowded(METRICS[name], rows, fine))
-        negatives, positives = (part.astype(np.float32) for part in coarsen(*rows, BINS))
-        return cls(tuple(histogram.subjects), negatives, positives, exact, tuple(histogram.patients), hidden)
-
-    def of_subjects(self, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray, list[str]]:
-        """Counts (subjects, bins) of some subjects, and their patients."""
-        places = {subject: row for row, subject in enumerate(self.subjects)}
-        rows = [places[subject] for subject in common]
-        return self.negatives[rows], self.positives[rows], [self.patients[row] for row in rows]
-
-    def value(self, metric: str, common: tuple[str, ...]) -> float:
-        """A metric of some subjects: of all of them on the finest bins, which single subjects lack."""
-        if len(common) == len(self.subjects):
-            return self.exact[metric]
-        negatives, positives, _ = self.of_subjects(common)
-        whole = float(METRICS[metric](negatives.sum(0, np.float64), positives.sum(0, np.float64)))
-        return whole if np.isfinite(self.exact[metric]) else np.nan
-
-    def left_out(self, metric: str, common: tuple[str, ...]) -> np.ndarray:
-        """The same without each patient (patients,); NaN where there is no interval."""
-        negatives, positives, patients = self.of_subjects(common)
-        if metric in self.crowded:
-            return np.full(len(set(patients)), np.nan)
-        return leave_one_out(METRICS[metric], negatives.astype(np.float64), positives.astype(np.float64), patients)
-
-
-Group = tuple[str, str, str]  # experiment, task, protocol
-Methods = dict[str, list[Run]]  # runs by method, by seed
-
-
-@dataclass(frozen=True)
-class Runs:
-    """The runs of all files by experiment, task and protocol; the names of controls, and which scans are simulated."""
-
-    by_group: dict[Group, Methods]
-    controls: set[str]
-    simulated: dict[tuple[Group, str], list[bool]]
-
-    @classmethod
-    def read(cls, paths: Iterable[str | os.PathLike[str]]) -> "Runs":
-        """Maps without an anomalous voxel are skipped; a warning names files whose scores share bins."""
-        groups: dict[Group, dict[str, dict[int, Run]]] = {}
-        found = cls({}, set(), {})
-        for path in paths:
-            histograms, meta = load(path, only=SCORE)
-            if SCORE not in histograms or not histograms[SCORE].positives:
-                continue
-            group = (meta["experiment"], meta["task"], meta["protocol"])
-            run = groups.setdefault(group, {}).setdefault(meta["method"], {})[meta["seed"]] = Run.of(histograms[SCORE])
-            if run.crowded and all(np.isfinite(value) for value in run.exact.values()):
-                print(f"warning: {path}: {SCORE}: {CROWDED_NOTE}", file=sys.stderr)
-            if meta.get("family") == CONTROL:
-                found.controls.add(meta["method"])
-            known = found.simulated.get((group, meta["method"]), [False, False])
-            flags = [old or bool(meta[key]) for old, key in zip(known, SIMULATED, strict=True)]
-            found.simulated[group, meta["method"]] = flags
-        for group, methods in sorted(groups.items()):
-            found.by_group[group] = {name: [runs[seed] for seed in sorted(runs)] for name, runs in methods.items()}
-        return found
-
-    def facts(self, group: Group, *methods: str) -> dict[str, Any]:
-        """The columns of a row of these methods up to the score."""
-        experiment, task, protocol = group
-        flags = map(any, zip(*(self.simulated[group, method] for method in methods), strict=True))
-        flagged = dict(zip(SIMULATED, flags, strict=True))
-        return {"experiment": experiment, **flagged, "task": task, "protocol": protocol, "score": SCORE}
 
 
 def compare(runs: Runs) -> pd.DataFrame:
     """The rows of comparisons.csv: every pair of methods on every task, by AP and, over all thresholds, ⌈Dice⌉.
 
+    Of further score maps (`Runs.others`) every pair of methods that have one, and each map of a method against its
+    final one (`score_other`).
     difference: of `method` minus `other`, on all voxels of the subjects that all runs of both scored; low, high: its
     95 % interval; p: two-sided, below 0.05 where the interval excludes 0; p_holm: corrected for all comparisons of the
     task, experiment and protocol, both metrics included (Holm 1979), except comparisons with a control, which have
-    none; resampled: "subjects and seeds", or "subjects" where either method has one seed; n_eff: effective number of
+    none; those of another score map are corrected among themselves, and those of the maps of one method likewise;
+    resampled: "subjects and seeds", or "subjects" where either method has one seed; n_eff: effective number of
     patients, see `jackknife.Spread`. better, equal, worse: probability that the difference is above MARGIN, within it,
     below -MARGIN, by the t distribution of the interval (with a uniform prior, the posterior of Corani and Benavoli
-    2015). Interval, p and probabilities are empty with one patient, and, with a warning on standard error, where bins
+    2015). ratio, ratio_low, ratio_high: of `method` to `other` with its 95 % interval, symmetric on the logarithm.
+    Interval, p and probabilities are empty with one patient, and, with a warning on standard error, where bins
     of subjects crowd; the difference as well where binning makes the metric doubtful. Protocols with fixed thresholds
     of ⌈Dice⌉ are compared only by AP.
     """
     rows: list[dict[str, Any]] = []
     for group, methods in runs.by_group.items():
         metrics = [name for name in COMPARED if name != "dice" or PROTOCOLS[group[2]].thresholds is None]
-        found = pairs(methods, metrics)
-        family = [np.nan if runs.controls & {row["method"], row["other"]} else row["p"] for row in found]
-        for row, corrected in zip(found, holm(np.array(family)), strict=True):
-            rows.append({**runs.facts(group, row["method"], row["other"]), **row, "p_holm": corrected})
+        others = runs.others[group]
+
+        def add(found: list[dict[str, Any]], score: str, other: str, group: Any = group) -> None:
+            p = [np.nan if runs.controls & {row["method"], row["other"]} else row["p"] for row in found]
+            for row, corrected in zip(found, holm(np.array(p)), strict=True):
+                facts = runs.facts(group, row["method"], row["other"], score=row.pop("score", score))
+                rows.append({**facts, **row, "p_holm": corrected, OTHER: other})
+
+        add(pairs(methods, metrics), SCORE, SCORE)
+        for score, own in others.items():
+            add(pairs(own, metrics), score, score)
+        for method, final in methods.items():
+            maps = {score: own[method] for score, own in others.items() if method in own}
+            add(against_final(method, final, maps, metrics), SCORE, SCORE)
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -164,35 +83,82 @@ def holm(p: np.ndarray) -> np.ndarray:
     return out
 
 
-def common_subjects(runs: Iterable[Run]) -> tuple[str, ...]:
-    """The subjects that all runs scored, sorted."""
-    return tuple(sorted(set.intersection(*(set(run.subjects) for run in runs))))
-
-
-def pairs(methods: Methods, metrics: list[str]) -> list[dict[str, Any]]:
+def pairs(methods: Methods, metrics: Iterable[str]) -> list[dict[str, Any]]:
     """A row for each pair of methods and metric, without the corrected p-value."""
 
     # All methods nearly always scored the same subjects: then each is computed once, not once per pair.
     @functools.cache
-    def values(name: str, metric: str, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-        runs = methods[name]
-        value = np.array([run.value(metric, common) for run in runs])
-        return value, np.mean([run.left_out(metric, common) for run in runs], axis=0)
+    def of(name: str, metric: str, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+        return _values(methods[name], metric, common)
 
     rows = []
     for method, other in combinations(sorted(methods), 2):
         common = common_subjects(methods[method] + methods[other])
-        if not common:
-            continue
-        seeds = len(methods[method]), len(methods[other])
-        sizes = {"subjects": len(common), "seeds": seeds[0], "seeds_other": seeds[1]}
-        facts = {"method": method, "other": other, "resampled": BOTH if min(seeds) > 1 else SUBJECTS, **sizes}
-        for metric in metrics:
-            (value, left_out), (value_other, left_out_other) = (values(n, metric, common) for n in (method, other))
-            by_seed = [own for own in (value, value_other) if len(own) > 1]
-            found = _difference(float(value.mean() - value_other.mean()), left_out - left_out_other, by_seed)
-            rows.append({**facts, "metric": metric, **found})
+        for metric in metrics if common else ():
+            (value, left_out), (value_other, left_out_other) = (of(n, metric, common) for n in (method, other))
+            means = value.mean(), value_other.mean()
+            seeds = [own for own in (value, value_other) if len(own) > 1]
+            scaled = [own / own.mean() for own in seeds]
+            found = _tested(means, (left_out, left_out_other), seeds, scaled)
+            sizes = _sizes(common, methods[method], methods[other])
+            rows.append({"method": method, "other": other, **sizes, "metric": metric, **found})
     return rows
+
+
+def against_final(
+    method: str, final: list[Run], maps: Mapping[str, list[Run]], metrics: Iterable[str]
+) -> list[dict[str, Any]]:
+    """A row for each further score map of a method and metric: that map minus the final one of the same runs."""
+    rows = []
+    for score, runs in maps.items():
+        common = common_subjects(runs + final)
+        if not common or all(one.same(other) for one, other in zip(runs, final, strict=True)):
+            continue
+        for metric in metrics:
+            (value, left_out), (value_final, left_out_final) = (_values(own, metric, common) for own in (runs, final))
+            means = value.mean(), value_final.mean()
+            several = len(value) > 1
+            seeds = [value - value_final] * several
+            scaled = [value / means[0] - value_final / means[1]] * several
+            found = _tested(means, (left_out, left_out_final), seeds, scaled)
+            sizes = _sizes(common, runs, final)
+            rows.append({"score": score, "method": method, "other": method, **sizes, "metric": metric, **found})
+    return rows
+
+
+def _values(runs: list[Run], metric: str, common: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """A metric by seed (seeds,), and its mean over seeds without each patient (patients,)."""
+    value = np.array([run.value(metric, common) for run in runs])
+    return value, np.mean([run.left_out(metric, common) for run in runs], axis=0)
+
+
+def _sizes(common: tuple[str, ...], one: list[Run], other: list[Run]) -> dict[str, Any]:
+    seeds = len(one), len(other)
+    resampled = BOTH if min(seeds) > 1 else SUBJECTS
+    return {"resampled": resampled, "subjects": len(common), "seeds": seeds[0], "seeds_other": seeds[1]}
+
+
+def _tested(
+    means: tuple[float, float],
+    left_out: tuple[np.ndarray, np.ndarray],
+    seeds: list[np.ndarray],
+    scaled: list[np.ndarray],
+) -> dict[str, float]:
+    """Difference and ratio of two means, each with its interval.
+
+    left_out: both means without each patient (patients,); seeds: independent parts of the difference by seed; scaled:
+    the same of the logarithm of the ratio.
+    """
+    one, other = left_out
+    out = _difference(float(means[0] - means[1]), one - other, seeds)
+    if not all(value > 0 for value in means):
+        return out
+    out["ratio"] = float(means[0] / means[1])
+    if len(one) > 1 and all(np.isfinite(part).all() and (part > 0).all() for part in left_out):
+        spread = sum(map(Spread.of_runs, scaled), start=Spread.of(np.log(one) - np.log(other)))
+        half = spread.half if spread.freedom > 0 else 0.0
+        out |= {"ratio_low": out["ratio"] * np.exp(-half), "ratio_high": out["ratio"] * np.exp(half)}
+    return out
 
 
 def _difference(observed: float, left_out: np.ndarray, seeds: list[np.ndarray]) -> dict[str, float]:

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from uadbench.evaluation.summary.comparisons import BOTH, SUBJECTS, Methods, Run, Runs, common_subjects
+from uadbench.evaluation.summary.comparisons import BOTH, SUBJECTS
+from uadbench.evaluation.summary.runs import Methods, Run, Runs, common_subjects
 from uadbench.evaluation.voxels.columns import SIMULATED
-from uadbench.evaluation.voxels.metrics import METRICS
 from uadbench.evaluation.voxels.resampling import resampling_weights
 
 METRIC = "ap"
@@ -20,7 +20,6 @@ COLUMNS = [
     *("experiment", *SIMULATED, "task", "protocol", "score", "metric", "method", "rank", "share"),
     *("resampled", "subjects"),
 ]
-BATCH = 64  # resamples at once, so that temporary arrays stay in the cache
 
 
 def order(runs: Runs, resamples: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -59,15 +58,8 @@ def rank_shares(methods: Methods, common: tuple[str, ...], resamples: int, seed:
 
 def _drawn(name: str, runs: list[Run], common: tuple[str, ...], resamples: int, seed: int) -> np.ndarray:
     """AP (resamples,) of a method: mean over seeds, drawn independently for each method, of that of drawn patients."""
-    weights = resampling_weights(runs[0].of_subjects(common)[2], resamples, seed).astype(np.float32)
-    values = np.empty((len(runs), resamples))
-    for row, run in enumerate(runs):
-        negatives, positives, _ = run.of_subjects(common)
-        coarse = METRICS[METRIC](negatives.sum(0, np.float64), positives.sum(0, np.float64))
-        for start in range(0, resamples, BATCH):
-            batch = weights[start : start + BATCH]
-            values[row, start : start + BATCH] = METRICS[METRIC](batch @ negatives, batch @ positives)
-        values[row] += run.value(METRIC, common) - coarse
+    weights = resampling_weights(runs[0].of_subjects(common)[2], resamples, seed)
+    values = np.array([run.drawn(METRIC, common, weights) for run in runs])
     rng = np.random.default_rng([seed, zlib.crc32(name.encode())])
     chosen = rng.multinomial(len(runs), np.full(len(runs), 1 / len(runs)), size=resamples).T / len(runs)
     return (values * chosen).sum(axis=0)

@@ -10,8 +10,9 @@ The file of histograms (.npz) holds all score maps of one run on one test set, a
 
 from __future__ import annotations
 
+import fnmatch
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -206,16 +207,16 @@ def save(path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram],
     HISTOGRAMS.save(path, arrays, meta=dict(meta), maps=index)
 
 
-def load(path: str | os.PathLike[str], only: str | None = None) -> tuple[dict[str, ScoreHistogram], dict[str, Any]]:
+def load(path: str | os.PathLike[str], only: Sequence[str] = ()) -> tuple[dict[str, ScoreHistogram], dict[str, Any]]:
     """The histograms by the name of the score map, in the order saved, and the metadata given to `save`.
 
-    With `only`, reads only the map of this name; the histograms are empty if it is missing.
+    With `only`, reads only maps whose names fit one of these patterns (`fnmatch`); the histograms are empty without.
     Raises HarnessError if the file is absent or was not written by `save`.
     """
     histograms = {}
     with HISTOGRAMS.opened(path) as (header, arrays):
         for number, entry in enumerate(header["maps"]):
-            if only not in (None, entry["name"]):
+            if only and not any(fnmatch.fnmatchcase(entry["name"], pattern) for pattern in only):
                 continue
             histogram = ScoreHistogram(entry["name"])
             histogram.patient_of = header["meta"].get("patients", {})

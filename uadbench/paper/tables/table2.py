@@ -11,6 +11,7 @@ from uadbench.methods.registry import CONTROL
 from uadbench.paper import closest, table, terms
 from uadbench.paper.inputs import Sources
 from uadbench.paper.published import QUOTED, unmarked
+from uadbench.paper.reported import quote
 from uadbench.paper.results import Results
 from uadbench.paper.summary import ONE_DECIDES
 from uadbench.paper.table import Column, Row, Table
@@ -40,7 +41,7 @@ def make(sources: Sources) -> Table:
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
     doubts = [*(warning.text for warning in warnings), *turned_round(ran, results)]
     notes = [f"Warning: {text}" for text in doubts] + notes
-    return Table(
+    made = Table(
         name="table2",
         caption=(
             "Localisation results of image-reconstruction (IR), feature-modelling (FM), attention-based (AB) and "
@@ -55,6 +56,7 @@ def make(sources: Sources) -> Table:
         section_chance=chances,
         warnings=tuple(warnings),
     )
+    return quote(made, sources.references)
 
 
 def _with_filtered(cols: tuple[Column, ...], results: Results) -> tuple[Column, ...]:

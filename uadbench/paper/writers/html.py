@@ -90,9 +90,9 @@ def _table(table: Table) -> str:
 def _head(table: Table) -> str:
     metrics = [f"<th>{escape(text)}</th>" for text in table.heads]
     for column in table.columns:
-        metrics.append(f"<th>{escape(table.heading(column))}</th>")
-        if column.paper:
-            metrics.append('<th class="paper">paper</th>')
+        for others in column.printed:
+            attribute = ' class="paper"' if others else ""
+            metrics.append(f"<th{attribute}>{escape(table.heading(column, others))}</th>")
     tasks = "".join(f'<th colspan="{width}">{escape(task)}</th>' for task, width in table.spans.items() if width)
     return f'<tr><th colspan="2"></th>{tasks}</tr>\n<tr>{"".join(metrics)}</tr>'
 

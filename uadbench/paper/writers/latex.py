@@ -14,7 +14,7 @@ FITTING = 12  # columns that fit a two-column page, of numbers with intervals a 
 def render(table: Table) -> str:
     """The LaTeX text: a `table*` whose grey italic columns are the paper's numbers."""
     mark = f"\\textbf{{{escape(table.banner[0].upper() + table.banner[1:])}.}} " if table.banner else ""
-    spec = "ll" + "".join("lr" if column.paper else "l" for column in table.columns)
+    spec = "ll" + "".join("lr"[others] for column in table.columns for others in column.printed)
     wide = len(spec) - 2 + 2 * len(table.spanned) > FITTING
     lines = [
         f"% needs \\usepackage{{booktabs,xcolor{',graphicx' if wide else ''}}}",
@@ -50,9 +50,9 @@ def _head(table: Table) -> list[str]:
     """Two lines: the tasks, each over its columns with a rule below, and the metrics."""
     metrics = [escape(text) for text in table.heads]
     for column in table.columns:
-        metrics.append(escape(table.heading(column)))
-        if column.paper:
-            metrics.append("\\paper{paper}")
+        for others in column.printed:
+            heading = escape(table.heading(column, others))
+            metrics.append(f"\\paper{{{heading}}}" if others else heading)
     tasks = ["", ""]
     rules = []
     start = 3

@@ -12,9 +12,9 @@ def render(table: Table) -> str:
     """The Markdown text: our numbers, the paper's in italics in the column to their right."""
     head = [escape(text) for text in table.heads]
     for column in table.columns:
-        head.append(f"{escape(column.task)} {table.heading(column)}")
-        if column.paper:
-            head.append("*paper*")
+        for others in column.printed:
+            heading = table.heading(column, others)
+            head.append(f"*{escape(heading)}*" if others else f"{escape(column.task)} {heading}")
     lines = []
     section = None
     for i, row in enumerate(table.rows):

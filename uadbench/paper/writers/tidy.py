@@ -38,6 +38,7 @@ def render(table: Table) -> str:
                 "" if ours is None else str(fact).lower()
                 for fact in table.results.simulated_at(column.task, row.method)
             ]
+            quoted_from = f"quoted from {column.quoted}" if column.quoted else ""
             cells = {
                 "table": table.name,
                 "section": row.section,
@@ -56,7 +57,9 @@ def render(table: Table) -> str:
                 "subjects": used,
                 "left_out": left_out,
                 **dict(zip(SIMULATED, simulated, strict=True)),
-                "note": "; ".join(filter(None, [table.banner, warned, alone, _apart(table, row.method, column.task)])),
+                "note": "; ".join(
+                    filter(None, [quoted_from, table.banner, warned, alone, _apart(table, row.method, column.task)])
+                ),
                 **_numbers(ours),
             }
             writer.writerow({name: quoted(cell) for name, cell in cells.items()})

@@ -1,0 +1,26 @@
+"""Command `claims`: the paper's statements, and what the results of studies say about each."""
+
+from pathlib import Path
+
+import click
+
+from uadbench.commands._shared import OUTPUT, PATH, published
+
+
+@click.command()
+@click.argument("places", nargs=-1, type=PATH, required=True)
+@click.option("--out", type=OUTPUT, required=True, help="The page, a file of Markdown.")
+@published
+def command(places: tuple[Path, ...], out: Path, published_csv: Path | None) -> None:
+    """Write the paper's statements one by one, with its numbers and those of studies, as Markdown.
+
+    PLACES are folders of finished studies, their folders `evaluation`, or their files results.csv, each with
+    comparisons.csv and, where there are, subsets.csv, synthesis.npz and speed.json (of `bench --step-sizes`) beside.
+    """
+    from uadbench.core.files import atomic
+    from uadbench.paper.claims.page import write
+
+    text = write(places, out, published_csv)
+    with atomic(out) as partial:
+        partial.write_text(text, encoding="utf-8")
+    click.echo(out)

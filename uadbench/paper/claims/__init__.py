@@ -1,0 +1,1 @@
+"""Statements of the paper, and what the results of studies say about each."""

@@ -1,0 +1,226 @@
+"""The claims: every statement of the paper that a run can support or not. Adding one is one entry here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uadbench.paper.claims import methods, steps
+from uadbench.paper.claims.evidence import Evidence
+from uadbench.paper.claims.finding import Finding
+from uadbench.paper.claims.methods import ATLAS, T2
+
+
+def _nothing(evidence: Evidence) -> list[Finding]:
+    return []
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of Naval Marimont et al. 2024 in our words.
+
+    where: section, table or figure; says: the statement; quantity: what is measured; holds: when it counts as
+    supported; test: where a study at the paper's size has the number, in Markdown; measure: the findings of a study or
+    of the paper's tables; exact: whether it follows from the code alone, whatever the scans; printed: what the paper
+    states where its tables do not; remark: on the paper's own numbers; needs: what a study must have beside results of
+    DISYRE.
+    """
+
+    where: str
+    says: str
+    quantity: str
+    holds: str
+    test: str
+    measure: Callable[[Evidence], list[Finding]] = _nothing
+    exact: bool = False
+    printed: str = ""
+    remark: str = ""
+    needs: str = ""
+
+
+COMPARED = "`comparisons.csv`"
+MAPS = "`comparisons.csv`, rows with `score_other`"
+BENCH = "`uadbench bench --method disyre --step-sizes > results/paper/evaluation/speed.json`"
+
+SECTIONS: dict[str, tuple[Claim, ...]] = {
+    "Methods: Table 2": (
+        Claim(
+            "Abstract; section 4; Table 2",
+            "DISYRE is clearly better than all other methods on ATLAS and BraTS-T2, two tasks of three.",
+            "AP of DISYRE minus that of the best other method",
+            "significantly better than every other method on both",
+            f"`table2`, {COMPARED}",
+            methods.lead(ATLAS, T2),
+        ),
+        Claim(
+            "Section 4",
+            "On BraTS-T2 it gains .25 AP, given as 33 %, on the second best method; on ATLAS AP rises from .18 to .32.",
+            "AP gained over the second best, absolute and in per cent",
+            "both gains are significantly above 0",
+            f"{COMPARED}, columns `difference` and `ratio`",
+            methods.gain(T2, ATLAS),
+            remark="33 % is the share of DISYRE's own AP; of the second best's it is 49 %.",
+        ),
+        Claim(
+            "Section 4; Table 2",
+            "On BraTS-T1 it is competitive.",
+            "AP of DISYRE minus that of the best other method",
+            f"the interval excludes being further behind than in the paper, by more than {methods.BEHIND:g} AP",
+            f"`table2`, {COMPARED}",
+            methods.not_far_behind,
+            remark="Third of ten, 17 % below the best.",
+        ),
+        Claim(
+            "Sections 3 and 4; Table 2",
+            "With the same anomalies and network, restoration (DISYRE) is better than segmentation (MOOD22).",
+            "AP and ⌈Dice⌉ of DISYRE minus those of MOOD22. Anomalies are the same at the defaults; in the demo each "
+            "method has those that suit it",
+            "significantly better on every task by both",
+            COMPARED,
+            methods.against("mood22", "ap", "dice"),
+        ),
+        Claim(
+            "Section 1; Table 2",
+            "Synthetic anomalies are a better corruption than the coarse noise of DAE.",
+            "AP of DISYRE minus that of DAE",
+            "significantly better on every task",
+            COMPARED,
+            methods.against("dae", "ap"),
+        ),
+        Claim(
+            "Abstract; section 1",
+            "Diffusion models trained on noise do not generalise to lesions, those trained on synthetic anomalies do.",
+            "AP of DISYRE minus that of the better one of DDPM and AnoDDPM",
+            "significantly better on every task",
+            f"`methods: [..., ddpm, anoddpm]` in `config/paper.yaml`; {COMPARED}",
+            methods.against_noise,
+            printed="no row of the paper",
+            needs="a row of `ddpm` or `anoddpm`",
+        ),
+        Claim(
+            "Abstract",
+            "The learned changes are a score of natural lesions.",
+            "AP of DISYRE minus that of the control Intensity, a threshold of the grey value",
+            "significantly better on every task",
+            COMPARED,
+            methods.against("intensity", "ap"),
+            printed="no row of the paper",
+        ),
+        Claim(
+            "Table 2; section 4",
+            "Gliomas are harder to find in T1 than in T2.",
+            "AP of DISYRE on BraTS-T2 minus that on BraTS-T1",
+            "the interval is above 0",
+            "`table2`",
+            methods.modality_gap,
+        ),
+        Claim(
+            "Section 3",
+            "That other rows used 220 of the 655 scans of ATLAS introduces no significant bias.",
+            "AP of a random 220/655 of the patients minus that of all: bias, and in brackets the range of 95 % of such "
+            "subsets. It says nothing of scans that only one of the two releases has",
+            "the bias of every method is within ± .02",
+            "`subsets.csv`; `datasets: {atlas: {subset: …}}` for a fixed part",
+            methods.fewer_scans,
+            printed="none expected",
+        ),
+    ),
+    "Steps: Table 1 and Figure 2": (
+        Claim(
+            "Section 4; Figure 2; Table 1",
+            "AP of single steps peaks at different t for different lesions and modalities.",
+            "t of the highest AP among the t of Table 1: mean over seeds",
+            "two tasks differ (paired by seed, Bonferroni)",
+            "`table1`, `figure2`",
+            steps.peaks,
+        ),
+        Claim(
+            "Section 4; Table 1",
+            "Several steps improve on single ones on ATLAS and BraTS-T2, and not on BraTS-T1.",
+            "AP of the final map (step size 25) minus that of the best single step, which is chosen on the same scans "
+            "and thus flattered",
+            "significantly above 0 on ATLAS and BraTS-T2, and not above .02 on BraTS-T1",
+            MAPS,
+            steps.over_single,
+            remark="On ATLAS as much as the deviation over seeds.",
+        ),
+        Claim(
+            "Section 4; Table 1",
+            "DISYRE is robust to the step size.",
+            "AP of step size 25 minus that of the one furthest from it; range over all",
+            "every interval is within ± .02",
+            MAPS,
+            steps.step_sizes,
+            remark="On BraTS-T1 the range exceeds .02.",
+        ),
+        Claim(
+            "Section 4",
+            "Step size 25 balances coverage of the schedule and speed.",
+            "passes through the network, time of a volume, and AP of each task by step size",
+            "AP is significantly above that of step size 50, which takes half the passes, on a task; not where equal "
+            "within ± .02 on all",
+            f"`table1`; {BENCH}",
+            steps.balance,
+            remark="Step size 50 reaches as much with half the passes.",
+        ),
+        Claim(
+            "Table 1",
+            "Trainings with other seeds give nearly the same: no deviation is above .03.",
+            "largest standard deviation over seeds in Table 1",
+            "at most .03",
+            "`table1`",
+            steps.seeds,
+            printed="at most .03",
+        ),
+    ),
+    "Corruption: section 2 and Figure 1": (
+        Claim(
+            "Section 2; Figure 1",
+            "Small t corrupts textures and high frequencies, large t structures and low ones.",
+            "mean spatial frequency of x_t − x_0 with one mask and one foreign patch. By equation 1 x_t − x_0 = α_t m "
+            "(x_fp − x_0): its spectrum is the same at every t but for the factor α_t",
+            "the mean frequency falls with t",
+            "`uadbench synthesis`",
+            steps.frequencies,
+            exact=True,
+            printed="by eye in Figure 1",
+            needs="`synthesis.npz`",
+        ),
+        Claim(
+            "Section 2; Figure 1",
+            "The schedule rises from no corruption at t = 0 to the whole one at T, and x_t stays in [0, 1].",
+            "factors α_t, and the largest value of x_t. DDPM's schedule shortened to 100 steps ends just below 1",
+            f"α rises from 0 to at least {steps.FULL:g}, and x_t is at most 1",
+            "`uadbench synthesis`, `figure1`",
+            steps.schedule,
+            exact=True,
+            printed="0 and 1",
+            needs="`synthesis.npz`",
+        ),
+        Claim(
+            "Section 4",
+            "Profiles over t come from the kind of lesion: fine ones are restored at low t, structural ones near T.",
+            "nothing: a hypothesis of the authors, for which the paper has no number",
+            "–",
+            "no command: needs AP of every single step by size and contrast of the lesion",
+            printed="a hypothesis",
+            needs="AP of every single step by kind of lesion",
+        ),
+        Claim(
+            "Section 4; Figure 3",
+            "Restorations look like healthy versions of the slices.",
+            "nothing: a judgement by eye",
+            "–",
+            "`figure3`, and the viewer of the report",
+            printed="by eye",
+            needs="a reader",
+        ),
+        Claim(
+            "Section 3",
+            "100,000 steps suffice, as 50 held-out subjects show.",
+            "nothing: the paper prints no curve",
+            "–",
+            "`figure curves`, at full length on a GPU",
+            printed="not shown",
+            needs="a training at full length",
+        ),
+    ),
+}

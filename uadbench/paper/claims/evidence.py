@@ -1,0 +1,262 @@
+"""What a claim is measured on: the numbers that the paper prints, or the results of a study, by the same questions."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from uadbench.core.archive import SYNTHESIS
+from uadbench.core.errors import HarnessError
+from uadbench.core.files import read_json
+from uadbench.core.study_folder import COMPARISONS, SPEED, SUBSETS
+from uadbench.core.study_folder import SYNTHESIS as SYNTHESIS_FILE
+from uadbench.evaluation.summary.comparisons import BOTH, OTHER
+from uadbench.evaluation.summary.runs import SCORE
+from uadbench.evaluation.summary.subsets import COLUMNS as DRAWN
+from uadbench.methods.registry import CONTROL
+from uadbench.paper import quoting
+from uadbench.paper.inputs import ALPHA, read_comparisons
+from uadbench.paper.published import Published
+from uadbench.paper.results import Results, located, read_rows
+from uadbench.paper.summary import Summary
+
+TASKS = tuple(quoting.TESTS)
+SUBJECT = "disyre"
+PAPER, SIMULATED, REAL, SAME = "paper", "simulated scans", "real scans", "the paper's test sets"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A difference with its 95 % interval, ratio and p-value, corrected where it has rivals; None where unknown."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    p: float | None = None
+    ratio: tuple[float, float | None, float | None] | None = None
+    equal: float | None = None  # probability of at most MARGIN
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the difference is significant, else 0."""
+        return int(np.sign(self.value)) if self.p is not None and self.p < ALPHA else 0
+
+
+class Evidence(ABC):
+    """Numbers by method, task, score map and metric; tasks have the paper's names."""
+
+    name: str
+    kind: str
+
+    @property
+    @abstractmethod
+    def tasks(self) -> list[str]:
+        """The paper's tasks that there are numbers for, in its order."""
+
+    @property
+    @abstractmethod
+    def rivals(self) -> list[str]:
+        """Methods other than DISYRE and controls."""
+
+    @abstractmethod
+    def title(self, method: str) -> str:
+        """Name of a method in tables."""
+
+    @abstractmethod
+    def value(self, method: str, task: str, score: str = SCORE, metric: str = "ap") -> Summary | None:
+        """A number: mean, deviation over seeds, and its 95 % interval over patients and seeds."""
+
+    @abstractmethod
+    def by_seed(self, method: str, task: str, score: str) -> dict[int, float]:
+        """AP by seed."""
+
+    @abstractmethod
+    def difference(self, task: str, other: str, score: str = SCORE, metric: str = "ap") -> Difference | None:
+        """DISYRE's final map minus the final one of another method, or minus another map of its own."""
+
+    @abstractmethod
+    def scores(self, task: str, kind: str) -> list[str]:
+        """DISYRE's score maps of a kind, "single/t" or "multi/step", that all seeds have, by their number."""
+
+    def file(self, name: str) -> Path | None:
+        """A further file of the study; None without it."""
+        return None
+
+
+class Printed(Evidence):
+    """The numbers of Tables 1 and 2, which have no intervals."""
+
+    name, kind = "paper", PAPER
+
+    def __init__(self, published: Published) -> None:
+        self.published = replace(published, tasks=None)
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(TASKS)
+
+    @property
+    def rivals(self) -> list[str]:
+        return [name for name, _, _ in self.published.methods("table2") if name != SUBJECT]
+
+    def title(self, method: str) -> str:
+        return {name: title for name, title, _ in self.published.methods("table2")}.get(method, method)
+
+    def value(self, method: str, task: str, score: str = SCORE, metric: str = "ap") -> Summary | None:
+        return self.published.get("table2" if score == SCORE else "table1", method, task, score, metric)
+
+    def by_seed(self, method: str, task: str, score: str) -> dict[int, float]:
+        found = self.value(method, task, score)
+        return {} if found is None else {0: found.mean}
+
+    def difference(self, task: str, other: str, score: str = SCORE, metric: str = "ap") -> Difference | None:
+        one, two = self.value(SUBJECT, task, SCORE, metric), self.value(other, task, score, metric)
+        if one is None or two is None:
+            return None
+        return Difference(one.mean - two.mean, ratio=(one.mean / two.mean, None, None))
+
+    def scores(self, task: str, kind: str) -> list[str]:
+        return [score for score in self.published.scores("table1", SUBJECT) if score.startswith(f"{kind}=")]
+
+
+class Measured(Evidence):
+    """The results of a study, a file results.csv with others beside it. Raises HarnessError as `Results.read`."""
+
+    def __init__(self, place: Path, protocol: str = "full") -> None:
+        self.results_csv = located(place)
+        found = Results.read(self.results_csv)
+        if protocol not in found:
+            raise HarnessError(f"{self.results_csv}: no row has the protocol {protocol!r}; there is {', '.join(found)}")
+        self.results = found[protocol]
+        self.name = ", ".join(self.results.experiments)
+        same, _ = quoting.tasks(self.results)
+        own = {theirs: ours for ours, theirs in same.items()} or {task: task for task in self.results.tasks}
+        self._tasks = {task: own[task] for task in TASKS if task in own}
+        self.kind = SIMULATED if self.results.simulated else SAME if same else REAL
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(self._tasks)
+
+    @property
+    def rivals(self) -> list[str]:
+        return [name for name, _, family in self.results.methods if family != CONTROL and name != SUBJECT]
+
+    def title(self, method: str) -> str:
+        return self.results.title(method)
+
+    def value(self, method: str, task: str, score: str = SCORE, metric: str = "ap") -> Summary | None:
+        found = self.results.get(method, self._tasks.get(task, ""), score, metric)
+        return found and with_seeds(found)
+
+    def by_seed(self, method: str, task: str, score: str) -> dict[int, float]:
+        rows = self.results.values(method, self._tasks.get(task, ""), score, "ap")
+        return dict(zip(map(int, rows["seed"]), rows["value"], strict=True))
+
+    def difference(self, task: str, other: str, score: str = SCORE, metric: str = "ap") -> Difference | None:
+        rows = self._comparisons
+        rows = rows[(rows["task"] == self._tasks.get(task, "")) & (rows["metric"] == metric)]
+        own, of_maps = rows["method"] == SUBJECT, rows["method"] == rows["other"]
+        if other == SUBJECT:
+            found, turned = rows[own & of_maps & (rows["score"] == score) & (rows[OTHER] == SCORE)], True
+        else:
+            rows = rows[~of_maps & (rows["score"] == score)]
+            found, turned = rows[(rows["method"] == SUBJECT) & (rows["other"] == other)], False
+            if found.empty:
+                found, turned = rows[(rows["method"] == other) & (rows["other"] == SUBJECT)], True
+        if found.empty or not np.isfinite(found["difference"].iloc[0]):
+            return None
+        return _difference(found.iloc[0], turned)
+
+    def scores(self, task: str, kind: str) -> list[str]:
+        seeds = self.by_seed(SUBJECT, task, SCORE).keys()
+        listed = [score for score in self.results.scores(SUBJECT) if score.startswith(f"{kind}=")]
+        complete = [score for score in listed if self.by_seed(SUBJECT, task, score).keys() == seeds]
+        return sorted(complete, key=number_of)
+
+    def file(self, name: str) -> Path | None:
+        path = self.results_csv.with_name(name)
+        return path if path.is_file() else None
+
+    @cached_property
+    def _comparisons(self) -> pd.DataFrame:
+        rows = read_comparisons(self.results_csv.with_name(COMPARISONS), maps=True)
+        return rows[rows["protocol"] == self.results.protocol]
+
+    @cached_property
+    def synthesis(self) -> dict[str, np.ndarray] | None:
+        """The arrays of Figure 1; None without the file."""
+        path = self.file(SYNTHESIS_FILE)
+        return None if path is None else SYNTHESIS.load(path, "x0", "xt", "t", "alpha")
+
+    @cached_property
+    def subsets(self) -> pd.DataFrame:
+        """Rows of subsets.csv on the paper's tasks, with its names; none without the file."""
+        path = self.file(SUBSETS)
+        if path is None:
+            return pd.DataFrame(columns=DRAWN)
+        numbers = ("share", "patients", "drawn", "value", "bias", "error", "low", "high")
+        rows = read_rows(path, DRAWN, numbers, "run `uadbench summarize` again")
+        theirs = {ours: task for task, ours in self._tasks.items()}
+        return rows[rows["protocol"] == self.results.protocol].assign(task=rows["task"].map(theirs))
+
+    @cached_property
+    def speed(self) -> dict[str, Any]:
+        """Seconds of a volume by step size, as `uadbench bench --step-sizes` prints them; empty without the file."""
+        path = self.file(SPEED)
+        try:
+            found = {} if path is None else read_json(path)
+            return {"device": found["device"], "step_sizes": found["step_sizes"]} if found else {}
+        except (json.JSONDecodeError, KeyError) as error:
+            raise HarnessError(f"{path}: no output of `uadbench bench --step-sizes` ({error}); run it again") from None
+
+
+def number_of(score: str) -> int:
+    """The number behind the name of a score map."""
+    return int(score.partition("=")[2])
+
+
+def with_seeds(found: Summary) -> Summary:
+    """A number whose interval over patients is widened by that of its mean over seeds, as if both were independent."""
+    if found.low is None or found.high is None or found.std is None:
+        return found
+    seeds = interval(found.std, len(found.seeds))
+    low, high = (np.hypot(found.mean - found.low, seeds), np.hypot(found.high - found.mean, seeds))
+    return replace(found, low=max(0.0, found.mean - float(low)), high=min(1.0, found.mean + float(high)))
+
+
+def interval(std: float, count: int, level: float = 1 - ALPHA) -> float:
+    """Half the width of the interval of the mean of `count` values."""
+    from scipy.stats import t as student  # slow to import
+
+    return float(student.ppf((1 + level) / 2, count - 1) * std / np.sqrt(count))
+
+
+def _difference(row: pd.Series, turned: bool) -> Difference:
+    """A row of comparisons.csv, or the opposite difference."""
+
+    def number(name: str) -> float | None:
+        return float(row[name]) if np.isfinite(row[name]) else None
+
+    p = number("p_holm") if number("p_holm") is not None else number("p")
+    p = p if row["resampled"] == BOTH else None  # one seed tells nothing of other trainings
+    ratio = number("ratio") and (float(row["ratio"]), number("ratio_low"), number("ratio_high"))
+    found = Difference(float(row["difference"]), number("low"), number("high"), p, ratio or None, number("equal"))
+    if not turned:
+        return found
+    low, high = found.high, found.low
+    back = ratio and tuple(None if part is None else 1 / part for part in (ratio[0], ratio[2], ratio[1]))
+    return replace(
+        found,
+        value=-found.value,
+        low=None if low is None else -low,
+        high=None if high is None else -high,
+        ratio=back or None,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,65 @@
+"""A finding of a claim: a number, its interval, and what it decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from uadbench.evaluation.summary.comparisons import MARGIN
+from uadbench.paper.claims.evidence import Difference, Evidence
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A number of one task, or of all: its interval where there is one, its form, and what it decides."""
+
+    of: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    form: str = "{:+.2f}"
+    holds: bool | None = None
+    note: str = ""
+
+    def text(self) -> str:
+        """The finding in words, such as "ATLAS +0.10 (-0.02 to +0.22; MOOD22)"."""
+        bounds = (
+            [] if self.low is None or self.high is None else [" to ".join(map(self._number, (self.low, self.high)))]
+        )
+        inside = "; ".join([*bounds, *filter(None, [self.note])])
+        return f"{self.of} {self._number(self.value)}" + f" ({inside})" * bool(inside)
+
+    def _number(self, value: float) -> str:
+        return minus(self.form.format(value))
+
+
+def minus(text: str) -> str:
+    """A number with the sign of subtraction, as it is printed."""
+    return text.replace("-", "−")
+
+
+Measure = Callable[[Evidence], list[Finding]]
+
+
+def of_difference(of: str, found: Difference, holds: bool | None, note: str = "") -> Finding:
+    return Finding(of, found.value, found.low, found.high, holds=holds, note=note)
+
+
+def decided(sign: int, wanted: int = 1) -> bool | None:
+    """Whether a sign is the wanted one; None for none."""
+    return None if sign == 0 else sign == wanted
+
+
+def within(found: Difference, margin: float = MARGIN) -> bool | None:
+    """Whether the interval of a difference lies within ± margin (True), or beyond (False)."""
+    if found.low is None or found.high is None:
+        return None
+    if -margin <= found.low and found.high <= margin:
+        return True
+    return False if found.low > margin or found.high < -margin else None
+
+
+def verdict(findings: Iterable[Finding]) -> bool | None:
+    """What all findings together decide: True if each holds, False if one does not, else None."""
+    found = [finding.holds for finding in findings]
+    return False if False in found else True if found and all(found) else None

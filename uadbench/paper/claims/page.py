@@ -1,0 +1,132 @@
+"""The page docs/claims.md: every claim with its quantity in the paper and in studies; the cells of Tables 1 and 2."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from uadbench.paper.claims.cells import Grid, cell, counted, grids
+from uadbench.paper.claims.entries import SECTIONS, Claim
+from uadbench.paper.claims.evidence import REAL, SAME, SIMULATED, TASKS, Evidence, Measured, Printed
+from uadbench.paper.claims.finding import verdict
+from uadbench.paper.published import Published
+from uadbench.paper.writers.markdown import escape
+
+COMMAND = "uadbench claims {places} --out {out}"
+WORDS = {
+    SIMULATED: {True: "same direction", False: "not so here", None: "not decided"},
+    REAL: {True: "same direction on these scans", False: "not so on these scans", None: "not decided"},
+    SAME: {True: "supported", False: "not supported", None: "not decided"},
+}
+EXACT = {True: "holds", False: "does not hold", None: "not decided"}
+ABSENT = {
+    REAL: "No study on real scans is stored",
+    SAME: "none on the paper's test sets at its size, which takes a GPU, and none was run on a GPU",
+}
+HEAD = """# The paper, claim by claim
+
+Every statement of Naval Marimont et al. (ISBI 2024) that a run can support or not, in our words: the number behind it
+in the paper's tables, ours, and what follows. Differences are DISYRE's number minus the other one; in brackets stands
+their 95 % interval over patients and seeds ([evaluation](evaluation.md)). A statement counts as supported where interval
+or test decide for it, as not supported where they decide against it, and else as not decided. Tests are corrected by
+Holm's method for all comparisons of a task, intervals are not: one without 0 may decide nothing.
+
+**A simulated study supports nothing about brains.** The most that it can say is *same direction*: on the simulated
+scans the statement is true. Its numbers do not compare with the paper's.
+"""
+HOW = """## How to test them
+
+On the data of the paper, `snakemake --cores 8 --configfile config/paper.yaml` makes what the last column of the tables
+below names, in `results/paper`, and
+
+```text
+uadbench claims docs/reference/demo results/paper --out docs/claims.md
+```
+
+adds its column. On test sets other than the paper's, verdicts are of those scans. A statement is one entry of
+`uadbench/paper/claims/entries.py`.
+"""
+CELLS = """## Cell by cell
+
+The paper's numbers, and those of a study with their 95 % interval over patients and seeds. On the paper's own test sets
+follow the difference and whether the printed number is within the interval; the patients are then the same, so that the
+interval is rather too wide for that. Elsewhere numbers do not compare, and only the order of rows may.
+"""
+
+
+def write(places: Sequence[Path], out: Path, published: Path | None = None) -> str:
+    """The page of the studies at `places`, as it stands at `out`. Raises HarnessError as `Measured`."""
+    paper, studies = Printed(Published.read(*([published] if published else []))), [Measured(place) for place in places]
+    command = COMMAND.format(places=" ".join(place.as_posix() for place in places), out=out.as_posix())
+    parts = [HEAD, f"Made by `{command}`, which a test compares with this page.\n", *_studies(studies), HOW]
+    for title, claims in SECTIONS.items():
+        parts += [f"## {title}\n", _claims(claims, paper, studies)]
+    parts += [CELLS, *(part for grid in grids(paper) for part in _grid(grid, paper, studies))]
+    return "\n".join(parts)
+
+
+def _studies(studies: Sequence[Measured]) -> list[str]:
+    """A sentence on each study, one on those that there are none of, and how many claims have which verdict."""
+    lines = []
+    for study in studies:
+        rows, results = [], study.results
+        for task in study.tasks:
+            rows.append(f"{task} {results.subjects(task)[0]} subjects")
+        count = results.rows["seed"].nunique()
+        told = Counter(said(claim, study)[0] for claims in SECTIONS.values() for claim in claims)
+        listed = ", ".join(f"{number} {words}" for words, number in told.most_common())
+        lines.append(
+            f"* **{escape(study.name)}**: {study.kind}; {', '.join(rows)}; {count} seed{'s' * (count > 1)}. {listed}."
+        )
+    kinds = {study.kind for study in studies}
+    absent = [words for kind, words in ABSENT.items() if kind not in kinds]
+    return [*lines, *([f"* {'; '.join(absent)}."] if absent else []), ""]
+
+
+def said(claim: Claim, study: Evidence) -> tuple[str, list[str]]:
+    """The verdict of a study on a claim in words, and its findings."""
+    found = claim.measure(study)
+    if not found:
+        return "not tested", [f"needs {claim.needs}"] if claim.needs else ["not run"]
+    words = EXACT if claim.exact else WORDS[study.kind]
+    return words[verdict(found)], [escape(finding.text()) for finding in found]
+
+
+def _claims(claims: Sequence[Claim], paper: Printed, studies: Sequence[Measured]) -> str:
+    heads = ["statement", "paper", *(f"{escape(study.name)} ({study.kind})" for study in studies), "tested by"]
+    lines = []
+    for claim in claims:
+        printed = [escape(finding.text()) for finding in claim.measure(paper)]
+        about = f"**{claim.says}** *{claim.where}.*<br>Measured: {claim.quantity}.<br>Supported if: {claim.holds}."
+        theirs = [*(printed or [claim.printed or "–"]), *([f"*{claim.remark}*"] if claim.remark else [])]
+        cells = [about.replace("Supported if: –.", "").removesuffix("<br>"), "<br>".join(theirs)]
+        for study in studies:
+            words, found = said(claim, study)
+            cells.append("<br>".join([f"**{words}**", *found]))
+        lines.append([*cells, claim.test])
+    return _table(heads, lines)
+
+
+def _grid(grid: Grid, paper: Printed, studies: Sequence[Measured]) -> list[str]:
+    heads = [""]
+    for task in TASKS:
+        heads += [
+            f"{task}, paper",
+            *(f"{escape(study.name)}{', simulated' * (study.kind == SIMULATED)}" for study in studies),
+        ]
+    lines = []
+    for label, method, score in grid.rows:
+        line = [escape(label)]
+        for task in TASKS:
+            printed = paper.value(method, task, score, grid.metric)
+            line.append(printed.text(2) if printed else "–")
+            line += [cell(printed, study, study.value(method, task, score, grid.metric)) for study in studies]
+        lines.append(line)
+    told = [f"* {text}" for study in studies if (text := counted(grid, paper, study))]
+    return [f"### {grid.title}\n", _table(heads, lines), *told, *[""] * bool(told)]
+
+
+def _table(heads: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    rule = ["---"] * len(heads)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (heads, rule, *lines)) + "\n"
