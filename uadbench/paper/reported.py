@@ -68,10 +68,10 @@ def names() -> list[str]:
 def quote(made: Table, chosen: Iterable[str]) -> Table:
     """A table with the columns of the chosen benchmarks behind those of the tasks that they may stand beside.
 
-    Only of methods that it has rows of. Raises HarnessError as `Reported.of`.
+    Where it has a row of a method that was run. Raises HarnessError as `Reported.of`.
     """
     for reported in map(Reported.of, chosen):
-        made = _quoted(made, reported, {unmarked(row.method) for row in made.rows})
+        made = _quoted(made, reported, {unmarked(row.method) for row in made.rows if any(row.ours)})
     return made
 
 

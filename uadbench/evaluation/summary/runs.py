@@ -112,6 +112,8 @@ class Runs:
                 continue
             group = (meta["experiment"], meta["task"], meta["protocol"])
             for score, histogram in histograms.items():
+                if not histogram.positives:
+                    continue
                 run = Run.of(histogram)
                 groups.setdefault(group, {}).setdefault(score, {}).setdefault(meta["method"], {})[meta["seed"]] = run
                 if run.crowded and all(np.isfinite(value) for value in run.exact.values()):

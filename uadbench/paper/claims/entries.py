@@ -78,7 +78,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             methods.against("mood22", "ap", "dice"),
         ),
         Claim(
-            "Section 1; Table 2",
+            "Table 2; section 1",
             "Synthetic anomalies are a better corruption than the coarse noise of DAE.",
             "AP of DISYRE minus that of DAE",
             "significantly better on every task",

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from uadbench.evaluation.summary.comparisons import MARGIN
 from uadbench.paper.claims.evidence import Difference, Evidence
 
+DIFFERENCE, FINE = "{:+.2f}", "{:+.3f}"
+MANY = 1000  # per cent
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -17,7 +20,7 @@ class Finding:
     value: float
     low: float | None = None
     high: float | None = None
-    form: str = "{:+.2f}"
+    form: str = DIFFERENCE
     holds: bool | None = None
     note: str = ""
 
@@ -30,7 +33,11 @@ class Finding:
         return f"{self.of} {self._number(self.value)}" + f" ({inside})" * bool(inside)
 
     def _number(self, value: float) -> str:
-        return minus(self.form.format(value))
+        """A value in its form: with a third digit where two would be zero, and no per cent beyond MANY."""
+        if "%" in self.form and abs(value) > MANY:
+            return f"> +{MANY} %" if value > 0 else f"< −{MANY} %"
+        small = self.form == DIFFERENCE and 0 < abs(value) < 0.00995
+        return minus((FINE if small else self.form).format(value))
 
 
 def minus(text: str) -> str:

@@ -22,15 +22,15 @@ WORDS = {
 EXACT = {True: "holds", False: "does not hold", None: "not decided"}
 ABSENT = {
     REAL: "No study on real scans is stored",
-    SAME: "none on the paper's test sets at its size, which takes a GPU, and none was run on a GPU",
+    SAME: "none on the paper's test sets at its size, which takes a GPU; none was run on a GPU",
 }
 HEAD = """# The paper, claim by claim
 
 Every statement of Naval Marimont et al. (ISBI 2024) that a run can support or not, in our words: the number behind it
 in the paper's tables, ours, and what follows. Differences are DISYRE's number minus the other one; in brackets stands
-their 95 % interval over patients and seeds ([evaluation](evaluation.md)). A statement counts as supported where interval
-or test decide for it, as not supported where they decide against it, and else as not decided. Tests are corrected by
-Holm's method for all comparisons of a task, intervals are not: one without 0 may decide nothing.
+their 95 % interval over patients and seeds ([evaluation](evaluation.md)). A statement counts as supported where
+interval or test decide for it, as not supported where they decide against it, and else as not decided. Tests are
+corrected by Holm's method for all comparisons of a task, intervals are not: one without 0 may decide nothing.
 
 **A simulated study supports nothing about brains.** The most that it can say is *same direction*: on the simulated
 scans the statement is true. Its numbers do not compare with the paper's.

@@ -156,7 +156,11 @@ def frequencies(evidence: Evidence) -> list[Finding]:
     note = f"largest difference of spectra over t: {most:.0e} of their maximum"
     return [
         Finding(
-            f"t = {t:g}:", float(value), form="{:.4f} cycles a voxel", holds=holds, note=note * (t == corrupted[-1])
+            f"t = {t:g}:",
+            float(value),
+            form="{:.4f} cycles a voxel",
+            holds=holds,
+            note=note if t == corrupted[-1] else "",
         )
         for t, value in zip(corrupted, mean, strict=True)
     ]
