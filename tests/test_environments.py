@@ -79,7 +79,7 @@ STAGES = {
     "training": "training.job evaluation.inference.inference evaluation.inference.illustration sharing.download",
     "data": "data.download.download data.index.sheet data.index.release simulation.cohort "
     "data.preprocessing.preprocess data.packing.pack data.quality.page",
-    "paper": "paper.inputs paper.writers.tidy report.page "
+    "paper": "paper.inputs paper.writers.tidy paper.claims.page report.page "
     + " ".join(f"paper.{kind}.{name}" for kind in ("tables", "figures") for name in paper.names(kind)),
 }
 

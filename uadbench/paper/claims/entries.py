@@ -17,13 +17,14 @@ def _nothing(evidence: Evidence) -> list[Finding]:
 class Claim:
     """A statement of Naval Marimont et al. 2024 in our words.
 
-    where: section, table or figure; says: the statement; quantity: what is measured; holds: when it counts as
-    supported; test: where a study at the paper's size has the number, in Markdown; measure: the findings of a study or
-    of the paper's tables; exact: whether it follows from the code alone, whatever the scans; printed: what the paper
-    states where its tables do not; remark: on the paper's own numbers; needs: what a study must have beside results of
-    DISYRE.
+    title: heading; where: section, table or figure; says: the statement; quantity: what is measured; holds: when it
+    counts as supported; test: where a study at the paper's size has the number, in Markdown; measure: the findings of a
+    study or of the paper's tables; exact: whether it follows from the code alone, whatever the scans; printed: what the
+    paper states where its tables do not; remark: on the paper's own numbers; needs: what a study must have beside
+    results of DISYRE.
     """
 
+    title: str
     where: str
     says: str
     quantity: str
@@ -43,6 +44,7 @@ BENCH = "`uadbench bench --method disyre --step-sizes > results/paper/evaluation
 SECTIONS: dict[str, tuple[Claim, ...]] = {
     "Methods: Table 2": (
         Claim(
+            "Best on two tasks",
             "Abstract; section 4; Table 2",
             "DISYRE is clearly better than all other methods on ATLAS and BraTS-T2, two tasks of three.",
             "AP of DISYRE minus that of the best other method",
@@ -51,24 +53,27 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             methods.lead(ATLAS, T2),
         ),
         Claim(
+            "Gain over the second best",
             "Section 4",
             "On BraTS-T2 it gains .25 AP, given as 33 %, on the second best method; on ATLAS AP rises from .18 to .32.",
             "AP gained over the second best, absolute and in per cent",
             "both gains are significantly above 0",
             f"{COMPARED}, columns `difference` and `ratio`",
             methods.gain(T2, ATLAS),
-            remark="33 % is the share of DISYRE's own AP; of the second best's it is 49 %.",
+            remark="33 % is the share of DISYRE's own AP; of the second best's it is 49 %",
         ),
         Claim(
+            "Competitive on BraTS-T1",
             "Section 4; Table 2",
             "On BraTS-T1 it is competitive.",
             "AP of DISYRE minus that of the best other method",
             f"the interval excludes being further behind than in the paper, by more than {methods.BEHIND:g} AP",
             f"`table2`, {COMPARED}",
             methods.not_far_behind,
-            remark="Third of ten, 17 % below the best.",
+            remark="it is third of ten, 17 % below the best",
         ),
         Claim(
+            "DISYRE against MOOD22",
             "Sections 3 and 4; Table 2",
             "With the same anomalies and network, restoration (DISYRE) is better than segmentation (MOOD22).",
             "AP and ⌈Dice⌉ of DISYRE minus those of MOOD22. Anomalies are the same at the defaults; in the demo each "
@@ -78,6 +83,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             methods.against("mood22", "ap", "dice"),
         ),
         Claim(
+            "DISYRE against DAE",
             "Table 2; section 1",
             "Synthetic anomalies are a better corruption than the coarse noise of DAE.",
             "AP of DISYRE minus that of DAE",
@@ -86,25 +92,28 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             methods.against("dae", "ap"),
         ),
         Claim(
+            "Synthetic anomalies against noise",
             "Abstract; section 1",
             "Diffusion models trained on noise do not generalise to lesions, those trained on synthetic anomalies do.",
             "AP of DISYRE minus that of the better one of DDPM and AnoDDPM",
             "significantly better on every task",
             f"`methods: [..., ddpm, anoddpm]` in `config/paper.yaml`; {COMPARED}",
             methods.against_noise,
-            printed="no row of the paper",
+            printed="it has no such row",
             needs="a row of `ddpm` or `anoddpm`",
         ),
         Claim(
+            "Lesions against grey values",
             "Abstract",
             "The learned changes are a score of natural lesions.",
             "AP of DISYRE minus that of the control Intensity, a threshold of the grey value",
             "significantly better on every task",
             COMPARED,
             methods.against("intensity", "ap"),
-            printed="no row of the paper",
+            printed="it has no such row",
         ),
         Claim(
+            "T1 against T2",
             "Table 2; section 4",
             "Gliomas are harder to find in T1 than in T2.",
             "AP of DISYRE on BraTS-T2 minus that on BraTS-T1",
@@ -113,6 +122,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             methods.modality_gap,
         ),
         Claim(
+            "220 of 655 scans",
             "Section 3",
             "That other rows used 220 of the 655 scans of ATLAS introduces no significant bias.",
             "AP of a random 220/655 of the patients minus that of all: bias, and in brackets the range of 95 % of such "
@@ -120,11 +130,12 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "the bias of every method is within ± .02",
             "`subsets.csv`; `datasets: {atlas: {subset: …}}` for a fixed part",
             methods.fewer_scans,
-            printed="none expected",
+            printed="expects none",
         ),
     ),
     "Steps: Table 1 and Figure 2": (
         Claim(
+            "t of the maximum",
             "Section 4; Figure 2; Table 1",
             "AP of single steps peaks at different t for different lesions and modalities.",
             "t of the highest AP among the t of Table 1: mean over seeds",
@@ -133,6 +144,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             steps.peaks,
         ),
         Claim(
+            "Several steps against one",
             "Section 4; Table 1",
             "Several steps improve on single ones on ATLAS and BraTS-T2, and not on BraTS-T1.",
             "AP of the final map (step size 25) minus that of the best single step, which is chosen on the same scans "
@@ -140,18 +152,20 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "significantly above 0 on ATLAS and BraTS-T2, and not above .02 on BraTS-T1",
             MAPS,
             steps.over_single,
-            remark="On ATLAS as much as the deviation over seeds.",
+            remark="the gain on ATLAS is as large as the deviation over seeds",
         ),
         Claim(
+            "Robustness to the step size",
             "Section 4; Table 1",
             "DISYRE is robust to the step size.",
             "AP of step size 25 minus that of the one furthest from it; range over all",
             "every interval is within ± .02",
             MAPS,
             steps.step_sizes,
-            remark="On BraTS-T1 the range exceeds .02.",
+            remark="on BraTS-T1 its own range exceeds .02",
         ),
         Claim(
+            "Coverage and speed",
             "Section 4",
             "Step size 25 balances coverage of the schedule and speed.",
             "passes through the network, time of a volume, and AP of each task by step size",
@@ -159,9 +173,10 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "within ± .02 on all",
             f"`table1`; {BENCH}",
             steps.balance,
-            remark="Step size 50 reaches as much with half the passes.",
+            remark="in its own table step size 50 reaches as much with half the passes",
         ),
         Claim(
+            "Spread over seeds",
             "Table 1",
             "Trainings with other seeds give nearly the same: no deviation is above .03.",
             "largest standard deviation over seeds in Table 1",
@@ -173,6 +188,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
     ),
     "Corruption: section 2 and Figure 1": (
         Claim(
+            "Frequencies by t",
             "Section 2; Figure 1",
             "Small t corrupts textures and high frequencies, large t structures and low ones.",
             "mean spatial frequency of x_t − x_0 with one mask and one foreign patch. By equation 1 x_t − x_0 = α_t m "
@@ -181,10 +197,11 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "`uadbench synthesis`",
             steps.frequencies,
             exact=True,
-            printed="by eye in Figure 1",
+            printed="by eye, in Figure 1",
             needs="`synthesis.npz`",
         ),
         Claim(
+            "Schedule",
             "Section 2; Figure 1",
             "The schedule rises from no corruption at t = 0 to the whole one at T, and x_t stays in [0, 1].",
             "factors α_t, and the largest value of x_t. DDPM's schedule shortened to 100 steps ends just below 1",
@@ -192,34 +209,37 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "`uadbench synthesis`, `figure1`",
             steps.schedule,
             exact=True,
-            printed="0 and 1",
+            printed="α is 0 at t = 0 and 1 at T",
             needs="`synthesis.npz`",
         ),
         Claim(
+            "Kinds of lesions by t",
             "Section 4",
             "Profiles over t come from the kind of lesion: fine ones are restored at low t, structural ones near T.",
-            "nothing: a hypothesis of the authors, for which the paper has no number",
-            "–",
-            "no command: needs AP of every single step by size and contrast of the lesion",
-            printed="a hypothesis",
-            needs="AP of every single step by kind of lesion",
+            "nothing; the paper has no number for it",
+            "",
+            "no command",
+            printed="calls it a hypothesis",
+            needs="AP of every single step by size and contrast of the lesion",
         ),
         Claim(
+            "Restorations",
             "Section 4; Figure 3",
             "Restorations look like healthy versions of the slices.",
-            "nothing: a judgement by eye",
-            "–",
+            "nothing; it is judged by eye",
+            "",
             "`figure3`, and the viewer of the report",
-            printed="by eye",
+            printed="by eye, in Figure 3",
             needs="a reader",
         ),
         Claim(
+            "Length of training",
             "Section 3",
             "100,000 steps suffice, as 50 held-out subjects show.",
-            "nothing: the paper prints no curve",
-            "–",
+            "nothing",
+            "",
             "`figure curves`, at full length on a GPU",
-            printed="not shown",
+            printed="shows no curve",
             needs="a training at full length",
         ),
     ),

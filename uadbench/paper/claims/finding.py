@@ -25,12 +25,10 @@ class Finding:
     note: str = ""
 
     def text(self) -> str:
-        """The finding in words, such as "ATLAS +0.10 (-0.02 to +0.22; MOOD22)"."""
-        bounds = (
-            [] if self.low is None or self.high is None else [" to ".join(map(self._number, (self.low, self.high)))]
-        )
-        inside = "; ".join([*bounds, *filter(None, [self.note])])
-        return f"{self.of} {self._number(self.value)}" + f" ({inside})" * bool(inside)
+        """The finding in words, such as "+0.10 (-0.02 to +0.22), next: MOOD22"."""
+        known = self.low is not None and self.high is not None
+        bounds = f" ({self._number(self.low)} to {self._number(self.high)})" if known else ""  # type: ignore[arg-type]
+        return ", ".join(filter(None, [f"{self._number(self.value)}{bounds}", self.note]))
 
     def _number(self, value: float) -> str:
         """A value in its form: with a third digit where two would be zero, and no per cent beyond MANY."""

@@ -136,5 +136,5 @@ def fewer_scans(evidence: Evidence) -> list[Finding]:
         holds = True if abs(bias) + error < MARGIN else False if abs(bias) - error > MARGIN else None
         note = f"{row['drawn']:.0f} of {row['patients']:.0f} patients"
         name = evidence.title(row["method"])
-        out.append(Finding(f"{name}:", bias, row["low"], row["high"], form="{:+.3f}", holds=holds, note=note))
+        out.append(Finding(name, bias, row["low"], row["high"], form="{:+.3f}", holds=holds, note=note))
     return out

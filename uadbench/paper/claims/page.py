@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 from uadbench.paper.claims.cells import Grid, cell, counted, grids
 from uadbench.paper.claims.entries import SECTIONS, Claim
 from uadbench.paper.claims.evidence import REAL, SAME, SIMULATED, TASKS, Evidence, Measured, Printed
-from uadbench.paper.claims.finding import verdict
+from uadbench.paper.claims.finding import Finding, verdict
 from uadbench.paper.published import Published
 from uadbench.paper.writers.markdown import escape
 
@@ -19,6 +20,7 @@ WORDS = {
     REAL: {True: "same direction on these scans", False: "not so on these scans", None: "not decided"},
     SAME: {True: "supported", False: "not supported", None: "not decided"},
 }
+ABSENT_WORDS = "not tested"
 EXACT = {True: "holds", False: "does not hold", None: "not decided"}
 ABSENT = {
     REAL: "No study on real scans is stored",
@@ -37,8 +39,8 @@ scans the statement is true. Its numbers do not compare with the paper's.
 """
 HOW = """## How to test them
 
-On the data of the paper, `snakemake --cores 8 --configfile config/paper.yaml` makes what the last column of the tables
-below names, in `results/paper`, and
+On the data of the paper, `snakemake --cores 8 --configfile config/paper.yaml` makes the files that "tested by" names
+below, in `results/paper`, and
 
 ```text
 uadbench claims docs/reference/demo results/paper --out docs/claims.md
@@ -59,9 +61,15 @@ def write(places: Sequence[Path], out: Path, published: Path | None = None) -> s
     """The page of the studies at `places`, as it stands at `out`. Raises HarnessError as `Measured`."""
     paper, studies = Printed(Published.read(*([published] if published else []))), [Measured(place) for place in places]
     command = COMMAND.format(places=" ".join(place.as_posix() for place in places), out=out.as_posix())
-    parts = [HEAD, f"Made by `{command}`, which a test compares with this page.\n", *_studies(studies), HOW]
+    parts = [
+        HEAD,
+        f"Made by `{command}`, which a test compares with this page.\n",
+        *_studies(studies),
+        _overview(studies),
+        HOW,
+    ]
     for title, claims in SECTIONS.items():
-        parts += [f"## {title}\n", _claims(claims, paper, studies)]
+        parts += [f"## {title}\n", *(part for claim in claims for part in _claim(claim, paper, studies))]
     parts += [CELLS, *(part for grid in grids(paper) for part in _grid(grid, paper, studies))]
     return "\n".join(parts)
 
@@ -84,28 +92,49 @@ def _studies(studies: Sequence[Measured]) -> list[str]:
     return [*lines, *([f"* {'; '.join(absent)}."] if absent else []), ""]
 
 
-def said(claim: Claim, study: Evidence) -> tuple[str, list[str]]:
+def said(claim: Claim, study: Evidence) -> tuple[str, list[Finding]]:
     """The verdict of a study on a claim in words, and its findings."""
     found = claim.measure(study)
-    if not found:
-        return "not tested", [f"needs {claim.needs}"] if claim.needs else ["not run"]
     words = EXACT if claim.exact else WORDS[study.kind]
-    return words[verdict(found)], [escape(finding.text()) for finding in found]
+    return words[verdict(found)] if found else ABSENT_WORDS, found
 
 
-def _claims(claims: Sequence[Claim], paper: Printed, studies: Sequence[Measured]) -> str:
-    heads = ["statement", "paper", *(f"{escape(study.name)} ({study.kind})" for study in studies), "tested by"]
-    lines = []
-    for claim in claims:
-        printed = [escape(finding.text()) for finding in claim.measure(paper)]
-        about = f"**{claim.says}** *{claim.where}.*<br>Measured: {claim.quantity}.<br>Supported if: {claim.holds}."
-        theirs = [*(printed or [claim.printed or "–"]), *([f"*{claim.remark}*"] if claim.remark else [])]
-        cells = [about.replace("Supported if: –.", "").removesuffix("<br>"), "<br>".join(theirs)]
-        for study in studies:
-            words, found = said(claim, study)
-            cells.append("<br>".join([f"**{words}**", *found]))
-        lines.append([*cells, claim.test])
+def _overview(studies: Sequence[Measured]) -> str:
+    """Every statement with its verdicts."""
+    heads = ["statement", "paper", *(_column(study) for study in studies)]
+    lines = [
+        [f"[{claim.says}](#{anchor(claim.title)})", claim.where, *(said(claim, study)[0] for study in studies)]
+        for claims in SECTIONS.values()
+        for claim in claims
+    ]
     return _table(heads, lines)
+
+
+def _claim(claim: Claim, paper: Printed, studies: Sequence[Measured]) -> list[str]:
+    """One statement: what is measured and when it is supported, then its findings beside the paper's."""
+    told = {_column(study): said(claim, study) for study in studies}
+    theirs = claim.measure(paper)
+    about = [f"{claim.says} *{claim.where}.*\n", f"* Measured: {claim.quantity}."]
+    about += [f"* Supported if {claim.holds}."] * bool(claim.holds)
+    about += [f"* The paper: {text}." for text in (claim.printed, claim.remark) if text]
+    about += [f"* {name}: {words}, needs {claim.needs}." for name, (words, found) in told.items() if not found]
+    about += [f"* Tested by {claim.test}."]
+    columns = {"paper": theirs, **{f"{name}: **{words}**": found for name, (words, found) in told.items()}}
+    columns = {name: found for name, found in columns.items() if found}
+    keys = dict.fromkeys(finding.of for found in columns.values() for finding in found)
+    cells = [{finding.of: escape(finding.text()) for finding in found} for found in columns.values()]
+    lines = [[escape(key), *(own.get(key, "–") for own in cells)] for key in keys]
+    table = [_table(["", *columns], lines)] if lines else []
+    return [f"### {claim.title}\n", *about, "", *table]
+
+
+def _column(study: Evidence) -> str:
+    return f"{escape(study.name)} ({study.kind})"
+
+
+def anchor(title: str) -> str:
+    """The anchor of a heading, as the site and repositories make it."""
+    return re.sub(r"[^\w\- ]", "", title).lower().replace(" ", "-")
 
 
 def _grid(grid: Grid, paper: Printed, studies: Sequence[Measured]) -> list[str]:

@@ -39,7 +39,7 @@ def peaks(evidence: Evidence) -> list[Finding]:
     out = []
     for task, best in maxima.items():
         values = np.array(list(best.values()), float)
-        note = f"AP {flat[task]:.2f} above the next t"
+        note = f"AP {flat[task]:.3f} above the next t"
         if len(values) > 1:
             note = f"sd {values.std(ddof=1):.0f}; by seed {', '.join(map('{:.0f}'.format, values))}; {note}"
         out.append(Finding(task, float(values.mean()), form="t = {:.0f}", holds=holds, note=note))
@@ -118,8 +118,9 @@ def balance(evidence: Evidence) -> list[Finding]:
     for score, values in by_size.items():
         size = number_of(score)
         time = seconds.get(str(size), {}).get("seconds_per_volume")
-        note = ("" if time is None else f"{time:.2g} s a volume; ") + f"AP {', '.join(values)}"
-        out.append(Finding(f"step {size}:", float(-(-TIMES // size)), form="{:.0f} passes", holds=holds, note=note))
+        where = f" on {evidence.speed['device']}" if isinstance(evidence, Measured) and seconds and not out else ""
+        note = ("" if time is None else f"{time:.2g} s a volume{where}; ") + f"AP {', '.join(values)}"
+        out.append(Finding(f"step size {size}", float(-(-TIMES // size)), form="{:.0f} passes", holds=holds, note=note))
     return out
 
 
@@ -156,7 +157,7 @@ def frequencies(evidence: Evidence) -> list[Finding]:
     note = f"largest difference of spectra over t: {most:.0e} of their maximum"
     return [
         Finding(
-            f"t = {t:g}:",
+            f"t = {t:g}",
             float(value),
             form="{:.4f} cycles a voxel",
             holds=holds,
@@ -174,8 +175,7 @@ def schedule(evidence: Evidence) -> list[Finding]:
     alpha, images = data["alpha"], data["xt"]
     rising = bool((np.diff(alpha) > 0).all() and alpha[0] == 0 and alpha[-1] >= FULL)
     found = [
-        Finding(f"α of t = {t:g}:", float(a), form="{:.3f}", holds=rising)
-        for t, a in zip(data["t"], alpha, strict=True)
+        Finding(f"α at t = {t:g}", float(a), form="{:.3f}", holds=rising) for t, a in zip(data["t"], alpha, strict=True)
     ]
     inside = bool(images.min() >= 0 and images.max() <= 1)
-    return [*found, Finding("largest x_t:", float(images.max()), form="{:.2f}", holds=inside)]
+    return [*found, Finding("largest x_t", float(images.max()), form="{:.2f}", holds=inside)]
