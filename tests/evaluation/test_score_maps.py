@@ -108,20 +108,27 @@ def test_maps_of_a_method_are_a_family_of_their_own(table):
     np.testing.assert_allclose(final["p_holm"], holm(final["p"].to_numpy()))
 
 
-def test_the_ratio_of_two_methods_has_the_seeds_of_both(table, labels, maps):
-    chosen = (table["score"] == "final") & (table["method"] != table["other"]) & (table["metric"] == "ap")
-    (row,) = table[chosen].to_dict("records")
-    other = scores_of(labels, 0.8, 90)
-    values = np.array([pooled_ap(labels, maps[seed]["final"]) for seed in SEEDS])
-    assert row["ratio"] == pytest.approx(values.mean() / pooled_ap(labels, other), rel=2e-3)
+def test_the_ratio_of_two_methods_has_the_seeds_of_both(labels, tmp_path):
+    gains = {"a": (0.3, 1.0, 1.7), "b": (0.5, 0.8, 1.3)}
+    scores = {n: [scores_of(labels, gain, 5 + k) for k, gain in enumerate(own)] for n, own in gains.items()}
+    paths = [
+        write(tmp_path, n, labels, {"final": one}, seed) for n, own in scores.items() for seed, one in enumerate(own)
+    ]
+    (row,) = compare(Runs.read(paths)).query("metric == 'ap'").to_dict("records")
     kept = [[k for k in range(SUBJECTS) if k != without] for without in range(SUBJECTS)]
 
-    def at(scores, subjects):
-        return pooled_ap([labels[k] for k in subjects], [scores[k] for k in subjects])
+    def at(one, subjects):
+        return pooled_ap([labels[k] for k in subjects], [one[k] for k in subjects])
 
-    logs = [np.log(np.mean([at(maps[s]["final"], k) for s in SEEDS])) - np.log(at(other, k)) for k in kept]
-    error, freedom = by_hand(np.array(logs), values / values.mean())  # the seeds of the other are equal
-    expected = row["ratio"] * np.exp(np.array(stats.t.interval(0.95, freedom, 0, error)))
+    values = {n: np.array([at(one, range(SUBJECTS)) for one in own]) for n, own in scores.items()}
+    left_out = {n: np.array([np.mean([at(one, k) for one in own]) for k in kept]) for n, own in scores.items()}
+    logs = np.log(left_out["a"]) - np.log(left_out["b"])
+    error, freedom = by_hand(logs, *(own / own.mean() for own in values.values()))
+    alone, _ = by_hand(logs)
+    assert error > 2 * alone
+    ratio = values["a"].mean() / values["b"].mean()
+    expected = ratio * np.exp(np.array(stats.t.interval(0.95, freedom, 0, error)))
+    assert row["ratio"] == pytest.approx(ratio, rel=2e-3)
     assert (row["ratio_low"], row["ratio_high"]) == pytest.approx(expected, rel=0.05)
 
 

@@ -17,6 +17,7 @@ from uadbench.paper.claims.cells import grids, inside, kendall
 from uadbench.paper.claims.entries import SECTIONS
 from uadbench.paper.claims.evidence import REAL, SAME, SIMULATED, TASKS, Measured, Printed, with_seeds
 from uadbench.paper.claims.finding import Finding, verdict
+from uadbench.paper.inputs import Sources
 from uadbench.paper.published import PATH, Published
 from uadbench.paper.summary import Summary
 
@@ -149,6 +150,15 @@ def test_t_of_the_maximum(demo, rows):
         stats.ttest_1samp(best[a] - best[b], 0).pvalue < 0.05 / 3 for a, b in ((ATLAS, T1), (ATLAS, T2), (T1, T2))
     ]
     assert found[ATLAS].holds is (True if any(certain) else None)
+
+
+def test_comparisons_of_score_maps_do_not_count_among_methods(tests):
+    """Three methods on three tasks are nine pairs, however many maps of one method are compared beside them."""
+    sources = Sources(DEMO / "results.csv")
+    assert (tests["method"] == tests["other"]).any()
+    (note,) = sources.verdicts(sources.results)
+    assert "of 9 pairs of methods" in note
+    assert not [entry for entry in sources.significant if entry[3] == entry[4]]
 
 
 def test_peaks_that_differ_in_every_seed_are_certain(tmp_path):

@@ -10,8 +10,8 @@ from tests.paper import conftest
 from tests.paper.conftest import assert_regular, table, write_comparisons, write_results
 from uadbench.core.errors import HarnessError
 from uadbench.methods import registry
-from uadbench.paper import reported
-from uadbench.paper.reported import FOLDER, Reported
+from uadbench.paper.catalogue import REPORTED, references
+from uadbench.paper.reported import Reported
 from uadbench.paper.writers import html, latex, markdown
 
 RUN = ("disyre", "fae", "dae", "random")
@@ -43,13 +43,13 @@ def test_numbers_of_the_figure():
     assert found.keys() == heights.keys()
 
 
-@pytest.mark.parametrize("name", reported.names())
+@pytest.mark.parametrize("name", references())
 def test_files_name_our_methods_and_state_their_setting(name):
     own = Reported.of(name)
     assert set(own.numbers) <= set(registry.names())
     assert all(numbers.keys() <= own.tests.keys() for numbers in own.numbers.values())
     assert all((own.title, own.source, own.read, own.setting, own.heading))
-    assert set(yaml.safe_load((FOLDER / f"{name}.yaml").read_text())) == set(Reported.__dataclass_fields__)
+    assert set(yaml.safe_load((REPORTED / f"{name}.yaml").read_text())) == set(Reported.__dataclass_fields__)
 
 
 def test_columns_bear_the_name_of_the_benchmark_and_the_papers_stay(with_v2, tmp_path):
@@ -107,6 +107,14 @@ def test_where_it_does_not_belong_a_note_says_why(tmp_path, simulated, methods, 
     quoted = made(tmp_path, simulated, methods)
     assert not any(column.quoted for column in quoted.columns)
     assert any(note.startswith("UAD-IMAG is left out") and reason in note for note in quoted.notes)
+
+
+def test_real_scans_of_a_study_trained_on_simulated_ones_have_none(tmp_path):
+    def released(frame):
+        return frame.assign(release=frame["task"].map({"ATLAS": "atlas"}).fillna("brats"))
+
+    path = write_results(tmp_path / "results.csv", RUN, simulated=(True, False), edit=released)
+    assert not any(column.quoted for column in table("table2", path, references=("uad_imag",)).columns)
 
 
 def test_without_a_name_there_is_none_and_another_name_is_an_error(with_v2, tmp_path):

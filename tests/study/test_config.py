@@ -90,6 +90,8 @@ MISTAKES = [
     ({"train": "atlas"}, r"tasks.ATLAS.dataset: atlas is the training set \(train\); name a data set that nobody"),
     ({"evaluation__protocols": ["oficial"]}, r"evaluation.protocols: 'oficial' is unknown; did you mean official\?"),
     ({"paper__figures": ["figure9"]}, r"paper.figures: 'figure9' is unknown; did you mean figure3\?"),
+    ({"paper__references": ["uad"]}, r"paper.references: 'uad' is unknown; .*uad_imag"),
+    ({"evaluation__compared": ["filtered", "filtered"]}, r"evaluation.compared: must name 'filtered' once"),
     ({"evaluation__curve_seeds": [7]}, r"evaluation.curve_seeds: 7 is none of the seeds; there are 1, 2, 3, 4"),
     ({"preprocessing__spacin": 2}, r"preprocessing.spacin: no such parameter"),
     ({"preprocessing__spacing": -1}, r"preprocessing.spacing: must be .* 0.5, not -1"),

@@ -10,6 +10,8 @@ from tests.training.test_memory import Fake
 from tests.trainings import CPU, small
 from uadbench.conformance import benchmark
 from uadbench.conformance.benchmark import measure
+from uadbench.core.errors import HarnessError
+from uadbench.methods import registry
 from uadbench.training.memory import MEASURED
 
 
@@ -85,3 +87,29 @@ def test_steps_are_timed_as_a_training_makes_them(monkeypatch):
     bench("dae")
     assert seen[: seen.index("restarted") + 1] == ["held", "released", *["on the host"] * MEASURED, "restarted"]
     assert set(seen[seen.index("restarted") + 1 :]) == {"held"}
+
+
+def test_step_sizes_are_timed_by_their_passes(monkeypatch):
+    """Every pass takes a tenth of a second by a made-up clock, and a volume has as many slices as it is deep."""
+    now, baseline = [0.0], registry.load("disyre").Baseline
+    predict = baseline.predict
+
+    def passing(seconds):
+        now[0] += seconds
+        return now[0]
+
+    monkeypatch.setattr(benchmark.time, "perf_counter", lambda: passing(1e-6))
+    monkeypatch.setattr(baseline, "predict", lambda self, images, t: (passing(0.1), predict(self, images, t))[1])
+    sizes = (10, 20, 25, 33, 50)
+    found = measure(small("disyre", step_sizes=sizes), 8.0, 2, 2, 4, CPU, step_sizes=True)
+    rows = {int(size): row for size, row in found["step_sizes"].items()}
+    assert {size: row["passes"] for size, row in rows.items()} == {10: 10, 20: 5, 25: 4, 33: 4, 50: 2}
+    for row in rows.values():
+        assert row["seconds_per_volume"] / row["passes"] == pytest.approx(0.1 * found["volume"][0] / 4, rel=0.01)
+    assert found["params"]["step_size"] == 25
+
+
+def test_without_step_sizes_none_is_timed():
+    assert "step_sizes" not in bench("random")
+    with pytest.raises(HarnessError, match="--step-sizes"):
+        measure(small("random"), 8.0, 2, 2, 2, CPU, step_sizes=True)

@@ -3,9 +3,18 @@
 from collections.abc import Collection, Iterable
 from types import ModuleType
 
+from uadbench.core.packaged import RESOURCES
 from uadbench.core.plugins import Plugins
 
 KINDS = {"tables": Plugins("table", "uadbench.paper.tables"), "figures": Plugins("figure", "uadbench.paper.figures")}
+
+
+REPORTED = RESOURCES / "reported"  # benchmarks that Table 2 may quote, one file each
+
+
+def references() -> list[str]:
+    """Names of the benchmarks, sorted."""
+    return sorted(path.stem for path in REPORTED.glob("*.yaml"))
 
 
 def names(kind: str, methods: Iterable[str] | None = None, protocols: Collection[str] = ()) -> list[str]:

@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 import yaml
 
 from uadbench.core.errors import HarnessError, choices
-from uadbench.core.packaged import RESOURCES
+from uadbench.paper.catalogue import REPORTED, references
 from uadbench.paper.published import unmarked
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Column, Row, Table
-
-FOLDER = RESOURCES / "reported"
 
 
 @dataclass(frozen=True)
@@ -36,9 +34,9 @@ class Reported:
     @classmethod
     def of(cls, name: str) -> Reported:
         """The benchmark of a file. Raises HarnessError that lists the known ones for another name."""
-        if name not in names():
-            raise HarnessError(f"paper.references: {name!r} is unknown; {choices(name, names())}")
-        return cls(**yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8")))
+        if name not in references():
+            raise HarnessError(f"paper.references: {name!r} is unknown; {choices(name, references())}")
+        return cls(**yaml.safe_load((REPORTED / f"{name}.yaml").read_text(encoding="utf-8")))
 
     def beside(self, results: Results) -> dict[str, list[str]]:
         """Its test sets that may stand beside each task of ours: none for simulated scans."""
@@ -58,11 +56,6 @@ class Reported:
         return (
             f"{self.title}: {self.source}; {self.read}. Other data, training and evaluation than here: {self.setting}."
         )
-
-
-def names() -> list[str]:
-    """Names of the benchmarks, sorted."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 def quote(made: Table, chosen: Iterable[str]) -> Table:

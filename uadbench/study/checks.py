@@ -16,7 +16,6 @@ from uadbench.data.index.layout import IGNORE
 from uadbench.evaluation.protocols.protocols import PROTOCOLS
 from uadbench.methods import registry
 from uadbench.paper import catalogue as paper
-from uadbench.paper import reported
 from uadbench.study import sources
 from uadbench.study.config import OTHERS, Config, DataSet
 from uadbench.study.experiment import Experiment
@@ -152,7 +151,7 @@ def _check_choices(study: Experiment) -> None:
         ("evaluation.protocols", study.protocols, list(PROTOCOLS)),
         ("paper.tables", study.tables, paper.names("tables")),
         ("paper.figures", study.figures, paper.names("figures")),
-        ("paper.references", study.config.paper.references, reported.names()),
+        ("paper.references", study.config.paper.references, paper.references()),
     ):
         for name in chosen:
             if name not in known:

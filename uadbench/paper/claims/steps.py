@@ -114,7 +114,7 @@ def balance(evidence: Evidence) -> list[Finding]:
             signs.append(found.sign)
             alike.append(within(found))
     holds = True if 1 in signs else False if alike and (all(alike) or max(signs) < 0) else None
-    out = []
+    out = list[Finding]()
     for score, values in by_size.items():
         size = number_of(score)
         time = seconds.get(str(size), {}).get("seconds_per_volume")
