@@ -162,6 +162,13 @@ def test_a_subset_takes_whole_patients(labels, maps, tmp_path):
     assert (row["low"], row["high"]) == pytest.approx((min(halves) - whole, max(halves) - whole), abs=0.01)
 
 
+def test_the_order_of_files_is_none_of_the_rows(labels, maps, tmp_path):
+    paths = [write(tmp_path, name, labels[:6], {"final": maps[1]["final"][:6]}, 1) for name in "ba"]
+    made = subsets(Runs.read(paths), draws=20)
+    assert made["method"].tolist() == ["a", "b"]
+    assert made.equals(subsets(Runs.read(paths[::-1]), draws=20))
+
+
 @pytest.mark.parametrize(("count", "draws"), [(1, 100), (6, 0)])
 def test_no_subsets_of_one_patient_and_without_draws(labels, maps, tmp_path, count, draws):
     path = write(tmp_path, "disyre", labels[:count], {"final": maps[1]["final"][:count]}, 1)

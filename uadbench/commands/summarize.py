@@ -56,7 +56,7 @@ def command(
     from uadbench.core.validation import from_json
     from uadbench.evaluation.summary.comparisons import compare
     from uadbench.evaluation.summary.order import order
-    from uadbench.evaluation.summary.runs import Runs
+    from uadbench.evaluation.summary.runs import Gathering
     from uadbench.evaluation.summary.subsets import subsets
     from uadbench.evaluation.summary.tidy_results import tidy
     from uadbench.evaluation.voxels.columns import MISSING
@@ -70,7 +70,9 @@ def command(
         paths += [Path(line.strip()) for line in lines if line.strip()]
     if not paths:
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
-    table, runs = tidy(paths), Runs.read(paths, compared)
+    gathering = Gathering(compared)
+    table = tidy(paths, gathering.add)
+    runs = gathering.runs()
     table["title"] = table["method"].map(from_json(titles, "--titles")).fillna(table["title"])
     table["tuned_on"] = table["method"].map(from_json(tuned_on, "--tuned-on"))
     if missing:

@@ -1,8 +1,9 @@
 """Runs of methods as counts of scores by subject, from files of histograms: what comparisons and orders are made of."""
 
+import fnmatch
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,30 +101,55 @@ class Runs:
 
     @classmethod
     def read(cls, paths: Iterable[str | os.PathLike[str]], compared: Sequence[str] = ()) -> "Runs":
-        """Maps without an anomalous voxel are skipped; a warning names files whose scores share bins.
-
-        compared: patterns (`fnmatch`) of further score maps, such as "single/t=*".
-        """
-        groups: dict[Group, dict[str, dict[str, dict[int, Run]]]] = {}
-        found = cls({}, set(), {}, {})
+        """The runs of these files, see `Gathering`."""
+        gathering = Gathering(compared)
         for path in paths:
-            histograms, meta = load(path, only=[SCORE, *compared])
-            if SCORE not in histograms or not histograms[SCORE].positives:
+            gathering.add(path, *load(path, only=gathering.maps))
+        return gathering.runs()
+
+    def facts(self, group: Group, *methods: str, score: str = SCORE) -> dict[str, Any]:
+        """The columns of a row of these methods up to the score."""
+        experiment, task, protocol = group
+        flags = map(any, zip(*(self.simulated[group, method] for method in methods), strict=True))
+        flagged = dict(zip(SIMULATED, flags, strict=True))
+        return {"experiment": experiment, **flagged, "task": task, "protocol": protocol, "score": score}
+
+
+class Gathering:
+    """Gathers the runs of files that are read one after the other.
+
+    compared: patterns (`fnmatch`) of score maps beside the final ones, such as "single/t=*".
+    """
+
+    def __init__(self, compared: Sequence[str] = ()) -> None:
+        self.maps = [SCORE, *compared]
+        self._groups: dict[Group, dict[str, dict[str, dict[int, Run]]]] = {}  # by score, method and seed
+        self._found = Runs({}, set(), {}, {})
+
+    def add(
+        self, path: str | os.PathLike[str], histograms: Mapping[str, ScoreHistogram], meta: Mapping[str, Any]
+    ) -> None:
+        """Add the run of a file. Maps without an anomalous voxel are skipped; a warning names those that share bins."""
+        if SCORE not in histograms or not histograms[SCORE].positives:
+            return
+        group, found = (meta["experiment"], meta["task"], meta["protocol"]), self._found
+        for score, histogram in histograms.items():
+            if not histogram.positives or not any(fnmatch.fnmatchcase(score, pattern) for pattern in self.maps):
                 continue
-            group = (meta["experiment"], meta["task"], meta["protocol"])
-            for score, histogram in histograms.items():
-                if not histogram.positives:
-                    continue
-                run = Run.of(histogram)
-                groups.setdefault(group, {}).setdefault(score, {}).setdefault(meta["method"], {})[meta["seed"]] = run
-                if run.crowded and all(np.isfinite(value) for value in run.exact.values()):
-                    print(f"warning: {path}: {score}: {CROWDED_NOTE}", file=sys.stderr)
-            if meta.get("family") == CONTROL:
-                found.controls.add(meta["method"])
-            known = found.simulated.get((group, meta["method"]), [False, False])
-            flags = [old or bool(meta[key]) for old, key in zip(known, SIMULATED, strict=True)]
-            found.simulated[group, meta["method"]] = flags
-        for group, scores in sorted(groups.items()):
+            run = Run.of(histogram)
+            own = self._groups.setdefault(group, {}).setdefault(score, {}).setdefault(meta["method"], {})
+            own[meta["seed"]] = run
+            if run.crowded and all(np.isfinite(value) for value in run.exact.values()):
+                print(f"warning: {path}: {score}: {CROWDED_NOTE}", file=sys.stderr)
+        if meta.get("family") == CONTROL:
+            found.controls.add(meta["method"])
+        known = found.simulated.get((group, meta["method"]), [False, False])
+        flags = [old or bool(meta[key]) for old, key in zip(known, SIMULATED, strict=True)]
+        found.simulated[group, meta["method"]] = flags
+
+    def runs(self) -> Runs:
+        """All runs, and of other maps those of methods whose every seed has them."""
+        for group, scores in sorted(self._groups.items()):
             whole = {
                 score: {
                     name: [runs[seed] for seed in sorted(runs)]
@@ -132,16 +158,9 @@ class Runs:
                 }
                 for score, methods in sorted(scores.items())
             }
-            found.by_group[group] = whole.pop(SCORE)
-            found.others[group] = whole
-        return found
-
-    def facts(self, group: Group, *methods: str, score: str = SCORE) -> dict[str, Any]:
-        """The columns of a row of these methods up to the score."""
-        experiment, task, protocol = group
-        flags = map(any, zip(*(self.simulated[group, method] for method in methods), strict=True))
-        flagged = dict(zip(SIMULATED, flags, strict=True))
-        return {"experiment": experiment, **flagged, "task": task, "protocol": protocol, "score": score}
+            self._found.by_group[group] = whole.pop(SCORE)
+            self._found.others[group] = whole
+        return self._found
 
 
 def common_subjects(runs: Iterable[Run]) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def subsets(runs: Runs, draws: int = 1000, seed: int = 0, share: float = SHARE) 
     """
     rows: list[dict[str, Any]] = []
     for group, methods in runs.by_group.items():
-        for method, own in methods.items():
+        for method, own in sorted(methods.items()):
             common = common_subjects(own)
             if not draws or not common or any(METRIC in run.crowded for run in own):
                 continue

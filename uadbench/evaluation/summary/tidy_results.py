@@ -3,7 +3,7 @@
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ ROW = ("experiment", "task", "method")  # of a table: its runs are seeds
 FITTING = ("revision", "dataset", "test_set", "modality")  # equal in a row, besides what its runs were trained with
 
 
-def tidy(paths: Iterable[str | os.PathLike[str]]) -> pd.DataFrame:
+def tidy(paths: Iterable[str | os.PathLike[str]], *readers: Callable[[Any, Any, Any], None]) -> pd.DataFrame:
     """The rows of results.csv for files of histograms, in an order independent of that of the files.
 
     Columns as in `COLUMNS`; low and high bound the 95 % interval over patients (`jackknife`), NaN if unavailable. An
@@ -47,6 +47,7 @@ def tidy(paths: Iterable[str | os.PathLike[str]]) -> pd.DataFrame:
     `detection.detection`, of score "final" and protocol "full", since they count every voxel of the brain. Raises
     HarnessError for a file that is no file of histograms, lacks metadata or repeats a run, for seeds of one method that
     were trained or tested differently, and for findings of another run.
+    readers: called with path, histograms and metadata of each file, so that it is read once.
     """
     rows: list[dict[str, Any]] = []
     origin: dict[tuple[Any, ...], str] = {}
@@ -56,6 +57,8 @@ def tidy(paths: Iterable[str | os.PathLike[str]]) -> pd.DataFrame:
         histograms, meta = load(path)
         _check(str(path), meta, origin)
         _check_row(str(path), meta, rows_of.setdefault(tuple(meta[key] for key in ROW), meta))
+        for reader in readers:
+            reader(path, histograms, meta)
         for score, histogram in histograms.items():
             if not histogram.positives:
                 print(f"warning: {path}: map {score} has no anomalous voxel; left out", file=sys.stderr)
