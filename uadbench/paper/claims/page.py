@@ -101,7 +101,7 @@ def said(claim: Claim, study: Evidence) -> tuple[str, list[Finding]]:
 
 def _overview(studies: Sequence[Measured]) -> str:
     """Every statement with its verdicts."""
-    heads = ["statement", "paper", *(_column(study) for study in studies)]
+    heads = ["statement", "in the paper", *(_column(study) for study in studies)]
     lines = [
         [f"[{claim.says}](#{anchor(claim.title)})", claim.where, *(said(claim, study)[0] for study in studies)]
         for claims in SECTIONS.values()
