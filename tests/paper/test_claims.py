@@ -289,6 +289,19 @@ def test_a_study_on_the_papers_test_sets_is_compared_cell_by_cell(tmp_path):
     assert inside(Summary(0.32), Summary(0.3)) is None
 
 
+def test_a_printed_cell_stands_beside_ours_under_the_closest_protocol(tmp_path):
+    def twice(frame):
+        official = frame.assign(protocol="official", value=0.11, low=0.1, high=0.12)
+        return pd.concat([frame, official, frame.assign(protocol="upd", value=0.07, low=0.06, high=0.08)])
+
+    study = Measured(real(tmp_path, twice))
+    text = page.write([tmp_path], Path("claims.md")).split("### Table 2, AP")[1].split("###")[0]
+    lines = {line.split(" | ")[0]: line for line in text.splitlines()}
+    assert "| 0.32 | 0.11 (0.10–0.12); −0.21, outside |" in lines["| DISYRE"]
+    assert "| 0.05 | 0.07 (0.06–0.08); +0.02, outside |" in lines["| DAE"]
+    assert study.value("disyre", ATLAS).mean > 0.3  # statements compare methods under one protocol
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [({}, "supported"), ({"p_holm": 0.2}, "not decided"), ({"resampled": "subjects"}, "not decided")],

@@ -78,7 +78,7 @@ def counted(grid: Grid, paper: Evidence, study: Evidence) -> str:
 def both(grid: Grid, paper: Evidence, study: Evidence) -> list[tuple[str, str, Summary | None, Summary | None]]:
     """Label, task, printed number and ours of every cell."""
     return [
-        (label, task, *(one.value(method, task, score, grid.metric) for one in (paper, study)))  # type: ignore[misc]
+        (label, task, *(one.closest(method).value(method, task, score, grid.metric) for one in (paper, study)))  # type: ignore[misc]
         for label, method, score in grid.rows
         for task in TASKS
     ]

@@ -23,7 +23,7 @@ from uadbench.evaluation.summary.subsets import COLUMNS as DRAWN
 from uadbench.methods.registry import CONTROL
 from uadbench.paper import quoting
 from uadbench.paper.inputs import ALPHA, read_comparisons
-from uadbench.paper.published import Published
+from uadbench.paper.published import Published, made_by
 from uadbench.paper.results import Results, located, read_rows
 from uadbench.paper.summary import Summary
 
@@ -85,9 +85,9 @@ class Evidence(ABC):
     def scores(self, task: str, kind: str) -> list[str]:
         """DISYRE's score maps of a kind, "single/t" or "multi/step", that all seeds have, by their number."""
 
-    def file(self, name: str) -> Path | None:
-        """A further file of the study; None without it."""
-        return None
+    def closest(self, method: str) -> Evidence:
+        """The same under the protocol closest to that of the paper's row of a method, on its test sets."""
+        return self
 
 
 class Printed(Evidence):
@@ -135,6 +135,7 @@ class Measured(Evidence):
         if protocol not in found:
             raise HarnessError(f"{self.results_csv}: no row has the protocol {protocol!r}; there is {', '.join(found)}")
         self.results = found[protocol]
+        self.protocols = list(found)
         self.name = ", ".join(self.results.experiments)
         same, _ = quoting.tasks(self.results)
         own = {theirs: ours for ours, theirs in same.items()} or {task: task for task in self.results.tasks}
@@ -181,9 +182,22 @@ class Measured(Evidence):
         complete = [score for score in listed if self.by_seed(SUBJECT, task, score).keys() == seeds]
         return sorted(complete, key=number_of)
 
+    def closest(self, method: str) -> Evidence:
+        wanted = made_by(method)
+        if self.kind != SAME or wanted not in self.protocols or wanted == self.results.protocol:
+            return self
+        if wanted not in self._others:
+            self._others[wanted] = Measured(self.results_csv, wanted)
+        return self._others[wanted]
+
     def file(self, name: str) -> Path | None:
+        """A further file of the study; None without it."""
         path = self.results_csv.with_name(name)
         return path if path.is_file() else None
+
+    @cached_property
+    def _others(self) -> dict[str, Measured]:
+        return {}
 
     @cached_property
     def _comparisons(self) -> pd.DataFrame:

@@ -52,8 +52,9 @@ adds its column. On test sets other than the paper's, verdicts are of those scan
 CELLS = """## Cell by cell
 
 The paper's numbers, and those of a study with their 95 % interval over patients and seeds. On the paper's own test sets
-follow the difference and whether the printed number is within the interval; the patients are then the same, so that the
-interval is rather too wide for that. Elsewhere numbers do not compare, and only the order of rows may.
+follow the difference and whether the printed number is within the interval, under the protocol closest to the one that
+made it, if the config evaluates it; the patients are then the same, so that the interval is rather too wide for that.
+Elsewhere numbers do not compare, and only the order of rows may.
 """
 
 
@@ -150,7 +151,9 @@ def _grid(grid: Grid, paper: Printed, studies: Sequence[Measured]) -> list[str]:
         for task in TASKS:
             printed = paper.value(method, task, score, grid.metric)
             line.append(printed.text(2) if printed else "–")
-            line += [cell(printed, study, study.value(method, task, score, grid.metric)) for study in studies]
+            line += [
+                cell(printed, study, study.closest(method).value(method, task, score, grid.metric)) for study in studies
+            ]
         lines.append(line)
     told = [f"* {text}" for study in studies if (text := counted(grid, paper, study))]
     return [f"### {grid.title}\n", _table(heads, lines), *told, *[""] * bool(told)]
