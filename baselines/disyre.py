@@ -42,6 +42,7 @@ VARIANTS = {  # docs/disyre-public-code.md
             "relabel": True,
             "whole_softness": True,
             "margin": 32.0,
+            "place": "slice",
             "attention_only": [5],
             "schedule": "cosine",
             "beta1": 0.95,
@@ -51,6 +52,7 @@ VARIANTS = {  # docs/disyre-public-code.md
             "final_score": "mean",
             "foreground_weight": True,
             "overlap": 0.75,
+            "windows": "fixed",
         },
     }
 }

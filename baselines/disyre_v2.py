@@ -20,6 +20,22 @@ TITLE = "DISYRE v2"
 FAMILY = "S-S"
 PAPER = "Naval Marimont et al., MICCAI 2024 (arXiv:2407.06635)"
 SMALL = {"steps": 4, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
+VARIANTS = {  # docs/disyre-public-code.md
+    "public": {
+        "title": "DISYRE v2 (public code)",
+        "params": {
+            "alpha": "falling",
+            "whole_softness": True,
+            "margin": 32.0,
+            "place": "slice",
+            "attention_only": [5],
+            "schedule": "cosine",
+            "beta1": 0.95,
+            "weight_decay": 1e-6,
+            "windows": "fixed",
+        },
+    }
+}
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,6 @@ def test_new_parameters_at_their_defaults_leave_settings_as_they_were():
 def test_every_parameter_of_the_preset_is_in_the_table(root):
     text = (root / "docs" / "disyre-public-code.md").read_text(encoding="utf-8")
     numbers = [int(number) for number in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)]
-    assert numbers == list(range(1, 33))
+    assert numbers == list(range(1, 34))
     for key in registry.describe("disyre-public").params:
         assert f"`{key}: " in text

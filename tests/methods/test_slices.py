@@ -1,8 +1,11 @@
 """Scoring by windows and by slices."""
 
+import numpy as np
 import pytest
 import torch
 
+from tests.trainings import built
+from uadbench.methods.seeds import Streams
 from uadbench.methods.slices import scaled, tiled
 
 
@@ -54,3 +57,60 @@ def test_slices_come_back_in_their_size():
     result = scaled(lambda x: {"final": x}, y, 32, 1)["final"]
     assert result.shape == (2, 60, 40)
     assert (result - y).abs().max() < 0.03
+
+
+def windowed(score, image: np.ndarray, side: int, step: int) -> np.ndarray:
+    """The map of a slice (H, W) by windows of a fixed stride, written anew: the slice in the middle of zeros."""
+    more = [max(side - length, -(length - side) % step) for length in image.shape]
+    padded = np.pad(image, [(extra // 2, extra - extra // 2) for extra in more])
+    offset = np.arange(side) - (side - 1) / 2
+    bell = np.exp(-(offset**2) / (2 * (side / 8) ** 2))
+    weight = np.maximum(np.outer(bell, bell), 1e-3)
+    total, weights = np.zeros(padded.shape), np.zeros(padded.shape)
+    for row in range(0, padded.shape[0] - side + 1, step):
+        for column in range(0, padded.shape[1] - side + 1, step):
+            at = (slice(row, row + side), slice(column, column + side))
+            total[at] += weight * score(padded[at])
+            weights[at] += weight
+    middle = tuple(slice(extra // 2, extra // 2 + length) for extra, length in zip(more, image.shape, strict=True))
+    return (total / weights)[middle] * (image > 0)
+
+
+@pytest.mark.parametrize("shape", [(45, 37), (32, 56), (17, 61), (20, 9), (32, 32), (49, 33)])
+@pytest.mark.parametrize(("overlap", "step"), [(0.75, 8), (0.5, 16)])
+def test_fixed_windows_are_those_of_a_padded_slice(shape, overlap, step):
+    """By a map that depends on the place in the window and on all that is in it."""
+    slope = np.linspace(0, 1, 32)[:, None] + np.linspace(0, 3, 32) ** 2
+    image = volume(3, *shape)
+    scores = lambda x: {"final": x * torch.from_numpy(slope) + x.mean((2, 3), keepdim=True)}  # noqa: E731
+    found = tiled(scores, image, 32, 2, overlap, "fixed")["final"]
+    for ours, one in zip(found.numpy(), image.double().numpy(), strict=True):
+        expected = windowed(lambda x: x * slope + x.mean(), one, 32, step)
+        np.testing.assert_allclose(ours, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("length", "starts"),
+    [(153, [-3, 29]), (189, [-1, 31, 63]), (128, [0]), (160, [0, 32]), (101, [-13]), (161, [-15, 17, 49])],
+)
+def test_fixed_windows_of_the_paper_start_where_those_of_the_public_code_do(length, starts):
+    seen = []
+    code = torch.arange(1.0, length + 1).expand(128, length)[None]
+
+    def noted(images: torch.Tensor) -> dict[str, torch.Tensor]:
+        row = images[0, 0, 64]
+        seen.append(int((row - torch.arange(128))[row > 0][0]) - 1)
+        return {"final": images}
+
+    tiled(noted, code, 128, 1, 0.75, "fixed")
+    assert seen == starts
+
+
+def test_a_method_scores_with_the_windows_of_its_parameters():
+    image = volume(2, 41, 39)
+    even, fixed = (built("disyre", windows=windows, overlap=0.75) for windows in ("even", "fixed"))
+    for method in (even, fixed):
+        method.final_slices = lambda images, rng: images.mean((2, 3), keepdim=True).expand_as(images)
+    expected = windowed(np.mean, image[1].double().numpy(), 32, 8)
+    np.testing.assert_allclose(fixed.final(image, Streams(0))[1], expected, atol=1e-6)
+    assert abs(even.final(image, Streams(0))[1].numpy() - expected).max() > 1e-3

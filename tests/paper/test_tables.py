@@ -18,11 +18,13 @@ from tests.paper.conftest import assert_regular, rows, table, write_comparisons,
 from uadbench.core import latex_text
 from uadbench.core.errors import HarnessError
 from uadbench.evaluation.voxels.columns import SIMULATED
+from uadbench.methods.anomalies.corruption import restoration_times
 from uadbench.paper import catalogue
 from uadbench.paper.inputs import Sources
 from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table, chance_text
+from uadbench.paper.tables import table1
 from uadbench.paper.writers import latex, markdown, tidy
 from uadbench.paper.writing import make
 
@@ -127,6 +129,20 @@ def test_table1_has_two_sections_and_nothing_bold(default):
     assert not made.best
     assert [row.label for row in made.rows][:4] == ["t = 25", "t = 50", "t = 75", "t = 100"]
     assert [row.score for row in made.rows][4:] == [f"multi/step={s}" for s in (10, 20, 25, 33, 50)]
+
+
+def test_table1_says_at_which_t_an_uneven_step_size_ends(tmp_path):
+    """The public code's scheduler has t = 99, 66, 32 for three steps, counted from 0."""
+    made = table("table1", write_results(tmp_path / "results.csv"))
+    (note,) = [note for note in made.notes if note.startswith("Step sizes")]
+    assert note.endswith(": 33 ends at t = 1 (the authors' public code, in even steps, at t = 33).")
+    assert table1.uneven(["single/t=33", "multi/step=60", "multi/step=200", "multi/step=25"]) == [
+        "Step sizes that do not divide the paper's T = 100: "
+        "60 ends at t = 40 (the authors' public code, in even steps, at t = 100)."
+    ]
+    assert (restoration_times(100, 33)[-1], restoration_times(100, 60)[-1]) == (1, 40)
+    without = write_results(tmp_path / "results.csv", edit=lambda frame: frame[frame["score"] != "multi/step=33"])
+    assert not any(note.startswith("Step sizes") for note in table("table1", without).notes)
 
 
 def test_methods_that_were_not_run_have_the_papers_number_and_a_dash(default):

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from uadbench.core.errors import HarnessError
 from uadbench.methods.postprocessing import Postprocessing
 from uadbench.methods.seeds import Streams
-from uadbench.methods.slices import OVERLAP, Maps, scaled, tiled
+from uadbench.methods.slices import EVEN, OVERLAP, Maps, scaled, tiled
 
 WHOLE = 2**20  # patch of a phase that draws whole slices, for a method that crops them itself
 
@@ -181,7 +181,8 @@ class SliceMethod(Method):
             return _named(function(images, rng))
 
         if self.slices == "tiled":
-            return tiled(maps, volume, self.patch, batch, getattr(self.params, "overlap", OVERLAP))
+            overlap, windows = getattr(self.params, "overlap", OVERLAP), getattr(self.params, "windows", EVEN)
+            return tiled(maps, volume, self.patch, batch, overlap, windows)
         return scaled(maps, volume, self.patch, batch)
 
 

@@ -82,6 +82,7 @@ Smoothing = Annotated[float, Field(ge=0, le=100)]  # standard deviation of a Gau
 Neighbourhood = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]  # side of a square around each pixel, pixels
 NoiseSteps = Annotated[int, Field(ge=1, le=10_000)]
 Channels = Annotated[tuple[PositiveInt, ...], Field(min_length=1)]  # of the levels of a network
+Windows = Literal["even", "fixed"]  # places of windows in a slice; `slices.tiled`
 Shapes = Annotated[tuple[Literal["square", "sphere", "blob"], ...], Field(min_length=1)]  # of anomalies
 
 
@@ -152,6 +153,7 @@ class AnomalyParams(UNetParams):
     p_intensity: Fraction = 0.15  # probability of each of: brightness, gamma, inverted gamma, noise; half of it: blur
     whole_softness: bool = added(False)  # cast the smoothing to whole mm, as the public code does
     margin: NonNegativeFloat = added(0.0)  # mm, minimum distance of anomaly centres from the border of the patch
+    place: Literal["field", "slice"] = added("field")  # of patches: anywhere in the slice, or in its brain's box
     anomalies: PositiveInt = added(1)  # number in every slice; more increase the training signal per step
 
 
@@ -172,6 +174,7 @@ class CorruptionParams(AnomalyParams):
     beta1: BelowOne = added(0.9)  # of AdamW, with the cosine; one_cycle schedules its own
     weight_decay: NonNegativeFloat = added(0.01)  # of AdamW
     overlap: BelowOne = added(0.5, scoring=True)  # minimum fraction of a window that the next one covers
+    windows: Windows = added("even", scoring=True)  # spread evenly inside the slice, or of fixed stride on a padded one
 
 
 @dataclass(frozen=True)

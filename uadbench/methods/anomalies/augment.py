@@ -53,6 +53,46 @@ def cropped(images: Tensor, patch: tuple[int, int], generator: torch.Generator) 
     return images[which, 0, rows[:, :, None], columns[:, None, :]][:, None]
 
 
+def boxed(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    """A random crop (N, 1, side, side) of each image (N, 1, H, W) from the bounding box of its voxels above 0.
+
+    Along an axis on which the box is smaller, the crop is centred on it. Beyond the border of an image values are 0.
+    Positions are those of the public DISYRE code (snavalm/disyre): in a larger box all but the last.
+    """
+    draws, filled = Draws(len(images), generator), images[:, 0] > 0
+    top, left = (_start(filled.any(axis), side, draws) for axis in (2, 1))
+    return window(images, top, left, (side, side))
+
+
+def _start(filled: Tensor, side: int, draws: Draws) -> Tensor:
+    """Starts (N,) of intervals of length `side` in, or around, the extent of filled (N, L)."""
+    first, last = extent(filled)
+    spare = last + 1 - first - side
+    return first + torch.where(spare > 0, (draws.uniform() * spare).long(), spare // 2)
+
+
+def extent(filled: Tensor) -> tuple[Tensor, Tensor]:
+    """First and last true position (N,) of each row of filled (N, L); those of the whole row if it has none."""
+    marks = filled.to(torch.int64)
+    return marks.argmax(1), filled.shape[1] - 1 - marks.flip(1).argmax(1)
+
+
+def window(images: Tensor, top: Tensor, left: Tensor, size: tuple[int, int]) -> Tensor:
+    """Windows (N, 1, *size) of images (N, 1, H, W) from rows `top` and columns `left` (N,) on; 0 beyond the border."""
+    rows, in_rows = _held(top, size[0], images.shape[-2])
+    columns, in_columns = _held(left, size[1], images.shape[-1])
+    which = torch.arange(len(images), device=images.device)[:, None, None]
+    values = images[which, 0, rows[:, :, None], columns[:, None, :]]
+    return (values * (in_rows[:, :, None] & in_columns[:, None, :]))[:, None]
+
+
+def _held(start: Tensor, count: int, side: int) -> tuple[Tensor, Tensor]:
+    """`count` positions from each start (N,) on, clamped to [0, side), and whether each was in this range."""
+    places = start[:, None] + torch.arange(count, device=start.device)
+    held = places.clamp(0, side - 1)
+    return held, held == places
+
+
 def recoloured(images: Tensor, generator: torch.Generator, spacing: float = 1.0, probability: float = 0.15) -> Tensor:
     """Images (N, 1, H, W) in [0, 1] with augmented grey values; the background stays 0, all else above it.
 

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from uadbench.methods.anomalies.augment import cropped, recoloured, warped
+from uadbench.methods.anomalies.augment import boxed, cropped, extent, recoloured, warped, window
 from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.base import Batch
@@ -43,12 +43,16 @@ class Anomaly:
 def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
     """Draw `params.anomalies` anomalies for every image of a batch of whole slices, cropped to the patch.
 
+    A patch lies anywhere in its slice (`place: field`) or in the bounding box of the slice's brain (`slice`).
     Foreign patches come from any position of a slice of another subject; all patches of an image from the same slice.
     """
     own, others = batch.rng["augmentation"], batch.rng["foreign augmentation"]
     whole = warped(batch.images, own, spacing, params.mirror, params.geometry)
-    patch = patch_shape(params.patch, *whole.shape[-2:])
-    healthy = recoloured(cropped(whole, patch, own), own, spacing, params.p_intensity)
+    if params.place == "slice":
+        patch = boxed(whole, params.patch, own)
+    else:
+        patch = cropped(whole, patch_shape(params.patch, *whole.shape[-2:]), own)
+    healthy = recoloured(patch, own, spacing, params.p_intensity)
     foreign = warped(batch.foreign, others, spacing, params.mirror, params.geometry)
     anomaly = _anomaly(healthy, foreign, batch, params, spacing)
     for _ in range(params.anomalies - 1):
@@ -75,30 +79,18 @@ def foreign_patch(
     DISYRE code draws crops of 64 x 64 mm within that box). The shift is by whole voxels, without interpolation. Beyond
     the foreign image's border values are 0.
     """
-    height, width = foreign.shape[-2:]
     draws = Draws(len(foreign), generator)
     row, column = (_within((foreign[:, 0] > 0).any(axis), inset, draws) for axis in (2, 1))
-    rows, in_rows = _held(torch.arange(size[0], device=foreign.device) + (row - centres[:, 0])[:, None], height)
-    columns, in_columns = _held(torch.arange(size[1], device=foreign.device) + (column - centres[:, 1])[:, None], width)
-    which = torch.arange(len(foreign), device=foreign.device)[:, None, None]
-    values = foreign[which, 0, rows[:, :, None], columns[:, None, :]]
-    return (values * (in_rows[:, :, None] & in_columns[:, None, :]))[:, None]
+    return window(foreign, row - centres[:, 0], column - centres[:, 1], size)
 
 
 def _within(filled: Tensor, inset: float, draws: Draws) -> Tensor:
     """Random positions (N,) at least `inset` inside the first and last of filled (N, L); their middle if too narrow."""
-    marks = filled.to(torch.int64)
-    first, last = marks.argmax(1), filled.shape[1] - 1 - marks.flip(1).argmax(1)
+    first, last = extent(filled)
     low, high = first + inset, last - inset
     middle = (first + last) / 2
     low, high = torch.where(low > high, middle, low), torch.where(low > high, middle, high)
     return (low + draws.uniform() * (high - low)).round().long()
-
-
-def _held(places: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Positions clamped to [0, side), and whether each was in this range."""
-    held = places.clamp(0, side - 1)
-    return held, held == places
 
 
 def alpha_schedule(steps: int, curve: Literal["rising", "falling", "flipped"] = "rising") -> Tensor:
@@ -118,6 +110,7 @@ def alpha_schedule(steps: int, curve: Literal["rising", "falling", "flipped"] = 
 def restoration_times(total: int, step: int) -> list[int]:
     """Times at which a multi-step restoration evaluates its network: total, total - step, … while above 0.
 
-    The intended reading of Algorithm 1 of Naval Marimont et al. 2024: its line 7 tests a variable that line 9 sets.
+    The intended reading of Algorithm 1 of Naval Marimont et al. 2024: its line 7 tests a variable that line 9 sets. A
+    step of 33 thus ends at t = 1; the public code (snavalm/disyre) makes three even steps, to t = 100, 67 and 33.
     """
     return [total - step * i for i in range(math.ceil(total / step))]

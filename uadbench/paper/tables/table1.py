@@ -1,6 +1,7 @@
 """Table 1: AP of the single-step and of the multi-step restoration as a function of t and of the step size."""
 
 import re
+from collections.abc import Iterable
 
 from uadbench.paper import closest, table
 from uadbench.paper.inputs import STEPWISE, Sources
@@ -11,6 +12,7 @@ SECTIONS = {  # printed name, name of the number, pattern of the score's name
     "single": ("single-step", "t", r"single/t=\d+"),
     "multi": ("multi-step", "step_size", r"multi/step=\d+"),
 }
+T = 100  # steps of the corruption in the paper
 
 
 def make(sources: Sources) -> Table:
@@ -37,7 +39,12 @@ def make(sources: Sources) -> Table:
         heads=("Restoration", ""),
         columns=cols,
         rows=done,
-        notes=(*table.notes(results, done), *closest.notes(tuple(rows), sources), *sources.unquoted),
+        notes=(
+            *table.notes(results, done),
+            *closest.notes(done, sources),
+            *uneven(row.score for row in done),
+            *sources.unquoted,
+        ),
         results=results,
         section_chance=chances,
     )
@@ -54,6 +61,17 @@ def wanted(key: str, pattern: str, printed: list[str], present: list[str]) -> li
     computed = sorted((score for score in present if re.fullmatch(pattern, score)), key=_number)
     both = [score for score in computed if score in printed]
     return both if key == "single" and both else computed
+
+
+def uneven(scores: Iterable[str]) -> list[str]:
+    """A note on the last t of step sizes that do not divide T, ours and that of the public code; empty without any."""
+    steps = [_number(score) for score in scores if re.fullmatch(SECTIONS["multi"][2], score)]
+    ends = [
+        f"{step} ends at t = {T % step} (the authors' public code, in even steps, at t = {round(T / (T // step))})"
+        for step in steps
+        if step < T and T % step
+    ]
+    return [f"Step sizes that do not divide the paper's T = {T}: {'; '.join(ends)}."] if ends else []
 
 
 def _number(score: str) -> int:
