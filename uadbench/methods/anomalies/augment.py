@@ -20,11 +20,12 @@ from uadbench.methods.anomalies.filters import gaussian_blur, interpolated
 
 def warped(
     images: Tensor, generator: torch.Generator, spacing: float = 1.0, mirror: float = 0.5, geometry: float = 0.1
-) -> Tensor:
+) -> tuple[Tensor, Tensor]:
     """Images (N, 1, H, W) mirrored along either axis, rotated, scaled and elastically shifted; `spacing` in mm.
 
     Each transform applies to an image with its probability: mirroring of either axis (`mirror`); rotation up to 15
-    degrees, scaling .75-1.25, elastic shifts of some mm (`geometry`). Values from outside of an image are 0.
+    degrees, scaling .75-1.25, elastic shifts of some mm (`geometry`). Values from outside of an image are 0. Also
+    returns which images were rotated, scaled or shifted, bool (N,).
     """
     draws = Draws(len(images), generator)
     for axis in (-2, -1):
@@ -39,7 +40,8 @@ def warped(
     def warp(part: Tensor, at: Any) -> Tensor:
         return _warp(part, angle[at], scale[at], interpolated(field[at], size) * _wide(shift[at]))
 
-    return changed(images, (angle != 0) | (scale != 1) | (shift != 0), warp)
+    bent = (angle != 0) | (scale != 1) | (shift != 0)
+    return changed(images, bent, warp), bent
 
 
 def cropped(images: Tensor, patch: tuple[int, int], generator: torch.Generator) -> Tensor:
@@ -53,22 +55,23 @@ def cropped(images: Tensor, patch: tuple[int, int], generator: torch.Generator) 
     return images[which, 0, rows[:, :, None], columns[:, None, :]][:, None]
 
 
-def boxed(images: Tensor, side: int, generator: torch.Generator) -> Tensor:
+def boxed(images: Tensor, side: int, generator: torch.Generator, loose: Tensor) -> Tensor:
     """A random crop (N, 1, side, side) of each image (N, 1, H, W) from the bounding box of its voxels above 0.
 
-    Along an axis on which the box is smaller, the crop is centred on it. Beyond the border of an image values are 0.
-    Positions are those of the public DISYRE code (snavalm/disyre): in a larger box all but the last.
+    Along an axis on which the box is smaller, the crop is centred on it, or those of `loose`, bool (N,), lie at random
+    around it. Beyond the border of an image values are 0. These are the positions of the public DISYRE code
+    (snavalm/disyre), whose warped slices are the loose ones: in a larger box all but the last.
     """
     draws, filled = Draws(len(images), generator), images[:, 0] > 0
-    top, left = (_start(filled.any(axis), side, draws) for axis in (2, 1))
+    top, left = (_start(filled.any(axis), side, loose, draws) for axis in (2, 1))
     return window(images, top, left, (side, side))
 
 
-def _start(filled: Tensor, side: int, draws: Draws) -> Tensor:
+def _start(filled: Tensor, side: int, loose: Tensor, draws: Draws) -> Tensor:
     """Starts (N,) of intervals of length `side` in, or around, the extent of filled (N, L)."""
     first, last = extent(filled)
     spare = last + 1 - first - side
-    return first + torch.where(spare > 0, (draws.uniform() * spare).long(), spare // 2)
+    return first + torch.where(loose | (spare > 0), (draws.uniform() * spare).floor().long(), spare // 2)
 
 
 def extent(filled: Tensor) -> tuple[Tensor, Tensor]:

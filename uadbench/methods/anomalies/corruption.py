@@ -43,17 +43,18 @@ class Anomaly:
 def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
     """Draw `params.anomalies` anomalies for every image of a batch of whole slices, cropped to the patch.
 
-    A patch lies anywhere in its slice (`place: field`) or in the bounding box of the slice's brain (`slice`).
+    A patch lies anywhere in its slice (`place: field`) or in the bounding box of the slice's brain (`slice`), after
+    the warp.
     Foreign patches come from any position of a slice of another subject; all patches of an image from the same slice.
     """
     own, others = batch.rng["augmentation"], batch.rng["foreign augmentation"]
-    whole = warped(batch.images, own, spacing, params.mirror, params.geometry)
+    whole, bent = warped(batch.images, own, spacing, params.mirror, params.geometry)
     if params.place == "slice":
-        patch = boxed(whole, params.patch, own)
+        patch = boxed(whole, params.patch, own, bent)
     else:
         patch = cropped(whole, patch_shape(params.patch, *whole.shape[-2:]), own)
     healthy = recoloured(patch, own, spacing, params.p_intensity)
-    foreign = warped(batch.foreign, others, spacing, params.mirror, params.geometry)
+    foreign, _ = warped(batch.foreign, others, spacing, params.mirror, params.geometry)
     anomaly = _anomaly(healthy, foreign, batch, params, spacing)
     for _ in range(params.anomalies - 1):
         anomaly = _anomaly(healthy, foreign, batch, params, spacing).over(anomaly)
