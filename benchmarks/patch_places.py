@@ -123,6 +123,7 @@ def main() -> None:
         parser.add_argument(name, nargs=count, required=True)
     parser.add_argument("--only", nargs="+", default=["public", "slice", "field"])
     parser.add_argument("--patches", type=int, default=9600)
+    parser.add_argument("--draw", type=int, default=1, help="seed of the patches")
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     given = parser.parse_args()
@@ -134,10 +135,15 @@ def main() -> None:
         label = volume(path.replace(*given.label), 0)[box] > 0
         diseased.append((thinned(values), thinned(label) > 0.5))
     labels = np.concatenate([label[image > 0] for image, label in diseased])
-    print(json.dumps({**NETWORK, **TRAINING, "steps": given.steps, "patches": given.patches, "healthy": len(healthy)}))
-    print(json.dumps({"diseased": len(diseased), "anomalous": float(labels.mean())}), flush=True)
+    settings = {**NETWORK, **TRAINING, **{key: str(value) for key, value in vars(given).items()}}
+    print(
+        json.dumps({**settings, "scans": [len(healthy), len(diseased)], "anomalous": float(labels.mean())}), flush=True
+    )
     for name in given.only:
-        source = patch_places_public.patches(given.public, healthy, 1) if name == "public" else ours(name, healthy, 1)
+        theirs = name == "public"
+        source = (patch_places_public.patches if theirs else ours)(
+            given.public if theirs else name, healthy, given.draw
+        )
         data, empty = pooled(source, given.patches)
         found: dict[str, list[float]] = {"public": [], "ours": []}
         for seed in given.seeds:
