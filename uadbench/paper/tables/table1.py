@@ -41,8 +41,8 @@ def make(sources: Sources) -> Table:
         rows=done,
         notes=(
             *table.notes(results, done),
-            *closest.notes(done, sources),
-            *uneven(row.score for row in done),
+            *closest.notes(tuple(rows), sources),
+            *uneven(row.score for row in rows),
             *sources.unquoted,
         ),
         results=results,
