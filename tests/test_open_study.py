@@ -23,6 +23,7 @@ SMALL = {
     "max_lost": 0.4,
     "seeds": [1],
     "evaluation": {"resamples": 20, "examples": 1},
+    "paper": {"tables": ["table2"], "figures": []},
     "threads": {"training": 1, "evaluation": 1},
     "params": {
         "disyre": {

@@ -68,6 +68,13 @@ def test_a_sidecar_counts_wherever_bids_has_it(tmp_path, place, times):
     assert list(kinds(tmp_path, contrast="suffix")) == ["t1", "t2"]
 
 
+def test_milliseconds_are_not_taken_for_seconds(tmp_path):
+    touch(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz")
+    times = {"RepetitionTime": 2300, "EchoTime": 3.0, "InversionTime": 900}
+    (tmp_path / "sub-1/anat/sub-1_T1w.json").write_text(json.dumps(times))
+    assert list(kinds(tmp_path)) == ["t1"]
+
+
 def test_the_nearest_sidecar_precedes(tmp_path):
     touch(tmp_path, "sub-1/anat/sub-1_T2w.nii.gz")
     (tmp_path / "T2w.json").write_text('{"EchoTime": 0.125, "InversionTime": 2.8, "RepetitionTime": 11}')
