@@ -16,6 +16,7 @@ MASKS = {
     "sub-1_space-TRACE_desc-lesion_mask.nii.gz": "TRACE",
     "sub-1_ses-1_acq-a_run-4_T2w_desc-lesion_mask.nii.gz": "T2w",
     "sub-1_space_T1_label-tumor.nii": "T1w",
+    "sub-1_space_MNI_label-tumor.nii": "MNI",
     "sub-1_space-T1w_label-tumor_mask.nii": "T1w",
     "sub-1_space-orig_label-tumour_dseg.nii.gz": "",
     "sub-1_acq-x_FLAIR_roi.nii.gz": "FLAIR",
@@ -66,6 +67,14 @@ def test_a_mask_is_of_the_session_of_its_name_or_folder(tmp_path, folder, named)
     (files,) = layout.load("bids").subjects(tmp_path)
     assert (files.t1.name, files.drawn_on.name) == ("sub-1_ses-b_T1w.nii.gz", "sub-1_ses-b_FLAIR.nii.gz")
     assert not files.notes
+
+
+def test_scans_of_another_session_are_told(tmp_path):
+    touch(tmp_path, "sub-1/ses-2/anat/sub-1_ses-2_T1w.nii.gz", "sub-1/ses-4/anat/sub-1_ses-4_FLAIR.nii.gz")
+    touch(tmp_path, "derivatives/m/sub-1/ses-3/anat/sub-1_ses-3_label-lesion_mask.nii.gz")
+    (files,) = layout.load("bids").subjects(tmp_path)
+    said = {note.text.split()[2]: note.detail for note in files.notes}
+    assert said == {"t1": "ses-3 and ses-2", "flair": "ses-3 and ses-4"}
 
 
 @pytest.mark.parametrize("session", ["", "ses-2/"])

@@ -158,10 +158,11 @@ class Layout(layout.Layout):
             beside.sort(key=lambda scan: (scan.kind != "dwi", scan.last, scan.order))
             found["drawn_on"] = _of_grid(root, mask, used, beside)
         notes += [scan.note for scan in used if scan.note]
+        drawn = (mask and mask.session) or visit
         for kind in NAMES:
-            if (scan := found[kind]) and scan.session != visit:
+            if (scan := found[kind]) and scan.session not in ("", drawn):
                 text = f"have a {kind} of another session than their {'mask' if mask else 't1'}, the nearest"
-                notes.append(layout.Note(text, f"ses-{visit} and ses-{scan.session}"))
+                notes.append(layout.Note(text, f"ses-{drawn} and ses-{scan.session}"))
         chosen: dict[str, Any] = {name: scan.path for name, scan in found.items() if scan}
         return layout.Files(subject, **chosen, several=tuple(sorted(several)), notes=tuple(dict.fromkeys(notes)))
 
