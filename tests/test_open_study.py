@@ -101,7 +101,7 @@ def test_the_open_study_from_a_download_to_table_2(published, tmp_path, monkeypa
     call("download", *open_sets.SUBJECTS, "--to", tmp_path / "data" / "open")
     code, said = run(tmp_path, published, "open.yaml")
     assert code == 0, said[-8000:]
-    tasks = {"ARC-T1": 3, "ARC-FLAIR": 3, "Gliomas-T1": 2, "Meningiomas-T1": 1, "Bonn-FLAIR": 2}
+    tasks = {"ARC-T1": 3, "ARC-FLAIR": 3, "BTC-T1": 2, "BTC-meningiomas-T1": 1, "Bonn-FLAIR": 2}
     assert results(tmp_path, "open") == tasks
 
 
