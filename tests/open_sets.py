@@ -18,7 +18,8 @@ from uadbench.simulation.scanners import choose
 from uadbench.simulation.scans import boxed
 from uadbench.simulation.subjects import Acquisition, SubjectStreams
 
-#: a second run, and two to train on, since an anomaly is a patch of somebody else; a FLAIR of another session than the mask; two gliomas and a meningioma; a control beside two patients
+#: a second run, and two to train on, since an anomaly is a patch of somebody else; a FLAIR of another session than the
+#: mask; two gliomas and a meningioma; a control beside two patients
 SUBJECTS = {
     "ds004856": ("sub-752", "sub-1003", "sub-1007", "sub-1008"),
     "ds004884": ("sub-M2001", "sub-M2004", "sub-M2006"),
