@@ -8,10 +8,12 @@ from itertools import pairwise
 from typing import Literal
 
 import torch
+from pydantic import PositiveFloat
 from torch import Tensor
 
-from uadbench.methods.anomalies.corruption import alpha_schedule, restoration_times
-from uadbench.methods.base import Context
+from uadbench.methods.anomalies.blurring import Blur
+from uadbench.methods.anomalies.corruption import Corruption, alpha_schedule, healthy_patches, restoration_times
+from uadbench.methods.base import Batch, Context
 from uadbench.methods.params import CorruptionParams, added, curve, scoring
 from uadbench.methods.restoration import RestoringMethod
 from uadbench.methods.seeds import Streams
@@ -54,7 +56,25 @@ VARIANTS = {  # docs/disyre-public-code.md
             "overlap": 0.75,
             "windows": "fixed",
         },
-    }
+    },
+    "mood22_abdomen": {
+        "title": "DISYRE (MOOD22's abdomen)",
+        "params": {
+            "size": [10.0, 128.0],
+            "blob": [24.0, 67.0],
+            "soften": 0.5,
+            "kernels": [3.0, 3.0, 5.0, 7.0],
+            "canvas": 128.0,
+            "cut": False,
+            "p_anomaly": 0.9,
+            "augmentation": "mood22",
+            "mirror": 0.1,
+            "geometry": 0.1,
+            "p_intensity": 0.1,
+            "p_foreign": 0.2,
+            "weight_decay": 1e-5,
+        },
+    },
 }
 
 
@@ -71,6 +91,9 @@ class Params(CorruptionParams):
     update: Literal["naive", "cold"] = added("naive", scoring=True)  # of the restoration's state; `restoration_steps`
     final_score: Literal["multi", "mean"] = added("multi", scoring=True)  # mean: of the single-step residuals
     foreground_weight: bool = added(False, scoring=True)  # weight each window by its fraction of brain
+    # An ablation: the same network, schedule and restoration with another corruption.
+    corruption: Literal["patch", "blur"] = added("patch")  # by foreign patches, or by a Gaussian (cold diffusion)
+    blur: PositiveFloat = added(16.0)  # mm, standard deviation of that Gaussian at alpha = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -97,18 +120,38 @@ class Baseline(RestoringMethod):
         """Algorithm 1: for each time t its restoration and |restoration - x_t|; `first` is P(x, T) if known.
 
         The weight of the current state in the next one is alpha_next (naive, as published), or alpha_next / alpha_t
-        with clamping to [0, 1] (cold, public code: the corruption by alpha_next of a perfect restoration).
+        with clamping to [0, 1] (cold, public code: the corruption by alpha_next of a perfect restoration). `blurred`
+        has the steps of `corruption: blur`.
         """
         state = images
         for t, following in pairwise([*restoration_times(self.params.T, step), 0]):
             restored = first if first is not None and t == self.params.T else self.predict(state, t)
             yield t, restored, (restored - state).abs()
             alpha_next = self.weights[following]
-            if self.params.update == "cold":
+            if self.params.corruption == "blur":
+                state = self.blurred(images, restored, state, t, following)
+            elif self.params.update == "cold":
                 ratio = alpha_next / self.weights[t]
                 state = ((1 - ratio) * restored + ratio * state).clamp(0, 1)
             else:
                 state = (1 - alpha_next) * restored + alpha_next * state
+
+    def drawn(self, batch: Batch) -> Corruption:
+        if self.params.corruption == "patch":
+            return super().drawn(batch)
+        healthy = healthy_patches(batch, self.params, self.context.spacing)
+        return Blur(healthy, (healthy > 0).float(), self.params.blur / self.context.spacing)
+
+    def blurred(self, images: Tensor, restored: Tensor, state: Tensor, t: int, following: int) -> Tensor:
+        """The next state under `corruption: blur`, D(x, t) the blur of x: Bansal et al. 2022, Algorithms 1 and 2.
+
+        D(restored, following) (naive), or state - D(restored, t) + D(restored, following), clamped to [0, 1] (cold).
+        """
+        blur = Blur(restored, (images > 0).float(), self.params.blur / self.context.spacing)
+        ahead = blur.at(self.weights[following].expand(len(images)))
+        if self.params.update == "naive":
+            return ahead
+        return (state - blur.at(self.weights[t].expand(len(images))) + ahead).clamp(0, 1)
 
     def score_slices(self, images: Tensor, rng: Streams) -> Maps:
         """All scores of images (N, 1, H, W): single-step |x - P(x, t)|, and sums over Algorithm 1."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from uadbench.methods.anomalies.corruption import Anomaly, restoration_times, synthesise
+from uadbench.methods.anomalies.corruption import restoration_times, synthesise
 from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.anomalies.intensity import intensity_bias, matched
 from uadbench.methods.base import Batch
@@ -70,9 +70,9 @@ class Baseline(RestoringMethod):
         p = self.params
         drawn = synthesise(batch, p, self.context.spacing)
         healthy, mask = drawn.healthy, drawn.mask
-        texture = Anomaly(healthy, mask, matched(drawn.foreign, healthy, mask))
+        texture = replace(drawn, foreign=matched(drawn.foreign, healthy, mask))
         draws = Draws(len(healthy), batch.rng["times"])
-        alpha = draws.uniform() * draws.chance(p.texture)
+        alpha = draws.uniform(*p.alpha_range) * draws.chance(p.texture)
         strength = draws.uniform() * draws.chance(p.bias)
         blended = texture.at(alpha)
         blur, offset = p.bias_blur / self.context.spacing, p.bias_offset / self.context.spacing**2

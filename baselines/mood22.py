@@ -18,6 +18,29 @@ TITLE = "MOOD22"
 FAMILY = "S-S"
 PAPER = "Naval Marimont and Tarroni, 2023 (arXiv:2308.01412)"
 SMALL = {"steps": 4, "batch": 4, "patch": 32, "widths": [8, 16], "groups": 4, "layers": 1, "attention_from": 2}
+VARIANTS = {  # docs/disyre-public-code.md
+    "abdomen": {
+        "title": "MOOD22 (abdomen's code)",
+        "params": {
+            "size": [10.0, 128.0],
+            "blob": [24.0, 67.0],
+            "soften": 0.5,
+            "kernels": [3.0, 3.0, 5.0, 7.0],
+            "canvas": 128.0,
+            "cut": False,
+            "p_anomaly": 0.9,
+            "drawn": "alpha",
+            "alpha_range": [0.3, 1.0],
+            "blending": "poisson",
+            "augmentation": "mood22",
+            "mirror": 0.1,
+            "geometry": 0.1,
+            "p_intensity": 0.1,
+            "p_foreign": 0.2,
+            "weight_decay": 1e-5,
+        },
+    },
+}
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ HEAVY = ("torch", "pandas", "numpy", "scipy", "matplotlib", "nibabel", "ants", "
 RUN = "results/demo/training/dae/t1/seed-1"
 CASES = {
     "train --method ": registry.every(),
-    "test --method disyre-": ["disyre-public"],
+    "test --method disyre-": ["disyre-public", "disyre-mood22_abdomen"],
     "conformance dae": ["dae", "dae-upd"],
     "conformance ./own": [("./own", "file")],
     "evaluate --protocol ": list(PROTOCOLS),

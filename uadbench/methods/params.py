@@ -77,6 +77,7 @@ AboveZero = Annotated[float, Field(gt=0, le=1)]
 Fractions = Annotated[tuple[AboveZero, AboveZero], AfterValidator(_rising)]
 Sizes = Annotated[tuple[PositiveFloat, PositiveFloat], AfterValidator(_rising)]
 Widths = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], AfterValidator(_rising)]
+Factors = Annotated[tuple[Fraction, AboveZero], AfterValidator(_rising)]
 FieldOfView = Annotated[float, AfterValidator(_field_of_view)]  # mm
 Smoothing = Annotated[float, Field(ge=0, le=100)]  # standard deviation of a Gaussian, pixels; 0 = off
 Neighbourhood = Annotated[int, Field(ge=1, le=31), AfterValidator(_odd)]  # side of a square around each pixel, pixels
@@ -155,6 +156,16 @@ class AnomalyParams(UNetParams):
     margin: NonNegativeFloat = added(0.0)  # mm, minimum distance of anomaly centres from the border of the patch
     place: Literal["field", "slice"] = added("field")  # of patches: anywhere in the slice, or in its brain's box
     anomalies: PositiveInt = added(1)  # number in every slice; more increase the training signal per step
+    # Defaults as in the public DISYRE code; `disyre-mood22_abdomen` has the values of MOOD22's (snavalm/mood22).
+    p_anomaly: AboveZero = added(1.0)  # probability that a slice has any
+    canvas: NonNegativeFloat = added(0.0)  # mm, square at any place of the patch that holds an anomaly; 0: on the brain
+    cut: bool = added(True)  # restrict anomalies to the brain of the slice
+    kernels: tuple[PositiveFloat, ...] = added(())  # mm, sides of kernels that smooth masks; empty: `softness`
+    blending: Literal["linear", "poisson"] = added("linear")  # of grey values, or of their gradients
+    # Code whose transforms and ranges augment slices. `geometry` and `p_intensity` of MOOD22's are the probabilities of
+    # each of: quarter turns, zoom, rotation; and noise, bias field, blur, gamma.
+    augmentation: Literal["disyre", "mood22"] = added("disyre")  # public code whose transforms augment slices
+    p_foreign: Fraction = added(0.0)  # probability of each of: shift of grey values, noise, rotation of foreign patches
 
 
 @dataclass(frozen=True)
@@ -169,12 +180,18 @@ class CorruptionParams(AnomalyParams):
     alpha: Literal["rising", "falling", "flipped"] = added("rising")  # interpolation factor of t; `alpha_schedule`
     drawn: Literal["t", "alpha"] = added("t")  # variable drawn uniformly; with alpha, t is that of the nearest factor
     relabel: bool = added(False)  # set alpha to 0 where the corruption left the image unchanged
+    alpha_range: Factors = added((0.0, 1.0))  # of alpha, where that is drawn
     schedule: Literal["one_cycle", "cosine"] = added("one_cycle")  # of the learning rate
     warmup: NonNegativeInt = added(500)  # steps of linear rise before the cosine; public code
     beta1: BelowOne = added(0.9)  # of AdamW, with the cosine; one_cycle schedules its own
     weight_decay: NonNegativeFloat = added(0.01)  # of AdamW
     overlap: BelowOne = added(0.5, scoring=True)  # minimum fraction of a window that the next one covers
     windows: Windows = added("even", scoring=True)  # spread evenly inside the slice, or of fixed stride on a padded one
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.drawn == "t" and self.alpha_range != (0.0, 1.0):
+            raise ValueError(f"alpha_range {self.alpha_range}: the schedule gives alpha of a drawn t; add drawn: alpha")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from uadbench.methods.anomalies.corruption import alpha_schedule, synthesise
+from uadbench.methods.anomalies.corruption import Corruption, alpha_schedule, synthesise
 from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.base import WHOLE, Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.unet import apply_unet, unet
@@ -18,7 +18,10 @@ from uadbench.methods.optimisers import adamw_cosine, adamw_one_cycle
 
 @dataclass(frozen=True)
 class Corrupted:
-    """Corrupted images, healthy ones and masks, float32 (N, 1, H, W) in [0, 1]; factors alpha (N,), times t (N,)."""
+    """Corrupted images, healthy ones and masks, float32 (N, 1, H, W) in [0, 1]; factors alpha (N,), times t (N,).
+
+    Corrupted images may leave [0, 1] with `blending: poisson`.
+    """
 
     images: Tensor
     healthy: Tensor
@@ -54,17 +57,21 @@ class SyntheticAnomalyMethod(SliceMethod):
     def corrupt(self, batch: Batch) -> Corrupted:
         """Draw an anomaly for every image and blend it in by alpha_t, with t or alpha uniform."""
         p = self.params
-        anomaly = synthesise(batch, p, self.context.spacing)
+        anomaly = self.drawn(batch)
         draws = Draws(len(batch.images), batch.rng["times"])
         if p.drawn == "t":
             t = 1 + draws.choice(p.T)
             alpha = self.alpha[t]
             return Corrupted(anomaly.at(alpha), anomaly.healthy, anomaly.mask, alpha, t)
-        alpha = draws.uniform()
+        alpha = draws.uniform(*p.alpha_range)
         images = anomaly.at(alpha)
         if p.relabel:
             alpha = alpha * (images != anomaly.healthy).flatten(1).any(1)
         return Corrupted(images, anomaly.healthy, anomaly.mask, alpha, self.time_of(alpha))
+
+    def drawn(self, batch: Batch) -> Corruption:
+        """What corrupts the images of a batch."""
+        return synthesise(batch, self.params, self.context.spacing)
 
     def time_of(self, alpha: Tensor) -> Tensor:
         """The t in 1…T, int64 (N,), with the interpolation factor nearest to each alpha (N,)."""

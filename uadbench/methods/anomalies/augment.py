@@ -29,7 +29,7 @@ def warped(
     """
     draws = Draws(len(images), generator)
     for axis in (-2, -1):
-        images = torch.where(_wide(draws.chance(mirror)), images.flip(axis), images)
+        images = torch.where(wide(draws.chance(mirror)), images.flip(axis), images)
     zero = torch.zeros(len(images), device=images.device)
     angle = torch.where(draws.chance(geometry), draws.uniform(-math.pi / 12, math.pi / 12), zero)
     scale = torch.where(draws.chance(geometry), draws.uniform(0.75, 1.25), zero + 1)
@@ -38,7 +38,7 @@ def warped(
     field = torch.randn((len(images), 2, 5, 5), generator=generator, device=images.device)
 
     def warp(part: Tensor, at: Any) -> Tensor:
-        return _warp(part, angle[at], scale[at], interpolated(field[at], size) * _wide(shift[at]))
+        return resampled(part, angle[at], scale[at], interpolated(field[at], size) * wide(shift[at]))
 
     bent = (angle != 0) | (scale != 1) | (shift != 0)
     return changed(images, bent, warp), bent
@@ -104,14 +104,14 @@ def recoloured(images: Tensor, generator: torch.Generator, spacing: float = 1.0,
     """
     foreground = images > 0
     draws = Draws(len(images), generator)
-    hit, brightness = draws.chance(probability), _wide(draws.uniform(0.9, 1.1))
+    hit, brightness = draws.chance(probability), wide(draws.uniform(0.9, 1.1))
     images = changed(images, hit, lambda part, at: (part * brightness[at]).clamp(0, 1))
-    hit, gamma = draws.chance(probability), _wide(_gamma(draws))
+    hit, gamma = draws.chance(probability), wide(_gamma(draws))
     images = changed(images, hit, lambda part, at: part.clamp_min(1e-6) ** gamma[at])
-    hit, inverted = draws.chance(probability), _wide(_gamma(draws))
+    hit, inverted = draws.chance(probability), wide(_gamma(draws))
     images = changed(images, hit, lambda part, at: 1 - (1 - part).clamp_min(1e-6) ** inverted[at])
-    hit, deviation = draws.chance(probability), _wide(draws.uniform(0.0, 0.05))
-    images = changed(images, hit, lambda part, at: part + deviation[at] * _noise(part, generator))
+    hit, deviation = draws.chance(probability), wide(draws.uniform(0.0, 0.05))
+    images = changed(images, hit, lambda part, at: part + deviation[at] * noise_like(part, generator))
     hit, sigma = draws.chance(probability / 2), draws.uniform(0.5, 1.5) / spacing
     images = changed(images, hit, lambda part, at: gaussian_blur(part, sigma[at], 1.5 / spacing))
     return images.clamp(1e-3, 1) * foreground
@@ -123,17 +123,17 @@ def changed(images: Tensor, hit: Tensor, change: Callable[[Tensor, Any], Tensor]
     A CPU computes only these. A GPU computes all, since reading `hit` would wait for its queue.
     """
     if images.device.type != "cpu":
-        return torch.where(_wide(hit), change(images, slice(None)), images)
+        return torch.where(wide(hit), change(images, slice(None)), images)
     at = torch.nonzero(hit).flatten()
     return images.index_copy(0, at, change(images[at], at)) if len(at) else images
 
 
-def _wide(values: Tensor) -> Tensor:
+def wide(values: Tensor) -> Tensor:
     """Values (N,) as (N, 1, 1, 1)."""
     return values[:, None, None, None]
 
 
-def _noise(images: Tensor, generator: torch.Generator) -> Tensor:
+def noise_like(images: Tensor, generator: torch.Generator) -> Tensor:
     return torch.randn(images.shape, generator=generator, device=images.device)
 
 
@@ -142,12 +142,19 @@ def _gamma(draws: Draws) -> Tensor:
     return torch.where(draws.chance(0.5), draws.uniform(0.5, 1.0), draws.uniform(1.0, 2.0))
 
 
-def _warp(images: Tensor, angle: Tensor, scale: Tensor, moved: Tensor) -> Tensor:
-    """Images turned by angle (N,) and enlarged by scale (N,) around their middle, then moved by (N, 2, H, W) voxels."""
+def resampled(
+    images: Tensor, angle: Tensor, scale: Tensor, moved: Tensor | None = None, outside: str = "zeros"
+) -> Tensor:
+    """Images turned by angle (N,) and enlarged by scale (N,) around their middle, then moved by (N, 2, H, W) voxels.
+
+    outside: `zeros`, or `border` for the nearest value.
+    """
     height, width = images.shape[-2:]
     y = torch.arange(height, device=images.device, dtype=images.dtype)[None, :, None] - (height - 1) / 2
     x = torch.arange(width, device=images.device, dtype=images.dtype)[None, None, :] - (width - 1) / 2
     cosine, sine = (angle.cos() / scale)[:, None, None], (angle.sin() / scale)[:, None, None]
-    rows, columns = cosine * y + sine * x + moved[:, 0], cosine * x - sine * y + moved[:, 1]
+    rows, columns = cosine * y + sine * x, cosine * x - sine * y
+    if moved is not None:
+        rows, columns = rows + moved[:, 0], columns + moved[:, 1]
     grid = torch.stack([columns * 2 / max(width - 1, 1), rows * 2 / max(height - 1, 1)], -1)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=True)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode=outside, align_corners=True)

@@ -1,20 +1,35 @@
 """Synthetic corruption of DISYRE and MOOD22: a foreign patch blended in under a soft mask, and its schedule."""
 
 import math
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
+from uadbench.methods.anomalies import augment_mood22 as mood22
 from uadbench.methods.anomalies.augment import boxed, cropped, extent, recoloured, warped, window
 from uadbench.methods.anomalies.draws import Draws
+from uadbench.methods.anomalies.poisson import blend_gradients
 from uadbench.methods.anomalies.shapes import random_masks
 from uadbench.methods.base import Batch
 from uadbench.methods.params import AnomalyParams
 from uadbench.methods.slices import patch_shape
 
 INSET = 32.0  # mm, half a side of the crops that the public DISYRE code (snavalm/disyre) takes foreign patches from
+
+
+class Corruption(Protocol):
+    """Healthy images, float32 (N, 1, H, W) in [0, 1], and where and how they are corrupted."""
+
+    @property
+    def healthy(self) -> Tensor: ...
+
+    @property
+    def mask(self) -> Tensor: ...
+
+    def at(self, alpha: Tensor) -> Tensor:
+        """The images corrupted by alpha (N,) in [0, 1]: at 0 the healthy ones, at 1 as much as may be."""
 
 
 @dataclass(frozen=True)
@@ -24,10 +39,16 @@ class Anomaly:
     healthy: Tensor
     mask: Tensor
     foreign: Tensor
+    blending: Literal["linear", "poisson"] = "linear"
 
     def at(self, alpha: Tensor) -> Tensor:
-        """x = (1 - alpha m) x0 + alpha m x_fp for alpha (N,) in [0, 1] (Naval Marimont et al. 2024, eq. 1)."""
+        """x = (1 - alpha m) x0 + alpha m x_fp for alpha (N,) in [0, 1] (Naval Marimont et al. 2024, eq. 1).
+
+        poisson: gradients are mixed by alpha m instead (`blend_gradients`); values may leave [0, 1].
+        """
         weight = alpha[:, None, None, None] * self.mask
+        if self.blending == "poisson":
+            return blend_gradients(self.healthy, self.foreign, weight)
         return (1 - weight) * self.healthy + weight * self.foreign
 
     def over(self, below: "Anomaly") -> "Anomaly":
@@ -37,37 +58,72 @@ class Anomaly:
         """
         mask = 1 - (1 - self.mask) * (1 - below.mask)
         added = (1 - self.mask) * below.mask * below.foreign + self.mask * self.foreign
-        return Anomaly(self.healthy, mask, torch.where(mask > 0, added / mask.clamp_min(1e-12), 0).clamp(0, 1))
+        foreign = torch.where(mask > 0, added / mask.clamp_min(1e-12), 0).clamp(0, 1)
+        return replace(self, mask=mask, foreign=foreign)
+
+
+def healthy_patches(batch: Batch, params: AnomalyParams, spacing: float) -> Tensor:
+    """A batch of whole slices, augmented and cropped to the patch: float32 (N, 1, h, w).
+
+    A patch lies anywhere in its slice (`place: field`) or in the bounding box of the slice's brain (`slice`), after
+    the warp.
+    """
+    own = batch.rng["augmentation"]
+    whole, bent = _warped(batch.images, own, params, spacing)
+    if params.place == "slice":
+        crops = boxed(whole, params.patch, own, bent)
+    else:
+        crops = cropped(whole, patch_shape(params.patch, *whole.shape[-2:]), own)
+    return _finished(crops, own, params, spacing)
 
 
 def synthesise(batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
     """Draw `params.anomalies` anomalies for every image of a batch of whole slices, cropped to the patch.
 
-    A patch lies anywhere in its slice (`place: field`) or in the bounding box of the slice's brain (`slice`), after
-    the warp.
     Foreign patches come from any position of a slice of another subject; all patches of an image from the same slice.
+    With a probability of 1 - `params.p_anomaly` an image has none: its mask is 0.
     """
-    own, others = batch.rng["augmentation"], batch.rng["foreign augmentation"]
-    whole, bent = warped(batch.images, own, spacing, params.mirror, params.geometry)
-    if params.place == "slice":
-        patch = boxed(whole, params.patch, own, bent)
-    else:
-        patch = cropped(whole, patch_shape(params.patch, *whole.shape[-2:]), own)
-    healthy = recoloured(patch, own, spacing, params.p_intensity)
-    foreign, _ = warped(batch.foreign, others, spacing, params.mirror, params.geometry)
+    healthy = healthy_patches(batch, params, spacing)
+    foreign, _ = _warped(batch.foreign, batch.rng["foreign augmentation"], params, spacing)
     anomaly = _anomaly(healthy, foreign, batch, params, spacing)
     for _ in range(params.anomalies - 1):
         anomaly = _anomaly(healthy, foreign, batch, params, spacing).over(anomaly)
+    if params.p_anomaly < 1:
+        shown = Draws(len(healthy), batch.rng["presence"]).chance(params.p_anomaly)
+        anomaly = replace(anomaly, mask=anomaly.mask * shown[:, None, None, None])
     return anomaly
 
 
+def _warped(slices: Tensor, generator: torch.Generator, params: AnomalyParams, spacing: float) -> tuple[Tensor, Tensor]:
+    """Whole slices, augmented in space, and which were interpolated, bool (N,)."""
+    if params.augmentation == "mood22":
+        return mood22.warped(slices, generator, params.mirror, params.geometry)
+    return warped(slices, generator, spacing, params.mirror, params.geometry)
+
+
+def _finished(crops: Tensor, generator: torch.Generator, params: AnomalyParams, spacing: float) -> Tensor:
+    """Crops of these slices, augmented in what remains."""
+    if params.augmentation == "mood22":
+        turned = mood22.turned(crops, generator, params.geometry)
+        return mood22.recoloured(turned, generator, spacing, params.p_intensity)
+    return recoloured(crops, generator, spacing, params.p_intensity)
+
+
 def _anomaly(healthy: Tensor, foreign: Tensor, batch: Batch, params: AnomalyParams, spacing: float) -> Anomaly:
-    """One anomaly for every image: a mask at a random position in its brain, filled from a random foreign position."""
+    """One anomaly for every image: a mask at a random position in its brain, filled from a random foreign position.
+
+    With `canvas` masks lie at any position, and what fills them at the same one of a random crop.
+    """
     mask, centres = random_masks(healthy > 0, batch.rng["anomalies"], params, spacing)
     size = (healthy.shape[-2], healthy.shape[-1])
-    moved = foreign_patch(foreign, centres, size, INSET / spacing, batch.rng["places"])
-    patch = recoloured(moved, batch.rng["foreign augmentation"], spacing, params.p_intensity)
-    return Anomaly(healthy, mask * (patch > 0) if params.tissue_only else mask, patch)
+    if params.canvas:
+        moved = cropped(foreign, size, batch.rng["places"])
+    else:
+        moved = foreign_patch(foreign, centres, size, INSET / spacing, batch.rng["places"])
+    patch = _finished(moved, batch.rng["foreign augmentation"], params, spacing)
+    if params.p_foreign:
+        patch = mood22.disturbed(patch, batch.rng["disturbance"], params.p_foreign)
+    return Anomaly(healthy, mask * (patch > 0) if params.tissue_only else mask, patch, params.blending)
 
 
 def foreign_patch(

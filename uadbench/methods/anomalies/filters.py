@@ -11,24 +11,26 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def gaussian_blur(images: Tensor, sigma: Tensor, largest: float) -> Tensor:
+def gaussian_blur(images: Tensor, sigma: Tensor, largest: float, reach: Tensor | None = None) -> Tensor:
     """Blur images (N, 1, H, W), each with its own standard deviation in voxels (N,); 0 leaves an image as it is.
 
-    `largest` bounds the widths and so the kernel (three standard deviations); borders are zero-padded.
-    float32, also under autocast.
+    `largest` bounds the widths and so the kernel (three standard deviations); `reach` (N,) in voxels narrows each
+    image's kernel; borders are zero-padded. float32, also under autocast.
     """
     height, width = images.shape[-2:]
-    rows = _blurring(height, sigma, largest)
-    columns = rows if width == height else _blurring(width, sigma, largest)
+    rows = _blurring(height, sigma, largest, reach)
+    columns = rows if width == height else _blurring(width, sigma, largest, reach)
     with torch.autocast(images.device.type, enabled=False):
         return torch.bmm(torch.bmm(rows, images[:, 0].float()), columns)[:, None]  # Gaussian matrices are symmetric
 
 
-def _blurring(length: int, sigma: Tensor, largest: float) -> Tensor:
+def _blurring(length: int, sigma: Tensor, largest: float, reach: Tensor | None = None) -> Tensor:
     """Matrices (N, length, length) whose rows are the Gaussian around each place, cut at its radius and the border."""
     radius = max(1, math.ceil(3 * largest))
     offsets = torch.arange(-radius, radius + 1, device=sigma.device, dtype=torch.float32)
     kernels = torch.exp(-0.5 * (offsets / sigma.float().clamp_min(1e-3)[:, None]) ** 2)
+    if reach is not None:
+        kernels = kernels * (offsets.abs() <= reach[:, None])
     kernels = F.pad(kernels / kernels.sum(1, keepdim=True), (1, 1))
     places = torch.arange(length, device=sigma.device)
     return kernels[:, (places[:, None] - places + radius + 1).clamp(0, 2 * radius + 2)]

@@ -43,6 +43,26 @@ def blend(
     return solve_rectangles(host, inner, right) if rectangles else solve(host, inner, right, tolerance)
 
 
+def blend_gradients(host: Tensor, foreign: Tensor, weight: Tensor) -> Tensor:
+    """Images whose gradients pass from the host's, where the weight is 0, to the mixed ones, where it is 1.
+
+    host, foreign, weight: float32 (N, 1, H, W), the weight in [0, 1], as in MOOD22's public code by pie-torch (Fourier
+    solution of Morel et al. 2012). The difference of two neighbours is the foreign one where that is larger in
+    magnitude, else the host's; mean of the two weights. The image is the host at its border, and may differ from it
+    outside of the mask. Values may leave the range of the host. float32.
+    """
+    host, foreign, weight = host.float(), foreign.float(), weight.float()
+    inner = torch.zeros_like(host, dtype=torch.bool)
+    inner[..., 1:-1, 1:-1] = True
+    right = torch.zeros_like(host)
+    for direction in DIRECTIONS:
+        own, wanted = (image - _neighbour(image, direction) for image in (host, foreign))
+        mixed = torch.where(wanted.abs() > own.abs(), wanted, own)
+        share = (weight + _neighbour(weight, direction)) / 2
+        right += own + share * (mixed - own)
+    return solve_rectangles(host, inner, right)
+
+
 def solve(host: Tensor, mask: Tensor, right: Tensor, tolerance: float = 1e-6, limit: int = 2000) -> Tensor:
     """Solve the equations above by conjugate gradients: float32 (N, 1, H, W), equal to the host outside the mask.
 
