@@ -13,7 +13,7 @@ from uadbench.commands._shared import Place
 from uadbench.core import inputs
 from uadbench.core.errors import HarnessError
 
-OUTPUTS_ALONE = {"simulate"}
+OUTPUTS_ALONE = {"download", "simulate"}
 
 
 def pairs() -> list[tuple[str, str, str]]:
