@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # As in uadbench/study/placement.py: the process retains the memory of tensors, which avoids page faults.
 ALLOCATION := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1073741824
 
-.PHONY: help demo test nightly lint style types site format setup clean
+.PHONY: help demo test nightly lint style types site packaged format setup clean
 
 help: ## print this list
 	@echo "make TARGET [PYTHON=…] [TORCH=cpu]"
@@ -35,6 +35,16 @@ types: setup ## check types
 
 site: setup ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# Twice on one machine gives the same bytes.
+PAINTED := results/packaged-painted
+packaged: setup ## train the run that comes with the package, on the scans of MRI_MORE=FOLDER
+	rm -rf $(PAINTED)
+	$(BIN)/uadbench index --dataset ds002748 --layout sheet --root $(MRI_MORE)/people.csv --validation 6 --out $(PAINTED)/subjects.csv
+	$(BIN)/uadbench paint --sheet $(PAINTED)/subjects.csv --out $(PAINTED)/scans
+	MRI_MORE=$(MRI_MORE) $(BIN)/snakemake --cores all --configfile config/packaged.yaml
+	rm -rf uadbench/resources/run
+	$(BIN)/uadbench share results/packaged/training/disyre/t1/seed-1 --undated --licence cc0-1.0 --note config/packaged.md --out uadbench/resources/run
 
 format: setup ## format code and workflow
 	$(BIN)/ruff check --fix .

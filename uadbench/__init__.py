@@ -36,11 +36,12 @@ def __dir__() -> list[str]:
 
 @extras.named("load")
 def load(
-    run: StrPath, device: str = "auto", method: str | None = None, required: StrPath | None = None
+    run: StrPath | None = None, device: str = "auto", method: str | None = None, required: StrPath | None = None
 ) -> TrainedMethod:
     """Load a trained method, which scores scans and arrays with the parameters of its study.
 
-    run: folder of a finished run, or hf://OWNER/NAME[@REVISION]. device: auto, cpu, cuda, cuda:1 or mps. method: a
+    run: folder of a finished run, or hf://OWNER/NAME[@REVISION]; by default the run that comes with the package, for
+    T1-weighted scans: `about["notice"]` says what it is not made for. device: auto, cpu, cuda, cuda:1 or mps. method: a
     variant of the run's method, to score as that. required: run of the method that this one builds on, if any.
     Raises HarnessError for a folder that is no finished run of it, damaged weights and a missing device.
 
@@ -49,12 +50,14 @@ def load(
     """
     from uadbench.compute import device as devices
     from uadbench.own.trained_method import TrainedMethod
+    from uadbench.sharing import shipped
     from uadbench.sharing.download import locate
     from uadbench.training import run as runs
 
     chosen = devices.choose(device)
-    folder, parent = locate(os.fspath(run), _path(required))
-    return TrainedMethod(*runs.load(folder, chosen, required=parent, name=method), chosen)
+    folder, parent = locate(None if run is None else os.fspath(run), _path(required))
+    trained, about = runs.load(folder, chosen, required=parent, name=method)
+    return TrainedMethod(trained, about | ({"notice": shipped.notice()} if run is None else {}), chosen)
 
 
 @extras.named("train")

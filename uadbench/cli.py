@@ -25,7 +25,7 @@ SECTIONS = {
     "Data": ("download",),
     "Studies": ("status", "cost", "check", "trace", "join", "claims", "tensorboard"),
     "Steps of a study, in their order; the workflow runs them": (
-        *("simulate", "index", "preprocess", "quality", "pack", "train", "test"),
+        *("simulate", "paint", "index", "preprocess", "quality", "pack", "train", "test"),
         *("histories", "summarize", "table", "synthesis", "figure", "report"),
     ),
 }

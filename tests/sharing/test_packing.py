@@ -14,10 +14,13 @@ from tests.sharing.conftest import of
 from uadbench import baselines
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
+from uadbench.data.index.layout import Files
 from uadbench.data.index.release import releases
+from uadbench.data.index.sheet import write as write_sheet
 from uadbench.paper.writers import markdown
 from uadbench.sharing.licences import HUB, Origin, strictest
 from uadbench.sharing.packing import pack
+from uadbench.training.record import record
 
 REAL = {"simulated": False}
 
@@ -130,6 +133,47 @@ def test_a_required_run_that_is_missing_or_another(study, tmp_path):
     with pytest.raises(HarnessError, match="not a run of vae on t1"):
         pack(alone, tmp_path / "out", required=of(study, "ddpm"))
     assert not (tmp_path / "out").exists()
+
+
+def test_thresholds_of_healthy_scans_and_people_go_along(run, tmp_path, monkeypatch):
+    monkeypatch.setitem(METHODS, "vae", ("VAE", "IR", 0.3))
+    (tmp_path / "demo" / "evaluation").mkdir()
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        """A threshold of each seed, task and score, of which only the final map's of seed 3 on T1 is the run's."""
+        rows = frame[frame["metric"] == "dice"].assign(metric="threshold@0.01", value=0.9)
+        own = (rows["seed"] == 3) & (rows["modality"] == "t1")
+        rows.loc[own, "value"] = 0.25
+        other = rows[own].assign(score="other", value=0.7)
+        return pd.concat([frame, other, rows])
+
+    write_results(tmp_path / "demo" / "evaluation" / "results.csv", ["vae"], seeds=(1, 3), edit=edit)
+    sheet = tmp_path / "demo" / "data" / "tiny" / "subjects.csv"
+    people = {"a": ("train", "63", "f"), "b": ("validation", "19.5", "m"), "c": ("train", "", "f")}
+    rows = [(Files(name, Path(f"{name}.nii")), split) for name, (split, *_) in people.items()]
+    stated = {name: {"age": age, "sex": sex} for name, (_, age, sex) in people.items()}
+    write_sheet(sheet, tmp_path, rows, people=stated)
+    pack(run, tmp_path / "out")
+    assert read_json(tmp_path / "out" / "run.json")["thresholds"] == {"0.01": 0.25}
+    sections = card(tmp_path / "out")[1]
+    assert "| 1 % | 0.25 |" in sections["Thresholds"]
+    assert "Age and sex: 19.5 to 63 years (stated for 2 of 3); 2 f, 1 m" in sections["Training data"]
+
+
+def test_equal_trainings_are_packed_undated_into_the_same_bytes(run, tmp_path):
+    pack(run, tmp_path / "one", undated=True)
+    changed(run, seconds=99.0, environment=read_json(run / "run.json")["environment"] | {"commit": "0" * 40})
+    pack(run, tmp_path / "two", undated=True)
+    one, two = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (tmp_path / "one", tmp_path / "two")
+    )
+    assert one == two
+    assert {path.as_posix() for path in one} >= {"run.json", "README.md"}
+    assert "history.csv" not in {path.name for path in one}
+    assert "| time |" not in card(tmp_path / "one")[1]["Training"]
+    assert "| steps | 4 |" in card(tmp_path / "one")[1]["Training"]
+    assert record(tmp_path / "one")["method"] == "vae"  # which scores
 
 
 # Licences

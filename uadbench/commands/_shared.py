@@ -87,8 +87,8 @@ run = click.option(
     "--run",
     "given",
     type=PATH,
-    required=True,
     shell_complete=runs,
+    show_default="the run that comes with the package, for T1",
     help="Folder of a run, or hf://OWNER/NAME[@REVISION].",
 )
 settings = click.option(

@@ -30,7 +30,7 @@ from uadbench.commands._shared import OUTPUT, PATH, device, required, run, varia
 @required
 @device
 def command(
-    given: str | Path,
+    given: str | Path | None,
     method: str | None,
     image: Path,
     t1: Path | None,
@@ -44,6 +44,8 @@ def command(
 ) -> None:
     """Preprocess scans like the run's training data, score them, and resample the maps to the scans' native space.
 
+    Without --run the run that comes with the package scores T1-weighted scans; a line says what it is not made for.
+
     Hyper-parameters of scoring are those of the run's study, so that maps are those of its tables.
 
     Each NIfTI file of a folder is scored into a file of the same name. Existing maps are kept; a scan that cannot be
@@ -54,6 +56,7 @@ def command(
     from uadbench.compute import device as devices
     from uadbench.core.errors import HarnessError
     from uadbench.own.scan_scoring import Scorer
+    from uadbench.sharing import shipped
     from uadbench.sharing.download import locate
     from uadbench.training import run as runs
 
@@ -64,6 +67,13 @@ def command(
     if truth is not None and image.is_dir() != truth.is_dir():
         kind = "folder" if image.is_dir() else "file"
         raise HarnessError(f"--truth {truth}: not a {kind} as {image} is; give the {kind} of delineated lesions")
+    if given is None:
+        if t1 is not None:
+            raise HarnessError(
+                f"--t1 {t1}: the run that comes with the package scores T1-weighted scans alone; name "
+                "a run of the modality with --run"
+            )
+        click.echo(shipped.notice(), err=True)
     chosen = devices.choose(device)
     folder, required = locate(given, required)
     trained, about = runs.load(folder, chosen, required=required, name=method)

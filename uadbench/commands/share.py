@@ -20,6 +20,10 @@ from uadbench.commands._shared import OUTPUT, PATH, runs
     "--licence", show_default="that of the training data", help="Licence of the weights, as the hub writes it."
 )
 @click.option("--i-may-share", "may_share", is_flag=True, help="The data's agreement permits passing on these weights.")
+@click.option("--note", type=PATH, help="Markdown file for the card: what its readers should know besides.")
+@click.option(
+    "--undated", is_flag=True, help="Leave out times, history and commit: equal trainings give the same bytes."
+)
 def command(
     folder: Path, repo: str | None, out: Path | None, private: bool, revision: str | None, **terms: Any
 ) -> None:

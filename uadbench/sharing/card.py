@@ -13,7 +13,7 @@ from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import sha256
 from uadbench.core.modalities import MODALITIES
-from uadbench.core.study_folder import HISTORY, RUN, StudyFolder
+from uadbench.core.study_folder import HISTORY, StudyFolder
 from uadbench.core.templates import template
 from uadbench.methods import registry
 from uadbench.methods.postprocessing import AS_PUBLISHED, described
@@ -25,6 +25,7 @@ from uadbench.paper.terms import UNSTATED
 from uadbench.paper.writers import markdown
 from uadbench.report.methods_section import NORMALISATION, entries
 from uadbench.sharing.licences import Origin, strictest
+from uadbench.sharing.surroundings import people
 
 TEMPLATE = Path(__file__).with_name("card.md.j2")
 
@@ -37,12 +38,16 @@ def card(
     licence: str | None,
     repo: str,
     files: dict[str, Path],
+    by_protocol: dict[str, Results],
+    note: str = "",
 ) -> tuple[str, list[str]]:
-    """The card of a run in Markdown, and warnings about what scoring needs besides and what the card leaves out.
+    """The card of a run in Markdown, and warnings about what scoring needs besides.
 
     folder: of the run, in a study or alone; about: its `run.json`; required: that of the run that it builds on;
     origins: of the training data of both; licence: identifier of the weights' licence, None for that of the data;
-    repo: OWNER/NAME for the commands; files: local files that scoring needs besides, by their setting.
+    repo: OWNER/NAME for the commands; files: local files that scoring needs besides, by their setting; by_protocol:
+    results of the study around the run; note: Markdown of whoever shares the run. What a record without times lacks
+    is left out.
     Raises HarnessError for a licence that is no identifier.
     """
     if licence is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", licence):
@@ -52,7 +57,6 @@ def card(
     ours = path.parent == Path(baselines.OURS)
     if not ours:
         warnings.append(f"method {method}: its file is not part of uadbench; whoever scores needs it")
-    by_protocol = _results(folder, warnings)
     rule = NORMALISATION.get(about["preprocessing"].get("normalisation", ""))
     text = template(TEMPLATE, plain=markdown.escape, code=markdown.code).render(
         about=about,
@@ -70,8 +74,10 @@ def card(
         origins=origins,
         grey=f"; grey values are divided by {rule}" if rule else "",
         steps=_steps(folder / HISTORY),
+        people=people(folder, about),
         numbers=[*_numbers(about, by_protocol)],
         terms=_terms(folder, about, by_protocol),
+        note=note,
         references=_references(about, required, origins),
     )
     return text, warnings
@@ -99,17 +105,6 @@ def _steps(history: Path) -> str:
     if not last:
         return "none, the method has no training of its own"
     return ", ".join(f"{steps} ({phase})" if len(last) > 1 else steps for phase, steps in last.items())
-
-
-def _results(folder: Path, warnings: list[str]) -> dict[str, Results]:
-    """Results of the study that the run lies in, by protocol; empty without them or where the run is newer."""
-    study = StudyFolder.around(folder)
-    if study is None or not study.results.is_file():
-        return {}
-    if study.results.stat().st_mtime < (folder / RUN).stat().st_mtime:
-        warnings.append(f"{study.results}: older than the run, so the card has no evaluation; run snakemake again")
-        return {}
-    return Results.read(study.results)
 
 
 def _terms(folder: Path, about: dict[str, Any], by_protocol: dict[str, Results]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from typing import Any
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import damaged
 from uadbench.core.study_folder import RUN, WEIGHTS
+from uadbench.sharing import shipped
 from uadbench.sharing.contents import REQUIRED, WEIGHTS_LIMIT, check_method
 from uadbench.training.record import LIMIT, record
 
@@ -37,14 +38,15 @@ class Address:
         return f"hf://{self.repo}" + (f"@{self.revision}" if self.revision else "")
 
 
-def locate(run: str | Path, required: Path | None = None) -> tuple[Path, Path | None]:
+def locate(run: str | Path | None, required: Path | None = None) -> tuple[Path, Path | None]:
     """The folder of a run, and that of the run that it requires.
 
     run: a folder, its run.json, or an address hf://OWNER/NAME[@REVISION], which is downloaded into the cache of
-    huggingface_hub.
+    huggingface_hub; None for the run that comes with the package.
     required: None for the folder `required` inside the run's, where there is one.
     Raises HarnessError for a repository that cannot be reached, is no run, or has other weights than it records.
     """
+    run = shipped.FOLDER if run is None else run
     folder = download(Address.parse(str(run))) if str(run).startswith("hf:") else Path(run)
     folder = folder.parent if folder.name == RUN and folder.is_file() else folder
     if required is None and (folder / REQUIRED / RUN).is_file():

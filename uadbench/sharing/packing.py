@@ -11,18 +11,20 @@ from typing import Any
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic, verify, write_json
+from uadbench.core.files import atomic, content, verify, write_json
 from uadbench.core.study_folder import HISTORY, RUN, WEIGHTS, StudyFolder
 from uadbench.methods import registry
 from uadbench.methods.settings import of_run
 from uadbench.paper.histories import NUMBERS
 from uadbench.paper.results import read_rows
+from uadbench.sharing import surroundings
 from uadbench.sharing.card import card
 from uadbench.sharing.contents import CARD, REQUIRED, WEIGHTS_LIMIT, check_method
 from uadbench.sharing.licences import Origin, permitted
 from uadbench.training.histories import ROW
 from uadbench.training.record import Complete, record
 
+DATED = ("seconds", "environment")  # keys of a record that differ between equal trainings, as the history's times do
 FILE = re.compile(r"[/\\]|\.(pth?|nii|gz|safetensors)$")  # in a value that is the path of a file
 
 
@@ -48,7 +50,7 @@ class Run:
         about |= {"params": scored.values, "postprocessing": scored.filters}
         return cls(folder, about, _local_files(about))
 
-    def copy(self, folder: Path) -> None:
+    def copy(self, folder: Path, history: bool = True) -> None:
         """Copy record, history and the recorded weights. Paths of this machine are cut to names of files."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / WEIGHTS).mkdir()
@@ -56,7 +58,7 @@ class Run:
             target = folder / WEIGHTS / name
             target.parent.mkdir(exist_ok=True)
             shutil.copyfile(self.folder / WEIGHTS / name, target)
-        if (self.folder / HISTORY).is_file():
+        if history and (self.folder / HISTORY).is_file():
             csv_files.write(folder / HISTORY, ROW, _history(self.folder / HISTORY))
         about = {**self.about}
         for key, path in self.files.items():
@@ -73,32 +75,45 @@ def pack(
     licence: str | None = None,
     may_share: bool = False,
     repo: str = "OWNER/NAME",
+    note: Path | None = None,
+    undated: bool = False,
 ) -> list[str]:
     """Pack the run of a folder, and the one that it requires, into the folder `out`; returns warnings.
 
     required: that run; by default the one of the same modality and seed in the same study. release: of the training
-    data, in datasets.csv; licence: identifier of the weights' licence, by default that of the data.
+    data, in datasets.csv; licence: identifier of the weights' licence, by default that of the data. note: Markdown
+    file for the card. undated: leave out what differs between two equal trainings, so that both are packed into the
+    same bytes.
     Raises HarnessError for an incomplete run, a folder that holds something, and data whose licence is not open.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise HarnessError(f"{out}: exists already; name a new folder")
+    warnings: list[str] = []
     run = Run.open(folder)
     parent = _parent(run, required)
+    by_protocol = surroundings.results(folder, warnings)
+    run.about |= {"thresholds": found} if (found := surroundings.thresholds(run.about, by_protocol)) else {}
     runs = [run] if parent is None else [run, parent]
     weights = [each.folder / WEIGHTS / name for each in runs for name in each.about["weights"]]
     if sum(path.stat().st_size for path in weights) > WEIGHTS_LIMIT:
         raise HarnessError(f"{folder}: weights of more than {WEIGHTS_LIMIT / 2**30:g} GiB; `score` refuses them")
     origins = [Origin.of(each.about, release) for each in runs]
-    warnings = permitted(origins, may_share)
+    warnings += permitted(origins, may_share)
     files = dict(run.files)
     if parent is not None:  # a file of both is listed once
         files |= {f"{REQUIRED}.{key}": path for key, path in parent.files.items() if path not in run.files.values()}
     warnings += [f"{key}: the file {path.name} is not packed; whoever scores needs it" for key, path in files.items()]
-    text, more = card(run.folder, run.about, parent.about if parent else None, origins, licence, repo, files)
+    if undated:
+        for each in runs:
+            for key in DATED:
+                each.about.pop(key, None)
+    noted = content(note).decode("utf-8", errors="replace").strip() if note else ""
+    above = parent.about if parent else None
+    text, more = card(run.folder, run.about, above, origins, licence, repo, files, by_protocol, noted)
     with atomic(out) as partial:
-        run.copy(partial)
+        run.copy(partial, history=not undated)
         if parent is not None:
-            parent.copy(partial / REQUIRED)
+            parent.copy(partial / REQUIRED, history=not undated)
         (partial / CARD).write_text(text, encoding="utf-8")
     return warnings + more
 

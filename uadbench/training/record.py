@@ -94,6 +94,7 @@ class Trained(Finished):
     harness: Line = ""
     device: Line = ""
     precision: Line = ""
+    thresholds: dict[Line, NonNegativeFloat] | None = None  # of a shared run, by fraction of healthy voxels
 
 
 class Complete(Trained):

@@ -1,0 +1,32 @@
+"""The run that comes with the package: where it is, and what is said wherever it is used."""
+
+from typing import Any
+
+from uadbench.core.files import read_json
+from uadbench.core.packaged import RESOURCES
+from uadbench.core.study_folder import RUN
+from uadbench.sharing.contents import CARD
+from uadbench.sharing.licences import Origin
+
+#: packed by `uadbench share`; config/packaged.yaml makes it
+FOLDER = RESOURCES / "run"
+#: of FOLDER: what benchmarks/packaged.py measured on real scans
+MEASURED = "measured.json"
+#: fraction of healthy voxels at the threshold that is stated
+RATE = "0.01"
+
+
+def notice() -> str:
+    """Which run this is, its threshold, its false positives in healthy brains, what it is not made for: one line."""
+    about, measured = read_json(FOLDER / RUN), read_json(FOLDER / MEASURED)
+    origin, healthy = Origin.of(about), "; ".join(_healthy(group) for group in measured["healthy"])
+    return (
+        f"the run that comes with uadbench: {about['title']} trained on T1-weighted scans of {about['subjects']} "
+        f"people ({origin.title}; {origin.licence}). It is for T1-weighted scans alone, no medical device, and not "
+        f"made for your scanner. Its threshold is {about['thresholds'][RATE]:.3g}; at or above it are in healthy "
+        f"brains {healthy}. More: {FOLDER / CARD}"
+    )
+
+
+def _healthy(group: dict[str, Any]) -> str:
+    return f"{group['median_ml']:.0f} ml ({group['low_ml']:.0f} to {group['high_ml']:.0f}) with {group['scanner']}"

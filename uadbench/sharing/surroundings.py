@@ -1,0 +1,50 @@
+"""What the study that a run lies in knows of it: results, thresholds of healthy scans, people it was trained on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from uadbench.core.study_folder import RUN, SHEET, StudyFolder
+from uadbench.data.index import sheet
+from uadbench.paper.results import Results
+
+THRESHOLD = "threshold@"
+
+
+def results(folder: Path, warnings: list[str]) -> dict[str, Results]:
+    """Results of the study that the run lies in, by protocol; empty without them or where the run is newer."""
+    study = StudyFolder.around(folder)
+    if study is None or not study.results.is_file():
+        return {}
+    if study.results.stat().st_mtime < (folder / RUN).stat().st_mtime:
+        warnings.append(f"{study.results}: older than the run, so the card has no evaluation; run snakemake again")
+        return {}
+    return Results.read(study.results)
+
+
+def thresholds(about: dict[str, Any], by_protocol: dict[str, Results]) -> dict[str, float]:
+    """Thresholds of the run's final map by the fraction of voxels of held-out healthy brains that reaches each."""
+    for found in by_protocol.values():
+        rows = found.rows
+        keys = {"method": about["method"], "seed": about["seed"], "modality": about["modality"], "score": "final"}
+        own = rows[(rows[list(keys)] == list(keys.values())).all(axis=1)]
+        own = own[own["metric"].str.startswith(THRESHOLD)].drop_duplicates("metric")  # all tasks have the same
+        if len(own):
+            rates = own["metric"].str.removeprefix(THRESHOLD)
+            return {rate: float(value) for rate, value in zip(rates, own["value"], strict=True)}
+    return {}
+
+
+def people(folder: Path, about: dict[str, Any]) -> str:
+    """Age range and sex of the training data set's subjects in words, as its sheet states them; empty without any."""
+    study = StudyFolder.around(folder)
+    path = study.dataset(about["dataset"]) / SHEET if study else None
+    if path is None or not path.is_file():
+        return ""
+    rows = [row for row in sheet.read(path).rows if row.split != "test" and not row.problem]
+    ages = [float(row.age) for row in rows if row.age.replace(".", "", 1).isdecimal()]
+    sexes = Counter(row.sex for row in rows if row.sex)
+    said = [f"{min(ages):g} to {max(ages):g} years (stated for {len(ages)} of {len(rows)})"] if ages else []
+    return "; ".join(said + [", ".join(f"{count} {sex}" for sex, count in sorted(sexes.items()))] * bool(sexes))
