@@ -40,9 +40,9 @@ site: setup ## build the documentation into site/
 PAINTED := results/packaged-painted
 packaged: setup ## train the run that comes with the package, on the scans of MRI_MORE=FOLDER
 	rm -rf $(PAINTED)
-	$(BIN)/uadbench index --dataset ds002748 --layout sheet --root $(MRI_MORE)/people.csv --validation 6 --out $(PAINTED)/subjects.csv
+	$(BIN)/uadbench index --dataset depression --layout sheet --root $(MRI_MORE)/people.csv --validation 6 --out $(PAINTED)/subjects.csv
 	$(BIN)/uadbench paint --sheet $(PAINTED)/subjects.csv --out $(PAINTED)/scans
-	MRI_MORE=$(MRI_MORE) $(BIN)/snakemake --cores all --configfile config/packaged.yaml
+	MRI_MORE=$(MRI_MORE) $(BIN)/snakemake --cores all --configfile config/packaged.yaml -- results/packaged/evaluation/results.csv
 	rm -rf uadbench/resources/run
 	$(BIN)/uadbench share results/packaged/training/disyre/t1/seed-1 --undated --licence cc0-1.0 --note config/packaged.md --out uadbench/resources/run
 

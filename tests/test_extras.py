@@ -63,6 +63,7 @@ HEAVY = {
     ],
     "preprocess": [
         "simulate camcan --subjects 1 --out simulated",
+        "paint --sheet sheet.csv --split train --out painted",
         PREPROCESS,
         "quality --dataset a --sheet sheet.csv --registered registered --out quality --reports report.csv",
     ],

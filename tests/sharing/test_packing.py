@@ -135,7 +135,7 @@ def test_a_required_run_that_is_missing_or_another(study, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_thresholds_of_healthy_scans_and_people_go_along(run, tmp_path, monkeypatch):
+def test_thresholds_of_healthy_scans_and_people_go_along(run, tiny_cohort, tmp_path, monkeypatch):
     monkeypatch.setitem(METHODS, "vae", ("VAE", "IR", 0.3))
     (tmp_path / "demo" / "evaluation").mkdir()
 
@@ -150,9 +150,13 @@ def test_thresholds_of_healthy_scans_and_people_go_along(run, tmp_path, monkeypa
     write_results(tmp_path / "demo" / "evaluation" / "results.csv", ["vae"], seeds=(1, 3), edit=edit)
     sheet = tmp_path / "demo" / "data" / "tiny" / "subjects.csv"
     people = {"a": ("train", "63", "f"), "b": ("validation", "19.5", "m"), "c": ("train", "", "f")}
+    people["lost"] = ("train", "90", "f")
     rows = [(Files(name, Path(f"{name}.nii")), split) for name, (split, *_) in people.items()]
     stated = {name: {"age": age, "sex": sex} for name, (_, age, sex) in people.items()}
     write_sheet(sheet, tmp_path, rows, people=stated)
+    index = read_json(tiny_cohort / "index.json")
+    subjects = [{"subject": name, "split": people[name][0], "modalities": ["t1"]} for name in "abc"]
+    write_json(sheet.parent / "packed" / "index.json", index | {"subjects": subjects})
     pack(run, tmp_path / "out")
     assert read_json(tmp_path / "out" / "run.json")["thresholds"] == {"0.01": 0.25}
     sections = card(tmp_path / "out")[1]

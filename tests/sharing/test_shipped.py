@@ -113,7 +113,7 @@ def test_the_card_says_where_the_run_is_from():
         "OpenNeuro ds002748",
         "Licence of the data: CC0",
         "19 to 55 years",
-        "28 f, 12 m",
+        "27 f, 12 m",
         "| device |",
         "| steps |",
     )

@@ -92,7 +92,8 @@ def pack(
     run = Run.open(folder)
     parent = _parent(run, required)
     by_protocol = surroundings.results(folder, warnings)
-    run.about |= {"thresholds": found} if (found := surroundings.thresholds(run.about, by_protocol)) else {}
+    if found := surroundings.thresholds(run.about, by_protocol):
+        run.about["thresholds"] = found
     runs = [run] if parent is None else [run, parent]
     weights = [each.folder / WEIGHTS / name for each in runs for name in each.about["weights"]]
     if sum(path.stat().st_size for path in weights) > WEIGHTS_LIMIT:

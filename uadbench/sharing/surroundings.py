@@ -6,8 +6,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from uadbench.core.study_folder import RUN, SHEET, StudyFolder
+from uadbench.core.study_folder import INDEX, RUN, SHEET, StudyFolder
 from uadbench.data.index import sheet
+from uadbench.data.packing.store import read_index
 from uadbench.paper.results import Results
 
 THRESHOLD = "threshold@"
@@ -38,12 +39,18 @@ def thresholds(about: dict[str, Any], by_protocol: dict[str, Results]) -> dict[s
 
 
 def people(folder: Path, about: dict[str, Any]) -> str:
-    """Age range and sex of the training data set's subjects in words, as its sheet states them; empty without any."""
+    """Age range and sex, in words, of the subjects of the training data set that are packed, as its sheet states them.
+
+    Empty without any.
+    """
     study = StudyFolder.around(folder)
-    path = study.dataset(about["dataset"]) / SHEET if study else None
-    if path is None or not path.is_file():
+    if study is None:
         return ""
-    rows = [row for row in sheet.read(path).rows if row.split != "test" and not row.problem]
+    listed, packed = study.dataset(about["dataset"]) / SHEET, study.packed(about["dataset"]) / INDEX
+    if not listed.is_file() or not packed.is_file():
+        return ""
+    used = {subject["subject"] for subject in read_index(packed)["subjects"]}
+    rows = [row for row in sheet.read(listed).rows if row.subject in used]
     ages = [float(row.age) for row in rows if row.age.replace(".", "", 1).isdecimal()]
     sexes = Counter(row.sex for row in rows if row.sex)
     said = [f"{min(ages):g} to {max(ages):g} years (stated for {len(ages)} of {len(rows)})"] if ages else []
