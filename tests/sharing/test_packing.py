@@ -59,7 +59,7 @@ def test_the_card_says_what_the_run_is(run, tmp_path):
     assert f"`baselines/vae.py`, revision {about['revision']}" in sections["Method"]
     assert "--run hf://lab/vae --image scan.nii.gz --out map.nii.gz" in sections["Scoring a scan"]
     assert "Data set: tiny (simulated)" in sections["Training data"]
-    assert "Healthy subjects: 4, and 2 held out" in sections["Training data"]
+    assert "Subjects without a lesion: 4, and 2 held out" in sections["Training data"]
     assert "normalisation `p99_5_brain`" in sections["Training data"]
     assert "| steps | 4 |" in sections["Training"]
     assert "| filter of the study | as published |" in sections["Training"]
@@ -166,7 +166,9 @@ def test_thresholds_of_healthy_scans_and_people_go_along(run, tiny_cohort, tmp_p
 
 def test_equal_trainings_are_packed_undated_into_the_same_bytes(run, tmp_path):
     pack(run, tmp_path / "one", undated=True)
-    changed(run, seconds=99.0, environment=read_json(run / "run.json")["environment"] | {"commit": "0" * 40})
+    about = read_json(run / "run.json")
+    later = {"seconds": 99.0, "final": about["final"] | {"seconds": 99.0}}
+    changed(run, **later, environment=about["environment"] | {"commit": "0" * 40})
     pack(run, tmp_path / "two", undated=True)
     one, two = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -93,9 +93,10 @@ def test_the_line_says_what_it_is_and_what_not():
     assert "\n" not in said
     assert re.search(r"DISYRE trained on T1-weighted scans of \d\d people .*ds002748.*; CC0", said)
     assert "no medical device, and not made for your scanner" in said
-    assert f"threshold is {ABOUT['thresholds']['0.01']:.3g};" in said
+    assert f"threshold is {ABOUT['thresholds']['0.001']:.3g};" in said
     for group in measured["healthy"]:
-        assert f"{group['median_ml']:.0f} ml ({group['low_ml']:.0f} to {group['high_ml']:.0f})" in said
+        middle, low, high = group["ml"]["0.001"]
+        assert f"{middle:.1f} ml ({low:.1f} to {high:.1f}) with {group['scanner']}" in said
 
 
 def test_another_contrast_is_refused(heads, tmp_path):
@@ -113,7 +114,7 @@ def test_the_card_says_where_the_run_is_from():
         "OpenNeuro ds002748",
         "Licence of the data: CC0",
         "19 to 55 years",
-        "27 f, 12 m",
+        "28 f, 11 m",
         "| device |",
         "| steps |",
     )

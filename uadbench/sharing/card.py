@@ -36,7 +36,7 @@ def card(
     required: dict[str, Any] | None,
     origins: list[Origin],
     licence: str | None,
-    repo: str,
+    repo: str | None,
     files: dict[str, Path],
     by_protocol: dict[str, Results],
     note: str = "",
@@ -45,9 +45,9 @@ def card(
 
     folder: of the run, in a study or alone; about: its `run.json`; required: that of the run that it builds on;
     origins: of the training data of both; licence: identifier of the weights' licence, None for that of the data;
-    repo: OWNER/NAME for the commands; files: local files that scoring needs besides, by their setting; by_protocol:
-    results of the study around the run; note: Markdown of whoever shares the run. What a record without times lacks
-    is left out.
+    repo: OWNER/NAME for the commands, None for a folder; files: local files that scoring needs besides, by their
+    setting; by_protocol: results of the study around the run; note: Markdown of whoever shares the run. What a record
+    without times lacks is left out.
     Raises HarnessError for a licence that is no identifier.
     """
     if licence is not None and not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", licence):

@@ -74,7 +74,7 @@ def pack(
     release: str | None = None,
     licence: str | None = None,
     may_share: bool = False,
-    repo: str = "OWNER/NAME",
+    repo: str | None = None,
     note: Path | None = None,
     undated: bool = False,
 ) -> list[str]:
@@ -108,6 +108,7 @@ def pack(
         for each in runs:
             for key in DATED:
                 each.about.pop(key, None)
+            (each.about.get("final") or {}).pop("seconds", None)
     noted = content(note).decode("utf-8", errors="replace").strip() if note else ""
     above = parent.about if parent else None
     text, more = card(run.folder, run.about, above, origins, licence, repo, files, by_protocol, noted)
