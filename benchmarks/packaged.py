@@ -57,12 +57,18 @@ def scored(method: TrainedMethod, root: Path, files: Files) -> tuple[ScoredSubje
 def healthy(method: TrainedMethod, root: Path, found: Iterable[Files], scanner: str) -> dict[str, Any]:
     """Volume at or above each threshold in healthy brains, ml: median and range."""
     volumes: dict[str, list[float]] = {rate: [] for rate in RATES}
+    refused = []
     for files in found:
-        item, voxel = scored(method, root, files)
+        try:
+            item, voxel = scored(method, root, files)
+        except uadbench.HarnessError as error:
+            print(error)
+            refused.append(files.subject)
+            continue
         for rate, each in volumes.items():
             each.append(float((item.truth.brain & (item.final >= method.about["thresholds"][rate])).sum()) * voxel)
     spread = {rate: np.quantile(each, (0.5, 0, 1)).round(2).tolist() for rate, each in volumes.items()}
-    return {"scanner": scanner, "scans": len(volumes[RATE]), "ml": spread}
+    return {"scanner": scanner, "scans": len(volumes[RATE]), "refused": refused, "ml": spread}
 
 
 def diseased(method: TrainedMethod, root: Path, found: Iterable[Files], of: str) -> dict[str, Any]:
@@ -115,7 +121,8 @@ def section(measured: dict[str, Any]) -> str:
     lines += ["", "| healthy scans | scans | ml at 1 %: median (range) | ml at 0.1 % |", "| --- | --: | --: | --: |"]
     for row in measured["healthy"]:
         spread = ("{:.1f} ({:.1f} to {:.1f})".format(*row["ml"][rate]) for rate in RATES)
-        lines.append(f"| {' | '.join([row['scanner'], str(row['scans']), *spread])} |")
+        scans = f"{row['scans']}, and {len(row['refused'])} refused" if row["refused"] else str(row["scans"])
+        lines.append(f"| {' | '.join([row['scanner'], scans, *spread])} |")
     return "\n".join(lines) + "\n"
 
 
