@@ -108,10 +108,15 @@ def section(measured: dict[str, Any]) -> str:
     """The measurements as a section of the card."""
     lines = [HEADING, "", f"Written by `{measured['command']}`, on the scans' voxels. Nothing was chosen on them."]
     lines += ["At two thresholds, which 1 % and 0.1 % of held-out healthy voxels reach: lesions found, by volume, and"]
-    lines += ["FP, the mean volume of false positives in a scan.", ""]
+    lines += ["FP, the mean volume of false positives in a scan.", "", tables(measured)]
+    return "\n".join(lines)
+
+
+def tables(measured: dict[str, Any]) -> str:
+    """The measurements of scans with a lesion and of healthy ones in Markdown."""
     columns = ("scans with a lesion", "scans", "chance", "AP", "⌈Dice⌉")
     columns += ("found at 1 %", "FP, ml", "found at 0.1 %", "FP, ml")
-    lines += [f"| {' | '.join(columns)} |", "| --- | --: | --: | --: | --: | --- | --: | --- | --: |"]
+    lines = [f"| {' | '.join(columns)} |", "| --- | --: | --: | --: | --: | --- | --: | --- | --: |"]
     for row in measured["lesions"]:
         cells = [row["of"], str(row["scans"]), *(f"{row[key]:.3f}" for key in ("chance", "ap", "dice"))]
         for rate in RATES:

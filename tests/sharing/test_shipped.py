@@ -11,10 +11,9 @@ import numpy as np
 import pytest
 
 import uadbench
-from tests.commands import call, ended, fails
+from tests.commands import ROOT, call, fails
 from tests.data.conftest import HEAD_AFFINE, NATIVE, POSE, head, nifti, scanned
 from uadbench.core.files import read_json
-from uadbench.core.packaged import RESOURCES
 from uadbench.core.study_folder import HISTORY, RUN, WEIGHTS
 from uadbench.data.index import layout
 from uadbench.data.preprocessing.reading.scan import read_labels, read_scan
@@ -127,10 +126,14 @@ def test_the_card_says_where_the_run_is_from():
 
 
 def test_measurements_in_documents_are_those_of_the_file():
-    from benchmarks.packaged import section
+    from benchmarks.packaged import section, tables
 
-    table = section(read_json(shipped.FOLDER / shipped.MEASURED))
-    assert (shipped.FOLDER / CARD).read_text(encoding="utf-8").endswith(table)
+    measured = read_json(shipped.FOLDER / shipped.MEASURED)
+    assert (shipped.FOLDER / CARD).read_text(encoding="utf-8").endswith(section(measured))
+    page = (ROOT / "docs" / "own-scans.md").read_text(encoding="utf-8")
+    assert tables(measured) in page
+    assert f"`--threshold {ABOUT['thresholds'][shipped.RATE]:.3g}`" in page
+    assert f"trained on {ABOUT['subjects']} adults" in page
 
 
 def test_a_painted_stroke_of_a_real_brain_is_found(mri_mini):
@@ -140,8 +143,3 @@ def test_a_painted_stroke_of_a_real_brain_is_found(mri_mini):
     found = np.asarray(uadbench.load(device="cpu").score(root / files.t1).dataobj)
     label = read_labels(root / files.mask, read_scan(root / files.t1)).data
     assert uadbench.evaluate([found], [label], [found > 0])["ap"] > 10 * label.mean()
-
-
-def test_resources_hold_it():
-    assert shipped.FOLDER == RESOURCES / "run"
-    assert "unnamed" not in ended("score", "--help").output
