@@ -92,11 +92,12 @@ def diseased(method: TrainedMethod, root: Path, found: Iterable[Files], of: str)
 
 def cost(scan: Path) -> dict[str, Any]:
     """Seconds and memory of one `uadbench score` on two threads."""
+    quiet = subprocess.DEVNULL
     environment = {**os.environ, "OMP_NUM_THREADS": "2", "PYTHONPATH": str(Path(uadbench.__file__).parents[1])}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "uadbench", "score", "--image", str(scan), "--device", "cpu", "--out"]
         started = time.monotonic()
-        process = subprocess.Popen([*command, f"{folder}/map.nii.gz"], env=environment, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([*command, f"{folder}/map.nii.gz"], env=environment, stdout=quiet, stderr=quiet)
         _, status, used = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
     assert status == 0, scan
