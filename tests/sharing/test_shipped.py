@@ -90,7 +90,7 @@ def test_a_head_is_scored_without_a_run_and_without_a_network(heads, offline, tm
 def test_the_line_says_what_it_is_and_what_not():
     said, measured = shipped.notice(), read_json(shipped.FOLDER / shipped.MEASURED)
     assert "\n" not in said
-    assert re.search(r"DISYRE trained on T1-weighted scans of \d\d people .*ds002748.*; CC0", said)
+    assert re.search(r"DISYRE trained on T1-weighted scans of \d\d people .*ds002748.*CC0", said)
     assert "no medical device, and not made for your scanner" in said
     assert f"threshold is {ABOUT['thresholds']['0.001']:.3g};" in said
     for group in measured["healthy"]:

@@ -40,6 +40,12 @@ def test_the_levels_are_those_of_the_three_tissues():
     np.testing.assert_allclose(painting.levels(values.astype(np.float32)), (200, 500, 800), atol=8)
 
 
+def test_a_tissue_lies_between_fluid_and_grey_matter_as_its_signal_does():
+    signals = {"fluid": 1.0, "gliosis": 2.5, "grey": 3.0, "air": -4.0}
+    assert painting.level(signals, "gliosis", 200, 600) == pytest.approx(500)
+    assert painting.level(signals, "air", 200, 600) == 0
+
+
 def test_a_lesion_has_its_volume_and_is_where_the_template_says(scan, place):
     found = painted(scan, place)
     assert found.mask.sum() * scan.grid.voxel_ml == pytest.approx(found.stroke.volume, rel=0.1)

@@ -22,9 +22,9 @@ def notice() -> str:
     origin, healthy = Origin.of(about), "; ".join(_healthy(group) for group in measured["healthy"])
     return (
         f"the run that comes with uadbench: {about['title']} trained on T1-weighted scans of {about['subjects']} "
-        f"people ({origin.title}; {origin.licence}). It is for T1-weighted scans alone, no medical device, and not "
-        f"made for your scanner. Its threshold is {about['thresholds'][RATE]:.3g}; at or above it are in healthy "
-        f"brains {healthy}. More: {FOLDER / CARD}"
+        f"people of the data set “{origin.title}” ({origin.licence}). It is for T1-weighted scans alone, no medical "
+        f"device, and not made for your scanner. Its threshold is {about['thresholds'][RATE]:.3g}; at or above it are "
+        f"in healthy brains {healthy}. More: {FOLDER / CARD}"
     )
 
 

@@ -66,16 +66,17 @@ def paint(scan: Scan, place: Located, streams: SubjectStreams) -> Painted:
     mask = strokes.insert(mixture, stroke, streams("shape"), scan.grid.voxel_ml, scan.grid.mean_spacing)
     signals = {name: SCANNER.t1.signal(tissue) for name, tissue in vary(streams("tissues")).items()}
 
-    def level(tissue: str) -> np.float32:
-        """Grey value in the scan, by the signal between those of fluid and grey matter."""
-        between = (signals[tissue] - signals["fluid"]) / (signals["grey"] - signals["fluid"])
-        return np.float32(max(fluid + between * (grey - fluid), 0))
-
     gliosis, cavity = mixture.fractions["gliosis"], mixture.fractions["cavity"]
     lost = gliosis + cavity
-    noiseless = np.divide(level("gliosis") * gliosis + level("cavity") * cavity, lost, out=none, where=lost > 0)
+    levelled = [np.float32(level(signals, name, fluid, grey)) for name in ("gliosis", "cavity")]
+    noiseless = np.divide(levelled[0] * gliosis + levelled[1] * cavity, lost, out=none, where=lost > 0)
     rng = streams("scan")
     return Painted(scan.data * (1 - lost) + lost * rician(rng, noiseless, white * SCANNER.noise(rng)), mask, stroke)
+
+
+def level(signals: dict[str, float], tissue: str, fluid: float, grey: float) -> float:
+    """Grey value of a tissue in a scan where fluid and grey matter have these values, by signals of all three."""
+    return max(fluid + (signals[tissue] - signals["fluid"]) / (signals["grey"] - signals["fluid"]) * (grey - fluid), 0)
 
 
 def levels(values: Array) -> tuple[float, float, float]:
