@@ -38,13 +38,14 @@ site: setup ## build the documentation into site/
 
 # Twice on one machine gives the same bytes.
 PAINTED := results/packaged-painted
-packaged: setup ## train the run that comes with the package, on the scans of MRI_MORE=FOLDER
+packaged: setup ## train the run that comes with the package on MRI_MORE=FOLDER, measure it on MRI_MINI=FOLDER
 	rm -rf $(PAINTED)
 	$(BIN)/uadbench index --dataset depression --layout sheet --root $(MRI_MORE)/people.csv --validation 6 --out $(PAINTED)/subjects.csv
 	$(BIN)/uadbench paint --sheet $(PAINTED)/subjects.csv --out $(PAINTED)/scans
 	MRI_MORE=$(MRI_MORE) $(BIN)/snakemake --cores all --configfile config/packaged.yaml -- results/packaged/evaluation/results.csv
 	rm -rf uadbench/resources/run
 	$(BIN)/uadbench share results/packaged/training/disyre/t1/seed-1 --undated --licence cc0-1.0 --note config/packaged.md --out uadbench/resources/run
+	$(BIN)/python benchmarks/packaged.py $(MRI_MINI)
 
 format: setup ## format code and workflow
 	$(BIN)/ruff check --fix .

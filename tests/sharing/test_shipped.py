@@ -98,6 +98,12 @@ def test_the_line_says_what_it_is_and_what_not():
         assert f"{middle:.1f} ml ({low:.1f} to {high:.1f}) with {group['scanner']}" in said
 
 
+def test_a_run_that_was_not_measured_says_so(monkeypatch):
+    """As between the training of a new one and its measurement."""
+    monkeypatch.setattr(shipped, "MEASURED", "absent.json")
+    assert "in healthy brains as yet unmeasured volumes" in shipped.notice()
+
+
 def test_another_contrast_is_refused(heads, tmp_path):
     said = fails("score", "--image", heads / "t2.nii.gz", "--out", tmp_path / "map.nii.gz", "--device", "cpu")
     assert "is given as T1 but looks T2-weighted" in said

@@ -18,8 +18,9 @@ RATE = "0.001"
 
 def notice() -> str:
     """Which run this is, its threshold, its false positives in healthy brains, what it is not made for: one line."""
-    about, measured = read_json(FOLDER / RUN), read_json(FOLDER / MEASURED)
-    origin, healthy = Origin.of(about), "; ".join(_healthy(group) for group in measured["healthy"])
+    about = read_json(FOLDER / RUN)
+    measured = read_json(FOLDER / MEASURED) if (FOLDER / MEASURED).is_file() else {"healthy": ()}  # made after the run
+    origin, healthy = Origin.of(about), "; ".join(map(_healthy, measured["healthy"])) or "as yet unmeasured volumes"
     return (
         f"the run that comes with uadbench: {about['title']} trained on T1-weighted scans of {about['subjects']} "
         f"people of the data set “{origin.title}” ({origin.licence}). It is for T1-weighted scans alone, no medical "
