@@ -38,7 +38,7 @@ site: setup ## build the documentation into site/
 
 # Twice on one machine gives the same bytes.
 PAINTED := results/packaged-painted
-packaged: setup ## train the run that comes with the package on MRI_MORE=FOLDER, measure it on MRI_MINI=FOLDER
+packaged: setup ## make and measure the run that comes with the package: MRI_MORE=…, MRI_MINI=… (folders)
 	rm -rf $(PAINTED)
 	$(BIN)/uadbench index --dataset depression --layout sheet --root $(MRI_MORE)/people.csv --validation 6 --out $(PAINTED)/subjects.csv
 	$(BIN)/uadbench paint --sheet $(PAINTED)/subjects.csv --out $(PAINTED)/scans
