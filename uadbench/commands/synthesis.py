@@ -21,10 +21,11 @@ def command(data: Path, modality: str, settings: str, examples: int, seed: int, 
     from uadbench.core.validation import build
     from uadbench.data.packing.store import Store
     from uadbench.evaluation.inference.illustration import illustrate
-    from uadbench.methods.params import AnomalyParams
+    from uadbench.methods.params import AnomalyParams, UNetParams
     from uadbench.methods.settings import parse
 
-    known = {field.name for field in fields(AnomalyParams)}
+    # Not those of networks, which another method may share without having synthetic anomalies.
+    known = {field.name for field in fields(AnomalyParams)} - {field.name for field in fields(UNetParams)}
     chosen = parse(settings)
     given = chosen if isinstance(chosen, dict) else chosen.values
     values = {key: value for key, value in given.items() if key in known}
