@@ -51,6 +51,7 @@ rule all:
         "<results>/evaluation/results.csv",
         "<results>/evaluation/comparisons.csv",
         "<results>/evaluation/order.csv",
+        "<results>/evaluation/subgroups.csv",
         "<results>/evaluation/subsets.csv",
         "<results>/report.html",
         expand(["{run}/run.json", "{run}/history.csv", "{run}/weights"], run=RUNS),

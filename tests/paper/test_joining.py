@@ -59,7 +59,9 @@ def test_rows_of_both_stand_side_by_side_and_say_whose_they_are(ours, tmp_path):
     assert "ours: DISYRE, DAE (ours), Random; theirs: FAE, DAE (theirs)" in text
     table = pd.read_csv(out / "table2.csv").set_index(["method", "task", "metric"])["experiment"]
     assert table["fae", "ATLAS", "ap"] == "theirs"
-    assert {path.stem for path in out.glob("*.tex")} == {"detection", "lesions", "subjects", "table1", "table2"}
+    assert {path.stem for path in out.glob("*.tex")} == {
+        *("detection", "lesions", "subgroups", "subjects", "table1", "table2")
+    }
 
 
 def test_bold_needs_a_test_against_every_rival_in_the_column(ours, tmp_path):
@@ -114,7 +116,8 @@ def test_what_does_not_belong_together_is_refused(edit, words, ours, tmp_path):
 @pytest.mark.parametrize("edit", [other_numbers, lambda frame: frame.assign(revision=2)])
 def test_numbers_of_the_first_are_kept_where_asked_for(edit, ours, tmp_path):
     theirs = study(tmp_path / "theirs", ["dae", "fae"], "theirs", edit=edit)
-    results, _, notices = join([ours, theirs], prefer_first=True)
+    tables, notices = join([ours, theirs], prefer_first=True)
+    results = tables["results.csv"]
     assert results.groupby("experiment")["title"].unique().map(list).to_dict() == {
         "ours": ["DISYRE", "DAE", "Random"],
         "theirs": ["FAE"],
@@ -130,7 +133,8 @@ def test_a_task_of_one_alone_needs_no_digest_and_protocols_of_one_alone_are_left
         tasks={"Mine": 0.1},
         edit=lambda f: pd.concat([f.assign(test_set=""), f.assign(test_set="", protocol="upd")]),
     )
-    results, _, notices = join([ours, theirs])
+    tables, notices = join([ours, theirs])
+    results = tables["results.csv"]
     assert set(results["task"]) == {*TASKS, "Mine"}
     assert set(results["protocol"]) == {"full"}
     assert "protocol upd" in notices[0]

@@ -424,6 +424,8 @@ def test_malformed_results(tmp_path):
 
 
 def test_registry_reads_requirements_without_importing(tmp_path):
-    assert catalogue.names("tables") == ["detection", "lesions", "protocols", "subjects", "table1", "table2"]
-    assert catalogue.names("figures", methods=["dae"]) == ["curves", "figure3", "froc", "order"]
+    assert catalogue.names("tables") == [
+        *("detection", "lesions", "protocols", "subgroups", "subjects", "table1", "table2")
+    ]
+    assert catalogue.names("figures", methods=["dae"]) == ["curves", "figure3", "froc", "order", "subgroups"]
     assert catalogue.names("figures", methods=["dae", "disyre"]) == catalogue.names("figures")

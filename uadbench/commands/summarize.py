@@ -26,12 +26,15 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
 @titles
 @click.option("--tuned-on", default="{}", help='JSON: {"METHOD": "…"}, data that hyper-parameters were chosen on.')
 @click.option("--missing", multiple=True, metavar="TITLE", help="A method without results, for tables to name.")
+@click.option(
+    "--sheet", "sheets", multiple=True, metavar="DATASET=FILE", help="Subject sheet with age, sex, site and scanner."
+)
 @click.option("--releases", default="{}", help='JSON: {"DATASET": "RELEASE"}, rows of uadbench/resources/datasets.csv.')
 @click.option(
     "--out",
     type=OUTPUT,
     required=True,
-    help="The table, results.csv; comparisons.csv, order.csv and subsets.csv are written beside it.",
+    help="The table, results.csv; comparisons.csv, order.csv, subsets.csv and subgroups.csv are written beside it.",
 )
 def command(
     histograms: tuple[Path, ...],
@@ -42,6 +45,7 @@ def command(
     titles: str,
     tuned_on: str,
     missing: tuple[str, ...],
+    sheets: tuple[str, ...],
     releases: str,
     out: Path,
 ) -> None:
@@ -49,14 +53,16 @@ def command(
 
     Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
     two methods on every task, with intervals and p-values, order.csv how often each method has each rank, and
-    subsets.csv what AP would be on random thirds of the patients.
+    subsets.csv what AP would be on random thirds of the patients. subgroups.csv holds means of the subjects by age,
+    sex, site and scanner, as their sheets state them.
     """
     from uadbench.core.errors import HarnessError
-    from uadbench.core.study_folder import COMPARISONS, ORDER, SUBSETS
+    from uadbench.core.study_folder import COMPARISONS, ORDER, SUBGROUPS, SUBSETS
     from uadbench.core.validation import from_json
     from uadbench.evaluation.summary.comparisons import compare
     from uadbench.evaluation.summary.order import order
     from uadbench.evaluation.summary.runs import Gathering
+    from uadbench.evaluation.summary.subgroups import read_people, subgroups
     from uadbench.evaluation.summary.subsets import subsets
     from uadbench.evaluation.summary.tidy_results import tidy
     from uadbench.evaluation.voxels.columns import MISSING
@@ -70,6 +76,9 @@ def command(
         paths += [Path(line.strip()) for line in lines if line.strip()]
     if not paths:
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
+    if wrong := next((text for text in sheets if not all(text.partition("="))), None):
+        raise HarnessError(f"--sheet {wrong}: no DATASET=FILE; name the data set as in the config, and its subjects.csv")
+    people = read_people({name: Path(file) for name, _, file in (text.partition("=") for text in sheets)})
     gathering = Gathering(compared)
     table = tidy(paths, gathering.add)
     runs = gathering.runs()
@@ -82,6 +91,7 @@ def command(
         out.with_name(COMPARISONS): compare(runs),
         out.with_name(ORDER): order(runs, resamples, seed),
         out.with_name(SUBSETS): subsets(runs, resamples, seed),
+        out.with_name(SUBGROUPS): subgroups(paths, table, people),
         out: table,
     }
     for path, table in tables.items():

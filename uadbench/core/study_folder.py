@@ -37,7 +37,7 @@ VOLUMES = "volumes.npz"
 RESULTS = "results.csv"
 COMPARISONS = "comparisons.csv"
 ORDER = "order.csv"
-SUBSETS = "subsets.csv"
+SUBSETS, SUBGROUPS = "subsets.csv", "subgroups.csv"
 SPEED = "speed.json"  # of step sizes, which a command measures
 SYNTHESIS = "synthesis.npz"
 REPORT = "report.html"
@@ -76,6 +76,7 @@ class StudyFolder:
         self.results = self.final / "evaluation" / RESULTS
         self.comparisons = self.results.with_name(COMPARISONS)
         self.order, self.subsets = self.results.with_name(ORDER), self.results.with_name(SUBSETS)
+        self.subgroups = self.results.with_name(SUBGROUPS)
         self.synthesis = self.results.with_name(SYNTHESIS)
         self.histories = self.final / "training" / HISTORIES
         self.paper = self.final / "paper"

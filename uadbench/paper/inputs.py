@@ -7,7 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.study_folder import COMPARISONS, ORDER
+from uadbench.core.study_folder import COMPARISONS, ORDER, SUBGROUPS
+from uadbench.evaluation.summary import subgroups
 from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS, LATER, MARGIN, OTHER
 from uadbench.evaluation.summary.order import COLUMNS as ORDERED
 from uadbench.evaluation.summary.runs import SCORE
@@ -41,6 +42,13 @@ def read_order(path: Path) -> pd.DataFrame:
     if not path.is_file():
         return pd.DataFrame(columns=ORDERED)
     return read_rows(path, ORDERED, ("rank", "share"), "run `uadbench summarize` again")
+
+
+def read_subgroups(path: Path) -> pd.DataFrame:
+    """Rows of subgroups.csv, none for a missing file. Raises HarnessError as `read_rows`."""
+    if not path.is_file():
+        return pd.DataFrame(columns=subgroups.COLUMNS)
+    return read_rows(path, subgroups.COLUMNS, subgroups.NUMBERS, "run `uadbench summarize` again")
 
 
 def bold_note(results_csv: Path) -> str:
@@ -122,6 +130,11 @@ class Sources:
         """Rows of the order.csv beside results.csv that are of the protocol."""
         rows = read_order(self.given("results_csv", "--results").with_name(ORDER))
         return rows[rows["protocol"] == self.protocol]
+
+    @cached_property
+    def subgroups(self) -> pd.DataFrame:
+        """Rows of the subgroups.csv beside results.csv."""
+        return read_subgroups(self.given("results_csv", "--results").with_name(SUBGROUPS))
 
     @property
     def bold(self) -> str:

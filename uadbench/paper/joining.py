@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 
 from uadbench.core.errors import HarnessError
-from uadbench.core.study_folder import COMPARISONS
-from uadbench.evaluation.summary.comparisons import COLUMNS
+from uadbench.core.study_folder import COMPARISONS, RESULTS, SUBGROUPS
+from uadbench.evaluation.summary import comparisons, subgroups
 from uadbench.evaluation.voxels.metrics import METRICS
-from uadbench.paper.inputs import read_comparisons
+from uadbench.paper.inputs import read_comparisons, read_subgroups
 from uadbench.paper.results import Results, located
 
 NUMBER = ["task", "seed", "protocol", "score", "metric"]  # of a method
@@ -24,11 +24,12 @@ SAME = ["value", "voxels", "positives"]  # intervals depend on the number of res
 
 @dataclass(frozen=True)
 class Experiment:
-    """The results of one experiment and the comparisons of its methods, and a name that no other one has."""
+    """The results of one experiment, comparisons and subgroups of its methods, and a name that no other one has."""
 
     name: str
     results: pd.DataFrame
     comparisons: pd.DataFrame
+    subgroups: pd.DataFrame
 
     @property
     def methods(self) -> list[str]:
@@ -40,19 +41,19 @@ class Experiment:
         chosen = results["protocol"].isin(protocols) | ~results["metric"].isin(POOLED)
         results = results[results["method"].isin(methods) & chosen]
         tests = tests[tests["method"].isin(methods) & tests["other"].isin(methods) & tests["protocol"].isin(protocols)]
-        return Experiment(self.name, results, tests)
+        return Experiment(self.name, results, tests, self.subgroups[self.subgroups["method"].isin(methods)])
 
     def numbers(self, method: str) -> pd.DataFrame:
         """The numbers of a method by what they are of."""
         return self.results[self.results["method"] == method].set_index(NUMBER)[SAME]
 
 
-def join(places: Sequence[Path], prefer_first: bool = False) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Rows of results.csv and of comparisons.csv of all experiments, and notices on what was left out.
+def join(places: Sequence[Path], prefer_first: bool = False) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """Rows of comparisons.csv, subgroups.csv and results.csv of all experiments, and notices on what was left out.
 
     places: of each experiment its folder, its folder `evaluation`, or its results.csv. The column `experiment` tells
     them apart; a method of several experiments is renamed to METHOD (EXPERIMENT), its title likewise. A method whose
-    numbers all stand in an earlier experiment is listed once. Comparisons remain those within an experiment.
+    numbers all stand in an earlier experiment is listed once. Comparisons and tests remain those within an experiment.
     prefer_first: of a method that does not agree between experiments, the rows of the first are kept.
     Raises HarnessError for a missing or repeated file, for one experiment alone, for experiments without a common
     protocol, for a task whose test sets differ or are unknown, and for a method with other revisions, or with other
@@ -66,8 +67,16 @@ def join(places: Sequence[Path], prefer_first: bool = False) -> tuple[pd.DataFra
     distinct = zip(found, _distinct(found, prefer_first, notices), strict=True)
     kept = [one.only(methods, protocols) for one, methods in distinct]
     named = [_named(one, kept) for one in kept if one.methods]
-    tests = [one.comparisons for one in named if len(one.comparisons)]
-    return pd.concat([one.results for one in named]), pd.concat(tests or [pd.DataFrame(columns=COLUMNS)]), notices
+    tables = {
+        COMPARISONS: _concatenated([one.comparisons for one in named], comparisons.COLUMNS),
+        SUBGROUPS: _concatenated([one.subgroups for one in named], subgroups.COLUMNS),
+        RESULTS: pd.concat([one.results for one in named]),
+    }
+    return tables, notices
+
+
+def _concatenated(tables: Iterable[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    return pd.concat([table for table in tables if len(table)] or [pd.DataFrame(columns=list(columns))])
 
 
 def whose(results: Results) -> list[str]:
@@ -88,8 +97,10 @@ def _read(places: Sequence[Path]) -> list[Experiment]:
     for place, file in files.items():
         rows = pd.concat([results.rows for results in Results.read(file).values()])
         tests = read_comparisons(file.with_name(COMPARISONS), maps=True)
+        groups = read_subgroups(file.with_name(SUBGROUPS))
         for name, own in rows.groupby("experiment", sort=False):
-            read.append((place, Experiment(str(name), own, tests[tests["experiment"] == name])))
+            parts = (table[table["experiment"] == name] for table in (tests, groups))
+            read.append((place, Experiment(str(name), own, *parts)))
     if len(read) < 2:
         raise HarnessError(f"{places[0]}: one experiment alone; name another one beside it")
     names = Counter(one.name for _, one in read)
@@ -170,4 +181,5 @@ def _named(one: Experiment, found: list[Experiment]) -> Experiment:
     results["title"] = results["title"].where(~twice, results["title"] + f" ({one.name})")
     results["method"] = results["method"].replace(methods)
     tests = one.comparisons.assign(experiment=one.name).replace({"method": methods, "other": methods})
-    return Experiment(one.name, results, tests)
+    groups = one.subgroups.assign(experiment=one.name).replace({"method": methods})
+    return Experiment(one.name, results, tests, groups)

@@ -52,11 +52,13 @@ rule summarize:
     input:
         histograms=[scored(f"{protocol}.npz", experiment.seeds) for protocol in experiment.protocols],
         findings=scored(study_folder.FINDINGS, experiment.seeds),
+        sheets=expand("<data>/{dataset}/subjects.csv", dataset=experiment.datasets),
     output:
         results="<results>/evaluation/results.csv",
         comparisons="<results>/evaluation/comparisons.csv",
         order="<results>/evaluation/order.csv",
         subsets="<results>/evaluation/subsets.csv",
+        subgroups="<results>/evaluation/subgroups.csv",
     log:
         "<logs>/summarize.log",
     benchmark:
@@ -73,10 +75,12 @@ rule summarize:
         tuned_on=json.dumps(experiment.tuned_on),
         missing=[f"--missing={title}" for title in experiment.missing],
         releases=json.dumps(experiment.releases),
+        sheets=lambda wildcards, input: [f"--sheet={Path(path).parent.name}={path}" for path in input.sheets],
         made=made,
     shell:
         "python -m uadbench summarize --resamples {params.resamples} --titles {params.titles:q}"
-        " --tuned-on {params.tuned_on:q} {params.compared:q} --releases {params.releases:q} {params.missing:q} --out {output.results}"
+        " --tuned-on {params.tuned_on:q} {params.compared:q} --releases {params.releases:q} {params.missing:q}"
+        " {params.sheets:q} --out {output.results}"
         " {input.histograms} > {log} 2>&1; {params.made}"
 
 

@@ -24,8 +24,12 @@ rule histories:
 # Tables and figures: what each kind needs besides results and histories, its files, and the one that the report shows.
 SHOWN = scored(study_folder.EXAMPLES, experiment.seeds[:1])
 NEEDED = {
-    "table": {"comparisons": "<results>/evaluation/comparisons.csv"},
+    "table": {
+        "comparisons": "<results>/evaluation/comparisons.csv",
+        "subgroups": "<results>/evaluation/subgroups.csv",
+    },
     "figure": {
+        "subgroups": "<results>/evaluation/subgroups.csv",
         "order": "<results>/evaluation/order.csv",
         "synthesis": "<results>/evaluation/synthesis.npz",
         "examples": [path for path in SHOWN if f"/{experiment.illustrated}/" in path],

@@ -7,7 +7,7 @@ from uadbench.paper.summary import Summary
 from uadbench.paper.table import PRINTED, Chance, Table
 
 DASH = "–"
-WIDE = 9  # columns of numbers that a screen has room for
+WIDE = 9  # columns of numbers that a screen has room for, those with intervals counted twice
 STYLE = """
 .paper-table { font: 14px/1.45 system-ui, sans-serif; color: #1b1f24; overflow-x: auto; }
 .paper-table table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin-bottom: .8rem; }
@@ -56,7 +56,7 @@ def render(table: Table) -> str:
 
 def section(table: Table) -> str:
     """The `<section>` of a table, without style and script; of a wide one the tasks stand below one another."""
-    parts = table.by_task() if len(table.columns) > WIDE else [table]
+    parts = table.by_task() if len(table.columns) + len(table.spanned) > WIDE else [table]
     lines = [
         '<section class="paper-table">',
         *([f'<p class="banner">{escape(table.banner)}</p>'] if table.banner else []),
