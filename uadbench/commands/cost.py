@@ -1,4 +1,4 @@
-"""Command `cost`: training times of an experiment, or what one will take by its config."""
+"""Command `cost`: training times of an experiment."""
 
 from pathlib import Path
 
@@ -8,23 +8,12 @@ from uadbench.commands._shared import PATH, experiments
 
 
 @click.command()
-@click.argument("places", nargs=-1, required=True, type=PATH, metavar="FOLDER|CONFIG...", shell_complete=experiments)
-def command(places: tuple[Path, ...]) -> None:
+@click.argument("folder", type=PATH, shell_complete=experiments)
+def command(folder: Path) -> None:
     """Print the duration of every method's trainings below FOLDER, such as results/demo, as a Markdown table.
 
-    Seconds are medians over seeds. A training that was interrupted counts from its last start. Of config files, such as
-    config/open.yaml, print an estimate instead, before anything is there: download, disk, and hours by stage.
+    Seconds are medians over seeds. A training that was interrupted counts from its last start.
     """
-    if all(place.suffix in (".yaml", ".yml", ".json") for place in places):
-        from uadbench.study import config_files, estimate
-        from uadbench.study.config import Config
-        from uadbench.study.experiment import Experiment
-
-        for line in estimate.table(Experiment(Config.of(config_files.read(*places)))):
-            click.echo(line)
-        click.echo("\nEstimated from the budgets of jobs, for networks of the paper's size: smaller ones take less.")
-        return
-    folder = places[0]
     import pandas as pd
 
     from uadbench.core.errors import HarnessError

@@ -9,7 +9,9 @@ from uadbench.commands._shared import OUTPUT, PATH
 
 @click.command()
 @click.argument("places", nargs=-1, type=PATH, required=True)
-@click.option("--out", type=OUTPUT, required=True, help="Folder for results.csv, comparisons.csv, subgroups.csv and the tables.")
+@click.option(
+    "--out", type=OUTPUT, required=True, help="Folder for results.csv, comparisons.csv, subgroups.csv and the tables."
+)
 @click.option(
     "--prefer-first", is_flag=True, help="Where experiments disagree on a method, keep the numbers of the first."
 )

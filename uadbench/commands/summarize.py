@@ -77,7 +77,9 @@ def command(
     if not paths:
         raise HarnessError("summarize: no histograms given; name files or give --list FILE")
     if wrong := next((text for text in sheets if not all(text.partition("="))), None):
-        raise HarnessError(f"--sheet {wrong}: no DATASET=FILE; name the data set as in the config, and its subjects.csv")
+        raise HarnessError(
+            f"--sheet {wrong}: no DATASET=FILE; name the data set as in the config, and its subjects.csv"
+        )
     people = read_people({name: Path(file) for name, _, file in (text.partition("=") for text in sheets)})
     gathering = Gathering(compared)
     table = tidy(paths, gathering.add)

@@ -1,9 +1,12 @@
 """Plan of an experiment whose progress is shown: the config that names it."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from uadbench.core.errors import HarnessError
 from uadbench.study import checks
+from uadbench.study.config import Config
 from uadbench.study.config_files import located, read
 from uadbench.study.experiment import Experiment
 
@@ -15,12 +18,28 @@ def of_configs(*configs: Path) -> tuple[Experiment, tuple[str, ...]]:
 
     Raises HarnessError if it is invalid.
     """
-    merged = read(*configs)
+    merged, files = _merged(*configs)
+    with located(*files):
+        return checks.experiment(merged), _names(files)
+
+
+def unchecked(*configs: Path) -> tuple[Experiment, tuple[str, ...]]:
+    """The same of an experiment that may lack what its jobs need, such as data. Raises HarnessError for no config."""
+    merged, files = _merged(*configs)
+    with located(*files):
+        return Experiment(Config.of(merged)), _names(files)
+
+
+def _merged(*configs: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:
+    merged = read(*configs) if configs else {}
     if "experiment" not in merged:
         configs = (DEFAULT, *configs)
         merged = read(*configs)
-    with located(*configs):
-        return checks.experiment(merged), tuple(config.as_posix() for config in configs)
+    return merged, configs
+
+
+def _names(files: Iterable[Path]) -> tuple[str, ...]:
+    return tuple(file.as_posix() for file in files)
 
 
 def find(name: str) -> tuple[Experiment, tuple[str, ...]] | None:

@@ -1,9 +1,8 @@
-"""Estimate of what a study takes before it runs: download, disk, and hours of each stage from budgets of its jobs."""
+"""Estimates of what a study takes before it runs: subjects, download, disk, and budgets of its jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
+from uadbench.core.study_folder import Job
 from uadbench.data.download import selection, tables
 from uadbench.data.index import release
 from uadbench.study import budget as budgets
@@ -14,28 +13,17 @@ REGISTERED = 0.85  # bytes of a voxel of a compressed registered brain in its bo
 PACKED = 2.0  # float16
 
 
-def table(study: Experiment) -> Iterator[str]:
-    """Lines in Markdown: a row for each stage, and for training and scoring of each method."""
-    yield "| stage | jobs | one core, h | slow GPU, h | disk, GB |"
-    yield "|---|--:|--:|--:|--:|"
-    downloads = {entry.source: entry.subjects for entry in study.datasets.values() if entry.source}
-    size = sum(file.bytes for name, number in downloads.items() for file in selection.select(tables.load(name), number))
-    yield f"| download | {len(downloads)} | | | {size / 1e9:.1f} |"
-    spacing, chunks = study.preprocessing.spacing, study.config.chunks
-    numbers = {name: subjects(study, name) for name in study.datasets}
-    data = [make(n, spacing) for n in numbers.values() for make in (budgets.preprocess, budgets.pack, budgets.quality)]
-    volumes = sum(subjects(study, name, kind) for name in numbers for kind in study.registered(name))
-    disk = volumes * budgets.voxels(spacing) * (REGISTERED + PACKED) / 1e3
-    yield f"| preprocess, pack, quality | {len(numbers) * (chunks + 2)} | {_hours(data)} | | {disk:.1f} |"
-    for method in study.methods:
-        runs = [run for run in study.runs if run.method == method and study.describe(method).trains]
-        if runs:
-            spent = [[_trained(study, run.method, run.part, gpu) for run in runs] for gpu in (False, True)]
-            yield f"| train {method} | {len(runs)} | {_hours(spent[0])} | {_hours(spent[1])} | |"
-        tests = [test for test in study.tests if test.method == method]
-        if runs:
-            spent = [[_scored(study, test.method, test.part, gpu) for test in tests] for gpu in (False, True)]
-            yield f"| score {method} | {len(tests)} | {_hours(spent[0])} | {_hours(spent[1])} | |"
+def download(study: Experiment, dataset: str) -> float:
+    """Gigabytes of the files of a data set with a source; 0 of another."""
+    entry = study.datasets[dataset]
+    files = selection.select(tables.load(entry.source), entry.subjects) if entry.source else []
+    return sum(file.bytes for file in files) / 1e9
+
+
+def arrays(study: Experiment, dataset: str) -> float:
+    """Gigabytes of the registered volumes and packed arrays of a data set."""
+    volumes = sum(subjects(study, dataset, kind) for kind in study.registered(dataset))
+    return volumes * budgets.voxels(study.preprocessing.spacing) * (REGISTERED + PACKED) / 1e3
 
 
 def subjects(study: Experiment, dataset: str, kind: str = "subjects") -> int:
@@ -50,16 +38,14 @@ def subjects(study: Experiment, dataset: str, kind: str = "subjects") -> int:
     return min((count for count in counts if count is not None), default=budgets.SUBJECTS)
 
 
-def _trained(study: Experiment, method: str, modality: str, gpu: bool) -> Budget:
-    params, spacing = study.settings(method, modality).values, study.preprocessing.spacing
+def training(study: Experiment, run: Job, gpu: bool) -> Budget:
+    """Budget of a training."""
+    params, spacing = study.settings(run.method, run.part).values, study.preprocessing.spacing
     return budgets.train(params, subjects(study, study.train), spacing, gpu)
 
 
-def _scored(study: Experiment, method: str, task: str, gpu: bool) -> Budget:
-    about, spacing = study.task(task), study.preprocessing.spacing
-    params = study.settings(method, about.modality).values
+def scoring(study: Experiment, test: Job, gpu: bool) -> Budget:
+    """Budget of scoring a test set with one run."""
+    about, spacing = study.task(test.part), study.preprocessing.spacing
+    params = study.settings(test.method, about.modality).values
     return budgets.test(params, subjects(study, about.dataset), spacing, len(study.protocols), gpu)
-
-
-def _hours(spent: Iterable[Budget]) -> str:
-    return f"{sum(budget.seconds for budget in spent) / 3600:.1f}"

@@ -84,7 +84,7 @@ def subgroups(paths: Iterable[str | os.PathLike[str]], results: pd.DataFrame, pe
         known = _people(part, people)
         facts = {"experiment": experiment, "task": task, "metric": metric}
         part = part.assign(patient=part["subject"].map(known["patient"]).fillna(part["subject"]))
-        made = [row for variable in participants.COLUMNS for row in _variable(part, known, variable, metric)]
+        made = [row for variable in participants.COLUMNS for row in _variable(part, known, variable, metric == AP)]
         tested = {(row["method"], row["variable"]): row["p"] for row in made if not row.pop("control")}
         corrected = dict(zip(tested, holm(np.array([*tested.values()], float)), strict=True))
         rows += [facts | row | {"p_holm": corrected.get((row["method"], row["variable"]))} for row in made]
@@ -127,10 +127,10 @@ def _people(part: pd.DataFrame, people: People) -> pd.DataFrame:
     return table[table.index.isin(part["subject"]) & ~table.index.duplicated()]
 
 
-def _variable(part: pd.DataFrame, known: pd.DataFrame, variable: str, metric: str) -> Iterator[dict[str, Any]]:
-    """The rows of a variable: all methods, without the corrected p-value."""
-    stated = known.dropna(subset=variable).groupby("patient")[variable]
-    stated = stated.mean() if variable == "age" else stated.first()[stated.nunique() == 1]
+def _variable(part: pd.DataFrame, known: pd.DataFrame, variable: str, bounded: bool) -> Iterator[dict[str, Any]]:
+    """The rows of a variable: all methods, without the corrected p-value; bounded: of values in [0, 1]."""
+    cells = known.dropna(subset=variable).groupby("patient")[variable]
+    stated = cells.mean() if variable == "age" else cells.first()[cells.nunique() == 1]
     levels = _thirds(stated) if variable == "age" else stated.astype(str)
     if levels.nunique() < 2:
         return
@@ -146,7 +146,7 @@ def _variable(part: pd.DataFrame, known: pd.DataFrame, variable: str, metric: st
             chosen = level.index[level == name]
             ages = stated[chosen] if variable == "age" and len(chosen) else pd.Series([np.nan])
             span = {"from": ages.min(), "to": ages.max()} if variable == "age" else {}
-            yield facts | {"level": name, **span, **_level(seeds.loc[chosen], volumes[chosen], metric == AP)}
+            yield facts | {"level": name, **span, **_level(seeds.loc[chosen], volumes[chosen], bounded)}
 
 
 def _thirds(ages: pd.Series) -> pd.Series:

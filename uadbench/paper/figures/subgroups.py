@@ -38,8 +38,8 @@ def make(sources: Sources) -> Figure:
     heights = [0.6 + len(titles) * (0.08 + LINE * len(named)) for named in parts.values()]
     note = (
         "Mean AP of subjects with an anomaly, means over seeds; bars: 95 % intervals over subjects. p: after Holm's "
-        f"correction, bold below {ALPHA:g}; of age {SPEARMAN}'s correlation. Levels of at least {LEAST} subjects; the table has "
-        "the ages of each third."
+        f"correction, bold below {ALPHA:g}; of age {SPEARMAN}'s correlation. Levels of at least {LEAST} subjects; "
+        "the table has the ages of each third."
     )
     width = style.COLUMN if len(tasks) == 1 else style.PAGE
     figure = style.new(width, sum(heights), results.simulated, note, constrained=True)
@@ -49,7 +49,8 @@ def make(sources: Sources) -> Figure:
             own = rows[(rows["task"] == task) & (rows["variable"] == variable)]
             _panel(axes, own, named, titles)
             axes.set_yticks(range(len(titles)), titles.values() if axes is line[0] else [""] * len(titles))
-            axes.set_title((" " if number else style.plain(task)) + "\n \n ", fontweight="bold")  # room for a legend
+            title = " " if number else style.plain(task)
+            axes.set_title(f"{title}\n \n ", fontweight="bold")  # with room for a legend
         handles = style.handles(line[None])
         legend = line[0].legend(
             handles.values(), handles.keys(), loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles),
@@ -72,14 +73,16 @@ def _most(rows: pd.DataFrame, named: list[str]) -> list[str]:
 def _panel(axes: Axes, rows: pd.DataFrame, named: list[str], titles: dict[str, str]) -> None:
     shifts = np.linspace(-0.3, 0.3, len(named)) if len(named) > 1 else [0.0]
     for level, shift, colour, marker in zip(named, shifts, COLOURS, MARKERS, strict=False):
-        own = rows[rows["level"] == level].set_index("method").reindex(titles)
+        own = rows[rows["level"] == level].set_index("method").reindex([*titles])
         place = np.arange(len(own)) + shift
         axes.hlines(place, own["low"], own["high"], color=colour, linewidth=0.9)
         axes.plot(own["value"], place, marker, color=colour, label=style.plain(level), markersize=3.2, clip_on=False)
-    p = rows.drop_duplicates("method").set_index("method")["p_holm"].reindex(titles)
+    p = rows.drop_duplicates("method").set_index("method")["p_holm"].reindex([*titles])
     axes.annotate("p", (1, 1), xycoords="axes fraction", xytext=(4, 1), textcoords="offset points", fontsize=7)
     for line, value in enumerate(p):
-        text = "–" if np.isnan(value) else "< .001" if value < 0.001 else f"{value:.3f}".lstrip("0") if value < 1 else "1"
+        text = (
+            "–" if np.isnan(value) else "< .001" if value < 0.001 else f"{value:.3f}".lstrip("0") if value < 1 else "1"
+        )
         axes.annotate(
             text, (1, line), xycoords=("axes fraction", "data"), xytext=(4, 0), textcoords="offset points",
             va="center", fontsize=7, weight="bold" if value < ALPHA else "normal",

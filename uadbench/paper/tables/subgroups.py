@@ -1,6 +1,7 @@
 """Table of subgroups: whom a method fails, by age, sex, site and scanner of the subjects."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,9 @@ def make(sources: Sources) -> Table:
     shown = rows[rows["value"].notna()]
     there = {*zip(shown["task"], shown["metric"], strict=True)}
     there -= {(task, HEALTHY) for task in _repeated(results)}
-    cols = tuple(Column(task, metric, False) for task in results.tasks for metric in HEADINGS if (task, metric) in there)
+    cols = tuple(
+        Column(task, metric, False) for task in results.tasks for metric in HEADINGS if (task, metric) in there
+    )
     entries = order(sources.published.methods("table2"), results.methods)
     done = tuple(
         _row(entry, section, cols, results, rows)
@@ -79,7 +82,11 @@ def _sections(shown: pd.DataFrame) -> Iterator[tuple[str, str]]:
 
 
 def _row(
-    entry: tuple[str, str, str], section: tuple[str, str], cols: tuple[Column, ...], results: Results, rows: pd.DataFrame
+    entry: tuple[str, str, str],
+    section: tuple[str, str],
+    cols: tuple[Column, ...],
+    results: Results,
+    rows: pd.DataFrame,
 ) -> Row:
     method, title, family = entry
     variable, level = section
@@ -92,7 +99,7 @@ def _row(
     return Row(text, label, method, title, family, "final", ours, (None,) * len(cols))
 
 
-def _number(row: dict[str, float] | None, level: str, seeds: tuple[int, ...]) -> Summary | None:
+def _number(row: Mapping[Hashable, Any] | None, level: str, seeds: tuple[int, ...]) -> Summary | None:
     if row is None or not np.isfinite(row["p_holm" if level == P else "value"]):
         return None
     if level == P:
@@ -109,7 +116,7 @@ def _notes(rows: pd.DataFrame, results: Results) -> list[str]:
         f"p: of {SPEARMAN}'s correlation with age, or of {KRUSKAL}' test of the levels with {LEAST} subjects or more, "
         f"after Holm's correction for all methods but controls and all variables of the task; bold below {ALPHA:g}; "
         f"{FLOOR:g}: at most that. It holds for the trained runs.",
-        "AP within a subject rises with the volume of the lesions, for random scores as well: compare levels of unequal "
+        "AP within a subject rises with the volume of the lesions, also of random scores: compare levels of unequal "
         "volumes with care.",
         *_populations(rows),
     ]
@@ -130,7 +137,7 @@ def _populations(rows: pd.DataFrame) -> Iterator[str]:
             yield f"{what}, {', '.join(names)} – {text}."
 
 
-def _size(row: dict[str, float]) -> str:
+def _size(row: Mapping[Hashable, Any]) -> str:
     ages = f" {row['from']:g}–{row['to']:g}" if np.isfinite(row["from"]) else ""
     volume = f", {round(row['lesion_ml'], 1):.3g} ml" if np.isfinite(row["lesion_ml"]) else ""
     return f"{row['level']}{ages} ({row['patients']:.0f}{volume})"
