@@ -63,7 +63,8 @@ def test_no_text_installs_the_package_from_an_index():
 def test_the_picture_of_the_data_flow_is_the_graph_of_the_rules():
     done = snakemake("--rulegraph", "mermaid-js", "--cores", 1, "--quiet", "all")
     experiment = checked(read(ROOT / "config.yaml"))
-    collapsed = dict.fromkeys(experiment.tables, "tables") | dict.fromkeys(experiment.figures, "figures")
+    collapsed = dict.fromkeys(experiment.figures, "figures") | dict.fromkeys(experiment.tables, "tables")
+    collapsed |= {f"figure_{name}": "figures" for name in experiment.figures}
     rules = dict(re.findall(r"(id\d+)\[(\w+)\]", done.stdout))
     named = {number: collapsed.get(name, name) for number, name in rules.items()}
     arrows = {(named[a], named[b]) for a, b in re.findall(r"(id\d+) --> (id\d+)", done.stdout) if named[b] != "all"}

@@ -43,6 +43,7 @@ LIGHT = [
     "join results/demo other --out joined",
     "figure froc --results results/demo/evaluation/results.csv --method x --out results/demo/paper",
     "report results/demo --config config.json",
+    "plan config.json",
     "status results/demo",
     "cost results/demo",
     "check results/demo",

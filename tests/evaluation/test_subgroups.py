@@ -171,7 +171,8 @@ def test_false_positives_and_healthy_subjects(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "age"), [("34.9", 34.9), ("16-20", 18), ("16–20", 18), ("90+", 90), (">89", 89), ("", None), ("old", None)]
+    ("text", "age"),
+    [("34.9", 34.9), ("16-20", 18), ("16–20", 18), ("90+", 90), ("061Y", 61), (">89", 89), ("", None), ("old", None)],
 )
 def test_ages_of_cells(text, age):
     assert module.years(text) == pytest.approx(np.nan if age is None else age, nan_ok=True)

@@ -42,14 +42,15 @@ OPTIONS = {
     "figure": f"--examples {folder.evaluation} --synthesis {folder.synthesis} --seed {experiment.seeds[0]}",
 }
 
-for kind, name in [
-    *(("table", table) for table in experiment.tables),
-    *(("figure", one) for one in experiment.figures),
-]:
+# Rules by name; a figure that is called as a table has its kind before.
+RENDERED = {name: ("table", name) for name in experiment.tables}
+RENDERED |= {f"figure_{name}" if name in RENDERED else name: ("figure", name) for name in experiment.figures}
+
+for rendering, (kind, name) in RENDERED.items():
 
     rule:
         name:
-            name
+            rendering
         input:
             **NEEDED[kind],
             results="<results>/evaluation/results.csv",
@@ -65,7 +66,7 @@ for kind, name in [
                 labels={kind: name},
             ),
         log:
-            f"<logs>/paper/{name}.log",
+            f"<logs>/paper/{rendering}.log",
         localrule: True
         conda:
             f"{ENVS}/paper.yaml"

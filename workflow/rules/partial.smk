@@ -5,7 +5,7 @@ import subprocess
 
 PARTIAL = folder.path / study_folder.PARTIAL
 # All that is made of the scores, and of the quality of the data: no rule among them trains or scores.
-FINAL = ["all", "quality", "summarize", "synthesis", "histories", "report", *experiment.tables, *experiment.figures]
+FINAL = ["all", "quality", "summarize", "synthesis", "histories", "report", *RENDERED]
 
 
 def make_partial():

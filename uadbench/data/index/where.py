@@ -89,7 +89,7 @@ def holds(cell: str, value: str) -> bool:
         return not cell and participants.missing(value)
     if cell == value or fnmatchcase(cell, value):
         return True
-    has = _span(cell)
+    has = span(cell)
     if has is None:
         return False
     if exact := re.fullmatch(NUMBER, value):
@@ -99,12 +99,7 @@ def holds(cell: str, value: str) -> bool:
     return float(limits["low"]) <= has[0] and (not limits["high"] or has[1] <= float(limits["high"]))
 
 
-def described(wanted: Conditions) -> str:
-    """Conditions in words: "group control, age 40-80"."""
-    return ", ".join(f"{key} {' or '.join(values)}" for key, values in wanted.items())
-
-
-def _span(cell: str) -> tuple[float, float] | None:
+def span(cell: str) -> tuple[float, float] | None:
     """The least and the greatest number of a cell; None for a text."""
     match = CELL.fullmatch(re.sub(r"(?<=\d),(?=\d)", ".", cell))
     if match is None:
@@ -112,10 +107,15 @@ def _span(cell: str) -> tuple[float, float] | None:
     return float(match["low"]), float(match["high"] or match["low"])
 
 
+def described(wanted: Conditions) -> str:
+    """Conditions in words: "group control, age 40-80"."""
+    return ", ".join(f"{key} {' or '.join(values)}" for key, values in wanted.items())
+
+
 def _present(value: str, cells: Sequence[str]) -> str:
     """What a column holds: its values, or the least and the greatest of many numbers."""
     some = [cell for cell in cells if cell]
-    spans = [span for cell in some if (span := _span(cell))]
+    spans = list(filter(None, map(span, some)))
     if len(some) > MOST and len(spans) > len(some) / 2:
         return f"values go from {min(spans)[0]:g} to {max(high for _, high in spans):g}"
     some.sort(key=natural)

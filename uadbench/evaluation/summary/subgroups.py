@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from uadbench.core import checksums
-from uadbench.data.index import participants, sheet
+from uadbench.data.index import participants, sheet, where
 from uadbench.evaluation.detection import findings
 from uadbench.evaluation.detection.findings import Findings
 from uadbench.evaluation.summary.comparisons import holm
@@ -52,12 +52,9 @@ def read_people(sheets: Mapping[str, Path]) -> dict[str, pd.DataFrame]:
 
 
 def years(text: str) -> float:
-    """The age of a cell: a number, the middle of a range such as "16-20", or of "90+" 90; NaN of another text."""
-    limits = [part.strip(" +>~") for part in text.replace("–", "-").split("-")]
-    try:
-        return float(np.mean([float(limit) for limit in limits]))
-    except ValueError:
-        return float("nan")
+    """The age of a cell, as conditions read it: the middle of a range such as "16-20"; NaN of a text without number."""
+    limits = where.span(text)
+    return float("nan") if limits is None else float(np.mean(limits))
 
 
 def subgroups(paths: Iterable[str | os.PathLike[str]], results: pd.DataFrame, people: People) -> pd.DataFrame:

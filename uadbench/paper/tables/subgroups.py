@@ -33,7 +33,7 @@ def make(sources: Sources) -> Table:
     results, rows = sources.under(PROTOCOL), sources.subgroups
     shown = rows[rows["value"].notna()]
     there = {*zip(shown["task"], shown["metric"], strict=True)}
-    there -= {(task, HEALTHY) for task in _repeated(results)}
+    there = there - {(task, HEALTHY) for task in _repeated(results)} | {(task, AP) for task in results.tasks}
     cols = tuple(
         Column(task, metric, False) for task in results.tasks for metric in HEADINGS if (task, metric) in there
     )
