@@ -9,6 +9,7 @@ import pytest
 from tests.commands import call
 from tests.paper.conftest import TASKS, write_comparisons, write_results
 from uadbench.core.errors import HarnessError
+from uadbench.evaluation.summary.subgroups import COLUMNS
 from uadbench.paper.joining import join
 from uadbench.paper.results import Results
 
@@ -62,6 +63,21 @@ def test_rows_of_both_stand_side_by_side_and_say_whose_they_are(ours, tmp_path):
     assert {path.stem for path in out.glob("*.tex")} == {
         *("detection", "lesions", "subgroups", "subjects", "table1", "table2")
     }
+
+
+def test_subgroups_go_along_under_the_names_of_their_methods(ours, tmp_path):
+    theirs = study(tmp_path / "theirs", ["fae", "dae"], "theirs", seeds=(7, 8))
+    copied = study(tmp_path / "copied", ["disyre", "intensity"], "copied", seeds=(0, 1, 2, 3))
+    for folder, methods in ((ours, ["disyre", "dae"]), (theirs, ["dae"]), (copied, ["disyre"])):
+        facts = {"experiment": folder.name, "task": "ATLAS", "metric": "subject_ap", "variable": "sex", "level": "F"}
+        table = pd.DataFrame([{**facts, "method": method, "value": 0.4} for method in methods], columns=COLUMNS)
+        table.to_csv(folder / "evaluation" / "subgroups.csv", index=False)
+    out, _ = joined(ours, theirs, copied, tmp_path / "out")
+    table = pd.read_csv(out / "subgroups.csv")
+    assert {*zip(table["experiment"], table["method"], strict=True)} == {
+        *(("ours", "disyre"), ("ours", "dae (ours)"), ("theirs", "dae (theirs)"))
+    }
+    assert "sex: F" in (out / "subgroups.md").read_text(encoding="utf-8")
 
 
 def test_bold_needs_a_test_against_every_rival_in_the_column(ours, tmp_path):

@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from tests.commands import ROOT, call
+from tests.records import facts
 from tests.status.test_status import CONFIG
 from uadbench.core.files import write_json
 from uadbench.core.study_folder import FINDINGS, RUN, settings_file
@@ -60,6 +61,19 @@ def test_measured_and_estimated_numbers_stand_apart(study):
     on_gpu = rows("--gpu")["train mood22"]
     expected = budget.train(params, 6, experiment.preprocessing.spacing, gpu=True)
     assert on_gpu[3] == f"{3 * expected.seconds / 3600:.3g}"
+
+
+def test_trainings_of_other_experiments_with_the_same_settings_tell_the_time(study):
+    experiment, _ = plan.unchecked()
+    params, spacing = experiment.settings("mood22", "t1"), experiment.preprocessing.spacing
+    Path("results/other/logs").mkdir(parents=True)
+    changes = ({"seconds": 360.0}, {"seconds": 9.0, "params": {"steps": 1}}, {"seconds": 9.0, "spacing": 2 * spacing})
+    for seed, change in enumerate(changes):
+        about = facts("mood22", seed=seed, **{"spacing": spacing, "revision": params.revision, **change})
+        about["params"] = {**params.values, **about["params"]}
+        write_json(Path(f"results/other/training/mood22/t1/seed-{seed}/run.json"), about)
+    row = rows()["train mood22"]
+    assert (row[3], row[-1]) == (f"{3 * 360 / 3600:.3g}", "measured (1 job)")
 
 
 def test_what_a_change_of_the_config_makes_again_is_to_run(study):

@@ -81,7 +81,8 @@ class Forecast:
         memory = [number for work in left if (number := self._megabytes(work)) is not None]
         disk = [number for work in left if (number := self._gigabytes(work)) is not None]
         timed = {work.kind: len(self.measured[work.kind].seconds) for work in left if self.measured[work.kind].seconds}
-        bases = [f"measured ({sum(timed.values())} jobs)"] if timed else []
+        number = sum(timed.values())
+        bases = [f"measured ({number} job{'s' * (number > 1)})"] if timed else []
         bases += ["estimated"] * any(work.budget and work.kind not in timed for work in left)
         return [
             f"{sum(seconds) / 3600:.3g}" if seconds else UNKNOWN,
@@ -124,13 +125,14 @@ class Forecast:
         return found
 
     def _elsewhere(self) -> Iterator[tuple[str, float]]:
-        """Kinds and times of trainings with the same settings, which other experiments have."""
+        """Kinds and times of trainings with the same settings and voxels, which other experiments have."""
         wanted = {(run.method, run.part): self.study.settings(run.method, run.part).training for run in self.study.runs}
         for path in survey.runs():
             try:
                 about = record(path, kind=Complete)
                 key = about["method"], about["modality"]
                 same = key in wanted and settings.read(about, str(path)).training == wanted[key]
+                same = same and about["spacing"] == self.study.preprocessing.spacing
             except (HarnessError, LookupError):  # of a version or a baseline that is not here
                 continue
             if same and self.study.folder.run(*key, about["seed"]).resolve() != path.resolve():
