@@ -51,7 +51,7 @@ rule all:
         "<results>/evaluation/results.csv",
         "<results>/evaluation/comparisons.csv",
         "<results>/evaluation/order.csv",
-        "<results>/evaluation/subgroups.csv",
+        "<results>/evaluation/subgroup_means.csv",
         "<results>/evaluation/subsets.csv",
         "<results>/report.html",
         expand(["{run}/run.json", "{run}/history.csv", "{run}/weights"], run=RUNS),

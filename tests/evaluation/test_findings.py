@@ -230,7 +230,7 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
         "comparisons.csv",
         "order.csv",
         "results.csv",
-        "subgroups.csv",
+        "subgroup_means.csv",
         "subsets.csv",
     ]
     table = pd.read_csv(out.with_name("comparisons.csv"))

@@ -71,9 +71,9 @@ def test_subgroups_go_along_under_the_names_of_their_methods(ours, tmp_path):
     for folder, methods in ((ours, ["disyre", "dae"]), (theirs, ["dae"]), (copied, ["disyre"])):
         facts = {"experiment": folder.name, "task": "ATLAS", "metric": "subject_ap", "variable": "sex", "level": "F"}
         table = pd.DataFrame([{**facts, "method": method, "value": 0.4} for method in methods], columns=COLUMNS)
-        table.to_csv(folder / "evaluation" / "subgroups.csv", index=False)
+        table.to_csv(folder / "evaluation" / "subgroup_means.csv", index=False)
     out, _ = joined(ours, theirs, copied, tmp_path / "out")
-    table = pd.read_csv(out / "subgroups.csv")
+    table = pd.read_csv(out / "subgroup_means.csv")
     assert {*zip(table["experiment"], table["method"], strict=True)} == {
         *(("ours", "disyre"), ("ours", "dae (ours)"), ("theirs", "dae (theirs)"))
     }

@@ -20,9 +20,9 @@ VARIABLES = {"age": THIRDS, "scanner": ("A", "B", "few")}
 
 
 def write_subgroups(folder: Path, levels: int = 0) -> Path:
-    """Write subgroups.csv beside a results.csv: DAE's AP differs with age, nothing else; one scanner of two subjects.
+    """Write subgroup_means.csv beside a results.csv: DAE's AP differs with age, nothing else.
 
-    levels: of a further variable, `site`.
+    One scanner has two subjects. levels: of a further variable, `site`.
     """
     variables = VARIABLES | ({"site": [f"S{k:02d}" for k in range(levels)]} if levels else {})
     found = []

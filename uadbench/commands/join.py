@@ -10,7 +10,10 @@ from uadbench.commands._shared import OUTPUT, PATH
 @click.command()
 @click.argument("places", nargs=-1, type=PATH, required=True)
 @click.option(
-    "--out", type=OUTPUT, required=True, help="Folder for results.csv, comparisons.csv, subgroups.csv and the tables."
+    "--out",
+    type=OUTPUT,
+    required=True,
+    help="Folder for results.csv, comparisons.csv, subgroup_means.csv and the tables.",
 )
 @click.option(
     "--prefer-first", is_flag=True, help="Where experiments disagree on a method, keep the numbers of the first."
@@ -19,9 +22,9 @@ def command(places: tuple[Path, ...], out: Path, prefer_first: bool) -> None:
     """Join the results of experiments, also of other groups, into the tables of a study.
 
     PLACES are folders of finished studies, their folders `evaluation`, or their files results.csv, with comparisons.csv
-    and subgroups.csv beside. Methods of the same name are told apart by their experiment. Refused are other test sets
-    of a task, another revision of a method, other numbers of the same method, seed and task, and experiments without a
-    common protocol.
+    and subgroup_means.csv beside. Methods of the same name are told apart by their experiment. Refused are other test
+    sets of a task, another revision of a method, other numbers of the same method, seed and task, and experiments
+    without a common protocol.
     """
     from uadbench.core.study_folder import RESULTS
     from uadbench.paper import catalogue

@@ -34,7 +34,7 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
     "--out",
     type=OUTPUT,
     required=True,
-    help="The table, results.csv; comparisons.csv, order.csv, subsets.csv and subgroups.csv are written beside it.",
+    help="The table, results.csv; the other files are written beside it.",
 )
 def command(
     histograms: tuple[Path, ...],
@@ -53,8 +53,8 @@ def command(
 
     Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
     two methods on every task, with intervals and p-values, order.csv how often each method has each rank, and
-    subsets.csv what AP would be on random thirds of the patients. subgroups.csv holds means of the subjects by age,
-    sex, site and scanner, as their sheets state them.
+    subsets.csv what AP would be on random thirds of the patients. subgroup_means.csv holds means of the subjects by
+    age, sex, site and scanner, as their sheets state them.
     """
     from uadbench.core.errors import HarnessError
     from uadbench.core.study_folder import COMPARISONS, ORDER, SUBGROUPS, SUBSETS

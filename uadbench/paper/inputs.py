@@ -45,7 +45,7 @@ def read_order(path: Path) -> pd.DataFrame:
 
 
 def read_subgroups(path: Path) -> pd.DataFrame:
-    """Rows of subgroups.csv, none for a missing file. Raises HarnessError as `read_rows`."""
+    """Rows of subgroup_means.csv, none for a missing file. Raises HarnessError as `read_rows`."""
     if not path.is_file():
         return pd.DataFrame(columns=subgroups.COLUMNS)
     return read_rows(path, subgroups.COLUMNS, subgroups.NUMBERS, "run `uadbench summarize` again")
@@ -133,7 +133,7 @@ class Sources:
 
     @cached_property
     def subgroups(self) -> pd.DataFrame:
-        """Rows of the subgroups.csv beside results.csv."""
+        """Rows of the subgroup_means.csv beside results.csv."""
         return read_subgroups(self.given("results_csv", "--results").with_name(SUBGROUPS))
 
     @property

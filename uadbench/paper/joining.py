@@ -49,7 +49,7 @@ class Experiment:
 
 
 def join(places: Sequence[Path], prefer_first: bool = False) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Rows of comparisons.csv, subgroups.csv and results.csv of all experiments, and notices on what was left out.
+    """Rows of comparisons.csv, subgroup_means.csv and results.csv of all experiments, and notices on what was left out.
 
     places: of each experiment its folder, its folder `evaluation`, or its results.csv. The column `experiment` tells
     them apart; a method of several experiments is renamed to METHOD (EXPERIMENT), its title likewise. A method whose

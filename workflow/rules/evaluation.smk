@@ -58,7 +58,7 @@ rule summarize:
         comparisons="<results>/evaluation/comparisons.csv",
         order="<results>/evaluation/order.csv",
         subsets="<results>/evaluation/subsets.csv",
-        subgroups="<results>/evaluation/subgroups.csv",
+        subgroups="<results>/evaluation/subgroup_means.csv",
     log:
         "<logs>/summarize.log",
     benchmark:

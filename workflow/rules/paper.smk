@@ -26,10 +26,10 @@ SHOWN = scored(study_folder.EXAMPLES, experiment.seeds[:1])
 NEEDED = {
     "table": {
         "comparisons": "<results>/evaluation/comparisons.csv",
-        "subgroups": "<results>/evaluation/subgroups.csv",
+        "subgroups": "<results>/evaluation/subgroup_means.csv",
     },
     "figure": {
-        "subgroups": "<results>/evaluation/subgroups.csv",
+        "subgroups": "<results>/evaluation/subgroup_means.csv",
         "order": "<results>/evaluation/order.csv",
         "synthesis": "<results>/evaluation/synthesis.npz",
         "examples": [path for path in SHOWN if f"/{experiment.illustrated}/" in path],

@@ -58,7 +58,7 @@ def years(text: str) -> float:
 
 
 def subgroups(paths: Iterable[str | os.PathLike[str]], results: pd.DataFrame, people: People) -> pd.DataFrame:
-    """The rows of subgroups.csv: a row for each task, metric, method, variable and level that a data set states.
+    """The rows of subgroup_means.csv: a row for each task, metric, method, variable and level that a data set states.
 
     paths: files of histograms, for the findings beside them; results: the rows of results.csv, whose metrics alone are
     divided; people: by data set, see `read_people`. Metrics of a subject: `subject_ap`, of those with an anomaly;

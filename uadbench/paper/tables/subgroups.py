@@ -29,7 +29,7 @@ CAPTION = (
 
 
 def make(sources: Sources) -> Table:
-    """Build the table from subgroups.csv: a section for each level, and below those of a variable one for its tests."""
+    """Build the table from subgroup_means.csv: a section for each level, and below them one for the tests."""
     results, rows = sources.under(PROTOCOL), sources.subgroups
     shown = rows[rows["value"].notna()]
     there = {*zip(shown["task"], shown["metric"], strict=True)}
