@@ -36,7 +36,7 @@ def changed(study: Study, changes: dict) -> Study:
 def test_one_file_without_a_network(study, page):
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     assert page.count("data:image/png;base64,") == 1
-    assert page.count('<section class="paper-table">') == len(study.tables) == 5
+    assert page.count('<section class="paper-table">') == len(study.tables) == 6
     assert "@import" not in page
 
 
