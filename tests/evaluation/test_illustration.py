@@ -1,4 +1,4 @@
-"""Command `synthesis`: the anomalies of Figure 1 follow hyper-parameters of anomalies, whatever network a method has."""
+"""Command `synthesis`: the anomalies of Figure 1 follow hyper-parameters of anomalies, whatever the network."""
 
 import json
 
