@@ -42,6 +42,7 @@ LIGHT = [
     "summarize other/evaluation/y/full.npz --resamples 5 --out other/evaluation/results.csv",
     "join results/demo other --out joined",
     "figure froc --results results/demo/evaluation/results.csv --method x --out results/demo/paper",
+    "claims results/demo --out claims.md",
     "report results/demo --config config.json",
     "plan config.json",
     "status results/demo",
