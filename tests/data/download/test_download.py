@@ -1,5 +1,6 @@
 """The command: what it says, what it leaves alone, what it repeats, and how it ends."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -118,10 +120,22 @@ def test_two_at_once(server, tmp_path):
     assert server.asked == []
 
 
+@contextlib.contextmanager
+def killed_in_the_end(process: subprocess.Popen) -> Iterator[None]:
+    """So that no failing test waits for a process."""
+    try:
+        yield
+    finally:
+        process.kill()
+
+
 def test_an_interrupt_keeps_what_came(server, content, tmp_path):
     server.faults[f"own/{SCAN}"] = [silent(30)]
     command = [sys.executable, "-m", "uadbench", "download", "own", "--to", str(tmp_path)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+    # A shell that starts tests in the background has its processes ignore interrupts.
+    heeding = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)} if os.name == "posix" else {}
+    piped = {"stderr": subprocess.PIPE, "stdout": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(command, **piped, **heeding) as process, killed_in_the_end(process):
         until = time.monotonic() + 60
         while (
             len(right(tmp_path / "own", content) if (tmp_path / "own").exists() else []) < 29
