@@ -272,10 +272,10 @@ def test_slices_lie_beside_one_another_with_the_top_of_the_head_above():
 
 
 def test_a_distribution_shows_every_value_and_the_limits_near_them():
-    drawing = ET.fromstring(charts.distribution([1.0, 2.0, 2.1, 5.0], 0.5, np.inf))
+    drawing = ET.fromstring(charts.distribution([1.0, 2.0, 2.1, 5.0], 0.5, np.inf, "a < b"))
     assert len(drawing.findall("line")) == 1
     assert 2 <= len(drawing.findall("rect")) <= 4
-    assert len(ET.fromstring(charts.distribution([3.0, 3.0], -np.inf, np.inf)).findall("rect")) == 1
+    assert len(ET.fromstring(charts.distribution([3.0, 3.0], -np.inf, np.inf, "")).findall("rect")) == 1
 
 
 def test_measures_of_a_subject_have_hand_values():

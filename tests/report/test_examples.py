@@ -10,7 +10,7 @@ import nibabel
 import numpy as np
 import pytest
 
-from tests.viewer.browser import needed, visit
+from tests.viewer.browser import NAMELESS, needed, visit
 from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import VOLUMES
 from uadbench.evaluation.detection.findings import Calibration
@@ -106,7 +106,7 @@ def test_a_damaged_file_is_named(kept):
         written(kept)
 
 
-ALONE = "<style>body > *:not(#examples-viewer) { display: none; }</style></head>"
+ALONE = "<style>main > *:not(#examples-viewer) { display: none; }</style></head>"
 
 
 @pytest.fixture
@@ -163,3 +163,24 @@ def test_a_click_moves_the_crosshair_of_all(alone):
     ]
     assert planes == ["DAE", True]
     assert [note.partition(" reach")[0] for note in brain[1:]] == ["0 %", "0 %"]
+
+
+@needed
+def test_a_report_fits_and_its_parts_have_names(kept, tmp_path):
+    """On a screen no table of results is cut off, nor is the page on a phone; the viewer is left waiting."""
+    path = tmp_path / "report.html"
+    path.write_text(written(kept).replace("<body>", '<body data-ready="yes">', 1), encoding="utf-8")
+    wide = "[...document.querySelectorAll('.paper-table')].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
+    act = f"return [({NAMELESS.read_text(encoding='utf-8')})(), {wide}, document.documentElement.scrollWidth];"
+    assert visit(path, act, size=(1280, 900)).value == [[], 0, 1280]
+    assert visit(path, act, size=(420, 900)).value == [[], 0, 420]
+
+
+def test_stills_show_every_map_in_the_middle_of_the_lesion(kept):
+    (still,) = examples.section(kept).stills
+    assert still.title == "ATLAS: atlas-3, T1-weighted, axial slice at 20 mm"  # the first of four equal slices
+    assert [words for words, _ in still.pictures] == [
+        "Scan",
+        "DISYRE: above 0.5, which 1 % of healthy subjects' voxels reach",
+        "DAE: above 50, which 1 % of healthy subjects' voxels reach",
+    ]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.viewer.browser import needed, visit
+from tests.viewer.browser import NAMELESS, needed, started, visit
 from uadbench.core.page_policy import policy
 from uadbench.viewer.page import Layer, Page, write
 
@@ -152,3 +152,69 @@ def test_the_policy_stops_a_script_that_an_escaping_forgot(page, tmp_path):
     assert overlaid(seen.picture) > 5000
     assert seen.console
     assert all("Content Security Policy" in line or "ERR_FILE_NOT_FOUND" in line for line in seen.console)
+
+
+def test_the_wheel_scrolls_the_page_until_the_planes_have_the_focus(page):
+    act = """
+    const canvas = document.getElementById("planes"), box = canvas.getBoundingClientRect();
+    const at = { clientX: box.left + 0.2 * box.width, clientY: box.top + 0.3 * box.height };
+    const place = () => document.getElementById("at-position").textContent;
+    const turn = async (ctrlKey) => {
+      const event = new WheelEvent("wheel", { deltaY: 100, ctrlKey, bubbles: true, cancelable: true, ...at });
+      const before = place();
+      canvas.dispatchEvent(event);
+      await new Promise((done) => setTimeout(done, 100));
+      return [event.defaultPrevented, place() !== before];
+    };
+    const states = [await turn(false), await turn(true)];
+    document.activeElement.blur();
+    states.push(await turn(false));
+    canvas.focus();
+    return [...states, await turn(false)];
+    """
+    seen = visit(page, act)
+    silent(seen)
+    assert seen.value == [[False, False], [True, True], [False, False], [True, True]]
+
+
+def test_keys_move_the_crosshair_by_a_voxel(page):
+    act = """
+    const canvas = document.getElementById("planes");
+    canvas.focus();
+    const states = [];
+    for (const key of ["ArrowRight", "ArrowUp", "PageUp", "ArrowLeft", "ArrowDown", "PageDown", "Tab"]) {
+      const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+      canvas.dispatchEvent(event);
+      states.push([document.getElementById("at-position").textContent, event.defaultPrevented]);
+    }
+    return states;
+    """
+    seen = visit(page, act)
+    silent(seen)
+    places = ["34.0, 6.0, -14.0", "34.0, 10.0, -14.0", "34.0, 10.0, -10.0", "30.0, 10.0, -10.0", "30.0, 6.0, -10.0"]
+    assert seen.value == [[place, True] for place in [*places, "30.0, 6.0, -14.0"]] + [["30.0, 6.0, -14.0", False]]
+
+
+def test_paper_shows_the_planes_as_they_are_and_pictures_where_no_script_ran(page, tmp_path):
+    """The first without its scripts: neither they nor a media query may be needed."""
+    for text, wanted in ((page.read_text(encoding="utf-8"), "copy"), (unscripted(page), "stills")):
+        path = tmp_path / "page.html"
+        path.write_text(text, encoding="utf-8")
+        visit(path, 'dispatchEvent(new Event("beforeprint"));')
+        started().call("Emulation.setEmulatedMedia", media="print")
+        shown = "(e) => e.getBoundingClientRect().height > 50"
+        found = started().run(f"['copy', 'stills'].filter(n => [...document.querySelectorAll('.' + n)].some({shown}))")
+        assert found == [wanted]
+        r, _, b = started().picture().astype(int).transpose(2, 0, 1)
+        assert (r - b > 40).sum() > 2000  # the cube's score
+        assert not started().run("[...document.querySelectorAll('button')].some((e) => e.offsetHeight)")
+
+
+def unscripted(page: Path) -> str:
+    """The page as it is where its scripts cannot start."""
+    text = page.read_text(encoding="utf-8").replace("<body", '<body data-ready="yes"', 1)
+    return re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_a_reader_who_sees_nothing_is_told_what_is_there(page):
+    assert visit(page, f"return ({NAMELESS.read_text(encoding='utf-8')})();").value == []

@@ -12,9 +12,11 @@ from uadbench.core.study_folder import VOLUMES
 from uadbench.core.thinning import thinned
 from uadbench.evaluation.inference.examples import Example, load
 from uadbench.report.study import Study
-from uadbench.viewer import volumes
+from uadbench.viewer import still, volumes
 
 BUDGET = 9_000_000  # characters of all volumes; beyond, voxels are thinned out
+
+RATE = 0.01  # fraction of voxels above the first threshold, as in compare.js
 
 Step = tuple[int, int, int]
 #: every n-th voxel along x, y and z, in turn until the volumes fit: first slices, then whole planes
@@ -35,6 +37,14 @@ class Task:
 
 
 @dataclass(frozen=True)
+class Still:
+    """A task in words, and an axial slice of its subject: scan and maps, by the words below each."""
+
+    title: str
+    pictures: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Section:
     """Content of the section; volumes: identifier and base64 of each."""
 
@@ -44,6 +54,7 @@ class Section:
     coarse: str  # size of the voxels in mm where not every packed voxel is shown, else ""
     volumes: list[tuple[str, str]]
     facts: Markup
+    stills: list[Still]
 
 
 def section(study: Study) -> Section | None:
@@ -74,7 +85,9 @@ def section(study: Study) -> Section | None:
     whole = max(step) == 1 and all(task.first.stride == 1 for task in tasks)
     sizes = np.sqrt((thinned(tasks[0].first.affine, np.zeros(3), step)[:3, :3] ** 2).sum(axis=0))
     coarse = "" if whole else " × ".join(f"{size:.3g}" for size in sizes)
-    return Section(seed, tasks, missing, coarse, contents, _facts(study, tasks))
+    return Section(
+        seed, tasks, missing, coarse, contents, _facts(study, tasks), [_still(study, task) for task in tasks]
+    )
 
 
 def _same(one: Example, other: Example) -> bool:
@@ -94,6 +107,23 @@ def _contents(tasks: list[Task], step: Step) -> list[tuple[str, str]]:
         for key, layer in layers.items():
             contents.append((_id(number, key), volumes.embedded(volumes.nifti(layer, affine))))
     return contents
+
+
+def _still(study: Study, task: Task) -> Still:
+    """For paper: all maps of a task in the middle of the lesion, each at the threshold with which the viewer starts."""
+    first, (_, _, z) = task.first, still.place(task.first.label, task.first.score)
+    spacing = tuple(np.linalg.norm(first.affine[:3, :3], axis=0))
+    image = first.image.astype(np.float32)
+    pictures = [("Scan", still.picture(image, 2, z, spacing, truth=first.label))]
+    for name, one in task.examples.items():
+        score, reached = one.score.astype(np.float64) * one.highest, np.flatnonzero(np.isclose(one.rates, RATE))
+        known = reached.size and one.thresholds.size
+        threshold = one.thresholds[reached[0]] if known else np.quantile(score[image > 0], 1 - RATE)
+        of = "healthy subjects'" if known else "this brain's"
+        words = f"{study.first.title(name)}: above {threshold:.3g}, which {100 * RATE:g} % of {of} voxels reach"
+        pictures.append((words, still.picture(image, 2, z, spacing, score, float(threshold), first.label)))
+    height = (first.affine @ (0, 0, z, 1))[2]
+    return Still(f"{task.name}: {first.subject}, {task.modality}, axial slice at {height:.0f} mm", pictures)
 
 
 def _facts(study: Study, tasks: list[Task]) -> Markup:

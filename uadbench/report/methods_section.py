@@ -37,14 +37,14 @@ def paragraph(study: Study) -> str:
         f"{template} with an affine transform [ants], its other scans rigidly to that one.",
         f"{grid}, and grey values were divided by {NORMALISATION[made['normalisation']]}.",
         _methods(study),
-        f"Score maps were evaluated on {_list(tasks)} under the protocol{'s' * (len(study.results) > 1)} "
-        f"{_list(list(study.results))}: voxel-wise average precision (AP) and the best Dice over thresholds (⌈Dice⌉), "
-        f"{spread}.",
+        f"Score maps were evaluated on {enumeration(tasks)} under the protocol{'s' * (len(study.results) > 1)} "
+        f"{enumeration(list(study.results))}: voxel-wise average precision (AP) and the best Dice over thresholds "
+        f"(⌈Dice⌉), {spread}.",
     ]
     sentences += [*_filters(study), *_terms(study)]
     if resampled:
         sentences.append(
-            f"Methods were compared by Student's t over {_list(resampled)} (jackknife) with Holm's correction."
+            f"Methods were compared by Student's t over {enumeration(resampled)} (jackknife) with Holm's correction."
         )
     return " ".join(sentences)
 
@@ -71,8 +71,8 @@ def _methods(study: Study) -> str:
     cited = [f"{about.title} [{registry.base(about.name)}]" for about in described]
     if not cited:
         return "Controls alone were run."
-    seeds, devices = _count(len(study.plan.seeds), "seed"), sorted({run["device"] for run in study.runs} - {UNUSED})
-    return f"Methods were {_list(cited)}, trained with {seeds}{f' on {_list(devices)}' if devices else ''}."
+    seeds, devices = count(len(study.plan.seeds), "seed"), sorted({run["device"] for run in study.runs} - {UNUSED})
+    return f"Methods were {enumeration(cited)}, trained with {seeds}{f' on {enumeration(devices)}' if devices else ''}."
 
 
 def _filters(study: Study) -> Iterator[str]:
@@ -80,7 +80,7 @@ def _filters(study: Study) -> Iterator[str]:
     chosen = study.plan.config.postprocessing
     own = {about.title: _own_filters(study, about.name) for about in study.methods}
     if listed := [f"{title} ({values})" for title, values in own.items() if values]:
-        yield f"Of the methods, {_list(listed)} alone filtered score maps, by hyper-parameters of their own."
+        yield f"Of the methods, {enumeration(listed)} alone filtered score maps, by hyper-parameters of their own."
     elif chosen is None or chosen.beside:
         yield "No method filtered its score maps."
     if chosen is not None:
@@ -112,17 +112,19 @@ def _data(training: dict[str, Any], *tests: dict[str, Any]) -> str:
     held_out = training["subjects"]["validation"]
     split = f", {held_out} more held out for validation" if held_out else ""
     described = zip(tests, kinds[1:], strict=True)
-    sets = _list([f"{cohort['name']} ({cohort['people']}{f', {kind}' * said})" for cohort, kind in described])
+    sets = enumeration([f"{cohort['name']} ({cohort['people']}{f', {kind}' * said})" for cohort, kind in described])
     numbers = {each["name"]: len({entry["subject"] for entry in each["left_out"]}) for each in (training, *tests)}
-    lost = "".join(f" Preprocessing lost {_count(n, 'subject')} of {name}." for name, n in numbers.items() if n)
+    lost = "".join(f" Preprocessing lost {count(n, 'subject')} of {name}." for name, n in numbers.items() if n)
     visits = f" The training set has {training['people']}." if " of " in training["people"] else ""
-    healthy = f"{f'{kinds[0]} of ' * said}{_count(training['subjects']['train'], 'healthy subject')}"
+    healthy = f"{f'{kinds[0]} of ' * said}{count(training['subjects']['train'], 'healthy subject')}"
     return f"Training on {healthy} of {training['name']}{split}; test on {sets}.{visits}{lost}"
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number with its noun: "1 seed", "4 seeds"."""
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
-def _list(names: list[str]) -> str:
+def enumeration(names: list[str]) -> str:
+    """Names as in a sentence: "DAE, VAE and DISYRE"; "none" without any."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

@@ -19,7 +19,7 @@ from uadbench.paper.catalogue import KINDS
 from uadbench.paper.inputs import ALPHA
 from uadbench.paper.writers.html import SCRIPT, STYLE, section
 from uadbench.paper.writers.markdown import title
-from uadbench.report import examples, methods_section, sizes, trainings
+from uadbench.report import examples, methods_section, opening, sizes, trainings
 from uadbench.report.study import Study
 from uadbench.viewer import scripts
 from uadbench.viewer.volumes import embedded
@@ -32,7 +32,7 @@ def write(study: Study, path: Path) -> None:
     trained = trainings.trainings(study)
     software = trainings.software(trained)
     script = SCRIPT + TEMPLATE.with_name("printing.js").read_text(encoding="utf-8")
-    viewer = scripts.own("volume.js", "planes.js", "panel.js", "compare.js")
+    viewer = scripts.own("volume.js", "keys.js", "planes.js", "panel.js", "compare.js")
     page = template(TEMPLATE).render(
         policy=scripts.policy(script, viewer),
         study=study,
@@ -48,6 +48,7 @@ def write(study: Study, path: Path) -> None:
         style=Markup(STYLE),
         script=Markup(script),
         viewer=viewer,
+        opening=opening.paragraph(study),
         paragraph=methods_section.paragraph(study),
         bibtex=methods_section.bibtex(study),
         config=yaml.safe_dump(json.loads(study.plan.config.deciding), default_flow_style=None, width=110),

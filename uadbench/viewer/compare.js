@@ -33,7 +33,7 @@ uad.Comparison = class {
     this.levels();
     await this.open(0);
     try {
-      this.planes = await uad.Planes.open(this.find("planes"), (mm) => this.moved(mm), { scrollRequiresFocus: true });
+      this.planes = await uad.Planes.open(this.find("planes"), (mm) => this.moved(mm));
       await this.choose(this.chosen);
     } catch (error) {
       this.planes = null;
@@ -87,7 +87,9 @@ uad.Comparison = class {
       panel.children[1].textContent = method.title;
       panels.append(panel);
       if (method.score) select.append(new Option(method.title, k - 1));
+      panel.children[0].setAttribute("aria-hidden", "true"); // the text of the button names it
       const drawn = new uad.Panel(panel.children[0], (mm) => this.go(mm));
+      uad.keys(panel, () => ({ scan: this.task.scan, mm: this.mm, axis: +this.find("axis").value }), (mm) => this.go(mm));
       panel.addEventListener("click", () => { if (method.score && this.chosen !== k - 1) this.choose(k - 1); });
       return { panel, drawn, method };
     });
@@ -170,7 +172,7 @@ uad.Comparison = class {
     try {
       await comparison.start();
       window.uadComparison = comparison;
-      document.body.dataset.ready = "yes";
+      document.body.dataset.ready = section.dataset.state = "yes";
     } catch (error) {
       const trouble = document.getElementById("ex-trouble");
       trouble.hidden = false;

@@ -50,7 +50,7 @@
     find("to-peak").addEventListener("click", () => planes.go(volumes[facts.scores[0]].peak()));
     planes.go((volumes.truth && volumes.truth.middle()) || volumes[facts.scores[0]].peak());
     window.uadPlanes = planes;
-    document.body.dataset.ready = "yes";
+    document.body.dataset.ready = document.body.dataset.state = "yes";
   } catch (error) {
     find("trouble").hidden = false;
     find("trouble").textContent = `The viewer cannot start: ${error.message}. A current browser with WebGL 2 is needed.`;

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from uadbench.core.files import atomic
 from uadbench.core.templates import template
 from uadbench.core.thinning import stride, thinned
-from uadbench.viewer import scripts, volumes
+from uadbench.viewer import scripts, still, volumes
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 LIMIT = 12_000_000  # voxels of a volume; finer ones are thinned out
@@ -72,7 +72,7 @@ def write(page: Page, path: Path) -> None:
         "scores": [layer["id"] for layer in scores],
         "brain": _brain(page.layers, step),
     }
-    script = scripts.own("volume.js", "planes.js", "page.js")
+    script = scripts.own("volume.js", "keys.js", "planes.js", "page.js")
     text = template(TEMPLATE).render(
         page=page,
         policy=scripts.policy(script),
@@ -81,6 +81,7 @@ def write(page: Page, path: Path) -> None:
         restoration=by_kind.get("restoration"),
         truth=by_kind.get("truth"),
         stride=step,
+        stills=_stills(by_kind, scores[0], affine, step),
         facts=Markup(json.dumps(facts).replace("<", "\\u003c")),
         style=scripts.own("style.css"),
         niivue=scripts.niivue(),
@@ -88,6 +89,18 @@ def write(page: Page, path: Path) -> None:
     )
     with atomic(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def _stills(layers: dict[str, dict[str, Any]], score: dict[str, Any], affine: np.ndarray, step: int) -> list[Any]:
+    """Names and pictures of the three planes at which the page starts."""
+    part = (slice(None, None, step),) * 3
+    truth = layers["truth"]["layer"].values[part] if "truth" in layers else None
+    scan, values = layers["scan"]["quantised"].bytes / volumes.LEVELS, score["layer"].values[part]
+    spacing, start = tuple(np.linalg.norm(affine[:3, :3], axis=0)), still.place(truth, values)
+    return [
+        (name, still.picture(scan, axis, start[axis], spacing, values, score["threshold"], truth))
+        for axis, name in ((2, "Axial"), (1, "Coronal"), (0, "Sagittal"))
+    ]
 
 
 def _brain(layers: Sequence[Layer], step: int) -> int:

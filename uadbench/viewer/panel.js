@@ -1,7 +1,6 @@
 // A panel: one plane of a scan, coloured where a score reaches its threshold, with the outline of the lesion.
 "use strict";
 
-uad.AXES = { 0: [1, 2], 1: [0, 2], 2: [0, 1] }; // across and up, of the planes through x, y and z
 uad.SIDE = 340; // pixels, longer side of a panel
 
 // Colour of a fraction 0…1 of the range of a score.

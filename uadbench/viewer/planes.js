@@ -3,7 +3,7 @@
 
 uad.Planes = class {
   // moved: called with the position of the crosshair in mm.
-  static async open(canvas, moved, options = {}) {
+  static async open(canvas, moved) {
     // NiiVue itself would raise an alert.
     if (!document.createElement("canvas").getContext("webgl2")) throw new Error("this browser offers no WebGL 2");
     const library = await uad.library();
@@ -22,11 +22,14 @@ uad.Planes = class {
       multiplanarShowRender: library.SHOW_RENDER.NEVER,
       multiplanarPadPixels: 6,
       logLevel: "error",
-      ...options,
     });
     const viewer = planes.viewer;
-    viewer.onLocationChange = (place) => moved(Array.from(place.mm).slice(0, 3));
+    viewer.onLocationChange = (place) => moved((planes.mm = Array.from(place.mm).slice(0, 3)));
+    // Before NiiVue's own, which would take every turn of the wheel.
+    uad.wheel(canvas);
+    uad.keys(canvas, () => ({ scan: planes.scan, mm: planes.mm, axis: 2 }), (mm) => planes.go(mm));
     await viewer.attachToCanvas(canvas);
+    uad.printed(canvas, () => viewer.drawScene());
     viewer.addColormap("uad-score", uad.SCORE);
     viewer.addColormap("uad-opaque", { R: [0, 255], G: [0, 255], B: [0, 255], A: [255, 255], I: [0, 255] });
     viewer.setDrawColormap({ R: [0, uad.TRUTH[0]], G: [0, uad.TRUTH[1]], B: [0, uad.TRUTH[2]], A: [0, 255], I: [0, 1], labels: ["", "truth"] });
@@ -47,7 +50,7 @@ uad.Planes = class {
       this.layers.set(layer.volume.id, image);
       viewer.addVolume(image);
     }
-    this.truth = truth;
+    Object.assign(this, { scan, truth });
     if (truth) {
       viewer.loadDrawing(await this.image(truth, "gray", 1, 0, 1));
       viewer.drawRimOpacity = 1;

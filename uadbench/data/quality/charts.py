@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 
 import numpy as np
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 WIDTH, HEIGHT = 220, 56
 
 
-def distribution(values: Sequence[float], low: float, high: float) -> Markup:
-    """Histogram of the values of a cohort, with dashed lines at limits within the displayed range."""
+def distribution(values: Sequence[float], low: float, high: float, title: str) -> Markup:
+    """Histogram of the values of a cohort, with dashed lines at limits within the displayed range.
+
+    title: of the measure, for readers who do not see the chart.
+    """
     first, last = min(values), max(values)
     # Values that are equal up to rounding make one bar.
     margin = max(0.05 * (last - first), 0.01 * max(abs(first), abs(last)), 1e-3)
@@ -35,16 +38,21 @@ def distribution(values: Sequence[float], low: float, high: float) -> Markup:
         for limit in (low, high)
         if first < limit < last
     )
+    label = f"{title}: {len(values)} subjects, from {min(values):.3g} to {max(values):.3g}"
     return Markup(
-        f'<svg class="distribution" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">{bars}{lines}'
-        f'<path d="M0 {HEIGHT - 0.5}H{WIDTH}"/></svg>'
+        f'<svg class="distribution" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">'
+        f'{bars}{lines}<path d="M0 {HEIGHT - 0.5}H{WIDTH}"/></svg>'
     )
 
 
-def curve(shares: np.ndarray, mean: np.ndarray, top: float) -> Markup:
-    """A subject's histogram (filled) and the cohort's mean histogram (line); fractions above `top` are clipped."""
+def curve(shares: np.ndarray, mean: np.ndarray, top: float, title: str) -> Markup:
+    """A subject's histogram (filled) and the cohort's mean histogram (line); fractions above `top` are clipped.
+
+    title: as in `distribution`.
+    """
     return Markup(
-        f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><path class="own" d="M0 {HEIGHT}'
+        f'<svg class="curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<path class="own" d="M0 {HEIGHT}'
         f'{_steps(shares, top)}V{HEIGHT}Z"/><path class="mean" d="M0 {HEIGHT}{_steps(mean, top)}"/></svg>'
     )
 

@@ -129,7 +129,7 @@ def _overview(cohort: Cohort, measure: Measure) -> dict[str, Any] | None:
     limits = cohort.limits[measure.key]
     spread = f"{measure.text(limits.median)} ({measure.number(min(values))} to {measure.number(max(values))})"
     flagged = [s.name for s in cohort.subjects if any(flag.key == measure.key for flag in s.flags)]
-    chart = charts.distribution(values, limits.low, limits.high)
+    chart = charts.distribution(values, limits.low, limits.high, measure.title)
     return {"measure": measure, "count": len(values), "spread": spread, "flagged": flagged, "chart": chart}
 
 
@@ -138,7 +138,12 @@ def _curves(cohort: Cohort, subject: Subject) -> list[tuple[str, Markup]]:
     # The last bin holds all saturated voxels and would dwarf the others.
     tops = {name: 2 * float(mean[:-1].max()) for name, mean in cohort.means.items()}
     return [
-        (name.upper(), charts.curve(shares, cohort.means[name], tops[name]))
+        (
+            name.upper(),
+            charts.curve(
+                shares, cohort.means[name], tops[name], f"Histogram of {name.upper()} grey values in the brain"
+            ),
+        )
         for name, shares in subject.histograms.items()
     ]
 

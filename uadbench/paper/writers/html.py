@@ -20,6 +20,16 @@ STYLE = """
 .paper-table th[aria-sort=descending]::after { content: " ▼"; }
 .paper-table .paper { color: #59626c; font-style: italic; } .paper-table tr.chance td { color: #59626c; }
 .paper-table .banner { background: #fff3e6; border: 1px solid #b34700; padding: .3rem .7rem; font-weight: 600; }
+@media screen and (max-width: 760px) {
+  .paper-table :is(table, thead, tbody, tfoot) { display: block; }
+  .paper-table :is(tbody, tfoot) tr { display: flex; flex-wrap: wrap; border-bottom: 1px solid #d5dae0; }
+  .paper-table :is(td, table, thead tr:first-child th) { border: none; padding: .05rem .5rem .05rem 0; }
+  .paper-table thead tr:first-child { display: flex; gap: .8rem; }
+  .paper-table thead :is(tr:last-child, tr:first-child th:first-child) { display: none; }
+  .paper-table td:nth-child(2) { font-weight: 600; flex: 1 0 60%; }
+  .paper-table td[data-head] { flex: 1 0 45%; text-align: left; }
+  .paper-table td[data-head]::before { content: attr(data-head) ": "; color: #59626c; }
+}
 .paper-table ul { color: #59626c; font-size: 12.5px; padding-left: 1.2rem; }
 """.strip()
 SCRIPT = """
@@ -70,10 +80,10 @@ def section(table: Table) -> str:
 
 def _table(table: Table) -> str:
     """The `<table>` of all columns."""
-    rows = []
+    rows, heads = [], _heads(table)
     for i, row in enumerate(table.rows):
         cells = [f"<td>{escape(row.section)}</td>", f"<td>{escape(row.label)}</td>"]
-        cells += [_cell(*number) for number in table.numbers(i)]
+        cells += [_cell(*number, head) for number, head in zip(table.numbers(i), heads, strict=True)]
         rows.append(f"<tr>{''.join(cells)}</tr>")
         if below := table.chance_below(i):
             rows.append(_chance(table, below, row.section))
@@ -87,6 +97,16 @@ def _table(table: Table) -> str:
     return "\n".join(lines)
 
 
+def _heads(table: Table) -> list[str]:
+    """What names each number where a narrow screen stacks the cells of a row: with its task, if there are several."""
+    several = sum(map(bool, table.spans.values())) > 1
+    return [
+        f"{column.task} " * several + table.heading(column, others)
+        for column in table.columns
+        for others in column.printed
+    ]
+
+
 def _head(table: Table) -> str:
     metrics = [f"<th>{escape(text)}</th>" for text in table.heads]
     for column in table.columns:
@@ -97,8 +117,9 @@ def _head(table: Table) -> str:
     return f'<tr><th colspan="2"></th>{tasks}</tr>\n<tr>{"".join(metrics)}</tr>'
 
 
-def _cell(number: Summary | None, bold: bool, paper: bool) -> str:
-    attribute = ' class="paper"' if paper else ""
+def _cell(number: Summary | None, bold: bool, paper: bool, head: str) -> str:
+    kind = ' class="paper"' if paper else ""
+    attribute = f'{kind} data-head="{escape(head)}"'
     if number is None:
         return f"<td{attribute}>{DASH}</td>"
     mean, *spread = number.text(PRINTED if paper else None).split(" ", 1)
@@ -107,5 +128,8 @@ def _cell(number: Summary | None, bold: bool, paper: bool) -> str:
 
 
 def _chance(table: Table, chance: Chance, section: str = "") -> str:
-    cells = "".join(f"<td>{text}</td>" for text in [escape(section), *table.chance_cells(chance)])
-    return f'<tr class="chance">{cells}</tr>'
+    label, *texts = table.chance_cells(chance)
+    cells = [f"<td>{text}</td>" for text in (escape(section), label)]
+    for text, head in zip(texts, _heads(table), strict=True):
+        cells.append(f'<td data-head="{escape(head)}">{text}</td>' if text else "<td></td>")
+    return f'<tr class="chance">{"".join(cells)}</tr>'
