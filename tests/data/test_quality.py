@@ -225,7 +225,9 @@ def test_the_page_stands_alone_and_is_well_formed(four, tmp_path):
     assert shown["a"] == ["T1 as it came", "T1 packed", "T2 packed", f"T1 {lesion}", f"T2 {lesion}"]
     assert shown["b"] == ["T1 as it came", "T1 packed", f"T1 {lesion}"]
     assert shown["c"] == []
-    assert all(image.get("loading") == "lazy" for image in tree.iter("img"))
+    assert all(not image.get("loading") for image in tree.iter("img"))  # a lazy one would be black on paper
+    assert all(chart.get("aria-label") for chart in tree.iter("svg") if chart.get("role") == "img")
+    assert len(list(tree.iter("main"))) == 1
     assert LOST.reason in "".join(articles["c"].itertext())
     lost = next(element for element in tree.iter("table") if element.get("class") == "lost")
     assert [[cell.text for cell in row] for row in lost[1:]] == [

@@ -273,6 +273,7 @@ def test_slices_lie_beside_one_another_with_the_top_of_the_head_above():
 
 def test_a_distribution_shows_every_value_and_the_limits_near_them():
     drawing = ET.fromstring(charts.distribution([1.0, 2.0, 2.1, 5.0], 0.5, np.inf, "a < b"))
+    assert drawing.get("aria-label") == "a < b: 4 subjects, from 1 to 5"
     assert len(drawing.findall("line")) == 1
     assert 2 <= len(drawing.findall("rect")) <= 4
     assert len(ET.fromstring(charts.distribution([3.0, 3.0], -np.inf, np.inf, "")).findall("rect")) == 1
