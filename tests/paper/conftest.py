@@ -202,16 +202,15 @@ def rows(made: Table) -> list[dict[str, str]]:
 
 
 def assert_regular(tex: str) -> None:
-    """Braces and environments are balanced, and every row of the tabular has as many cells as columns."""
+    """Braces and environments are balanced, and every row of a tabular has as many cells as columns."""
     plain = re.sub(r"\\[\\{}&%$#_]", "", re.sub(r"(?<!\\)%.*", "", tex))
     assert plain.count("{") == plain.count("}")
     assert plain.count("$") % 2 == 0
     assert sorted(re.findall(r"\\begin{(.*?)}", tex)) == sorted(re.findall(r"\\end{(.*?)}", tex))
-    columns = len(re.search(r"@{}([lr]+)@{}", tex)[1])
-    body = tex[tex.index("\\toprule") : tex.index("\\bottomrule")]
-    for line in (line for line in body.splitlines() if line.endswith("\\\\")):
-        spans = sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", line))
-        assert len(re.findall(r"(?<!\\)&", line)) + 1 + spans == columns
+    for spec, body in re.findall(r"@{}([lr]+)@{}}(.*?)\\bottomrule", tex, re.DOTALL):
+        for line in (line for line in body.splitlines() if line.endswith("\\\\")):
+            spans = sum(int(n) - 1 for n in re.findall(r"\\multicolumn{(\d+)}", line))
+            assert len(re.findall(r"(?<!\\)&", line)) + 1 + spans == len(spec)
 
 
 def assert_fits(figure: Figure) -> None:

@@ -22,13 +22,18 @@ class Summary:
     spanned: bool = False  # whether it is printed with its interval in place of the deviation
     n_eff: float | None = None  # effective number of patients, see `jackknife.Spread`, averaged over seeds
 
+    @property
+    def digits(self) -> int:
+        """Decimals of the number as printed by default."""
+        return 3 if abs(self.mean) < 0.0995 else 2 if abs(self.mean) < 9.995 else 1
+
     def text(self, digits: int | None = None) -> str:
         """The number as printed: "0.32 ± 0.01", "0.32 (0.12–0.48)"; by default three digits below 0.1, one from 10 on.
 
         With two, as in the paper, most numbers on small lesions would be indistinguishable from chance.
         """
         if digits is None:
-            digits = 3 if abs(self.mean) < 0.0995 else 2 if abs(self.mean) < 9.995 else 1
+            digits = self.digits
         spread = "" if self.std is None else f" ± {self.std:.{digits}f}"
         if self.spanned:
             spread = "" if self.low is None else f" ({self.low:.{digits}f}–{self.high:.{digits}f})"

@@ -128,10 +128,16 @@ class Table:
 
     def by_task(self) -> list["Table"]:
         """A table for each task, of the same rows."""
-        return [self._of(task) for task in self.spans if self.spans[task]]
+        return [self.part(columns) for columns in self.tasks_columns]
 
-    def _of(self, task: str) -> "Table":
-        kept = [j for j, column in enumerate(self.columns) if column.task == task]
+    @property
+    def tasks_columns(self) -> list[list[int]]:
+        """The columns of each task that has any."""
+        columns = {task: [j for j, column in enumerate(self.columns) if column.task == task] for task in self.spans}
+        return [found for found in columns.values() if found]
+
+    def part(self, kept: list[int]) -> "Table":
+        """The table with some of its columns."""
 
         def only(row: tuple[Any, ...]) -> tuple[Any, ...]:
             return tuple(row[j] for j in kept)
