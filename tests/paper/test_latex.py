@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import call
 from tests.paper.conftest import write_results
 from tests.paper.test_detection import with_detection
 from tests.paper.test_protocols_table import three_protocols
@@ -96,3 +97,12 @@ def test_a_table_higher_than_a_page_goes_on_under_its_number(tmp_path):
     assert count > 1
     assert tex.count(r"\addtocounter{table}{-1}") == tex.count(r"\caption{(continued)}") == count - 1
     assert tex.count(r"\label{") == tex.count(r"\begin{minipage}") == 1
+
+
+def test_the_command_writes_a_table_of_one_column(tmp_path):
+    path = write_results(tmp_path / "results.csv")
+    for width, kind in (("page", "table*"), ("column", "table")):
+        call("table", "table1", "--results", path, "--out", tmp_path / width, "--width", width)
+        tex = (tmp_path / width / "table1.tex").read_text(encoding="utf-8")
+        assert tex.count(rf"\begin{{{kind}}}[t]") == 1
+        assert tex.count(r"\begin{tabular}") == 1

@@ -101,7 +101,7 @@ LATER = {"postprocessing": {"median": 3, "beside": True}, "tuned_on": "another c
 )
 def test_a_key_that_records_of_earlier_versions_lack_was_not_set(former, key, again):
     for output in outputs.outputs(experiment(former)):
-        parts = {name: value for name, value in output.parts.items() if name not in LATER}
+        parts = {name: value for name, value in output.parts.items() if name not in (*LATER, "width")}
         record = output.path if output.path.name in ("params.json", "recipe.json") else settings_file(output.path)
         record.write_text(json.dumps(parts))
     assert {path.name for path in stale(former | ({key: LATER[key]} if key else {}))} == again
@@ -231,3 +231,10 @@ def test_files_from_the_future_are_named(tmp_path):
     assert message.startswith(f"{paths[2]}: ")
     assert "24.0 hours; " in message
     assert "--touch" in message
+
+
+def test_the_width_of_tables_makes_tables_again_alone(study):
+    found = stale(changed(study, paper__width="column"))
+    assert {path.suffix for path in found} == {".csv"}
+    assert {path.parent.name for path in found} == {"paper"}
+    assert stale(changed(study, paper__width="page")) == set()

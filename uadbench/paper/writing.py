@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from uadbench.core.files import atomic
@@ -11,7 +12,7 @@ from uadbench.paper.joining import whose
 from uadbench.paper.table import Table
 from uadbench.paper.writers import html, latex, markdown, tidy
 
-WRITERS = {"csv": tidy, "md": markdown, "html": html, "tex": latex}
+WRITERS = {"csv": tidy.render, "md": markdown.render, "html": html.render, "tex": latex.render}
 
 
 def make(name: str, sources: Sources) -> Table:
@@ -22,14 +23,16 @@ def make(name: str, sources: Sources) -> Table:
     return replace(made, notes=tuple(filter(None, notes)))
 
 
-def write(name: str, sources: Sources, folder: Path) -> Iterator[Path]:
+def write(name: str, sources: Sources, folder: Path, width: str = "page") -> Iterator[Path]:
     """Write the table `name` to `folder`/NAME.csv, .md, .html and .tex; yields the paths.
+
+    width: "page" or "column", of the table in LaTeX.
 
     Raises HarnessError for an unknown table, and where a source is missing or malformed.
     """
     made = make(name, sources)
-    for suffix, writer in WRITERS.items():
+    for suffix, render in (WRITERS | {"tex": partial(latex.render, width=width)}).items():
         path = folder / f"{name}.{suffix}"
-        with atomic(path) as partial:
-            partial.write_text(writer.render(made), encoding="utf-8")
+        with atomic(path) as written:
+            written.write_text(render(made), encoding="utf-8")
         yield path

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from functools import partial
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -33,7 +33,9 @@ from uadbench.methods.postprocessing import AS_PUBLISHED, Postprocessing
 from uadbench.study.config_files import check_characters
 
 #: keys that change no result
-WITHOUT_EFFECT = {"threads", "device", "baselines", "seeds_together"}
+WITHOUT_EFFECT: dict[str, Any] = dict.fromkeys(("threads", "device", "baselines", "seeds_together"), True) | {
+    "paper": {"width"}  # of files that the report does not show
+}
 
 
 OTHERS = "others"  # in `tuned_on`, the methods that it does not name
@@ -236,6 +238,10 @@ class Paper(Part):
         description="Other benchmarks whose numbers Table 2 quotes, by name, beside real scans of the release and "
         "modality that they tested: file names of uadbench/resources/reported.",
         examples=[["uad_imag"]],
+    )
+    width: Literal["page", "column"] = Field(
+        "page",
+        description="Width of the tables in LaTeX: page, for `table*`; or column, for `table`, as those of the paper.",
     )
     illustrated: str = Field("disyre", description="The method of Figures 1 to 3; the first where it is not run.")
 

@@ -232,11 +232,12 @@ def _results(study: Experiment) -> Iterator[Output]:
         {**json.loads(study.settings(study.illustrated, modality).training), "modality": modality, "data": study.train},
     )
     shown: Parts = {"method": study.illustrated, "protocol": study.protocols[0]}
-    quoted = {"references": study.config.paper.references or None}
+    paper = study.config.paper
+    quoted: Parts = {"references": paper.references or None, "width": None if paper.width == "page" else paper.width}
     files: dict[Path, Parts] = {folder.paper / f"{table}.csv": shown | quoted for table in study.tables}
     files |= {folder.paper / f"{figure}.pdf": shown | {"seed": study.seeds[0]} for figure in study.figures}
     for path, parts in files.items():
-        yield Output(path, parts, lambda path=path: _noted(path, **shown), later=("references",))  # type: ignore[misc]
+        yield Output(path, parts, lambda path=path: _noted(path, **shown), later=("references", "width"))  # type: ignore[misc]
     config = study.config.deciding
     yield Output(folder.report, {"config": config}, lambda: _noted(folder.report, config=config))
 

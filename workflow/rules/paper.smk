@@ -38,7 +38,12 @@ NEEDED = {
 FILES = {"table": [".csv", ".md", ".tex"], "figure": [".pdf"]}
 IN_REPORT = {"table": ".html", "figure": ".png"}
 OPTIONS = {
-    "table": " ".join(f"--reference {name}" for name in experiment.config.paper.references),
+    "table": " ".join(
+        [
+            *(f"--reference {name}" for name in experiment.config.paper.references),
+            *(["--width column"] if experiment.config.paper.width == "column" else []),
+        ]
+    ),
     "figure": f"--examples {folder.evaluation} --synthesis {folder.synthesis} --seed {experiment.seeds[0]}",
 }
 
