@@ -317,3 +317,39 @@ def test_verbs_import_neither_torch_nor_nibabel():
         "assert not {'torch', 'nibabel', 'ants', 'scipy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+@pytest.mark.parametrize("name", ["figure1", "figure2"])
+def test_figures_of_one_column_have_their_notes_in_the_caption_and_the_mark_in_the_picture(name, experiment):
+    with style.style(apart=True):
+        figure = draw(name, **experiment, width="column")
+    assert_fits(figure)
+    assert figure.get_size_inches()[0] == style.COLUMN
+    assert MARKS[name] in " ".join(texts(figure))
+    assert figure.get_label()
+    assert figure.get_label().split()[0] not in " ".join(texts(figure)).split()
+    assert min(text.get_fontsize() for text in figure.findobj(Text) if text.get_text()) >= 7
+
+
+def test_figure1_of_one_column_shows_one_anomaly(tmp_path):
+    data = dict(np.load(write_synthesis(tmp_path / "one.npz", examples=1)))
+    kept = data["mask"] > 0.01
+    second = np.zeros_like(kept)
+    second[0, 5:8, 30:33] = True
+    several = data | {"mask": np.where(kept, data["mask"], 0) + second * 0.9}
+    several["foreign"] = np.where(kept, 0.6, second * 0.9)
+    several["x0"] = np.where(second, 0.5, data["x0"])
+    several["xt"] = np.where(second[:, None], 0.9, np.where(kept[:, None], data["xt"], several["x0"][:, None]))
+    np.savez(tmp_path / "two.npz", **several)
+    shown = {
+        axes.get_title(): axes.images[0].get_array()
+        for axes in draw("figure1", synthesis=tmp_path / "two.npz", width="column").axes
+    }
+    mask = next(array for title, array in shown.items() if "$m$" in title)
+    foreign = next(array for title, array in shown.items() if "x_{fp}" in title)
+    assert not mask[second[0]].any()
+    assert (foreign == np.where(kept[0], 0.6, 0)).all()
+    np.testing.assert_array_equal(mask[kept[0]], several["mask"][0][kept[0]])
+    corrupted = next(array for title, array in shown.items() if "$t=100$" in title)
+    assert (corrupted[second[0]] == 0.5).all()
+    np.testing.assert_array_equal(corrupted[kept[0]], several["xt"][0, -1][kept[0]])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import call
-from tests.paper.conftest import write_results
+from tests.paper.conftest import write_examples, write_results, write_synthesis
 from tests.paper.test_detection import with_detection
 from tests.paper.test_protocols_table import three_protocols
 from uadbench.core.latex_text import escape
@@ -31,10 +31,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def compiled(folder: Path, text: str) -> str:
+def compiled(folder: Path, text: str, page: str = PAGE) -> str:
     """The log of the document with a table."""
     (folder / "table.tex").write_text(text, encoding="utf-8")
-    (folder / "page.tex").write_text(PAGE)
+    (folder / "page.tex").write_text(page)
     options = ["-interaction=nonstopmode", "-halt-on-error"]
     done = subprocess.run(["pdflatex", *options, "page"], cwd=folder, capture_output=True, text=True, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
@@ -106,3 +106,37 @@ def test_the_command_writes_a_table_of_one_column(tmp_path):
         tex = (tmp_path / width / "table1.tex").read_text(encoding="utf-8")
         assert tex.count(rf"\begin{{{kind}}}[t]") == 1
         assert tex.count(r"\begin{tabular}") == 1
+
+
+ARTICLE = r"""\documentclass[twocolumn,10pt]{article}
+\usepackage{booktabs,xcolor,graphicx}
+\setlength{\textwidth}{506pt}
+\setlength{\columnsep}{17pt}
+\setlength{\textheight}{643pt}
+\setlength{\topmargin}{-40pt}
+\setlength{\oddsidemargin}{-18pt}
+\newcount\sentence
+\begin{document}
+FLOATS
+\loop A sentence of an article stands here, \ref{tab:table2}. \advance\sentence by1 \ifnum\sentence<TEXT\repeat
+\end{document}
+"""
+
+
+def test_an_article_of_four_pages_holds_both_tables_and_three_figures(tmp_path):
+    """Two pages and a half of text with the floats of the paper, of one column but for Figure 3."""
+    results = write_results(tmp_path / "results.csv")
+    examples, synthesis = write_examples(tmp_path / "examples"), write_synthesis(tmp_path / "synthesis.npz")
+    shared = ["--results", results, "--out", tmp_path, "--width", "column"]
+    for name in ("table1", "table2"):
+        call("table", name, *shared)
+    for name in ("figure1", "figure2", "figure3"):
+        call("figure", name, *shared, "--examples", examples, "--synthesis", synthesis)
+    names = ["figure1", "table1", "figure2", "table2", "figure3"]
+    kinds = [re.search(r"begin{((figure|table)\*?)}", (tmp_path / f"{name}.tex").read_text())[1] for name in names]
+    assert kinds == ["figure", "table", "figure", "table", "figure*"]
+    text = ARTICLE.replace("FLOATS", "\n".join(rf"\input{{{name}}}" for name in names)).replace("TEXT", "300")
+    for _ in range(2):
+        log = compiled(tmp_path, "", text)
+    assert not re.findall(r"Overfull \\hbox.*|Float too large.*|.*undefined.*", log)
+    assert re.search(r"Output written on page.pdf \((\d+) pages", log)[1] == "4"

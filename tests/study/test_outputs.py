@@ -233,8 +233,8 @@ def test_files_from_the_future_are_named(tmp_path):
     assert "--touch" in message
 
 
-def test_the_width_of_tables_makes_tables_again_alone(study):
+def test_the_width_makes_tables_and_figures_again_alone(study):
     found = stale(changed(study, paper__width="column"))
-    assert {path.suffix for path in found} == {".csv"}
+    assert {path.suffix for path in found} == {".csv", ".pdf"}
     assert {path.parent.name for path in found} == {"paper"}
     assert stale(changed(study, paper__width="page")) == set()

@@ -98,3 +98,11 @@ titles = click.option("--titles", default="{}", help='JSON: {"METHOD": "TITLE"},
 variant = click.option(
     "--method", shell_complete=methods, show_default="as trained", help="The run's method or a variant of it."
 )
+
+
+width = click.option(
+    "--width",
+    type=click.Choice(["page", "column"]),
+    default="page",
+    help="Of tables in LaTeX and of Figures 1 and 2; column writes captions as NAME.tex, too.",
+)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, figures, methods, published, rows
+from uadbench.commands._shared import OUTPUT, PATH, figures, methods, published, rows, width
 
 
 @click.command()
@@ -19,14 +19,20 @@ from uadbench.commands._shared import OUTPUT, PATH, figures, methods, published,
 @click.option("--out", type=OUTPUT, required=True, help="Folder for NAME.png and NAME.pdf.")
 @published
 @rows
+@width
 @click.option("--method", default="disyre", shell_complete=methods, help="Method that the figure is about.")
 @click.option("--seed", type=int, show_default="the lowest", help="Seed whose examples figure3 shows.")
 def command(name: str, out: Path, **sources: Any) -> None:
     """Draw the figure NAME (figure1, curves, …) from the files of an experiment."""
     from uadbench.paper import catalogue, style
     from uadbench.paper.inputs import Sources
+    from uadbench.paper.writers import floating
 
     module, given = catalogue.load("figures", name), Sources(**sources)
-    with style.style(given.missing):
-        for path in style.save(module.make(given), out, name):
-            click.echo(path)
+    with style.style(given.missing, apart=given.width == "column"):
+        figure = module.make(given)
+        paths = style.save(figure, out, name)
+        if given.width == "column":
+            paths.append(floating.write(figure, out, name, module))
+    for path in paths:
+        click.echo(path)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, methods, published, rows, tables
+from uadbench.commands._shared import OUTPUT, PATH, methods, published, rows, tables, width
 
 
 @click.command()
@@ -23,11 +23,11 @@ from uadbench.commands._shared import OUTPUT, PATH, methods, published, rows, ta
     help="A benchmark that table2 quotes beside our rows, a file of uadbench/resources/reported (repeatable).",
 )
 @click.option("--method", default="disyre", shell_complete=methods, help="Method that Table 1 is about.")
-@click.option("--width", type=click.Choice(["page", "column"]), default="page", help="Width of the table in LaTeX.")
-def command(name: str, out: Path, width: str, **sources: Any) -> None:
+@width
+def command(name: str, out: Path, **sources: Any) -> None:
     """Write the table NAME (table1, table2, …) from the results of an experiment, beside the paper's numbers."""
     from uadbench.paper.inputs import Sources
     from uadbench.paper.writing import write
 
-    for path in write(name, Sources(**sources), out, width):
+    for path in write(name, Sources(**sources), out):
         click.echo(path)

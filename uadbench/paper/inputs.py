@@ -84,6 +84,7 @@ class Sources:
     method: str = "disyre"  # the method that Table 1 and Figures 2 and 3 are about
     seed: int | None = None  # the seed that Figure 3 shows; None: the first
     histories_csv: Path | None = None  # the training histories of all runs
+    width: str = "page"  # or "column", of tables in LaTeX and of Figures 1 and 2
     references: tuple[str, ...] = ()  # other benchmarks that Table 2 quotes, files of uadbench/resources/reported
 
     @cached_property

@@ -58,19 +58,25 @@ SETTINGS: dict[str, Any] = {
 
 
 _warning: ContextVar[str] = ContextVar("warning", default="")
+_apart: ContextVar[bool] = ContextVar("apart", default=False)  # whether notes go to the caption, not below the figure
 
 
 @contextmanager
-def style(warning: str = "") -> Iterator[None]:
-    """Apply the settings above, without the user's own matplotlibrc; warning: the last note below every figure."""
+def style(warning: str = "", apart: bool = False) -> Iterator[None]:
+    """Apply the settings above, without the user's own matplotlibrc.
+
+    warning: the last note below every figure. apart: notes are kept as the label of a figure, for its caption; what
+    says that scans are simulated or methods missing stays in the picture.
+    """
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(cast(Any, SETTINGS))  # matplotlib's stub wants literal keys
-        token = _warning.set(warning)
+        token, other = _warning.set(warning), _apart.set(apart)
         try:
             yield
         finally:
             _warning.reset(token)
+            _apart.reset(other)
 
 
 def plain(text: str) -> str:
@@ -84,12 +90,14 @@ def new(width: float, body: float, simulated: str, note: str = "", constrained: 
     The notes are `note` and, in bold, the statement `simulated`, both wrapped. With `constrained` matplotlib arranges
     the content within the body; otherwise axes are placed with `box`.
     """
-    wrapped = [part for line in note.splitlines() for part in textwrap.wrap(line, round(width * PER_INCH))]
+    below = "" if _apart.get() else note
+    wrapped = [part for line in below.splitlines() for part in textwrap.wrap(line, round(width * PER_INCH))]
     lines = [(text, GREY, "normal") for text in wrapped]
     for warning in (simulated, _warning.get()):
         lines += [(text, VERMILLION, "bold") for text in textwrap.wrap(warning, round(width * PER_INCH_BOLD))]
     height = body + LINE * len(lines)
     figure = Figure(figsize=(width, height))
+    figure.set_label(note)
     FigureCanvasAgg(figure)
     top = body
     for text, colour, weight in lines:
@@ -102,11 +110,16 @@ def new(width: float, body: float, simulated: str, note: str = "", constrained: 
     return figure
 
 
-def panels(tasks: Sequence[str], height: float, legend: float, simulated: str, note: str) -> tuple[Figure, np.ndarray]:
-    """A figure with a panel of `height` inches for each task, and room for a legend; panels have the same axes."""
+def panels(
+    tasks: Sequence[str], height: float, legend: float, simulated: str, note: str, wide: bool = True
+) -> tuple[Figure, np.ndarray]:
+    """A figure with a panel of `height` inches for each task, and room for a legend; panels have the same axes.
+
+    Several are as wide as the page, or with `wide` false as a column.
+    """
     across = min(ACROSS, len(tasks))
     down = -(-len(tasks) // across)
-    width = COLUMN if across == 1 else PAGE
+    width = PAGE if wide and across > 1 else COLUMN
     figure = new(width, height * down + legend, simulated, note, constrained=True)
     grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(tasks) :]:

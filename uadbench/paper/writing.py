@@ -23,15 +23,13 @@ def make(name: str, sources: Sources) -> Table:
     return replace(made, notes=tuple(filter(None, notes)))
 
 
-def write(name: str, sources: Sources, folder: Path, width: str = "page") -> Iterator[Path]:
+def write(name: str, sources: Sources, folder: Path) -> Iterator[Path]:
     """Write the table `name` to `folder`/NAME.csv, .md, .html and .tex; yields the paths.
-
-    width: "page" or "column", of the table in LaTeX.
 
     Raises HarnessError for an unknown table, and where a source is missing or malformed.
     """
     made = make(name, sources)
-    for suffix, render in (WRITERS | {"tex": partial(latex.render, width=width)}).items():
+    for suffix, render in (WRITERS | {"tex": partial(latex.render, width=sources.width)}).items():
         path = folder / f"{name}.{suffix}"
         with atomic(path) as written:
             written.write_text(render(made), encoding="utf-8")

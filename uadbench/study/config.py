@@ -241,7 +241,8 @@ class Paper(Part):
     )
     width: Literal["page", "column"] = Field(
         "page",
-        description="Width of the tables in LaTeX: page, for `table*`; or column, for `table`, as those of the paper.",
+        description="Width of tables in LaTeX and of Figures 1 and 2: page; or column, as in the paper, with captions "
+        "of figures as LaTeX beside them.",
     )
     illustrated: str = Field("disyre", description="The method of Figures 1 to 3; the first where it is not run.")
 

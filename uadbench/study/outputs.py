@@ -235,7 +235,10 @@ def _results(study: Experiment) -> Iterator[Output]:
     paper = study.config.paper
     quoted: Parts = {"references": paper.references or None, "width": None if paper.width == "page" else paper.width}
     files: dict[Path, Parts] = {folder.paper / f"{table}.csv": shown | quoted for table in study.tables}
-    files |= {folder.paper / f"{figure}.pdf": shown | {"seed": study.seeds[0]} for figure in study.figures}
+    files |= {
+        folder.paper / f"{figure}.pdf": shown | {"width": quoted["width"], "seed": study.seeds[0]}
+        for figure in study.figures
+    }
     for path, parts in files.items():
         yield Output(path, parts, lambda path=path: _noted(path, **shown), later=("references", "width"))  # type: ignore[misc]
     config = study.config.deciding

@@ -35,16 +35,13 @@ NEEDED = {
         "examples": [path for path in SHOWN if f"/{experiment.illustrated}/" in path],
     },
 }
-FILES = {"table": [".csv", ".md", ".tex"], "figure": [".pdf"]}
+COLUMN = experiment.config.paper.width == "column"
+FILES = {"table": [".csv", ".md", ".tex"], "figure": [".pdf", *[".tex"] * COLUMN]}
 IN_REPORT = {"table": ".html", "figure": ".png"}
+WIDTH = ["--width column"] * COLUMN
 OPTIONS = {
-    "table": " ".join(
-        [
-            *(f"--reference {name}" for name in experiment.config.paper.references),
-            *(["--width column"] if experiment.config.paper.width == "column" else []),
-        ]
-    ),
-    "figure": f"--examples {folder.evaluation} --synthesis {folder.synthesis} --seed {experiment.seeds[0]}",
+    "table": " ".join([*(f"--reference {name}" for name in experiment.config.paper.references), *WIDTH]),
+    "figure": f"--examples {folder.evaluation} --synthesis {folder.synthesis} --seed {experiment.seeds[0]}" + " --width column" * COLUMN,
 }
 
 # Rules by name; a figure that is called as a table has its kind before.

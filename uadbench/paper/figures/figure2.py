@@ -25,9 +25,12 @@ def make(sources: Sources) -> Figure:
         raise HarnessError(
             f"{results.path}: no single-step scores of {method!r}; run a method that writes single/t=… or give --method"
         )
-    alone = len(results.tasks) == 1
+    wide = sources.width == "page"
+    alone = len(results.tasks) == 1 or not wide
     legend = 0.5 if alone else 0.35
-    figure, panels = style.panels(results.tasks, 1.75, legend, results.simulated, _note(results, method))
+    figure, panels = style.panels(
+        results.tasks, 1.75 if wide else 1.3, legend, results.simulated, _note(results, method), wide
+    )
     for axes, task in zip(panels.flat, results.tasks, strict=False):
         _panel(axes, sources, task)
     # Shared limits are set after all curves are drawn: the axes start at zero, and nothing is cut off above.
