@@ -132,7 +132,7 @@ def test_an_article_of_four_pages_holds_both_tables_and_three_figures(tmp_path):
         call("table", name, *shared)
     for name in ("figure1", "figure2", "figure3"):
         call("figure", name, *shared, "--examples", examples, "--synthesis", synthesis)
-    names = ["figure1", "table1", "figure2", "table2", "figure3"]
+    names = ["figure1-float", "table1", "figure2-float", "table2", "figure3-float"]
     kinds = [re.search(r"begin{((figure|table)\*?)}", (tmp_path / f"{name}.tex").read_text())[1] for name in names]
     assert kinds == ["figure", "table", "figure", "table", "figure*"]
     text = ARTICLE.replace("FLOATS", "\n".join(rf"\input{{{name}}}" for name in names)).replace("TEXT", "300")

@@ -104,5 +104,5 @@ width = click.option(
     "--width",
     type=click.Choice(["page", "column"]),
     default="page",
-    help="Of tables in LaTeX and of Figures 1 and 2; column writes captions as NAME.tex, too.",
+    help="Of tables in LaTeX and of Figures 1 and 2; column writes captions of figures as NAME-float.tex, too.",
 )

@@ -36,7 +36,7 @@ NEEDED = {
     },
 }
 COLUMN = experiment.config.paper.width == "column"
-FILES = {"table": [".csv", ".md", ".tex"], "figure": [".pdf", *[".tex"] * COLUMN]}
+FILES = {"table": [".csv", ".md", ".tex"], "figure": [".pdf", *["-float.tex"] * COLUMN]}
 IN_REPORT = {"table": ".html", "figure": ".png"}
 WIDTH = ["--width column"] * COLUMN
 OPTIONS = {

@@ -12,7 +12,7 @@ from uadbench.paper import style
 
 
 def write(figure: Figure, folder: Path, name: str, module: ModuleType) -> Path:
-    """Write NAME.tex beside NAME.pdf: a `figure`, or a `figure*` of a figure that is wider than a column.
+    """Write NAME-float.tex beside NAME.pdf: a `figure`, or a `figure*` of a figure that is wider than a column.
 
     The caption is the first line of the figure's module and the notes of the figure.
     """
@@ -28,7 +28,7 @@ def write(figure: Figure, folder: Path, name: str, module: ModuleType) -> Path:
         f"\\label{{fig:{name}}}",
         f"\\end{{{kind}}}",
     ]
-    path = folder / f"{name}.tex"
+    path = folder / f"{name}-float.tex"  # a table may have the same name
     with atomic(path) as written:
         written.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
