@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from multiprocessing.pool import ThreadPool
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from tqdm import tqdm
 
@@ -78,11 +78,35 @@ def _differs(order: Order, moved: Callable[[int], object], file: File) -> File |
 
 
 def _together(work: Callable[[File], T], files: list[File], number: int) -> Iterator[T]:
-    """Results for files, several at once, as they come; threads do not outlive an interrupt."""
-    if not files:
-        return
-    with ThreadPool(min(number, len(files))) as pool:
-        yield from pool.imap_unordered(work, files)
+    """Results for files, several at once, as they come. Raises what `work` raises.
+
+    In threads that nobody waits for: an interrupt, or an end before the last file, leaves what they are at.
+    """
+    to_do, done = queue.SimpleQueue[File](), queue.SimpleQueue[tuple[T | None, Exception | None]]()
+
+    def run() -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                file = to_do.get_nowait()
+                try:
+                    done.put((work(file), None))
+                except Exception as error:
+                    done.put((None, error))
+
+    for file in files:
+        to_do.put(file)
+    for _ in range(min(number, len(files))):
+        threading.Thread(target=run, daemon=True).start()
+    try:
+        for _ in files:
+            result, error = done.get()
+            if error:
+                raise error
+            yield cast(T, result)
+    finally:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                to_do.get_nowait()
 
 
 class _Lines:
