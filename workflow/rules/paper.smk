@@ -41,7 +41,8 @@ IN_REPORT = {"table": ".html", "figure": ".png"}
 WIDTH = ["--width column"] * COLUMN
 OPTIONS = {
     "table": " ".join([*(f"--reference {name}" for name in experiment.config.paper.references), *WIDTH]),
-    "figure": f"--examples {folder.evaluation} --synthesis {folder.synthesis} --seed {experiment.seeds[0]}" + " --width column" * COLUMN,
+    "figure": f"--examples {folder.evaluation} --synthesis {folder.synthesis} --seed {experiment.seeds[0]}"
+    + " --width column" * COLUMN,
 }
 
 # Rules by name; a figure that is called as a table has its kind before.
