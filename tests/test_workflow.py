@@ -56,7 +56,7 @@ TINY = {
 
 
 BLUR = baseline_files(ROOT / "README.md")[0]
-MINE = blocks(ROOT / "docs" / "data.md", "yaml")[0]
+MINE = next(block for block in blocks(ROOT / "docs" / "data.md", "yaml") if "runs: demo" in block)
 
 
 @pytest.fixture(scope="module")

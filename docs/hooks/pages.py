@@ -16,8 +16,8 @@ from uadbench.cli import COMMANDS, SECTIONS, uadbench
 
 ROOT = Path(__file__).resolve().parents[2]
 #: files of a reference study in the order of its page; others are not shown
-TABLES = ("table2", "table1", "detection", "lesions", "subjects", "cost", "choosing")
-FIGURES = ("figure3", "figure2", "figure1", "order", "froc", "curves")
+TABLES = ("table2", "table1", "detection", "lesions", "subjects", "subgroups", "cost", "choosing")
+FIGURES = ("figure3", "figure2", "figure1", "order", "froc", "subgroups", "curves")
 
 
 def text(path: str) -> str:
