@@ -45,7 +45,7 @@ packaged: setup ## make and measure the run that comes with the package: MRI_MOR
 	MRI_MORE=$(MRI_MORE) $(BIN)/snakemake --cores all --configfile config/packaged.yaml -- results/packaged/evaluation/results.csv
 	rm -rf uadbench/resources/run
 	$(BIN)/uadbench share results/packaged/training/disyre/t1/seed-1 --undated --licence cc0-1.0 --note config/packaged.md --out uadbench/resources/run
-	$(BIN)/python benchmarks/packaged.py $(MRI_MINI)
+	$(if $(MRI_MINI),$(BIN)/python benchmarks/packaged.py $(MRI_MINI))
 
 format: setup ## format code and workflow
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ from tests.commands import call, ended
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.core.study_folder import SIMULATIONS
-from uadbench.simulation.cohort import Settings, make_cohort, scan_path, subject_name
+from uadbench.simulation.cohort import Settings, make_cohort, remove_subject, scan_path, subject_name
 from uadbench.simulation.scans import boxed, oriented
 from uadbench.simulation.subjects import MAKERS, SubjectStreams
 
@@ -194,6 +194,20 @@ def test_real_scans_are_never_mixed_with_simulated_ones(tmp_path: Path) -> None:
     (tmp_path / "ATLAS_2").mkdir()
     with pytest.raises(HarnessError, match="not simulated"):
         make_cohort(tmp_path, Settings("atlas", 1, SPACING), 1)
+
+
+def test_a_removed_subject_leaves_no_empty_folder_and_nothing_of_others(tmp_path: Path) -> None:
+    files = ["sub-1/ses-1/a.nii", "sub-1/gone/b.nii", "sub-2/c.nii", "shared/d.nii"]
+    for name in [*files, "shared/of another.nii"]:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "sub-1" / "gone" / "b.nii").unlink()
+    (tmp_path / "sub-1" / "gone").rmdir()
+    record = tmp_path / "record.json"
+    write_json(record, {"settings": {"dataset": "a"}, "truth": {}, "files": [files[0], files[1], files[3]]})
+    remove_subject(tmp_path, record)
+    left = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*"))
+    assert left == ["shared", "shared/of another.nii", "sub-2", "sub-2/c.nii"]
 
 
 @pytest.mark.parametrize("listed", ["../mine.txt", "{folder}/mine.txt", "link/mine.txt"])

@@ -5,6 +5,7 @@ import io
 import re
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from uadbench.viewer import scripts, still
@@ -60,3 +61,11 @@ def test_colours_are_those_of_the_viewer():
     assert list(zip(*channels, strict=True)) == list(still.COLOURS)
     assert f"uad.TRUTH = {list(still.TRUTH)}" in text
     assert f"uad.SIDE = {still.SIDE};" in scripts.own("panel.js")
+
+
+@pytest.mark.parametrize("text", ["a </script> b", "a </SCRIPT b", "a <!-- b"])
+def test_a_file_that_would_end_its_element_is_refused(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(scripts, "FOLDER", tmp_path)
+    (tmp_path / "a.js").write_text(text)
+    with pytest.raises(ValueError, match=r"a\.js: would end the element"):
+        scripts.own("a.js")
