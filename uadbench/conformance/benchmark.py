@@ -55,9 +55,8 @@ def measure(
     TFLOP/s by those of one large matrix product in the same number format on the same device.
     """
     name, params = settings.method, settings.values
-    width, height, depth = (max(8, round(side / spacing)) for side in BRAIN_MM)
-    generator = np.random.default_rng(0)
-    volumes = (0.05 + 0.9 * generator.random((subjects, depth, height, width), np.float32)).astype(np.float16)
+    volumes, generator = noise(spacing, subjects), np.random.default_rng(0)
+    _, depth, height, width = volumes.shape
     seed_everything(0)
     method = run.build(name, params, Context(settings.modality, spacing))
     precise = Precision(device, method.float16)
@@ -85,6 +84,13 @@ def measure(
         "peak_memory_gib": _memory(device),
         **by_size,
     }
+
+
+def noise(spacing: float, subjects: int) -> np.ndarray:
+    """Volumes of noise, float16 (N, D, H, W), of the size of packed ones of `spacing` mm; every voxel is brain."""
+    width, height, depth = (max(8, round(side / spacing)) for side in BRAIN_MM)
+    values = np.random.default_rng(0).random((subjects, depth, height, width), np.float32)
+    return (0.05 + 0.9 * values).astype(np.float16)
 
 
 def _trained(

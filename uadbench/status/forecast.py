@@ -5,8 +5,8 @@ Times are measured where jobs of the same kind have ended, else estimated by the
 
 import csv
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
@@ -56,10 +56,14 @@ class Measured:
 
 @dataclass(frozen=True)
 class Forecast:
-    """The plan of an experiment; gpu: whether networks are expected to compute on one."""
+    """The plan of an experiment; gpu: whether networks are expected to compute on one.
+
+    rehearsed: expected seconds of a job by kind, in place of estimates.
+    """
 
     study: Experiment
     gpu: bool
+    rehearsed: Mapping[str, float] = field(default_factory=dict)
 
     def lines(self) -> Iterator[str]:
         """The plan as a Markdown table, and notes."""
@@ -83,7 +87,9 @@ class Forecast:
         timed = {work.kind: len(self.measured[work.kind].seconds) for work in left if self.measured[work.kind].seconds}
         number = sum(timed.values())
         bases = [f"measured ({number} job{'s' * (number > 1)})"] if timed else []
-        bases += ["estimated"] * any(work.budget and work.kind not in timed for work in left)
+        others = [work for work in left if work.kind not in timed]
+        bases += ["rehearsed"] * any(work.kind in self.rehearsed for work in others)
+        bases += ["estimated"] * any(work.budget and work.kind not in self.rehearsed for work in others)
         return [
             f"{sum(seconds) / 3600:.3g}" if seconds else UNKNOWN,
             f"{max(memory) / 1e3:.1f}" if memory else UNKNOWN,
@@ -93,7 +99,9 @@ class Forecast:
 
     def _seconds(self, work: Work) -> float | None:
         timed = self.measured[work.kind].seconds
-        return median(timed) if timed else work.budget.seconds if work.budget else None
+        if timed or work.kind in self.rehearsed:
+            return median(timed) if timed else self.rehearsed[work.kind]
+        return work.budget.seconds if work.budget else None
 
     def _megabytes(self, work: Work) -> float | None:
         peaks = self.measured[work.kind].megabytes
@@ -136,7 +144,7 @@ class Forecast:
             except (HarnessError, LookupError):  # of a version or a baseline that is not here
                 continue
             if same and self.study.folder.run(*key, about["seed"]).resolve() != path.resolve():
-                yield _kind("train", *key), float(about["seconds"])
+                yield kind_of("train", *key), float(about["seconds"])
 
     @cached_property
     def _stale(self) -> dict[Path, Output]:
@@ -177,7 +185,7 @@ class Forecast:
             for report in reports:
                 there = self._packed(name) or (ready and self._done(report))
                 benchmark = study.folder.benchmarks / "preprocess" / name / f"{report.stem}.tsv"
-                yield Work("preprocess", _kind("preprocess", name), there, each, benchmark)
+                yield Work("preprocess", kind_of("preprocess", name), there, each, benchmark)
             size, pack = estimate.arrays(study, name), budgets.pack(subjects, spacing)
             yield self._of_dataset("pack", name, self._packed(name), pack, size)
             there = self._packed(name) and self._done(study.folder.quality(name) / QUALITY_TABLE)
@@ -185,7 +193,7 @@ class Forecast:
 
     def _of_dataset(self, stage: str, name: str, there: bool, budget: Budget, size: float | None = None) -> Work:
         benchmark = self.study.folder.benchmarks / stage / f"{name}.tsv"
-        return Work(stage, _kind(stage, name), there, budget, benchmark, gigabytes=size)
+        return Work(stage, kind_of(stage, name), there, budget, benchmark, gigabytes=size)
 
     def _trained(self, run: Job) -> bool:
         parent = self.study.describe(run.method).requires
@@ -198,7 +206,7 @@ class Forecast:
                 method, modality, seed = run
                 benchmark = self.study.folder.benchmarks / "train" / f"{method}-{modality}-seed-{seed}.tsv"
                 budget, place = estimate.training(self.study, run, self.gpu), self.study.folder.run(*run)
-                kind = _kind("train", method, modality)
+                kind = kind_of("train", method, modality)
                 yield Work(f"train {method}", kind, self._trained(run), budget, benchmark, place=place)
 
     def _scorings(self) -> Iterator[Work]:
@@ -211,7 +219,7 @@ class Forecast:
             name = f"{method}-{task}.tsv" if together else f"{method}-{task}-seed-{seed}.tsv"
             yield Work(
                 f"score {method}",
-                _kind("score", method, task),
+                kind_of("score", method, task),
                 ready and self._done(place / FINDINGS),
                 estimate.scoring(study, test, self.gpu) if study.describe(method).trains else None,
                 study.folder.benchmarks / "test" / name,
@@ -231,7 +239,8 @@ class Forecast:
             yield Work("tables, figures, report", "paper", ready and self._done(path))
 
 
-def _kind(*words: str) -> str:
+def kind_of(*words: str) -> str:
+    """Name of jobs that take the same time: stage, method or data set, and modality or task."""
     return " ".join(words)
 
 
