@@ -158,29 +158,75 @@ def test_an_error_inside_of_torch_is_placed_in_the_baseline(write):
     assert f"mine: finite losses: FAILED: RuntimeError in {path}, line {line}: " in done.output
 
 
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("notes.md", "no Python file; name a file NAME.py"),
-        ("missing.py", "no such file; name a file NAME.py"),
-        ("folder", "a folder; name its files, such as "),
-        ("folder/disyre", "no Python file"),
-        ("disyr", "did you mean disyre?"),
-    ],
-)
-def test_what_is_no_baseline_is_said(tmp_path, monkeypatch, name, said):
+#: contents of files that are no baselines, and what is said of each
+NO_BASELINES = {
+    "notes.md": (b"", "no Python file; name a file NAME.py"),
+    "missing.py": (None, "no such file; name a file NAME.py"),
+    "empty.py": (b"", "no REVISION; add a line such as REVISION = 1"),
+    "broken.py": (b"REVISION = 1\nclass Baseline(\n", "line 2 is not valid Python"),
+    "null.py": (b"REVISION = 1\n\0", "is not valid Python"),
+    "latin.py": ("# \xfc\nREVISION = 1".encode("latin-1"), "is not encoded in UTF-8"),
+    "folder": (None, "a folder; name its files, such as folder/*.py"),
+    "folder/disyre": (None, "no Python file"),
+    "of_one.py": (None, "a folder; name its files"),
+    "_own.py": (b"REVISION = 1", "names of methods have small letters, digits and _ alone"),
+    "My-Own.py": (b"REVISION = 1", "names of methods have small letters, digits and _ alone"),
+    "dae.py": (b"REVISION = 1", "the method dae exists already in "),
+    "family.py": (b"REVISION = 1\nFAMILY = 'IS'", "FAMILY 'IS' is unknown; there are IR, "),
+    "disyr": (None, "did you mean disyre?"),
+    "dae-updd": (None, "did you mean upd?"),
+}
+
+
+@pytest.fixture
+def no_baselines(tmp_path, monkeypatch, write):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "notes.md").touch()
+    for folder in ("folder", "of_one.py"):
+        (tmp_path / folder).mkdir()
+    for name, (content, _) in NO_BASELINES.items():
+        if content is not None:
+            Path(name).write_bytes(content)
+
+
+@pytest.mark.parametrize("name", NO_BASELINES)
+def test_what_is_no_baseline_is_one_line_with_the_path_as_given(no_baselines, tmp_path, name):
     done = ended("conformance", name)
     assert isinstance(done.exception, HarnessError)
-    assert said in str(done.exception)
+    said = str(done.exception)
+    assert NO_BASELINES[name][1] in said
+    assert str(tmp_path) not in said
+    assert name in said
+    assert not done.output
+    assert "\n" not in said
+
+
+def test_of_several_files_the_faulty_ones_keep_no_other_from_its_checks(no_baselines, write):
+    sound = write('"""Mine: a file."""\nREVISION = 1\nPAPER = \'none\'\nclass Params: pass\n').name
+    done = ended("conformance", "empty.py", sound, "disyr")
+    lines = done.output.splitlines()
+    assert lines[0].startswith("empty.py: FAILED: empty.py: no REVISION")
+    assert lines[1].startswith("mine: declarations: FAILED: mine.py, line 4: Params cannot be read: TypeError: ")
+    assert lines[2].startswith("disyr: FAILED: method 'disyr' is unknown")
+    assert len(lines) == 3
+    assert str(done.exception) == "3 of the checks failed, see above; the first: empty.py"
+
+
+def test_a_file_is_not_taken_for_its_namesake_in_another_folder(no_baselines):
+    for folder, name in (("one", "mine"), ("two", "yours"), ("two", "mine")):
+        Path(folder).mkdir(exist_ok=True)
+        Path(folder, f"{name}.py").touch()
+    lines = ended("conformance", "one/mine.py", "two/yours.py", "two/mine.py").output.splitlines()
+    assert "two/mine.py: the method mine exists already in " in lines[2]
 
 
 def test_a_reason_of_several_checks_is_named_once(write):
     done = ended("conformance", write(SOUND.replace("import torch\n", "import torch, nowhere\n", 1)))
     assert done.output.count("nowhere") == 1
-    assert done.output.count(": FAILED: for the same reason as finite losses") == len(CHECKS) - 3
+    first, same = [line for line in done.output.splitlines() if "FAILED" in line]
+    assert first.startswith("mine: finite losses: FAILED: ModuleNotFoundError in ")
+    names, _, reason = same.partition(": FAILED: ")
+    assert reason == "for the same reason as finite losses"
+    assert names == f"mine: {', '.join(list(CHECKS)[3:])}"
 
 
 @pytest.mark.parametrize("check", FAULTS)

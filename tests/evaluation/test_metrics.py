@@ -160,3 +160,16 @@ def test_bounds_meet_where_every_bin_is_one_score_and_warn_where_bins_are_too_wi
     low, high = average_precision_bounds(histogram_of((crowded, labels)))
     assert high - low > TOLERANCE
     assert low <= average_precision_score(labels, crowded.astype(np.float32)) <= high
+
+
+@pytest.mark.parametrize(
+    ("voxels", "positives", "least"), [(20_000, 1000, 0.005), (5000, 500, 0.0), (20_000, 200, 0.0)]
+)
+def test_few_random_orders_are_below_the_lowest_ap_of_chance(voxels, positives, least):
+    """With 1000 anomalous voxels about 1 %; with fewer hardly any."""
+    rng = np.random.default_rng(0)
+    ranks = (np.sort(rng.choice(voxels, positives, replace=False)) + 1 for _ in range(1000))
+    drawn = np.array([(np.arange(1, positives + 1) / rank).mean() for rank in ranks])
+    lowest = metrics.lowest_of_chance(np.array([positives]), np.array([voxels]))[0]
+    assert least <= (drawn < lowest).mean() <= 0.03
+    assert (drawn < positives / voxels).mean() > 0.3

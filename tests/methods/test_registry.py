@@ -1,9 +1,14 @@
-"""What the file of a method declares."""
+"""What the file of a method declares, and its `Params`, which is executed without the rest."""
+
+import dataclasses
+import sys
 
 import pytest
 
+from tests.blocks import baseline_files
 from tests.commands import ROOT
 from uadbench import baselines
+from uadbench.core.errors import HarnessError
 from uadbench.methods import registry
 from uadbench.methods.base import Context
 from uadbench.methods.settings import resolve
@@ -53,3 +58,90 @@ def test_the_example_of_the_guide_has_nothing_to_train(tmp_path, monkeypatch):
     monkeypatch.setattr(baselines, "__path__", [*baselines.__path__])
     baselines.add_file(tmp_path / "gaussian.py")
     assert not registry.describe("gaussian").trains
+
+
+HEAD = """\"\"\"Mine: a file.\"\"\"
+import math, nowhere
+from dataclasses import dataclass
+import uadbench.baselines.dae as third
+from uadbench.baselines import dae, vae as other
+from .mood22 import Params as Second
+
+REVISION = 1
+ROOT = math.sqrt(16)
+
+
+def twice(side): return 2 * side
+
+
+class Net(nowhere.Module): pass
+
+
+@dataclass(frozen=True)
+"""
+
+
+@pytest.fixture
+def params(tmp_path, monkeypatch):
+    """The `Params` of a file of one's own, where no other baseline has been imported."""
+    monkeypatch.setattr(baselines, "__path__", [*baselines.__path__])
+    for name in registry.names():
+        monkeypatch.delitem(sys.modules, f"{registry.BASELINES.package}.{name}", raising=False)
+
+    def read(text: str, head: str = HEAD):
+        (tmp_path / "own_params.py").write_text(head + text)
+        baselines.add_file(tmp_path / "own_params.py")
+        return resolve("own_params", "t1").values
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("class Params:\n    side: float = twice(ROOT)", {"side": 8.0}),
+        ("class Params(dae.Params):\n    own: float = math.pi", {"own": 3.141592653589793, "cells": 16}),
+        ("class Params(other.Params):\n    pass", {"latent": 512}),
+        ("class Params(third.Params):\n    steps: int = 7", {"steps": 7, "cells": 16}),
+        ("class Params(Second):\n    steps: int = 7", {"steps": 7, "T": 100}),
+    ],
+)
+def test_params_use_what_their_file_imports_and_defines(params, text, wanted):
+    """Without an import of the rest, which here would fail, or of another method's file."""
+    assert params(text).items() >= wanted.items()
+    imported = {name for name in registry.names() if f"{registry.BASELINES.package}.{name}" in sys.modules}
+    assert not imported
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (
+            "class Params:\n    side: float = math.tau * size",
+            20,
+            "NameError: name 'size' is not defined; import or define",
+        ),
+        ("class Params:\n    side: 'Sized' = 1", 19, "NameError: name 'Sized' is not defined; import or define it"),
+        ("class Params(nowhere.Base):\n    pass", 2, "No module named 'nowhere'; install it"),
+        ("class Params:\n    side: list = []", 18, "ValueError: mutable default"),
+        ("class Params:\n    side: int = 1 / 0", 20, "ZeroDivisionError: division by zero; mend this line"),
+        ("class Params(missing.Params): pass\nfrom .disy import Params as missing", 19, "NameError: name 'missing'"),
+        ("class Params(Far): pass", 3, "method 'disy' is unknown: no file baselines/disy.py, nor in "),
+    ],
+)
+def test_params_that_cannot_be_read_are_one_line_with_the_place(params, tmp_path, text, line, said):
+    head = (
+        HEAD.replace("from dataclasses", "from .disy import Params as Far\nfrom dataclasses") if "Far" in text else HEAD
+    )
+    with pytest.raises(HarnessError) as error:
+        params(text, head)
+    assert str(error.value).startswith(f"{tmp_path / 'own_params.py'}, line {line}: ")
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_derived_example_of_the_guide_has_the_parameters_of_both(params):
+    (text,) = [block for block in baseline_files(ROOT / "docs" / "add-a-baseline.md") if "dae.Params" in block]
+    values = params(text, "")
+    assert list(values) == [*(field.name for field in dataclasses.fields(registry.params_class("dae"))), "darker"]
+    assert registry.describe("own_params").small == registry.describe("dae").small

@@ -25,6 +25,7 @@ from uadbench.paper.results import Results
 from uadbench.paper.summary import Summary
 from uadbench.paper.table import Table, chance_text
 from uadbench.paper.tables import table1
+from uadbench.paper.writers import html as html_writer
 from uadbench.paper.writers import latex, markdown, tidy
 from uadbench.paper.writing import make
 
@@ -105,6 +106,36 @@ def test_nothing_is_bold_without_such_a_test(better, changes, default, tmp_path)
     path.write_text(default.read_text())
     write_comparisons(tmp_path, better, **changes)
     assert bold(table("table2", path)) == []
+
+
+BELOW = "AP below chance in every seed: "
+
+
+@pytest.mark.parametrize("seeds", [1, 4])
+def test_a_method_below_chance_in_every_seed_is_marked_in_every_format(seeds, tmp_path):
+    """Chance is 0.011 of a million voxels; a random order of them is below 0.0108 in 2.5 %."""
+    values = {"dae": [0.0107, 0.001, 0.002, 0.003], "fae": [0.0109] * 4, "disyre": [0.2, 0.2, 0.001, 0.2]}
+    values |= {"random": [0.001] * 4, "intensity": [0.001] * 4}
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = with_values(values)(frame)
+        other = (frame["method"] == "my_own") & (frame["task"] == "BraTS-T2") & (frame["metric"] == "ap")
+        frame.loc[other, "value"] = 0.01
+        return frame[frame["seed"] < seeds]
+
+    path = write_results(tmp_path / "results.csv", edit=edit)
+    made = make("table2", Sources(path))
+    titles = {method: made.results.title(method) for method in ("dae", "my_own")}
+    said = f"{BELOW}{titles['dae']} on ATLAS, {titles['my_own']} on BraTS-T2."
+    assert [note for note in made.notes if BELOW in note] == [f"Warning: {said}"]
+    for text in (markdown.render(made), html_writer.render(made), latex.render(made)):
+        assert BELOW in text
+    marked = {(row["method"], row["task"]) for row in rows(made) if said in row["note"]}
+    assert marked == {("dae", "ATLAS"), ("my_own", "BraTS-T2")}
+
+
+def test_nothing_is_marked_where_nothing_is_below_chance(default):
+    assert not any(BELOW in note for note in table("table2", default).notes)
 
 
 def test_a_broken_file_of_comparisons_is_named(default, tmp_path):

@@ -41,10 +41,11 @@ def add(folder: Path | str) -> None:
 
 
 def _check_name(path: Path) -> None:
-    if not re.fullmatch("[a-z0-9_]+", path.stem):
-        raise HarnessError(f"{path}: names of methods have small letters, digits and _ alone; rename the file")
-    taken = next((found for each in __path__ if (found := Path(each, path.name)).exists()), None)
-    if taken:
+    if not re.fullmatch("[a-z0-9][a-z0-9_]*", path.stem):
+        reason = "names of methods have small letters, digits and _ alone, first no _"
+        raise HarnessError(f"{path}: {reason}; rename the file")
+    taken = next((found for each in __path__ if (found := Path(each, path.name)).exists()), path)
+    if taken != path:
         raise HarnessError(f"{path}: the method {path.stem} exists already in {taken.parent}; rename the file")
 
 
@@ -60,8 +61,8 @@ def add_file(path: Path | str) -> str:
         raise HarnessError(f"{path}: no Python file; name a file NAME.py, or a method")
     if not path.is_file():
         raise HarnessError(f"{path}: no such file; name a file NAME.py, or a method")
+    _check_name(path)
     if str(path.parent) not in __path__:
-        _check_name(path)
         __path__.append(str(path.parent))
         importlib.invalidate_caches()
     return path.stem

@@ -1,8 +1,12 @@
 """Command `conformance`: checks of a baseline."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import click
 
 from uadbench.commands._shared import methods_or_files
+from uadbench.core.errors import HarnessError
 
 
 @click.command()
@@ -13,25 +17,40 @@ def command(baselines: tuple[str, ...]) -> None:
     Each is the name of a method, or a file outside of the project, such as my_baseline.py. The variants of a file are
     checked, too.
     """
+    failed = []
+    for entry in baselines:
+        full = str(Path(entry).expanduser().resolve())
+        try:
+            for method, checks, reason in _checked(entry):
+                said = f"FAILED: {reason.replace(full, entry)}" if reason else "passed"
+                click.echo(f"{method}: {', '.join(checks)}: {said}")
+                failed += [f"{method}: {check}" for check in checks] * bool(reason)
+        except HarnessError as error:
+            refused = str(error).replace(full, entry)
+            if len(baselines) == 1:
+                raise HarnessError(refused) from error
+            click.echo(f"{entry}: FAILED: {refused}")
+            failed.append(entry)
+    if failed:
+        raise HarnessError(f"{len(failed)} of the checks failed, see above; the first: {failed[0]}")
+
+
+def _checked(entry: str) -> Iterator[tuple[str, list[str], str]]:
+    """Methods of a name or a file, checks of each, and the reason why these failed.
+
+    Raises HarnessError for an unknown name, and a file that is no baseline.
+    """
     import tempfile
-    from pathlib import Path
 
     from uadbench import baselines as folders
     from uadbench.conformance.suite import Candidate, outcomes
-    from uadbench.core.errors import HarnessError
     from uadbench.methods import registry
 
-    failed = []
-    for entry in baselines:
-        path = Path(entry)
-        is_path = path.exists() or path.suffix or len(path.parts) > 1
-        name = folders.add_file(path) if is_path and registry.base(entry) not in registry.names() else entry
-        about = registry.describe(name)
-        variants = about.variants if registry.base(name) == name else ()
-        for method in [name, *(f"{name}-{variant}" for variant in variants)]:
-            with tempfile.TemporaryDirectory() as folder:
-                for check, reason in outcomes(Candidate(method, Path(folder))):
-                    click.echo(f"{method}: {check}: {f'FAILED: {reason}' if reason else 'passed'}")
-                    failed += [f"{method}: {check}"] * bool(reason)
-    if failed:
-        raise HarnessError(f"{len(failed)} of the checks failed, see above; the first: {failed[0]}")
+    path = Path(entry)
+    is_path = path.exists() or path.suffix or len(path.parts) > 1
+    name = folders.add_file(path) if is_path and registry.base(entry) not in registry.names() else entry
+    variants = registry.describe(name).variants if registry.base(name) == name else ()
+    for method in [name, *(f"{name}-{variant}" for variant in variants)]:
+        with tempfile.TemporaryDirectory() as folder:
+            for checks, reason in outcomes(Candidate(method, Path(folder))):
+                yield method, checks, reason

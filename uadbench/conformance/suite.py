@@ -228,19 +228,26 @@ CHECKS: dict[str, Callable[[Candidate], None]] = {
 }
 
 
-def outcomes(candidate: Candidate) -> Iterator[tuple[str, str]]:
-    """The checks in order, each with the reason why it failed, empty where it passed; an equal reason is named once."""
-    first: dict[str, str] = {}
+def outcomes(candidate: Candidate) -> Iterator[tuple[list[str], str]]:
+    """Checks in order, each with the reason why it failed, empty where it passed.
+
+    At the end those whose reason is that of an earlier one.
+    """
+    failed: dict[str, list[str]] = {}
     for title, check in CHECKS.items():
         try:
             check(candidate)
-            yield title, ""
+            yield [title], ""
         except Exception as error:
             reason = _reason(error, candidate.name)
-            yield title, f"for the same reason as {first[reason]}" if reason in first else reason
-            first.setdefault(reason, title)
-        if "declarations" in first.values():
-            return  # without SMALL, trainings would take hours
+            if reason not in failed:
+                yield [title], reason
+            failed.setdefault(reason, []).append(title)
+            if title == "declarations":
+                return  # without SMALL, trainings would take hours
+    for first, *others in failed.values():
+        if others:
+            yield others, f"for the same reason as {first}"
 
 
 def _reason(error: Exception, name: str) -> str:

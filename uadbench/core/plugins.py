@@ -38,9 +38,9 @@ class Plugins:
         files = self.files()
         if name not in files:
             file = f"{self.place or self.package.replace('.', '/')}/{name}.py"
-            raise HarnessError(
-                f"{self.kind} {name!r} is unknown: no file {file}{self.elsewhere}; {choices(name, files)}"
-            )
+            further = list(importlib.import_module(self.package).__path__)[1:]
+            elsewhere = f", nor in {', '.join(further)}" if further else self.elsewhere
+            raise HarnessError(f"{self.kind} {name!r} is unknown: no file {file}{elsewhere}; {choices(name, files)}")
         return files[name]
 
     def load(self, name: str) -> ModuleType:
@@ -66,7 +66,7 @@ def literals(path: Path) -> dict[str, Any]:
 
 
 def syntax_tree(path: Path) -> ast.Module:
-    """The syntax tree of a Python file. Raises HarnessError with the line of a syntax error."""
+    """The syntax tree of a Python file. Raises HarnessError with the line of a syntax error, and for another file."""
     return _parsed(path, path.stat().st_mtime_ns)
 
 
@@ -75,5 +75,9 @@ def _parsed(path: Path, _changed: int) -> ast.Module:
     """The syntax tree of a file, parsed once per modification: a dry run reads each baseline hundreds of times."""
     try:
         return ast.parse(path.read_text(encoding="utf-8"))
-    except SyntaxError as error:
-        raise HarnessError(f"{path}: line {error.lineno} is not valid Python: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise HarnessError(f"{path}: is not encoded in UTF-8 ({error}); save it as UTF-8") from None
+    except (SyntaxError, ValueError) as error:  # the latter of null bytes, by some versions of Python
+        line = getattr(error, "lineno", None)
+        where, reason = f"line {line} " * bool(line), getattr(error, "msg", error)
+        raise HarnessError(f"{path}: {where}is not valid Python: {reason}") from None

@@ -10,6 +10,7 @@ A baseline lies in `baselines/NAME.py` and defines (in capitals: literals, read 
     class Baseline(SliceMethod) # `score_slices`, and `phases` if it is trained: below
 
 Volumes are float32 tensors (D, H, W) in [0, 1]: D axial slices, voxels outside the brain exactly 0, inside above 0.
+D runs from inferior to superior, H from posterior to anterior, W from the subject's left to right.
 """
 
 from __future__ import annotations

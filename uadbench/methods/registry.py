@@ -1,20 +1,25 @@
 """Baseline registry: discovery by file name and declarations, read without import.
 
-A baseline is `baselines/NAME.py`. Its literals (REVISION, TITLE, …) are read from the source, and its `Params` is
-the only part that is executed here: listing and checking need no torch, and a broken baseline breaks only itself.
+A baseline is `baselines/NAME.py`. Its literals (REVISION, TITLE, …) are read from the source, and its `Params`, with
+what that uses, is the only part that is executed here: listing and checking need no torch, and a broken baseline breaks
+only itself.
 A baseline may declare VARIANTS, other hyper-parameters under another title: the variant `upd` of `dae` is the method
 `dae-upd`, a row of its own beside `dae`.
 """
 
 import ast
+import copy
 import functools
 import sys
+import traceback
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.util import resolve_name
+from pathlib import Path
 from typing import Any
 
-from uadbench.core import latex_text
+from uadbench.core import excerpt, extras, latex_text, validation
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.plugins import Plugins, syntax_tree
 from uadbench.methods.params import NoParams
@@ -30,7 +35,6 @@ FAMILIES = {
     CONTROL: "control",
 }
 PARAMS_MODULE = "_params_of_"  # prefix of the modules that hold only a `Params`
-_PARAMS_IMPORTS = ("__future__", "dataclasses", "typing", "pydantic", "uadbench.methods.params")
 
 
 @dataclass(frozen=True)
@@ -136,29 +140,88 @@ def check_title(where: str, title: object) -> None:
 
 
 def params_class(name: str) -> type:
-    """The `Params` of a baseline: that of the imported file, else cut out of it without importing the rest.
+    """The `Params` of a baseline: that of the imported file, else cut out of it without executing the rest.
 
-    `Params` may build on classes of `uadbench.methods.params` and on the `Params` of another baseline.
+    It may use whatever the file imports or defines; of another baseline, its `Params` is likewise cut out.
+    Raises HarnessError with file and line where it cannot be read.
     """
     if imported := sys.modules.get(f"{BASELINES.package}.{base(name)}"):
         return getattr(imported, "Params", NoParams)
     path = BASELINES.path(base(name))
+    file = syntax_tree(path)
     # A separate module, because dataclasses resolve type hints in the module of a class.
     module = types.ModuleType(f"{PARAMS_MODULE}{base(name)}")
+    module.__dict__.update(__package__=BASELINES.package, _Other=_Other)
     sys.modules[module.__name__] = module
-    body: list[ast.stmt] = []
-    for node in syntax_tree(path).body:
-        if isinstance(node, ast.ImportFrom) and node.module in _PARAMS_IMPORTS:
-            body.append(node)
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(f"{BASELINES.package}."):
-            for alias in node.names:
-                if alias.name == "Params":
-                    inherited = str(node.module).removeprefix(f"{BASELINES.package}.")
-                    module.__dict__[alias.asname or alias.name] = params_class(inherited)
-        elif isinstance(node, ast.ClassDef) and node.name == "Params":
-            body.append(node)
-    exec(compile(ast.Module(body=body, type_ignores=[]), str(path), "exec"), module.__dict__)
-    return getattr(module, "Params", NoParams)
+    try:
+        exec(_params_code(file, path), module.__dict__)
+        found: type = module.__dict__.get("Params", NoParams)
+        validation.model(found)
+    except Exception as error:
+        lines = [node.lineno for node in file.body if getattr(node, "name", "") == "Params"]
+        lines += [
+            frame.lineno or 1 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
+        ]
+        where = ", line ".join(map(str, [path, *lines[-1:]]))
+        raise HarnessError(f"{where}: {_unreadable(error)}") from error
+    return found
+
+
+@functools.cache
+def _params_code(file: ast.Module, path: Path) -> types.CodeType:
+    """The part of a baseline's file that its `Params` needs."""
+    part = _Others().visit(copy.deepcopy(ast.Module(excerpt.needed(file, "Params"), [])))
+    return compile(part, str(path), "exec")
+
+
+def _unreadable(error: Exception) -> str:
+    """Why `Params` cannot be read, and the remedy."""
+    if isinstance(error, HarnessError):
+        return str(error)
+    remedy = "import or define it at the top of the file" if isinstance(error, NameError) else "mend this line"
+    if isinstance(error, ModuleNotFoundError):
+        remedy = extras.remedy(error.name or "") or "install it"
+    return f"Params cannot be read: {type(error).__name__}: {' '.join(str(error).split())}; {remedy}"
+
+
+class _Other:
+    """Another baseline as `Params` sees it: its `Params` without an import of its file, all else with it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, key: str) -> Any:
+        return params_class(self._name) if key == "Params" else getattr(load(self._name), key)
+
+
+class _Others(ast.NodeTransformer):
+    """Imports of other baselines become assignments of `_Other`."""
+
+    def visit_Import(self, node: ast.Import) -> Any:
+        return [self._assigned(node, alias, alias.name if alias.asname else "", "") for alias in node.names]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
+        module = resolve_name("." * node.level + (node.module or ""), BASELINES.package)
+        whole = module == BASELINES.package
+        return [
+            self._assigned(node, alias, *((f"{module}.{alias.name}", "") if whole else (module, f".{alias.name}")))
+            for alias in node.names
+        ]
+
+    def _assigned(self, node: ast.Import | ast.ImportFrom, alias: ast.alias, module: str, attribute: str) -> ast.stmt:
+        """The statement for one name of an import, from a module or of an attribute of it."""
+        package, _, name = module.rpartition(".")
+        if package != BASELINES.package or alias.name == "*":
+            alone = (
+                ast.Import([alias])
+                if isinstance(node, ast.Import)
+                else ast.ImportFrom(node.module, [alias], node.level)
+            )
+            return ast.copy_location(alone, node)
+        (made,) = ast.parse(f"{alias.asname or alias.name} = _Other({name!r}){attribute}").body
+        for part in ast.walk(made):
+            ast.copy_location(part, node)
+        return made
 
 
 def load(name: str) -> types.ModuleType:

@@ -35,6 +35,12 @@ def names(kind: str, methods: Iterable[str] | None = None, protocols: Collection
     ]
 
 
+def needs(kind: str, name: str) -> list[str]:
+    """What a table or figure alone waits for, besides results: `NEEDS = ["synthesis"]` in its file."""
+    found: list[str] = KINDS[kind].literals(name).get("NEEDS", [])
+    return found
+
+
 def load(kind: str, name: str) -> ModuleType:
     """Import a table or figure. Raises HarnessError that lists the known names for an unknown one."""
     return KINDS[kind].load(name)

@@ -1,5 +1,7 @@
 # Paper: tables and figures, from tidy results, histories and example arrays. Each has a separate rule, for its caption.
 
+from uadbench.paper import catalogue
+
 RUNS = [folder.run(*run).as_posix() for run in experiment.runs]
 
 
@@ -22,6 +24,7 @@ rule histories:
 
 
 # Tables and figures: what each kind needs besides results and histories, its files, and the one that the report shows.
+# What only those wait for that name it as NEEDS is apart, since what makes it may fail.
 SHOWN = scored(study_folder.EXAMPLES, experiment.seeds[:1])
 NEEDED = {
     "table": {
@@ -31,9 +34,11 @@ NEEDED = {
     "figure": {
         "subgroups": "<results>/evaluation/subgroup_means.csv",
         "order": "<results>/evaluation/order.csv",
-        "synthesis": "<results>/evaluation/synthesis.npz",
-        "examples": [path for path in SHOWN if f"/{experiment.illustrated}/" in path],
     },
+}
+APART = {
+    "synthesis": "<results>/evaluation/synthesis.npz",
+    "examples": [path for path in SHOWN if f"/{experiment.illustrated}/" in path],
 }
 COLUMN = experiment.config.paper.width == "column"
 FILES = {"table": [".csv", ".md", ".tex"], "figure": [".pdf", *["-float.tex"] * COLUMN]}
@@ -56,6 +61,7 @@ for rendering, (kind, name) in RENDERED.items():
             rendering
         input:
             **NEEDED[kind],
+            **{need: APART[need] for need in catalogue.needs(f"{kind}s", name)},
             results="<results>/evaluation/results.csv",
             histories="<results>/training/histories.csv",
             published=source("uadbench/resources/paper.csv"),

@@ -13,6 +13,7 @@ from uadbench.evaluation.voxels.histogram import ScoreHistogram
 Counts = Callable[[np.ndarray, np.ndarray], np.ndarray]
 WIDE = 0.01  # distance of the bounds of AP or ⌈Dice⌉ above which no number is given
 CROWDED = "no pooled number is given; clip stray values, or take the logarithm or the rank of the scores"
+QUANTILE = 1.96  # standard deviations below the mean of a normal distribution that 2.5 % are beyond
 TURNED = 0.3  # AUROC below which scores are probably turned round
 
 
@@ -143,6 +144,18 @@ def auroc(histogram: ScoreHistogram) -> float:
 def turned(auroc: float) -> str:
     """What an AUROC far below 0.5 means; "" for others."""
     return f"AUROC is {auroc:.2g}: scores are lower where anomalous; are they turned round?" if auroc < TURNED else ""
+
+
+def lowest_of_chance(positives: np.ndarray, voxels: np.ndarray) -> np.ndarray:
+    """AP (…) below which at most 2.5 % of the random orders of `voxels` (…) are, `positives` (…) of them anomalous.
+
+    Chance c, the share of anomalous voxels, less QUANTILE times sqrt(c (1 - c) / voxels): AP is nearly the mean
+    precision over all thresholds, whose deviations from c are those of a Brownian bridge B(t) / t, and the integral of
+    that over t in (0, 1) has variance 1. With few anomalous voxels AP spreads more, but upwards. A smooth map has fewer
+    independent voxels, which is not accounted for.
+    """
+    chance = positives / voxels
+    return chance - QUANTILE * np.sqrt(chance * (1 - chance) / voxels)
 
 
 def ranked(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:

@@ -9,6 +9,7 @@ from uadbench.paper.inputs import Sources
 from uadbench.paper.simulated import APART
 
 REQUIRES = "disyre"
+NEEDS = ["synthesis"]
 INPUTS = {"x0": "healthy image $x_0$", "mask": "shape mask $m$", "foreign": "foreign patch $x_{fp}$"}
 EXAMPLE = 0  # index of the example in the file
 WINDOW = (0.0, 1.0)  # grey values, of images and of the mask

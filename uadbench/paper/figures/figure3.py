@@ -13,6 +13,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.paper import style, tiles
 from uadbench.paper.inputs import Sources
 
+NEEDS = ["examples"]
 TITLES = {"image": "input $x$", "restoration": r"restoration $\hat{x}_0$", "score": "anomaly score AS"}
 EXAMPLES = 2  # subjects per task, side by side
 WINDOW = (0.0, 1.0)  # grey values of images

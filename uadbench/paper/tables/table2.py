@@ -5,10 +5,11 @@ Beside the pooled AP of the paper stands the mean AP of subjects, which no singl
 
 from dataclasses import replace
 
-from uadbench.evaluation.voxels.metrics import turned
+from uadbench.evaluation.voxels.metrics import lowest_of_chance, turned
 from uadbench.methods.postprocessing import FILTERED
 from uadbench.methods.registry import CONTROL
 from uadbench.paper import closest, table, terms
+from uadbench.paper.histories import Warned
 from uadbench.paper.inputs import Sources
 from uadbench.paper.published import QUOTED, unmarked
 from uadbench.paper.reported import quote
@@ -39,8 +40,8 @@ def make(sources: Sources) -> Table:
     if "ATLAS" in (published.tasks or {}).values():
         notes.append("In the paper only DISYRE and MOOD22 used all 655 subjects of ATLAS, the others a subset of 220.")
     warnings = sources.histories.warnings(results) if sources.histories_csv else []
-    doubts = [*(warning.text for warning in warnings), *turned_round(ran, results)]
-    notes = [f"Warning: {text}" for text in doubts] + notes
+    warnings += [*turned_round(ran, results), *below_chance(ran, results)]
+    notes = [f"Warning: {warning.text}" for warning in warnings] + notes
     made = Table(
         name="table2",
         caption=(
@@ -88,15 +89,31 @@ def effective(rows: tuple[Row, ...], cols: tuple[Column, ...], results: Results)
     return [f"Subjects that effectively decide pooled AP (n_eff): {'; '.join(parts)}."] if parts else []
 
 
-def turned_round(rows: tuple[Row, ...], results: Results) -> list[str]:
-    """A line for each method that ranks the lesions of a task lowest, controls aside."""
+def turned_round(rows: tuple[Row, ...], results: Results) -> list[Warned]:
+    """A warning for each method that ranks the lesions of a task lowest, controls aside."""
     found = []
     for row in (row for row in rows if row.family != CONTROL):
         for task in results.tasks:
             auroc = results.get(row.method, task, "final", "auroc")
             if auroc is not None and (doubt := turned(auroc.mean)):
-                found.append(f"{row.label} on {task}: {doubt}")
+                found.append(Warned(f"{row.label} on {task}: {doubt}", frozenset({(row.method, task)})))
     return found
+
+
+def below_chance(rows: tuple[Row, ...], results: Results) -> list[Warned]:
+    """The warning about methods whose AP is below chance in every seed, controls aside; none without such.
+
+    An AP counts as below chance where hardly any random order of the voxels has so low a one (`lowest_of_chance`): else
+    half of the methods that are as good as chance would be marked in a study with one seed.
+    """
+    cells = {}
+    for row in (row for row in rows if row.family != CONTROL):
+        for task in results.tasks:
+            values = results.values(row.method, task, "final", "ap").dropna(subset=["value", "voxels", "positives"])
+            lowest = lowest_of_chance(values["positives"].to_numpy(), values["voxels"].to_numpy())
+            if len(values) and (values["value"].to_numpy() < lowest).all():
+                cells[row.method, task] = f"{row.label} on {task}"
+    return [Warned(f"AP below chance in every seed: {', '.join(cells.values())}.", frozenset(cells))] if cells else []
 
 
 def order(
