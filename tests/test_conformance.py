@@ -85,7 +85,7 @@ FAULTS = {
     "exact resumption": [("self.network(batch.images + noise)", "self.calls * self.network(batch.images + noise)")],
     "valid score maps": [(".abs()", " * float('nan')")],
     "reproducible scores": [("(images - self", "(images - torch.rand(1, generator=OWN) * self")],
-    "volumes of any shape": [("    slices =", f"    {IN_PLACE}\n    slices =")],
+    "volumes of any shape and brightness": [("    slices =", f"    {IN_PLACE}\n    slices =")],
     "valid restoration": [("    slices =", "    restore = lambda self, volume, rng: volume + 1\n    slices =")],
 }
 
@@ -204,11 +204,40 @@ def test_of_several_files_the_faulty_ones_keep_no_other_from_its_checks(no_basel
     sound = write('"""Mine: a file."""\nREVISION = 1\nPAPER = \'none\'\nclass Params: pass\n').name
     done = ended("conformance", "empty.py", sound, "disyr")
     lines = done.output.splitlines()
-    assert lines[0].startswith("empty.py: FAILED: empty.py: no REVISION")
-    assert lines[1].startswith("mine: declarations: FAILED: mine.py, line 4: Params cannot be read: TypeError: ")
+    assert lines[0].startswith("empty.py: FAILED: no REVISION")
+    assert lines[1].startswith("mine: declarations: FAILED: mine.py, line 4: Params is no dataclass; put ")
     assert lines[2].startswith("disyr: FAILED: method 'disyr' is unknown")
     assert len(lines) == 3
     assert str(done.exception) == "3 of the checks failed, see above; the first: empty.py"
+
+
+UNTRAINED = """
+\"\"\"Mine: a file.\"\"\"
+from uadbench.methods.base import SliceMethod
+
+REVISION = 1
+PAPER = "nowhere"
+
+class Baseline(SliceMethod):
+    def score_slices(self, images, rng):
+        return images.sqrt()
+""".lstrip()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("images.sqrt()", "images - 0.005", "volumes of any shape and brightness: FAILED: mine: map final has values"),
+        ("images.sqrt()", "images.sqrt()[..., 1:]", "mine.py, score_slices: final has shape (8, 1, 40, 31), not that"),
+        (
+            'PAPER = "',
+            'SMALL = {"steps": 4}\nPAPER = "',
+            "declarations: FAILED: SMALL has hyper-parameters, but there is",
+        ),
+    ],
+)
+def test_faults_that_bright_slices_padding_and_defaults_hide(write, old, new, reason):
+    assert reason in ended("conformance", write(UNTRAINED.replace(old, new))).output
 
 
 def test_a_file_is_not_taken_for_its_namesake_in_another_folder(no_baselines):
@@ -216,7 +245,7 @@ def test_a_file_is_not_taken_for_its_namesake_in_another_folder(no_baselines):
         Path(folder).mkdir(exist_ok=True)
         Path(folder, f"{name}.py").touch()
     lines = ended("conformance", "one/mine.py", "two/yours.py", "two/mine.py").output.splitlines()
-    assert "two/mine.py: the method mine exists already in " in lines[2]
+    assert "two/mine.py: FAILED: the method mine exists already in " in lines[2]
 
 
 def test_a_reason_of_several_checks_is_named_once(write):

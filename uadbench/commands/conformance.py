@@ -29,7 +29,7 @@ def command(baselines: tuple[str, ...]) -> None:
             refused = str(error).replace(full, entry)
             if len(baselines) == 1:
                 raise HarnessError(refused) from error
-            click.echo(f"{entry}: FAILED: {refused}")
+            click.echo(f"{entry}: FAILED: {refused.removeprefix(f'{entry}: ')}")
             failed.append(entry)
     if failed:
         raise HarnessError(f"{len(failed)} of the checks failed, see above; the first: {failed[0]}")

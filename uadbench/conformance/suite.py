@@ -18,6 +18,7 @@ from uadbench.data.packing.store import Store
 from uadbench.evaluation.inference.inference import score_volume
 from uadbench.methods import registry
 from uadbench.methods.base import Method
+from uadbench.methods.params import NoParams
 from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import Settings, resolve
 from uadbench.training import run
@@ -25,6 +26,7 @@ from uadbench.training.job import train_run
 from uadbench.training.loop import LoopConfig
 
 CPU = torch.device("cpu")
+DARK = 0.02  # factor of grey values
 LONGEST = 200  # lines of a baseline's file
 COLUMNS = ["phase", "step", "loss", "validation", "learning_rate"]
 
@@ -110,8 +112,10 @@ def declarations(candidate: Candidate) -> None:
     require(about.title, "TITLE is empty")
     require(about.paper, "no PAPER; name the publication of the method")
     require(about.revision >= 1, "REVISION must be 1 or more")
+    declared = registry.params_class(candidate.name) is not NoParams
+    require(declared or not about.small, "SMALL has hyper-parameters, but there is no class Params that declares them")
     for modality in ("t1", "t2"):
-        params = resolve(candidate.name, modality).params
+        params = resolve(candidate.name, modality, {registry.base(candidate.name): about.small}).params
         require(
             not hasattr(params, "steps") or "steps" in about.small,
             'no SMALL; add sizes that train in a second or two, such as SMALL = {"steps": 8, "batch": 4, "patch": 32}',
@@ -195,15 +199,17 @@ def reproducible_scores(candidate: Candidate) -> None:
         require(torch.equal(one[key], two[key]), f"map {key}: two scorings differ; draw random numbers from rng alone")
 
 
-def volumes_of_any_shape(candidate: Candidate) -> None:
+def volumes_of_any_shape_and_brightness(candidate: Candidate) -> None:
     require(torch.equal(candidate.scored[1], candidate.volume), "scoring changes the volume in place")
-    larger = torch.nn.functional.pad(candidate.volume, (9, 4, 3, 8, 1, 0))
+    # Dark, since a network of a few steps gives small values, and what it subtracts from a bright slice stays positive.
+    larger = torch.nn.functional.pad(DARK * candidate.volume, (9, 4, 3, 8, 1, 0))
     require(candidate.scores(larger)["final"].shape == larger.shape, "a larger volume gets a map of another shape")
 
 
 def valid_restoration(candidate: Candidate) -> None:
+    method = candidate.loaded  # which may be trained here
     with torch.no_grad():
-        restored = candidate.loaded.restore(candidate.volume, Streams(0))
+        restored = method.restore(candidate.volume, Streams(0))
     if restored is not None:
         require(restored.shape == candidate.volume.shape, "the restoration has another shape than the volume")
         inside = bool(((restored >= 0) & (restored <= 1)).all())  # False where not finite
@@ -222,7 +228,7 @@ CHECKS: dict[str, Callable[[Candidate], None]] = {
         reproducible_weights,  # from the resumed training, where that has the same weights
         valid_score_maps,
         reproducible_scores,
-        volumes_of_any_shape,
+        volumes_of_any_shape_and_brightness,
         valid_restoration,
     )
 }

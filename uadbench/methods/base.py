@@ -179,7 +179,13 @@ class SliceMethod(Method):
         batch = int(getattr(self.params, "score_batch", 64))
 
         def maps(images: Tensor) -> Maps:
-            return _named(function(images, rng))
+            found = _named(function(images, rng))
+            for name, values in found.items():
+                if values.shape != images.shape:
+                    got, wanted = tuple(values.shape), tuple(images.shape)
+                    where = f"{inspect.getfile(type(self))}, {function.__name__}"
+                    raise HarnessError(f"{where}: {name} has shape {got}, not that of its images, {wanted}")
+            return found
 
         if self.slices == "tiled":
             overlap, windows = getattr(self.params, "overlap", OVERLAP), getattr(self.params, "windows", EVEN)

@@ -14,7 +14,7 @@ import sys
 import traceback
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,8 @@ def params_class(name: str) -> type:
     try:
         exec(_params_code(file, path), module.__dict__)
         found: type = module.__dict__.get("Params", NoParams)
+        if "__dataclass_fields__" not in vars(found) and ("__annotations__" in vars(found) or not is_dataclass(found)):
+            raise HarnessError("Params is no dataclass; put @dataclass(frozen=True) on the line above it")
         validation.model(found)
     except Exception as error:
         lines = [node.lineno for node in file.body if getattr(node, "name", "") == "Params"]
