@@ -140,6 +140,16 @@ def test_params_that_cannot_be_read_are_one_line_with_the_place(params, tmp_path
     assert "\n" not in str(error.value)
 
 
+def test_params_that_build_on_themselves_are_one_short_line(params, tmp_path):
+    text = "from uadbench.baselines.{} import Params as Published\nclass Params(Published): pass\n"
+    (tmp_path / "other_params.py").write_text("REVISION = 1\n" + text.format("own_params"))
+    with pytest.raises(HarnessError) as error:
+        params(text.format("other_params"), "REVISION = 1\n")
+    assert str(error.value).startswith(f"{tmp_path / 'own_params.py'}, line 2: ")
+    assert str(error.value).endswith("line 2: Params builds on itself")
+    assert str(error.value).count("line") <= 2
+
+
 def test_the_derived_example_of_the_guide_has_the_parameters_of_both(params):
     (text,) = [block for block in baseline_files(ROOT / "docs" / "add-a-baseline.md") if "dae.Params" in block]
     values = params(text, "")

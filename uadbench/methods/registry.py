@@ -148,9 +148,13 @@ def params_class(name: str) -> type:
     if imported := sys.modules.get(f"{BASELINES.package}.{base(name)}"):
         return getattr(imported, "Params", NoParams)
     path = BASELINES.path(base(name))
-    file = syntax_tree(path)
+    return _cut_out(syntax_tree(path), path)
+
+
+@functools.cache
+def _cut_out(file: ast.Module, path: Path) -> type:
     # A separate module, because dataclasses resolve type hints in the module of a class.
-    module = types.ModuleType(f"{PARAMS_MODULE}{base(name)}")
+    module = types.ModuleType(f"{PARAMS_MODULE}{path.stem}")
     module.__dict__.update(__package__=BASELINES.package, _Other=_Other)
     sys.modules[module.__name__] = module
     try:
@@ -165,11 +169,11 @@ def params_class(name: str) -> type:
             frame.lineno or 1 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
         ]
         where = ", line ".join(map(str, [path, *lines[-1:]]))
-        raise HarnessError(f"{where}: {_unreadable(error)}") from error
+        circle = str(path) in str(error)  # of another baseline, which builds on this one
+        raise HarnessError(f"{where}: {'Params builds on itself' if circle else _unreadable(error)}") from error
     return found
 
 
-@functools.cache
 def _params_code(file: ast.Module, path: Path) -> types.CodeType:
     """The part of a baseline's file that its `Params` needs."""
     part = _Others().visit(copy.deepcopy(ast.Module(excerpt.needed(file, "Params"), [])))
