@@ -155,3 +155,10 @@ def test_the_derived_example_of_the_guide_has_the_parameters_of_both(params):
     values = params(text, "")
     assert list(values) == [*(field.name for field in dataclasses.fields(registry.params_class("dae"))), "darker"]
     assert registry.describe("own_params").small == registry.describe("dae").small
+
+
+def test_the_guide_names_every_family():
+    text = " ".join((ROOT / "docs" / "add-a-baseline.md").read_text(encoding="utf-8").split())
+    for family, title in registry.FAMILIES.items():
+        assert f"`{family}` ({title})" in text or family == registry.CONTROL
+    assert f"`{registry.CONTROL}` (" in text
