@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # As in uadbench/study/placement.py: the process retains the memory of tensors, which avoids page faults.
 ALLOCATION := MALLOC_MMAP_THRESHOLD_=33554432 MALLOC_TRIM_THRESHOLD_=1073741824
 
-.PHONY: help demo test nightly lint style types site packaged format setup clean
+.PHONY: help demo test nightly lint style types site reference packaged format setup clean
 
 help: ## print this list
 	@echo "make TARGET [PYTHON=…] [TORCH=cpu]"
@@ -35,6 +35,16 @@ types: setup ## check types
 
 site: setup ## build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# The scan is that of the report's example subject on BraTS-T1.
+SHOWN := results/demo/data/raw/brats/MICCAI_BraTS2020_TrainingData/BraTS20_Training_009/BraTS20_Training_009
+reference: setup ## store what the site shows of the finished study results/demo in docs/reference/demo
+	rm -rf $(addprefix docs/reference/demo/,data training paper evaluation/*/)
+	$(BIN)/uadbench excerpt results/demo --config config.yaml --out docs/reference/demo
+	$(BIN)/uadbench cost results/demo > docs/reference/demo/cost.md
+	$(BIN)/uadbench score --run results/demo/training/disyre/t1/seed-1 --image $(SHOWN)_t1.nii.gz --truth $(SHOWN)_seg.nii.gz --html --out results/shown/map.nii.gz
+	$(BIN)/python docs/hooks/shown.py results/shown/map.html
+	$(BIN)/uadbench claims docs/reference/demo --out docs/claims.md
 
 # Twice on one machine gives the same bytes.
 PAINTED := results/packaged-painted

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.commands import ROOT
+from tests.viewer.browser import CONTRAST, needed, visit
 from uadbench.cli import COMMANDS
 
 REPOSITORY = "https://example.org/lab/uadbench"
@@ -38,11 +39,7 @@ def build(folder: Path, **variables: str) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    return build(tmp_path_factory.mktemp("plain") / "site")
-
-
-@pytest.fixture(scope="module")
-def published(tmp_path_factory) -> Path:
+    """As it is published. Without a repository's address other texts stand in place of links, which `rewrite` makes."""
     return build(tmp_path_factory.mktemp("published") / "site", UADBENCH_REPOSITORY_URL=REPOSITORY)
 
 
@@ -82,32 +79,69 @@ def test_every_link_of_the_site_leads_to_a_page_and_a_heading(site):
                 assert anchor in pages[leads].anchors, f"{path.relative_to(site)}: {link}"
 
 
-@pytest.mark.parametrize("made", ["site", "published"])
-def test_the_site_loads_nothing_from_other_hosts(made, request):
-    folder = request.getfixturevalue(made)
-    for path in folder.rglob("*.html"):
-        for address in Page(path).loaded:
-            assert not re.match(r"(https?:)?//", address), f"{path.relative_to(folder)}: {address}"
+def test_the_site_loads_nothing_from_other_hosts(site):
+    for path in site.rglob("*.html"):
+        for address in (each for each in Page(path).loaded if not each.startswith("data:")):
+            assert not re.match(r"(https?:)?//", address), f"{path.relative_to(site)}: {address}"
             if path.name != "404.html":  # served at any depth
-                assert (path.parent / address.partition("?")[0]).is_file(), f"{path.relative_to(folder)}: {address}"
+                assert (path.parent / address.partition("?")[0]).is_file(), f"{path.relative_to(site)}: {address}"
         assert 'data-md-component="source"' not in path.read_text(encoding="utf-8")
-    for path in [*folder.rglob("*.js"), *folder.rglob("*.css")]:
+    for path in [*site.rglob("*.js"), *site.rglob("*.css")]:
         text = path.read_text(encoding="utf-8")
         assert "unpkg" not in text, path.name
         assert not re.search(r"url\(['\"]?(https?:)?//|@import", text), path.name
-    assert not list(folder.rglob("*.map"))
+    assert not list(site.rglob("*.map"))
 
 
 def test_the_site_is_small_and_holds_no_code_of_its_build(site):
-    assert sum(path.stat().st_size for path in site.rglob("*")) < 8e6
+    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) < 10e6
     assert not list(site.rglob("*.py"))
 
 
-def test_links_to_other_files_lead_to_the_repository(published, site):
-    assert f"{REPOSITORY}/blob/main/baselines/mood22.py" in Page(published / "architecture.html").links
-    assert not any("baselines/" in link for link in Page(site / "architecture.html").links)
-    assert "baselines/mood22.py" in Page(site / "architecture.html").words
-    for page in map(Page, published.rglob("*.html")):
+def test_the_first_page_leads_to_a_finished_report_and_a_scored_scan(site):
+    shown = ["reference/demo/report.html", "reference/demo/score.html"]
+    assert [link for link in Page(site / "index.html").links if link in shown] == shown
+    assert {Path(path).name for path in shown} <= set(Page(site / "reference" / "demo" / "index.html").links)
+    report, scored = ((site / path).read_text(encoding="utf-8") for path in shown)
+    cells = re.findall(
+        r"\d\.\d\d ± \d\.\d\d", (ROOT / "docs/reference/demo/paper/table2.md").read_text(encoding="utf-8")
+    )
+    assert cells
+    assert all(cell in report for cell in cells)
+    assert report.count("data:image/png;base64,") == len(list((ROOT / "docs/reference/demo/paper").glob("*.png"))) > 5
+    assert 'id="examples-viewer"' in report
+    assert "simulated scans" in report
+    assert "The method was trained on simulated scans." in scored
+    assert 'id="restoration"' in scored
+
+
+@needed
+def test_every_text_of_the_site_can_be_read_in_both_schemes(site):
+    """Code of all kinds, too: each class of Pygments that the theme colours."""
+    page = site / "contrast.html"
+    text = (site / "index.html").read_text(encoding="utf-8")
+    page.write_text(text.replace("<body ", '<body data-ready="yes" ', 1), encoding="utf-8")
+    css = next(site.glob("assets/stylesheets/main.*.css")).read_text(encoding="utf-8")
+    kinds = sorted(set(re.findall(r"\.highlight \.([a-z]+[0-9]?)\b", css)))
+    assert {"c1", "k", "mi", "nb", "s2"} <= set(kinds)
+    act = f"""
+    const code = document.querySelector(".highlight code"), found = {{}};
+    code.innerHTML = {json.dumps("".join(f'<span class="{kind}">{kind} </span>' for kind in kinds))};
+    document.head.insertAdjacentHTML("beforeend", "<style>* {{ transition: none !important; }}</style>");
+    for (const scheme of ["default", "slate"]) {{
+      document.body.dataset.mdColorScheme = scheme;
+      found[scheme] = ({CONTRAST.read_text(encoding="utf-8")})();
+    }}
+    return [found, getComputedStyle(document.querySelector(".md-content p a")).textDecorationLine];"""
+    found = visit(page, act).value
+    page.unlink()
+    assert found == [{"default": [], "slate": []}, "underline"]
+
+
+def test_links_to_other_files_lead_to_the_repository(site):
+    assert f"{REPOSITORY}/blob/main/baselines/mood22.py" in Page(site / "architecture.html").links
+    assert f"{REPOSITORY}/blob/main/docs/reference/demo/evaluation/results.csv" in Page(site / "own-scans.html").links
+    for page in map(Page, site.rglob("*.html")):
         for link in (link for link in page.links if link.startswith(f"{REPOSITORY}/")):
             kind, branch, path = link.removeprefix(f"{REPOSITORY}/").split("/", 2)
             assert branch == "main"
@@ -119,11 +153,14 @@ def test_links_to_other_files_lead_to_the_repository(published, site):
     ("page", "markdown", "expected"),
     [
         ("index.md", "[a](docs/data.md#x)", "[a](data.md#x)"),
-        ("index.md", "![a](docs/reference/demo/figure3.png)", "![a](reference/demo/figure3.png)"),
+        ("index.md", "![a](docs/reference/demo/paper/figure3.png)", "![a](reference/demo/paper/figure3.png)"),
         ("reference/demo/README.md", "[a](../../running.md)", "[a](../../running.md)"),
         ("reference/demo/README.md", "[a](../../../README.md)", "[a](../../index.md)"),
         ("data.md", "[a](../CHANGELOG.md)", "[a](changelog.md)"),
         ("data.md", "[the schema](../uadbench/schemas/config.schema.json)", "[the schema](config.md)"),
+        ("index.md", "[a](docs/reference/demo/README.md#report)", "[a](reference/demo/report.html)"),
+        ("reference/demo/README.md", "[a](README.md#score-page)", "[a](score.html)"),
+        ("reference/demo/README.md", "[a](README.md#what-follows)", "[a](README.md#what-follows)"),
         ("data.md", "[a](https://example.org/b.md)", "[a](https://example.org/b.md)"),
         ("data.md", "[a](#own)", "[a](#own)"),
         ("data.md", "[baselines/vae.py](../baselines/vae.py)", "`baselines/vae.py`"),
@@ -134,7 +171,7 @@ def test_links_to_other_files_lead_to_the_repository(published, site):
     ],
 )
 def test_links_of_a_page_without_a_repository(page, markdown, expected):
-    assert hook("links").rewrite(markdown, page) == expected
+    assert hook("links").rewrite(markdown, page, hidden=lambda place: place.startswith("hooks/")) == expected
 
 
 def test_links_to_files_and_folders_of_a_repository():
@@ -197,10 +234,12 @@ def test_a_flowchart_becomes_a_picture():
 def test_the_page_of_a_reference_study_has_its_tables_and_figures(site, study):
     folder = ROOT / "docs" / "reference" / study
     page = Page(site / "reference" / study / "index.html")
-    assert {path.name for path in folder.glob("*.png")} <= set(page.loaded)
-    assert {path.name for path in folder.glob("*.csv")} <= set(page.links)
+    pictures = {path.name for path in folder.glob("*.png")}
+    assert pictures <= set(page.loaded) if pictures else "report.html" in page.links
+    data = [*folder.glob("*.csv"), *folder.glob("evaluation/*.csv")]
+    assert {path.name for path in data} <= {link.rpartition("/")[2] for link in page.links}
     words = " ".join(" ".join(page.words).split())
-    for path in folder.glob("*.md"):
+    for path in folder.rglob("*.md"):
         cells = re.findall(r"\| *(\d\.\d\d ± \d\.\d\d) *\|", path.read_text(encoding="utf-8"))
         assert set(cells) <= set(re.findall(r"\d\.\d\d ± \d\.\d\d", words)), path.name
 

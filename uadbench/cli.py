@@ -23,7 +23,7 @@ SECTIONS = {
     "Your own scans and anomaly maps": ("score", "evaluate", "share"),
     "Methods": ("list", "parameters", "conformance", "bench"),
     "Data": ("download",),
-    "Studies": ("plan", "status", "cost", "check", "trace", "join", "claims", "tensorboard"),
+    "Studies": ("plan", "status", "cost", "check", "trace", "excerpt", "join", "claims", "tensorboard"),
     "Steps of a study, in their order; the workflow runs them": (
         *("simulate", "paint", "index", "preprocess", "quality", "pack", "train", "test"),
         *("histories", "summarize", "table", "synthesis", "figure", "report"),

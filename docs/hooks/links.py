@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -13,6 +14,11 @@ PAGES = {
     "CHANGELOG.md": "changelog.md",
     "uadbench/schemas/config.schema.json": "config.md",
     "uadbench/cli.py": "command-line.md",
+}
+#: pages that the site alone has (shown.py), by the sections that speak of them
+SHOWN = {
+    "docs/reference/demo/README.md#report": "reference/demo/report.html",
+    "docs/reference/demo/README.md#score-page": "reference/demo/score.html",
 }
 FENCE = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"(?<!`)(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
@@ -25,11 +31,18 @@ def source(page: str) -> str:
     return next((path for path, made in PAGES.items() if made == page), f"docs/{page}")
 
 
-def rewrite(markdown: str, page: str, repository: str = "", branch: str = "main") -> str:
+def rewrite(
+    markdown: str,
+    page: str,
+    repository: str = "",
+    branch: str = "main",
+    hidden: Callable[[str], bool] = lambda place: False,
+) -> str:
     """Markdown of a page with links as the site needs them.
 
-    `page` is its path in the site, such as reference/demo/README.md. A link to a file without a page in the site leads
-    to `repository`, the URL of its web view; with an empty one its text remains. Code blocks keep their text.
+    `page` is its path in the site, such as reference/demo/README.md. A link to a file without a page in the site, as of
+    those below docs/ that are `hidden`, leads to `repository`, the URL of its web view; with an empty one its text
+    remains. Code blocks keep their text.
     """
     folder = posixpath.dirname(source(page))
 
@@ -39,9 +52,10 @@ def rewrite(markdown: str, page: str, repository: str = "", branch: str = "main"
         if "://" in target or target.startswith(("mailto:", "#")):
             return found.group()
         path = posixpath.normpath(posixpath.join(folder, path))
+        if made := SHOWN.get(f"{path}#{anchor}"):
+            return f"{image}[{text}]({posixpath.relpath(made, posixpath.dirname(page) or '.')})"
         place = PAGES.get(path) or (path.removeprefix("docs/") if path.startswith("docs/") else None)
-        shown = place and not place.startswith("hooks/")
-        if shown and (place in PAGES.values() or (ROOT / "docs" / place).is_file()):
+        if place and not hidden(place) and (place in PAGES.values() or (ROOT / "docs" / place).is_file()):
             return f"{image}[{text}]({posixpath.relpath(place, posixpath.dirname(page) or '.')}{hash_}{anchor})"
         if not repository:
             return f"`{text}`" if re.fullmatch(r"[\w./-]*[./][\w./-]*", text) else text
@@ -53,4 +67,5 @@ def rewrite(markdown: str, page: str, repository: str = "", branch: str = "main"
 
 
 def on_page_markdown(markdown: str, *, page, config, files) -> str:
-    return rewrite(markdown, page.file.src_uri, config.repo_url or "", config.extra["branch"])
+    hidden = config.exclude_docs.match_file
+    return rewrite(markdown, page.file.src_uri, config.repo_url or "", config.extra["branch"], hidden)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+import shutil
 from pathlib import Path
 
 SEARCH = "assets/iframe-worker.js"
@@ -28,10 +29,11 @@ def without_facts(output: str) -> str:
 
 
 def on_post_build(*, config) -> None:
-    """Remove the addresses of hosted scripts, and the source maps, two thirds of the theme's size."""
+    """Remove the addresses of hosted scripts, and what is most of the theme: source maps, search in other languages."""
     assets = Path(config.site_dir) / "assets"
     for path in assets.rglob("*.map"):
         path.unlink()
+    shutil.rmtree(assets / "javascripts" / "lunr")
     for path in [*assets.rglob("*.min.js"), *assets.rglob("*.min.css")]:
         before = path.read_text(encoding="utf-8")
         after = MAP.sub("", HOSTED.sub("about:blank", before))

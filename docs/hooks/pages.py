@@ -13,6 +13,7 @@ import click
 from mkdocs.structure.files import File
 
 from uadbench.cli import COMMANDS, SECTIONS, uadbench
+from uadbench.core.study_folder import CONFIG
 
 ROOT = Path(__file__).resolve().parents[2]
 #: files of a reference study in the order of its page; others are not shown
@@ -135,13 +136,15 @@ def command_line_page() -> str:
 
 def reference(folder: Path) -> str:
     """Tables and figures of a reference study, a folder of docs/reference, as sections behind its README."""
-    tables = [path for name in TABLES for path in folder.glob(f"{name}.md")]
+    tables = [path for name in TABLES for path in folder.rglob(f"{name}.md")]
     figures = [path for name in FIGURES for path in folder.glob(f"{name}.png")]
     parts = ["## Tables", *(path.read_text(encoding="utf-8") for path in tables)] if tables else []
-    if figures:
+    if (folder / CONFIG).is_file():  # an excerpt of a study, with a report (shown.py)
+        parts += ["## Figures", "All are in the [report](README.md#report)."]
+    elif figures:
         parts += ["## Figures", *(f"![{path.stem}]({path.name})" for path in figures)]
-    if data := sorted(folder.glob("*.csv")):
-        parts += ["## Data", "\n".join(f"* [{path.name}]({path.name})" for path in data)]
+    if data := sorted([*folder.glob("*.csv"), *folder.glob("evaluation/*.csv")]):
+        parts += ["## Data", "\n".join(f"* [{path.name}]({path.relative_to(folder).as_posix()})" for path in data)]
     return "\n\n".join(parts)
 
 

@@ -38,12 +38,12 @@ def demo() -> Measured:
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    return pd.read_csv(DEMO / "results.csv").query("protocol == 'full'")
+    return pd.read_csv(DEMO / "evaluation" / "results.csv").query("protocol == 'full'")
 
 
 @pytest.fixture(scope="module")
 def tests() -> pd.DataFrame:
-    return pd.read_csv(DEMO / "comparisons.csv")
+    return pd.read_csv(DEMO / "evaluation" / "comparisons.csv")
 
 
 def by_of(found: list[Finding]) -> dict[str, Finding]:
@@ -154,7 +154,7 @@ def test_t_of_the_maximum(demo, rows):
 
 def test_comparisons_of_score_maps_do_not_count_among_methods(tests):
     """Three methods on three tasks are nine pairs, however many maps of one method are compared beside them."""
-    sources = Sources(DEMO / "results.csv")
+    sources = Sources(DEMO / "evaluation" / "results.csv")
     assert (tests["method"] == tests["other"]).any()
     (note,) = sources.verdicts(sources.results)
     assert "of 9 pairs of methods" in note
@@ -190,7 +190,7 @@ def test_differences_of_score_maps(demo, rows, tests):
 
 
 def test_passes_and_times_by_step_size(demo, rows):
-    speed = json.loads((DEMO / SPEED).read_text())["step_sizes"]
+    speed = json.loads((DEMO / "evaluation" / SPEED).read_text())["step_sizes"]
     for finding in steps.balance(demo):
         size = re.search(r"\d+", finding.of)[0]
         assert finding.value == speed[size]["passes"] == -(-100 // int(size))
@@ -203,7 +203,7 @@ def test_passes_and_times_by_step_size(demo, rows):
 
 def test_one_spectrum_at_every_t(demo):
     """Of the difference of both images under the mask alone, which no t enters."""
-    data = np.load(DEMO / SYNTHESIS)
+    data = np.load(DEMO / "evaluation" / SYNTHESIS)
     change = data["mask"].astype(float) * (data["foreign"] - data["x0"])
     power = np.abs(fft.fft2(change, axes=(-2, -1))) ** 2
     rows, columns = np.meshgrid(*(fft.fftfreq(side) for side in change.shape[-2:]), indexing="ij")
@@ -234,7 +234,7 @@ def test_a_spectrum_that_changes_with_t_holds(tmp_path):
 
 
 def test_subsets_of_the_stored_results(demo):
-    stored = pd.read_csv(DEMO / "subsets.csv").query("task == 'ATLAS'").set_index("method")
+    stored = pd.read_csv(DEMO / "evaluation" / "subsets.csv").query("task == 'ATLAS'").set_index("method")
     found = by_of(methods.fewer_scans(demo))
     assert set(found) == {"DAE", "DISYRE", "MOOD22"}
     for name, method in (("DAE", "dae"), ("DISYRE", "disyre"), ("MOOD22", "mood22")):

@@ -51,6 +51,7 @@ def study(tmp_path: Path, root: Path) -> Study:
         index |= {"left_out": [LOST] if name == "atlas" else []}
         write_json(tmp_path / "data" / name / "packed" / "index.json", index)
     (tmp_path / "data" / "atlas" / "quality" / "quality.csv").write_text("subject,flags\na,\nb,lesion_change\n")
+    (tmp_path / "data" / "atlas" / "quality" / "quality.html").write_text("")
     config = read(root / "config.yaml")
     for method in ("disyre", "dae", "vae"):  # the last was dropped from the config; its folder remains
         given = {"batch": config["params"].get(method, {}).get("batch", 16)}

@@ -120,6 +120,20 @@ def test_without_a_config_what_is_there_is_counted(study):
     assert "no config known, see --configfile" in run()
 
 
+@pytest.mark.parametrize("planned", [True, False])
+def test_methods_with_nothing_to_train_have_no_trainings(study, planned):
+    write_json(study / "training/random/t1/seed-1/run.json", {"seconds": 0.0, "final": None})
+    write(study / "logs/train/intensity-t1-seed-1.log", "")  # of a record under way
+    write(Path("config.yaml"), yaml.safe_dump(CONFIG | {"methods": [*CONFIG["methods"], "intensity"]}))
+    if not planned:
+        Path("config.yaml").unlink()
+    (status,) = json.loads(run("--json"))
+    stage = next(stage for stage in status["stages"] if stage["name"] == "trainings finished")
+    assert (stage["done"], stage["planned"]) == (1, 6 if planned else None)
+    assert {t["method"] for t in status["trainings"]} == {"dae", "mood22"} | (set() if planned else {"intensity"})
+    assert status["not_planned"] == 0
+
+
 def test_named_configs_are_laid_over_each_other(study):
     write(Path("seeds.yaml"), "seeds: [1]")
     (status,) = json.loads(run("--json", "--configfile", "seeds.yaml"))

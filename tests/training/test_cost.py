@@ -8,11 +8,12 @@ from uadbench.core.files import write_json
 def test_costs_are_medians_and_sums(tmp_path):
     for method, modality, seed, seconds in (
         *(("dae", "t1", 1, 10.0), ("dae", "t1", 2, 15.0), ("dae", "t1", 3, 41.0)),
-        *(("dae", "t2", 1, 30.0), ("vae", "t1", 1, 120.0)),
+        *(("dae", "t2", 1, 30.0), ("vae", "t1", 1, 120.0), ("random", "t1", 1, 0.0)),
     ):
         folder = tmp_path / "training" / method / modality / f"seed-{seed}"
         folder.mkdir(parents=True)
         about = facts(method, modality=modality, seed=seed, seconds=seconds, device="CPU")
+        about["final"] = None if method == "random" else {"loss": 0.5}
         write_json(folder / "run.json", about)
     said = call("cost", tmp_path).output.splitlines()
     assert said == [

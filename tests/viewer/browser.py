@@ -28,7 +28,7 @@ OPTIONS = [
     *("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
 SECONDS = 120.0  # for one answer, on a busy machine
-NAMELESS = Path(__file__).with_name("nameless.js")
+NAMELESS, CONTRAST = (Path(__file__).with_name(name) for name in ("nameless.js", "contrast.js"))
 needed = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH; on Debian: apt-get install chromium")
 
 

@@ -10,7 +10,8 @@ import pytest
 
 from uadbench.core.thinning import stride, thinned
 from uadbench.viewer import scripts, volumes
-from uadbench.viewer.page import Layer, Page, write
+from uadbench.viewer.page import Layer, Page, contents, write
+from uadbench.viewer.page import read as read_page
 
 AFFINE = np.array([[0.0, -2, 0, 30], [3, 0, 0, -40], [0, 0, 4, 5], [0, 0, 0, 1]])
 
@@ -75,7 +76,8 @@ def test_a_page_holds_all_it_needs(tmp_path):
     assert "&lt;/script&gt;&lt;b&gt;1" in text
     assert "default-src 'none'" in text.replace("&#39;", "'")
     facts = json.loads(re.search(r'id="facts">(.*?)</script>', text)[1])
-    assert facts == {"layers": ["scan", "score-0", "score-1", "truth"], "scores": ["score-0", "score-1"], "brain": 120}
+    assert facts["layers"] == ["scan", "score-0", "score-1", "truth"]
+    assert (facts["scores"], facts["brain"]) == (["score-0", "score-1"], 120)
     assert 'id="threshold-score-0" min="0"' in text
     assert re.search(r'id="threshold-score-0"[^>]* value="0.25"', text)
 
@@ -100,6 +102,24 @@ def test_a_map_without_scores_starts_at_0(tmp_path):
     write(Page("a", "b", "", AFFINE, [layer("scan"), empty]), tmp_path / "page.html")
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert float(re.search(r'id="threshold-score-0"[^>]* value="([^"]*)"', text)[1]) == 0
+
+
+def test_a_page_is_made_again_of_its_contents(tmp_path):
+    steps = np.arange(20 * 20 * 20).reshape(20, 20, 20) % 256
+    score, restoration = 0.3 * steps / 255, np.where(steps % 2, steps / 255, 0.0)
+    layers = [
+        Layer("scan", "Scan", "grey & white", 4.0 * steps),
+        Layer("restoration", "Restoration", "", restoration),
+        Layer("score", "Score", "</script>", score),
+        Layer("score", "Other", "", score, 0.125),
+        Layer("truth", "Lesion", "", steps > 200),
+    ]
+    first, second = tmp_path / "first.html", tmp_path / "second.html"
+    write(Page("a <b>", "b", "Simulated.", AFFINE, layers), first)
+    stored = contents(first.read_text(encoding="utf-8"))
+    assert sum(map(len, stored.values())) < 0.1 * first.stat().st_size
+    write(read_page(json.loads(json.dumps(stored))), second)
+    assert contents(second.read_text(encoding="utf-8")) == stored
 
 
 def test_large_volumes_are_thinned_out(tmp_path, monkeypatch):

@@ -94,12 +94,11 @@ run = click.option(
 settings = click.option(
     "--settings", default="{}", help='JSON: {"params": {…}}, others at their defaults; or params.json.'
 )
+study_config = click.option("--config", required=True, help="The study's config as JSON, or the path of a config file.")
 titles = click.option("--titles", default="{}", help='JSON: {"METHOD": "TITLE"}, in place of the recorded titles.')
 variant = click.option(
     "--method", shell_complete=methods, show_default="as trained", help="The run's method or a variant of it."
 )
-
-
 width = click.option(
     "--width",
     type=click.Choice(["page", "column"]),

@@ -12,16 +12,17 @@ from uadbench.commands._shared import PATH, experiments
 def command(folder: Path) -> None:
     """Print the duration of every method's trainings below FOLDER, such as results/demo, as a Markdown table.
 
-    Seconds are medians over seeds. A training that was interrupted counts from its last start.
+    Seconds are medians over seeds. A training that was interrupted counts from its last start. Methods with nothing to
+    train are left out.
     """
     import pandas as pd
 
     from uadbench.core.errors import HarnessError
     from uadbench.status import survey
-    from uadbench.training.facts import UNUSED
     from uadbench.training.record import Complete, record
 
-    runs = [record(run, kind=Complete) for run in survey.runs(folder)]
+    records = (record(run, kind=Complete) for run in survey.runs(folder))
+    runs = [about for about in records if about.get("final", {}) is not None]
     if not runs:
         raise HarnessError(f"{folder}: no finished training; name the folder of an experiment, such as results/demo")
     frame = pd.DataFrame(runs)[["method", "modality", "seconds", "device"]]
@@ -34,4 +35,4 @@ def command(folder: Path) -> None:
         cells = ["–" if pd.isna(value) else f"{value:.1f}" for value in medians.loc[method]]
         click.echo(f"| {method} | {counts[method]} | {' | '.join(cells)} | {total[method]:.1f} |")
     click.echo(f"| all | {len(frame)} |{' |' * len(heads)} {total.sum():.1f} |\n")
-    click.echo(f"Device: {'; '.join(frame['device'][frame['device'] != UNUSED].unique()) or UNUSED}.")
+    click.echo(f"Device: {'; '.join(frame['device'].unique())}.")

@@ -10,13 +10,15 @@ import numpy as np
 
 from uadbench.core.errors import HarnessError
 from uadbench.core.modalities import MODALITIES
+from uadbench.core.study_folder import SIMULATED
 from uadbench.core.volume_names import stem
 from uadbench.data.preprocessing.reading.scan import Scan, read_labels, read_scan
 from uadbench.data.preprocessing.reading.volume import BadScan
 from uadbench.methods.base import Method
 from uadbench.viewer.page import Layer, Page, write
 
-SIMULATED = "The method was trained on simulated scans."
+TRAINED = "The method was trained on simulated scans."
+TESTED = "This scan is simulated."
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def write_page(scored: Scored, about: dict[str, Any], method: Method, path: Path
         Page(
             title=f"{stem(scored.image.name) or scored.image.name}: {title}",
             summary=f"{modality} scan {scored.image.name}, scored by {title}, seed {about['seed']}, in native space.",
-            banner=SIMULATED if about.get("simulated") else "",
+            banner=" ".join([TESTED] * _simulated(scored.image) + [TRAINED] * bool(about.get("simulated"))),
             affine=scan.affine,
             layers=_layers(scored, scan, lesion, title, method.restoration()),
         ),
@@ -66,6 +68,11 @@ def page_path(out: Path) -> Path:
 def shows_lesion(page: Path) -> bool:
     """Whether the page at a path has a delineated lesion; False without a page."""
     return page.is_file() and '<script type="text/plain" id="truth">' in page.read_text(encoding="utf-8")
+
+
+def _simulated(image: Path) -> bool:
+    """Whether a scan lies in a folder of simulated ones."""
+    return any((folder / SIMULATED).is_file() for folder in image.absolute().parents)
 
 
 def _layers(scored: Scored, scan: Scan, lesion: np.ndarray | None, title: str, how: str) -> list[Layer]:

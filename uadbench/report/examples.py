@@ -8,7 +8,6 @@ import numpy as np
 from markupsafe import Markup
 
 from uadbench.core.modalities import MODALITIES
-from uadbench.core.study_folder import VOLUMES
 from uadbench.core.thinning import thinned
 from uadbench.evaluation.inference.examples import Example, load
 from uadbench.report.study import Study
@@ -67,7 +66,7 @@ def section(study: Study) -> Section | None:
     for about in study.plan.tasks:
         found = {}
         for name, title, _ in study.first.methods:
-            path = study.folder.scores(name, about.name, seed) / VOLUMES
+            path = study.volumes(name, about.name)
             if path.is_file():
                 found[name] = load(path)
             elif path.parent.is_dir():

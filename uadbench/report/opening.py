@@ -1,4 +1,4 @@
-"""The first paragraph of a report: what was compared on what, and with which result."""
+"""Title and first paragraph of a report: what was compared on what, and with which result."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +13,11 @@ from uadbench.report.study import Study
 
 UNDECIDED = "It is not significantly better than every other method"
 UNKNOWN = "Differences are not tested, which takes two methods with two seeds"
+
+
+def title(study: Study) -> str:
+    """What the study is about, in a line."""
+    return f"Unsupervised anomaly detection on {enumeration([task.name for task in study.plan.tasks])}"
 
 
 def paragraph(study: Study) -> str:

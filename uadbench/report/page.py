@@ -48,6 +48,7 @@ def write(study: Study, path: Path) -> None:
         style=Markup(STYLE),
         script=Markup(script),
         viewer=viewer,
+        title=opening.title(study),
         opening=opening.paragraph(study),
         paragraph=methods_section.paragraph(study),
         bibtex=methods_section.bibtex(study),

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import product, starmap
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pandas as pd
 from uadbench.core import checksums, csv_files
 from uadbench.core.errors import HarnessError, listed
 from uadbench.core.patients import counted
-from uadbench.core.study_folder import INDEX, QUALITY_PAGE, QUALITY_TABLE, RUN, StudyFolder
+from uadbench.core.study_folder import INDEX, QUALITY_PAGE, QUALITY_TABLE, RUN, VOLUMES, StudyFolder
+from uadbench.core.validation import from_json
 from uadbench.data.packing.store import read_index
 from uadbench.data.preprocessing.settings import settings
 from uadbench.methods import registry
@@ -26,6 +28,7 @@ from uadbench.paper.results import Results, read_rows
 from uadbench.paper.table import Table
 from uadbench.paper.writing import make
 from uadbench.study.config import Config
+from uadbench.study.config_files import read
 from uadbench.study.experiment import Experiment
 from uadbench.training.record import Complete, record
 
@@ -44,6 +47,16 @@ class Study:
     def of(cls, path: Path, values: dict[str, Any]) -> Study:
         """The study of a parsed config. Raises HarnessError for a wrong one."""
         return cls(path, Experiment(Config.of(values)))
+
+    @classmethod
+    def given(cls, path: Path, config: str) -> Study:
+        """The study of a config as the option takes it: JSON, or the path of a file. Raises HarnessError as `of`."""
+        remedy = "give the path of a config file, or its content"
+        values = from_json(config, "--config", remedy) if config.lstrip().startswith("{") else read(config)
+        try:
+            return cls.of(path, values)
+        except HarnessError as error:
+            raise HarnessError(f"--config: {error}; an overlay alone is no config of a study") from None
 
     @cached_property
     def folder(self) -> StudyFolder:
@@ -77,10 +90,10 @@ class Study:
         """
         found = []
         for name in self.plan.datasets:
-            path = _there(self.folder.packed(name) / INDEX)
+            path = _there(self._index(name))
             index = read_index(path)
             splits = Counter(subject["split"] for subject in index["subjects"])
-            table, flagged = self.folder.quality(name) / QUALITY_TABLE, None
+            table, flagged = self._quality(name), None
             if checksums.there(table):
                 flagged = sum(bool(row["flags"]) for row in csv_files.read(table, ("flags",), "run snakemake again"))
             try:
@@ -114,9 +127,8 @@ class Study:
         Raises HarnessError for a missing file, and for a run of other settings than the config's or other code than
         another seed's.
         """
-        listed = self.histories[["method", "modality", "seed"]].drop_duplicates().itertuples(index=False)
         found, revisions = [], dict[tuple[str, str], int]()
-        for method, modality, seed in listed:
+        for method, modality, seed in self._trainings:
             path = self.folder.run(method, modality, seed) / RUN
             run = {"method": method, **record(_there(path).parent, kind=Complete)}
             known = method in {*registry.every(), *self.plan.config.variants}
@@ -179,8 +191,38 @@ class Study:
         return found
 
     def page(self, dataset: str) -> str:
-        """The quality page of a data set, of this study or the one whose data it shares, from the report's folder."""
-        return Path(os.path.relpath(self.folder.quality(dataset) / QUALITY_PAGE, self.folder.final)).as_posix()
+        """The quality page of a data set, of this study or the one whose data it shares, from the report's folder.
+
+        An empty text where there is none, as in an excerpt of a study.
+        """
+        path = self.folder.quality(dataset) / QUALITY_PAGE
+        return Path(os.path.relpath(path, self.folder.final)).as_posix() if path.is_file() else ""
+
+    def volumes(self, method: str, task: str) -> Path:
+        """Volumes of the example subject of a task, of the first seed; they may be missing."""
+        return self.folder.scores(method, task, self.plan.seeds[0]) / VOLUMES
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that the report is made of, sorted, and what else stands beside results.csv."""
+        methods, tasks = [name for name, _, _ in self.first.methods], [task.name for task in self.plan.tasks]
+        found = {path for path in self.folder.results.parent.iterdir() if path.is_file() and path.name[0] != "."}
+        found |= {_there(self.folder.histories), *self.figures}
+        found |= {_there(self.folder.run(*training) / RUN) for training in self._trainings}
+        found |= {_there(self._index(name)) for name in self.plan.datasets}
+        optional = [*map(self._quality, self.plan.datasets), *starmap(self.volumes, product(methods, tasks))]
+        return sorted(found | {path for path in optional if path.is_file()})
+
+    @property
+    def _trainings(self) -> list[tuple[str, str, int]]:
+        """Method, modality and seed of every training that histories.csv lists."""
+        return list(self.histories[["method", "modality", "seed"]].drop_duplicates().itertuples(index=False, name=None))
+
+    def _index(self, dataset: str) -> Path:
+        return self.folder.packed(dataset) / INDEX
+
+    def _quality(self, dataset: str) -> Path:
+        return self.folder.quality(dataset) / QUALITY_TABLE
 
 
 def _there(path: Path) -> Path:

@@ -201,13 +201,12 @@ class Forecast:
         return self._packed(self.study.train) and self._done(*before, self.study.folder.run(*run) / RUN)
 
     def _trainings(self) -> Iterator[Work]:
-        for run in self.study.runs:
-            if self.study.describe(run.method).trains:
-                method, modality, seed = run
-                benchmark = self.study.folder.benchmarks / "train" / f"{method}-{modality}-seed-{seed}.tsv"
-                budget, place = estimate.training(self.study, run, self.gpu), self.study.folder.run(*run)
-                kind = kind_of("train", method, modality)
-                yield Work(f"train {method}", kind, self._trained(run), budget, benchmark, place=place)
+        for run in self.study.trainings:
+            method, modality, seed = run
+            benchmark = self.study.folder.benchmarks / "train" / f"{method}-{modality}-seed-{seed}.tsv"
+            budget, place = estimate.training(self.study, run, self.gpu), self.study.folder.run(*run)
+            kind = kind_of("train", method, modality)
+            yield Work(f"train {method}", kind, self._trained(run), budget, benchmark, place=place)
 
     def _scorings(self) -> Iterator[Work]:
         study, together = self.study, outputs.one_job(self.study)

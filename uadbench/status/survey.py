@@ -81,10 +81,11 @@ def scan(path: Path, plan: Experiment | None, configs: tuple[str, ...], now: flo
     """
     shared = (plan.folder.shared_data, plan.folder.shared_runs) if plan else ()
     folder = StudyFolder(path, *shared)
-    wanted = set(plan.runs) if plan else set()
+    wanted, recorded = (set(plan.trainings), set(plan.runs) - set(plan.trainings)) if plan else (set(), set())
     failures = [failure for log in sorted(folder.logs.rglob("*.log")) if (failure := logs.failure(folder, log))]
     failed = {failure.log for failure in failures}
-    trainings = [_training(folder, job, failed, now) for job in folder.begun()]
+    jobs = [job for job in folder.begun() if job in wanted or not (job in recorded or _untrained(folder.run(*job)))]
+    trainings = [_training(folder, job, failed, now) for job in jobs]
     begun = {training.job for training in trainings}
     left, unknown = _time_left(trainings, wanted - begun)
     written = [path.stat().st_mtime for path in _signs(folder)]
@@ -110,7 +111,7 @@ def _stages(folder: StudyFolder, plan: Experiment | None, finished: set[Job]) ->
     return [
         _subjects(folder, packed),
         _stage("data sets packed", packed, plan.datasets if plan else None),
-        _stage("trainings finished", finished, plan.runs if plan else None),
+        _stage("trainings finished", finished, plan.trainings if plan else None),
         _stage("test sets scored", folder.scored(), plan.tests if plan else None),
         _stage("tables and figures", rendered, files),
     ]
@@ -152,6 +153,11 @@ def _training(folder: StudyFolder, job: Job, failed: set[str], now: float) -> Tr
     if left is not None:
         left = max(0.0, left - (now - log.stat().st_mtime)) if state == "running" else None
     return Training(*job, state, seen, step, steps, found["loss"], found["validation"], seconds, left)
+
+
+def _untrained(run: Path) -> bool:
+    """Whether a folder is the run of a method that has nothing to train."""
+    return (run / RUN).is_file() and _record(run / RUN).get("final", {}) is None
 
 
 def _time_left(trainings: list[Training], waiting: Iterable[Job]) -> tuple[float | None, list[str]]:

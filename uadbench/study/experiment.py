@@ -111,9 +111,14 @@ class Experiment:
 
     @cached_property
     def runs(self) -> list[Job]:
-        """All trainings, in the order of the config; variants may share one."""
+        """All trained methods, also those with nothing to train, in the order of the config; variants may share one."""
         jobs = product(self.methods, self.modalities, self.seeds)
         return list(dict.fromkeys(Job(self.trained_as(m, modality), modality, seed) for m, modality, seed in jobs))
+
+    @property
+    def trainings(self) -> list[Job]:
+        """The runs of methods that train."""
+        return [run for run in self.runs if self.describe(run.method).trains]
 
     @cached_property
     def configured(self) -> list[tuple[str, str]]:

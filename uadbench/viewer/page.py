@@ -1,7 +1,10 @@
 """The page of one scan: scan, restoration, score maps and a delineated lesion in one self-contained HTML file."""
 
+import base64
+import gzip
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +20,7 @@ from uadbench.viewer import scripts, still, volumes
 TEMPLATE = Path(__file__).with_name("page.html.j2")
 LIMIT = 12_000_000  # voxels of a volume; finer ones are thinned out
 QUANTILE = 0.99  # of the scores above 0: the first threshold where none is given
+ELEMENT = re.compile(r'<script type="(?:application/json|text/plain)" id="([\w-]+)">(.*?)</script>', re.DOTALL)
 ENCODING = {
     "scan": volumes.grey_values,
     "restoration": volumes.normalised,
@@ -71,6 +75,12 @@ def write(page: Page, path: Path) -> None:
         "layers": [layer["id"] for layer in layers],
         "scores": [layer["id"] for layer in scores],
         "brain": _brain(page.layers, step),
+        "page": {"title": page.title, "summary": page.summary, "banner": page.banner},
+        "described": [
+            {"kind": one.kind, "title": one.title, "text": one.text, "threshold": layer.get("threshold")}
+            for layer in layers
+            for one in [layer["layer"]]
+        ],
     }
     script = scripts.own("volume.js", "keys.js", "planes.js", "page.js")
     text = template(TEMPLATE).render(
@@ -89,6 +99,23 @@ def write(page: Page, path: Path) -> None:
     )
     with atomic(path) as partial:
         partial.write_text(text, encoding="utf-8")
+
+
+def contents(html: str) -> dict[str, str]:
+    """Facts and volumes of a written page by identifier, a fraction of its size: what `read` makes it of again."""
+    return {name: text for name, text in ELEMENT.findall(html) if name != "niivue-script"}
+
+
+def read(stored: Mapping[str, str]) -> Page:
+    """The page with these contents; its values are those that it showed, in 255 steps."""
+    import nibabel
+
+    facts = json.loads(stored["facts"])
+    images: list[Any] = [
+        nibabel.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(stored[name]))) for name in facts["layers"]
+    ]
+    layers = [Layer(**about, values=image.get_fdata()) for about, image in zip(facts["described"], images, strict=True)]
+    return Page(**facts["page"], affine=images[0].affine, layers=layers)
 
 
 def _stills(layers: dict[str, dict[str, Any]], score: dict[str, Any], affine: np.ndarray, step: int) -> list[Any]:
