@@ -44,6 +44,7 @@ LIGHT = [
     "figure froc --results results/demo/evaluation/results.csv --method x --out results/demo/paper",
     "claims results/demo --out claims.md",
     "report results/demo --config config.json",
+    "excerpt results/demo --config config.json --out excerpt",
     "plan config.json",
     "status results/demo",
     "cost results/demo",

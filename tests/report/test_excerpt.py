@@ -7,8 +7,8 @@ import pytest
 
 from tests.commands import call, fails
 from tests.report.test_examples import THRESHOLDS, keep
-from uadbench.core.study_folder import CONFIG
 from uadbench.report import page
+from uadbench.report.excerpt import CONFIG
 from uadbench.report.study import Study
 
 

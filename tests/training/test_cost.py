@@ -21,6 +21,7 @@ def test_costs_are_medians_and_sums(tmp_path):
         "|---|--:|--:|--:|--:|",
         "| vae | 1 | 120.0 | – | 2.0 |",
         "| dae | 4 | 15.0 | 30.0 | 1.6 |",
+        "| random | 0 | 0.0 | – | 0.0 |",
         "| all | 5 | | | 3.6 |",
         "",
         "Device: CPU.",

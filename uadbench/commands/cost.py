@@ -13,26 +13,27 @@ def command(folder: Path) -> None:
     """Print the duration of every method's trainings below FOLDER, such as results/demo, as a Markdown table.
 
     Seconds are medians over seeds. A training that was interrupted counts from its last start. Methods with nothing to
-    train are left out.
+    train have none.
     """
     import pandas as pd
 
     from uadbench.core.errors import HarnessError
     from uadbench.status import survey
+    from uadbench.training.facts import UNUSED
     from uadbench.training.record import Complete, record
 
-    records = (record(run, kind=Complete) for run in survey.runs(folder))
-    runs = [about for about in records if about.get("final", {}) is not None]
+    runs = [record(run, kind=Complete) for run in survey.runs(folder)]
     if not runs:
         raise HarnessError(f"{folder}: no finished training; name the folder of an experiment, such as results/demo")
     frame = pd.DataFrame(runs)[["method", "modality", "seconds", "device"]]
+    frame["trained"] = [about.get("final", {}) is not None for about in runs]
     medians = frame.pivot_table(index="method", columns="modality", values="seconds", aggfunc="median")
-    counts, total = frame["method"].value_counts(), frame.groupby("method")["seconds"].sum() / 60
+    counts, total = frame.groupby("method")["trained"].sum(), frame.groupby("method")["seconds"].sum() / 60
     heads = [f"{modality.upper()}, s" for modality in medians.columns]
     click.echo(f"| method | trainings | {' | '.join(heads)} | together, min |")
     click.echo("|---" + "|--:" * (len(heads) + 2) + "|")
     for method in total.sort_values(ascending=False).index:
         cells = ["–" if pd.isna(value) else f"{value:.1f}" for value in medians.loc[method]]
         click.echo(f"| {method} | {counts[method]} | {' | '.join(cells)} | {total[method]:.1f} |")
-    click.echo(f"| all | {len(frame)} |{' |' * len(heads)} {total.sum():.1f} |\n")
-    click.echo(f"Device: {'; '.join(frame['device'].unique())}.")
+    click.echo(f"| all | {counts.sum()} |{' |' * len(heads)} {total.sum():.1f} |\n")
+    click.echo(f"Device: {'; '.join(frame['device'][frame['device'] != UNUSED].unique()) or UNUSED}.")

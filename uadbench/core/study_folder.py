@@ -41,7 +41,6 @@ SUBSETS, SUBGROUPS = "subsets.csv", "subgroup_means.csv"
 SPEED = "speed.json"  # of step sizes, which a command measures
 SYNTHESIS = "synthesis.npz"
 REPORT = "report.html"
-CONFIG = "config.json"  # of an excerpt of a study
 TENSORBOARD = "tensorboard"  # folder
 PARTIAL = "partial"  # folder of what is made of the results of some methods, while others have none
 CHECKSUMS = ".checksums"  # folder with those of all files

@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 from uadbench.core.files import atomic, content, write_json
-from uadbench.core.study_folder import CONFIG
 from uadbench.report.study import Study
+
+CONFIG = "config.json"  # in an excerpt, the config of its study
 
 
 def write(study: Study, out: Path) -> None:
