@@ -124,6 +124,7 @@ def test_every_text_of_the_site_can_be_read_in_both_schemes(site):
     css = next(site.glob("assets/stylesheets/main.*.css")).read_text(encoding="utf-8")
     kinds = sorted(set(re.findall(r"\.highlight \.([a-z]+[0-9]?)\b", css)))
     assert {"c1", "k", "mi", "nb", "s2"} <= set(kinds)
+    assert 'role="dialog" aria-label=' in text
     act = f"""
     const code = document.querySelector(".highlight code"), found = {{}};
     code.innerHTML = {json.dumps("".join(f'<span class="{kind}">{kind} </span>' for kind in kinds))};

@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 #: files of a reference study in the order of its page; others are not shown
 TABLES = ("table2", "table1", "detection", "lesions", "subjects", "subgroups", "cost", "choosing")
 FIGURES = ("figure3", "figure2", "figure1", "order", "froc", "subgroups", "curves")
+DIALOG = 'data-md-component="search" role="dialog"'
 
 
 def text(path: str) -> str:
@@ -152,6 +153,11 @@ def on_page_markdown(markdown: str, *, page, config, files) -> str:
     if re.fullmatch(r"reference/[^/]+/README\.md", page.file.src_uri):
         markdown = f"{markdown}\n\n{reference(ROOT / 'docs' / Path(page.file.src_uri).parent)}\n"
     return markdown.replace("\\<", "&lt;")  # an escape that this converter of Markdown does not know
+
+
+def on_post_page(output: str, *, page, config) -> str:
+    """The page, with a name for readers who do not see it on the theme's dialog for search."""
+    return output.replace(DIALOG, f'{DIALOG} aria-label="Search"')
 
 
 def on_files(files, *, config):

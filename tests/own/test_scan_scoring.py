@@ -16,6 +16,7 @@ from tests.trainings import CPU
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.own.map_files import nifti_files
+from uadbench.own.scan_pages import Scored, write_page
 from uadbench.own.scan_scoring import RECORD, Scorer, mask_path
 from uadbench.training import run
 
@@ -149,8 +150,16 @@ def test_a_page_shows_scan_map_restoration_and_lesion(scans, trained, tmp_path):
     assert np.corrcoef(halved.ravel(), values(scans / "a.nii.gz").ravel())[0, 1] > 0.9
     text = page.read_text(encoding="utf-8")
     assert 'value="0.6"' in text
-    assert "trained on simulated scans" in text
+    assert '<p class="banner">The method was trained on simulated scans.</p>' in text
     assert "T1-weighted scan a.nii.gz" in text
+    simulated = tmp_path / "raw" / "sub-1" / "a.nii.gz"
+    simulated.parent.mkdir(parents=True)
+    simulated.write_bytes((scans / "a.nii.gz").read_bytes())
+    (tmp_path / "raw" / "SIMULATED").touch()
+    scored = Scored(simulated, nibabel.load(written[0]), None, None, "final", None)
+    write_page(scored, shown.about, shown.method, page)
+    text = page.read_text(encoding="utf-8")
+    assert '<p class="banner">This scan is simulated. The method was trained on simulated scans.</p>' in text
 
 
 def test_pages_of_a_folder(scans, trained, tmp_path):
