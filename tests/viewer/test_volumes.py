@@ -120,6 +120,9 @@ def test_a_page_is_made_again_of_its_contents(tmp_path):
     assert sum(map(len, stored.values())) < 0.1 * first.stat().st_size
     write(read_page(json.loads(json.dumps(stored))), second)
     assert contents(second.read_text(encoding="utf-8")) == stored
+    starts, again = (re.findall(r'id="threshold[^>]* value="([^"]*)"', path.read_text()) for path in (first, second))
+    assert starts == again
+    assert starts[1] == "0.125"
 
 
 def test_large_volumes_are_thinned_out(tmp_path, monkeypatch):
