@@ -5,7 +5,7 @@ import pandas as pd
 from tests.paper.conftest import write_comparisons, write_results
 from tests.report.conftest import METHODS
 from uadbench.core.files import read_json, write_json
-from uadbench.report import opening, page
+from uadbench.report import opening
 
 
 def rewritten(study, edit, seeds=(1, 2)) -> str:
@@ -24,15 +24,6 @@ def precision(values: dict[str, float]):
         return rows.assign(**{name: rows[name].where(~ours, new) for name, new in changes.items()})
 
     return edit
-
-
-def test_the_title_is_what_was_tested_and_the_experiment_stands_below(study):
-    page.write(study, study.folder.report)
-    text = study.folder.report.read_text(encoding="utf-8")
-    wanted = "Unsupervised anomaly detection on ATLAS, BraTS-T1 and BraTS-T2"
-    assert f"<h1>{wanted}</h1>" in text
-    assert f"<title>{wanted}: report of demo</title>" in text
-    assert '<p class="soft">Report of the experiment demo</p>' in text
 
 
 def test_what_was_compared_on_what(study):

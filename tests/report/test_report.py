@@ -33,11 +33,14 @@ def changed(study: Study, changes: dict) -> Study:
     return Study.of(study.path, json.loads(study.plan.config.deciding) | changes)
 
 
-def test_one_file_without_a_network(study, page):
+def test_one_file_with_a_title_and_without_a_network(study, page):
     assert not re.findall(r'(?:src|href)="(?:https?:)?//', page)
     assert page.count("data:image/png;base64,") == 1
     assert page.count('<section class="paper-table">') == len(study.tables) == 6
     assert "@import" not in page
+    title = "Unsupervised anomaly detection on ATLAS, BraTS-T1 and BraTS-T2"
+    assert f'<h1>{title}</h1>\n<p class="soft">Report of the experiment demo</p>' in page
+    assert f"<title>{title}: report of demo</title>" in page
 
 
 def test_a_table_that_somebody_sent_is_not_taken_over(study):
