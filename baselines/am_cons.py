@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
-from uadbench.methods.networks.bottleneck import kl_divergence, square_side, to_square
+from uadbench.methods.networks.bottleneck import from_square, kl_divergence, square_side, to_square
 from uadbench.methods.networks.grey import GreyConv2d
 from uadbench.methods.networks.output import OutputConv2d
 from uadbench.methods.params import GreyParams, own_filter
@@ -141,11 +141,12 @@ class Baseline(SliceMethod):
 
     def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
         square = to_square(images, self.side)
-        return self.encoder(square)[1] * eroded(square > 0, max(1, self.params.score_erosion))
+        attention = self.encoder(square)[1] * eroded(square > 0, max(1, self.params.score_erosion))
+        return from_square(attention, images)
 
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
         mean, _ = self.encoder(to_square(images, self.side))[0].chunk(2, 1)
-        return self.decoder(mean).sigmoid()
+        return from_square(self.decoder(mean).sigmoid(), images)
 
 
 def entropy(attention: Tensor, mask: Tensor) -> Tensor:

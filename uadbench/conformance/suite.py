@@ -202,7 +202,8 @@ def reproducible_scores(candidate: Candidate) -> None:
 def volumes_of_any_shape_and_brightness(candidate: Candidate) -> None:
     require(torch.equal(candidate.scored[1], candidate.volume), "scoring changes the volume in place")
     # Dark, since a network of a few steps gives small values, and what it subtracts from a bright slice stays positive.
-    larger = torch.nn.functional.pad(DARK * candidate.volume, (9, 4, 3, 8, 1, 0))
+    # And half as wide as high, so that scaled slices are no squares.
+    larger = torch.nn.functional.pad(DARK * candidate.volume, (9, 4, 33, 38, 1, 0))
     require(candidate.scores(larger)["final"].shape == larger.shape, "a larger volume gets a map of another shape")
 
 

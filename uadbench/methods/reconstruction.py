@@ -5,7 +5,7 @@ from abc import abstractmethod
 from torch import Tensor
 
 from uadbench.methods.base import SliceMethod
-from uadbench.methods.networks.bottleneck import to_square
+from uadbench.methods.networks.bottleneck import from_square, to_square
 from uadbench.methods.scoring.similarity import anomaly_map
 from uadbench.methods.seeds import Streams
 
@@ -24,7 +24,7 @@ class SquareReconstruction(SliceMethod):
 
     def score_slices(self, images: Tensor, rng: Streams) -> Tensor:
         square = to_square(images, self.side)
-        return anomaly_map(square, self.restored(square, rng), self.params.compare)
+        return from_square(anomaly_map(square, self.restored(square, rng), self.params.compare), images)
 
     def restore_slices(self, images: Tensor, rng: Streams) -> Tensor:
-        return self.restored(to_square(images, self.side), rng)
+        return from_square(self.restored(to_square(images, self.side), rng), images)

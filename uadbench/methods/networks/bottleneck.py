@@ -24,6 +24,11 @@ def to_square(images: Tensor, side: int) -> Tensor:
     return F.pad(images, (0, side - images.shape[-1], 0, side - images.shape[-2]))
 
 
+def from_square(square: Tensor, images: Tensor) -> Tensor:
+    """The part of `square` (N, C, side, side) that `to_square` did not pad: (N, C, H, W) of the images."""
+    return square[..., : images.shape[-2], : images.shape[-1]]
+
+
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL divergence of N(mean, variance) from N(0, 1), averaged over the latent dimensions: (N, L) to (N,)."""
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).mean(1)
