@@ -16,7 +16,7 @@ import time
 import pytest
 
 LIBRARIES = ("ants", "diffusers.models.unets.unet_2d", "huggingface_hub", "hypothesis", "jinja2", "jsonschema")
-LIBRARIES += ("matplotlib.pyplot", "nibabel", "nilearn.image", "pandas", "PIL.Image", "pydantic", "safetensors.torch")
+LIBRARIES += ("matplotlib.pyplot", "nibabel", "pandas", "PIL.Image", "pydantic", "safetensors.torch")
 LIBRARIES += ("scipy.stats", "sklearn.metrics", "torch", "xdist.plugin", "yaml")
 
 

@@ -30,6 +30,7 @@ SCORES = f"evaluate --maps maps --labels labels {SAVE} --method x --simulated"
 LIGHT = [
     "list",
     "parameters",
+    "simulate camcan --subjects 1 --spacing 8 --out simulated",
     "download depression --to new --dry-run",
     "index --dataset a --layout ixi --root raw --out indexed.csv",
     SCORES,
@@ -65,7 +66,6 @@ HEAVY = {
         SCORE,
     ],
     "preprocess": [
-        "simulate camcan --subjects 1 --out simulated",
         "paint --sheet sheet.csv --split train --out painted",
         PREPROCESS,
         "quality --dataset a --sheet sheet.csv --registered registered --out quality --reports report.csv",

@@ -8,7 +8,7 @@ from uadbench.core.errors import HarnessError
 #: imported modules that are missing without an extra of pyproject.toml; a test compares the two
 MODULES = {
     "train": ("diffusers", "safetensors", "torch"),
-    "preprocess": ("ants", "nilearn"),
+    "preprocess": ("ants",),
     "share": ("huggingface_hub",),
     "tensorboard": ("tensorboard",),
 }

@@ -13,7 +13,6 @@ PACKAGES = (
     "antspyx",
     "diffusers",
     "nibabel",
-    "nilearn",
     "numpy",
     "pandas",
     "pillow",

@@ -104,7 +104,7 @@ class TrainedMethod:
         try:
             grid = template.load(self.about["preprocessing"].get("template", "mni152"))
             shape = grid.packed(settings(self.about["preprocessing"])).shape
-        except (ModuleNotFoundError, HarnessError):  # without nilearn, or with a template that is not here
+        except HarnessError:  # a template that is not here
             return volume
         if volume.shape == shape != shape[::-1]:
             raise HarnessError(

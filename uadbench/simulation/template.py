@@ -1,4 +1,4 @@
-"""Tissue maps in MNI152 space, from the template bundled with nilearn (ICBM 152 nonlinear symmetric 2009a)."""
+"""Tissue maps in MNI152 space, from the template of the package (ICBM 152 nonlinear symmetric 2009a)."""
 
 import functools
 

@@ -93,7 +93,7 @@ def _sampled(template: Template, spacing: float) -> Sampled:
 
 @functools.lru_cache(maxsize=2)
 def load(name: str) -> Template:
-    """The template `mni152` (ICBM 152 nonlinear symmetric 2009a, bundled with nilearn) or a NIfTI file by its path.
+    """The template `mni152` (ICBM 152 nonlinear symmetric 2009a, in the package) or a NIfTI file by its path.
 
     Raises HarnessError if the file cannot be read or still has its skull (fewer than 1 in 3 voxels are background).
     """
