@@ -40,3 +40,18 @@ def test_the_paper_is_related():
     cited = {each["value"] for reference in CITATION["references"] for each in reference.get("identifiers", [])}
     assert related == cited
     assert "arXiv:" + re.search(r"eprint = {([\d.]+)}", entries()["disyre"])[1] in cited
+
+
+def test_references_are_those_of_reports():
+    """Year, journal, volume and authors' names, by the identifier at arXiv."""
+    found = {re.search(r"eprint = {([\d.]+)}", entry)[1]: entry for entry in entries().values() if "eprint" in entry}
+    for reference in CITATION["references"]:
+        (identifier,) = (each["value"].removeprefix("arXiv:") for each in reference["identifiers"])
+        entry = found[identifier]
+        named = {key: re.search(rf"\b{key} = {{(.+)}}", entry) for key in ("year", "journal", "volume", "number")}
+        stated = {**reference, "number": reference.get("issue")}
+        assert {key: value[1] for key, value in named.items() if value} == {
+            key: str(stated[key]) for key in named if stated.get(key)
+        }
+        authors = " and ".join(f"{one['family-names']}, {one['given-names']}" for one in reference["authors"])
+        assert f"author = {{{authors}}}" in entry

@@ -53,6 +53,8 @@ def test_the_wheel_is_one_package_with_every_baseline(root, unpacked):
     assert there == here | {f"baselines/installed/{path.name}" for path in (root / "baselines").glob("*.py")}
     (metadata,) = unpacked.glob("*.dist-info")
     assert "uadbench = uadbench.cli:main" in (metadata / "entry_points.txt").read_text()
+    others = {path.parent.name for path in (metadata / "licenses").rglob("LICENSE.txt")}
+    assert others == {"niivue", "mni152"}
 
 
 def test_commands_read_their_files_from_the_package(uadbench, unpacked, tmp_path):

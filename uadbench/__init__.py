@@ -55,7 +55,7 @@ def load(
     from uadbench.training import run as runs
 
     chosen = devices.choose(device)
-    folder, parent = locate(None if run is None else os.fspath(run), _path(required))
+    folder, parent = locate(None if run is None else _place("run", run), _path("required", required))
     trained, about = runs.load(folder, chosen, required=parent, name=method)
     return TrainedMethod(trained, about | ({"notice": shipped.notice()} if run is None else {}), chosen)
 
@@ -89,12 +89,13 @@ def train(
     from uadbench.training import job
     from uadbench.training import run as runs
 
-    chosen, folder, parent = devices.choose(device), Path(out), _path(required)
-    inputs.keep([("data", Path(data)), *([("required", parent)] if parent else [])], [("out", folder)])
+    chosen, parent = devices.choose(device), _path("required", required)
+    cohort, folder = Path(_place("data", data)), Path(_place("out", out))
+    inputs.keep([("data", cohort), *([("required", parent)] if parent else [])], [("out", folder)])
     before = torch.get_deterministic_debug_mode()
     try:
         settings = resolve(method, modality, {method: params or {}})
-        job.train_run(settings, seed, Path(data), folder, chosen, parent)
+        job.train_run(settings, seed, cohort, folder, chosen, parent)
     finally:
         torch.set_deterministic_debug_mode(before)  # training sets that of the process
     return TrainedMethod(*runs.load(folder, chosen, required=parent), chosen)
@@ -147,7 +148,7 @@ def evaluate(
         for name, other in others.items():
             if other is not None and not isinstance(other, (str, PathLike)):
                 raise HarnessError(f"{name}: no folder, but maps is one; give its folder, or arrays of everything")
-        where: Any = {name: _path(other) for name, other in others.items()}
+        where: Any = {name: _path(name, other) for name, other in others.items()}
         return external_maps.evaluate(Path(maps), **where, protocol=protocol, values=values, patients=people).summary()
     given: Any = (maps, labels, brain, protocol, healthy, healthy_brain, values, people)
     result = external_maps.evaluate_arrays(spacing, *given).summary()
@@ -168,8 +169,15 @@ def results(study: StrPath) -> DataFrame:
     """
     from uadbench.paper.results import located, read_table
 
-    return read_table(located(Path(study)))
+    return read_table(located(Path(_place("study", study))))
 
 
-def _path(given: Any) -> Path | None:
-    return None if given is None else Path(given)
+def _place(name: str, given: Any) -> str:
+    """A path as text. Raises HarnessError for what is none."""
+    if isinstance(given, (str, PathLike)) and isinstance(text := os.fspath(given), str):
+        return text
+    raise HarnessError(f"{name}: {given!r} is no path; give a str or a Path")
+
+
+def _path(name: str, given: Any) -> Path | None:
+    return None if given is None else Path(_place(name, given))

@@ -35,7 +35,9 @@ def test_template_grid_holds_the_brain_at_every_spacing():
 
 def test_the_template_is_that_of_nilearn():
     own = mni()
-    arrays = {"t1": own.image, "brain": own.mask} | {name: np.asarray(mni152.read(name).dataobj) for name in ("gm", "wm")}
+    arrays = {"t1": own.image, "brain": own.mask} | {
+        name: np.asarray(mni152.read(name).dataobj) for name in ("gm", "wm")
+    }
     assert {name: hashlib.sha256(values.tobytes()).hexdigest() for name, values in arrays.items()} == NILEARN
     np.testing.assert_array_equal(own.affine, [[1, 0, 0, -98], [0, 1, 0, -134], [0, 0, 1, -72], [0, 0, 0, 1]])
     assert "McGill University" in (RESOURCES / "mni152" / "LICENSE.txt").read_text(encoding="utf-8")

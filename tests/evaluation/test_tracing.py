@@ -121,7 +121,7 @@ def test_check_names_scores_of_a_run_that_was_replaced(study: Path) -> None:
 
 
 def test_a_row_that_is_not_there_or_ambiguous_is_refused(study: Path) -> None:
-    assert "0 rows" in fails("trace", study / RESULTS, "--method", "dae")
+    assert "no row has method vea; did you mean vae?" in fails("trace", study / RESULTS, "--method", "vea")
     assert "0 rows" in fails("trace", study / RESULTS, "--row", 9999)
     rows = pd.read_csv(study / RESULTS)
     pd.concat([rows, rows.assign(seed=2)]).to_csv(study / RESULTS, index=False)

@@ -274,6 +274,8 @@ MISTAKES = {
     "healthy without spacing": (lambda m, y: {"healthy": m}, "spacing: not given"),
     "healthy without masks": (lambda m, y: {"brain": m, "healthy": m, "spacing": 1}, "healthy_brain: not given"),
     "no lesion": (lambda m, y: {"labels": [0 * each for each in y]}, "no label has an anomalous voxel"),
+    "patients": (lambda m, y: {"patients": 5}, "patients: 5 names none; give patients: a CSV"),
+    "no path": (lambda m, y: {"maps": "m", "labels": "y", "brain": b"z"}, "brain: no folder, but maps is one"),
     "both labels": (lambda m, y: {"lesion": [1], "ignored": [1]}, "label 1"),
 }
 
@@ -304,6 +306,7 @@ def test_results_of_a_study_have_their_types(tmp_path):
     for place, message in (
         (file, r"results\.csv: .*summarize"),
         (tmp_path / "x", "x: no results.csv; name"),
+        (5, "study: 5 is no path; give a str or a Path"),
     ):
         with pytest.raises(uadbench.HarnessError, match=message):
             uadbench.results(place)

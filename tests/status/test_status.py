@@ -140,7 +140,10 @@ def test_named_configs_are_laid_over_each_other(study):
     assert status["configs"] == ["config.yaml", "seeds.yaml"]
     assert (status["stages"][2]["planned"], status["not_planned"]) == (2, 2)
     assert "2 trainings are not in that plan" in run("--configfile", "seeds.yaml")
-    assert "names the experiment mine, not results" in fails("status", "results", "--configfile", "config.yaml")
+    Path("results/other/logs").mkdir(parents=True)
+    assert "names the experiment mine, not results/other" in fails(
+        "status", "results/other", "--configfile", "config.yaml"
+    )
 
 
 def test_nothing_to_show_is_said(tmp_path, monkeypatch):

@@ -9,8 +9,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from uadbench.core import inputs
-from uadbench.core.errors import HarnessError
+from uadbench.core.errors import HarnessError, choices
 from uadbench.core.modalities import NAMES
+from uadbench.core.study_folder import RUN, StudyFolder
 
 Completion = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -46,25 +47,46 @@ runs = completed(lambda survey: survey.runs(), "uadbench.status.survey", "dir")
 class Place(click.Path):
     """Path of an input, or of an output, which is refused as options are read where it is one of the inputs.
 
-    An address hf://… is no path and stays a text.
+    An address hf://… is no path and stays a text. meant: the path that a given one stands for.
     """
 
-    def __init__(self, output: bool = False, **allowed: bool) -> None:
+    def __init__(
+        self, output: bool = False, meant: Callable[[Path], Path] = lambda path: path, **allowed: bool
+    ) -> None:
         super().__init__(path_type=Path, **allowed)
-        self.output = output
+        self.output, self.meant = output, meant
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if str(value).startswith("hf:"):
             return value
         path = super().convert(value, param, ctx)
         if ctx and param and not ctx.resilient_parsing:
+            path = self.meant(path)
             places = ctx.meta.setdefault(__name__, {True: [], False: []})
             places[self.output].append((param.opts[0] if param.opts[0][0] == "-" else param.human_readable_name, path))
             inputs.keep(places[False], places[True])
         return path
 
 
+def _run(path: Path) -> Path:
+    """The folder of a run, of which users also name the record."""
+    return path.parent if path.name == RUN and path.is_file() else path
+
+
+def _experiment(path: Path) -> Path:
+    """The folder of an experiment. Raises HarnessError for any other, with the names of those that are here."""
+    if StudyFolder(path).exists:
+        return path
+    from uadbench.status import survey
+
+    wrong = "holds no experiment" if path.is_dir() else "is a file" if path.exists() else "no such folder"
+    known = [each.as_posix() for each in survey.experiments()]
+    remedy = choices(path, known) if known else "snakemake --cores all makes one, results/demo"
+    raise HarnessError(f"{path}: {wrong}; name the folder of an experiment; {remedy}")
+
+
 PATH, OUTPUT = Place(), Place(output=True)
+TRAINED, EXPERIMENT = Place(meant=_run), Place(meant=_experiment)
 
 beside = click.option(
     "--beside", multiple=True, metavar="DATASET", help="Another data set of the study, in a folder beside (repeatable)."
@@ -81,12 +103,12 @@ modality = click.option("--modality", type=click.Choice(NAMES), required=True, h
 published = click.option(
     "--published", "published_csv", type=PATH, show_default="uadbench/resources/paper.csv", help="Published numbers."
 )
-required = click.option("--required", type=PATH, shell_complete=runs, help="Run of the method that this builds on.")
+required = click.option("--required", type=TRAINED, shell_complete=runs, help="Run of the method that this builds on.")
 rows = click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol of the rows.")
 run = click.option(
     "--run",
     "given",
-    type=PATH,
+    type=TRAINED,
     shell_complete=runs,
     show_default="the run that comes with the package, for T1",
     help="Folder of a run, or hf://OWNER/NAME[@REVISION].",

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH, experiments
+from uadbench.commands._shared import EXPERIMENT, experiments
 
 
 @click.command()
-@click.argument("folders", type=PATH, nargs=-1, required=True, shell_complete=experiments)
+@click.argument("folders", type=EXPERIMENT, nargs=-1, required=True, shell_complete=experiments)
 @click.option(
     "--remove", "removing", is_flag=True, help="Remove damaged results, so that the next run makes them again."
 )
@@ -28,8 +28,6 @@ def command(folders: tuple[Path, ...], removing: bool) -> None:
 
     damages: list[integrity.Damage] = []
     for folder in folders:
-        if not folder.is_dir():
-            raise HarnessError(f"{folder}: no such folder; name that of an experiment, such as results/demo")
         folder_lock.hold(folder, shared=not removing)
         check = integrity.Check(folder)
         for damage in check.damages():

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH, experiments
+from uadbench.commands._shared import EXPERIMENT, experiments
 
 
 @click.command()
-@click.argument("folder", type=PATH, shell_complete=experiments)
+@click.argument("folder", type=EXPERIMENT, shell_complete=experiments)
 def command(folder: Path) -> None:
     """Print the duration of every method's trainings below FOLDER, such as results/demo, as a Markdown table.
 

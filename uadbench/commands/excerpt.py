@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, experiments, study_config
+from uadbench.commands._shared import EXPERIMENT, OUTPUT, experiments, study_config
 
 
 @click.command()
-@click.argument("folder", type=PATH, shell_complete=experiments)
+@click.argument("folder", type=EXPERIMENT, shell_complete=experiments)
 @study_config
 @click.option("--out", type=OUTPUT, required=True, help="Folder for the copies.")
 def command(folder: Path, config: str, out: Path) -> None:

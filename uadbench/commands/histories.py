@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, runs, titles
+from uadbench.commands._shared import OUTPUT, TRAINED, runs, titles
 
 
 @click.command()
-@click.argument("runs", nargs=-1, type=PATH, required=True, shell_complete=runs)
+@click.argument("runs", nargs=-1, type=TRAINED, required=True, shell_complete=runs)
 @click.option("--out", type=OUTPUT, required=True, help="The table, histories.csv.")
 @titles
 def command(runs: tuple[Path, ...], out: Path, titles: str) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, experiments, study_config
+from uadbench.commands._shared import EXPERIMENT, OUTPUT, experiments, study_config
 from uadbench.core.study_folder import REPORT
 
 
 @click.command()
-@click.argument("folder", type=PATH, shell_complete=experiments)
+@click.argument("folder", type=EXPERIMENT, shell_complete=experiments)
 @study_config
 @click.option("--out", type=OUTPUT, show_default=f"FOLDER/{REPORT}", help="The report.")
 def command(folder: Path, config: str, out: Path | None) -> None:

@@ -5,16 +5,16 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, runs
+from uadbench.commands._shared import OUTPUT, PATH, TRAINED, runs
 
 
 @click.command()
-@click.argument("folder", type=PATH, shell_complete=runs)
+@click.argument("folder", type=TRAINED, shell_complete=runs)
 @click.option("--repo", help="Repository of the hub, OWNER/NAME; created where it is missing.")
 @click.option("--out", type=OUTPUT, help="New folder to pack into, without a network.")
 @click.option("--private", is_flag=True, help="With --repo: create a private repository.")
 @click.option("--revision", show_default="main", help="With --repo: branch to upload to; created where it is missing.")
-@click.option("--required", type=PATH, show_default="that of the same study", help="Run that this one builds on.")
+@click.option("--required", type=TRAINED, show_default="that of the same study", help="Run that this one builds on.")
 @click.option("--release", help="Release of the training data, a name in uadbench/resources/datasets.csv.")
 @click.option(
     "--licence", show_default="that of the training data", help="Licence of the weights, as the hub writes it."

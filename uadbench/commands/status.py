@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import PATH, experiments
+from uadbench.commands._shared import EXPERIMENT, PATH, experiments
 
 
 @click.command()
-@click.argument("folders", type=PATH, nargs=-1, shell_complete=experiments)
+@click.argument("folders", type=EXPERIMENT, nargs=-1, shell_complete=experiments)
 @click.option(
     "--configfile", "configs", type=PATH, multiple=True, help="Config whose plan is compared with; may be given again."
 )
@@ -32,8 +32,6 @@ def command(folders: tuple[Path, ...], configs: tuple[Path, ...], as_json: bool)
         raise HarnessError("results: no experiment yet; start one with snakemake --cores all, or name a folder")
     now, found = time.time(), []
     for folder in folders:
-        if not folder.is_dir():
-            raise HarnessError(f"{folder}: no such folder; name that of an experiment, such as results/demo")
         if given and given[0].name != folder.resolve().name:
             raise HarnessError(f"--configfile: names the experiment {given[0].name}, not {folder}; leave one out")
         planned, files = given or plan.find(folder.resolve().name) or (None, ())

@@ -5,7 +5,18 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, device, ignored, lesion, modality, protocols, runs, variant
+from uadbench.commands._shared import (
+    OUTPUT,
+    PATH,
+    TRAINED,
+    device,
+    ignored,
+    lesion,
+    modality,
+    protocols,
+    runs,
+    variant,
+)
 from uadbench.core.errors import HarnessError
 
 
@@ -13,7 +24,7 @@ from uadbench.core.errors import HarnessError
 @click.option(
     "--run",
     "given",
-    type=PATH,
+    type=TRAINED,
     required=True,
     multiple=True,
     shell_complete=runs,
@@ -34,7 +45,11 @@ from uadbench.core.errors import HarnessError
     "--healthy", type=PATH, help="Packed training cohort; its validation subjects set thresholds without labels."
 )
 @click.option(
-    "--required", type=PATH, multiple=True, shell_complete=runs, help="Run of the method that this builds on, for each."
+    "--required",
+    type=TRAINED,
+    multiple=True,
+    shell_complete=runs,
+    help="Run of the method that this builds on, for each.",
 )
 @click.option(
     "--protocol", "protocols", multiple=True, default=["full"], shell_complete=protocols, help="May be given again."

@@ -15,7 +15,7 @@ import numpy as np
 
 from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError
-from uadbench.core.faults import line
+from uadbench.core.faults import NO_FILE, line
 from uadbench.core.files import atomic, content
 
 HEADER = "header"  # name of the header among the arrays
@@ -55,7 +55,7 @@ class Kind:
                     header = of_json(bytes(file[HEADER])) if HEADER in file else {}
                     self._check(path, header)
                     yield header, file
-        except FileNotFoundError:
+        except NO_FILE:
             raise HarnessError(f"{path}: no such file; {self.remedy}") from None
         except UNREADABLE as error:
             if told := line(error, path):

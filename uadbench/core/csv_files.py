@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import NO_FILE
 from uadbench.core.files import atomic, content
 
 FORMULA = re.compile(r"'*(\s*[=+\-@]|[\t\n])")  # begins a cell that needs an apostrophe, or has one
@@ -80,7 +81,7 @@ def faults_named(path: str | os.PathLike[str], remedy: str) -> Iterator[None]:
     """Raise HarnessError, which ends with `remedy`, where the file read within is missing or no CSV in UTF-8."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except NO_FILE:
         raise HarnessError(f"{path}: no such file; {remedy}") from None
     except (ValueError, csv.Error) as error:  # those of pandas are ValueErrors
         raise HarnessError(f"{path}: is no CSV in UTF-8 ({str(error).strip()}); {remedy}") from None

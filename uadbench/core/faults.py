@@ -18,6 +18,8 @@ T = TypeVar("T")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS)
 NAMES = (errno.EISDIR, errno.ENOTDIR, errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST)
+#: reading where no file is
+NO_FILE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 OPENED = (errno.EMFILE, errno.ENFILE)
 #: of the file that a user names, of its content or of its place; any other says nothing of it, and may pass
 LASTING = (*FULL, *RIGHTS, *NAMES, errno.ENOTEMPTY, errno.EINVAL, errno.EFBIG, errno.EXDEV)

@@ -13,7 +13,7 @@ from typing import Any
 from uadbench.core import checksums, documents
 from uadbench.core.checksums import PARTIAL
 from uadbench.core.errors import HarnessError
-from uadbench.core.faults import FULL, behind, line, retried
+from uadbench.core.faults import FULL, NO_FILE, behind, line, retried
 
 OLD = "-old"  # of a folder that is being replaced
 
@@ -145,7 +145,7 @@ def damaged(folder: Path, digests: Mapping[str, str]) -> Iterator[tuple[Path, st
         try:
             if sha256(path) != digest:
                 yield path, "damaged, its checksum is not that of its record"
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        except NO_FILE:
             yield path, "missing"
         except OSError as error:
             raise HarnessError(line(error, path)) from error

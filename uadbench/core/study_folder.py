@@ -82,6 +82,11 @@ class StudyFolder:
         self.paper = self.final / "paper"
         self.report = self.final / REPORT
 
+    @property
+    def exists(self) -> bool:
+        """Whether any stage of an experiment has written there."""
+        return any(part.is_dir() for part in (self.path / "data", self.training, self.evaluation, self.logs))
+
     @classmethod
     def around(cls, run: Path) -> StudyFolder | None:
         """The study that a run, results/EXPERIMENT/training/METHOD/MODALITY/seed-N, is in; None for one elsewhere."""

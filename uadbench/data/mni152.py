@@ -7,7 +7,7 @@ from uadbench.core.packaged import RESOURCES
 
 
 def read(name: str) -> nibabel.Nifti1Image:
-    """A map of the template: `t1`, or the fraction of grey (`gm`) or white matter (`wm`), in 0…255 on voxels of 1 mm."""
+    """A map of the template, 0…255 on voxels of 1 mm: `t1`, or the fraction of grey (`gm`) or white matter (`wm`)."""
     return nibabel.Nifti1Image.from_filename(RESOURCES / "mni152" / f"{name}.nii.gz")
 
 

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from uadbench.core import csv_files
@@ -46,6 +46,8 @@ def stated(names: Sequence[str], healthy: Sequence[str], given: Patients | None)
         found = {row["subject"].strip(): row["patient"].strip() for row in rows}
     elif isinstance(given, Mapping):
         found = {str(name): str(patient) for name, patient in given.items()}
+    elif not isinstance(given, Collection):
+        raise HarnessError(f"patients: {given!r} names none; {REMEDY}")
     elif len(given) == len(names):
         found = dict(zip(names, map(str, given), strict=True))
     else:

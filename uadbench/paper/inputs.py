@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from uadbench.core.errors import HarnessError
+from uadbench.core.errors import HarnessError, choices
 from uadbench.core.study_folder import COMPARISONS, ORDER, SUBGROUPS
 from uadbench.evaluation.summary import subgroups
 from uadbench.evaluation.summary.comparisons import BOTH, COLUMNS, LATER, MARGIN, OTHER
@@ -173,8 +173,14 @@ class Sources:
 
     @cached_property
     def stepwise(self) -> str:
-        """The method of Table 1 and Figure 2: `method`, or the first other one with such scores."""
-        names = [self.method, *(name for name, _, _ in self.results.methods)]
+        """The method of Table 1 and Figure 2: `method`, or without a choice the first other one with such scores.
+
+        Raises HarnessError for a chosen one without results.
+        """
+        known = [name for name, _, _ in self.results.methods]
+        if self.method not in [*known, Sources.method]:
+            raise HarnessError(f"--method {self.method}: has no results; {choices(self.method, known)}")
+        names = [self.method, *known]
         return next((n for n in names if any(s.startswith(STEPWISE) for s in self.results.scores(n))), self.method)
 
     def given(self, attribute: str, option: str) -> Path:

@@ -205,14 +205,16 @@ def read_rows(
     which large tables need, fills rows that are too short with NaN.
     """
     text = csv_files.text(path, remedy)
+    if not text.strip():
+        csv_files.check_columns(path, (), columns, remedy)
     with csv_files.faults_named(path, remedy):
         rows = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
+    csv_files.check_columns(path, [*map(str, rows)], [column for column in columns if column not in later], remedy)
     short = rows.isna().any(axis=1)
     rows = rows.assign(**{column: "" for column in later if column not in rows})
     for column in rows:
         if rows[column].str.startswith("'").any():
             rows[column] = rows[column].map(csv_files.unquoted)
-    csv_files.check_columns(path, [*map(str, rows)], columns, remedy)
     if short.any():
         raise HarnessError(f"{path}, row {int(short.argmax()) + 1}: fewer cells than columns; {remedy}")
     csv_files.check_end(path, text, remedy)

@@ -17,6 +17,7 @@ from uadbench.core import checksums
 from uadbench.core.archive import FINDINGS
 from uadbench.core.documents import of_json
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import NO_FILE
 from uadbench.core.files import content, read_json, sha256
 from uadbench.core.study_folder import (
     CHECKSUMS,
@@ -143,7 +144,7 @@ class Check:
                     self.sums[path] = sha256(path)
                 if self.sums[path] not in digests:
                     yield Damage(path, "damaged, its checksum is not that of its record", _remade(path))
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            except NO_FILE:
                 yield Damage(path, "missing", (*_remade(path), *([text] if text else [])))
             except (HarnessError, OSError) as error:
                 yield Damage(path, f"cannot be read ({error})", ())

@@ -12,6 +12,7 @@ import yaml
 
 from uadbench.core import documents
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import NO_FILE
 from uadbench.core.validation import from_json
 
 #: numbers that YAML 1.1 reads as everybody does
@@ -40,8 +41,8 @@ def parse(path: str | Path) -> tuple[dict[str, Any], Lines]:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise HarnessError(f"{path}: no such config file") from None
+    except NO_FILE:
+        raise HarnessError(f"{path}: no such config file; name one, such as config.yaml") from None
     except UnicodeDecodeError as error:
         raise HarnessError(f"{path}: not in UTF-8 ({error}); save it in this encoding") from None
     with contextlib.suppress(ValueError, RecursionError):

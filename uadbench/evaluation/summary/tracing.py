@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from uadbench.core.errors import HarnessError
+from uadbench.core import csv_files
+from uadbench.core.errors import HarnessError, choices
 from uadbench.core.files import read_json, sha256
 from uadbench.core.study_folder import FINDINGS, INDEX, RUN, WEIGHTS, StudyFolder, array_file, histogram_file
 from uadbench.evaluation.summary.tidy_results import tidy
@@ -18,6 +18,7 @@ from uadbench.methods import registry
 
 CLOSE = 1e-8  # relative; results.csv has nine digits
 SHOWN = 12  # digits of a checksum
+NAMED = ("method", "task", "seed", "score", "protocol", "metric", "value")  # columns that a trace reads
 
 
 @dataclass(frozen=True)
@@ -120,18 +121,20 @@ def _short(checksum: str) -> str:
     return checksum[:SHOWN]
 
 
-def chosen(results: Path, number: int | None, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The one row with line `number` of results.csv (the first row is line 2), or with the values `wanted`.
+def chosen(results: Path, number: int | None, wanted: Mapping[str, Any]) -> dict[str, str]:
+    """The one row with line `number` of results.csv (the first row is line 2), or with the values `wanted`, as text.
 
-    Raises HarnessError for none, and for several.
+    Raises HarnessError for none, for several, and for a file that is no results.csv.
     """
-    rows = pd.read_csv(results, keep_default_na=False, dtype={source.SOURCE: str, source.CODE: str})
+    rows = csv_files.read(results, NAMED, "name the results.csv of a study")
+    rows = rows if number is None else rows[number - 2 : number - 1]
     for key, value in wanted.items():
-        rows = rows[rows[key].astype(str) == str(value)]
-    if number is not None:
-        rows = rows[rows.index == number - 2]
+        known = {row[key] for row in rows}
+        if str(value) not in known:
+            raise HarnessError(f"{results}: no row has {key} {value}; {choices(value, sorted(known))}")
+        rows = [row for row in rows if row[key] == str(value)]
     if len(rows) != 1:
         named = ", ".join(f"{key} {value}" for key, value in wanted.items()) or f"line {number}"
-        hint = "name method, task, seed, score, protocol and metric" if len(rows) else "see its columns"
+        hint = "name method, task, seed, score, protocol and metric" if rows else "see how many the file has"
         raise HarnessError(f"{results}: {len(rows)} rows have {named}; {hint}")
-    return dict(rows.iloc[0])
+    return rows[0]

@@ -78,7 +78,7 @@ def read_volume(path: Path, last: bool = False) -> tuple[np.ndarray, np.ndarray]
     except FileNotFoundError as error:
         if passing(error):  # of nibabel, which asks for the file's status first
             raise
-        raise Unreachable(path, "no such file; put it there, or write the subject sheet again") from error
+        raise Unreachable(path, "no such file; put it there, or correct the path where it is named") from error
     # nibabel, gzip and zlib raise exceptions of their own for files that are truncated or no images.
     except Exception as error:
         if passing(error):
@@ -170,7 +170,7 @@ def _check_file(path: Path) -> None:
             raise BadScan(path, f"is a link of git-annex without its content; {DATALAD}")
         if path.is_symlink():
             raise Unreachable(path, "is a link to no file, or in a circle; make it lead to the scan")
-        raise Unreachable(path, "no such file; put it there, or write the subject sheet again")
+        raise Unreachable(path, "no such file; put it there, or correct the path where it is named")
     suffix = path.suffix.lower()
     first = head = _head(path, unpacked=False)
     if suffix in GZIPPED and first.startswith(GZIP):
