@@ -15,15 +15,12 @@ WRONG = ["missing", "text.md", "zero", "binary", "empty", "text.md/below"]
 LINES = [
     *("status @", "cost @", "check @", "report @ --config config.yaml --out o.html", "trace @", "plan @"),
     *("claims @ --out c.md", "join @ --out j", "tensorboard @", "histories @ --out h.csv", "summarize @ --out s.csv"),
-    f"claims {RESULTS} --published @ --out c.md",
     *(f"table table2 --results {RESULTS} --out t {option} @" for option in ("--histories", "--published")),
     *("table table2 --results @ --out t", "figure froc --results @ --out t", "figure figure1 --synthesis @ --out t"),
     *("index --dataset a --layout sheet --root @ --out i.csv", "index --dataset a --layout ixi --root @ --out i.csv"),
     *("preprocess --sheet @ --out p --report r.csv", "paint --sheet @ --out p"),
     *(f"{name} --dataset a --sheet s --registered r --out p --reports @" for name in ("pack", "quality")),
-    *("evaluate --maps @ --labels @", "share @ --out o", "synthesis --data @ --modality t1 --out s.npz"),
-    "train --method vae --modality t1 --seed 1 --data @ --out r",
-    "test --run @ --data d --task a --modality t1 --out s",
+    *("evaluate --maps @ --labels @", "share @ --out o"),
 ]
 
 
@@ -44,8 +41,8 @@ def test_a_path_of_another_kind_is_named_with_a_remedy(line, places):
         if (line, path) == ("plan @", "zero"):  # an overlay without keys
             continue
         said = fails(*line.replace("@", path).split())
-        assert said.startswith((path, f"--run {path}")), said
-        assert "; " in said, said
+        assert said.startswith(path), said
+        assert "; " in said or "holds no .nii" in said, said
     assert not (places / "missing").exists()
 
 
@@ -71,7 +68,7 @@ def test_the_record_of_a_run_stands_for_its_folder(tmp_path):
                 context = click.Context(command)
                 assert [param.type.convert(path, param, context) for path in (record, tmp_path)] == [tmp_path] * 2, name
                 found += 1
-    assert found >= 8
+    assert found == 7
 
 
 def test_a_method_without_results_is_refused(tmp_path):

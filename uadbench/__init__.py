@@ -8,7 +8,7 @@ is imported when it is called.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pandas import DataFrame
 
@@ -54,7 +54,7 @@ def load(
     from uadbench.sharing.download import locate
     from uadbench.training import run as runs
 
-    chosen = devices.choose(device)
+    chosen = devices.choose(str(device))
     folder, parent = locate(None if run is None else _place("run", run), _path("required", required))
     trained, about = runs.load(folder, chosen, required=parent, name=method)
     return TrainedMethod(trained, about | ({"notice": shipped.notice()} if run is None else {}), chosen)
@@ -89,9 +89,11 @@ def train(
     from uadbench.training import job
     from uadbench.training import run as runs
 
-    chosen, parent = devices.choose(device), _path("required", required)
+    chosen, parent = devices.choose(str(device)), _path("required", required)
     cohort, folder = Path(_place("data", data)), Path(_place("out", out))
     inputs.keep([("data", cohort), *([("required", parent)] if parent else [])], [("out", folder)])
+    if not isinstance(params or {}, Mapping):
+        raise HarnessError(f"params: {params!r} is no mapping; give one such as {{'steps': 200}}")
     before = torch.get_deterministic_debug_mode()
     try:
         settings = resolve(method, modality, {method: params or {}})

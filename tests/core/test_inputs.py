@@ -29,7 +29,7 @@ def pairs() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("command", "given", "made"), pairs())
 def test_no_command_writes_to_its_input(command, given, made, tmp_path):
     path = tmp_path / "one"
-    path.touch()
+    (path / "logs").mkdir(parents=True)  # of an experiment, which some commands ask for
     words = [given] * given.startswith("-") + [str(path), made, str(tmp_path / "." / "one")]
     with pytest.raises(HarnessError, match=f"{made} .*: is .* itself, which would be lost; name another place"):
         COMMANDS.load(command).command.make_context(command, words)

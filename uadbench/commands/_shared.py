@@ -59,13 +59,14 @@ class Place(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if str(value).startswith("hf:"):
             return value
-        path = super().convert(value, param, ctx)
-        if ctx and param and not ctx.resilient_parsing:
-            path = self.meant(path)
-            places = ctx.meta.setdefault(__name__, {True: [], False: []})
-            places[self.output].append((param.opts[0] if param.opts[0][0] == "-" else param.human_readable_name, path))
-            inputs.keep(places[False], places[True])
-        return path
+        path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
+        if not ctx or not param or ctx.resilient_parsing:
+            return path
+        places = ctx.meta.setdefault(__name__, {True: [], False: []})
+        places[self.output].append((param.opts[0] if param.opts[0][0] == "-" else param.human_readable_name, path))
+        inputs.keep(places[False], places[True])
+        meant = self.meant(path)
+        return path if meant == path else self.convert(meant, param, ctx)
 
 
 def _run(path: Path) -> Path:

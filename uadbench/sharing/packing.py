@@ -11,6 +11,7 @@ from typing import Any
 
 from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import NO_FILE
 from uadbench.core.files import atomic, content, verify, write_json
 from uadbench.core.study_folder import HISTORY, RUN, WEIGHTS, StudyFolder
 from uadbench.methods import registry
@@ -109,7 +110,7 @@ def pack(
             for key in DATED:
                 each.about.pop(key, None)
             (each.about.get("final") or {}).pop("seconds", None)
-    noted = content(note).decode("utf-8", errors="replace").strip() if note else ""
+    noted = _text(note) if note else ""
     above = parent.about if parent else None
     text, more = card(run.folder, run.about, above, origins, licence, repo, files, by_protocol, noted)
     with atomic(out) as partial:
@@ -134,6 +135,13 @@ def _history(path: Path) -> list[dict[str, Any]]:
     if wrong := [phase for phase in rows["phase"] if not re.fullmatch(r"\w{1,40}", phase)]:
         raise HarnessError(f"{path}: {wrong[0]!r} is no name of a phase; train this run again")
     return [{name: row[name] for name in ROW} for row in csv_files.read(path, ROW, "train this run again")]
+
+
+def _text(note: Path) -> str:
+    try:
+        return content(note).decode("utf-8").strip()
+    except (*NO_FILE, UnicodeDecodeError):
+        raise HarnessError(f"{note}: no text in UTF-8; give a file of Markdown with --note") from None
 
 
 def _parent(run: Run, required: Path | None) -> Run | None:
