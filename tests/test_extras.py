@@ -18,6 +18,7 @@ from uadbench.core.files import read_json, sha256, write_json
 from uadbench.data.index.layout import Files
 from uadbench.data.index.sheet import write
 from uadbench.data.preprocessing.records.report import Outcome, write_report
+from uadbench.data.preprocessing.registration import template
 from uadbench.data.preprocessing.settings import Preprocessing
 from uadbench.study.config_files import read
 
@@ -52,6 +53,7 @@ LIGHT = [
     "check results/demo",
     "trace results/demo/evaluation/results.csv --method x",
     f"share {RUN} --out shared",
+    "quality --dataset a --sheet sheet.csv --registered registered --out quality --reports report.csv",
     "pack --dataset a --sheet sheet.csv --registered registered --out new --reports report.csv",
 ]
 PREPROCESS = "preprocess --sheet sheet.csv --out made --report made.csv"
@@ -68,7 +70,6 @@ HEAVY = {
     "preprocess": [
         "paint --sheet sheet.csv --split train --out painted",
         PREPROCESS,
-        "quality --dataset a --sheet sheet.csv --registered registered --out quality --reports report.csv",
     ],
     "share": [f"share {RUN} --repo a/b"],
     "tensorboard": ["tensorboard results/demo"],
@@ -79,7 +80,7 @@ HEAVY = {
 def folder(tiny_cohort, tmp_path_factory) -> Path:
     """Scans, score maps with labels, a preprocessed data set, and a study with one run."""
     made = tmp_path_factory.mktemp("extras")
-    rng = np.random.default_rng(0)
+    rng, grid = np.random.default_rng(0), template.load("mni152").packed(Preprocessing(spacing=8.0))
     rows = [(Files(name, Path(f"{name}-T1.nii.gz")), "train") for name in ("IXI002-Guys-0828", "IXI012-HH-1211")]
     for number, (files, _) in enumerate(rows):
         label = np.zeros((8, 8, 8), np.uint8)
@@ -87,13 +88,16 @@ def folder(tiny_cohort, tmp_path_factory) -> Path:
         scan = rng.uniform(size=(24, 24, 24)).astype(np.float32)
         maps = label + scan[0, 0, 0]
         images = {f"raw/{files.t1}": scan, f"labels/{number}.nii.gz": label, f"maps/{number}.nii.gz": maps}
-        images |= {f"registered/{files.subject}/{name}.nii.gz": scan for name in ("t1", "brain")}
+        placed = np.full(grid.shape, 1 + number, np.float32)
+        images |= {f"registered/{files.subject}/{name}.nii.gz": placed for name in ("t1", "brain")}
         for name, image in images.items():
             (made / name).parent.mkdir(exist_ok=True, parents=True)
-            nib.Nifti1Image(image, np.diag([8.0, 8.0, 8.0, 1.0])).to_filename(made / name)
+            affine = grid.affine if image is placed else np.diag([8.0, 8.0, 8.0, 1.0])
+            nib.Nifti1Image(image, affine).to_filename(made / name)
         folder = made / "registered" / files.subject
         volumes = {name: sha256(folder / f"{name}.nii.gz") for name in ("t1", "brain")}
-        write_json(folder / "subject.json", {"settings": {}, "template_to_scan": {"t1": []}, "volumes": volumes})
+        record = {"settings": {"spacing": 8.0}, "template_to_scan": {"t1": np.eye(4).tolist()}, "brain_ml": 1.0}
+        write_json(folder / "subject.json", record | {"volumes": volumes})
     write(made / "sheet.csv", made / "raw", rows)
     write_report(made / "report.csv", [Outcome(files.subject, "done") for files, _ in rows])
     shutil.copytree(tiny_cohort, made / "packed")
