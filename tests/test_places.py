@@ -74,3 +74,15 @@ def test_the_record_of_a_run_stands_for_its_folder(tmp_path):
 def test_a_method_without_results_is_refused(tmp_path):
     said = fails("table", "table1", "--results", RESULTS, "--method", "disre", "--out", tmp_path)
     assert said.startswith("--method disre: has no results; did you mean disyre?")
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("claims zero --out c.md", "zero: the file is empty"),
+        ("claims text.md --out c.md", "the columns are # A text;"),  # none that the reader adds to earlier tables
+        ("summarize empty --out s.csv", "empty: no such file; score the test set again"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said(line, reason, places):
+    assert reason in fails(*line.split())

@@ -35,6 +35,12 @@ def test_no_command_writes_to_its_input(command, given, made, tmp_path):
         COMMANDS.load(command).command.make_context(command, words)
 
 
+def test_the_folder_of_a_record_is_an_input(tmp_path):
+    (tmp_path / "run.json").touch()
+    with pytest.raises(HarnessError, match="--out .*: is folder itself"):
+        COMMANDS.load("share").command.make_context("share", [f"{tmp_path}/run.json", "--out", str(tmp_path)])
+
+
 def test_every_path_that_a_command_writes_is_an_output():
     for name in set(COMMANDS.names()) - OUTPUTS_ALONE:
         for param in COMMANDS.load(name).command.params:

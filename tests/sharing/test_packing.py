@@ -135,6 +135,16 @@ def test_a_required_run_that_is_missing_or_another(study, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("content", [None, b"\x89PNG\xff"])
+def test_a_note_is_text(content, run, tmp_path):
+    note = tmp_path / "note.md"
+    if content:
+        note.write_bytes(content)
+    with pytest.raises(HarnessError, match=r"note\.md: no text in UTF-8; give a file of Markdown"):
+        pack(run, tmp_path / "out", note=note)
+    assert not (tmp_path / "out").exists()
+
+
 def test_thresholds_of_healthy_scans_and_people_go_along(run, tiny_cohort, tmp_path, monkeypatch):
     monkeypatch.setitem(METHODS, "vae", ("VAE", "IR", 0.3))
     (tmp_path / "demo" / "evaluation").mkdir()
