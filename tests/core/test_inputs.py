@@ -37,7 +37,7 @@ def test_no_command_writes_to_its_input(command, given, made, tmp_path):
 
 def test_the_folder_of_a_record_is_an_input(tmp_path):
     (tmp_path / "run.json").touch()
-    with pytest.raises(HarnessError, match="--out .*: is folder itself"):
+    with pytest.raises(HarnessError, match=r"--out .*: is FOLDER itself"):
         COMMANDS.load("share").command.make_context("share", [f"{tmp_path}/run.json", "--out", str(tmp_path)])
 
 
