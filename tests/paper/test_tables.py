@@ -432,7 +432,7 @@ def test_malformed_results(tmp_path):
         Results.read(tmp_path / "none.csv")
     empty = tmp_path / "empty.csv"
     empty.touch()
-    with pytest.raises(HarnessError, match=r"empty\.csv: is no CSV .*; write it"):
+    with pytest.raises(HarnessError, match=r"empty\.csv: the file is empty; write it"):
         Results.read(empty)
     double = write_results(tmp_path / "double.csv", edit=lambda frame: pd.concat([frame, frame.head(1)]))
     with pytest.raises(HarnessError, match="occurs twice"):

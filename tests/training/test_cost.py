@@ -29,4 +29,5 @@ def test_costs_are_medians_and_sums(tmp_path):
 
 
 def test_a_folder_without_trainings_is_named(tmp_path):
+    (tmp_path / "training").mkdir()
     assert "no finished training" in fails("cost", tmp_path)
