@@ -10,7 +10,7 @@ from uadbench.cli import COMMANDS
 from uadbench.commands import _shared
 from uadbench.core.study_folder import RUN
 
-RESULTS = ROOT / "docs" / "reference" / "demo" / "results.csv"
+RESULTS = ROOT / "docs" / "reference" / "demo" / "evaluation" / "results.csv"
 WRONG = ["missing", "text.md", "zero", "binary", "empty", "text.md/below"]
 LINES = [
     *("status @", "cost @", "check @", "report @ --config config.yaml --out o.html", "trace @", "plan @"),
