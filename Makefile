@@ -39,7 +39,7 @@ site: setup ## build the documentation into site/
 # The scan is that of the report's example subject on BraTS-T1.
 SHOWN := results/demo/data/raw/brats/MICCAI_BraTS2020_TrainingData/BraTS20_Training_009/BraTS20_Training_009
 reference: setup ## store what the site shows of the finished study results/demo in docs/reference/demo
-	rm -rf $(addprefix docs/reference/demo/,data training paper evaluation/*/)
+	rm -rf results/shown $(addprefix docs/reference/demo/,data training paper evaluation/*/)
 	$(BIN)/uadbench excerpt results/demo --config config.yaml --out docs/reference/demo
 	$(BIN)/uadbench cost results/demo > docs/reference/demo/cost.md
 	$(BIN)/uadbench score --run results/demo/training/disyre/t1/seed-1 --image $(SHOWN)_t1.nii.gz --truth $(SHOWN)_seg.nii.gz --html --out results/shown/map.nii.gz

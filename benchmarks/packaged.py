@@ -34,10 +34,11 @@ from uadbench.own.scan_scoring import Scorer
 from uadbench.own.score_maps import evaluate
 from uadbench.own.trained_method import TrainedMethod
 from uadbench.sharing.contents import CARD
-from uadbench.sharing.shipped import FOLDER, MEASURED, RATE
+from uadbench.sharing.shipped import FOLDER, MEASURED
+from uadbench.sharing.surroundings import HEALTHY
 
 HEADING = "## Measured on other real scans"
-RATES = ("0.01", RATE)
+RATES = ("0.01", HEALTHY)
 SIZES = {"0-1ml": "below 1 ml", "1-10ml": "1 to 10 ml", "10-100ml": "10 to 100 ml", "100ml+": "100 ml or more"}
 BRATS = ("a low-grade glioma, labels of programs", "multiple sclerosis, labels of three raters")
 
@@ -68,7 +69,7 @@ def healthy(method: TrainedMethod, root: Path, found: Iterable[Files], scanner: 
         for rate, each in volumes.items():
             each.append(float((item.truth.brain & (item.final >= method.about["thresholds"][rate])).sum()) * voxel)
     spread = {rate: np.quantile(each, (0.5, 0, 1)).round(2).tolist() for rate, each in volumes.items()}
-    return {"scanner": scanner, "scans": len(volumes[RATE]), "refused": refused, "ml": spread}
+    return {"scanner": scanner, "scans": len(volumes[HEALTHY]), "refused": refused, "ml": spread}
 
 
 def diseased(method: TrainedMethod, root: Path, found: Iterable[Files], of: str) -> dict[str, Any]:

@@ -121,7 +121,8 @@ def evaluate(
     maps: of each subject an array (D, H, W), or (H, W) of one slice, finite and at least 0 in the brain, higher where
     more anomalous; all in a list or a generator, or in a dict by the subjects' names. labels: whole numbers or bool,
     anomalous above 0; brain: masks, everywhere without; both in the same order or with the same keys and shapes. Sizes
-    may differ between subjects. Or folders of NIfTI files of the same names.
+    may differ between subjects. Or folders of NIfTI files of the same names, in which brain masks that lie with the
+    maps are taken without being named; or maps and labels in BIDS, as the command takes them.
     spacing: mm, of the voxels of arrays, a number or along D, H and W; without it `detection` is left out.
     protocol: full, upd or official. healthy: maps of healthy subjects, which set thresholds; healthy_brain: masks.
     lesion, ignored: values of labels that are lesion (default: all above 0), and of voxels that do not count.

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from uadbench.core.errors import HarnessError
+from uadbench.core.faults import line
 from uadbench.core.files import atomic, damaged, sha256, verify, write_json
 
 KILLED = """
@@ -40,6 +41,15 @@ def test_temporary_files_of_running_processes_and_other_hosts_stay(tmp_path):
         (tmp_path / name).touch()
     write_json(tmp_path / "a.json", 1)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([*kept, "a.json"])
+
+
+@pytest.mark.parametrize("below", ["file", "file/folder"])
+def test_an_output_below_a_file_is_named_with_the_reason(tmp_path, below):
+    (tmp_path / "file").touch()
+    path = tmp_path / below / "a.json"
+    with pytest.raises(OSError, match="is a file, no folder") as error:
+        write_json(path, {})
+    assert line(error.value).startswith(f"{path}: {tmp_path / 'file'} is a file, no folder; name another place")
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])

@@ -95,3 +95,27 @@ def test_a_folder_of_scans_is_not_replaced_by_the_registered_subject(tmp_path):
     options = ["--sheet", tmp_path / "s.csv", "--out", tmp_path, "--report", tmp_path / "r.csv"]
     assert "anna: holds t1.nii, an input that would be lost" in fails("preprocess", *options)
     assert Path(scan).read_bytes() == b"a scan"
+
+
+def outputs() -> list[tuple[str, str]]:
+    """Every command with an option for an output."""
+    return [
+        (name, param.opts[0])
+        for name in COMMANDS.names()
+        for param in COMMANDS.load(name).command.params
+        if isinstance(param.type, Place) and param.type.output
+    ]
+
+
+@pytest.mark.parametrize(("command", "made"), outputs())
+def test_an_output_below_a_file_is_refused_before_anything_is_computed(command, made, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(HarnessError, match=f"{made} .*: {tmp_path}/file is a file, no folder; name another place"):
+        COMMANDS.load(command).command.make_context(command, [made, str(tmp_path / "file" / "a" / "b")])
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever may write everywhere meets no such folder")
+def test_an_output_in_a_folder_that_may_not_be_written(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(HarnessError, match="may not be written"):
+        inputs.possible("--out", tmp_path / "a")

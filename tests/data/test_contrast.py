@@ -7,7 +7,7 @@ import pytest
 from tests.data.conftest import touch
 from uadbench.core.errors import HarnessError
 from uadbench.data.index import layout
-from uadbench.data.index.contrast import Timing, contrast
+from uadbench.data.index.contrast import Timing, contrast, stated
 
 #: protocols: MPRAGE and spin echo, T2 (TSE), FLAIR in 2D and 3D, T1 with dark fluid, STIR, bSSFP
 MPRAGE, SPIN_ECHO = Timing(2.3, 0.003, 0.9), Timing(0.55, 0.012)
@@ -92,3 +92,26 @@ def test_a_sidecar_that_says_nothing_leaves_the_suffix(tmp_path, content):
 def test_a_layout_with_names_of_its_own_has_no_such_choice():
     with pytest.raises(HarnessError, match=r"layout 'ixi': its names have no entities of BIDS .* leave `contrast` out"):
         layout.load("ixi", contrast="suffix")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("BraTS20_Training_001_flair.nii.gz", "flair"),
+        ("BraTS20_Training_001_t1ce.nii", "t1c"),
+        ("anna-T2.nii.gz", "t2"),
+        ("anna_t2_brain.nii.gz", "t2"),
+        ("sub-1_ce-gd_T1w.nii.gz", "t1c"),
+        ("sub-1_acq-FLAIR_T2w.nii.gz", "flair"),
+        ("sub-1_acq-FLAIR_T1w.nii.gz", "t1"),
+        ("sub-1_space-T1w_FLAIR.nii.gz", "flair"),
+        ("T1_T2_ratio.nii.gz", ""),
+        ("scan.nii.gz", ""),
+    ],
+)
+def test_modality_by_a_name_of_any_kind(tmp_path, name, found):
+    assert stated(tmp_path / name)[0] == found
+    times = '{"EchoTime": 0.4, "RepetitionTime": 5, "InversionTime": 1.8}'
+    (tmp_path / f"{name.partition('.')[0]}.json").write_text(times)
+    if found in ("t2", ""):
+        assert stated(tmp_path / name) == ("flair", "its sidecar")

@@ -40,7 +40,11 @@ def test_a_map_goes_back_to_where_it_came_from(spacing):
 
 def test_prepare_scan_gives_what_is_packed_and_the_way_back(tmp_path, extracted_scan):
     path = nifti(tmp_path / "scan.nii.gz", extracted_scan.data, extracted_scan.affine)
-    volume, placement = prepare_scan(path, FAST, "t1")
+    brain = extracted_scan.data > 0
+    brain[: np.argwhere(brain)[:, 0].min() + 2] = False
+    known = nifti(tmp_path / "brain.nii.gz", brain.astype(np.uint8), extracted_scan.affine)
+    volume, placement = prepare_scan(path, FAST, "t1", brain=known)
+    assert np.array_equal(placement.brain, brain)
     assert volume.dtype == np.float32
     assert volume.shape == mni().grid(4.0).shape[::-1]
     back = np.asarray(placement.to_native(volume).dataobj)

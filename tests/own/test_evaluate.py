@@ -433,3 +433,45 @@ def test_folders_must_exist_and_hold_volumes(tmp_path):
         evaluate(tmp_path / "maps", tmp_path)
     with pytest.raises(HarnessError, match=r"holds no \.nii or \.nii\.gz file"):
         evaluate(tmp_path, tmp_path)
+
+
+def test_brain_masks_beside_maps_are_taken_of_all_maps_or_named(cohort):
+    folder, _ = cohort
+    named, other = evaluate(folder / "maps", folder / "labels", folder / "brain").summary(), folder / "maps" / "brain"
+    (other).mkdir()
+    assert not evaluate(folder / "maps", folder / "labels").summary()["brain"]  # an empty folder is none of masks
+    for name in ("a", "b.1"):
+        (other / f"{name}.nii.gz").symlink_to(folder / "brain" / f"{name}.nii.gz")
+    given = ["--maps", folder / "maps", "--labels", folder / "labels"]
+    said = fails("evaluate", *given)
+    assert f"maps/c.nii.gz: no brain mask of this name in {other}; add it, score the scan again, or name masks" in said
+    store(other / "c.nii.gz", np.ones((2, 3, 4), np.uint8))
+    assert "maps/brain/c.nii.gz: has 2×3×4 voxels but" in fails("evaluate", *given)
+    done = call("evaluate", *given, "--brain", folder / "brain")
+    assert (json.loads(done.stdout), "brain masks:" in done.stderr) == (named, False)
+    (other / "c.nii.gz").unlink()
+    (other / "c.nii.gz").symlink_to(folder / "brain" / "c.nii.gz")
+    done = call("evaluate", *given)
+    assert json.loads(done.stdout) == named
+    assert done.stderr.count(f"brain masks: {other}; --brain and --healthy-brain name others") == 1
+    assert uadbench.evaluate(folder / "maps", folder / "labels")["ap"] == named["ap"]
+
+
+def test_healthy_maps_have_their_own_brain_masks_first(cohort):
+    folder, (scores, _, brain) = cohort
+    healthy, own = folder / "healthy", folder / "healthy" / "brain"
+    for number, name in enumerate("hij"):
+        store(healthy / f"{name}.nii.gz", np.where(brain[number], scores[number], 9).astype(np.float32))
+        store(folder / "masks" / f"{name}.nii.gz", brain[number].astype(np.uint8))
+    brains = folder / "brain", folder / "masks"
+    named = evaluate(folder / "maps", folder / "labels", brains[0], "full", healthy, brains[1]).summary()
+    given = ["--maps", folder / "maps", "--labels", folder / "labels", "--healthy", healthy]
+    said = fails("evaluate", *given, "--brain", brains[0])  # of other subjects
+    assert "healthy/h.nii.gz: no brain mask of this name" in said
+    own.symlink_to(folder / "masks")
+    for options in (["--brain", brains[0]], ["--brain", brains[0], "--healthy-brain", brains[1]]):
+        assert json.loads(call("evaluate", *given, *options).stdout) == named
+    for name in ("a", "b.1", "c"):
+        (folder / "masks" / f"{name}.nii.gz").symlink_to(folder / "brain" / f"{name}.nii.gz")
+    (folder / "maps" / "brain").symlink_to(folder / "masks")
+    assert json.loads(call("evaluate", *given).stdout) == named

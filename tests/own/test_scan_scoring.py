@@ -2,8 +2,11 @@
 
 import base64
 import gzip
+import json
 import os
 import re
+import shutil
+import sys
 from pathlib import Path
 
 import nibabel
@@ -16,8 +19,10 @@ from tests.trainings import CPU
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
 from uadbench.own.map_files import nifti_files
+from uadbench.own.progress import told
 from uadbench.own.scan_pages import Scored, write_page
-from uadbench.own.scan_scoring import RECORD, Scorer, mask_path
+from uadbench.own.scan_places import RECORD, beside, of_run
+from uadbench.own.scan_scoring import Scorer
 from uadbench.training import run
 
 
@@ -34,20 +39,22 @@ def test_a_folder_gives_the_maps_of_its_scans(scans, trained, tmp_path):
     assert scorer(trained).score_folder(scans, None, tmp_path / "maps") == 0
     assert sorted(nifti_files(tmp_path / "maps")) == ["a", "b"]
     for name in ("a", "b"):
-        (made,) = scorer(trained).score(scans / f"{name}.nii.gz", None, tmp_path / "one.nii.gz")
+        made, *_ = scorer(trained).score(scans / f"{name}.nii.gz", None, tmp_path / f"{name}.nii.gz")
         assert np.array_equal(values(made), values(tmp_path / "maps" / f"{name}.nii.gz"))
+        assert np.array_equal(values(beside(made).brain) > 0, values(scans / f"{name}.nii.gz") > 0)
         assert values(made).shape == NATIVE.shape
         assert values(made).max() > 0.5
 
 
-def test_masks_are_where_maps_reach_the_threshold(scans, trained, tmp_path):
+def test_masks_are_where_maps_reach_the_threshold(scans, trained, placed, tmp_path):
     scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
     assert sorted(nifti_files(tmp_path)) == ["a", "b"]  # what `evaluate` takes for maps
     for name in ("a", "b"):
         found, mask = tmp_path / f"{name}.nii.gz", tmp_path / "masks" / f"{name}.nii.gz"
-        assert mask == mask_path(found)
+        assert mask == beside(found).mask
         assert nibabel.load(mask).get_data_dtype() == np.uint8
-        assert np.array_equal(values(mask), values(found) >= 0.6)
+        reached = (values(found) >= 0.6) & (values(beside(found).brain) > 0)
+        assert np.array_equal(values(mask), reached)
         assert 0 < values(mask).mean() < 0.5
         np.testing.assert_array_equal(nibabel.load(mask).affine, nibabel.load(found).affine)
 
@@ -62,19 +69,19 @@ def test_masks_beside_maps_replace_no_scan(scans, trained, tmp_path):
     assert scan.read_bytes() == (scans / "a.nii.gz").read_bytes()
 
 
-def test_maps_that_are_there_are_not_made_again_but_missing_masks_are(scans, trained, tmp_path):
+def test_maps_that_are_there_are_not_made_again_but_missing_masks_are(scans, trained, placed, tmp_path):
     scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
     kept, before = tmp_path / "a.nii.gz", (tmp_path / "a.nii.gz").stat().st_mtime_ns
     (tmp_path / "b.nii.gz").unlink()
     scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
     assert kept.stat().st_mtime_ns == before
-    mask_path(kept).unlink()
+    beside(kept).mask.unlink()
     scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
-    assert mask_path(kept).is_file()
+    assert beside(kept).mask.is_file()
     assert (tmp_path / "b.nii.gz").is_file()
 
 
-def test_a_scan_that_was_replaced_is_scored_again(scans, trained, tmp_path):
+def test_a_scan_that_was_replaced_is_scored_again(scans, trained, placed, tmp_path):
     images, out = tmp_path / "images", tmp_path / "maps"
     images.mkdir()
     (images / "a.nii.gz").write_bytes((scans / "a.nii.gz").read_bytes())
@@ -91,7 +98,7 @@ def test_a_damaged_record_of_maps_is_named(scans, trained, tmp_path):
 
 
 @pytest.mark.parametrize("other", ["threshold", "seed", "foreign folder"])
-def test_maps_of_another_run_are_not_mixed(scans, trained, tmp_path, other):
+def test_maps_of_another_run_are_not_mixed(scans, trained, placed, tmp_path, other):
     if other == "foreign folder":
         (tmp_path / "mine.nii.gz").touch()
     else:
@@ -114,7 +121,7 @@ def test_a_scan_that_cannot_be_used_costs_itself_alone(scans, trained, tmp_path,
     assert "left out:" in result.output + capsys.readouterr().err
 
 
-def test_what_makes_the_maps_is_noted(scans, trained, tmp_path):
+def test_what_makes_the_maps_is_noted(scans, trained, placed, tmp_path):
     scorer(trained, threshold=0.6).score_folder(scans, None, tmp_path)
     noted = read_json(tmp_path / RECORD)
     assert (noted["method"], noted["seed"], noted["map"], noted["threshold"]) == ("intensity", 1, "final", 0.6)
@@ -140,7 +147,8 @@ def test_a_page_shows_scan_map_restoration_and_lesion(scans, trained, tmp_path):
     shown.method.restore = lambda volume, rng: 0.5 * volume  # the control has none
     written = shown.score(scans / "a.nii.gz", None, tmp_path / "one.nii.gz", lesion)
     page = tmp_path / "one.html"
-    assert written == [tmp_path / "one.nii.gz", mask_path(tmp_path / "one.nii.gz"), page]
+    places = beside(tmp_path / "one.nii.gz")
+    assert written == [places.map, places.brain, places.mask, page, places.record]
     found = embedded(page, "score-0")
     assert np.abs(found.get_fdata() - values(written[0])).max() <= values(written[0]).max() / 509
     np.testing.assert_allclose(found.affine, NATIVE.affine, atol=1e-4)
@@ -162,7 +170,7 @@ def test_a_page_shows_scan_map_restoration_and_lesion(scans, trained, tmp_path):
     assert '<p class="banner">This scan is simulated. The method was trained on simulated scans.</p>' in text
 
 
-def test_pages_of_a_folder(scans, trained, tmp_path):
+def test_pages_of_a_folder(scans, trained, placed, tmp_path):
     truths, out = tmp_path / "truths", tmp_path / "maps"
     truths.mkdir()
     nifti(truths / "b.nii.gz", (values(scans / "b.nii.gz") > 0).astype(np.uint8), NATIVE.affine)
@@ -179,7 +187,7 @@ def test_pages_of_a_folder(scans, trained, tmp_path):
     assert (out / "b.html").is_file()
 
 
-def test_a_page_without_the_lesion_that_is_given_now_is_made_again(scans, trained, tmp_path):
+def test_a_page_without_the_lesion_that_is_given_now_is_made_again(scans, trained, placed, tmp_path):
     truths, out = tmp_path / "truths", tmp_path / "maps"
     truths.mkdir()
     lesion = nifti(truths / "b.nii.gz", (values(scans / "b.nii.gz") > 0).astype(np.uint8), NATIVE.affine)
@@ -215,3 +223,84 @@ def test_a_lesion_on_other_voxels_is_named(scans, trained, tmp_path):
     other = nifti(tmp_path / "other.nii.gz", np.ones((4, 5, 6), np.uint8), NATIVE.affine)
     with pytest.raises(HarnessError, match=r"other\.nii\.gz: mask has shape"):
         scorer(trained, html=True).score(scans / "a.nii.gz", None, tmp_path / "one.nii.gz", other)
+
+
+def test_brain_masks_lie_beside_the_maps_and_are_found(scans, trained, placed, tmp_path):
+    scorer(trained).score_folder(scans, None, tmp_path / "maps")
+    for name in "ab":
+        places = beside(tmp_path / "maps" / f"{name}.nii.gz")
+        brain, map_ = nibabel.load(places.brain), nibabel.load(places.map)
+        assert np.array_equal(values(places.brain) > 0, values(scans / f"{name}.nii.gz") > 0)
+        assert brain.get_data_dtype() == np.uint8
+        np.testing.assert_array_equal(brain.affine, map_.affine)
+        lesion = (values(scans / f"{name}.nii.gz") > 700).astype(np.uint8)
+        (tmp_path / "labels").mkdir(exist_ok=True)
+        nifti(tmp_path / "labels" / f"{name}.nii.gz", lesion, NATIVE.affine)
+    given = ["--maps", tmp_path / "maps", "--labels", tmp_path / "labels"]
+    done = call("evaluate", *given)
+    assert json.loads(done.stdout) == json.loads(call("evaluate", *given, "--brain", tmp_path / "maps/brain").stdout)
+    assert f"brain masks: {tmp_path / 'maps/brain'};" in done.stderr
+    assert "air counts as brain" not in done.stderr
+
+
+def test_a_single_map_is_made_again_but_replaces_nothing_else(scans, trained, placed, tmp_path):
+    out, one = tmp_path / "maps" / "one.nii.gz", scorer(trained, threshold=0.6)
+    places = beside(out)
+    one.score(scans / "a.nii.gz", None, out)
+    noted = read_json(places.record)
+    assert (noted["Threshold"], noted["Run"]["method"], noted["Found"]["threshold"]) == (0.6, "intensity", 0.6)
+    placed.clear()
+    for scan, other, message in (
+        ("b", one, "is no map of .*b.nii.gz by this run"),
+        ("a", scorer(trained, name="other"), "is no map of .*a.nii.gz by this run"),
+    ):
+        with pytest.raises(HarnessError, match=message):
+            other.score(scans / f"{scan}.nii.gz", None, out)
+    for foreign in (places.map, places.brain, places.mask, places.page, places.record):
+        fresh = tmp_path / "fresh" / foreign.relative_to(out.parent)
+        fresh.parent.mkdir(parents=True)
+        fresh.write_text("mine")
+        with pytest.raises(HarnessError, match=rf"{fresh.name}: exists and is no map of"):
+            one.score(scans / "a.nii.gz", None, tmp_path / "fresh" / "one.nii.gz")
+        assert fresh.read_text() == "mine"
+        shutil.rmtree(tmp_path / "fresh")
+    (tmp_path / "x.nii.gz").mkdir()
+    with pytest.raises(HarnessError, match=r"is a folder, but .* is one scan"):
+        one.score(scans / "a.nii.gz", None, tmp_path / "x.nii.gz")
+    write_json(out.parent / RECORD, of_run(one.about, "other"))
+    with pytest.raises(HarnessError, match="lists maps of another run or map"):
+        one.score(scans / "a.nii.gz", None, out.parent / "two.nii.gz")
+    for path in (scans, tmp_path):
+        with pytest.raises(HarnessError, match="names a file, but there are several scans"):
+            one.score_folder(scans, None, path / "a.nii.gz")
+    assert not placed  # whatever is refused is so before a scan is registered
+    (out.parent / RECORD).unlink()
+    scorer(trained).score(scans / "a.nii.gz", None, out)
+    assert read_json(places.record)["Threshold"] == 0.6  # of the mask, which is there as before
+
+
+def test_progress_is_a_line_that_warnings_follow(capsys):
+    with told("anna") as line:
+        line.stage("registering")
+        assert capsys.readouterr().err == "anna: registering"
+        print("warning: odd", file=sys.stderr)
+        line.stage("scoring")
+        line.end("1 finding")
+    assert capsys.readouterr().err == " 0 s, scoring 0 s; 1 finding\nwarning: odd\n"
+    with pytest.raises(HarnessError), told("bert"):
+        raise HarnessError
+    assert capsys.readouterr().err == "bert\n"
+
+
+def test_another_contrast_by_name_or_sidecar_is_said(scans, trained, placed, tmp_path, capsys):
+    for name, sidecar, said in (
+        ("anna_flair", {}, "is a FLAIR scan by its name, but the run is of T1-weighted ones"),
+        ("sub-1_T1w", {"EchoTime": 0.12, "RepetitionTime": 9, "InversionTime": 2.5}, "is a FLAIR scan by its sidecar"),
+        ("sub-1_acq-FLAIR_T1w", {}, ""),
+    ):
+        (tmp_path / f"{name}.nii.gz").symlink_to(scans / "a.nii.gz")
+        write_json(tmp_path / f"{name}.json", sidecar)
+        scorer(trained).prepared(tmp_path / f"{name}.nii.gz", None)
+        err = capsys.readouterr().err
+        assert said in err
+        assert bool(said) == ("warning" in err)

@@ -19,6 +19,7 @@ from uadbench.data.index import layout
 from uadbench.data.preprocessing.reading.scan import read_labels, read_scan
 from uadbench.sharing import shipped
 from uadbench.sharing.contents import CARD, check_method
+from uadbench.sharing.surroundings import HEALTHY
 from uadbench.training.record import record
 
 ABOUT = read_json(shipped.FOLDER / RUN)
@@ -69,15 +70,17 @@ def test_it_is_small_and_of_this_version():
 
 
 def test_a_head_is_scored_without_a_run_and_without_a_network(heads, offline, tmp_path):
-    threshold = ABOUT["thresholds"][shipped.RATE]
+    threshold = ABOUT["thresholds"][HEALTHY]
     out = tmp_path / "map.nii.gz"
     done = call("score", "--image", heads / "t1.nii.gz", "--out", out, "--threshold", threshold, "--device", "cpu")
     assert done.stderr.strip().splitlines()[0] == shipped.notice()
-    assert done.stdout.splitlines() == [str(out), str(tmp_path / "masks" / "map.nii.gz")]
+    places = ("map.nii.gz", "brain/map.nii.gz", "masks/map.nii.gz", "map.json")
+    assert done.stdout.splitlines() == [str(tmp_path / place) for place in places]
     found, spot = values(out), values(heads / "spot.nii.gz") > 0
     assert found.shape == NATIVE.shape
     assert np.median(found[spot]) > 3 * np.median(found[(found > 0) & ~spot])
-    assert ((found >= threshold) == (values(tmp_path / "masks" / "map.nii.gz") > 0)).all()
+    inside = values(tmp_path / "brain" / "map.nii.gz") > 0
+    assert (((found >= threshold) & inside) == (values(tmp_path / "masks" / "map.nii.gz") > 0)).all()
     named = tmp_path / "named.nii.gz"
     done = call("score", "--run", shipped.FOLDER, "--image", heads / "t1.nii.gz", "--out", named, "--device", "cpu")
     assert "the run that comes" not in done.stderr
@@ -138,7 +141,7 @@ def test_measurements_in_documents_are_those_of_the_file():
     assert (shipped.FOLDER / CARD).read_text(encoding="utf-8").endswith(section(measured))
     page = (ROOT / "docs" / "own-scans.md").read_text(encoding="utf-8")
     assert tables(measured) in page
-    assert f"`--threshold {ABOUT['thresholds'][shipped.RATE]:.3g}`" in page
+    assert f"`--threshold {ABOUT['thresholds'][HEALTHY]:.3g}`" in page
     assert f"trained on {ABOUT['subjects']} adults" in page
 
 

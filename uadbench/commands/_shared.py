@@ -62,9 +62,12 @@ class Place(click.Path):
         path = Path(super().convert(value, param, ctx))  # type: ignore[arg-type]
         if not ctx or not param or ctx.resilient_parsing:
             return path
+        name = param.opts[0] if param.opts[0][0] == "-" else param.human_readable_name
         places = ctx.meta.setdefault(__name__, {True: [], False: []})
-        places[self.output].append((param.opts[0] if param.opts[0][0] == "-" else param.human_readable_name, path))
+        places[self.output].append((name, path))
         inputs.keep(places[False], places[True])
+        if self.output:
+            inputs.possible(name, path)
         meant = self.meant(path)
         return path if meant == path else self.convert(meant, param, ctx)
 

@@ -9,13 +9,28 @@ from uadbench.commands._shared import OUTPUT, PATH, ignored, lesion, protocols
 
 
 @click.command()
-@click.option("--maps", type=PATH, required=True, help="Folder of score maps, one NIfTI file a subject.")
 @click.option(
-    "--labels", type=PATH, required=True, help="Folder of labels of the same file names; anomalous where > 0."
+    "--maps",
+    type=PATH,
+    required=True,
+    help="Folder of score maps, one NIfTI file a subject; or of derivatives in BIDS.",
 )
-@click.option("--brain", type=PATH, help="Folder of brain masks of the same file names; without it every voxel counts.")
+@click.option(
+    "--labels",
+    type=PATH,
+    required=True,
+    help="Folder of labels of the same file names, anomalous where > 0; or the data set that was scored, BIDS or CSV.",
+)
+@click.option(
+    "--brain",
+    type=PATH,
+    show_default="those beside the maps",
+    help="Folder of brain masks of the same file names; without any every voxel counts.",
+)
 @click.option("--healthy", type=PATH, help="Folder of score maps of healthy subjects, which set thresholds.")
-@click.option("--healthy-brain", type=PATH, show_default="--brain", help="Folder of their brain masks.")
+@click.option(
+    "--healthy-brain", type=PATH, show_default="--brain, or those beside them", help="Folder of their brain masks."
+)
 @lesion
 @ignored
 @click.option(
@@ -70,6 +85,8 @@ def command(
     """Print AP, best Dice and AUROC of all voxels pooled, with 95 % intervals over patients, as JSON.
 
     Files are paired by name without .nii or .nii.gz: MAPS/a.nii.gz, LABELS/a.nii and BRAIN/a.nii.gz belong together.
+    Brain masks in MAPS/brain, where `score` writes them, are taken without being named. Maps of a data set, in BIDS or
+    by the subjects' names, are paired with the lesion masks of that data set.
     Metrics of subjects, slices and lesions follow under "detection"; those at a threshold need --healthy.
     """
     import json
@@ -101,5 +118,5 @@ def command(
         write_rows(subjects, findings.by_subject(found.findings))
     if save is not None:
         about |= {"title": about["title"] or about["method"], "seed": about.pop("run_seed"), "revision": ""}
-        found.save(save, {**about, "dataset": labels.resolve().name, "left_out": 0})
+        found.save(save, {**about, "dataset": labels.resolve().name.removesuffix(".csv"), "left_out": 0})
     click.echo(json.dumps(result, indent=2))

@@ -10,12 +10,17 @@ from uadbench.commands._shared import OUTPUT, PATH, device, required, run, varia
 @click.command()
 @run
 @variant
-@click.option("--image", type=PATH, required=True, help="Scan to score, NIfTI, or a folder of them.")
+@click.option(
+    "--image",
+    type=PATH,
+    required=True,
+    help="Scan to score, NIfTI, or a folder of them; a data set in BIDS, or the CSV of a subject sheet.",
+)
 @click.option(
     "--t1", type=PATH, help="T1-weighted scan of the same session, to place a T2-weighted one by, or a folder."
 )
 @click.option(
-    "--out", type=OUTPUT, required=True, help="Anomaly map to write, NIfTI, on the voxels of the scan; or a folder."
+    "--out", type=OUTPUT, required=True, help="Anomaly map to write, NIfTI, on the voxels of the scan; or a new folder."
 )
 @click.option("--map", "name", default="final", help="Which of the method's maps.")
 @click.option(
@@ -26,6 +31,11 @@ from uadbench.commands._shared import OUTPUT, PATH, device, required, run, varia
 )
 @click.option(
     "--truth", type=PATH, help="Mask of a delineated lesion on the scan's voxels for the page, or a folder of them."
+)
+@click.option(
+    "--atlas",
+    type=PATH,
+    help="Atlas in the space of the template, which names the regions of findings: NIfTI, with its table X.tsv.",
 )
 @required
 @device
@@ -39,6 +49,7 @@ def command(
     threshold: float | None,
     html: bool,
     truth: Path | None,
+    atlas: Path | None,
     required: Path | None,
     device: str,
 ) -> None:
@@ -49,17 +60,27 @@ def command(
     Hyper-parameters of scoring are those of the run's study, so that maps are those of its tables.
 
     Each NIfTI file of a folder is scored into a file of the same name. Existing maps are kept; a scan that cannot be
-    used is reported and left out. results.csv lists thresholds that a known fraction of healthy brain voxels reaches:
-    `threshold@0.01` is that of 1 %. A page of `--html` shows scan, map, lesion and the method's restoration in three
-    planes; it opens from disk and needs no network.
+    used is reported and left out. Brain masks lie beside the maps, in a folder `brain`, where `evaluate` finds them.
+
+    Of a data set in BIDS every session is scored, and maps, masks and their descriptions are derivatives in BIDS; of a
+    sheet, such as `index` writes, every subject, by name. Data sets name T1-weighted scans, brain masks and lesions.
+
+    results.csv lists thresholds that a known fraction of healthy brain voxels reaches: `threshold@0.001` is that of
+    0.1 %, at which findings are counted. A page of `--html` shows scan, map, lesion and the method's restoration in
+    three planes; it opens from disk and needs no network.
     """
     from uadbench.compute import device as devices
     from uadbench.core.errors import HarnessError
+    from uadbench.own import regions
     from uadbench.own.scan_scoring import Scorer
-    from uadbench.sharing import shipped
+    from uadbench.own.scan_sets import is_data_set
+    from uadbench.sharing import shipped, surroundings
     from uadbench.sharing.download import locate
     from uadbench.training import run as runs
 
+    data_set = is_data_set(image)
+    if data_set and (named := next((f"--{name}" for name, path in (("t1", t1), ("truth", truth)) if path), None)):
+        raise HarnessError(f"{named}: {image} is a data set, which names such scans itself; leave {named} out")
     if image.is_dir() and t1 is not None and not t1.is_dir():
         raise HarnessError(f"--t1 {t1}: not a folder as {image} is; give the folder of T1-weighted scans")
     if truth is not None and not html:
@@ -67,6 +88,9 @@ def command(
     if truth is not None and image.is_dir() != truth.is_dir():
         kind = "folder" if image.is_dir() else "file"
         raise HarnessError(f"--truth {truth}: not a {kind} as {image} is; give the {kind} of delineated lesions")
+    for option, path in (("image", image), ("t1", t1), ("truth", truth)):
+        if path is not None and not path.exists():
+            raise HarnessError(f"--{option} {path}: no such file or folder; check the path")
     if given is None:
         if t1 is not None:
             raise HarnessError(
@@ -77,9 +101,13 @@ def command(
     chosen = devices.choose(device)
     folder, required = locate(given, required)
     trained, about = runs.load(folder, chosen, required=required, name=method)
-    scorer = Scorer(trained, about, chosen, name, threshold, html)
-    if image.is_dir():
-        lost = scorer.score_folder(image, t1, out, truth)
+    counted, unknown = surroundings.healthy_threshold(folder, about, name) if threshold is None else (None, "")
+    if unknown:
+        click.echo(unknown, err=True)
+    named = regions.read(atlas) if atlas else None
+    scorer = Scorer(trained, about, chosen, name, threshold, html, counted, named)
+    if image.is_dir() or data_set:
+        lost = scorer.score_data_set(image, out) if data_set else scorer.score_folder(image, t1, out, truth)
         click.echo(out)
         if lost:
             raise HarnessError(f"{image}: {lost} of the scans could not be scored, see above")

@@ -33,7 +33,7 @@ def atomic(path: str | os.PathLike[str], noted: bool = True) -> Iterator[Path]:
     every file that it keeps. Raises OSError naming `path`.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target)
     _remove_orphans(target)
     process, host = os.getpid(), platform.node()
     partial = target.with_name(f"{PARTIAL}{process}@{host}-{target.name}")
@@ -61,6 +61,16 @@ def atomic(path: str | os.PathLike[str], noted: bool = True) -> Iterator[Path]:
             old.replace(target)
         _remove(partial)
         _remove(old)
+
+
+def _make_folder(target: Path) -> None:
+    """Make the folder of an output. Raises OSError naming the output where that is impossible."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        there = next(parent for parent in target.absolute().parents if parent.exists())
+        reason = f"{there}: {error.strerror}" if there.is_dir() else f"{there} is a file, no folder"
+        raise type(error)(error.errno, reason, str(target)) from None
 
 
 def _remove(path: Path) -> None:

@@ -28,6 +28,18 @@ def keep(inputs: Iterable[tuple[str, Path]], outputs: Iterable[tuple[str, Path]]
                     raise HarnessError(f"{name} {path}: is a file of {other} {source}; name another place")
 
 
+def possible(name: str, path: Path) -> None:
+    """Raise HarnessError, before anything is computed, for an output whose folder cannot be made or written.
+
+    name: of the option.
+    """
+    folder = next((parent for parent in path.absolute().parents if parent.exists()), None)
+    if folder is not None and not folder.is_dir():
+        raise HarnessError(f"{name} {path}: {folder} is a file, no folder; name another place")
+    if folder is not None and not os.access(folder, os.W_OK | os.X_OK):
+        raise HarnessError(f"{name} {path}: {folder} may not be written; change its permissions, or name another place")
+
+
 def keep_within(folder: Path, inputs: Iterable[Path]) -> None:
     """Raise HarnessError for an input in a folder that is about to be replaced."""
     for path in inputs:

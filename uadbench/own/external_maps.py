@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +15,20 @@ from uadbench.data.preprocessing.reading.scan import BRAIN
 from uadbench.evaluation.detection.findings import Calibration, Calibrator
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.protocols.upd_resize import voxel_size
-from uadbench.own import score_maps
+from uadbench.own import scan_sets, score_maps
 from uadbench.own.map_arrays import read_arrays, subject
-from uadbench.own.map_files import all_in, nifti_files, read_matching, read_scores, warn_of_unused
+from uadbench.own.map_files import (
+    Masks,
+    all_in,
+    map_set,
+    nifti_files,
+    read_matching,
+    read_scores,
+    say,
+    warn_of_unused,
+)
 from uadbench.own.patients import Patients
+from uadbench.own.scan_sets import is_data_set
 from uadbench.own.score_maps import Evaluation
 
 if TYPE_CHECKING:
@@ -35,28 +45,36 @@ def evaluate(
     values: LabelValues = EVERY,
     patients: Patients | None = None,
 ) -> Evaluation:
-    """Count the score maps in folder `maps` against the labels of the same names.
+    """Count the score maps in folder `maps`, also of derivatives of BIDS, against the labels of the same names.
 
-    Every map needs a label and every label a map of the same file name, apart from .nii and .nii.gz. The brain is where
-    the masks in `brain`, which may hold more files, are > 0; without masks it is everywhere, air included. `protocol`
-    selects the voxels to count. Protocols that resize use voxel sizes of the headers, and label classes as numbers.
-    `healthy`: maps of healthy subjects, which set thresholds; their masks are in `healthy_brain` or in `brain`.
+    Every map needs a label and every label a map of the same file name, apart from .nii and .nii.gz; or `labels` is the
+    data set that was scored, see `scan_sets.labels`. The brain is where the masks in `brain`, which may hold more
+    files, are > 0, by default those that `score` writes with the maps; without masks everywhere, air included.
+    `protocol` selects the voxels to count. Protocols that resize use voxel sizes of the headers, and label classes as
+    numbers.
+    `healthy`: maps of healthy subjects, which set thresholds; masks are in `healthy_brain`, in `brain`, or with them.
     `values`: labels that are lesion, and labels of voxels to ignore. `patients`: who has several maps, see there.
     Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, if
     labels are no whole numbers, if a map's scores would merge in float32, and if no voxel is anomalous.
     """
-    files, labelled = nifti_files(maps), nifti_files(labels)
-    all_in(files, labelled, f"no label of this name in {labels}")
-    all_in(labelled, files, f"no map of this name in {maps}")
-    calibration, controls = None, {} if healthy is None else nifti_files(healthy)
-    masks = None if brain is None else nifti_files(brain)
-    others = masks if healthy_brain is None else nifti_files(healthy_brain)
+    files, beside = map_set(maps)
+    labelled, stated = _labels(labels, files, maps)
+    controls, theirs = ({}, None) if healthy is None else map_set(healthy)
+    given, named = (
+        None if folder is None else Masks(nifti_files(folder), str(folder)) for folder in (brain, healthy_brain)
+    )
+    masks = given or beside
+    covered = given is not None and controls.keys() <= given.files.keys()
+    others = named or (masks if covered or theirs is None else theirs)
     for found in (masks, others if others is not masks else None):
-        warn_of_unused(found or {}, {**files, **controls}, "map")
-    if healthy is not None:
-        calibration = _calibrate(_subjects(controls, others))
-    subjects = _subjects(files, masks, labelled, values)
-    evaluation = score_maps.evaluate(subjects, protocol, calibration, brain is not None, str(labels), values, patients)
+        if found is not None:
+            warn_of_unused(found.files, {**files, **controls}, "map")
+            if found in (beside, theirs):
+                say(f"brain masks: {found.where}; --brain and --healthy-brain name others")
+    calibration = None if healthy is None else _calibrate(_subjects(controls, others))
+    subjects = _subjects({name: files[name] for name in labelled}, masks, labelled, values)
+    told = str(labels), values, patients or stated
+    evaluation = score_maps.evaluate(subjects, protocol, calibration, masks is not None, *told)
     if evaluation.findings is None:
         print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
     return evaluation
@@ -91,20 +109,34 @@ def evaluate_arrays(
     return score_maps.evaluate(subjects, protocol, calibration, brain is not None, values=values, patients=patients)
 
 
+def _labels(
+    labels: Path, maps: dict[str, Path], folder: Path
+) -> tuple[Mapping[str, Path | None], Mapping[str, str] | None]:
+    """Labels of maps by their names, None of a healthy subject, and patients, where a data set states them."""
+    if is_data_set(labels):
+        return scan_sets.labels(labels, maps)
+    files = nifti_files(labels)
+    remedy = "add it, for a healthy subject one of zeros or --healthy, or take this file away"
+    all_in(maps, files, f"no label of this name in {labels}", remedy)
+    all_in(files, maps, f"no map of this name in {folder}")
+    return files, None
+
+
 def _subjects(
     files: dict[str, Path],
-    masks: dict[str, Path] | None,
-    labelled: dict[str, Path] | None = None,
+    masks: Masks | None,
+    labelled: Mapping[str, Path | None] | None = None,
     values: LabelValues = EVERY,
 ) -> Iterator[ScoredSubject]:
     """The subjects by the names of their files, sorted; without labels healthy ones."""
     if masks is not None:
-        all_in(files, masks, f"no brain mask of this name in {next(iter(masks.values())).parent}")
+        masks.check(files)
     for stem, path in sorted(files.items()):
         score, affine = read_scores(path)
+        wanted = {BRAIN: masks.files[stem] if masks else None, "label": labelled[stem] if labelled else None}
         mask, labels = (
-            None if others is None else read_matching(others[stem], path, score.shape, affine, what)
-            for others, what in ((masks, BRAIN), (labelled, "label"))
+            None if other is None else read_matching(other, path, score.shape, affine, what)
+            for what, other in wanted.items()
         )
         yield subject(stem, str(path), score, voxel_size(affine), mask, labels, values)
 

@@ -60,11 +60,6 @@ def write_page(scored: Scored, about: dict[str, Any], method: Method, path: Path
     )
 
 
-def page_path(out: Path) -> Path:
-    """Path of the page of a map: beside it, under the same name."""
-    return out.with_name(f"{stem(out.name) or out.name}.html")
-
-
 def shows_lesion(page: Path) -> bool:
     """Whether the page at a path has a delineated lesion; False without a page."""
     return page.is_file() and '<script type="text/plain" id="truth">' in page.read_text(encoding="utf-8")

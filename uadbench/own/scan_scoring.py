@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,21 +10,27 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from uadbench.core import inputs
 from uadbench.core.errors import HarnessError
-from uadbench.core.files import atomic, read_json, write_json
+from uadbench.core.files import atomic, write_json
+from uadbench.core.modalities import MODALITIES
+from uadbench.core.volume_names import stem
+from uadbench.data.index import contrast
 from uadbench.data.preprocessing.registration.transform import Placement, prepare_scan
 from uadbench.data.preprocessing.settings import settings
 from uadbench.evaluation.inference.inference import final_map, restoration, score_volume
 from uadbench.methods.base import Method
 from uadbench.methods.seeds import Streams
-from uadbench.own.map_files import nifti_files, warn_of_unused
-from uadbench.own.scan_pages import Scored, page_path, shows_lesion, write_page
+from uadbench.own import map_table
+from uadbench.own.bids_derivative import HALF, Derivative, of_map
+from uadbench.own.map_files import say
+from uadbench.own.progress import Line, told
+from uadbench.own.regions import Atlas
+from uadbench.own.scan_pages import Scored, shows_lesion, write_page
+from uadbench.own.scan_places import TABLE, Places, beside, claim_folder, claim_map, of_run
+from uadbench.own.scan_sets import Scan, is_bids, of_folder, of_modality
 from uadbench.training.memory import enough_memory
-
-RECORD = "maps.json"  # in a folder of maps: their run, map name and threshold
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Scorer:
     """A trained method, as returned by `run.load`, and the requested map.
 
     name: of the method's map; threshold: if given, a mask of the voxels that reach it is written beside each map.
-    html: whether a page that shows the scan and its map is written beside each map.
+    html: whether a page that shows the scan and its map is written beside each map. counted: the threshold at which
+    findings are counted where no other is given, None if unknown. atlas: names their regions.
     """
 
     method: Method
@@ -42,74 +48,147 @@ class Scorer:
     name: str = "final"
     threshold: float | None = None
     html: bool = False
+    counted: float | None = None
+    atlas: Atlas | None = None
 
     def score(self, image: Path, t1: Path | None, out: Path, truth: Path | None = None) -> list[Path]:
         """Preprocess a scan like the training data, score it and write the map to `out`; returns the written paths.
 
-        truth: delineated lesion on the voxels of the scan, which the page shows.
-        Raises HarnessError for a scan or a lesion that cannot be used, and for a map that the method lacks.
+        Beside it lie brain mask, mask, page and a JSON record, see `scan_places`. truth: delineated lesion on the
+        voxels of the scan, which the page shows. Raises HarnessError for a scan or a lesion that cannot be used, for a
+        map that the method lacks, and for outputs that would replace anything but those of the same scan and run.
         """
-        if not out.name.endswith((".nii", ".nii.gz")):
-            raise HarnessError(f"{out}: not a NIfTI name; end it in .nii.gz")
-        given = {"--image": image, "--t1": t1, "--truth": truth}
-        made = [("--out", out), *[("--threshold", mask_path(out))] * (self.threshold is not None)]
-        made += [("--html", page_path(out))] * self.html
+        places, scan = beside(out), Scan(image.name, image, t1, truth)
+        record = of_map(self.title, of_run(self.about, self.name), image.resolve().as_posix(), self.threshold)
+        self._keep(scan, places)
+        record = claim_map(places, image, record)
+        with told(image.name) as line:
+            self._write(scan, places, line, lambda row: write_json(places.record, record | {"Found": row}))
+        return [*self._written(places).values(), places.record]
+
+    def score_folder(self, images: Path, t1: Path | None, out: Path, truth: Path | None = None) -> int:
+        """Score each NIfTI file of a folder into a file of the same name, as `score_all`.
+
+        t1: folder of T1-weighted scans of the same names; truth: folder of delineated lesions, of some of the scans.
+        """
+        scans, lost = of_folder(images, t1, truth)
+        return lost + self.score_all(scans, out)
+
+    def score_data_set(self, path: Path, out: Path) -> int:
+        """Score the scans of the run's modality of a data set, as `score_all`: see `scan_sets.entries`.
+
+        Maps of a folder of BIDS are derivatives in BIDS; those of the CSV of a sheet have the names of the subjects.
+        """
+        scans, lost = of_modality(path, self.about["modality"], self.html)
+        if not is_bids(path):
+            return lost + self.score_all(scans, out)
+        of, half = of_run(self.about, self.name), self.reported or 1.0
+        return lost + self.score_all(scans, out, Derivative(path, out, self.title, of, half))
+
+    def score_all(self, scans: list[Scan], out: Path, derivative: Derivative | None = None) -> int:
+        """Score scans into a folder, with a row each in its table; maps newer than scan and lesion are kept.
+
+        Prints a line for each scan, and for each that cannot be used the reason, and returns the number of these.
+        Raises HarnessError where `out` holds maps of another run, or is a file.
+        """
+        if stem(out.name) or out.is_file():
+            raise HarnessError(f"{out}: names a file, but there are several scans; name a folder")
+        stored = {HALF: derivative.half} if derivative else {}
+        claim_folder(out, of_run(self.about, self.name) | {"threshold": self.threshold} | stored)
+        if derivative is not None:
+            derivative.describe()
+        lost, kept, table = 0, 0, out / TABLE
+        rows = map_table.names(table, self.reported, self.atlas)
+        for number, scan in enumerate(scans, start=1):
+            places = derivative.places(scan.name, scan.image) if derivative else beside(out / f"{scan.name}.nii.gz")
+            if stem(places.map.name) in rows and self._is_done(scan, places):
+                kept += 1
+                continue
+            try:
+                self._keep(scan, places)
+                with told(f"{number} of {len(scans)}, {scan.name}") as line:
+                    self._write(scan, places, line, lambda row: map_table.write(table, [row]), derivative)
+            except HarnessError as error:
+                lost += 1
+                say(f"left out: {error}")
+        if kept:
+            say(f"{out}: {kept} of {len(scans)} maps were there and are kept")
+        return lost
+
+    @property
+    def title(self) -> str:
+        return str(self.about.get("title", self.about["method"]))
+
+    @property
+    def reported(self) -> float | None:
+        """Threshold of the table: that of the masks, else the known one."""
+        return self.counted if self.threshold is None else self.threshold
+
+    def _written(self, places: Places) -> dict[str, Path]:
+        return places.written(self.threshold is not None, self.html)
+
+    def _keep(self, scan: Scan, places: Places) -> None:
+        """Raise HarnessError for an output that is an input."""
+        given = {"--image": scan.image, "--t1": scan.t1, "--truth": scan.lesion, "brain mask": scan.brain}
+        options = {"map": "--out", "mask": "--threshold", "page": "--html", "brain": "--out"}
+        made = [(options[what], path) for what, path in self._written(places).items()]
         inputs.keep([(name, path) for name, path in given.items() if path], made)
-        tensor, rng, placement = self.prepared(image, t1)
+
+    def _is_done(self, scan: Scan, places: Places) -> bool:
+        sources = [source for source in (scan.image, scan.lesion) if source is not None]
+        files = [*self._written(places).values()]
+        if not all(path.is_file() for path in (*sources, *files)):
+            return False
+        oldest, newest = min(file.stat().st_mtime for file in files), max(path.stat().st_mtime for path in sources)
+        return oldest >= newest and (scan.lesion is None or shows_lesion(places.page))
+
+    def _write(
+        self,
+        scan: Scan,
+        places: Places,
+        line: Line,
+        note: Callable[[map_table.Row], None],
+        derivative: Derivative | None = None,
+    ) -> None:
+        """Score a scan and write its files. note: keeps its row of the table."""
+        line.stage("registering")
+        tensor, rng, placement = self.prepared(scan.image, scan.t1, brain=scan.brain)
+        line.stage("scoring")
         scored = placement.to_native(self.map(tensor, rng))
-        images = {out: scored}
+        inside = np.asarray(placement.brain)
+        images = {places.brain: placement.on_native(inside.astype(np.uint8))}
         if self.threshold is not None:
-            called = np.asarray(scored.dataobj) >= self.threshold
-            images[mask_path(out)] = placement.on_native(called.astype(np.uint8))
+            called = inside & (np.asarray(scored.dataobj) >= self.threshold)
+            images[places.mask] = placement.on_native(called.astype(np.uint8))
+        images[places.map] = derivative.values(scored) if derivative else scored
+        name, template = stem(places.map.name) or places.map.name, self.about["preprocessing"].get("template", "mni152")
+        row = map_table.row(name, scan.image, scored, inside, self.reported, placement, template, self.atlas)
+        note(row)
         for path, made in images.items():
             with atomic(path) as partial:
                 made.to_filename(partial)
-        if not self.html:
-            return list(images)
-        restored = self.restoration(tensor, rng)
-        native = None if restored is None else placement.to_native(restored)
-        page = page_path(out)
-        write_page(Scored(image, scored, native, truth, self.name, self.threshold), self.about, self.method, page)
-        return [*images, page]
+        if derivative is not None:
+            derivative.describe_scan(scan.image, places, self.threshold)
+        if self.html:
+            restored = self.restoration(tensor, rng)
+            native = None if restored is None else placement.to_native(restored)
+            shown = Scored(scan.image, scored, native, scan.lesion, self.name, self.threshold)
+            write_page(shown, self.about, self.method, places.page)
+        line.end(_found(row))
 
-    def score_folder(self, images: Path, t1: Path | None, out: Path, truth: Path | None = None) -> int:
-        """Score each NIfTI file of a folder into a file of the same name; maps newer than scan and lesion are kept.
+    def prepared(
+        self, image: Path, t1: Path | None, stream: str = "", brain: Path | None = None
+    ) -> tuple[Tensor, Streams, Placement]:
+        """A scan preprocessed like the training data: `input` of it, by default with its name, and its placement.
 
-        t1: folder of T1-weighted scans of the same names; truth: folder of delineated lesions, of some of the scans.
-        Prints a line for each scan that cannot be used, and returns their number. Raises HarnessError where `out`
-        holds maps of another run, and for lesions of none of the scans.
+        brain: its brain mask, if known. A warning names a scan that is of another modality by name or sidecar.
         """
-        scans = nifti_files(images)
-        beside = nifti_files(t1) if t1 is not None else {}
-        lesions = nifti_files(truth) if truth is not None else {}
-        if truth is not None and not lesions.keys() & scans.keys():
-            raise HarnessError(f"{truth}: holds no file with the name of a scan in {images}; rename the files")
-        for files in (beside, lesions):
-            warn_of_unused(files, scans, "scan")
-        self._claim(out)
-        lost = 0
-        for stem, path in tqdm(scans.items(), f"score {images}", unit="scan", disable=None):
-            made = out / f"{stem}.nii.gz"
-            wanted = [made] if self.threshold is None else [made, mask_path(made)]
-            wanted += [page_path(made)] * self.html
-            lesion = lesions.get(stem)
-            newest = max(source.stat().st_mtime for source in (path, lesion) if source is not None)
-            shown = lesion is None or shows_lesion(page_path(made))
-            if shown and all(file.is_file() and file.stat().st_mtime >= newest for file in wanted):
-                continue
-            try:
-                if t1 is not None and stem not in beside:
-                    raise HarnessError(f"{path}: no T1-weighted scan of this name in {t1}; add it")
-                self.score(path, beside.get(stem), made, lesion)
-            except HarnessError as error:
-                lost += 1
-                tqdm.write(f"left out: {error}", file=sys.stderr)
-        return lost
-
-    def prepared(self, image: Path, t1: Path | None, stream: str = "") -> tuple[Tensor, Streams, Placement]:
-        """A scan preprocessed like the training data: `input` of it, by default with its name, and its placement."""
-        chosen = settings(self.about["preprocessing"])
-        volume, placement = prepare_scan(image, chosen, self.about["modality"], t1)
+        chosen, modality = settings(self.about["preprocessing"]), self.about["modality"]
+        stated, reason = contrast.stated(image)
+        if stated not in ("", modality):
+            own, wanted = MODALITIES[stated].title, MODALITIES[modality].title
+            say(f"warning: {image}: is a {own} scan by {reason}, but the run is of {wanted} ones; use another run")
+        volume, placement = prepare_scan(image, chosen, modality, t1, brain)
         return *self.input(volume, stream or image.name), placement
 
     def input(self, volume: np.ndarray, stream: str) -> tuple[Tensor, Streams]:
@@ -136,25 +215,10 @@ class Scorer:
             raise HarnessError(f"map {self.name}: {method} has no such map; there are {', '.join(maps)}")
         return maps[self.name].cpu().numpy()
 
-    def _claim(self, out: Path) -> None:
-        """Record in a folder the run, map and threshold of its maps. Raises HarnessError if it holds others."""
-        keys = ("method", "params", "seed", "modality", "weights")
-        record = {key: self.about.get(key) for key in keys} | {"map": self.name, "threshold": self.threshold}
-        record |= {"postprocessing": chosen} if (chosen := self.about.get("postprocessing")) else {}
-        record = json.loads(json.dumps(record))  # as it is read again
-        path = out / RECORD
-        if path.is_file():
-            try:
-                same = read_json(path) == record
-            except ValueError:
-                raise HarnessError(f"{path}: cannot be read; choose another folder for the maps") from None
-            if not same:
-                raise HarnessError(f"{out}: holds maps of another run, map or threshold; choose another folder")
-        elif out.is_dir() and any(out.iterdir()):
-            raise HarnessError(f"{out}: is not empty, and holds no {RECORD}; choose another folder")
-        write_json(path, record)
 
-
-def mask_path(out: Path) -> Path:
-    """Path of a map's mask: in `masks` beside it, under the same name, so that `evaluate` finds only maps."""
-    return out.parent / "masks" / out.name
+def _found(row: map_table.Row) -> str:
+    """Findings of a row in words."""
+    if row["threshold"] is None:
+        return f"greatest score {row['maximum']:.3g}"
+    what = f"{row['findings']} finding{'s' * (row['findings'] != 1)}"
+    return f"{what}, {row['volume_ml']:.1f} ml at or above {row['threshold']:.3g}"

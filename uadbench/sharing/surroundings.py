@@ -6,12 +6,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import INDEX, RUN, SHEET, StudyFolder
 from uadbench.data.index import sheet
 from uadbench.data.packing.store import read_index
 from uadbench.paper.results import Results
+from uadbench.training.record import record
 
 THRESHOLD = "threshold@"
+#: fraction of the voxels of healthy brains at the threshold that findings of a scan are counted at
+HEALTHY = "0.001"
 
 
 def results(folder: Path, warnings: list[str]) -> dict[str, Results]:
@@ -36,6 +40,38 @@ def thresholds(about: dict[str, Any], by_protocol: dict[str, Results]) -> dict[s
             rates = own["metric"].str.removeprefix(THRESHOLD)
             return {rate: float(value) for rate, value in zip(rates, own["value"], strict=True)}
     return {}
+
+
+def healthy_threshold(folder: Path, about: dict[str, Any], score: str = "final") -> tuple[float | None, str]:
+    """Threshold of a run's map `score` that a fraction HEALTHY of healthy voxels reaches; or None and why, in one line.
+
+    folder, about: of the run and its record, as `training.run.load` returns it. The results of its study state the
+    threshold, or the record of a shared run does.
+    """
+    try:
+        known, why = _known(folder, about) if score == "final" else ({}, f"none is known of the map {score}")
+    except HarnessError as error:
+        known, why = {}, str(error)
+    if HEALTHY in known:
+        return known[HEALTHY], ""
+    return None, f"no threshold of healthy voxels, so no findings: {why}, or give --threshold"
+
+
+def _known(folder: Path, about: dict[str, Any]) -> tuple[dict[str, float], str]:
+    """Thresholds of the final map, and what it means if HEALTHY is not among them."""
+    study, old = StudyFolder.around(folder), list[str]()
+    if known := thresholds(about, results(folder, old)):
+        return known, f"{study and study.results} has none of {HEALTHY}; run snakemake again"
+    shared = about.get("thresholds") or {}
+    if shared and record(folder)["method"] == about["method"]:  # not of another variant
+        return shared, f"{folder / RUN} has none of {HEALTHY}"
+    if study is None:
+        return {}, f"{folder / RUN} states none of {about['method']}, and the run lies in no study"
+    if not study.results.is_file():
+        return {}, f"{study.results} is not there yet; run snakemake"
+    if old:
+        return {}, f"{study.results} is older than the run; run snakemake again"
+    return {}, f"{study.results} has none of {about['method']}; hold out healthy subjects for validation"
 
 
 def people(folder: Path, about: dict[str, Any]) -> str:

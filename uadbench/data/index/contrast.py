@@ -12,6 +12,8 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from uadbench.core.files import read_json
+from uadbench.core.volume_names import stem
+from uadbench.data.index import mask_names
 
 SUFFIXES = ("T1w", "T2w", "FLAIR")
 #: ways to know the contrast of a scan: by all that there is, or by the suffix of its name alone
@@ -23,6 +25,11 @@ PLAIN = re.compile(r"(T[12])w?", re.IGNORECASE)
 # 0.002 to 0.02 s; fluid is dark after 1.6 to 2.9 s, MPRAGE inverts 0.7 to 1.2 s before, fat is dark after 0.2 s.
 LONG_ECHO, SHORT_ECHO = 0.06, 0.03
 DARK_FLUID, T1_INVERSION = 1.3, (0.3, 1.3)
+#: suffixes and other words in names of scans, BraTS's among them: suffixes of BIDS, and modalities that have none
+NAMED = {"t1": "T1w", "t1w": "T1w", "t2": "T2w", "t2w": "T2w", "flair": "FLAIR"} | dict.fromkeys(
+    ("t1c", "t1ce", "t1gd", "t1post"), "t1c"
+)
+MODALITY = {"T1w": "t1", "T2w": "t2", "FLAIR": "flair"}
 #: values above are milliseconds, against BIDS
 LARGEST = {"RepetitionTime": 30.0, "EchoTime": 1.0, "InversionTime": 10.0}
 
@@ -99,6 +106,25 @@ def contrast(suffix: str, entities: Mapping[str, str], timing: Timing) -> tuple[
     else:
         found = named or suffix
     return (found, reason) if found != suffix else (suffix, "")
+
+
+def stated(scan: Path) -> tuple[str, str]:
+    """Modality that the name of a scan or the sidecar beside it states, and which of these; "" where neither does.
+
+    The name need not be one of BIDS. Sidecars of folders above are not read.
+    """
+    entities, plain = mask_names.parts(scan.name)
+    words = [word.lower() for word in (*plain, *entities.values())]
+    named = list(dict.fromkeys(NAMED[word] for word in words if word in NAMED))
+    kind = NAMED.get(words[len(plain) - 1] if plain else "") or (named[0] if len(named) == 1 else "")
+    timing = Timing(*(_times(scan.with_name(f"{stem(scan.name)}.json")).get(key) for key in LARGEST))
+    if not kind:
+        return MODALITY.get(timing.contrast, ""), "its sidecar" if timing.contrast else ""
+    if kind not in MODALITY:
+        return kind, "its name"
+    judged, reason = contrast(kind, entities, timing)
+    found = "t1c" if judged == "T1w" and "ce" in entities else MODALITY[judged]
+    return found, reason or "its name"
 
 
 def _times(path: Path) -> dict[str, float | None]:

@@ -75,6 +75,27 @@ class Layout(layout.Layout):
     expected = "sub-*/[ses-*/]anat/sub-*_T1w.nii.gz (masks: derivatives/**/sub-*_desc-lesion_mask.nii.gz)"
 
     def subjects(self, root: Path) -> list[layout.Files]:
+        scans, masks = self._sorted(root)
+        every = [self._files(root, f"sub-{name}", own, masks.get(name, [])) for name, own in scans.items()]
+        return [files for files in every if files.scans]
+
+    def visits(self, root: Path) -> list[layout.Files]:
+        """Every session of every subject by itself, as sub-NAME_ses-SESSION, with the masks that were drawn for it.
+
+        A mask that states no session, or one without scans, is of the session that `subjects` takes for it.
+        """
+        scans, masks = self._sorted(root)
+        every = []
+        for name, own in scans.items():
+            drawn = [(mask, _sessions(own, mask)[0]) for mask in masks.get(name, [])]
+            for session in sorted({scan.session for scan in own}, key=natural):
+                subject = f"sub-{name}_ses-{session}" if session else f"sub-{name}"
+                here = [scan for scan in own if scan.session == session]
+                every.append(self._files(root, subject, here, [mask for mask, of in drawn if of == session]))
+        return [files for files in every if files.scans]
+
+    def _sorted(self, root: Path) -> tuple[dict[str, list[Found]], dict[str, list[Found]]]:
+        """Scans of the wanted entities, and masks, by the names of the subjects."""
         scans: dict[str, list[Path]] = defaultdict(list)
         masks: dict[str, list[Found]] = defaultdict(list)
         paths = list(layout.walk(root, skip=("sourcedata", "code")))
@@ -91,9 +112,9 @@ class Layout(layout.Layout):
         if self.masks and not masks:
             mask_names.refuse_none(self.masks, (path.as_posix() for path in paths))
         sidecars = contrast.Sidecars(root, (path for path in paths if path.suffix.lower() == ".json"))
-        found = {name: [self._scan(path, sidecars) for path in scans[name]] for name in sorted(scans)}
-        every = [self._files(root, f"sub-{name}", self._wanted(found[name]), masks.get(name, [])) for name in found]
-        return [files for files in every if files.scans]
+        return {
+            name: self._wanted([self._scan(path, sidecars) for path in scans[name]]) for name in sorted(scans)
+        }, masks
 
     def maybe_masks(self, root: Path) -> str:
         return mask_names.candidates(path.as_posix() for path in layout.walk(root, skip=("sourcedata", "code")))

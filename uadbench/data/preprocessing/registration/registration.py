@@ -38,6 +38,13 @@ class Located:
     matrix: np.ndarray
     similarity: float | None
 
+    def brain(self, grid: Grid) -> np.ndarray:
+        """Brain (I, J, K) bool on the grid of the whole scan, which `scan` may be cropped from."""
+        found = np.zeros(grid.shape, bool)
+        low = np.rint(np.linalg.inv(grid.affine) @ self.scan.affine[:, 3])[:3].astype(int)
+        found[tuple(slice(a, a + n) for a, n in zip(low, self.inside.shape, strict=True))] = self.inside >= 0.5
+        return found
+
 
 def working_spacing(spacing: float) -> float:
     """Voxel size (mm) for the brain mask and the last registration, suited to packed voxels of `spacing` mm.

@@ -12,7 +12,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.brain import normalisation
 from uadbench.data.preprocessing.reading import geometry
-from uadbench.data.preprocessing.reading.scan import BadScan, read_scan
+from uadbench.data.preprocessing.reading.scan import BRAIN, BadScan, read_labels, read_scan
 from uadbench.data.preprocessing.reading.volume import load
 from uadbench.data.preprocessing.registration import modality_check
 from uadbench.data.preprocessing.registration import template as templates
@@ -30,13 +30,15 @@ BELOW = 0.02
 class Placement:
     """Position of a scan relative to the template's grid.
 
-    `native` is its own grid, `grid` that of the template, `matrix` (4, 4) maps template to scan millimetres.
+    `native` is its own grid, `grid` that of the template, `matrix` (4, 4) maps template to scan millimetres, `brain`
+    (I, J, K) bool is its brain on its own grid.
     """
 
     native: Grid
     grid: Grid
     matrix: np.ndarray
     path: Path | None = None  # of the scan, whose header maps inherit
+    brain: np.ndarray | None = None
 
     def to_native(self, volume: np.ndarray) -> Any:
         """A packed map (D, H, W), interpolated linearly to the grid of the scan, as an image of nibabel."""
@@ -99,24 +101,27 @@ def lift(place: Located) -> tuple[float, float]:
 
 
 def prepare_scan(
-    path: Path, chosen: Preprocessing, modality: str, t1: Path | None = None
+    path: Path, chosen: Preprocessing, modality: str, t1: Path | None = None, brain: Path | None = None
 ) -> tuple[np.ndarray, Placement]:
     """A single scan preprocessed as for packing, (D, H, W) float32 in [0, 1], and its placement.
 
     A scan of another modality is registered through its T1-weighted one if `t1` is given, else directly to the
-    template. Raises HarnessError for an unusable file.
+    template. brain: brain mask, if known, on the voxels of the scan that is registered to the template. Raises
+    HarnessError for an unusable file.
     """
     template = templates.load(chosen.template)
     try:
         scan = read_scan(Path(path))
-        if modality != "t1" and t1 is not None:
-            place = follow(scan, locate(read_scan(Path(t1)), template, chosen), chosen.spacing)
-        else:
-            place = locate(scan, template, chosen, modality)
+        first = scan if t1 is None or modality == "t1" else read_scan(Path(t1))
+        given = None if brain is None else read_labels(Path(brain), first, BRAIN).data > 0
+        place = locate(first, template, chosen, modality if first is scan else "t1", given)
+        if first is not scan:
+            place = follow(scan, place, chosen.spacing)
         image, inside = resample(place, template, chosen)
         if doubt := modality_check.check(modality, image, inside, template, template.packed(chosen), scan.path):
             print(f"warning: {scan.path}: {doubt}", file=sys.stderr)
     except BadScan as error:
         raise HarnessError(f"{error.file}: {error.reason}") from error
     native = scan.grid
-    return image.transpose(2, 1, 0), Placement(native, template.packed(chosen), place.matrix, Path(path))
+    found = Placement(native, template.packed(chosen), place.matrix, Path(path), place.brain(native))
+    return image.transpose(2, 1, 0), found
