@@ -104,8 +104,8 @@ def command(
     counted, unknown = surroundings.healthy_threshold(folder, about, name) if threshold is None else (None, "")
     if unknown:
         click.echo(unknown, err=True)
-    named = regions.read(atlas) if atlas else None
-    scorer = Scorer(trained, about, chosen, name, threshold, html, counted, named)
+    areas = regions.read(atlas) if atlas else None
+    scorer = Scorer(trained, about, chosen, name, threshold, html, counted, areas)
     if image.is_dir() or data_set:
         lost = scorer.score_data_set(image, out) if data_set else scorer.score_folder(image, t1, out, truth)
         click.echo(out)
