@@ -42,7 +42,7 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-@functools.lru_cache(maxsize=1)  # a sheet has hundreds of rows of one class
+@functools.cache  # a sheet has hundreds of rows of one class, and a study as many settings of a method
 def model(cls: type) -> type[BaseModel]:
     """The pydantic model of a dataclass. A field that overrides another keeps the ranges of that one's annotation."""
     types: dict[str, Any] = {}

@@ -13,9 +13,7 @@ NOT_STATED = "not stated"
 
 def grids(results: Results) -> dict[tuple[str, str], str]:
     """Voxel size and space of each method on each task, such as "4 mm, mni152"."""
-    rows = results.rows.drop_duplicates(["method", "task"])
-    columns = (rows[name] for name in ("method", "task", "voxel_mm", "space"))
-    return {(method, task): _text(voxel, space) for method, task, voxel, space in zip(*columns, strict=True)}
+    return {at: _text(*stated) for at, stated in results.spaces.items()}
 
 
 def usual(results: Results) -> dict[str, str]:

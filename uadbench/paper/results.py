@@ -19,7 +19,7 @@ from uadbench.core.patients import counted
 from uadbench.core.study_folder import RESULTS, StudyFolder
 from uadbench.evaluation.voxels.columns import COLUMNS, COUNTS, LATER, MISSING, NUMBERS, SIMULATED, UNTRAINED
 from uadbench.paper.simulated import statement
-from uadbench.paper.summary import Summary, summarise
+from uadbench.paper.summary import SUMMARISED, Summary, summarise
 
 REMEDY = "write it with `uadbench summarize`"
 KEY = ["method", "seed", "task", "score", "metric"]
@@ -74,8 +74,19 @@ class Results:
 
     def simulated_at(self, task: str, method: str) -> tuple[bool, bool]:
         """Whether the scans that trained a method, and those of a task that it was tested on, are simulated."""
-        rows = self.rows[(self.rows["task"] == task) & (self.rows["method"] == method)]
-        return bool(rows[SIMULATED[0]].any()), bool(rows[SIMULATED[1]].any())
+        return self._simulated.get((task, method), (False, False))
+
+    @cached_property
+    def _simulated(self) -> dict[tuple[str, str], tuple[bool, bool]]:
+        flags = self.rows.groupby(["task", "method"], sort=False)[list(SIMULATED)].any()
+        return {key: (bool(trained), bool(tested)) for key, trained, tested in flags.itertuples(name=None)}
+
+    @cached_property
+    def spaces(self) -> dict[tuple[str, str], tuple[str, str]]:
+        """Voxel size (mm) and space of each method on each task, empty where not stated."""
+        rows = self.rows.drop_duplicates(["method", "task"])
+        columns = (rows[name] for name in ("method", "task", "voxel_mm", "space"))
+        return {(method, task): (voxel, space) for method, task, voxel, space in zip(*columns, strict=True)}
 
     @cached_property
     def tasks(self) -> list[str]:
@@ -95,7 +106,12 @@ class Results:
 
     def experiment(self, method: str) -> str:
         """Names of the experiments that a method's numbers are from."""
-        return ", ".join(self.rows.loc[self.rows["method"] == method, "experiment"].unique())
+        return self._experiments.get(method, "")
+
+    @cached_property
+    def _experiments(self) -> dict[str, str]:
+        names = self.rows.groupby("method", sort=False)["experiment"]
+        return {str(method): ", ".join(part.unique()) for method, part in names}
 
     def title(self, method: str) -> str:
         return {name: title for name, title, _ in self.methods}.get(method, method)
@@ -105,22 +121,31 @@ class Results:
 
     def values(self, method: str, task: str, score: str, metric: str) -> pd.DataFrame:
         """The rows of one number, in the order of the seeds."""
-        rows, positions = self._by_number
-        return rows.iloc[positions.get((method, task, score, metric), [])]
+        return self._in_order.iloc[self._positions.get((method, task, score, metric), [])]
 
     @cached_property
-    def _by_number(self) -> tuple[pd.DataFrame, dict[Any, Any]]:
-        """All rows in the order of the seeds, and the positions of those of each number."""
-        rows = self.rows.sort_values("seed", kind="stable")
-        return rows, rows.groupby(["method", "task", "score", "metric"]).indices
+    def _in_order(self) -> pd.DataFrame:
+        return self.rows.sort_values("seed", kind="stable")
+
+    @cached_property
+    def _positions(self) -> dict[Any, Any]:
+        """Those of the rows of each number, in `_in_order`."""
+        return self._in_order.groupby(["method", "task", "score", "metric"]).indices
+
+    @cached_property
+    def _numbers(self) -> pd.DataFrame:
+        """What a summary is made of alone, since pandas takes rows column by column."""
+        return self._in_order[list(SUMMARISED)].copy()
 
     def get(self, method: str, task: str, score: str, metric: str) -> Summary | None:
         """One number over seeds, or None if results.csv does not hold it."""
-        return summarise(self.values(method, task, score, metric))
+        positions = self._positions.get((method, task, score, metric))
+        return None if positions is None else summarise(self._numbers.iloc[positions])
 
     def chance(self, task: str) -> float | None:
         """Chance level of AP: the fraction of anomalous voxels among those evaluated."""
-        rows = self.rows[(self.rows["task"] == task) & (self.rows["voxels"] > 0)].dropna(subset=["positives"])
+        rows = self.rows[["task", "voxels", "positives", "subjects"]]
+        rows = rows[(rows["task"] == task) & (rows["voxels"] > 0)].dropna(subset=["positives"])
         if rows.empty:
             return None
         # Methods may differ in the subjects they could score; the set with most subjects represents the task.
@@ -212,9 +237,8 @@ def read_rows(
     csv_files.check_columns(path, [*map(str, rows)], [column for column in columns if column not in later], remedy)
     short = rows.isna().any(axis=1)
     rows = rows.assign(**{column: "" for column in later if column not in rows})
-    for column in rows:
-        if rows[column].str.startswith("'").any():
-            rows[column] = rows[column].map(csv_files.unquoted)
+    if "'" in text:
+        rows = rows.map(csv_files.unquoted, na_action="ignore")
     if short.any():
         raise HarnessError(f"{path}, row {int(short.argmax()) + 1}: fewer cells than columns; {remedy}")
     csv_files.check_end(path, text, remedy)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from uadbench.evaluation.voxels.jackknife import DECIDES
 
+SUMMARISED = ("seed", "value", "low", "high", "n_eff")  # columns that a summary is made of
 ONE_DECIDES = "one subject decides"  # a number whose effective number of patients is below DECIDES
 
 
