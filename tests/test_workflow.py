@@ -17,7 +17,7 @@ import torch
 import yaml
 
 from tests.blocks import WRITTEN, baseline_files, blocks, session
-from tests.commands import ROOT, snakemake
+from tests.commands import ROOT, call, snakemake
 from tests.core.test_study_folder import KINDS
 from uadbench.core.study_folder import FINDINGS
 from uadbench.data.preprocessing.registration.transform import prepare_scan
@@ -25,6 +25,7 @@ from uadbench.data.preprocessing.settings import settings
 from uadbench.evaluation.detection import findings
 from uadbench.evaluation.inference.inference import final_map
 from uadbench.methods.seeds import Streams
+from uadbench.study.checks import experiment as checked
 from uadbench.training.run import load as load_run
 
 TINY = {
@@ -52,6 +53,7 @@ TINY = {
         }
     },
     "evaluation": {"resamples": 100, "examples": 2},
+    "paper": {"tables": ["table1", "table2"], "figures": ["curves", "figure1", "figure2", "figure3"]},
 }
 
 
@@ -124,6 +126,19 @@ def test_a_killed_run_goes_on_to_tables_and_figures(finished):
         assert (finished / "paper" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_the_other_tables_and_figures_are_made_of_the_same_files(finished, tmp_path):
+    """In this process, which has imported what each of theirs would import; one rule of the workflow makes them all."""
+    study = checked({**TINY, "paper": {}})
+    given = ["--results", finished / "evaluation" / "results.csv", "--method", "disyre", "--out", tmp_path]
+    given += ["--histories", finished / "training" / "histories.csv"]
+    for kind, names, suffix in (("table", study.tables, "html"), ("figure", study.figures, "png")):
+        others = [name for name in names if name not in TINY["paper"][f"{kind}s"]]
+        assert others
+        for name in others:
+            call(kind, name, *given)
+            assert (tmp_path / f"{name}.{suffix}").stat().st_size > 1000
+
+
 def test_results_are_complete(finished):
     results = pd.read_csv(finished / "evaluation" / "results.csv")
     final = results[(results.score == "final") & (results.metric == "ap")]
@@ -142,7 +157,12 @@ def test_every_file_is_of_one_kind_in_the_table_of_the_architecture(finished):
 
 
 def test_a_second_run_has_nothing_to_do(project, finished):
-    assert "Nothing to be done" in run(project, "config.yaml")
+    """Though measurements were deleted and threads changed."""
+    for measured in list((finished / "benchmarks").rglob("*.tsv")):
+        measured.unlink()
+    changes = {"threads": {"training": 2, "evaluation": 2}}
+    (project / "changes.yaml").write_text(yaml.safe_dump(changes))
+    assert "Nothing to be done" in run(project, "config.yaml", "changes.yaml")
 
 
 def test_an_edit_counts_without_the_records_of_snakemake(project, finished):
@@ -191,15 +211,6 @@ def test_a_second_run_at_the_same_time_is_refused(project, finished):
     assert (finished / "paper" / "table2.md").stat().st_mtime_ns == before
 
 
-def test_measurements_and_limits_rerun_nothing(project, finished):
-    """Deleted benchmarks and changed threads rerun no finished job."""
-    for measured in list((finished / "benchmarks").rglob("*.tsv")):
-        measured.unlink()
-    changes = {"threads": {"training": 2, "evaluation": 2}}
-    (project / "changes.yaml").write_text(yaml.safe_dump(changes))
-    assert "Nothing to be done" in run(project, "config.yaml", "changes.yaml", "--dry-run")
-
-
 @pytest.mark.parametrize("page", [page for page in WRITTEN if blocks(page, "bash")], ids=lambda page: page.stem)
 def test_documented_commands_can_be_pasted_after_the_demo(project, finished, page):
     """All of them, one after the other, in the shell that `make demo` leaves a user with."""
@@ -210,10 +221,13 @@ def test_documented_commands_can_be_pasted_after_the_demo(project, finished, pag
     assert done.returncode == 0, f"{page.name}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
 
 
-@pytest.mark.parametrize("page", [page for page in WRITTEN if session(page)], ids=lambda page: page.stem)
-def test_documented_python_can_be_pasted_after_the_demo(project, finished, page):
-    done = subprocess.run([sys.executable, "-c", session(page)], cwd=project, capture_output=True, text=True)
-    assert done.returncode == 0, f"{page.name}: {done.stdout[-2000:]}{done.stderr[-4000:]}"
+def test_documented_python_can_be_pasted_after_the_demo(project, finished):
+    """Each page with names of its own, all in one process."""
+    pages = {page.name: session(page) for page in WRITTEN if session(page)}
+    assert len(pages) > 1
+    code = "\n".join(f"exec(compile({text!r}, {name!r}, 'exec'), {{}})" for name, text in pages.items())
+    done = subprocess.run([sys.executable, "-c", code], cwd=project, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
 
 def test_the_readme_scores_a_scan(finished):

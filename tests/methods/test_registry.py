@@ -3,6 +3,8 @@
 import dataclasses
 import sys
 
+import os
+
 import pytest
 
 from tests.blocks import baseline_files
@@ -51,6 +53,30 @@ def test_a_method_trains_unless_its_file_shows_that_it_has_nothing_to_train(tmp_
     monkeypatch.setattr(baselines, "__path__", [*baselines.__path__])
     baselines.add_file(path)
     assert registry.describe(path.stem).trains == (name != "plain")
+
+
+def test_an_edited_file_is_read_again(tmp_path, monkeypatch):
+    """Its declarations and its parameters, which a process reads once for each state of the file; also inherited."""
+    declared = """from dataclasses import dataclass
+from uadbench.methods.params import TrainingParams
+REVISION = 1
+SMALL = {{"steps": {0}}}
+@dataclass(frozen=True)
+class Params(TrainingParams):
+    steps: int = {0}
+"""
+    path, heir = tmp_path / "own_edited.py", tmp_path / "own_heir.py"
+    heir.write_text("from uadbench.baselines.own_edited import Params\nREVISION = 1\n")
+    monkeypatch.setattr(baselines, "__path__", [*baselines.__path__])
+    for number, steps in enumerate((3, 4)):
+        path.write_text(declared.format(steps))
+        os.utime(path, (number, number))
+        baselines.add_file(path)
+        baselines.add_file(heir)
+        assert registry.describe("own_edited").small == {"steps": steps}
+        registry.describe("own_edited").small["steps"] = 9  # which is the caller's own
+        assert registry.describe("own_edited").small == {"steps": steps}
+        assert [registry.params_class(name)().steps for name in ("own_edited", "own_heir")] == [steps] * 2
 
 
 def test_the_example_of_the_guide_has_nothing_to_train(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ A file is imported when it is used; the literals at its top level are read witho
 """
 
 import ast
+import copy
 import functools
 import importlib
 import os
@@ -60,8 +61,13 @@ class Plugins:
 
 def literals(path: Path) -> dict[str, Any]:
     """The literals that a Python file assigns to names in capitals at its top level."""
+    return copy.deepcopy(_literals(syntax_tree(path)))
+
+
+@functools.cache
+def _literals(file: ast.Module) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for node in syntax_tree(path).body:
+    for node in file.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
             try:
                 found[node.targets[0].id] = ast.literal_eval(node.value)
