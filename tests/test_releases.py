@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.commands import snakemake
+from tests.commands import ROOT, snakemake
 from tests.data.conftest import touch
 from uadbench.core.packaged import RESOURCES
 from uadbench.data.index import layout, release, sheet, splits
+from uadbench.study.checks import experiment as checked
+from uadbench.study.config_files import read
+from uadbench.study.outputs import outputs
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +64,29 @@ def test_camcan_gives_the_splits_of_the_paper(trees):
     assert (parts.count("train"), parts.count("validation"), len(parts)) == (602, 50, 652)
 
 
+@pytest.fixture
+def variables(trees, tmp_path) -> dict[str, str]:
+    """Those that the configs name: the roots of the releases, and a template."""
+    (tmp_path / "sri24.nii.gz").touch()
+    return {"SRI24": str(tmp_path / "sri24.nii.gz"), **{name.upper(): str(root) for name, root in trees.items()}}
+
+
 @pytest.mark.parametrize("config", ["paper", "paper-own", "paper-upd"])
-def test_the_workflow_resolves(trees, config, tmp_path):
-    template = tmp_path / "sri24.nii.gz"
-    template.touch()
-    roots = {name.upper(): str(root) for name, root in trees.items()}
+def test_the_config_is_sound(variables, config, monkeypatch):
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    study = checked(read(ROOT / "config" / f"{config}.yaml"))
+    assert "table2" in study.tables
+    assert outputs(study)
+
+
+SLOW = [pytest.param(config, marks=pytest.mark.slow) for config in ("paper-own", "paper-upd")]
+
+
+@pytest.mark.parametrize("config", ["paper", *SLOW])
+def test_the_workflow_resolves(variables, config):
     options = ["--cores", 2, "-n", "--quiet", "rules", "--configfile", f"config/{config}.yaml"]
-    done = snakemake(*options, env={**os.environ, **roots, "SRI24": str(template)})
+    done = snakemake(*options, env={**os.environ, **variables})
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-3000:]
     assert "table2" in said

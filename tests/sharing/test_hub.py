@@ -58,22 +58,25 @@ def test_a_shared_run_gives_the_maps_of_its_folder(hub, study, scan, tmp_path, m
     assert score("hf://lab/run", scan, tmp_path / "again.nii.gz") == expected
 
 
-def test_both_commands_in_processes_of_their_own(hub, study, scan, tmp_path, root):
-    """As users run them, with settings in the environment alone."""
+def test_upload_and_download_in_processes_of_their_own(hub, study, tmp_path, root):
+    """As users run them, with settings in the environment alone, which the library of the hub reads at its import."""
     folder = of(study, "vae")
     environment = {key: value for key, value in os.environ.items() if not key.startswith("HF_")}
     environment |= {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "HF_HUB_DISABLE_XET": "1"}
 
-    def process(*words: object, **more: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "uadbench", *map(str, words)]
-        return subprocess.run(command, cwd=root, env=environment | more, capture_output=True, text=True)
+    def process(*words: object, **more: str) -> str:
+        command = [sys.executable, *map(str, words)]
+        done = subprocess.run(command, cwd=root, env=environment | more, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
-    done = process("share", folder, "--repo", "lab/vae", HF_TOKEN=TOKEN)
-    assert done.returncode == 0, done.stderr
-    given = ["--image", scan, "--device", "cpu", "--out", tmp_path / "hub.nii.gz"]
-    done = process("score", "--run", "hf://lab/vae", *given)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "hub.nii.gz").read_bytes() == score(folder, scan, tmp_path / "folder.nii.gz")
+    process("-m", "uadbench", "share", folder, "--repo", "lab/vae", HF_TOKEN=TOKEN)
+    code = "from uadbench.sharing.download import locate; print(locate('hf://lab/vae')[0])"
+    found = Path(process("-c", code).strip())
+    assert found.is_relative_to(tmp_path / "home")
+    weights = sorted((folder / "weights").iterdir())
+    assert weights
+    assert [(found / "weights" / path.name).read_bytes() for path in weights] == [p.read_bytes() for p in weights]
 
 
 def test_a_branch_and_a_commit_are_addresses(hub, run, scan, tmp_path, study):
