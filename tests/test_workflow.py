@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel
@@ -82,6 +83,11 @@ def run(project: Path, *options: str) -> str:
     done = snakemake(*CORES, *options, cwd=project)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return done.stdout + done.stderr
+
+
+def planned_jobs(said: str) -> dict[str, str]:
+    """Numbers of jobs by rule that a dry run has printed."""
+    return dict(line.split() for line in said.splitlines() if re.fullmatch(r"\w+ +\d+", line))
 
 
 #: line of Snakemake's log for a finished training, after the number of its job
@@ -175,7 +181,7 @@ def test_an_edit_counts_without_the_records_of_snakemake(project, finished):
     finally:
         shutil.rmtree(project / ".snakemake", ignore_errors=True)
         (project / ".kept").rename(project / ".snakemake")
-    counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
+    counts = planned_jobs(planned)
     assert (counts["simulate"], counts["pack"], counts["train"], counts["summarize"]) == ("3", "3", "2", "1")
 
 
@@ -211,7 +217,16 @@ def test_a_second_run_at_the_same_time_is_refused(project, finished):
     assert (finished / "paper" / "table2.md").stat().st_mtime_ns == before
 
 
-@pytest.mark.parametrize("page", [page for page in WRITTEN if blocks(page, "bash")], ids=lambda page: page.stem)
+#: documents whose commands take longest; that each command and its options exist, tests/test_documents.py checks
+LONG = ("data", "results", "running")
+PAGES = [
+    pytest.param(page, marks=[pytest.mark.slow] * (page.stem in LONG), id=page.stem)
+    for page in WRITTEN
+    if blocks(page, "bash")
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
 def test_documented_commands_can_be_pasted_after_the_demo(project, finished, page):
     """All of them, one after the other, in the shell that `make demo` leaves a user with."""
     prepare = 'make() { command make --old-file=.venv/ready "$@"; }'
@@ -262,37 +277,50 @@ def test_another_experiment_on_the_same_data_makes_no_data(project, finished):
     changes = {"experiment": "widths", "data": "demo", "methods": ["disyre", *variants], "variants": variants}
     (project / "widths.yaml").write_text(yaml.safe_dump(changes))
     planned = run(project, "config.yaml", "widths.yaml", "--dry-run")
-    counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
+    counts = planned_jobs(planned)
     assert not {"simulate", "recipe", "index", "preprocess", "pack", "quality"} & counts.keys()
     assert (counts["train"], counts["test"]) == ("4", "6")  # modalities; tasks
 
 
-def test_a_failing_method_leaves_the_tables_of_the_others(project, finished):
-    """Apart, and with its name, until it is mended; nothing is trained for them, nor again."""
+NOTE = "Not complete: no results of Fragile, whose jobs failed or have not ended."
+
+
+@pytest.fixture(scope="module")
+def failed(project, finished) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """A study one of whose methods fails, mended afterwards, and the options that run it."""
     mended = BLUR.replace("Blur", "Fragile")
     changes = {"experiment": "fragile", "data": "demo", "methods": ["random", "fragile"], "tasks": TINY["tasks"][:1]}
     (project / "fragile.yaml").write_text(yaml.safe_dump({**changes, "paper": {"tables": ["table2"], "figures": []}}))
-    command = [*CORES, "config.yaml", "fragile.yaml", "--config", "evaluation={resamples: 7}", "seeds=[1]"]
-    method, study = project / "baselines" / "fragile.py", finished.with_name("fragile")
+    options = ("config.yaml", "fragile.yaml", "--config", "evaluation={resamples: 7}", "seeds=[1]")
+    method = project / "baselines" / "fragile.py"
     try:
         method.write_text(mended.replace("return ", "return 1 / 0 * "))
-        done = snakemake(*command, cwd=project)
+        done = snakemake(*CORES, *options, cwd=project)
         assert done.returncode == 1
         assert "Without fragile: tables of the other methods in results/fragile/partial" in done.stderr
         assert (done.stdout + done.stderr).count(RECORDED) == 2
-        note = "Not complete: no results of Fragile, whose jobs failed or have not ended."
-        for name in ("paper/table2.md", "paper/table2.html", "paper/table2.tex", "report.html"):
-            assert note in (study / "partial" / name).read_text(encoding="utf-8")
-        assert set(pd.read_csv(study / "partial" / "evaluation" / "results.csv")["method"]) == {"random"}
-        assert not (study / "paper").exists()
         method.write_text(mended)
-        done = snakemake(*command, cwd=project)
+        yield finished.with_name("fragile"), options
     finally:
         method.unlink()
-    assert done.returncode == 0, done.stderr[-6000:]
-    assert RECORDED not in done.stdout + done.stderr
+
+
+def test_a_failing_method_leaves_the_tables_of_the_others(project, failed):
+    """Apart, and with its name, until it is mended; nothing is trained for them, nor again."""
+    study, options = failed
+    for name in ("paper/table2.md", "paper/table2.html", "paper/table2.tex", "report.html"):
+        assert NOTE in (study / "partial" / name).read_text(encoding="utf-8")
+    assert set(pd.read_csv(study / "partial" / "evaluation" / "results.csv")["method"]) == {"random"}
+    assert not (study / "paper").exists()
+    assert not {"train", "record"} & planned_jobs(run(project, *options, "--dry-run")).keys()
+
+
+@pytest.mark.slow
+def test_a_mended_method_stands_beside_the_others(project, failed):
+    study, options = failed
+    assert RECORDED not in run(project, *options)
     assert "Fragile" in (study / "paper" / "table2.md").read_text(encoding="utf-8")
-    assert note not in (study / "report.html").read_text(encoding="utf-8")
+    assert NOTE not in (study / "report.html").read_text(encoding="utf-8")
     assert not [*study.rglob("partial")]
 
 
@@ -303,7 +331,7 @@ def test_parts_of_a_data_set_and_a_variant_that_only_scores_otherwise(project):
     changes |= {"seeds_together": True, "threads": {"preprocessing": 2}}
     (project / "planned.yaml").write_text(yaml.safe_dump({**TINY, **changes}))
     planned = run(project, "planned.yaml", "--dry-run")
-    counts = dict(line.split() for line in planned.splitlines() if re.fullmatch(r"\w+ +\d+", line))
+    counts = planned_jobs(planned)
     assert counts["preprocess"] == "9"  # data sets, parts
     assert counts["pack"] == "3"
     assert (counts["train"], counts["record"]) == ("8", "4")  # modalities, seeds; of r-VAE as well

@@ -119,7 +119,7 @@ def test_means_and_intervals_of_thirds_by_hand(cohort):
     assert (own["std"] > 0).all()
 
 
-@pytest.mark.parametrize("number", [12, 40])
+@pytest.mark.parametrize("number", [12, pytest.param(40, marks=pytest.mark.slow)])
 def test_equal_subgroups_differ_in_the_share_of_cohorts_that_the_level_says(number, tmp_path):
     rng = np.random.default_rng(number)
     paths = [written(tmp_path, rng.beta(0.4, 2, number), method=f"m{k:03d}") for k in range(120)]
