@@ -27,6 +27,7 @@ SMALL = {
     "stride": 125,
     "frequency": 16,
 }
+VARIANTS = {"public": {"title": "AnoDDPM (public code)", "params": {"highest": 800}}}
 
 
 @dataclass(frozen=True)

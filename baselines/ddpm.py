@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from pydantic import PositiveInt
+from pydantic import NonNegativeInt, PositiveInt
 from torch import Tensor
 
 from uadbench.methods.anomalies.draws import Draws
 from uadbench.methods.base import Batch, Context, Phase, SliceMethod, Update
 from uadbench.methods.networks.unet import apply_unet, unet
-from uadbench.methods.params import NoiseSteps, UNetParams, scoring
+from uadbench.methods.params import NoiseSteps, UNetParams, added, scoring
 from uadbench.methods.seeds import Streams
 
 REVISION = 1
@@ -50,11 +50,14 @@ class Params(UNetParams):
     T: NoiseSteps = 1000  # steps of the diffusion
     start: int = scoring(250)  # noise level t of test slices
     stride: PositiveInt = scoring(1)  # length of a reverse step; 1 visits every t, larger is faster and coarser
+    highest: NonNegativeInt = added(0)  # largest t drawn in training, as in Wyatt's public code; 0: T, as in Ho et al.
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 1 <= self.start <= self.T:
             raise ValueError(f"start {self.start} is not between 1 and T = {self.T}")
+        if self.highest and not self.start <= self.highest <= self.T:
+            raise ValueError(f"highest {self.highest} is neither 0 nor between start = {self.start} and T = {self.T}")
 
 
 class Baseline(SliceMethod):
@@ -77,9 +80,9 @@ class Baseline(SliceMethod):
         return torch.randn(shape, generator=generator, device=generator.device)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Squared error of the predicted noise, t uniform in 1…T."""
+        """Squared error of the predicted noise, t uniform in 1…`highest`."""
         x = 2 * batch.images - 1
-        t = 1 + Draws(len(x), batch.rng["times"]).choice(self.params.T)
+        t = 1 + Draws(len(x), batch.rng["times"]).choice(self.params.highest or self.params.T)
         noise = self.noise(tuple(x.shape), batch.rng["noise"])
         return (self.predict(diffused(x, noise, self.alpha_bar[t]), t) - noise).square().mean()
 

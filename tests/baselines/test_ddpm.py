@@ -6,7 +6,10 @@ import torch
 
 from tests.trainings import built
 from uadbench.baselines import ddpm
+from uadbench.core.errors import HarnessError
+from uadbench.methods.base import Batch
 from uadbench.methods.seeds import Streams
+from uadbench.methods.settings import resolve
 
 
 def volume() -> torch.Tensor:
@@ -80,3 +83,21 @@ def test_noises_are_what_they_are_called():
     neighbours = [float((n[..., 1:] * n[..., :-1]).mean() / n.square().mean()) for n in noises]
     assert abs(neighbours[0]) < 0.05
     assert neighbours[1] > 0.5
+
+
+@pytest.mark.parametrize(("changes", "highest"), [({}, 1000), ({"highest": 800}, 800)])
+def test_training_draws_every_t_up_to_the_highest(changes, highest, monkeypatch):
+    method, seen = built("ddpm", **changes), []
+    monkeypatch.setattr(method, "predict", lambda x, t: seen.append(t) or torch.zeros_like(x))
+    method.loss(Batch(torch.zeros(8000, 1, 1, 1), torch.zeros(8000, dtype=torch.int64), Streams(0), lambda: None))
+    (t,) = seen
+    assert 1 <= t.min() < 5
+    assert highest - 5 < t.max() <= highest
+    assert t.float().mean() == pytest.approx((highest + 1) / 2, rel=0.02)
+
+
+def test_published_settings_draw_none_above_800():
+    """With sample_distance 800 and train_start the public code draws from 0 to 799, counted from 0."""
+    assert resolve("anoddpm-public", "t1").values.highest == 800
+    with pytest.raises(HarnessError, match="highest 200 is neither 0 nor between start = 250 and T = 1000"):
+        resolve("anoddpm", "t1", {"anoddpm": {"highest": 200}})

@@ -229,6 +229,8 @@ def test_summarize_writes_comparisons_beside_the_results(tiny_cohort, tmp_path):
     assert sorted(path.name for path in out.parent.iterdir()) == [
         "comparisons.csv",
         "order.csv",
+        "profiles.csv",
+        "restorations.csv",
         "results.csv",
         "subgroup_means.csv",
         "subsets.csv",

@@ -11,7 +11,9 @@ from scipy import fft, stats
 
 from tests.commands import ROOT, call, fails
 from tests.paper.conftest import write_comparisons, write_results, write_synthesis
-from uadbench.core.study_folder import SPEED, SYNTHESIS
+from uadbench.core.study_folder import COMPARISONS, SPEED, SYNTHESIS
+from uadbench.evaluation.summary.comparisons import OTHER
+from uadbench.evaluation.summary.runs import SCORE
 from uadbench.paper.claims import methods, page, steps
 from uadbench.paper.claims.cells import grids, inside, kendall
 from uadbench.paper.claims.entries import SECTIONS
@@ -53,9 +55,9 @@ def by_of(found: list[Finding]) -> dict[str, Finding]:
 
 def test_the_page_is_the_one_of_the_stored_results(monkeypatch):
     monkeypatch.chdir(ROOT)
-    made = page.write([Path("docs/reference/demo")], PAGE)
-    command = re.search(r"Made by `(.*?)`", made)[1]
-    assert PAGE.read_text(encoding="utf-8") == made, command
+    text = PAGE.read_text(encoding="utf-8")
+    command = re.search(r"Made by `uadbench claims (.*?) --out docs/claims.md`", text)
+    assert page.write([*map(Path, command[1].split())], PAGE) == text, command[0]
 
 
 def test_the_command_writes_the_page(tmp_path):
@@ -344,3 +346,27 @@ def test_a_broken_file_of_times_is_named(tmp_path):
     assert Measured(tmp_path).speed == {}
     (tmp_path / SPEED).write_text('{"device": "x"}')
     assert "bench --step-sizes" in fails("claims", tmp_path, "--out", tmp_path / "claims.md")
+
+
+def write_differences(folder, **changes):
+    """Differences of 0, as certain as can be: of methods, and of step size 50 from the final map."""
+    parts = []
+    for task in TASKS:
+        for pair, more in ((("disyre", "dae"), {}), (("disyre", "disyre"), {"score": "multi/step=50", OTHER: SCORE})):
+            write_comparisons(folder, [pair], task=task, **more, **changes)
+            parts.append(pd.read_csv(folder / COMPARISONS))
+    pd.concat(parts).to_csv(folder / COMPARISONS, index=False)
+
+
+@pytest.mark.parametrize(("seeds", "resampled"), [((1,), "subjects"), ((1, 2, 3), "subjects and seeds")])
+def test_one_seed_decides_nothing(tmp_path, seeds, resampled):
+    write_results(tmp_path / "results.csv", ("disyre", "dae"), seeds)
+    write_differences(tmp_path, resampled=resampled)
+    study = Measured(tmp_path)
+    told = {claim.title: verdict(claim.measure(study)) for section in SECTIONS.values() for claim in section}
+    decided = {title for title, holds in told.items() if holds is not None}
+    if len(seeds) == 1:
+        assert not decided
+        assert "1 seed, which decides nothing" in page.write([tmp_path], Path("claims.md"))
+    else:
+        assert {"Robustness to the step size", "Competitive on BraTS-T1", "DISYRE against DAE"} <= decided

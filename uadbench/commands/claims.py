@@ -15,7 +15,8 @@ def command(places: tuple[Path, ...], out: Path, published_csv: Path | None) -> 
     """Write the paper's statements one by one, with its numbers and those of studies, as Markdown.
 
     PLACES are folders of finished studies, their folders `evaluation`, or their files results.csv, each with
-    comparisons.csv and, where there are, subsets.csv, synthesis.npz and speed.json (of `bench --step-sizes`) beside.
+    comparisons.csv and, where there are, subsets.csv, profiles.csv, restorations.csv, synthesis.npz, histories.csv and
+    speed.json (of `bench --step-sizes`) beside; a study's histories.csv is also found in its folder.
     """
     from uadbench.core.files import atomic
     from uadbench.paper.claims.page import write

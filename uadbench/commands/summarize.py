@@ -54,13 +54,16 @@ def command(
     Findings (findings.npz) beside a file of histograms are read as well. comparisons.csv holds the difference of every
     two methods on every task, with intervals and p-values, order.csv how often each method has each rank, and
     subsets.csv what AP would be on random thirds of the patients. subgroup_means.csv holds means of the subjects by
-    age, sex, site and scanner, as their sheets state them.
+    age, sex, site and scanner, as their sheets state them; profiles.csv AP of single steps by volume and contrast of
+    the lesions; restorations.csv how near restorations come to the other side of the brain, from examples.npz beside.
     """
     from uadbench.core.errors import HarnessError
-    from uadbench.core.study_folder import COMPARISONS, ORDER, SUBGROUPS, SUBSETS
+    from uadbench.core.study_folder import COMPARISONS, ORDER, PROFILES, RESTORATIONS, SUBGROUPS, SUBSETS
     from uadbench.core.validation import from_json
     from uadbench.evaluation.summary.comparisons import compare
     from uadbench.evaluation.summary.order import order
+    from uadbench.evaluation.summary.profiles import Profiles
+    from uadbench.evaluation.summary.restorations import restorations
     from uadbench.evaluation.summary.runs import Gathering
     from uadbench.evaluation.summary.subgroups import read_people, subgroups
     from uadbench.evaluation.summary.subsets import subsets
@@ -81,8 +84,8 @@ def command(
             f"--sheet {wrong}: no DATASET=FILE; name the data set as in the config, and its subjects.csv"
         )
     people = read_people({name: Path(file) for name, _, file in (text.partition("=") for text in sheets)})
-    gathering = Gathering(compared)
-    table = tidy(paths, gathering.add)
+    gathering, profiles = Gathering(compared), Profiles()
+    table = tidy(paths, gathering.add, profiles.add)
     runs = gathering.runs()
     table["title"] = table["method"].map(from_json(titles, "--titles")).fillna(table["title"])
     table["tuned_on"] = table["method"].map(from_json(tuned_on, "--tuned-on"))
@@ -94,6 +97,8 @@ def command(
         out.with_name(ORDER): order(runs, resamples, seed),
         out.with_name(SUBSETS): subsets(runs, resamples, seed),
         out.with_name(SUBGROUPS): subgroups(paths, table, people),
+        out.with_name(PROFILES): profiles.rows(),
+        out.with_name(RESTORATIONS): restorations(paths),
         out: table,
     }
     for path, table in tables.items():

@@ -38,6 +38,7 @@ RESULTS = "results.csv"
 COMPARISONS = "comparisons.csv"
 ORDER = "order.csv"
 SUBSETS, SUBGROUPS = "subsets.csv", "subgroup_means.csv"
+PROFILES, RESTORATIONS = "profiles.csv", "restorations.csv"
 SPEED = "speed.json"  # of step sizes, which a command measures
 SYNTHESIS = "synthesis.npz"
 REPORT = "report.html"
@@ -77,6 +78,7 @@ class StudyFolder:
         self.comparisons = self.results.with_name(COMPARISONS)
         self.order, self.subsets = self.results.with_name(ORDER), self.results.with_name(SUBSETS)
         self.subgroups = self.results.with_name(SUBGROUPS)
+        self.statements = [self.results.with_name(PROFILES), self.results.with_name(RESTORATIONS)]
         self.synthesis = self.results.with_name(SYNTHESIS)
         self.histories = self.final / "training" / HISTORIES
         self.paper = self.final / "paper"

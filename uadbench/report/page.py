@@ -19,7 +19,7 @@ from uadbench.paper.catalogue import KINDS
 from uadbench.paper.inputs import ALPHA
 from uadbench.paper.writers.html import SCRIPT, STYLE, section
 from uadbench.paper.writers.markdown import title
-from uadbench.report import examples, methods_section, opening, sizes, trainings
+from uadbench.report import claims, examples, methods_section, opening, sizes, trainings
 from uadbench.report.study import Study
 from uadbench.viewer import scripts
 from uadbench.viewer.volumes import embedded
@@ -64,6 +64,7 @@ def write(study: Study, path: Path) -> None:
         here=provenance.environment(),
         size_tables=sizes.tables(study),
         size_title=sizes.title,
+        statements=claims.statements(study),
         size_rate=sizes.RATE,
         number=lambda value, text: "–" if value is None else text % value,
         settings=lambda values: yaml.safe_dump(values, default_flow_style=True, width=10_000).strip().strip("{}"),

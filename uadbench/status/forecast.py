@@ -231,7 +231,7 @@ class Forecast:
         study, folder = self.study, self.study.folder
         scored = all(work.there for work in self._scorings())
         budget = budgets.summarize(len(study.tests) * len(study.protocols), len(study.methods))
-        ready = scored and self._done(folder.results, folder.subgroups)
+        ready = scored and self._done(folder.results, folder.subgroups, *folder.statements)
         yield Work("summarize", "summarize", ready, budget, folder.benchmarks / "summarize.tsv")
         files = [f"{name}.csv" for name in study.tables] + [f"{name}.pdf" for name in study.figures]
         for path in [*(folder.paper / name for name in files), folder.report]:

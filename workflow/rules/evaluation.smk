@@ -52,6 +52,7 @@ rule summarize:
     input:
         histograms=[scored(f"{protocol}.npz", experiment.seeds) for protocol in experiment.protocols],
         findings=scored(study_folder.FINDINGS, experiment.seeds),
+        examples=scored(study_folder.EXAMPLES, experiment.seeds),
         sheets=expand("<data>/{dataset}/subjects.csv", dataset=experiment.datasets),
     output:
         results="<results>/evaluation/results.csv",
@@ -59,6 +60,8 @@ rule summarize:
         order="<results>/evaluation/order.csv",
         subsets="<results>/evaluation/subsets.csv",
         subgroups="<results>/evaluation/subgroup_means.csv",
+        profiles="<results>/evaluation/profiles.csv",
+        restorations="<results>/evaluation/restorations.csv",
     log:
         "<logs>/summarize.log",
     benchmark:

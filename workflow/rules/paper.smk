@@ -98,6 +98,7 @@ rule report:
         figures=expand("<results>/paper/{figure}.png", figure=experiment.figures),
         results="<results>/evaluation/results.csv",
         comparisons="<results>/evaluation/comparisons.csv",
+        statements=[path.as_posix() for path in folder.statements],
         histories="<results>/training/histories.csv",
         quality=expand("<data>/{dataset}/quality/quality.csv", dataset=experiment.datasets),
         volumes=scored(study_folder.VOLUMES, experiment.seeds[:1]),

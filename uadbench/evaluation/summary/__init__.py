@@ -1,1 +1,1 @@
-"""Tables of all numbers: results.csv, comparisons.csv, order.csv and subsets.csv."""
+"""Tables of all numbers: results.csv and the files beside it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ import pandas as pd
 from uadbench.core.archive import SYNTHESIS
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json
-from uadbench.core.study_folder import COMPARISONS, SPEED, SUBSETS
+from uadbench.core.study_folder import COMPARISONS, HISTORIES, PROFILES, RESTORATIONS, SPEED, SUBSETS, StudyFolder
 from uadbench.core.study_folder import SYNTHESIS as SYNTHESIS_FILE
-from uadbench.evaluation.summary.comparisons import BOTH, OTHER
+from uadbench.evaluation.summary import profiles, restorations, subsets
+from uadbench.evaluation.summary.comparisons import OTHER
 from uadbench.evaluation.summary.runs import SCORE
-from uadbench.evaluation.summary.subsets import COLUMNS as DRAWN
 from uadbench.methods.registry import CONTROL
 from uadbench.paper import quoting
+from uadbench.paper.claims.difference import Difference, of_row
+from uadbench.paper.histories import Curve, Histories
 from uadbench.paper.inputs import ALPHA, read_comparisons
 from uadbench.paper.published import Published, made_by
 from uadbench.paper.results import Results, located, read_rows
@@ -30,23 +33,6 @@ from uadbench.paper.summary import Summary
 TASKS = tuple(quoting.TESTS)
 SUBJECT = "disyre"
 PAPER, SIMULATED, REAL, SAME = "paper", "simulated scans", "real scans", "the paper's test sets"
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A difference with its 95 % interval, ratio and p-value, corrected where it has rivals; None where unknown."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-    p: float | None = None
-    ratio: tuple[float, float | None, float | None] | None = None
-    equal: float | None = None  # probability of at most MARGIN
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the difference is significant, else 0."""
-        return int(np.sign(self.value)) if self.p is not None and self.p < ALPHA else 0
 
 
 class Evidence(ABC):
@@ -174,7 +160,7 @@ class Measured(Evidence):
                 found, turned = rows[(rows["method"] == other) & (rows["other"] == SUBJECT)], True
         if found.empty or not np.isfinite(found["difference"].iloc[0]):
             return None
-        return _difference(found.iloc[0], turned)
+        return of_row(found.iloc[0], turned)
 
     def scores(self, task: str, kind: str) -> list[str]:
         seeds = self.by_seed(SUBJECT, task, SCORE).keys()
@@ -213,13 +199,37 @@ class Measured(Evidence):
     @cached_property
     def subsets(self) -> pd.DataFrame:
         """Rows of subsets.csv on the paper's tasks, with its names; none without the file."""
-        path = self.file(SUBSETS)
-        if path is None:
-            return pd.DataFrame(columns=DRAWN)
         numbers = ("share", "patients", "drawn", "value", "bias", "error", "low", "high")
-        rows = read_rows(path, DRAWN, numbers, "run `uadbench summarize` again")
+        return self._rows(SUBSETS, subsets.COLUMNS, numbers)
+
+    @cached_property
+    def profiles(self) -> pd.DataFrame:
+        """The same of profiles.csv, of DISYRE."""
+        rows = self._rows(PROFILES, profiles.COLUMNS, profiles.NUMBERS)
+        return rows[rows["method"] == SUBJECT]
+
+    @cached_property
+    def restorations(self) -> pd.DataFrame:
+        """The same of restorations.csv, which no protocol divides."""
+        rows = self._rows(RESTORATIONS, restorations.COLUMNS, restorations.NUMBERS)
+        return rows[rows["method"] == SUBJECT]
+
+    @cached_property
+    def curves(self) -> list[Curve]:
+        """DISYRE's trainings, from histories.csv beside results.csv or in the folder of the study."""
+        beside, study = self.file(HISTORIES), StudyFolder(self.results_csv.parents[1]).histories
+        path = beside or (study if study.is_file() else None)
+        return [] if path is None else [one for one in Histories.read(path).curves if one.method == SUBJECT]
+
+    def _rows(self, name: str, columns: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+        """Rows of a file of `summarize` on the paper's tasks, under the study's protocol where it has several."""
+        path = self.file(name)
+        if path is None:
+            return pd.DataFrame(columns=columns)
+        rows = read_rows(path, columns, numbers, "run `uadbench summarize` again")
+        rows = rows[rows["protocol"] == self.results.protocol] if "protocol" in columns else rows
         theirs = {ours: task for task, ours in self._tasks.items()}
-        return rows[rows["protocol"] == self.results.protocol].assign(task=rows["task"].map(theirs))
+        return rows.assign(task=rows["task"].map(theirs))
 
     @cached_property
     def speed(self) -> dict[str, Any]:
@@ -251,26 +261,3 @@ def interval(std: float, count: int, level: float = 1 - ALPHA) -> float:
     from scipy.stats import t as student  # slow to import
 
     return float(student.ppf((1 + level) / 2, count - 1) * std / np.sqrt(count))
-
-
-def _difference(row: pd.Series, turned: bool) -> Difference:
-    """A row of comparisons.csv, or the opposite difference."""
-
-    def number(name: str) -> float | None:
-        return float(row[name]) if np.isfinite(row[name]) else None
-
-    p = number("p_holm") if number("p_holm") is not None else number("p")
-    p = p if row["resampled"] == BOTH else None  # one seed tells nothing of other trainings
-    ratio = number("ratio") and (float(row["ratio"]), number("ratio_low"), number("ratio_high"))
-    found = Difference(float(row["difference"]), number("low"), number("high"), p, ratio or None, number("equal"))
-    if not turned:
-        return found
-    low, high = found.high, found.low
-    back = ratio and tuple(None if part is None else 1 / part for part in (ratio[0], ratio[2], ratio[1]))
-    return replace(
-        found,
-        value=-found.value,
-        low=None if low is None else -low,
-        high=None if high is None else -high,
-        ratio=back or None,  # type: ignore[arg-type]
-    )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from uadbench.evaluation.summary.comparisons import MARGIN
-from uadbench.paper.claims.evidence import Difference, Evidence
+from uadbench.paper.claims.difference import Difference
+from uadbench.paper.claims.evidence import Evidence
 
 DIFFERENCE, FINE = "{:+.2f}", "{:+.3f}"
 MANY = 1000  # per cent
@@ -57,11 +58,12 @@ def decided(sign: int, wanted: int = 1) -> bool | None:
 
 def within(found: Difference, margin: float = MARGIN) -> bool | None:
     """Whether the interval of a difference lies within ± margin (True), or beyond (False)."""
-    if found.low is None or found.high is None:
+    if found.bounds is None:
         return None
-    if -margin <= found.low and found.high <= margin:
+    low, high = found.bounds
+    if -margin <= low and high <= margin:
         return True
-    return False if found.low > margin or found.high < -margin else None
+    return False if low > margin or high < -margin else None
 
 
 def verdict(findings: Iterable[Finding]) -> bool | None:

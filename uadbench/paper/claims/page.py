@@ -21,6 +21,7 @@ WORDS = {
     SAME: {True: "supported", False: "not supported", None: "not decided"},
 }
 ABSENT_WORDS = "not tested"
+ALONE = ", which decides nothing: intervals are over patients alone"
 EXACT = {True: "holds", False: "does not hold", None: "not decided"}
 ABSENT = {
     REAL: "No study on real scans is stored",
@@ -86,7 +87,8 @@ def _studies(studies: Sequence[Measured]) -> list[str]:
         told = Counter(said(claim, study)[0] for claims in SECTIONS.values() for claim in claims)
         listed = ", ".join(f"{number} {words}" for words, number in told.most_common())
         lines.append(
-            f"* **{escape(study.name)}**: {study.kind}; {', '.join(rows)}; {count} seed{'s' * (count > 1)}. {listed}."
+            f"* **{escape(study.name)}**: {study.kind}; {', '.join(rows)}; {count} seed{'s' * (count > 1)}"
+            f"{ALONE * (count == 1)}. {listed}."
         )
     kinds = {study.kind for study in studies}
     absent = [words for kind, words in ABSENT.items() if kind not in kinds]
@@ -98,6 +100,12 @@ def said(claim: Claim, study: Evidence) -> tuple[str, list[Finding]]:
     found = claim.measure(study)
     words = EXACT if claim.exact else WORDS[study.kind]
     return words[verdict(found)] if found else ABSENT_WORDS, found
+
+
+def beside(columns: Sequence[Sequence[Finding]]) -> list[list[str]]:
+    """A line for each number that a column has: what it is of, and its text in each column, or a dash."""
+    cells = [{finding.of: finding.text() for finding in found} for found in columns]
+    return [[key, *(own.get(key, "–") for own in cells)] for key in dict.fromkeys(key for own in cells for key in own)]
 
 
 def _overview(studies: Sequence[Measured]) -> str:
@@ -122,9 +130,7 @@ def _claim(claim: Claim, paper: Printed, studies: Sequence[Measured]) -> list[st
     about += [f"* Tested by {claim.test}."]
     columns = {"paper": theirs, **{f"{name}: **{words}**": found for name, (words, found) in told.items()}}
     columns = {name: found for name, found in columns.items() if found}
-    keys = dict.fromkeys(finding.of for found in columns.values() for finding in found)
-    cells = [{finding.of: escape(finding.text()) for finding in found} for found in columns.values()]
-    lines = [[escape(key), *(own.get(key, "–") for own in cells)] for key in keys]
+    lines = [[*map(escape, line)] for line in beside([*columns.values()])]
     table = [_table(["", *columns], lines)] if lines else []
     return [f"### {claim.title}\n", *about, "", *table]
 

@@ -73,7 +73,7 @@ def over_single(evidence: Evidence) -> list[Finding]:
         if not (found := evidence.difference(task, SUBJECT, best)):
             continue
         if task == T1:
-            small = found.high is not None and found.high < MARGIN
+            small = found.bounds is not None and found.bounds[1] < MARGIN
             holds = False if found.sign > 0 else True if small or found.sign < 0 else None
         else:
             holds = decided(found.sign)

@@ -1,0 +1,104 @@
+"""Quantities behind statements that the paper makes without a number: kinds of lesions, restorations, convergence.
+
+Findings hold, or do not, as in `methods`; those of the paper's tables are none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from uadbench.evaluation.summary.profiles import CONTRAST, LEVELS, SIZE
+from uadbench.paper.claims.evidence import Evidence, Measured, interval
+from uadbench.paper.claims.finding import Finding
+from uadbench.paper.inputs import ALPHA
+
+STEPS = 100_000  # of the paper's trainings
+QUARTER = 0.75  # of a training, at whose end its last quarter begins
+FLAT = 5.0  # per cent by which the loss of a converged training may still change
+
+
+def kinds(evidence: Evidence) -> list[Finding]:
+    """Correlation of the t of a patient's highest AP with volume and contrast of the lesions, by task.
+
+    Holds where larger lesions are found at higher t: significantly on one task (Bonferroni over tasks), and on none the
+    other way round; does not where that is significant on one. The contrast decides nothing.
+    """
+    if not isinstance(evidence, Measured):
+        return []
+    rows = evidence.profiles
+    tested = [(task, rows[(rows["task"] == task) & (rows["variable"] == SIZE)]) for task in evidence.tasks]
+    known = [one.iloc[0] for _, one in tested if len(one) and np.isfinite(one["rho"].iloc[0])]
+    certain = {np.sign(one["rho"]) for one in known if one["p"] < ALPHA / len(known) and one["seeds"] > 1}
+    holds = False if -1 in certain else True if 1 in certain else None
+    out = []
+    for task in evidence.tasks:
+        for variable, words in ((SIZE, "volume"), (CONTRAST, "contrast")):
+            own = rows[(rows["task"] == task) & (rows["variable"] == variable)]
+            if len(own) and np.isfinite(own["rho"].iloc[0]):
+                out.append(Finding(f"{task}, {words}", own["rho"].iloc[0], holds=holds, note=_profile(own)))
+    return out
+
+
+def _profile(rows: pd.DataFrame) -> str:
+    """The p-value, and the mean t of the highest AP of the least and the greatest third."""
+    levels = rows.drop_duplicates("level").set_index("level")
+    ends = [levels["best"].get(level, np.nan) for level in (LEVELS[0], LEVELS[-1])]
+    return (
+        f"p = {rows['p'].iloc[0]:.2g}; t from {ends[0]:.0f} to {ends[1]:.0f}; {levels['patients'].sum():.0f} patients"
+    )
+
+
+def restorations(evidence: Evidence) -> list[Finding]:
+    """What is left of the lesion's difference from the other side of the brain; holds where certainly less than all."""
+    if not isinstance(evidence, Measured):
+        return []
+    out = []
+    rows = evidence.restorations.set_index("task")
+    for task in (task for task in evidence.tasks if task in rows.index and np.isfinite(rows.loc[task, "ratio"])):
+        row = rows.loc[task]
+        bounds = [float(row[name]) if np.isfinite(row[name]) else None for name in ("low", "high")]
+        low, high = bounds if row["seeds"] > 1 else (None, None)
+        holds = None if low is None or high is None else True if high < 1 else False if low > 1 else None
+        note = (
+            f"difference {row['before']:.2f} before, {row['after']:.2f} after, {row['healthy']:.2f} in healthy tissue"
+        )
+        note += f"; {row['patients']:.0f} patients"
+        out.append(Finding(task, float(row["ratio"]), *bounds, form="{:.2f}", holds=holds, note=note))
+    return out
+
+
+def convergence(evidence: Evidence) -> list[Finding]:
+    """By how much the validation loss falls in the last quarter of DISYRE's trainings, in per cent, over seeds.
+
+    Of a training with at least STEPS: holds where that is certainly within ± FLAT, does not where it is beyond.
+    """
+    if not isinstance(evidence, Measured):
+        return []
+    out = []
+    for modality in dict.fromkeys(curve.modality for curve in evidence.curves):
+        last = {c.seed: c for c in evidence.curves if c.modality == modality and c.trained}  # the last phase
+        known = [end for c in last.values() if (end := _end(c.step, c.validation))]
+        if not known:
+            continue
+        falls, above = np.array([end[0] for end in known]), max(end[1] for end in known)
+        half = interval(float(falls.std(ddof=1)), len(falls)) if len(falls) > 1 else np.nan
+        low, high = falls.mean() - half, falls.mean() + half
+        steps = min(end[2] for end in known)
+        holds = None
+        if steps >= STEPS and len(falls) > 1:
+            holds = True if low >= -FLAT and high <= FLAT else False if low > FLAT or high < -FLAT else None
+        bounds = (float(low), float(high)) if len(falls) > 1 else (None, None)
+        note = f"{steps:,} steps; the last value is at most {above:.1f} % above the lowest"
+        out.append(Finding(modality.upper(), float(falls.mean()), *bounds, form="{:+.1f} %", holds=holds, note=note))
+    return out
+
+
+def _end(steps: np.ndarray, losses: np.ndarray) -> tuple[float, float, int] | None:
+    """Fall of the loss in the last quarter, and its end above the lowest, in per cent; and the last step."""
+    told = np.isfinite(losses)
+    steps, losses = steps[told], losses[told]
+    if len(losses) < 2 or losses.min() <= 0 or not (before := steps <= QUARTER * steps[-1]).any():
+        return None
+    start = losses[before][-1]
+    return 100 * (1 - losses[-1] / start), 100 * (losses[-1] / losses.min() - 1), int(steps[-1])
