@@ -98,6 +98,6 @@ def test_training_draws_every_t_up_to_the_highest(changes, highest, monkeypatch)
 
 def test_published_settings_draw_none_above_800():
     """With sample_distance 800 and train_start the public code draws from 0 to 799, counted from 0."""
-    assert resolve("anoddpm-public", "t1").values.highest == 800
+    assert resolve("anoddpm-public", "t1").values["highest"] == 800
     with pytest.raises(HarnessError, match="highest 200 is neither 0 nor between start = 250 and T = 1000"):
         resolve("anoddpm", "t1", {"anoddpm": {"highest": 200}})

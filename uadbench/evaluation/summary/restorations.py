@@ -78,7 +78,7 @@ def differences(image: np.ndarray, restoration: np.ndarray, label: np.ndarray) -
 def mirrored(brain: np.ndarray) -> np.ndarray:
     """Column (W,) opposite each column of a slice of brain (H, W) bool; -1 where there is none."""
     width = brain.shape[1]
-    columns, reach = np.arange(width), max(1, round(REACH * width))
+    columns, reach = np.arange(width), max(1, round(2 * REACH * width))
 
     def opposite(total: int) -> np.ndarray:
         places = total - columns
@@ -99,6 +99,6 @@ def _row(values: pd.DataFrame) -> dict[str, Any]:
     row: dict[str, Any] = {"patients": len(people), "seeds": values["seed"].nunique(), **people.mean()}
     if people.empty:
         return row
-    logs = np.log(people["after"] / people["before"]).to_numpy()
+    logs = np.log((people["after"] / people["before"]).to_numpy())
     half = Spread.of_runs(logs).half if len(logs) > 1 else np.nan
     return row | dict(zip(("ratio", "low", "high"), np.exp(logs.mean() + np.array([0, -half, half])), strict=True))

@@ -180,6 +180,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "`table1`",
             steps.seeds,
             printed="at most .03",
+            needs="two seeds or more",
         ),
     ),
     "Corruption: section 2 and Figure 1": (

@@ -212,7 +212,7 @@ class Measured(Evidence):
     def restorations(self) -> pd.DataFrame:
         """The same of restorations.csv, which no protocol divides."""
         rows = self._rows(RESTORATIONS, restorations.COLUMNS, restorations.NUMBERS)
-        return rows[rows["method"] == SUBJECT]
+        return rows[(rows["method"] == SUBJECT) & rows["task"].notna()]
 
     @cached_property
     def curves(self) -> list[Curve]:
@@ -221,7 +221,7 @@ class Measured(Evidence):
         path = beside or (study if study.is_file() else None)
         return [] if path is None else [one for one in Histories.read(path).curves if one.method == SUBJECT]
 
-    def _rows(self, name: str, columns: Sequence[str], numbers: Sequence[str]) -> pd.DataFrame:
+    def _rows(self, name: str, columns: list[str], numbers: Sequence[str]) -> pd.DataFrame:
         """Rows of a file of `summarize` on the paper's tasks, under the study's protocol where it has several."""
         path = self.file(name)
         if path is None:

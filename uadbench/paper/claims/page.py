@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from uadbench.paper.claims.cells import Grid, cell, counted, grids
@@ -44,7 +45,7 @@ On the data of the paper, `snakemake --cores 8 --configfile config/paper.yaml` m
 below, in `results/paper`, and
 
 ```text
-uadbench claims docs/reference/demo results/paper --out docs/claims.md
+uadbench claims docs/reference/demo docs/reference/all-methods results/paper --out docs/claims.md
 ```
 
 adds its column. On test sets other than the paper's, verdicts are of those scans. A statement is one entry of
@@ -95,6 +96,7 @@ def _studies(studies: Sequence[Measured]) -> list[str]:
     return [*lines, *([f"* {'; '.join(absent)}."] if absent else []), ""]
 
 
+@cache
 def said(claim: Claim, study: Evidence) -> tuple[str, list[Finding]]:
     """The verdict of a study on a claim in words, and its findings."""
     found = claim.measure(study)
@@ -126,7 +128,7 @@ def _claim(claim: Claim, paper: Printed, studies: Sequence[Measured]) -> list[st
     about = [f"{claim.says} *{claim.where}.*\n", f"* Measured: {claim.quantity}."]
     about += [f"* Supported if {claim.holds}."] * bool(claim.holds)
     about += [f"* The paper: {text}." for text in (claim.printed, claim.remark) if text]
-    about += [f"* {name}: {words}, needs {claim.needs}." for name, (words, found) in told.items() if not found]
+    about += [f"* {name}: {words}{f', needs {claim.needs}' * bool(claim.needs)}." for name, (words, found) in told.items() if not found]
     about += [f"* Tested by {claim.test}."]
     columns = {"paper": theirs, **{f"{name}: **{words}**": found for name, (words, found) in told.items()}}
     columns = {name: found for name, found in columns.items() if found}

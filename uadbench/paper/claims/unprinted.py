@@ -5,6 +5,8 @@ Findings hold, or do not, as in `methods`; those of the paper's tables are none.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -54,17 +56,15 @@ def restorations(evidence: Evidence) -> list[Finding]:
     if not isinstance(evidence, Measured):
         return []
     out = []
-    rows = evidence.restorations.set_index("task")
-    for task in (task for task in evidence.tasks if task in rows.index and np.isfinite(rows.loc[task, "ratio"])):
-        row = rows.loc[task]
-        bounds = [float(row[name]) if np.isfinite(row[name]) else None for name in ("low", "high")]
-        low, high = bounds if row["seeds"] > 1 else (None, None)
-        holds = None if low is None or high is None else True if high < 1 else False if low > 1 else None
-        note = (
-            f"difference {row['before']:.2f} before, {row['after']:.2f} after, {row['healthy']:.2f} in healthy tissue"
-        )
+    for row in evidence.restorations.to_dict("records"):
+        if not np.isfinite(row["ratio"]):
+            continue
+        low, high, told = row["low"], row["high"], row["seeds"] > 1  # NaN is neither below nor above 1
+        holds = True if told and high < 1 else False if told and low > 1 else None
+        note = f"difference {row['before']:.2f}, restored {row['after']:.2f}, in healthy tissue {row['healthy']:.2f}"
         note += f"; {row['patients']:.0f} patients"
-        out.append(Finding(task, float(row["ratio"]), *bounds, form="{:.2f}", holds=holds, note=note))
+        found = Finding(row["task"], row["ratio"], form="{:.2f}", holds=holds, note=note)
+        out.append(replace(found, low=low, high=high) if np.isfinite(low) else found)
     return out
 
 
@@ -88,9 +88,9 @@ def convergence(evidence: Evidence) -> list[Finding]:
         holds = None
         if steps >= STEPS and len(falls) > 1:
             holds = True if low >= -FLAT and high <= FLAT else False if low > FLAT or high < -FLAT else None
-        bounds = (float(low), float(high)) if len(falls) > 1 else (None, None)
         note = f"{steps:,} steps; the last value is at most {above:.1f} % above the lowest"
-        out.append(Finding(modality.upper(), float(falls.mean()), *bounds, form="{:+.1f} %", holds=holds, note=note))
+        found = Finding(modality.upper(), float(falls.mean()), form="{:+.1f} %", holds=holds, note=note)
+        out.append(replace(found, low=float(low), high=float(high)) if len(falls) > 1 else found)
     return out
 
 
