@@ -102,7 +102,8 @@ def test_nothing_without_single_steps_voxels_or_a_difference(labels, maps, tmp_p
     assert profiled([write(tmp_path, "dae", labels, {"final": maps[1]["single/t=25"]}, 1, voxel_mm="1")]).empty
     assert profiled([write(tmp_path, "disyre", labels, maps[1], 1)]).empty  # maps without a size of their voxels
     same = {f"single/t={t}": maps[1]["single/t=25"] for t in TIMES}
-    made = profiled([write(tmp_path, "disyre", labels, same, 1, voxel_mm="1")])
+    made = profiled([write(tmp_path, "disyre", labels, same, 1, voxel_mm="2")])
+    assert made["from"].min() == pytest.approx(min(SIZES) * 0.008)
     assert made["rho"].isna().all()
     assert set(made["best"]) == {25.0}
     assert set(made["task"]) == {META["task"]}

@@ -36,7 +36,7 @@ def write_profiles(folder, tests, seeds=4):
         for t in (25, 50)
     ]  # fmt: skip
     other = [{**row, "method": "disyre_v2", "rho": -1.0, "p": 0.0} for row in rows]
-    pd.DataFrame([*rows, *other], columns=profiles.COLUMNS).to_csv(folder / PROFILES, index=False)
+    pd.DataFrame([*other, *rows], columns=profiles.COLUMNS).to_csv(folder / PROFILES, index=False)
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,7 @@ def test_kinds_of_lesions(folder, tests, seeds, expected):
 def write_restorations(folder, bounds, seeds=4):
     numbers = {"before": 0.3, "after": 0.15, "healthy": 0.1, "ratio": 0.5, "patients": 4, "seeds": seeds}
     rows = [{**FACTS, "task": task, **numbers, "low": low, "high": high} for task, (low, high) in bounds.items()]
+    rows = [{**row, "method": "dae", "ratio": 2.0, "low": 1.5, "high": 2.5} for row in rows] + rows
     pd.DataFrame(rows, columns=restored.COLUMNS).to_csv(folder / RESTORATIONS, index=False)
 
 

@@ -128,7 +128,11 @@ def _claim(claim: Claim, paper: Printed, studies: Sequence[Measured]) -> list[st
     about = [f"{claim.says} *{claim.where}.*\n", f"* Measured: {claim.quantity}."]
     about += [f"* Supported if {claim.holds}."] * bool(claim.holds)
     about += [f"* The paper: {text}." for text in (claim.printed, claim.remark) if text]
-    about += [f"* {name}: {words}{f', needs {claim.needs}' * bool(claim.needs)}." for name, (words, found) in told.items() if not found]
+    about += [
+        f"* {name}: {words}{f', needs {claim.needs}' * bool(claim.needs)}."
+        for name, (words, found) in told.items()
+        if not found
+    ]
     about += [f"* Tested by {claim.test}."]
     columns = {"paper": theirs, **{f"{name}: **{words}**": found for name, (words, found) in told.items()}}
     columns = {name: found for name, found in columns.items() if found}
