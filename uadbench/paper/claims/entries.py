@@ -232,7 +232,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "brain, after restoration as a share of that before (geometric mean over patients with their interval, in "
             "the slices of Figure 3). A blur comes nearer, too: whether it looks healthy, `figure3` shows",
             "the share is significantly below 1 on every task",
-            "`restorations.csv`; `figure3`",
+            "`restorations.csv`; `figure3`; on simulated scans also `benchmarks/healthy_versions.py`",
             unprinted.restorations,
             printed="by eye, in Figure 3",
             needs="`restorations.csv`",
