@@ -84,6 +84,7 @@ def test_a_record_that_somebody_sent_is_checked(study, name):
 
 
 def test_numbers_of_the_table_are_those_of_the_results(study, page):
+    assert "Gliomas are harder to find in T1 than in T2." in page.split('<h2 id="claims">')[1].split("<h2")[0]
     for method in ("disyre", "dae"):
         number = study.first.get(method, "ATLAS", "final", "ap")
         assert f'data-value="{number.mean:.6g}">' in page
