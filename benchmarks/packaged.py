@@ -33,9 +33,8 @@ from uadbench.own.map_arrays import subject
 from uadbench.own.scan_scoring import Scorer
 from uadbench.own.score_maps import evaluate
 from uadbench.own.trained_method import TrainedMethod
-from uadbench.sharing.contents import CARD
+from uadbench.sharing.contents import CARD, HEALTHY
 from uadbench.sharing.shipped import FOLDER, MEASURED
-from uadbench.sharing.surroundings import HEALTHY
 
 HEADING = "## Measured on other real scans"
 RATES = ("0.01", HEALTHY)

@@ -50,8 +50,7 @@ def test_the_wheel_is_one_package_with_every_baseline(root, unpacked):
         {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"}
         for folder in (root / "uadbench", unpacked / "uadbench")
     )
-    terms = {"resources/atlas/README.md"}  # docs/atlas.md
-    assert there == here | terms | {f"baselines/installed/{path.name}" for path in (root / "baselines").glob("*.py")}
+    assert there == here | {f"baselines/installed/{path.name}" for path in (root / "baselines").glob("*.py")}
     (metadata,) = unpacked.glob("*.dist-info")
     assert "uadbench = uadbench.cli:main" in (metadata / "entry_points.txt").read_text()
     others = {path.parent.name for path in (metadata / "licenses").rglob("LICENSE.txt")}

@@ -242,7 +242,7 @@ def test_mistakes_end_in_one_line(tmp_path):
     with pytest.raises(HarnessError, match="no such file; write it with `uadbench histories`"):
         draw(tmp_path / "none.csv")
     (tmp_path / "empty.csv").touch()
-    with pytest.raises(HarnessError, match=r"empty\.csv: is no CSV .*; write it"):
+    with pytest.raises(HarnessError, match=r"empty\.csv: the file is empty; write it"):
         draw(tmp_path / "empty.csv")
     words = write_histories(tmp_path / "words.csv", edit=lambda frame: frame.assign(validation="low"))
     with pytest.raises(HarnessError, match="malformed"):

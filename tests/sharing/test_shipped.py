@@ -18,8 +18,7 @@ from uadbench.core.study_folder import HISTORY, RUN, WEIGHTS
 from uadbench.data.index import layout
 from uadbench.data.preprocessing.reading.scan import read_labels, read_scan
 from uadbench.sharing import shipped
-from uadbench.sharing.contents import CARD, check_method
-from uadbench.sharing.surroundings import HEALTHY
+from uadbench.sharing.contents import CARD, HEALTHY, check_method
 from uadbench.training.record import record
 
 ABOUT = read_json(shipped.FOLDER / RUN)

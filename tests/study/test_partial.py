@@ -45,7 +45,10 @@ def test_tables_and_figures_that_only_missing_methods_fill_are_left_out(default)
     assert experiment(config | {"without": ["disyre"]}).figures == ["froc"]
 
 
-def test_the_report_reads_what_is_apart_and_links_to_the_pages_of_the_data(default):
+def test_the_report_reads_what_is_apart_and_links_to_the_pages_of_the_data(default, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (page := R / "data/atlas/quality/quality.html").parent.mkdir(parents=True)
+    page.touch()
     some = experiment(default | {"without": ["dae"]})
     study = Study.of(R, json.loads(some.config.deciding))
     assert study.folder.report == R / "partial" / "report.html"

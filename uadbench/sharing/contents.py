@@ -1,4 +1,4 @@
-"""Files of a shared run: names, limits of size, and the check that its method is the one of this installation."""
+"""Shared runs: names and limits of files, the stated threshold, and whether the method is that of this installation."""
 
 from typing import Any
 
@@ -6,6 +6,8 @@ from uadbench.core.errors import HarnessError
 from uadbench.methods import registry
 
 CARD, REQUIRED = "README.md", "required"  # beside the files of a run
+#: fraction of the voxels of healthy brains at the threshold that is stated, and that findings of a scan are counted at
+HEALTHY = "0.001"
 WEIGHTS_LIMIT = 8 * 2**30  # bytes of all weights together
 
 

@@ -5,9 +5,8 @@ from typing import Any
 from uadbench.core.files import read_json
 from uadbench.core.packaged import RESOURCES
 from uadbench.core.study_folder import RUN
-from uadbench.sharing.contents import CARD
+from uadbench.sharing.contents import CARD, HEALTHY
 from uadbench.sharing.licences import Origin
-from uadbench.sharing.surroundings import HEALTHY
 
 #: packed by `uadbench share`; config/packaged.yaml makes it
 FOLDER = RESOURCES / "run"

@@ -11,11 +11,10 @@ from uadbench.core.study_folder import INDEX, RUN, SHEET, StudyFolder
 from uadbench.data.index import sheet
 from uadbench.data.packing.store import read_index
 from uadbench.paper.results import Results
+from uadbench.sharing.contents import HEALTHY
 from uadbench.training.record import record
 
 THRESHOLD = "threshold@"
-#: fraction of the voxels of healthy brains at the threshold that findings of a scan are counted at
-HEALTHY = "0.001"
 
 
 def results(folder: Path, warnings: list[str]) -> dict[str, Results]:
