@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from uadbench.evaluation.summary.comparisons import BOTH
+from uadbench.methods.registry import CONTROL
 from uadbench.paper import style
 from uadbench.paper.inputs import Sources
 
@@ -23,7 +24,12 @@ def make(sources: Sources) -> Figure:
         task: rows[rows["task"] == task].pivot(index="method", columns="rank", values="share") for task in results.tasks
     }
     most = max(len(shares) for shares in found.values())
-    note = _note(bool(rows["resampled"].eq(BOTH).all())) if most else ""
+    missing = []
+    for method, title, family in results.methods:
+        lacking = [task for task, shares in found.items() if len(shares) and method not in shares.index]
+        lacking = [task for task in lacking if results.get(method, task, "final", "ap")]
+        missing += [f"{title} on {', '.join(lacking)}"] * bool(lacking and family != CONTROL)
+    note = _note(bool(rows["resampled"].eq(BOTH).all()), missing) if most else ""
     across = min(style.ACROSS, len(results.tasks))
     figure = style.new(
         style.COLUMN if across == 1 else style.PAGE,
@@ -75,8 +81,9 @@ def _percent(share: float) -> str:
     )
 
 
-def _note(seeds: bool) -> str:
+def _note(seeds: bool, missing: list[str]) -> str:
     drawn = "subjects and seeds" if seeds else "subjects"
     given = "" if seeds else " One seed is not drawn again."
     text = f"Areas: share of resamples of {drawn} in which a method has a rank; numbers: the first rank."
-    return f"{text} No controls.{given}"
+    lacking = f" Without order: {'; '.join(missing)}, whose scores share a few bins." if missing else ""
+    return f"{text} No controls.{given}{lacking}"
