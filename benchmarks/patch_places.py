@@ -61,13 +61,13 @@ def brain(path: str) -> tuple[np.ndarray, tuple[slice, ...]]:
     return values[box], box
 
 
-def ours(place: str, volumes: list[np.ndarray], seed: int) -> Iterator[Any]:
-    """The same (32, 1, 128, 128) of `disyre-public` with its `place` replaced; volumes are centred in one field."""
+def ours(place: str, volumes: list[np.ndarray], seed: int, changes: dict[str, Any]) -> Iterator[Any]:
+    """The same (32, 1, 128, 128) of `disyre-public` with `place` and `changes`; volumes are centred in one field."""
     shape = np.max([values.T.shape for values in volumes], axis=0)
     packed = np.zeros((len(volumes), *shape), np.float16)
     for row, values in zip(packed, volumes, strict=True):
         row[tuple(slice((a - n) // 2, (a - n) // 2 + n) for a, n in zip(shape, values.T.shape, strict=True))] = values.T
-    params = replace(resolve("disyre-public", "t1").params, place=place)
+    params = replace(resolve("disyre-public", "t1", {"disyre-public": changes}).params, place=place)
     sampler, rng = SliceSampler(packed, np.arange(len(packed))), Streams(seed)
     while True:
         made = synthesise(sampler.batch(32, rng, WHOLE), params, 1.0)
@@ -125,6 +125,7 @@ def main() -> None:
     parser.add_argument("--patches", type=int, default=9600)
     parser.add_argument("--draw", type=int, default=1, help="seed of the patches")
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--changes", type=json.loads, default={}, help="hyper-parameters of our patches, JSON")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     given = parser.parse_args()
     patch_places_public.importable(given.public)
@@ -140,10 +141,10 @@ def main() -> None:
         json.dumps({**settings, "scans": [len(healthy), len(diseased)], "anomalous": float(labels.mean())}), flush=True
     )
     for name in given.only:
-        theirs = name == "public"
-        source = (patch_places_public.patches if theirs else ours)(
-            given.public if theirs else name, healthy, given.draw
-        )
+        if name == "public":
+            source = patch_places_public.patches(given.public, healthy, given.draw)
+        else:
+            source = ours(name, healthy, given.draw, given.changes)
         data, empty = pooled(source, given.patches)
         found: dict[str, list[float]] = {"public": [], "ours": []}
         for seed in given.seeds:
