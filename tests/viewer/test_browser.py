@@ -8,6 +8,7 @@ import pytest
 
 from tests.viewer.browser import NAMELESS, needed, started, visit
 from uadbench.core.page_policy import policy
+from uadbench.paper.writers import html
 from uadbench.viewer.page import Layer, Page, write
 
 pytestmark = needed
@@ -193,6 +194,31 @@ def test_keys_move_the_crosshair_by_a_voxel(page):
     silent(seen)
     places = ["34.0, 6.0, -14.0", "34.0, 10.0, -14.0", "34.0, 10.0, -10.0", "30.0, 10.0, -10.0", "30.0, 6.0, -10.0"]
     assert seen.value == [[place, True] for place in [*places, "30.0, 6.0, -14.0"]] + [["30.0, 6.0, -14.0", False]]
+
+
+def test_headings_of_tables_sort_by_click_and_key(tmp_path):
+    path = tmp_path / "table.html"
+    rows = "".join(
+        f'<tr><td>{name}</td><td data-value="{n}">{n}</td></tr>' for name, n in (("a", 2), ("b", 10), ("c", 1))
+    )
+    head = "<thead><tr><th>method</th><th>AP</th></tr></thead>"
+    table = f'<section class="paper-table"><table>{head}<tbody>{rows}</tbody></table></section>'
+    path.write_text(f'<!DOCTYPE html><html><body data-ready="1">{table}<script>{html.SCRIPT}</script></body></html>')
+    act = """
+    const heads = [...document.querySelectorAll("th")];
+    const rows = () => [...document.querySelectorAll("tbody td:first-child")].map((cell) => cell.textContent).join("");
+    const seen = [heads.map((head) => head.tabIndex)];
+    heads[1].click();
+    seen.push(rows(), heads[1].getAttribute("aria-sort"));
+    for (const key of ["Enter", " ", "Tab"]) {
+      const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+      heads[1].dispatchEvent(event);
+      seen.push(rows(), event.defaultPrevented);
+    }
+    return seen;
+    """
+    seen = visit(path, act)
+    assert seen.value == [[0, 0], "bac", "descending", "cab", True, "bac", True, "bac", False]
 
 
 def test_paper_shows_the_planes_as_they_are_and_pictures_where_no_script_ran(page, tmp_path):

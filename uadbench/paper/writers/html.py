@@ -1,4 +1,4 @@
-"""HTML writer of tables: a page of its own, sortable by a click on a heading, whose section a report embeds."""
+"""HTML writer of tables: a page of its own, sortable by its headings, whose section a report embeds."""
 
 from html import escape
 
@@ -36,7 +36,16 @@ SCRIPT = """
 for (const table of document.querySelectorAll(".paper-table table")) {
   const body = table.tBodies[0];
   const heads = [...table.tHead.rows[table.tHead.rows.length - 1].cells];
-  heads.forEach((head, column) => head.addEventListener("click", () => {
+  heads.forEach((head, column) => {
+    head.tabIndex = 0;
+    head.addEventListener("click", () => sort(head, column));
+    head.addEventListener("keydown", event => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      sort(head, column);
+    });
+  });
+  function sort(head, column) {
     const falling = head.getAttribute("aria-sort") !== "descending";
     heads.forEach(other => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", falling ? "descending" : "ascending");
@@ -47,7 +56,7 @@ for (const table of document.querySelectorAll(".paper-table table")) {
       return falling ? n - m : m - n;
     };
     [...body.rows].sort(order).forEach(row => body.append(row));
-  }));
+  }
 }
 """.strip()
 
