@@ -8,7 +8,9 @@ import yaml
 
 from tests.status.test_forecast import rows
 from tests.status.test_status import CONFIG
+from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import Job
+from uadbench.methods.networks import backbones
 from uadbench.status import plan, rehearsal
 from uadbench.status.rehearsal import Rehearsal
 
@@ -69,3 +71,25 @@ def test_the_plan_rehearses_what_no_job_has_measured(calls):
     assert table["preprocess"][-1] == "estimated"
     assert table["all"][-1] == "rehearsed and estimated"
     assert 0.51 < float(table["train dae"][3]) < 0.8  # three times 621 s, and what a job takes to start
+
+
+def test_kinds_that_are_measured_or_there_are_not_rehearsed(calls, capsys):
+    study, _ = plan.unchecked()
+    found = Rehearsal(study, CPU, START).seconds({"train dae t1", "score intensity ATLAS"})
+    assert set(found) == {"train dae t1", "score intensity ATLAS"}
+    assert found["score intensity ATLAS"] == pytest.approx(START + 2 * (LATER + 2 * LATER) * 16 / 8)  # two subjects
+    assert "r_vae" not in capsys.readouterr().err
+
+
+def test_backbones_have_random_weights_and_a_method_that_fails_keeps_its_estimate(calls, monkeypatch, capsys):
+    params = {"fae": {"patch": 32, "widths": [4, 4]}}
+    config = yaml.safe_load(Path("config.yaml").read_text()) | {"methods": ["fae"], "params": params}
+    Path("config.yaml").write_text(yaml.safe_dump(config))
+    monkeypatch.setattr(backbones, "published", lambda name: pytest.fail("weights are looked for"))
+    assert rows("--rehearse")["train fae"][-1] == "rehearsed"
+    monkeypatch.setattr(rehearsal.run, "build", failing)
+    assert rows("--rehearse")["train fae"][-1] == "estimated"
+
+
+def failing(*arguments):
+    raise HarnessError("no such file")

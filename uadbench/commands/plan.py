@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 NOTES = """Hours: of all jobs one after the other. Memory: of the largest job. `snakemake --dry-run` lists the jobs.
 Measured: medians of jobs that have ended, wherever they ran; memory their greatest.
 Estimated: for {device}, networks of the paper's size and DISYRE's scoring; memory with half more. Small networks take
-a hundredth of that: --rehearse times them. Rehearsed: a few steps and slices of noise, on this device, just now.
+a hundredth of that: --rehearse times trainings and scorings. Rehearsed: a few steps and slices of noise, here and now.
 Disk: without simulated raw scans, and runs and scores of a kind that is not there yet. Dash: little, or not known."""
 
 
@@ -35,6 +35,7 @@ def command(configs: tuple[Path, ...], gpu: bool | None, rehearse: bool) -> None
     data, and writes nothing.
     """
     import shutil
+    from dataclasses import replace
 
     from uadbench.core.errors import HarnessError
     from uadbench.status import plan
@@ -44,8 +45,10 @@ def command(configs: tuple[Path, ...], gpu: bool | None, rehearse: bool) -> None
     study, files = plan.unchecked(*configs)
     on_gpu = wants_gpu(study.config.device, elsewhere=False) if gpu is None else gpu
     click.echo(f"{study.folder.path}: planned by {' '.join(files)}\n")
-    rehearsed = _rehearsed(study, gpu) if rehearse else {}
-    for line in Forecast(study, on_gpu, rehearsed).lines():
+    forecast = Forecast(study, on_gpu)
+    if rehearse and forecast.guessed:
+        forecast = replace(forecast, rehearsed=_rehearsed(study, gpu, forecast.guessed))
+    for line in forecast.lines():
         click.echo(line)
     click.echo(f"\n{NOTES.format(device='a slow GPU, else a core' if on_gpu else 'a core')}")
     click.echo(f"Free on this disk: {shutil.disk_usage('.').free / 1e9:.0f} GB.")
@@ -53,10 +56,14 @@ def command(configs: tuple[Path, ...], gpu: bool | None, rehearse: bool) -> None
         plan.of_configs(*configs)
     except HarnessError as error:
         click.echo(f"note: the workflow would refuse to start: {error}", err=True)
+    if study.config.device.startswith("cuda") and not shutil.which("nvidia-smi"):
+        click.echo(
+            f"note: device: {study.config.device}, but this computer has no nvidia-smi; use auto or cpu", err=True
+        )
 
 
-def _rehearsed(study: Experiment, gpu: bool | None) -> dict[str, float]:
-    """Seconds of trainings and scorings by kind, measured on the device that the study's jobs will choose."""
+def _rehearsed(study: Experiment, gpu: bool | None, kinds: set[str]) -> dict[str, float]:
+    """Seconds of trainings and scorings of these kinds, measured on the device that the study's jobs will choose."""
     import os
     import time
 
@@ -66,4 +73,4 @@ def _rehearsed(study: Experiment, gpu: bool | None) -> dict[str, float]:
 
     name = study.config.device if gpu is None else "cuda" if gpu else "cpu"
     chosen = device.choose(name)
-    return Rehearsal(study, chosen, time.process_time()).seconds()
+    return Rehearsal(study, chosen, time.process_time()).seconds(kinds)

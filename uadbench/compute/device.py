@@ -42,7 +42,9 @@ def choose(name: str = "auto") -> torch.device:
     if not count:
         reason = _unusable()
         if name != "auto":
-            raise HarnessError(f"device {name}: {reason or 'no CUDA device is visible'}; or use device: cpu")
+            raise HarnessError(
+                f"device {name}: {reason or 'no CUDA device is visible; give the job one'}, or use device: cpu"
+            )
         if reason:
             _warn(f"training and scoring run on the CPU: {reason}")
         return torch.device("cpu")

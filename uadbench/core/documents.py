@@ -55,6 +55,7 @@ def of_yaml(text: str, check: Callable[[Any], None] = lambda node: None) -> Any:
         raise ValueError(f"more than {CHARACTERS} characters")
     try:
         loader = yaml.SafeLoader(text)
+        loader.name = "text"
         node = loader.get_single_node()
         check_extent(node)  # before construction, which copies what `<<` merges
         if node is not None:

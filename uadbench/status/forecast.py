@@ -65,6 +65,11 @@ class Forecast:
     gpu: bool
     rehearsed: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def guessed(self) -> set[str]:
+        """Kinds of the jobs that are to run and that nothing has measured."""
+        return {work.kind for work in self.works if not work.there and not self.measured[work.kind].seconds}
+
     def lines(self) -> Iterator[str]:
         """The plan as a Markdown table, and notes."""
         yield f"| {' | '.join(HEAD)} |"

@@ -24,10 +24,16 @@ def of_configs(*configs: Path) -> tuple[Experiment, tuple[str, ...]]:
 
 
 def unchecked(*configs: Path) -> tuple[Experiment, tuple[str, ...]]:
-    """The same of an experiment that may lack what its jobs need, such as data. Raises HarnessError for no config."""
+    """The same of an experiment that may lack what its jobs need, such as data.
+
+    Raises HarnessError for no config, and for hyper-parameters that its methods do not have.
+    """
     merged, files = _merged(*configs)
     with located(*files):
-        return Experiment(Config.of(merged)), _names(files)
+        study = Experiment(Config.of(merged))
+        for method, modality in study.configured:
+            study.settings(method, modality)
+        return study, _names(files)
 
 
 def _merged(*configs: Path) -> tuple[dict[str, Any], tuple[Path, ...]]:

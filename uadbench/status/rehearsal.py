@@ -1,12 +1,13 @@
-"""Times of trainings and scorings on this device, from a few steps and slices of noise of each: `plan --measure`."""
+"""Times of trainings and scorings on this device, from a few steps and slices of noise of each: `plan --rehearse`."""
 
 from __future__ import annotations
 
 import math
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 
 from uadbench.compute.precision import Precision
 from uadbench.conformance.benchmark import noise
+from uadbench.core.errors import HarnessError
 from uadbench.core.study_folder import Job
 from uadbench.evaluation.inference.inference import countable, ready, score_volume
 from uadbench.evaluation.voxels.histogram import ScoreHistogram
@@ -22,10 +24,11 @@ from uadbench.methods.base import Context, Method, Phase
 from uadbench.methods.seeds import Streams, seed_everything
 from uadbench.methods.settings import Settings
 from uadbench.status.forecast import kind_of
-from uadbench.study import estimate
+from uadbench.study import estimate, outputs
 from uadbench.study.experiment import Experiment
 from uadbench.training import run
 from uadbench.training.loop import LoopConfig, prepare, step
+from uadbench.training.memory import enough_memory
 from uadbench.training.sampler import SliceSampler
 
 SUBJECTS, SLICES = 2, 8
@@ -45,27 +48,34 @@ class Rehearsal:
     study: Experiment
     device: torch.device
     start: float
+    _known: dict[tuple[str, ...], float] = field(default_factory=dict)
 
-    def seconds(self) -> dict[str, float]:
-        """Expected seconds of a job, by kind of `forecast.Work`; scorings are means over seeds."""
+    def seconds(self, kinds: Collection[str]) -> dict[str, float]:
+        """Expected seconds of a job, by kind of `forecast.Work`, of these kinds; scorings are means over seeds.
+
+        A method that cannot be built here, for lack of memory or a file, has none; a line says why.
+        """
         study, found = self.study, dict[str, float]()
         for job in {(job.method, job.part): job for job in study.runs}.values():
-            if study.describe(job.method).trains:
-                kind = kind_of("train", job.method, job.part)
-                print(f"plan: {kind} …", file=sys.stderr, flush=True)
-                found[kind] = self.training(job)
-        known = dict[tuple[str, ...], float]()  # scorings of the same settings
+            kind = kind_of("train", job.method, job.part)
+            if kind in kinds:
+                with _named(kind):
+                    found[kind] = self.training(job)
         for job in {(job.method, job.part): job for job in study.tests}.values():
-            task, each = study.task(job.part), []
-            for seed in study.seeds:
-                settings = study.settings(job.method, task.modality, seed)
-                key = job.method, task.modality, settings.scoring
-                if key not in known:
-                    print(f"plan: score {job.method} {task.modality} …", file=sys.stderr, flush=True)
-                    known[key] = self.subject(settings)
-                each.append(self.start + known[key] * estimate.subjects(study, task.dataset))
-            found[kind_of("score", job.method, job.part)] = float(np.mean(each))
+            kind, task = kind_of("score", job.method, job.part), study.task(job.part)
+            if kind in kinds:
+                with _named(kind):
+                    each = [self._scored(study.settings(job.method, task.modality, seed)) for seed in study.seeds]
+                    started = self.start / (len(study.seeds) if outputs.one_job(study) else 1)
+                    found[kind] = started + float(np.mean(each)) * estimate.subjects(study, task.dataset)
         return found
+
+    def _scored(self, settings: Settings) -> float:
+        """`subject` of the same settings, measured once."""
+        key = settings.method, settings.modality, settings.scoring
+        if key not in self._known:
+            self._known[key] = self.subject(settings)
+        return self._known[key]
 
     def training(self, job: Job) -> float:
         """Seconds of a training: its steps and validations."""
@@ -96,14 +106,17 @@ class Rehearsal:
         return (scored + counts) * len(volume) / len(few)
 
     def _method(self, settings: Settings) -> Method:
-        """The method with random weights, and if it needs one a parent likewise."""
+        """The method with random weights, also of its backbone, and if it needs one a parent likewise."""
         seed_everything(0)
+        params = settings.params
+        if hasattr(params, "weights"):  # which would have to be fetched
+            params = replace(params, weights="random")
         spacing, parent = self.study.preprocessing.spacing, self.study.describe(settings.method).requires
         required = None
         if parent:
             required = run.freeze(self._method(self.study.settings(parent, settings.modality))).to(self.device)
         context = Context(settings.modality, spacing, required, settings.postprocessing)
-        return run.build(settings.method, settings.params, context).to(self.device)
+        return run.build(settings.method, params, context).to(self.device)
 
     def _part(self, phase: Phase, height: int, width: int) -> Phase:
         """A phase with as many images as a CPU computes at a time; on a GPU the whole batch."""
@@ -111,6 +124,17 @@ class Rehearsal:
             return phase
         pixels = min(phase.patch, height) * min(phase.patch, width)
         return replace(phase, batch=min(phase.batch, max(2, math.ceil(AT_ONCE / pixels))))
+
+
+@contextmanager
+def _named(kind: str) -> Iterator[None]:
+    """Name what is measured; an error of this kind is named, too, and ends it alone."""
+    print(f"plan: {kind} …", file=sys.stderr, flush=True)
+    try:
+        with enough_memory(f"rehearsing {kind}", "give a smaller batch, or leave --rehearse out"):
+            yield
+    except HarnessError as error:
+        print(f"plan: {kind} is not rehearsed: {error}", file=sys.stderr, flush=True)
 
 
 def _timed(work: Callable[[], Any], device: torch.device, most: int) -> tuple[float, float]:

@@ -18,6 +18,7 @@ from uadbench.core.validation import from_json
 #: numbers that YAML 1.1 reads as everybody does
 PLAIN = re.compile(r"[-+]?(0|[1-9][0-9]*|(?=\.?[0-9])[0-9]*\.[0-9]*([eE][-+][0-9]+)?|\.(inf|nan))", re.IGNORECASE)
 TEXT, NUMBERS, DATE = "tag:yaml.org,2002:str", ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float"), "timestamp"
+LACKING = ": is missing"  # of the message for a key that a config has to have
 MERGE = "tag:yaml.org,2002:merge"
 Lines = dict[str, int]  # by key, such as params.dae.steps
 
@@ -100,6 +101,8 @@ def located(*paths: str | Path, overrides: Mapping[str, Any] | None = None) -> I
                 if key in lines:
                     raise HarnessError(f"{place} {lines[key]}: {error}") from None
             key = key.rpartition(".")[0]
+        if LACKING in str(error) and files:
+            raise HarnessError(f"{_shown(paths[-1])}: {error}") from None
         raise
 
 
