@@ -162,7 +162,8 @@ def test_an_error_inside_of_torch_is_placed_in_the_baseline(write):
 NO_BASELINES = {
     "notes.md": (b"", "no Python file; name a file NAME.py"),
     "missing.py": (None, "no such file; name a file NAME.py"),
-    "empty.py": (b"", "no REVISION; add a line such as REVISION = 1"),
+    "empty.py": (b"", "no baseline, since it has neither REVISION nor class Baseline; add both, or begin"),
+    "unnumbered.py": (b"class Baseline: pass", "no REVISION; add a line such as REVISION = 1"),
     "broken.py": (b"REVISION = 1\nclass Baseline(\n", "line 2 is not valid Python"),
     "null.py": (b"REVISION = 1\n\0", "is not valid Python"),
     "latin.py": ("# \xfc\nREVISION = 1".encode("latin-1"), "is not encoded in UTF-8"),
@@ -204,11 +205,28 @@ def test_of_several_files_the_faulty_ones_keep_no_other_from_its_checks(no_basel
     sound = write('"""Mine: a file."""\nREVISION = 1\nPAPER = \'none\'\nclass Params: pass\n').name
     done = ended("conformance", "empty.py", sound, "disyr")
     lines = done.output.splitlines()
-    assert lines[0].startswith("empty.py: FAILED: no REVISION")
+    assert lines[0].startswith("empty.py: FAILED: no baseline")
     assert lines[1].startswith("mine: declarations: FAILED: mine.py, line 4: Params is no dataclass; put ")
     assert lines[2].startswith("disyr: FAILED: method 'disyr' is unknown")
     assert len(lines) == 3
     assert str(done.exception) == "3 of the checks failed, see above; the first: empty.py"
+
+
+def test_helpers_among_several_files_are_skipped(no_baselines, write):
+    sound = write('"""Mine: a file."""\nREVISION = 1\n').name
+    done = ended("conformance", "_own.py", sound)
+    assert done.output.splitlines() == [
+        "_own.py: skipped, since a file whose name begins with _ is a helper of baselines",
+        "mine: declarations: FAILED: no PAPER; name the publication of the method",
+    ]
+    assert "no such file" in ended("conformance", "_missing.py", sound).output
+
+
+def test_choices_leave_out_files_that_can_be_no_methods(no_baselines, write):
+    baselines.add_file(write("REVISION = 1\n"))
+    said = str(ended("conformance", "disyr").exception)
+    assert ", mine, " in said
+    assert "My-Own" not in said
 
 
 UNTRAINED = """
@@ -256,6 +274,13 @@ def test_a_reason_of_several_checks_is_named_once(write):
     names, _, reason = same.partition(": FAILED: ")
     assert reason == "for the same reason as finite losses"
     assert names == f"mine: {', '.join(list(CHECKS)[3:])}"
+
+
+def test_a_loss_that_is_not_finite_is_not_laid_to_the_images(write):
+    ((old, new),) = FAULTS["finite losses"]
+    done = ended("conformance", write(SOUND.replace(old, new)))
+    assert "mine: finite losses: FAILED: training: the loss became inf before step 2, on sound images;" in done.output
+    assert "broken images" not in done.output
 
 
 @pytest.mark.parametrize("check", FAULTS)

@@ -1,6 +1,7 @@
 """Baselines as one package: the files of the project's folder `baselines` and of folders of one's own.
 
-`uadbench.baselines.NAME` is the file NAME.py of the first of these folders that has it. An installed package holds the
+`uadbench.baselines.NAME` is the file NAME.py of the first of these folders that has it. Files `_NAME.py` are helpers,
+which baselines import, and no methods. An installed package holds the
 project's folder inside this one.
 """
 
@@ -9,10 +10,10 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import re
 from pathlib import Path
 
 from uadbench.core.errors import HarnessError
+from uadbench.core.plugins import NAME
 
 VARIABLE = "UADBENCH_BASELINES"  # folders of one's own, separated as those of PATH; passed on to the jobs of a study
 INSTALLED = Path(__file__).resolve().parent / "installed"
@@ -24,7 +25,8 @@ __path__ = [str(OURS)]
 def add(folder: Path | str) -> None:
     """Find baselines in another folder, too, in this process and in those that it starts.
 
-    Raises HarnessError for a missing folder, and for a file whose name cannot be a method's or already is one.
+    Raises HarnessError for a missing folder, a file whose name cannot be a method's, and one that stands in another
+    folder already.
     """
     folder = Path(folder).expanduser().resolve()
     if not folder.is_dir():
@@ -35,18 +37,29 @@ def add(folder: Path | str) -> None:
         return
     for path in sorted(folder.glob("[!_]*.py")):
         _check_name(path)
-    __path__.append(str(folder))
+    _append(folder)
     os.environ[VARIABLE] = os.pathsep.join(__path__[1:])
+
+
+def _append(folder: Path) -> None:
+    """Raises HarnessError for a helper with a namesake, which baselines would import instead."""
+    for path in sorted(folder.glob("_[!_]*.py")):
+        _check_free(path, "helper")
+    __path__.append(str(folder))
     importlib.invalidate_caches()
 
 
 def _check_name(path: Path) -> None:
-    if not re.fullmatch("[a-z0-9][a-z0-9_]*", path.stem):
+    if not NAME.fullmatch(path.stem):
         reason = "names of methods have small letters, digits and _ alone, first no _"
-        raise HarnessError(f"{path}: {reason}; rename the file")
+        raise HarnessError(f"{path}: {reason}; rename the file, that of a helper with _ first")
+    _check_free(path, "method")
+
+
+def _check_free(path: Path, kind: str) -> None:
     taken = next((found for each in __path__ if (found := Path(each, path.name)).exists()), path)
     if taken != path:
-        raise HarnessError(f"{path}: the method {path.stem} exists already in {taken.parent}; rename the file")
+        raise HarnessError(f"{path}: the {kind} {path.stem} exists already in {taken.parent}; rename the file")
 
 
 def add_file(path: Path | str) -> str:
@@ -63,8 +76,7 @@ def add_file(path: Path | str) -> str:
         raise HarnessError(f"{path}: no such file; name a file NAME.py, or a method")
     _check_name(path)
     if str(path.parent) not in __path__:
-        __path__.append(str(path.parent))
-        importlib.invalidate_caches()
+        _append(path.parent)
     return path.stem
 
 

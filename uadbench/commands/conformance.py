@@ -18,6 +18,11 @@ def command(baselines: tuple[str, ...]) -> None:
     checked, too.
     """
     failed = []
+    helpers = [entry for entry in baselines if Path(entry).name[:1] == "_" and Path(entry).is_file()]
+    if len(helpers) < len(baselines):  # as of my_baselines/*.py
+        for entry in helpers:
+            click.echo(f"{entry}: skipped, since a file whose name begins with _ is a helper of baselines")
+        baselines = tuple(entry for entry in baselines if entry not in helpers)
     for entry in baselines:
         full = str(Path(entry).expanduser().resolve())
         try:

@@ -23,7 +23,7 @@ from uadbench.methods.seeds import Streams
 from uadbench.methods.settings import Settings, resolve
 from uadbench.training import run
 from uadbench.training.job import train_run
-from uadbench.training.loop import LoopConfig
+from uadbench.training.loop import Diverged, LoopConfig
 
 CPU = torch.device("cpu")
 DARK = 0.02  # factor of grey values
@@ -259,6 +259,8 @@ def outcomes(candidate: Candidate) -> Iterator[tuple[list[str], str]]:
 
 def _reason(error: Exception, name: str) -> str:
     """An error in one line; one of the baseline's code with the line in its file, which is the remedy."""
+    if isinstance(error, Diverged):
+        return f"{error.what}, on sound images; mend the losses that `phases` lists, or lower learning_rate in `Params`"
     if isinstance(error, Violation | HarnessError):
         return str(error)
     frames = traceback.extract_tb(error.__traceback__)

@@ -14,8 +14,8 @@ def needed(file: ast.Module, name: str) -> list[ast.stmt]:
     body = [part for node in file.body for part in _parts(node)]
     binding: dict[str, list[ast.stmt]] = {}
     for node in body:
-        for bound in _bound(node):
-            binding.setdefault(bound, []).append(node)
+        for own in bound(node):
+            binding.setdefault(own, []).append(node)
     wanted, seen, chosen = [name], {name}, set[ast.stmt]()
     while wanted:
         for node in set(binding.get(wanted.pop(), binding.get("*", []))) - chosen:
@@ -36,7 +36,7 @@ def _parts(node: ast.stmt) -> list[ast.stmt]:
     return [node]
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
+def bound(node: ast.AST) -> Iterator[str]:
     """Names that a statement binds, or changes a part of: `A.b = 1`, `A["b"] = 1`."""
     if isinstance(node, ast.Import | ast.ImportFrom):
         for alias in node.names:
@@ -49,7 +49,7 @@ def _bound(node: ast.AST) -> Iterator[str]:
         yield node.id
     elif not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
         for child in ast.iter_child_nodes(node):
-            yield from _bound(child)
+            yield from bound(child)
 
 
 def _used(node: ast.AST) -> Iterator[str]:

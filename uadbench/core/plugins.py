@@ -8,6 +8,7 @@ import copy
 import functools
 import importlib
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,10 +16,12 @@ from typing import Any
 
 from uadbench.core.errors import HarnessError, choices
 
+NAME = re.compile("[a-z0-9][a-z0-9_]*")  # of a plugin; files with other names, such as _shared.py, are none
+
 
 @dataclass(frozen=True)
 class Plugins:
-    """The files of a package, except those whose names begin with an underscore."""
+    """The files of a package whose names match NAME."""
 
     kind: str  # singular noun for messages
     package: str  # dotted name
@@ -30,7 +33,7 @@ class Plugins:
         folders = filter(os.path.isdir, importlib.import_module(self.package).__path__)
         # The first folder takes precedence, as in imports.
         found = {name: folder for folder in reversed([*folders]) for name in os.listdir(folder)}
-        return {name[:-3]: found[name] for name in sorted(found) if name.endswith(".py") and name[0] != "_"}
+        return {name[:-3]: found[name] for name in sorted(found) if name.endswith(".py") and NAME.fullmatch(name[:-3])}
 
     def files(self) -> dict[str, Path]:
         """The files by name, sorted. A package may have several folders: see `uadbench.baselines`."""
@@ -68,12 +71,20 @@ def literals(path: Path) -> dict[str, Any]:
 def _literals(file: ast.Module) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for node in file.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id.isupper():
-            try:
-                found[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
-                continue
+        found |= assigned(node)
     return found
+
+
+def assigned(node: ast.stmt) -> dict[str, Any]:
+    """The names in capitals that a statement assigns a literal to, each with it."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign) or node.value is None:
+        return {}
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+    names = [target.id for target in targets if isinstance(target, ast.Name) and target.id.isupper()]
+    try:
+        return {name: ast.literal_eval(node.value) for name in names}
+    except (TypeError, ValueError):  # the former of a key that cannot be one
+        return {}
 
 
 def syntax_tree(path: Path) -> ast.Module:

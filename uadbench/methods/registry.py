@@ -1,8 +1,8 @@
 """Baseline registry: discovery by file name and declarations, read without import.
 
-A baseline is `baselines/NAME.py`. Its literals (REVISION, TITLE, …) are read from the source, and its `Params`, with
-what that uses, is the only part that is executed here: listing and checking need no torch, and a broken baseline breaks
-only itself.
+A baseline is `baselines/NAME.py`; a file `_NAME.py` beside it is a helper, which baselines import. The literals of a
+baseline (REVISION, TITLE, …) are read from the source, and its `Params`, with what that uses, is the only part that is
+executed here: listing and checking need no torch, and a broken baseline breaks only itself.
 A baseline may declare VARIANTS, other hyper-parameters under another title: the variant `upd` of `dae` is the method
 `dae-upd`, a row of its own beside `dae`.
 """
@@ -22,6 +22,7 @@ from typing import Any
 from uadbench.core import excerpt, extras, latex_text, validation
 from uadbench.core.errors import HarnessError, choices
 from uadbench.core.plugins import Plugins, syntax_tree
+from uadbench.methods import declarations
 from uadbench.methods.params import NoParams
 
 ELSEWHERE = ", nor in a folder of your own (`uadbench --baselines FOLDER …`, or `baselines` in the config)"
@@ -77,10 +78,8 @@ def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None)
     """
     path = BASELINES.path(base(name))
     variant = name.partition("-")[2]
-    declared = BASELINES.literals(base(name))
-    if not isinstance(declared.get("REVISION"), int):
-        raise HarnessError(f"{path}: no REVISION; add a line such as REVISION = 1 at the top level")
-    family = declared.get("FAMILY", "control")
+    declared = declarations.read(path)
+    family = declared.get("FAMILY", CONTROL)
     if family not in FAMILIES:
         raise HarnessError(f"{path}: FAMILY {family!r} is unknown; {choices(family, FAMILIES)}")
     own, listed = {}, declared.get("VARIANTS", {})
@@ -103,31 +102,12 @@ def describe(name: str, variants: Mapping[str, Mapping[str, Any]] | None = None)
         paper=declared.get("PAPER", ""),
         summary=(ast.get_docstring(syntax_tree(path)) or "").partition("\n")[0].partition(": ")[2],
         revision=declared["REVISION"],
-        trains=_trains(syntax_tree(path)),
+        trains=declarations.trains(syntax_tree(path)),
         requires=own.get("requires", declared.get("REQUIRES")),
         small=declared.get("SMALL", {}),
         variants=tuple(listed),
         params=own.get("params", {}),
     )
-
-
-@functools.cache
-def _trains(file: ast.Module) -> bool:
-    """Whether a method may have something to train or to save.
-
-    It has not where its class is that of `uadbench.methods.base` with neither phases nor networks of its own.
-    """
-    given = {
-        alias.asname or alias.name
-        for node in file.body
-        if isinstance(node, ast.ImportFrom) and node.module == "uadbench.methods.base"
-        for alias in node.names
-    }
-    own = next((node for node in file.body if isinstance(node, ast.ClassDef) and node.name == "Baseline"), None)
-    if own is None or not own.bases:
-        return True
-    named = {getattr(node, key, None) for node in ast.walk(file) for key in ("name", "id", "attr")}
-    return bool(named & {"__init__", "phases"}) or not all(getattr(base, "id", "") in given for base in own.bases)
 
 
 def check_title(where: str, title: object) -> None:
@@ -164,11 +144,13 @@ def _cut_out(file: ast.Module, path: Path) -> type:
             raise HarnessError("Params is no dataclass; put @dataclass(frozen=True) on the line above it")
         validation.model(found)
     except Exception as error:
+        frames = [(Path(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
         lines = [node.lineno for node in file.body if getattr(node, "name", "") == "Params"]
-        lines += [
-            frame.lineno or 1 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-        ]
+        lines += [line or 1 for place, line in frames if place == path]
         where = ", line ".join(map(str, [path, *lines[-1:]]))
+        beside = [(place, line) for place, line in frames if place.parent == path.parent]
+        helpers = [f": {place}, line {line}" for place, line in beside if place.name[0] == "_"]
+        where += "".join(helpers[-1:])
         circle = str(path) in str(error)  # of another baseline, which builds on this one
         raise HarnessError(f"{where}: {'Params builds on itself' if circle else _unreadable(error)}") from error
     return found
@@ -201,7 +183,7 @@ class _Other:
 
 
 class _Others(ast.NodeTransformer):
-    """Imports of other baselines become assignments of `_Other`."""
+    """Imports of other baselines become assignments of `_Other`; those of helpers stay imports."""
 
     def visit_Import(self, node: ast.Import) -> Any:
         return [self._assigned(node, alias, alias.name if alias.asname else "", "") for alias in node.names]
@@ -217,7 +199,7 @@ class _Others(ast.NodeTransformer):
     def _assigned(self, node: ast.Import | ast.ImportFrom, alias: ast.alias, module: str, attribute: str) -> ast.stmt:
         """The statement for one name of an import, from a module or of an attribute of it."""
         package, _, name = module.rpartition(".")
-        if package != BASELINES.package or alias.name == "*":
+        if package != BASELINES.package or name[:1] == "_" or alias.name == "*":
             alone = (
                 ast.Import([alias])
                 if isinstance(node, ast.Import)
@@ -232,6 +214,7 @@ class _Others(ast.NodeTransformer):
 
 def load(name: str) -> types.ModuleType:
     """Import a baseline: a module with `Params` and `Baseline`. Raises HarnessError where the latter is missing."""
+    declarations.check_baseline(BASELINES.path(base(name)))
     module = BASELINES.load(base(name))
     if not hasattr(module, "Baseline"):
         raise HarnessError(f"{module.__file__}: no class Baseline; add class Baseline(SliceMethod)")

@@ -23,6 +23,17 @@ from uadbench.training.sampler import SliceSampler
 from uadbench.training.state import Training
 
 
+class Diverged(HarnessError):
+    """A loss that is not finite; `what` says which, without the remedy."""
+
+    def __init__(self, what: str) -> None:
+        remedy = (
+            "lower learning_rate in params of this method, or look for broken images in the report of preprocessing"
+        )
+        super().__init__(f"{what}; {remedy}")
+        self.what = what
+
+
 @dataclass(frozen=True)
 class LoopConfig:
     """Settings of the loop, which do not affect the weights."""
@@ -49,7 +60,7 @@ def train(
     phases and those without an optimiser have no such row.
     Every `config.save` seconds the whole state goes to `folder/state.pt`; a later call with the same `fingerprint`
     resumes from it, on a CPU bit-identical to an uninterrupted training.
-    Raises HarnessError if the loss is no longer finite.
+    Raises Diverged if the loss is no longer finite.
     """
     config = config or LoopConfig()
     device = training.device
@@ -171,10 +182,7 @@ def _row(run: Training, phase: Phase, validation: SliceSampler | None, config: L
     loss = float(position.total) / steps if steps else None
     position.total = 0.0
     if loss is not None and not math.isfinite(loss):
-        raise HarnessError(
-            f"{phase.name}: the loss became {loss} before step {position.step}; "
-            "lower learning_rate in params of this method, or look for broken images in the report of preprocessing"
-        )
+        raise Diverged(f"{phase.name}: the loss became {loss} before step {position.step}")
     row = {
         "phase": phase.name,
         "step": position.step,
