@@ -13,7 +13,7 @@ import click
 from mkdocs.structure.files import File
 
 from uadbench.cli import COMMANDS, SECTIONS, uadbench
-from uadbench.report.excerpt import CONFIG
+from uadbench.core.study_folder import CONFIG
 
 ROOT = Path(__file__).resolve().parents[2]
 #: files of a reference study in the order of its page; others are not shown

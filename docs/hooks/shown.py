@@ -14,8 +14,7 @@ from tempfile import TemporaryDirectory
 from mkdocs.structure.files import File
 
 from uadbench.core.files import write_json
-from uadbench.core.study_folder import REPORT
-from uadbench.report.excerpt import CONFIG
+from uadbench.core.study_folder import CONFIG, REPORT
 from uadbench.report.page import write as write_report
 from uadbench.report.study import Study
 from uadbench.viewer import page

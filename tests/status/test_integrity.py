@@ -11,6 +11,7 @@ from tests.commands import call, ended, fails
 from uadbench.core import folder_lock
 from uadbench.core.archive import HISTOGRAMS
 from uadbench.core.files import sha256, write_json
+from uadbench.core.study_folder import LOCK
 from uadbench.status import integrity
 
 pytestmark = pytest.mark.usefixtures("unlock")
@@ -59,6 +60,7 @@ def test_a_whole_study_has_no_damage(study):
     said = call("check", study).output.splitlines()
     assert re.match(".*demo: 8 files have no checksum, the first .*: only their form was read", said[0])
     assert said[1] == "all files with a checksum are as they were written"
+    assert not (study / LOCK).exists()
 
 
 @pytest.mark.parametrize("kind", ["bit", "half", "gone"])

@@ -89,8 +89,15 @@ def _experiment(path: Path) -> Path:
     raise HarnessError(f"{path}: {wrong}; name the folder of an experiment; {remedy}")
 
 
+def _whole(path: Path) -> Path:
+    """The folder of an experiment, which is no excerpt. Raises HarnessError as `_experiment`, and for an excerpt."""
+    if StudyFolder(_experiment(path)).excerpt:
+        raise HarnessError(f"{path}: is an excerpt, a few files of a study; name the folder of the study itself")
+    return path
+
+
 PATH, OUTPUT = Place(), Place(output=True)
-TRAINED, EXPERIMENT = Place(meant=_run), Place(meant=_experiment)
+TRAINED, EXPERIMENT, WHOLE = Place(meant=_run), Place(meant=_experiment), Place(meant=_whole)
 
 beside = click.option(
     "--beside", multiple=True, metavar="DATASET", help="Another data set of the study, in a folder beside (repeatable)."

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import EXPERIMENT, experiments
+from uadbench.commands._shared import WHOLE, experiments
 
 
 @click.command()
-@click.argument("folders", type=EXPERIMENT, nargs=-1, required=True, shell_complete=experiments)
+@click.argument("folders", type=WHOLE, nargs=-1, required=True, shell_complete=experiments)
 @click.option(
     "--remove", "removing", is_flag=True, help="Remove damaged results, so that the next run makes them again."
 )
@@ -19,16 +19,18 @@ def command(folders: tuple[Path, ...], removing: bool) -> None:
     version, is read for its form alone, and counted. Prints a line for each missing or damaged file, and then ends with
     exit status 1. With --remove also deletes these files, or the records that mark them as complete: the same
     `snakemake` command, given the files that are named then, makes them again, and without them all that depends on
-    them. Not for a study that is running. Where a folder is a link to one that studies share, these records lie there,
-    and go for all.
+    them. Not for a study that is running, nor for an excerpt of one. Where a folder is a link to one that studies
+    share, these records lie there, and go for all.
     """
     from uadbench.core import folder_lock
     from uadbench.core.errors import HarnessError
+    from uadbench.core.study_folder import LOCK
     from uadbench.status import integrity
 
     damages: list[integrity.Damage] = []
     for folder in folders:
-        folder_lock.hold(folder, shared=not removing)
+        if removing or (folder / LOCK).exists():  # where nothing ran yet, a check leaves no file behind
+            folder_lock.hold(folder, shared=not removing)
         check = integrity.Check(folder)
         for damage in check.damages():
             click.echo(f"{damage.path}: {damage.reason}")

@@ -12,11 +12,13 @@ from uadbench.commands._shared import EXPERIMENT, OUTPUT, experiments, study_con
 @study_config
 @click.option("--out", type=OUTPUT, required=True, help="Folder for the copies.")
 def command(folder: Path, config: str, out: Path) -> None:
-    """Copy what report and tables of the study in FOLDER are made of: a few megabytes, without scans and weights.
+    """Copy what report and tables of the study in FOLDER are made of: a few megabytes, without weights.
 
     `report`, `table`, `claims`, `cost` and `join` read the copy as they read the study. It holds results, figures,
-    tables as Markdown, records and losses of the trainings, facts about the data, the example volumes of the report,
-    and the config as config.json. What the study shares with another experiment goes into a folder beside the copy.
+    tables as Markdown, records and losses of the trainings, facts about the data, and the config as config.json, also
+    what the study shares with another experiment. Of the scans it holds the example volumes of the report, one subject
+    of each task with its label, slices in figures, and healthy slices of Figure 1: of data under an agreement these may
+    not be published.
     """
     from uadbench.report.excerpt import write
     from uadbench.report.study import Study

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import EXPERIMENT, PATH, experiments
+from uadbench.commands._shared import PATH, WHOLE, experiments
 
 
 @click.command()
-@click.argument("folders", type=EXPERIMENT, nargs=-1, shell_complete=experiments)
+@click.argument("folders", type=WHOLE, nargs=-1, shell_complete=experiments)
 @click.option(
     "--configfile", "configs", type=PATH, multiple=True, help="Config whose plan is compared with; may be given again."
 )

@@ -24,7 +24,7 @@ def keep(inputs: Iterable[tuple[str, Path]], outputs: Iterable[tuple[str, Path]]
                 raise HarnessError(f"{name} {path}: is {other} itself, which would be lost; name another place")
         if path.is_file() and (stem(path.name) or path.name.lower().endswith(DATA)):
             for other, source in given:
-                if source.is_dir() and _within(path, source):
+                if source.is_dir() and within(path, source):
                     raise HarnessError(f"{name} {path}: is a file of {other} {source}; name another place")
 
 
@@ -43,7 +43,7 @@ def possible(name: str, path: Path) -> None:
 def keep_within(folder: Path, inputs: Iterable[Path]) -> None:
     """Raise HarnessError for an input in a folder that is about to be replaced."""
     for path in inputs:
-        if _within(path, folder):
+        if within(path, folder):
             raise HarnessError(f"{folder}: holds {path.name}, an input that would be lost; write to another folder")
 
 
@@ -55,6 +55,6 @@ def _same(one: Path, other: Path) -> bool:
         return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _within(path: Path, folder: Path) -> bool:
+def within(path: Path, folder: Path) -> bool:
     """Whether a path leads into a folder; links in a circle lead nowhere."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))

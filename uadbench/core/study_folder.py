@@ -45,6 +45,7 @@ REPORT = "report.html"
 TENSORBOARD = "tensorboard"  # folder
 PARTIAL = "partial"  # folder of what is made of the results of some methods, while others have none
 CHECKSUMS = ".checksums"  # folder with those of all files
+CONFIG = "config.json"  # in an excerpt, the config of its study
 LOCK = ".running"  # of a folder in which a process works
 
 TRAINING_LOG = re.compile(r"(?P<method>.+)-(?P<modality>[^-]+)-seed-(?P<seed>\d+)")
@@ -88,6 +89,11 @@ class StudyFolder:
     def exists(self) -> bool:
         """Whether any stage of an experiment has written there."""
         return any(part.is_dir() for part in (self.path / "data", self.training, self.evaluation, self.logs))
+
+    @property
+    def excerpt(self) -> bool:
+        """Whether it is an excerpt of a study: with its config, which no study keeps, without logs, which all have."""
+        return (self.path / CONFIG).is_file() and not self.logs.is_dir()
 
     @classmethod
     def around(cls, run: Path) -> StudyFolder | None:

@@ -60,9 +60,10 @@ class Study:
 
     @cached_property
     def folder(self) -> StudyFolder:
-        """Where its files are: beside one another, wherever results/ is."""
+        """Where its files are: beside one another, wherever results/ is, but in an excerpt all are inside."""
+        inside = StudyFolder(self.path).excerpt
         data, runs = (
-            self.path.parent / part.name if part else None
+            self.path.parent / part.name if part and not inside else None
             for part in (self.plan.folder.shared_data, self.plan.folder.shared_runs)
         )
         return StudyFolder(self.path, data, runs, partial=bool(self.plan.config.without))
@@ -204,11 +205,14 @@ class Study:
 
     @property
     def files(self) -> list[Path]:
-        """Every file that the report is made of, sorted, and what else stands beside results.csv."""
+        """Every file that the report is made of, sorted, and what else stands beside results.csv.
+
+        Raises HarnessError for a missing file, and as `runs` for the config of another study.
+        """
         methods, tasks = [name for name, _, _ in self.first.methods], [task.name for task in self.plan.tasks]
         found = {path for path in self.folder.results.parent.iterdir() if path.is_file() and path.name[0] != "."}
         found |= {_there(self.folder.histories), *self.figures}
-        found |= {_there(self.folder.run(*training) / RUN) for training in self._trainings}
+        found |= {self.folder.run(run["method"], run["modality"], run["seed"]) / RUN for run in self.runs}
         found |= {_there(self._index(name)) for name in self.plan.datasets}
         optional = [*map(self._quality, self.plan.datasets), *starmap(self.volumes, product(methods, tasks))]
         return sorted(found | {path for path in optional if path.is_file()})
