@@ -30,7 +30,7 @@ FILES = {value for key, value in CONSTANTS.items() if key not in FOLDERS}
 FUNCTIONS = {"volume_file": "IMAGE.nii.gz", "array_file": "IMAGE.npy", "histogram_file": "PROTOCOL.npz"}
 
 #: commands of kinds that have a rule for each file, or none
-COMMAND = {"tables": "table", "figures": "figure", "tensorboard": "tensorboard"}
+COMMAND = {"tables": "table", "figures": "figure", "tensorboard": "tensorboard", "excerpt": "excerpt"}
 #: what words in the patterns of the table stand for; others in capitals are names of the study
 WORDS = {"IMAGE": "|".join([*NAMES, "mask", "brain"]), "MODALITY": "|".join(NAMES), "PROTOCOL": "|".join(PROTOCOLS)}
 WORDS |= {"K": r"\d+", "N": r"\d+", study_folder.SIMULATED: study_folder.SIMULATED}
