@@ -85,7 +85,8 @@ def test_restorations(folder, bounds, seeds, expected):
     found = unprinted.restorations(Measured(folder))
     assert verdict(found) is expected
     assert [one.of for one in found] == [*bounds]
-    assert found[0].text().endswith("difference 0.30, restored 0.15, in healthy tissue 0.10; 4 patients")
+    words = "geometric mean over 4 patients; their means: difference 0.30, restored 0.15, in healthy tissue 0.10"
+    assert found[0].text().endswith(words)
 
 
 def trained(folder, ends, steps=100_000):
@@ -125,7 +126,8 @@ def test_length_of_training(folder, ends, steps, expected):
         bounds = stats.t.interval(0.95, len(falls) - 1, np.mean(falls), stats.sem(falls))
         assert (found.low, found.high) == pytest.approx(bounds)
     above = max(100 * (end / min(quarter, end) - 1) for quarter, end in ends.values())
-    assert found.note == f"{steps:,} steps; the last value is at most {above:.1f} % above the lowest"
+    words = f"at most {above:.1f} % above the lowest" if above else "the lowest"
+    assert found.note == f"{steps:,} steps; the last value is {words}"
 
 
 def test_the_last_phase_counts_and_a_loss_that_is_none_does_not(folder):

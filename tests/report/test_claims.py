@@ -35,7 +35,7 @@ def test_verdicts_are_those_of_the_page_of_claims(study, tmp_path):
     assert row[1].startswith("+0.41")
     assert row[2].startswith(f"{ours:+.2f}")
     assert told["Synthetic anomalies against noise"].verdict == "not tested"
-    assert "Needs a row of ddpm or anoddpm." in text
+    assert "Needs comparisons.csv with DISYRE and ddpm or anoddpm." in text
     assert "supports a statement about brains" in text
     assert not re.search(r"<b>(not )?supported</b>", text)
 

@@ -15,7 +15,7 @@ from uadbench.core.study_folder import COMPARISONS, RESULTS, SUBGROUPS
 from uadbench.evaluation.summary import comparisons, subgroups
 from uadbench.evaluation.voxels.metrics import METRICS
 from uadbench.paper.inputs import read_comparisons, read_subgroups
-from uadbench.paper.results import Results, located
+from uadbench.paper.results import Results, located_once
 
 NUMBER = ["task", "seed", "protocol", "score", "metric"]  # of a method
 POOLED = [*METRICS, "dice_threshold"]  # metrics that a protocol decides; findings count every voxel under any
@@ -91,10 +91,7 @@ def whose(results: Results) -> list[str]:
 
 def _read(places: Sequence[Path]) -> list[Experiment]:
     read: list[tuple[Path, Experiment]] = []
-    files = {place: located(place) for place in places}
-    if len({file.resolve() for file in files.values()}) < len(places):
-        raise HarnessError(f"{', '.join(map(str, places))}: one experiment is given twice; name each once")
-    for place, file in files.items():
+    for place, file in located_once(places).items():
         rows = pd.concat([results.rows for results in Results.read(file).values()])
         tests = read_comparisons(file.with_name(COMPARISONS), maps=True)
         groups = read_subgroups(file.with_name(SUBGROUPS))

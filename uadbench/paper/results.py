@@ -191,6 +191,14 @@ def located(place: Path) -> Path:
     )
 
 
+def located_once(places: Sequence[Path]) -> dict[Path, Path]:
+    """The results.csv of each place. Raises HarnessError as `located`, and where two places have the same."""
+    files = {place: located(place) for place in places}
+    if len({file.resolve() for file in files.values()}) < len(places):
+        raise HarnessError(f"{', '.join(map(str, places))}: one experiment is given twice; name each once")
+    return files
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """The rows of results.csv by protocol, counts as whole numbers. Raises HarnessError like `Results.read`."""
     rows = pd.concat([part.rows for part in Results.read(path).values()], ignore_index=True)

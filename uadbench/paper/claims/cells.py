@@ -75,6 +75,22 @@ def counted(grid: Grid, paper: Evidence, study: Evidence) -> str:
     )
 
 
+def spanless(grid: Grid, study: Evidence) -> str:
+    """Which cells have a number and no interval, and why that may be."""
+    found = [
+        f"{label} on {task}"
+        for label, method, score in grid.rows
+        for task in TASKS
+        if (own := study.closest(method).value(method, task, score, grid.metric)) and own.low is None
+    ]
+    if not found:
+        return ""
+    return (
+        f"{study.name}: no interval of {', '.join(found)}. The scores of its patients share too few bins for one, "
+        "there is but one patient, or the number is the same without each."
+    )
+
+
 def both(grid: Grid, paper: Evidence, study: Evidence) -> list[tuple[str, str, Summary | None, Summary | None]]:
     """Label, task, printed number and ours of every cell."""
     return [

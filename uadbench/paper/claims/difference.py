@@ -37,6 +37,11 @@ class Difference:
         return None if self.low is None or self.high is None or not self.seeds else (self.low, self.high)
 
 
+def inverse(ratio: float) -> float:
+    """1 / ratio, infinite for a ratio of 0, as a bound may be."""
+    return 1 / ratio if ratio else np.inf
+
+
 def of_row(row: pd.Series, turned: bool) -> Difference:
     """A row of comparisons.csv, or the opposite difference."""
 
@@ -50,7 +55,7 @@ def of_row(row: pd.Series, turned: bool) -> Difference:
     if not turned:
         return found
     low, high = found.high, found.low
-    back = ratio and tuple(None if part is None else 1 / part for part in (ratio[0], ratio[2], ratio[1]))
+    back = ratio and tuple(None if part is None else inverse(part) for part in (ratio[0], ratio[2], ratio[1]))
     return replace(
         found,
         value=-found.value,

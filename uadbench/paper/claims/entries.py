@@ -1,7 +1,7 @@
 """The claims: every statement of the paper that a run can support or not. Adding one is one entry here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from uadbench.paper.claims import methods, steps, unprinted
 from uadbench.paper.claims.evidence import Evidence
@@ -16,8 +16,8 @@ class Claim:
     title: heading; where: section, table or figure; says: the statement; quantity: what is measured; holds: when it
     counts as supported; test: where a study at the paper's size has the number, in Markdown; measure: the findings of a
     study or of the paper's tables; exact: whether it follows from the code alone, whatever the scans; printed: what the
-    paper states where its tables do not; remark: on the paper's own numbers; needs: what a study must have beside
-    results of DISYRE.
+    paper states where its tables do not; remark: on the paper's own numbers; needs: what a study must have, beside
+    results of DISYRE on a task of the paper where it is not exact.
     """
 
     title: str
@@ -27,10 +27,11 @@ class Claim:
     holds: str
     test: str
     measure: Callable[[Evidence], list[Finding]]
+    _: KW_ONLY
+    needs: str
     exact: bool = False
     printed: str = ""
     remark: str = ""
-    needs: str = ""
 
 
 COMPARED = "`comparisons.csv`"
@@ -47,6 +48,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "significantly better than every other method on both",
             f"`table2`, {COMPARED}",
             methods.lead(ATLAS, T2),
+            needs="`comparisons.csv` with DISYRE and another method on ATLAS or BraTS-T2",
         ),
         Claim(
             "Gain over the second best",
@@ -57,16 +59,18 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             f"{COMPARED}, columns `difference` and `ratio`",
             methods.gain(T2, ATLAS),
             remark="33 % is the share of DISYRE's own AP; of the second best's it is 49 %",
+            needs="`comparisons.csv` with `ratio` of DISYRE and the best other method on ATLAS or BraTS-T2",
         ),
         Claim(
             "Competitive on BraTS-T1",
             "Section 4; Table 2",
             "On BraTS-T1 it is competitive.",
             "AP of DISYRE minus that of the best other method",
-            f"the interval excludes being further behind than in the paper, by more than {methods.BEHIND:g} AP",
+            f"the interval excludes a deficit of more than {methods.BEHIND:g} AP, which is the paper's own",
             f"`table2`, {COMPARED}",
             methods.not_far_behind,
             remark="it is third of ten, 17 % below the best",
+            needs="`comparisons.csv` with DISYRE and the best other method on BraTS-T1",
         ),
         Claim(
             "DISYRE against MOOD22",
@@ -77,6 +81,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "significantly better on every task by both",
             COMPARED,
             methods.against("mood22", "ap", "dice"),
+            needs="`comparisons.csv` with DISYRE and `mood22`",
         ),
         Claim(
             "DISYRE against DAE",
@@ -86,6 +91,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "significantly better on every task",
             COMPARED,
             methods.against("dae", "ap"),
+            needs="`comparisons.csv` with DISYRE and `dae`",
         ),
         Claim(
             "Synthetic anomalies against noise",
@@ -96,7 +102,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             f"`methods: [..., ddpm, anoddpm]` in `config/paper.yaml`; {COMPARED}",
             methods.against_noise,
             printed="it has no such row",
-            needs="a row of `ddpm` or `anoddpm`",
+            needs="`comparisons.csv` with DISYRE and `ddpm` or `anoddpm`",
         ),
         Claim(
             "Lesions against grey values",
@@ -107,6 +113,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             COMPARED,
             methods.against("intensity", "ap"),
             printed="it has no such row",
+            needs="`comparisons.csv` with DISYRE and `intensity`",
         ),
         Claim(
             "T1 against T2",
@@ -116,6 +123,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "the interval is above 0",
             "`table2`",
             methods.modality_gap,
+            needs="AP of DISYRE on BraTS-T1 and BraTS-T2",
         ),
         Claim(
             "220 of 655 scans",
@@ -123,10 +131,12 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "That other rows used 220 of the 655 scans of ATLAS introduces no significant bias.",
             "AP of a random 220/655 of the patients minus that of all: bias, and in brackets the range of 95 % of such "
             "subsets. It says nothing of scans that only one of the two releases has",
-            "the bias of every method is within ± .02",
+            "the bias of every method is within ± .02. Subsets of fewer than "
+            f"{methods.DRAWN} patients decide nothing, since the bias grows as they shrink",
             "`subsets.csv`; `datasets: {atlas: {subset: …}}` for a fixed part",
             methods.fewer_scans,
             printed="expects none",
+            needs="`subsets.csv` with ATLAS",
         ),
     ),
     "Steps: Table 1 and Figure 2": (
@@ -138,6 +148,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             "two tasks differ (paired by seed, Bonferroni)",
             "`table1`, `figure2`",
             steps.peaks,
+            needs="AP of DISYRE at two t or more",
         ),
         Claim(
             "Several steps against one",
@@ -149,6 +160,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             MAPS,
             steps.over_single,
             remark="the gain on ATLAS is as large as the deviation over seeds",
+            needs="`comparisons.csv` with the maps `single/t=…` of DISYRE",
         ),
         Claim(
             "Robustness to the step size",
@@ -159,6 +171,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             MAPS,
             steps.step_sizes,
             remark="on BraTS-T1 its own range exceeds .02",
+            needs="`comparisons.csv` with the maps `multi/step=…` of DISYRE",
         ),
         Claim(
             "Coverage and speed",
@@ -170,6 +183,7 @@ SECTIONS: dict[str, tuple[Claim, ...]] = {
             f"`table1`; {BENCH}",
             steps.balance,
             remark="in its own table step size 50 reaches as much with half the passes",
+            needs="maps `multi/step=…` of DISYRE",
         ),
         Claim(
             "Spread over seeds",

@@ -61,7 +61,7 @@ class Evidence(ABC):
 
     @abstractmethod
     def by_seed(self, method: str, task: str, score: str) -> dict[int, float]:
-        """AP by seed."""
+        """AP by seed, of the seeds that have a number."""
 
     @abstractmethod
     def difference(self, task: str, other: str, score: str = SCORE, metric: str = "ap") -> Difference | None:
@@ -69,7 +69,10 @@ class Evidence(ABC):
 
     @abstractmethod
     def scores(self, task: str, kind: str) -> list[str]:
-        """DISYRE's score maps of a kind, "single/t" or "multi/step", that all seeds have, by their number."""
+        """DISYRE's score maps of a kind, "single/t" or "multi/step", by their number.
+
+        Those with AP of every seed that the final map has one of.
+        """
 
     def closest(self, method: str) -> Evidence:
         """The same under the protocol closest to that of the paper's row of a method, on its test sets."""
@@ -144,8 +147,7 @@ class Measured(Evidence):
         return found and with_seeds(found)
 
     def by_seed(self, method: str, task: str, score: str) -> dict[int, float]:
-        rows = self.results.values(method, self._tasks.get(task, ""), score, "ap")
-        return dict(zip(map(int, rows["seed"]), rows["value"], strict=True))
+        return self._by_seed.get((method, self._tasks.get(task, ""), score), {})
 
     def difference(self, task: str, other: str, score: str = SCORE, metric: str = "ap") -> Difference | None:
         rows = self._comparisons
@@ -165,8 +167,19 @@ class Measured(Evidence):
     def scores(self, task: str, kind: str) -> list[str]:
         seeds = self.by_seed(SUBJECT, task, SCORE).keys()
         listed = [score for score in self.results.scores(SUBJECT) if score.startswith(f"{kind}=")]
-        complete = [score for score in listed if self.by_seed(SUBJECT, task, score).keys() == seeds]
+        known = {score: self.by_seed(SUBJECT, task, score).keys() for score in listed}
+        complete = [score for score, own in known.items() if own and own >= seeds]
         return sorted(complete, key=number_of)
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """Methods with the tasks and score maps whose AP is empty in results.csv for a seed, in words."""
+        rows, theirs = self.results.rows, {ours: task for task, ours in self._tasks.items()}
+        rows = rows[(rows["metric"] == "ap") & rows["value"].isna() & rows["task"].isin([*theirs])]
+        return [
+            f"{self.title(str(method))} on {theirs[str(task)]} ({', '.join(own['score'].unique())})"
+            for (method, task), own in rows.groupby(["method", "task"], sort=False)
+        ]
 
     def closest(self, method: str) -> Evidence:
         wanted = made_by(method)
@@ -180,6 +193,14 @@ class Measured(Evidence):
         """A further file of the study; None without it."""
         path = self.results_csv.with_name(name)
         return path if path.is_file() else None
+
+    @cached_property
+    def _by_seed(self) -> dict[Any, dict[int, float]]:
+        """AP by seed of each method, task and score map."""
+        rows = self.results.rows
+        rows = rows[(rows["metric"] == "ap") & np.isfinite(rows["value"])].sort_values("seed", kind="stable")
+        parts = rows.groupby(["method", "task", "score"])
+        return {key: dict(zip(map(int, own["seed"]), own["value"], strict=True)) for key, own in parts}
 
     @cached_property
     def _others(self) -> dict[str, Measured]:

@@ -9,7 +9,7 @@ from uadbench.evaluation.summary.comparisons import MARGIN
 from uadbench.paper.claims.difference import Difference
 from uadbench.paper.claims.evidence import Evidence
 
-DIFFERENCE, FINE = "{:+.2f}", "{:+.3f}"
+DIFFERENCE = "{:+.2f}"
 MANY = 1000  # per cent
 
 
@@ -32,11 +32,17 @@ class Finding:
         return ", ".join(filter(None, [f"{self._number(self.value)}{bounds}", self.note]))
 
     def _number(self, value: float) -> str:
-        """A value in its form: with a third digit where two would be zero, and no per cent beyond MANY."""
+        """A value in its form: with more digits where two would be zero, and no per cent beyond MANY."""
         if "%" in self.form and abs(value) > MANY:
             return f"> +{MANY} %" if value > 0 else f"< −{MANY} %"
-        small = self.form == DIFFERENCE and 0 < abs(value) < 0.00995
-        return minus((FINE if small else self.form).format(value))
+        return signed(value) if self.form == DIFFERENCE else minus(self.form.format(value))
+
+
+def signed(value: float, sign: str = "+") -> str:
+    """A number with two digits, or with three or four where fewer would be zero; sign: "+", or "" for none above 0."""
+    size = abs(value)
+    digits = 2 if size == 0 or size >= 0.00995 else 3 if size >= 0.0005 else 4
+    return minus(f"{value:{sign}.{digits}f}")
 
 
 def minus(text: str) -> str:

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from uadbench.paper.claims.cells import Grid, cell, counted, grids
+from uadbench.evaluation.summary.runs import SCORE
+from uadbench.paper.claims.cells import Grid, cell, counted, grids, spanless
 from uadbench.paper.claims.entries import SECTIONS, Claim
-from uadbench.paper.claims.evidence import REAL, SAME, SIMULATED, TASKS, Evidence, Measured, Printed
+from uadbench.paper.claims.evidence import REAL, SAME, SIMULATED, SUBJECT, TASKS, Evidence, Measured, Printed
 from uadbench.paper.claims.finding import Finding, verdict
 from uadbench.paper.published import Published
+from uadbench.paper.results import located_once
 from uadbench.paper.writers.markdown import escape
 
+PAPERS_OWN = Path("results/paper")
 COMMAND = "uadbench claims {places} --out {out}"
 WORDS = {
     SIMULATED: {True: "same direction", False: "not so here", None: "not decided"},
@@ -22,18 +25,18 @@ WORDS = {
     SAME: {True: "supported", False: "not supported", None: "not decided"},
 }
 ABSENT_WORDS = "not tested"
-ALONE = ", which decides nothing: intervals are over patients alone"
+ALONE = (
+    ": intervals are over patients alone and decide nothing; only statements on subsets of patients, or on the code, "
+    "may be decided"
+)
 EXACT = {True: "holds", False: "does not hold", None: "not decided"}
-ABSENT = {
-    REAL: "No study on real scans is stored",
-    SAME: "none on the paper's test sets at its size, which takes a GPU; none was run on a GPU",
-}
+GUIDE = "evaluation.md"  # linked where the page lies beside it
 HEAD = """# The paper, claim by claim
 
 Every statement of Naval Marimont et al. (ISBI 2024) that a run can support or not, in our words: the number behind it
 in the paper's tables, ours, and what follows. Differences are DISYRE's number minus the other one; in brackets stands
-their 95 % interval over patients and seeds ([evaluation](evaluation.md)). A statement counts as supported where
-interval or test decide for it, as not supported where they decide against it, and else as not decided. Tests are
+their 95 % interval over patients and seeds ({guide}). A statement counts as supported where its
+interval or test decides for it, as not supported where it decides against it, and else as not decided. Tests are
 corrected by Holm's method for all comparisons of a task, intervals are not: one without 0 may decide nothing.
 
 **A simulated study supports nothing about brains.** The most that it can say is *same direction*: on the simulated
@@ -45,11 +48,11 @@ On the data of the paper, `snakemake --cores 8 --configfile config/paper.yaml` m
 below, in `results/paper`, and
 
 ```text
-uadbench claims docs/reference/demo docs/reference/all-methods results/paper --out docs/claims.md
+{command}
 ```
 
-adds its column. On test sets other than the paper's, verdicts are of those scans. A statement is one entry of
-`uadbench/paper/claims/entries.py`.
+adds its column. A study on other test sets says only whether a statement is true of its own scans. A statement is one
+entry of `uadbench/paper/claims/entries.py`.
 """
 CELLS = """## Cell by cell
 
@@ -61,15 +64,16 @@ Elsewhere numbers do not compare, and only the order of rows may.
 
 
 def write(places: Sequence[Path], out: Path, published: Path | None = None) -> str:
-    """The page of the studies at `places`, as it stands at `out`. Raises HarnessError as `Measured`."""
-    paper, studies = Printed(Published.read(*([published] if published else []))), [Measured(place) for place in places]
-    command = COMMAND.format(places=" ".join(place.as_posix() for place in places), out=out.as_posix())
+    """The page of the studies at `places`, as it stands at `out`. Raises HarnessError as `Measured`, `located_once`."""
+    paper, studies = Printed(Published.read(*([published] if published else []))), _read(places)
+    guide = f"[evaluation]({GUIDE})" if out.with_name(GUIDE).is_file() else f"`docs/{GUIDE}`"
+    further = [] if any(study.kind == SAME for study in studies) else [PAPERS_OWN]
     parts = [
-        HEAD,
-        f"Made by `{command}`, which a test compares with this page.\n",
+        HEAD.format(guide=guide),
+        f"Made by `{_command(places, out)}`.\n",
         *_studies(studies),
         _overview(studies),
-        HOW,
+        HOW.format(command=_command([*places, *further], out)),
     ]
     for title, claims in SECTIONS.items():
         parts += [f"## {title}\n", *(part for claim in claims for part in _claim(claim, paper, studies))]
@@ -77,31 +81,57 @@ def write(places: Sequence[Path], out: Path, published: Path | None = None) -> s
     return "\n".join(parts)
 
 
+def _read(places: Sequence[Path]) -> list[Measured]:
+    """The studies, those of one name told apart by their place, as `join` does."""
+    studies = [Measured(file) for file in located_once(places).values()]
+    names = Counter(study.name for study in studies)
+    for place, study in zip(places, studies, strict=True):
+        study.name += f", {place.as_posix()}" * (names[study.name] > 1)
+    return studies
+
+
+def _command(places: Sequence[Path], out: Path) -> str:
+    return COMMAND.format(places=" ".join(place.as_posix() for place in places), out=out.as_posix())
+
+
 def _studies(studies: Sequence[Measured]) -> list[str]:
-    """A sentence on each study, one on those that there are none of, and how many claims have which verdict."""
+    """A sentence on each study with how many claims have which verdict, and one on real scans where there are none."""
     lines = []
     for study in studies:
         rows, results = [], study.results
         for task in study.tasks:
             rows.append(f"{task} {results.subjects(task)[0]} subjects")
+        rows = rows or [f"no task of the paper ({', '.join(TASKS)})"]
         count = results.rows["seed"].nunique()
         told = Counter(said(claim, study)[0] for claims in SECTIONS.values() for claim in claims)
         listed = ", ".join(f"{number} {words}" for words, number in told.most_common())
+        empty = "; ".join(study.unmeasured)
         lines.append(
             f"* **{escape(study.name)}**: {study.kind}; {', '.join(rows)}; {count} seed{'s' * (count > 1)}"
             f"{ALONE * (count == 1)}. {listed}."
+            f"{f' AP is empty for a seed or all, and such a seed left out: {escape(empty)}.' * bool(empty)}"
         )
     kinds = {study.kind for study in studies}
-    absent = [words for kind, words in ABSENT.items() if kind not in kinds]
-    return [*lines, *([f"* {'; '.join(absent)}."] if absent else []), ""]
+    absent = "the paper's test sets" if REAL in kinds else "real scans, and so none on the paper's test sets"
+    return [*lines, *[f"* No study here is on {absent}."] * (SAME not in kinds), ""]
 
 
 @cache
 def said(claim: Claim, study: Evidence) -> tuple[str, list[Finding]]:
-    """The verdict of a study on a claim in words, and its findings."""
-    found = claim.measure(study)
+    """The verdict of a study on a claim in words, and its findings; none where `lacks` names a reason."""
+    found = [] if lacks(claim, study) else claim.measure(study)
     words = EXACT if claim.exact else WORDS[study.kind]
     return words[verdict(found)] if found else ABSENT_WORDS, found
+
+
+def lacks(claim: Claim, study: Evidence) -> str:
+    """What a study has nothing of that a claim on trained methods needs in any case; empty where it has both."""
+    if claim.exact:
+        return ""
+    if not study.tasks:
+        return f"a task of the paper: {', '.join(TASKS)}"
+    known = any(study.by_seed(SUBJECT, task, SCORE) for task in study.tasks)
+    return "" if known else f"AP of DISYRE (`{SUBJECT}`) on a task of the paper"
 
 
 def beside(columns: Sequence[Sequence[Finding]]) -> list[list[str]]:
@@ -123,18 +153,18 @@ def _overview(studies: Sequence[Measured]) -> str:
 
 def _claim(claim: Claim, paper: Printed, studies: Sequence[Measured]) -> list[str]:
     """One statement: what is measured and when it is supported, then its findings beside the paper's."""
-    told = {_column(study): said(claim, study) for study in studies}
+    told = [(study, *said(claim, study)) for study in studies]
     theirs = claim.measure(paper)
     about = [f"{claim.says} *{claim.where}.*\n", f"* Measured: {claim.quantity}."]
     about += [f"* Supported if {claim.holds}."] * bool(claim.holds)
     about += [f"* The paper: {text}." for text in (claim.printed, claim.remark) if text]
     about += [
-        f"* {name}: {words}{f', needs {claim.needs}' * bool(claim.needs)}."
-        for name, (words, found) in told.items()
+        f"* {_column(study)}: {words}, needs {lacks(claim, study) or claim.needs}."
+        for study, words, found in told
         if not found
     ]
     about += [f"* Tested by {claim.test}."]
-    columns = {"paper": theirs, **{f"{name}: **{words}**": found for name, (words, found) in told.items()}}
+    columns = {"paper": theirs, **{f"{_column(study)}: **{words}**": found for study, words, found in told}}
     columns = {name: found for name, found in columns.items() if found}
     lines = [[*map(escape, line)] for line in beside([*columns.values()])]
     table = [_table(["", *columns], lines)] if lines else []
@@ -167,7 +197,7 @@ def _grid(grid: Grid, paper: Printed, studies: Sequence[Measured]) -> list[str]:
                 cell(printed, study, study.closest(method).value(method, task, score, grid.metric)) for study in studies
             ]
         lines.append(line)
-    told = [f"* {text}" for study in studies if (text := counted(grid, paper, study))]
+    told = [f"* {text}" for study in studies for text in (counted(grid, paper, study), spanless(grid, study)) if text]
     return [f"### {grid.title}\n", _table(heads, lines), *told, *[""] * bool(told)]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from uadbench.evaluation.summary.comparisons import MARGIN
 from uadbench.paper.claims.evidence import SUBJECT, TASKS, Evidence, Measured, interval, number_of
-from uadbench.paper.claims.finding import Finding, decided, of_difference, within
+from uadbench.paper.claims.finding import Finding, decided, of_difference, signed, within
 from uadbench.paper.inputs import ALPHA
 
 ATLAS, T1, T2 = TASKS
@@ -28,11 +28,14 @@ def peaks(evidence: Evidence) -> list[Finding]:
     """
     maxima, flat = dict[str, dict[int, int]](), dict[str, float]()
     for task in evidence.tasks:
-        curves = {number_of(one): evidence.by_seed(SUBJECT, task, one) for one in evidence.scores(task, "single/t")}
-        seeds = next(iter(curves.values()), {})
+        named = {number_of(one): evidence.by_seed(SUBJECT, task, one) for one in evidence.scores(task, "single/t")}
+        curves = {t: curve for t, curve in named.items() if curve}
+        if len(curves) < 2:
+            continue
+        seeds = sorted(set.intersection(*map(set, curves.values())))
         best = {seed: max(curves, key=lambda t, seed=seed: curves[t][seed]) for seed in seeds}  # type: ignore[misc]
         maxima |= {task: best} if best else {}
-        first, second, *_ = [*sorted((float(np.mean([*one.values()])) for one in curves.values()), reverse=True), 0, 0]
+        first, second, *_ = sorted((float(np.mean([*one.values()])) for one in curves.values()), reverse=True)
         flat[task] = first - second
     found = [(one, other) for one, other in combinations(maxima, 2) if maxima[one].keys() == maxima[other].keys()]
     holds = _differ([[maxima[a][s] - maxima[b][s] for s in maxima[a]] for a, b in found])
@@ -93,7 +96,7 @@ def step_sizes(evidence: Evidence) -> list[Finding]:
         holds = False if False in alike else True if all(alike) else None
         name = max(found, key=lambda one: abs(found[one].value))
         values = [number.mean for one in known if (number := evidence.value(SUBJECT, task, one))]
-        note = f"25 against {number_of(name)}; range {max(values) - min(values):.2f}"
+        note = f"25 against {number_of(name)}; range {signed(max(values) - min(values), '')}"
         out.append(of_difference(task, found[name], holds, note))
     return out
 

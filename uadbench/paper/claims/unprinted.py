@@ -61,8 +61,8 @@ def restorations(evidence: Evidence) -> list[Finding]:
             continue
         low, high, told = row["low"], row["high"], row["seeds"] > 1  # NaN is neither below nor above 1
         holds = True if told and high < 1 else False if told and low > 1 else None
-        note = f"difference {row['before']:.2f}, restored {row['after']:.2f}, in healthy tissue {row['healthy']:.2f}"
-        note += f"; {row['patients']:.0f} patients"
+        note = f"geometric mean over {row['patients']:.0f} patients; their means: difference {row['before']:.2f}, "
+        note += f"restored {row['after']:.2f}, in healthy tissue {row['healthy']:.2f}"
         found = Finding(row["task"], row["ratio"], form="{:.2f}", holds=holds, note=note)
         out.append(replace(found, low=low, high=high) if np.isfinite(low) else found)
     return out
@@ -88,10 +88,17 @@ def convergence(evidence: Evidence) -> list[Finding]:
         holds = None
         if steps >= STEPS and len(falls) > 1:
             holds = True if low >= -FLAT and high <= FLAT else False if low > FLAT or high < -FLAT else None
-        note = f"{steps:,} steps; the last value is at most {above:.1f} % above the lowest"
+        note = f"{steps:,} steps; the last value is {_above(above)}"
         found = Finding(modality.upper(), float(falls.mean()), form="{:+.1f} %", holds=holds, note=note)
         out.append(replace(found, low=float(low), high=float(high)) if len(falls) > 1 else found)
     return out
+
+
+def _above(percent: float) -> str:
+    """How far the last loss of any seed is above its lowest one, in words."""
+    if percent <= 0:
+        return "the lowest"
+    return f"at most {percent:.1f} % above the lowest" if percent >= 0.05 else "less than 0.1 % above the lowest"
 
 
 def _end(steps: np.ndarray, losses: np.ndarray) -> tuple[float, float, int] | None:
