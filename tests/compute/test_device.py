@@ -234,7 +234,7 @@ def test_threads_are_set(monkeypatch):
     before = torch.get_num_threads()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert device.choose("cpu") == torch.device("cpu")
-    assert device.describe(torch.device("cpu")).endswith(f"CPU, 1 thread, torch {torch.__version__}")
+    assert device.describe(torch.device("cpu")).endswith(f"CPU, 1 threads, torch {torch.__version__}")
     torch.set_num_threads(before)
 
 

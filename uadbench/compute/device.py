@@ -58,8 +58,7 @@ def describe(device: torch.device) -> str:
     """The device in words, with the version of torch."""
     if device.type == "cuda":
         return f"{torch.cuda.get_device_name(device)}, torch {torch.__version__}"
-    count = torch.get_num_threads()
-    return f"{platform.machine()} CPU, {count} thread{'s' * (count > 1)}, torch {torch.__version__}"
+    return f"{platform.machine()} CPU, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
 def _set_threads() -> None:
