@@ -82,7 +82,14 @@ def test_a_method_without_results_is_refused(tmp_path):
         ("claims zero --out c.md", "zero: the file is empty"),
         ("claims text.md --out c.md", "the columns are # A text;"),  # none that the reader adds to earlier tables
         ("summarize empty --out s.csv", "empty: no such file; score the test set again"),
+        ("table table2 --results empty --out t", "empty: is a folder; name a file in it, or write it with"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said(line, reason, places):
     assert reason in fails(*line.split())
+
+
+@pytest.mark.parametrize("folder", [RESULTS.parents[1], RESULTS.parent])
+def test_of_a_folder_the_results_in_it_are_named(folder, tmp_path):
+    said = fails("table", "table2", "--results", folder, "--out", tmp_path)
+    assert said == f"{folder}: is a folder; name {RESULTS} in it"

@@ -14,10 +14,11 @@ from urllib.parse import unquote
 import pytest
 
 from tests.commands import ROOT
-from tests.viewer.browser import CONTRAST, needed, visit
+from tests.viewer.browser import CONTRAST, needed, started, visit
 from uadbench.cli import COMMANDS
 
 REPOSITORY = "https://example.org/lab/uadbench"
+REFERENCES = ("demo", "all-methods")
 
 
 def hook(name: str) -> ModuleType:
@@ -137,6 +138,28 @@ def test_every_text_of_the_site_can_be_read_in_both_schemes(site):
     found = visit(page, act).value
     page.unlink()
     assert found == [{"default": [], "slate": []}, "underline"]
+
+
+@needed
+@pytest.mark.parametrize("name", ["index.html", "claims.html", *(f"reference/{one}/index.html" for one in REFERENCES)])
+def test_no_column_of_a_table_is_lost_on_paper(site, name):
+    """A4 between margins of 12 mm is 703 CSS pixels wide."""
+    page = (site / name).with_name("paper.html")
+    text = (site / name).read_text(encoding="utf-8")
+    page.write_text(text.replace("<body ", '<body data-ready="yes" ', 1), encoding="utf-8")
+    visit(page, "document.fonts && await document.fonts.ready;", size=(703, 1000))
+    page.unlink()
+    started().call("Emulation.setEmulatedMedia", media="print")
+    act = """[...document.querySelectorAll("table")].map((table) => {
+      const ends = [...table.rows].flatMap((row) => [...row.cells].map((cell) => cell.getBoundingClientRect().right));
+      let room = innerWidth;
+      for (let one = table; one; one = one.parentElement)
+        if (getComputedStyle(one).overflowX !== "visible") room = Math.min(room, one.getBoundingClientRect().right);
+      return Math.max(...ends) - room;
+    })"""
+    beyond = started().run(act)
+    assert beyond
+    assert max(beyond) <= 1
 
 
 def test_links_to_other_files_lead_to_the_repository(site):

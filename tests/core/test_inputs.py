@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 from pathlib import Path
 
 import click
@@ -14,6 +15,10 @@ from uadbench.core import inputs
 from uadbench.core.errors import HarnessError
 
 OUTPUTS_ALONE = {"download", "simulate"}
+FILES = [
+    *((name, "--out") for name in ("claims", "evaluate", "histories", "index", "report", "summarize", "synthesis")),
+    *(("download", "--record"), ("evaluate", "--subjects"), ("preprocess", "--report")),
+]
 
 
 def pairs() -> list[tuple[str, str, str]]:
@@ -29,9 +34,13 @@ def pairs() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(("command", "given", "made"), pairs())
 def test_no_command_writes_to_its_input(command, given, made, tmp_path):
     path = tmp_path / "one"
-    (path / "logs").mkdir(parents=True)  # of an experiment, which some commands ask for
+    if (command, made) in FILES and command != "report":
+        path.touch()
+    else:
+        (path / "logs").mkdir(parents=True)  # of an experiment, which some commands ask for
+    lost = "is a folder" if command == "report" else "is .* itself, which would be lost; name another place"
     words = [given] * given.startswith("-") + [str(path), made, str(tmp_path / "." / "one")]
-    with pytest.raises(HarnessError, match=f"{made} .*: is .* itself, which would be lost; name another place"):
+    with pytest.raises(HarnessError, match=f"{made} .*: {lost}"):
         COMMANDS.load(command).command.make_context(command, words)
 
 
@@ -112,6 +121,13 @@ def test_an_output_below_a_file_is_refused_before_anything_is_computed(command, 
     (tmp_path / "file").touch()
     with pytest.raises(HarnessError, match=f"{made} .*: {tmp_path}/file is a file, no folder; name another place"):
         COMMANDS.load(command).command.make_context(command, [made, str(tmp_path / "file" / "a" / "b")])
+
+
+def test_a_folder_in_place_of_a_file_is_refused_before_anything_is_computed(tmp_path):
+    for name, made in FILES:
+        said = f"{made} {tmp_path}: is a folder; name a file in it"
+        with pytest.raises(HarnessError, match=re.escape(said)):
+            COMMANDS.load(name).command.make_context(name, [made, str(tmp_path)])
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="whoever may write everywhere meets no such folder")

@@ -170,7 +170,8 @@ def test_a_report_fits_and_its_parts_have_names(kept, tmp_path):
     """On a screen no table of results is cut off, nor is the page on a phone; the viewer is left waiting."""
     path = tmp_path / "report.html"
     path.write_text(written(kept).replace("<body>", '<body data-ready="yes">', 1), encoding="utf-8")
-    wide = "[...document.querySelectorAll('.paper-table')].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
+    boxes = "document.querySelectorAll('.paper-table, .bar, .scroll:has(.stacked)')"
+    wide = f"[...{boxes}].filter((e) => e.scrollWidth > e.clientWidth + 1).length"
     act = f"return [({NAMELESS.read_text(encoding='utf-8')})(), {wide}, document.documentElement.scrollWidth];"
     assert visit(path, act, size=(1280, 900)).value == [[], 0, 1280]
     assert visit(path, act, size=(420, 900)).value == [[], 0, 420]

@@ -250,6 +250,7 @@ def test_a_file_that_is_missing_is_named(study, name):
     [
         ("{", "no JSON"),
         ("overlay.yaml", "an overlay alone is no config of a study"),
+        (ROOT / "config" / "overlays" / "choosing.yaml", "in mm; an overlay alone is no config of a study"),
         ("missing.yaml", "missing.yaml: no such config file"),
     ],
 )

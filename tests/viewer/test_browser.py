@@ -233,7 +233,8 @@ def test_paper_shows_the_planes_as_they_are_and_pictures_where_no_script_ran(pag
         assert found == [wanted]
         r, _, b = started().picture().astype(int).transpose(2, 0, 1)
         assert (r - b > 40).sum() > 2000  # the cube's score
-        assert not started().run("[...document.querySelectorAll('button, #planes')].some((e) => e.offsetHeight)")
+        controls = "'button, #planes, #moving, label:has(> #to-peak), label:has(> [id^=opacity])'"
+        assert not started().run(f"[...document.querySelectorAll({controls})].some((e) => e.offsetHeight)")
 
 
 def unscripted(page: Path) -> str:

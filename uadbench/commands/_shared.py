@@ -47,14 +47,19 @@ runs = completed(lambda survey: survey.runs(), "uadbench.status.survey", "dir")
 class Place(click.Path):
     """Path of an input, or of an output, which is refused as options are read where it is one of the inputs.
 
-    An address hf://… is no path and stays a text. meant: the path that a given one stands for.
+    An address hf://… is no path and stays a text. meant: the path that a given one stands for; file: whether an output
+    is a file, no folder.
     """
 
     def __init__(
-        self, output: bool = False, meant: Callable[[Path], Path] = lambda path: path, **allowed: bool
+        self,
+        output: bool = False,
+        meant: Callable[[Path], Path] = lambda path: path,
+        file: bool = False,
+        **allowed: bool,
     ) -> None:
         super().__init__(path_type=Path, **allowed)
-        self.output, self.meant = output, meant
+        self.output, self.meant, self.file = output, meant, file
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if str(value).startswith("hf:"):
@@ -67,7 +72,7 @@ class Place(click.Path):
         places[self.output].append((name, path))
         inputs.keep(places[False], places[True])
         if self.output:
-            inputs.possible(name, path)
+            inputs.possible(name, path, self.file)
         meant = self.meant(path)
         return path if meant == path else self.convert(meant, param, ctx)
 
@@ -96,7 +101,7 @@ def _whole(path: Path) -> Path:
     return path
 
 
-PATH, OUTPUT = Place(), Place(output=True)
+PATH, OUTPUT, FILE = Place(), Place(output=True), Place(output=True, file=True)
 TRAINED, EXPERIMENT, WHOLE = Place(meant=_run), Place(meant=_experiment), Place(meant=_whole)
 
 beside = click.option(

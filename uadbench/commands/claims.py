@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, published
+from uadbench.commands._shared import FILE, PATH, published
 
 
 @click.command()
 @click.argument("places", nargs=-1, type=PATH, required=True)
-@click.option("--out", type=OUTPUT, required=True, help="The page, a file of Markdown.")
+@click.option("--out", type=FILE, required=True, help="The page, a file of Markdown.")
 @published
 def command(places: tuple[Path, ...], out: Path, published_csv: Path | None) -> None:
     """Write the paper's statements one by one, with its numbers and those of studies, as Markdown.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, open_sets
+from uadbench.commands._shared import FILE, open_sets
 from uadbench.core.modalities import NAMES
 
 
@@ -42,7 +42,7 @@ from uadbench.core.modalities import NAMES
     help="A copy that holds a folder NAME each: https://…, http://… or file:///….",
 )
 @click.option("--at-once", type=click.IntRange(1, 32), default=8, help="Number of files that come at once.")
-@click.option("--record", type=OUTPUT, help="JSON to write of what is there in the end; for one NAME.")
+@click.option("--record", type=FILE, help="JSON to write of what is there in the end; for one NAME.")
 def command(
     names: tuple[str, ...],
     to: Path,

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, ignored, lesion, protocols
+from uadbench.commands._shared import FILE, OUTPUT, PATH, ignored, lesion, protocols
 
 
 @click.command()
@@ -39,8 +39,8 @@ from uadbench.commands._shared import OUTPUT, PATH, ignored, lesion, protocols
     help="Who has several maps: CSV with the columns subject and patient, or a pattern such as '(.+)-[0-9]+'.",
 )
 @click.option("--protocol", default="full", shell_complete=protocols, help="Evaluation protocol: full, upd, official.")
-@click.option("--out", type=OUTPUT, help="Also write the JSON to this file.")
-@click.option("--subjects", type=OUTPUT, help="Also write a CSV file with a row for each subject.")
+@click.option("--out", type=FILE, help="Also write the JSON to this file.")
+@click.option("--subjects", type=FILE, help="Also write a CSV file with a row for each subject.")
 @click.option("--save", type=OUTPUT, help="Also write the folder of a run, which `summarize` reads; needs --method.")
 @click.option("--method", help="With --save: name of the method, in lower case.")
 @click.option("--title", show_default="--method", help="With --save: its name in tables.")

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, TRAINED, runs, titles
+from uadbench.commands._shared import FILE, TRAINED, runs, titles
 
 
 @click.command()
 @click.argument("runs", nargs=-1, type=TRAINED, required=True, shell_complete=runs)
-@click.option("--out", type=OUTPUT, required=True, help="The table, histories.csv.")
+@click.option("--out", type=FILE, required=True, help="The table, histories.csv.")
 @titles
 def command(runs: tuple[Path, ...], out: Path, titles: str) -> None:
     """Write the loss and validation loss of RUNS, folders of finished trainings, as one CSV with a row per record."""

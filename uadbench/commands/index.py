@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, beside, layouts
+from uadbench.commands._shared import FILE, PATH, beside, layouts
 from uadbench.core.modalities import NAMES
 
 
@@ -13,7 +13,7 @@ from uadbench.core.modalities import NAMES
 @click.option("--dataset", required=True, help="Name of the data set, for messages.")
 @click.option("--layout", required=True, shell_complete=layouts, help="How files are named, such as bids or ixi.")
 @click.option("--root", required=True, type=PATH, help="Folder that holds the data set; for layout `sheet` the CSV.")
-@click.option("--out", required=True, type=OUTPUT, help="Subject sheet to write (CSV).")
+@click.option("--out", required=True, type=FILE, help="Subject sheet to write (CSV).")
 @click.option("--release", show_default="as the layout", help="Row of uadbench/resources/datasets.csv to compare with.")
 @click.option("--role", type=click.Choice(["healthy", "test"]), default="healthy", help="Train and validate, or test.")
 @click.option("--validation", type=click.IntRange(0), default=0, help="Number of healthy subjects held out.")

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH
+from uadbench.commands._shared import FILE, OUTPUT, PATH
 
 
 @click.command(name="preprocess")
 @click.option("--sheet", required=True, type=PATH, help="Subject sheet of `index`.")
 @click.option("--chunk", default="1/1", help="Which part of the sheet: 2/8 is the second of eight.")
 @click.option("--out", required=True, type=OUTPUT, help="Folder for the registered subjects.")
-@click.option("--report", required=True, type=OUTPUT, help="Report to write (CSV).")
+@click.option("--report", required=True, type=FILE, help="Report to write (CSV).")
 @click.option("--modalities", default="t1,t2", help="What to register, with commas; others follow the T1.")
 @click.option("--settings", default="{}", help='Settings as JSON, e.g. {"spacing": 1.0, "normalisation": "p98"}.')
 def command(sheet: Path, chunk: str, out: Path, report: Path, modalities: str, settings: str) -> None:

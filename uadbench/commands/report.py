@@ -4,14 +4,14 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import EXPERIMENT, OUTPUT, experiments, study_config
+from uadbench.commands._shared import EXPERIMENT, FILE, experiments, study_config
 from uadbench.core.study_folder import REPORT
 
 
 @click.command()
 @click.argument("folder", type=EXPERIMENT, shell_complete=experiments)
 @study_config
-@click.option("--out", type=OUTPUT, show_default=f"FOLDER/{REPORT}", help="The report.")
+@click.option("--out", type=FILE, show_default=f"FOLDER/{REPORT}", help="The report.")
 def command(folder: Path, config: str, out: Path | None) -> None:
     """Write tables, figures, data, runs and a section of methods of the study in FOLDER as one HTML file.
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, titles
+from uadbench.commands._shared import FILE, PATH, titles
 
 
 @click.command()
@@ -32,7 +32,7 @@ from uadbench.commands._shared import OUTPUT, PATH, titles
 @click.option("--releases", default="{}", help='JSON: {"DATASET": "RELEASE"}, rows of uadbench/resources/datasets.csv.')
 @click.option(
     "--out",
-    type=OUTPUT,
+    type=FILE,
     required=True,
     help="The table, results.csv; the other files are written beside it.",
 )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, cohort, modality
+from uadbench.commands._shared import FILE, cohort, modality
 
 
 @click.command()
@@ -13,7 +13,7 @@ from uadbench.commands._shared import OUTPUT, cohort, modality
 @click.option("--settings", default="{}", help="JSON of the hyper-parameters of DISYRE's anomalies.")
 @click.option("--examples", default=4, type=click.IntRange(1), help="How many anomalies.")
 @click.option("--seed", default=0, type=click.IntRange(0), help="Seed of slices and anomalies.")
-@click.option("--out", type=OUTPUT, required=True, help="The arrays of Figure 1, a file .npz.")
+@click.option("--out", type=FILE, required=True, help="The arrays of Figure 1, a file .npz.")
 def command(data: Path, modality: str, settings: str, examples: int, seed: int, out: Path) -> None:
     """Draw synthetic anomalies as the training of DISYRE does, and corrupt images with them at several t."""
     from dataclasses import fields

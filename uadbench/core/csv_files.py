@@ -82,7 +82,8 @@ def faults_named(path: str | os.PathLike[str], remedy: str) -> Iterator[None]:
     try:
         yield
     except NO_FILE:
-        raise HarnessError(f"{path}: no such file; {remedy}") from None
+        wrong = "is a folder; name a file in it, or" if os.path.isdir(path) else "no such file;"
+        raise HarnessError(f"{path}: {wrong} {remedy}") from None
     except (ValueError, csv.Error) as error:  # those of pandas are ValueErrors
         raise HarnessError(f"{path}: is no CSV in UTF-8 ({str(error).strip()}); {remedy}") from None
 

@@ -28,11 +28,13 @@ def keep(inputs: Iterable[tuple[str, Path]], outputs: Iterable[tuple[str, Path]]
                     raise HarnessError(f"{name} {path}: is a file of {other} {source}; name another place")
 
 
-def possible(name: str, path: Path) -> None:
+def possible(name: str, path: Path, file: bool = False) -> None:
     """Raise HarnessError, before anything is computed, for an output whose folder cannot be made or written.
 
-    name: of the option.
+    name: of the option; file: whether the output is one, in whose place a folder is refused.
     """
+    if file and path.is_dir():
+        raise HarnessError(f"{name} {path}: is a folder; name a file in it")
     folder = next((parent for parent in path.absolute().parents if parent.exists()), None)
     if folder is not None and not folder.is_dir():
         raise HarnessError(f"{name} {path}: {folder} is a file, no folder; name another place")

@@ -39,6 +39,8 @@ class Results:
 
         Raises HarnessError if the file is absent, empty, lacks a column or holds a value twice.
         """
+        if (file := _found(Path(path))) not in (None, Path(path)):
+            raise HarnessError(f"{path}: is a folder; name {file} in it")
         rows = read_rows(path, COLUMNS, [*NUMBERS, "patients", "n_eff"], REMEDY, SIMULATED, LATER)
         rows["patients"] = rows["patients"].fillna(rows["subjects"])  # each scan has a patient of its own
         if rows.empty:
@@ -183,9 +185,8 @@ class Results:
 
 def located(place: Path) -> Path:
     """The results.csv of a study's folder, of its folder `evaluation`, or itself. Raises HarnessError for another."""
-    for path in (place, StudyFolder(place).results, place / RESULTS):
-        if path.is_file():
-            return path
+    if found := _found(place):
+        return found
     raise HarnessError(
         f"{place}: no results.csv; name the folder of a finished study, its evaluation/ or its results.csv"
     )
@@ -197,6 +198,10 @@ def located_once(places: Sequence[Path]) -> dict[Path, Path]:
     if len({file.resolve() for file in files.values()}) < len(places):
         raise HarnessError(f"{', '.join(map(str, places))}: one experiment is given twice; name each once")
     return files
+
+
+def _found(place: Path) -> Path | None:
+    return next((path for path in (place, StudyFolder(place).results, place / RESULTS) if path.is_file()), None)
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -371,7 +371,7 @@ def _line(error: ValidationError) -> str:
     if first["type"] == "extra_forbidden":
         return f"{key}: no such key; {choices(loc[-1], model.model_fields)}"
     if first["type"] == "missing":
-        return f"{key}: is missing; {model.model_fields[str(loc[-1])].description or 'add it'}"
+        return f"{key}: is missing; {model.model_fields[str(loc[-1])].description or 'add it'}".rstrip(".")
     if right := spelling(first, value):
         return f"{key}: {right}"
     reason = (

@@ -20,7 +20,8 @@ uad.Planes = class {
       showAllOrientationMarkers: true,
       dragAndDropEnabled: false,
       multiplanarShowRender: library.SHOW_RENDER.NEVER,
-      multiplanarPadPixels: 6,
+      multiplanarPadPixels: 12,
+      tileMargin: 6, // else the last letter is cut
       logLevel: "error",
     });
     const viewer = planes.viewer;
