@@ -114,6 +114,7 @@ def test_the_first_page_leads_to_a_finished_report_and_a_scored_scan(site):
     assert "simulated scans" in report
     assert "The method was trained on simulated scans." in scored
     assert 'id="restoration"' in scored
+    assert all('<a href="index.html">' in page for page in (report, scored))
 
 
 @needed

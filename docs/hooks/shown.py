@@ -22,6 +22,7 @@ from uadbench.viewer import page
 DOCS = Path(__file__).resolve().parents[1]
 DEMO = DOCS / "reference" / "demo"
 STORED = DEMO / "score.json"
+BACK = '<p><a href="index.html">Back to the site</a></p>'
 
 
 def rendered() -> Iterator[tuple[str, str]]:
@@ -36,7 +37,7 @@ def rendered() -> Iterator[tuple[str, str]]:
 
 def on_files(files, *, config):
     for path, content in rendered():
-        files.append(File.generated(config, path, content=content))
+        files.append(File.generated(config, path, content=content.replace("<main>", f"<main>\n{BACK}", 1)))
     return files
 
 
