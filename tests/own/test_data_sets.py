@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.commands import call, fails
+from tests.commands import call, ended, fails
 from tests.data.conftest import NATIVE, nifti
 from tests.own.test_scan_scoring import scorer, values
 from uadbench.core.errors import HarnessError
@@ -146,6 +146,15 @@ def test_derivatives_are_evaluated_with_the_lesions_of_their_source(bids, traine
     before = stored.stat().st_mtime_ns
     assert "3 of 3 maps were there and are kept" in call("score", *options).stderr
     assert stored.stat().st_mtime_ns == before
+    sidecar = stored.with_name("sub-2_run-1_desc-intensity_probseg.json")
+    sidecar.unlink()
+    with pytest.raises(HarnessError, match=rf"{sidecar.name} beside it states no {HALF}; score the scan again"):
+        read_scores(stored)
+    assert "2 of 3 maps were there and are kept" in call("score", *options).stderr
+    assert read_json(sidecar) == about
+    (bids / "sub-2/anat/sub-2_run-1_T1w.nii").unlink()
+    said = call("score", *options).stderr
+    assert f"{stored}: of another scan of sub-2 than sub-2_run-2_desc-intensity_probseg.nii.gz" in said
 
 
 def test_names_keep_the_entities_that_bids_has_for_masks(tmp_path):
@@ -199,6 +208,13 @@ def test_a_sheet_is_scored_by_subject_with_its_brain_masks(bids, trained, placed
         "evaluate", "--maps", tmp_path / "own", "--labels", own
     )
     assert "no subject of this name" in fails("evaluate", "--maps", out, "--labels", own)
+    row = "bids/sub-2/anat/sub-2_run-1_T1w.nii"
+    own.write_text(f"subject,t1\nanna,{row}\nbert,gone.nii\ncleo,{row}\ncleo,{row}\n")
+    placed.clear()
+    done = ended("score", "--run", trained, "--image", own, "--out", tmp_path / "some", "--device", "cpu")
+    assert "left out: bert: line 3, t1: no file" in done.stderr
+    assert "left out: cleo: stands twice in own.csv, again on line 5" in done.stderr
+    assert ("2 of the scans could not be scored" in str(done.exception), len(placed)) == (True, 1)
     own.write_text("subject,t1\n../anna,b.nii.gz\n")
     assert "'../anna' is no name of a file" in fails("score", "--run", trained, "--image", own, "--out", tmp_path / "o")
 

@@ -11,7 +11,8 @@ from tests.data.conftest import NATIVE, POSE, mni
 from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.registration.transform import Placement
-from uadbench.own.map_table import COLUMNS, FINDING, SCAN, findings, names, row, write
+from uadbench.own import map_table
+from uadbench.own.map_table import COLUMNS, FINDING, SCAN, findings, inputs, row, write
 from uadbench.own.regions import Atlas
 from uadbench.own.scan_places import TABLE
 
@@ -53,6 +54,7 @@ def test_a_row_by_hand(scan):
         "brain_ml": 4.8,
         "template": "own.nii",
         "atlas": "",
+        "inputs": None,
     }
     first, second, third = ([found[f"finding{number}_{key}"] for key in FINDING] for number in (1, 2, 3))
     assert first == [0.03, 8.0, pytest.approx(-15.3), pytest.approx(-24.2), "right", 0.9, ""]
@@ -166,11 +168,11 @@ def test_rows_of_earlier_calls_stay(tmp_path):
     text = path.read_text().splitlines()
     assert text[0] == ",".join(COLUMNS)
     assert [each.split(",")[0] for each in text[1:]] == ["a", "b-2", "b-10"]
-    assert text[1] == "a" + "," * 11 + "-12.5" + "," * (len(COLUMNS) - 12)
+    assert text[1] == "a" + "," * 12 + "-12.5" + "," * (len(COLUMNS) - 13)
     assert text[2].startswith("b-2,,0.4,,1,")
-    assert (names(path, 0.5), names(path, 0.4), names(path, None)) == ({"b-10"}, {"b-2"}, {"a"})
+    assert [set(inputs(path, threshold)) for threshold in (0.5, 0.4, None)] == [{"b-10"}, {"b-2"}, {"a"}]
     write(path, [line("c")], kept={"b-10", "gone"})
-    assert names(path, 0.5) | names(path, None) == {"b-10", "c"}
+    assert inputs(path, 0.5).keys() | inputs(path, None).keys() == {"b-10", "c"}
     assert [file.name for file in tmp_path.iterdir()] == [TABLE]
 
 
@@ -179,14 +181,14 @@ def test_a_name_that_begins_like_a_formula_stays_the_same(tmp_path):
     for _ in range(2):
         write(path, [line("=b", image="-1.nii", finding1_x_mm=-3.0)])
         write(path, [line("a")])
-    assert names(path, None) == {"a", "=b"}
-    assert f"\n'=b,'-1.nii{',' * 10}-3.0," in path.read_text()
+    assert inputs(path, None).keys() == {"a", "=b"}
+    assert f"\n'=b,'-1.nii{',' * 11}-3.0," in path.read_text()
 
 
 def test_another_file_of_this_name_is_not_replaced(tmp_path):
     path = tmp_path / TABLE
     path.write_text("subject,ap\nanna,0.5\n")
-    for call in (lambda: write(path, [line("a")]), lambda: names(path, None)):
+    for call in (lambda: write(path, [line("a")]), lambda: inputs(path, None)):
         with pytest.raises(HarnessError, match=r"maps\.csv: no column 'name'.*; remove it, and score its scans again"):
             call()
     assert path.read_text() == "subject,ap\nanna,0.5\n"
@@ -197,3 +199,14 @@ def test_the_page_describes_every_column(root):
     section = re.split(r"^## ", page.split("## The table of scans\n")[1], flags=re.M)[0]
     described = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.M))
     assert described == SCAN | {f"finding1_{key}": text for key, text in FINDING.items()}
+
+
+@pytest.mark.parametrize(
+    ("volume", "said"),
+    [(0.0123, "0.012 ml"), (0.0, "0.0 ml"), (0.97, "0.97 ml"), (1.25, "1.2 ml"), (123.4, "123.4 ml")],
+)
+def test_small_volumes_are_said_with_two_digits(volume, said):
+    assert (
+        map_table.found({"threshold": 0.511, "findings": 1, "volume_ml": volume})
+        == f"1 finding, {said} at or above 0.511"
+    )

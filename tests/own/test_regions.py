@@ -39,6 +39,7 @@ def test_most_of_the_points_decide_and_those_outside_do_not(atlas):
         (None, "there is no"),
         ("index\tname\n3\tthalamus\n", "has no name for 12"),
         ("number\tname\n3\tthalamus\n", "columns index and name"),
+        ("index,name\n3,thalamus\n12,NA\n", "separated by tabs"),
         ("index\tname\nthree\tthalamus\n", "columns index and name"),
         ("", "columns index and name"),
     ],

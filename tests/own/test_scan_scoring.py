@@ -8,6 +8,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import nibabel
 import numpy as np
@@ -16,12 +17,16 @@ import pytest
 from tests.commands import call, ended, fails
 from tests.data.conftest import NATIVE, nifti
 from tests.trainings import CPU
+from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import read_json, write_json
+from uadbench.own import scan_scoring
 from uadbench.own.map_files import nifti_files
+from uadbench.own.map_table import COLUMNS
 from uadbench.own.progress import told
+from uadbench.own.regions import Atlas
 from uadbench.own.scan_pages import Scored, write_page
-from uadbench.own.scan_places import RECORD, beside, of_run
+from uadbench.own.scan_places import RECORD, TABLE, beside, of_run
 from uadbench.own.scan_scoring import Scorer
 from uadbench.training import run
 
@@ -81,14 +86,66 @@ def test_maps_that_are_there_are_not_made_again_but_missing_masks_are(scans, tra
     assert (tmp_path / "b.nii.gz").is_file()
 
 
-def test_a_scan_that_was_replaced_is_scored_again(scans, trained, placed, tmp_path):
+def test_another_scan_of_the_same_name_is_scored_again_whatever_its_age(scans, trained, placed, tmp_path, capsys):
+    out = tmp_path / "maps"
+    for folder, source in (("one", "a"), ("moved", "a"), ("other", "b")):
+        (tmp_path / folder).mkdir()
+        shutil.copy(scans / f"{source}.nii.gz", tmp_path / folder / "p1.nii.gz")
+        os.utime(tmp_path / folder / "p1.nii.gz", (1, 1))
+        scorer(trained, html=True).score_folder(tmp_path / folder, None, out)
+        said = capsys.readouterr().err
+        assert ("1 of 1 maps were there" in said) == (folder == "moved")
+        assert ("p1 (scored again, with another scan): " in said) == (folder == "other")
+    assert csv_files.read(out / TABLE, COLUMNS, "")[0]["image"] == str(tmp_path / "other" / "p1.nii.gz")
+    assert np.array_equal(embedded(out / "p1.html", "scan").get_fdata() > 0, values(scans / "b.nii.gz") > 0)
+
+
+def test_a_killed_call_leaves_no_map_that_looks_finished(scans, trained, placed, tmp_path, monkeypatch):
     images, out = tmp_path / "images", tmp_path / "maps"
     images.mkdir()
-    (images / "a.nii.gz").write_bytes((scans / "a.nii.gz").read_bytes())
+    shutil.copy(scans / "a.nii.gz", images / "p1.nii.gz")
     scorer(trained).score_folder(images, None, out)
-    os.utime(out / "a.nii.gz", (0, 0))  # as if the scan had been written since
-    scorer(trained).score_folder(images, None, out)
-    assert (out / "a.nii.gz").stat().st_mtime > 0
+    shutil.copy(scans / "b.nii.gz", images / "p1.nii.gz")
+    with monkeypatch.context() as patched:
+        patched.setattr(scan_scoring, "atomic", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            scorer(trained).score_folder(images, None, out)
+    assert not (out / "p1.nii.gz").exists()
+    assert not scorer(trained).score_folder(images, None, out)
+    assert (out / "p1.nii.gz").exists()
+
+
+def test_an_atlas_that_is_dropped_keeps_the_maps_and_an_edited_one_does_not(scans, trained, placed, tmp_path, capsys):
+    one, edited = (Atlas("own.nii", np.ones((1, 1, 1), int), np.zeros((4, 4)), {1: "x"}, each) for each in "ab")
+    for atlas, again in ((None, ""), (one, "atlas"), (None, ""), (one, ""), (edited, "atlas")):
+        scorer(trained, threshold=0.6, atlas=atlas).score_folder(scans, None, tmp_path / "maps")
+        assert capsys.readouterr().err.count("(scored again, with another atlas)") == 2 * bool(again)
+    assert {row["finding1_region"] for row in csv_files.read(tmp_path / "maps" / TABLE, COLUMNS, "")} == {"x"}
+
+
+def test_names_that_differ_in_case_alone_are_refused(scans, trained, tmp_path):
+    for name in ("anna", "Anna"):
+        shutil.copy(scans / "a.nii.gz", tmp_path / f"{name}.nii.gz")
+    with pytest.raises(HarnessError, match="Anna and anna: differ in case alone"):
+        scorer(trained).score_folder(tmp_path, None, tmp_path / "maps")
+    assert not (tmp_path / "maps").exists()
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf", "-0.5", "0"])
+def test_thresholds_that_no_score_can_be_compared_with_are_refused(scans, trained, tmp_path, value):
+    given = ["--run", trained, "--image", scans, "--out", tmp_path / "maps", f"--threshold={value}"]
+    done = ended("score", *given)
+    assert (done.exit_code, "Invalid value for '--threshold'" in done.output) == (2, True)
+
+
+def test_what_is_known_of_a_run_is_said_once_its_call_is_accepted(scans, trained, placed, tmp_path, capsys):
+    told = scorer(trained, notices=["a notice"])
+    with pytest.raises(HarnessError, match=r"is a folder, but .*a\.nii\.gz is one scan; name a file in it"):
+        told.score(scans / "a.nii.gz", None, tmp_path)
+    assert not capsys.readouterr().err
+    for name in ("one", "two"):
+        told.score(scans / "a.nii.gz", None, tmp_path / f"{name}.nii.gz")
+    assert capsys.readouterr().err.count("a notice") == 1
 
 
 def test_a_damaged_record_of_maps_is_named(scans, trained, tmp_path):
@@ -200,7 +257,8 @@ def test_a_page_without_the_lesion_that_is_given_now_is_made_again(scans, traine
     after = (out / "b.html").stat().st_mtime_ns
     scorer(trained, html=True).score_folder(scans, None, out, truths)
     assert (out / "b.html").stat().st_mtime_ns == after
-    os.utime(lesion, (2e9, 2e9))  # delineated anew
+    nifti(truths / "b.nii.gz", (values(scans / "b.nii.gz") > 500).astype(np.uint8), NATIVE.affine)
+    os.utime(lesion, (1, 1))  # delineated anew, as it says long ago
     scorer(trained, html=True).score_folder(scans, None, out, truths)
     assert (out / "b.html").stat().st_mtime_ns > after
 
@@ -275,8 +333,17 @@ def test_a_single_map_is_made_again_but_replaces_nothing_else(scans, trained, pl
             one.score_folder(scans, None, path / "a.nii.gz")
     assert not placed  # whatever is refused is so before a scan is registered
     (out.parent / RECORD).unlink()
+    scorer(trained, threshold=0.6, html=True).score(scans / "a.nii.gz", None, out)
+    assert {places.mask, places.page} <= {*out.parent.rglob("*.*")}
     scorer(trained).score(scans / "a.nii.gz", None, out)
-    assert read_json(places.record)["Threshold"] == 0.6  # of the mask, which is there as before
+    assert not {places.mask, places.page} & {*out.parent.rglob("*.*")}  # they would be of another call
+    assert read_json(places.record)["Threshold"] is None
+    places.mask.write_text("mine")
+    scorer(trained).score(scans / "a.nii.gz", None, out)
+    assert places.mask.read_text() == "mine"
+    scorer(trained).score_folder(scans, None, tmp_path / "folder")
+    with pytest.raises(HarnessError, match=r"is of the folder of maps of .*maps\.json; score its scans again"):
+        scorer(trained).score(scans / "a.nii.gz", None, tmp_path / "folder" / "a.nii.gz")
 
 
 def test_progress_is_a_line_that_warnings_follow(capsys):

@@ -1,5 +1,6 @@
 """Types and options that several commands share, and the names that the tab key completes; no command itself."""
 
+import math
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
@@ -99,6 +100,19 @@ def _whole(path: Path) -> Path:
     if StudyFolder(_experiment(path)).excerpt:
         raise HarnessError(f"{path}: is an excerpt, a few files of a study; name the folder of the study itself")
     return path
+
+
+class Positive(click.FloatRange):
+    """A finite number above 0."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, min_open=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no finite number", param, ctx)
+        return number
 
 
 PATH, OUTPUT, FILE = Place(), Place(output=True), Place(output=True, file=True)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from uadbench.commands._shared import OUTPUT, PATH, device, required, run, variant
+from uadbench.commands._shared import OUTPUT, PATH, Positive, device, required, run, variant
 
 
 @click.command()
@@ -24,7 +24,7 @@ from uadbench.commands._shared import OUTPUT, PATH, device, required, run, varia
 )
 @click.option("--map", "name", default="final", help="Which of the method's maps.")
 @click.option(
-    "--threshold", type=float, help="Also write masks of what reaches it, in a folder `masks` beside the maps."
+    "--threshold", type=Positive(), help="Also write masks of what reaches it, in a folder `masks` beside the maps."
 )
 @click.option(
     "--html", is_flag=True, help="Also write a page beside each map, X.html for X.nii.gz: a viewer for the browser."
@@ -59,7 +59,7 @@ def command(
 
     Hyper-parameters of scoring are those of the run's study, so that maps are those of its tables.
 
-    Each NIfTI file of a folder is scored into a file of the same name. Existing maps are kept; a scan that cannot be
+    Each NIfTI file of a folder is scored into a file of the same name. Finished maps are kept; a scan that cannot be
     used is reported and left out. Brain masks lie beside the maps, in a folder `brain`, where `evaluate` finds them.
 
     Of a data set in BIDS every session is scored, and maps, masks and their descriptions are derivatives in BIDS; of a
@@ -91,21 +91,18 @@ def command(
     for option, path in (("image", image), ("t1", t1), ("truth", truth)):
         if path is not None and not path.exists():
             raise HarnessError(f"--{option} {path}: no such file or folder; check the path")
-    if given is None:
-        if t1 is not None:
-            raise HarnessError(
-                f"--t1 {t1}: the run that comes with the package scores T1-weighted scans alone; name "
-                "a run of the modality with --run"
-            )
-        click.echo(shipped.notice(), err=True)
+    if given is None and t1 is not None:
+        raise HarnessError(
+            f"--t1 {t1}: the run that comes with the package scores T1-weighted scans alone; name "
+            "a run of the modality with --run"
+        )
     chosen = devices.choose(device)
     folder, required = locate(given, required)
     trained, about = runs.load(folder, chosen, required=required, name=method)
     counted, unknown = surroundings.healthy_threshold(folder, about, name) if threshold is None else (None, "")
-    if unknown:
-        click.echo(unknown, err=True)
     areas = regions.read(atlas) if atlas else None
-    scorer = Scorer(trained, about, chosen, name, threshold, html, counted, areas)
+    notices = [*([shipped.notice()] if given is None else []), *([unknown] if unknown else [])]
+    scorer = Scorer(trained, about, chosen, name, threshold, html, counted, areas, notices)
     if image.is_dir() or data_set:
         lost = scorer.score_data_set(image, out) if data_set else scorer.score_folder(image, t1, out, truth)
         click.echo(out)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,6 +88,18 @@ class Derivative:
         with atomic(self.out / IGNORED) as partial:
             partial.write_text(f"{RECORD}\n{TABLE}\n*.html\n", encoding="utf-8")
 
+    def sidecars(self, places: Places, mask: bool) -> list[Path]:
+        """The files of `describe_scan`. mask: whether one of what reaches the threshold is written."""
+        return [places.record, _sidecar(places.brain), *([_sidecar(places.mask)] if mask else [])]
+
+    def warn_of_others(self, name: str, places: Places) -> None:
+        """Say which other map of the subject, or session, is there: of a scan that an earlier call took."""
+        for path in sorted(places.map.parent.glob(f"{name}_*_probseg.nii*")):
+            match = MAP.fullmatch(path.name)
+            if path != places.map and match and match["name"] == name:
+                remedy = "evaluate takes one map: remove one of them"
+                print(f"{path}: of another scan of {name} than {places.map.name}; {remedy}", file=sys.stderr)
+
     def describe_scan(self, image: Path, places: Places, threshold: float | None) -> None:
         """Write the sidecars of a scan's files."""
         source = f"bids:raw:{image.relative_to(self.root).as_posix()}"
@@ -135,12 +148,26 @@ def find(folder: Path) -> tuple[dict[str, Path], dict[str, Path]]:
 
 
 def scores(path: Path, values: np.ndarray) -> np.ndarray:
-    """Values of a map as scores, float32 where its sidecar says that they are stored in [0, 1]; others as they are."""
-    half = read_record(_sidecar(path)).get(HALF) if MAP.fullmatch(path.name) else None
-    if not isinstance(half, (int, float)):
+    """Values of a map as scores, float32 where its sidecar says that they are stored in [0, 1]; others as they are.
+
+    Raises HarnessError for a map of `score` without this sidecar, whose values are no scores.
+    """
+    if not MAP.fullmatch(path.name):
+        return values
+    half = read_record(_sidecar(path)).get(HALF)
+    if not isinstance(half, (int, float)) or not 0 < half < float("inf"):
+        if _is_ours(path):
+            raise HarnessError(f"{path}: {_sidecar(path).name} beside it states no {HALF}; score the scan again")
         return values
     with np.errstate(divide="ignore", invalid="ignore"):
         return (half * values / (1 - values.astype(np.float64))).astype(np.float32)
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether the data set that a map lies in was written by `score`."""
+    root = next((folder for folder in path.absolute().parents if (folder / DESCRIPTION).is_file()), path)
+    made = read_record(root / DESCRIPTION).get("GeneratedBy")
+    return isinstance(made, list) and any(isinstance(by, dict) and by.get("Name") == "uadbench" for by in made)
 
 
 def _sidecar(path: Path) -> Path:

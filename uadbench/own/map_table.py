@@ -19,6 +19,7 @@ from uadbench.core.sorting import natural
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.registration.transform import Placement
 from uadbench.evaluation.detection.lesions import LEAST, bounding_box, components, neighbours
+from uadbench.own import scan_inputs
 from uadbench.own.regions import Atlas
 
 LARGEST = 3  # findings that a row describes
@@ -27,7 +28,7 @@ BESIDE = 0.1  # fraction of a finding on the other side of the midline, above wh
 #: columns of a scan, and of each of its largest findings; docs/own-scans.md has the same words
 SCAN = {
     "name": "name of the map, without its suffix",
-    "image": "path of the scan",
+    "image": "path of the scan, as it was given when it was scored",
     "threshold": "score from which on a voxel counts; empty if none is known, as are then all columns of findings",
     "volume_ml": "volume of the brain voxels at or above the threshold, in ml",
     "findings": f"number of findings: 26-connected components of these voxels, of at least {LEAST:g} mm³",
@@ -36,6 +37,7 @@ SCAN = {
     "brain_ml": "volume of the brain in ml",
     "template": "space of the centres: `mni152` (ICBM 152 nonlinear symmetric 2009a), or the template's file",
     "atlas": "file of `--atlas`; empty without one, as are then the regions",
+    "inputs": "kind and 16 digits of the SHA-256 of each file that was read, which a finished map is known by",
 }
 FINDING = {
     "ml": "volume in ml",
@@ -137,13 +139,22 @@ def write(path: Path, rows: Iterable[Mapping[str, Any]], kept: Collection[str] |
     csv_files.write(path, COLUMNS, [merged[name] for name in sorted(merged, key=natural)])
 
 
-def names(path: Path, threshold: float | None, atlas: Atlas | None = None) -> set[str]:
-    """Names of the rows of a table that were made with this threshold and atlas; none without a table.
+def inputs(path: Path, threshold: float | None) -> dict[str, dict[str, str]]:
+    """Inputs of the rows of a table that were made with this threshold, by name and kind; none without a table.
 
     Errors as of `write`.
     """
-    made = "" if threshold is None else str(float(threshold)), atlas.name if atlas else ""
-    return {name for name, old in _read(path).items() if (old["threshold"], old["atlas"]) == made}
+    made = "" if threshold is None else str(float(threshold))
+    return {name: scan_inputs.split(old["inputs"]) for name, old in _read(path).items() if old["threshold"] == made}
+
+
+def found(row: Row) -> str:
+    """Findings of a row in words."""
+    if row["threshold"] is None:
+        return f"greatest score {row['maximum']:.3g}"
+    what = f"{row['findings']} finding{'s' * (row['findings'] != 1)}"
+    volume = row["volume_ml"]
+    return f"{what}, {volume:{'.1f' if volume >= 1 or not volume else '.2g'}} ml at or above {row['threshold']:.3g}"
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

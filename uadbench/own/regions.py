@@ -10,21 +10,26 @@ import numpy as np
 import pandas
 
 from uadbench.core.errors import HarnessError
+from uadbench.core.files import sha256
 from uadbench.core.volume_names import stem
 from uadbench.data.preprocessing.reading.volume import BadScan, read_volume
 
 COLUMNS = ("index", "name")  # of the table, as in BIDS
-TABLE = "a table, {}, with the columns index and name"
+TABLE = "a table, {}, with the columns index and name, separated by tabs"
 
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """An atlas. numbers: of regions (I, J, K), 0 outside of all; inverse: mm of the template to voxels (4, 4)."""
+    """An atlas. numbers: of regions (I, J, K), 0 outside of all; inverse: mm of the template to voxels (4, 4).
+
+    digest: of both files.
+    """
 
     name: str
     numbers: np.ndarray
     inverse: np.ndarray
     names: Mapping[int, str]
+    digest: str = ""
 
     def region(self, points: np.ndarray) -> str:
         """Name of the region that most of the points (3, n), in mm of the template, lie in; "" outside of all."""
@@ -51,7 +56,7 @@ def read(path: Path) -> Atlas:
     numbers, names = values.astype(np.int64), _names(table, path)
     if unnamed := sorted(set(np.unique(numbers).tolist()) - {0} - names.keys()):
         raise HarnessError(f"{table}: has no name for {unnamed[0]}, which {path.name} has; add it")
-    return Atlas(path.name, numbers, np.linalg.inv(affine), names)
+    return Atlas(path.name, numbers, np.linalg.inv(affine), names, f"{sha256(path)[:8]}{sha256(table)[:8]}")
 
 
 def _names(table: Path, path: Path) -> dict[int, str]:

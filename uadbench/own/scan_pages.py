@@ -60,11 +60,6 @@ def write_page(scored: Scored, about: dict[str, Any], method: Method, path: Path
     )
 
 
-def shows_lesion(page: Path) -> bool:
-    """Whether the page at a path has a delineated lesion; False without a page."""
-    return page.is_file() and '<script type="text/plain" id="truth">' in page.read_text(encoding="utf-8")
-
-
 def _simulated(image: Path) -> bool:
     """Whether a scan lies in a folder of simulated ones."""
     return any((folder / SIMULATED).is_file() for folder in image.absolute().parents)

@@ -71,26 +71,27 @@ def claim_folder(out: Path, record: Mapping[str, Any]) -> None:
     write_json(path, record)
 
 
-def claim_map(places: Places, image: Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    """The record of a single map, with the threshold of an earlier mask that stays; see `bids_derivative.of_map`.
+def claim_map(places: Places, image: Path, record: Mapping[str, Any]) -> bool:
+    """Check the places of a single map with this record, and return whether an earlier call wrote a mask.
 
-    A map of the same scan by the same run may be made again. Raises HarnessError if one of its files is there and of
-    something else.
+    record: as of `bids_derivative.of_map`. A map of the same scan by the same run may be made again. Raises
+    HarnessError if one of its files is there and of something else.
     """
     run = record["Run"]
-    if places.map.is_dir():
-        raise HarnessError(f"{places.map}: is a folder, but {image} is one scan; name a file in it")
     others = places.map.parent / RECORD
     if others.is_file() and any(read_record(others).get(key) != value for key, value in run.items()):
         raise HarnessError(f"{places.map}: {others} lists maps of another run or map; choose another folder")
     there = [path for path in (*places.written(True, True).values(), places.record) if path.exists()]
+    if there and others.is_file() and not places.record.exists():
+        raise HarnessError(
+            f"{there[0]}: is of the folder of maps of {others}; score its scans again, or name another file"
+        )
     former = read_record(places.record)
     if there and (former.get("Run"), former.get("Sources")) != (run, record["Sources"]):
         raise HarnessError(
             f"{there[0]}: exists and is no map of {image} by this run, map and method; remove it, or name another file"
         )
-    kept = {"Threshold": former.get("Threshold")} if record["Threshold"] is None and places.mask.exists() else {}
-    return {**record, **kept}
+    return former.get("Threshold") is not None
 
 
 def read_record(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +13,19 @@ from uadbench.core.modalities import MODALITIES, NAMES
 from uadbench.core.patients import of_name
 from uadbench.core.validation import NAME
 from uadbench.core.volume_names import stem
-from uadbench.data.index import layout, sheet
+from uadbench.data.index import sheet
 from uadbench.data.index.layout import Files, Note
 from uadbench.data.index.layouts import bids
+from uadbench.data.index.layouts import sheet as own_sheet
 from uadbench.data.preprocessing.reading.scan import same_grid
 from uadbench.own.map_files import DESCRIPTION, nifti_files, say, warn, warn_of_unused
 
 NAMED = re.compile(r"sub-[^\W_]+(?:_ses-[^\W_]+)?(?=_)", re.ASCII)  # subject and session of a file of BIDS
 REMEDY = "make the subject sheet with `uadbench index`"
+
+
+class _Sheet(own_sheet.Layout):
+    refuses_missing = False
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def entries(path: Path) -> list[Entry]:
             raise HarnessError(f"{path}: holds no scan; expected {bids.Layout.expected} below it")
         return [_entry(path, files) for files in found]
     if "split" not in csv_files.text(path, REMEDY).partition("\n")[0].split(","):
-        listed_there = sheet.find(layout.load("sheet"), path)
+        listed_there = sheet.find(_Sheet(), path)
         if wrong := next((files.subject for files in listed_there if not re.fullmatch(NAME, files.subject)), None):
             raise HarnessError(f"{path}: subject {wrong!r} is no name of a file; use letters, digits, - and _")
         return [_entry(path.parent, files) for files in listed_there]
@@ -148,6 +153,14 @@ def of_folder(images: Path, t1: Path | None, truth: Path | None) -> tuple[list[S
         say(f"left out: {scans[name]}: no T1-weighted scan of this name in {t1}; add it")
     found = [Scan(name, path, beside.get(name), lesions.get(name)) for name, path in scans.items()]
     return [scan for scan in found if scan.name not in without], len(without)
+
+
+def refuse_alike(names: Iterable[str]) -> None:
+    """Raise HarnessError for names that differ in case alone, whose files some systems take for one."""
+    seen: dict[str, str] = {}
+    for name in names:
+        if (other := seen.setdefault(name.casefold(), name)) != name:
+            raise HarnessError(f"{other} and {name}: differ in case alone, as names of files must not; rename one")
 
 
 def of_modality(path: Path, modality: str, lesions: bool) -> tuple[list[Scan], int]:

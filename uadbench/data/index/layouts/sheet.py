@@ -26,6 +26,7 @@ class Layout(layout.Layout):
 
     expected = f"a CSV with the columns subject, one of {', '.join(NAMES)} and, where there is such, {OTHERS}"
     reads_file = True
+    refuses_missing = True  # files; else they are problems of their subjects
 
     def participants(self, root: Path) -> participants.Participants:
         return participants.table((dict(record) for _, record in self._records(root)), "subject")
@@ -59,16 +60,20 @@ class Layout(layout.Layout):
         return records
 
     def _files(self, root: Path, line: int, record: dict[str | None, Any]) -> layout.Files:
-        """Files of one line. Raises HarnessError for too many cells, a missing name, or a missing file."""
+        """Files of one line. Raises HarnessError for too many cells, a missing name, or a missing file, which else
+        is a problem."""
         if None in record:
             raise HarnessError(f"{root}, line {line}: more cells than columns; quote a path that has a comma")
         cells = {name: (record.get(name) or "").strip() for name in COLUMNS}
         if not cells["subject"]:
             raise HarnessError(f"{root}, line {line}: no subject; give each a name of its own")
         paths: dict[str, Any] = {}
+        problem = ""
         for name in layout.KINDS:
             if cells[name]:
                 paths[name] = Path(expanded(cells[name]))
                 if not (root.parent / paths[name]).is_file():
-                    raise HarnessError(f"{root}, line {line}, {name}: no file {root.parent / paths[name]}")
-        return layout.Files(cells["subject"], **paths, stated_patient=cells["patient"])
+                    problem = f"line {line}, {name}: no file {root.parent / paths[name]}"
+                    if self.refuses_missing:
+                        raise HarnessError(f"{root}, {problem}")
+        return layout.Files(cells["subject"], **paths, problem=problem, stated_patient=cells["patient"])
