@@ -146,6 +146,9 @@ def test_what_is_known_of_a_run_is_said_once_its_call_is_accepted(scans, trained
     for name in ("one", "two"):
         told.score(scans / "a.nii.gz", None, tmp_path / f"{name}.nii.gz")
     assert capsys.readouterr().err.count("a notice") == 1
+    for notices in ([], ["a notice"]):
+        scorer(trained, notices=notices).score_folder(scans, None, tmp_path / "maps")
+    assert "a notice" not in capsys.readouterr().err  # all maps were there
 
 
 def test_a_damaged_record_of_maps_is_named(scans, trained, tmp_path):

@@ -40,7 +40,7 @@ class Scorer:
     name: of the method's map; threshold: if given, a mask of the voxels that reach it is written beside each map.
     html: whether a page that shows the scan and its map is written beside each map. counted: the threshold at which
     findings are counted where no other is given, None if unknown. atlas: names their regions. notices: lines about the
-    run, said once where a call is accepted.
+    run, said once before a scan is scored.
     """
 
     method: Method
@@ -115,7 +115,6 @@ class Scorer:
             derivative.describe()
         lost, kept, table = 0, 0, out / TABLE
         rows = map_table.inputs(table, self.reported)
-        self._tell()
         for number, scan in enumerate(scans, start=1):
             places = derivative.places(scan.name, scan.image) if derivative else beside(out / f"{scan.name}.nii.gz")
             if derivative is not None:
@@ -131,6 +130,7 @@ class Scorer:
                     kept += 1
                     continue
                 self._keep(scan, places)
+                self._tell()
                 again = f" (scored again, with another {listed(changed)})" if changed else ""
                 with told(f"{number} of {len(scans)}, {scan.name}{again}") as line:
                     self._write(scan, places, line, lambda row: map_table.write(table, [row]), derivative)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def healthy_threshold(folder: Path, about: dict[str, Any], score: str = "final")
         known, why = _known(folder, about) if score == "final" else ({}, f"none is known of the map {score}")
     except HarnessError as error:
         known, why = {}, str(error)
-    if HEALTHY in known:
+    if math.isfinite(known.get(HEALTHY, math.nan)):
         return known[HEALTHY], ""
     return None, f"no threshold of healthy voxels, so no findings: {why}, or give --threshold"
 
