@@ -30,7 +30,8 @@ def test_a_mark_of_byte_order_is_no_part_of_the_first_column(tmp_path):
         (b"b,c\n1,2\n", "no column 'a'; the columns are b, c"),
         (b"a,b\n1,2\n3", "row 2: more or fewer cells than the 2 columns"),  # cut off
         (b"a,b\n1,2,3\n", "row 1: more or fewer cells"),
-        (b"a,b\n\xff,2\n", "is no CSV in UTF-8"),
+        (b"a,b\n\xff,2\n", "), save it as UTF-8; make it again"),
+        (b"a;b\n1;2\n", "no column 'a'; the columns are a;b; separate the columns by commas; "),
     ],
 )
 def test_a_fault_is_one_line_with_its_remedy(tmp_path, content, reason):

@@ -161,6 +161,7 @@ def test_a_name_that_files_cannot_have_is_told_in_words(tmp_path):
         ("subject,t1\n,\n,x.nii\n", "line 3: no subject"),
         ("subject,mask\na,x.nii\n", "there must be subject and a scan"),
         ("t1,t2\na,x.nii\n", "there must be subject and a scan"),
+        ("subject;t1;mask\na;x.nii;\n", "has the one column 'subject;t1;mask'; separate the columns by commas"),
         ("subject,t1,swi\na,x.nii,\n", "'swi'"),
         ("subject,t1\n,x.nii\n", "line 2: no subject"),
         ("subject,t1\na,x.nii\nb,gone.nii\n", r"line 3, t1: no file .*gone\.nii"),

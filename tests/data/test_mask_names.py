@@ -138,3 +138,9 @@ def test_a_mask_is_no_scan_that_another_mask_is_drawn_on(tmp_path):
         nifti(tmp_path / f"{name}.nii.gz", np.zeros((5, 6, 6 + (name == T1)), np.uint8))
     (files,) = layout.load("bids").subjects(tmp_path)
     assert files.drawn_on is None
+
+
+def test_brain_masks_and_probabilities_are_no_candidates():
+    ours = ["d/sub-1_desc-brain_mask.nii.gz", "d/sub-1_desc-disyre_probseg.nii.gz"]
+    assert mask_names.candidates(ours) == ""
+    assert mask_names.candidates([*ours, "d/sub-1_seg.nii.gz"]).endswith("they are among d/sub-1_seg.nii.gz")

@@ -1,5 +1,6 @@
 """Brains of known place are found, in heads and without, and a T2 finds its T1."""
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from uadbench.data.preprocessing.brain import brain
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BadScan, Scan, read_labels, read_scan
 from uadbench.data.preprocessing.registration import ants_registration, initialisation
-from uadbench.data.preprocessing.registration.registration import follow, locate
+from uadbench.data.preprocessing.registration.registration import Located, follow, locate
 from uadbench.data.preprocessing.registration.transform import resample
 from uadbench.data.preprocessing.settings import Preprocessing
 
@@ -51,6 +52,21 @@ def test_a_cavity_that_an_extraction_left_at_0_is_brain(extracted_scan):
     assert known is not None
     assert known[i + 4 : i + 9, j : j + 6, k : k + 5].all()
     assert dice(known, inside) > 0.999
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_a_few_slices_are_refused_with_a_reason(extracted_scan, head_scan, axis):
+    for scan, register in product((extracted_scan, head_scan), (lambda thin: locate(thin, mni(), FAST), None)):
+        low, high = [0, 0, 0], list(scan.data.shape)
+        low[axis], high[axis] = 30, 32
+        affine = scan.affine.copy()
+        affine[:3, 3] += affine[:3, axis] * 30
+        thin = Scan(scan.path, scan.data[tuple(map(slice, low, high))], affine)
+        whole = Located(extracted_scan, (extracted_scan.data > 0).astype(np.float32), np.eye(4), None)
+        with pytest.raises(BadScan, match=r"×.* voxels span only 3\.5 mm in one direction; leave it out"):
+            register(thin) if register else follow(thin, whole, FAST.spacing)
+    empty = initialisation._ranks(np.zeros((2, 2, 2)), np.zeros(0), 12)
+    assert not empty.any()
 
 
 def test_extracted_brain_is_found_where_it_is(extracted_scan):

@@ -12,6 +12,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import Scan
+from uadbench.data.preprocessing.registration import transform
 from uadbench.data.preprocessing.registration.registration import Located, locate
 from uadbench.data.preprocessing.registration.template import Template
 from uadbench.data.preprocessing.registration.transform import Placement, lift, prepare_scan, resample
@@ -53,6 +54,17 @@ def test_prepare_scan_gives_what_is_packed_and_the_way_back(tmp_path, extracted_
     assert np.corrcoef(back[both], extracted_scan.data[both])[0, 1] > 0.85
     with pytest.raises(HarnessError, match=r"gone\.nii"):
         prepare_scan(tmp_path / "gone.nii", FAST, "t1")
+
+
+def test_an_unforeseen_fault_is_of_the_scan(tmp_path, extracted_scan, monkeypatch):
+    nifti(tmp_path / "a.nii.gz", extracted_scan.data, extracted_scan.affine)
+
+    def broken(*_: object) -> None:
+        raise IndexError("index -1 is out of bounds")
+
+    monkeypatch.setattr(transform, "locate", broken)
+    with pytest.raises(HarnessError, match=r"a\.nii\.gz: IndexError: index -1 is out of bounds; look at the scan"):
+        prepare_scan(tmp_path / "a.nii.gz", FAST, "t1")
 
 
 def test_prepare_scan_refuses_another_contrast(tmp_path, extracted_scan):

@@ -128,6 +128,10 @@ def test_derivatives_are_evaluated_with_the_lesions_of_their_source(bids, traine
     done = call("evaluate", "--maps", out, "--labels", bids)
     assert f"{bids} has no lesion mask of sub-1_ses-1: their maps are not evaluated" in done.stderr
     result = json.loads(done.stdout)
+    assert "`--unmasked healthy` counts those without a lesion as healthy" in done.stderr
+    done = call("evaluate", "--maps", out, "--labels", bids, "--unmasked", "healthy", "--subjects", tmp_path / "a.csv")
+    assert (json.loads(done.stdout)["subjects"], json.loads(done.stdout)["positives"]) == (3, result["positives"])
+    assert pd.read_csv(tmp_path / "a.csv").set_index("subject").anomalous["sub-1_ses-1"] == 0
     (tmp_path / "flat").mkdir()
     (tmp_path / "labels").mkdir()
     for number in range(2):
@@ -204,9 +208,10 @@ def test_a_sheet_is_scored_by_subject_with_its_brain_masks(bids, trained, placed
     placed.clear()
     call("score", "--run", trained, "--image", own, "--out", tmp_path / "own", "--device", "cpu")
     assert placed == [("t1", "sub-2_run-1_T1w.nii", None, "b.nii.gz")]
-    assert "no lesion mask of a subject that has a map" in fails(
-        "evaluate", "--maps", tmp_path / "own", "--labels", own
-    )
+    for chosen in ("leave_out", "healthy"):
+        line = fails("evaluate", "--maps", tmp_path / "own", "--labels", own, "--unmasked", chosen)
+        assert "no lesion mask of a subject that has a map" in line
+        assert "maps of controls alone set thresholds, as --healthy" in line
     assert "no subject of this name" in fails("evaluate", "--maps", out, "--labels", own)
     row = "bids/sub-2/anat/sub-2_run-1_T1w.nii"
     own.write_text(f"subject,t1\nanna,{row}\nbert,gone.nii\ncleo,{row}\ncleo,{row}\n")

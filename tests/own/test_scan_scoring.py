@@ -29,6 +29,7 @@ from uadbench.own.scan_pages import Scored, write_page
 from uadbench.own.scan_places import RECORD, TABLE, beside, of_run
 from uadbench.own.scan_scoring import Scorer
 from uadbench.training import run
+from uadbench.viewer.page import contents
 
 
 def scorer(trained: Path, **changes) -> Scorer:
@@ -209,8 +210,8 @@ def test_a_page_shows_scan_map_restoration_and_lesion(scans, trained, tmp_path):
     page = tmp_path / "one.html"
     places = beside(tmp_path / "one.nii.gz")
     assert written == [places.map, places.brain, places.mask, page, places.record]
-    found = embedded(page, "score-0")
-    assert np.abs(found.get_fdata() - values(written[0])).max() <= values(written[0]).max() / 509
+    found, inside = embedded(page, "score-0"), values(places.brain) > 0
+    assert np.abs(found.get_fdata() - values(written[0]) * inside).max() <= values(written[0]).max() / 509
     np.testing.assert_allclose(found.affine, NATIVE.affine, atol=1e-4)
     assert np.array_equal(embedded(page, "truth").get_fdata() > 0, values(lesion) > 0)
     halved = embedded(page, "restoration").get_fdata()
@@ -218,13 +219,14 @@ def test_a_page_shows_scan_map_restoration_and_lesion(scans, trained, tmp_path):
     assert np.corrcoef(halved.ravel(), values(scans / "a.nii.gz").ravel())[0, 1] > 0.9
     text = page.read_text(encoding="utf-8")
     assert 'value="0.6"' in text
+    assert json.loads(contents(text)["facts"])["brain"] == np.count_nonzero(inside)
     assert '<p class="banner">The method was trained on simulated scans.</p>' in text
     assert "T1-weighted scan a.nii.gz" in text
     simulated = tmp_path / "raw" / "sub-1" / "a.nii.gz"
     simulated.parent.mkdir(parents=True)
     simulated.write_bytes((scans / "a.nii.gz").read_bytes())
     (tmp_path / "raw" / "SIMULATED").touch()
-    scored = Scored(simulated, nibabel.load(written[0]), None, None, "final", None)
+    scored = Scored(simulated, nibabel.load(written[0]), None, None, "final", None, values(places.brain) > 0)
     write_page(scored, shown.about, shown.method, page)
     text = page.read_text(encoding="utf-8")
     assert '<p class="banner">This scan is simulated. The method was trained on simulated scans.</p>' in text

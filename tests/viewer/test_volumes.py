@@ -97,6 +97,20 @@ def test_low_scores_count_as_brain(tmp_path):
         assert facts["brain"] == count
 
 
+def test_the_brain_is_its_mask_where_it_is_known(tmp_path):
+    """Restorations and maps that are interpolated reach beyond it."""
+    inside = np.zeros((4, 5, 6), bool)
+    inside[1:3, 1:4] = True
+    layers = [layer("scan"), layer("score"), Layer("restoration", "Restoration", "", np.ones((4, 5, 6)))]
+    write(Page("a", "b", "", AFFINE, layers, inside), tmp_path / "page.html")
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert json.loads(contents(text)["facts"])["brain"] == 2 * 3 * 6
+    write(read_page(contents(text)), tmp_path / "again.html")
+    again = contents((tmp_path / "again.html").read_text(encoding="utf-8"))
+    assert json.loads(again["facts"])["brain"] == 2 * 3 * 6
+    assert "is no diagnosis" in text
+
+
 def test_a_map_without_scores_starts_at_0(tmp_path):
     empty = Layer("score", "Score", "", np.zeros((4, 5, 6), np.float32))
     write(Page("a", "b", "", AFFINE, [layer("scan"), empty]), tmp_path / "page.html")

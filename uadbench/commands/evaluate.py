@@ -31,6 +31,13 @@ from uadbench.commands._shared import FILE, OUTPUT, PATH, ignored, lesion, proto
 @click.option(
     "--healthy-brain", type=PATH, show_default="--brain, or those beside them", help="Folder of their brain masks."
 )
+@click.option(
+    "--unmasked",
+    type=click.Choice(["leave_out", "healthy"]),
+    default="leave_out",
+    show_default=True,
+    help="With a data set as labels: what sessions or subjects without a lesion mask are.",
+)
 @lesion
 @ignored
 @click.option(
@@ -73,6 +80,7 @@ def command(
     brain: Path | None,
     healthy: Path | None,
     healthy_brain: Path | None,
+    unmasked: str,
     lesion: str,
     ignored: str,
     patients: str | None,
@@ -106,15 +114,11 @@ def command(
         release.find(about["release"])
     check_title("--title", about["title"] or about["method"] or "")
     values = LabelValues.read(lesion, ignored)
-    found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values, patients)
+    found = evaluate(maps, labels, brain, protocol, healthy, healthy_brain, values, patients, unmasked == "healthy")
     result = found.summary()
     if out is not None:
         write_json(out, result)
     if subjects is not None:
-        if found.findings is None:
-            raise HarnessError(
-                f"{subjects}: not written: {maps} has voxels of several sizes; resample them to one grid"
-            )
         write_rows(subjects, findings.by_subject(found.findings))
     if save is not None:
         about |= {"title": about["title"] or about["method"], "seed": about.pop("run_seed"), "revision": ""}

@@ -19,6 +19,7 @@ from uadbench.core.errors import HarnessError
 from uadbench.core.faults import NO_FILE
 from uadbench.core.files import atomic, content
 
+COMMAS = "separate the columns by commas"
 FORMULA = re.compile(r"'*(\s*[=+\-@]|[\t\n])")  # begins a cell that needs an apostrophe, or has one
 
 
@@ -84,6 +85,8 @@ def faults_named(path: str | os.PathLike[str], remedy: str) -> Iterator[None]:
     except NO_FILE:
         wrong = "is a folder; name a file in it, or" if os.path.isdir(path) else "no such file;"
         raise HarnessError(f"{path}: {wrong} {remedy}") from None
+    except UnicodeDecodeError as error:
+        raise HarnessError(f"{path}: is no CSV in UTF-8 ({error}), save it as UTF-8; {remedy}") from None
     except (ValueError, csv.Error) as error:  # those of pandas are ValueErrors
         raise HarnessError(f"{path}: is no CSV in UTF-8 ({str(error).strip()}); {remedy}") from None
 
@@ -94,7 +97,13 @@ def check_columns(path: str | os.PathLike[str], head: Sequence[str], columns: It
         raise HarnessError(f"{path}: the file is empty; {remedy}")
     for column in columns:
         if column not in head:
-            raise HarnessError(f"{path}: no column {column!r}; the columns are {', '.join(head)}; {remedy}")
+            apart = f"; {COMMAS}" * is_joined(head)
+            raise HarnessError(f"{path}: no column {column!r}; the columns are {', '.join(head)}{apart}; {remedy}")
+
+
+def is_joined(head: Sequence[str]) -> bool:
+    """Whether the columns are one because something else than commas separates them."""
+    return len(head) == 1 and re.search("[;\t|]", head[0]) is not None
 
 
 def write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:

@@ -44,6 +44,7 @@ def evaluate(
     healthy_brain: Path | None = None,
     values: LabelValues = EVERY,
     patients: Patients | None = None,
+    unmasked: bool = False,
 ) -> Evaluation:
     """Count the score maps in folder `maps`, also of derivatives of BIDS, against the labels of the same names.
 
@@ -54,11 +55,12 @@ def evaluate(
     numbers.
     `healthy`: maps of healthy subjects, which set thresholds; masks are in `healthy_brain`, in `brain`, or with them.
     `values`: labels that are lesion, and labels of voxels to ignore. `patients`: who has several maps, see there.
+    `unmasked`: whether subjects of a data set without a mask are healthy.
     Raises HarnessError naming the file if one is unmatched, unreadable, of another grid or not a valid score map, if
     labels are no whole numbers, if a map's scores would merge in float32, and if no voxel is anomalous.
     """
     files, beside = map_set(maps)
-    labelled, stated = _labels(labels, files, maps)
+    labelled, stated = _labels(labels, files, maps, unmasked)
     controls, theirs = ({}, None) if healthy is None else map_set(healthy)
     given, named = (
         None if folder is None else Masks(nifti_files(folder), str(folder)) for folder in (brain, healthy_brain)
@@ -75,8 +77,9 @@ def evaluate(
     subjects = _subjects({name: files[name] for name in labelled}, masks, labelled, values)
     told = str(labels), values, patients or stated
     evaluation = score_maps.evaluate(subjects, protocol, calibration, masks is not None, *told)
-    if evaluation.findings is None:
-        print(f"warning: {maps}: voxel sizes differ; lesions and subjects are not measured", file=sys.stderr)
+    if isinstance(evaluation.findings.spacing, tuple):
+        weight = "pooled metrics count voxels, so that scans of finer ones weigh more; volumes are of each scan's own"
+        print(f"warning: {maps}: voxel sizes differ; {weight}", file=sys.stderr)
     return evaluation
 
 
@@ -110,11 +113,15 @@ def evaluate_arrays(
 
 
 def _labels(
-    labels: Path, maps: dict[str, Path], folder: Path
+    labels: Path, maps: dict[str, Path], folder: Path, unmasked: bool
 ) -> tuple[Mapping[str, Path | None], Mapping[str, str] | None]:
     """Labels of maps by their names, None of a healthy subject, and patients, where a data set states them."""
     if is_data_set(labels):
-        return scan_sets.labels(labels, maps)
+        return scan_sets.labels(labels, maps, unmasked)
+    if unmasked:
+        raise HarnessError(
+            f"--unmasked: {labels} is no data set; give labels of zeros for healthy subjects, or --healthy"
+        )
     files = nifti_files(labels)
     remedy = "add it, for a healthy subject one of zeros or --healthy, or take this file away"
     all_in(maps, files, f"no label of this name in {labels}", remedy)

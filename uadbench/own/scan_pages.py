@@ -25,7 +25,7 @@ TESTED = "This scan is simulated."
 class Scored:
     """A scan, and images of nibabel on its voxels: the map `name` and the method's restoration, if there is one.
 
-    truth: path of the delineated lesion; threshold: of the mask.
+    truth: path of the delineated lesion; threshold: of the mask; brain: (I, J, K) bool, where the map is shown.
     """
 
     image: Path
@@ -34,6 +34,7 @@ class Scored:
     truth: Path | None
     name: str
     threshold: float | None
+    brain: np.ndarray
 
 
 def write_page(scored: Scored, about: dict[str, Any], method: Method, path: Path) -> None:
@@ -55,6 +56,7 @@ def write_page(scored: Scored, about: dict[str, Any], method: Method, path: Path
             banner=" ".join([TESTED] * _simulated(scored.image) + [TRAINED] * bool(about.get("simulated"))),
             affine=scan.affine,
             layers=_layers(scored, scan, lesion, title, method.restoration()),
+            brain=scored.brain,
         ),
         path,
     )
@@ -73,12 +75,14 @@ def _layers(scored: Scored, scan: Scan, lesion: np.ndarray | None, title: str, h
         )
         text += "grey values after preprocessing, 0 to 1."
         layers.append(Layer("restoration", "Restoration", text, _values(scored.restoration)))
-    text = f"Map {scored.name} of {title}, resampled from the template's grid; higher is more anomalous. "
+    text = f"Map {scored.name} of {title}, resampled from the template's grid, within the brain; higher is more "
+    text += "anomalous. "
     if scored.threshold is not None:
         text += f"The slider starts at the threshold of the mask, {scored.threshold:g}."
     else:
         text += "The slider starts at the 99th percentile of the scores above 0."
-    layers.append(Layer("score", "Anomaly score", text, _values(scored.score), scored.threshold))
+    shown = np.where(scored.brain, _values(scored.score), np.float32(0))
+    layers.append(Layer("score", "Anomaly score", text, shown, scored.threshold))
     if lesion is not None and scored.truth is not None:
         text = f"{scored.truth.name}; all labels above 0."
         layers.append(Layer("truth", "Delineated lesion", text, lesion))

@@ -194,7 +194,7 @@ class Scorer:
         if self.html:
             restored = self.restoration(tensor, rng)
             native = None if restored is None else placement.to_native(restored)
-            shown = Scored(scan.image, scored, native, scan.lesion, self.name, self.threshold)
+            shown = Scored(scan.image, scored, native, scan.lesion, self.name, self.threshold, inside)
             write_page(shown, self.about, self.method, places.page)
         # The earlier map goes first and the new one comes last: a killed call leaves none that looks finished.
         for path in (places.map, *([] if self.html else [places.page])):

@@ -86,22 +86,27 @@ def entries(path: Path) -> list[Entry]:
     return [_of_row(made, row) for row in made.rows]
 
 
-def labels(path: Path, maps: Mapping[str, Path]) -> tuple[dict[str, Path | None], dict[str, str]]:
+def labels(
+    path: Path, maps: Mapping[str, Path], healthy: bool = False
+) -> tuple[dict[str, Path | None], dict[str, str]]:
     """Lesion masks of the maps of a data set by the names of the maps, None for a healthy subject, and its patients.
 
     A map has the name of a subject or session, see `entries`; a session of BIDS and the row of a sheet that has its
     scan, or its only mask, are one. Maps without a mask are left out, masks without a map missed; warnings name both.
-    Raises HarnessError for a map of no subject, and where no map is left.
+    healthy: whether all without a mask are. Raises HarnessError for a map of no subject, and where none has a mask.
     """
     found = entries(path)
     named = {alias: entry for entry in found for alias in _aliases(entry, found)} | {each.name: each for each in found}
     if unknown := [name for name in maps if name not in named]:
         raise HarnessError(f"{maps[unknown[0]]}: no subject of this name in {path}; give the data set that was scored")
-    kept = {name: named[name] for name in maps if named[name].mask or named[name].healthy}
-    if not kept:
-        raise HarnessError(f"{path}: names no lesion mask of a subject that has a map; add masks, or name their folder")
+    kept = {name: each for name in maps if (each := named[name]).mask or each.healthy or (healthy and not each.problem)}
+    if not any(entry.mask for entry in kept.values()):
+        raise HarnessError(
+            f"{path}: names no lesion mask of a subject that has a map; add masks, or name their folder; maps of "
+            "controls alone set thresholds, as --healthy of an evaluation of patients"
+        )
     if without := [name for name in maps if name not in kept]:
-        remedy = "a sheet of `index --unmasked healthy` counts them as healthy"
+        remedy = "`--unmasked healthy` counts those without a lesion as healthy"
         warn(f"{path} has no lesion mask of {listed(without)}: their maps are not evaluated; {remedy}")
     used = {named[name].name for name in maps}
     if missing := [entry.name for entry in found if entry.mask and entry.name not in used]:

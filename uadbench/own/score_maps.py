@@ -52,8 +52,7 @@ class Evaluation:
         return self.histograms.histograms[self.protocol][SCORE]
 
     @cached_property
-    def findings(self) -> Findings | None:
-        """None if voxel sizes differ between subjects."""
+    def findings(self) -> Findings:
         return self.detections.finish()
 
     def summary(self) -> dict[str, Any]:
@@ -87,11 +86,10 @@ class Evaluation:
             "positives": histogram.positives,
         }
         out |= {"brain": self.masked, "positives_outside_brain": self.detections.outside}
-        if self.findings is not None:
-            out["detection"] = {
-                row["metric"]: {"value": row["value"], "interval": _interval(row), "n_eff": _known(row["n_eff"])}
-                for row in detection(self.findings, histogram.patient_of, binned=bool(rows))
-            }
+        out["detection"] = {
+            row["metric"]: {"value": row["value"], "interval": _interval(row), "n_eff": _known(row["n_eff"])}
+            for row in detection(self.findings, histogram.patient_of, binned=bool(rows))
+        }
         return out | {"protocol": self.protocol}
 
     def save(self, folder: Path, about: dict[str, Any]) -> None:

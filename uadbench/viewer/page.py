@@ -47,7 +47,8 @@ class Layer:
 class Page:
     """Title, one sentence, a warning or "", and layers on one grid with affine (4, 4) from voxel to mm, RAS.
 
-    There are one scan and one or more scores; restoration and truth are optional.
+    There are one scan and one or more scores; restoration and truth are optional. brain: its mask (X, Y, Z) bool, or
+    the number of its voxels that are shown, of which a threshold is reached by a part; None: where a layer is above 0.
     """
 
     title: str
@@ -55,6 +56,7 @@ class Page:
     banner: str
     affine: np.ndarray
     layers: Sequence[Layer]
+    brain: np.ndarray | int | None = None
 
 
 def write(page: Page, path: Path) -> None:
@@ -74,7 +76,7 @@ def write(page: Page, path: Path) -> None:
     facts = {
         "layers": [layer["id"] for layer in layers],
         "scores": [layer["id"] for layer in scores],
-        "brain": _brain(page.layers, step),
+        "brain": _brain(page, step),
         "page": {"title": page.title, "summary": page.summary, "banner": page.banner},
         "described": [
             {"kind": one.kind, "title": one.title, "text": one.text, "threshold": layer.get("threshold")}
@@ -115,7 +117,7 @@ def read(stored: Mapping[str, str]) -> Page:
         nibabel.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(stored[name]))) for name in facts["layers"]
     ]
     layers = [Layer(**about, values=image.get_fdata()) for about, image in zip(facts["described"], images, strict=True)]
-    return Page(**facts["page"], affine=images[0].affine, layers=layers)
+    return Page(**facts["page"], affine=images[0].affine, layers=layers, brain=facts["brain"])
 
 
 def _stills(layers: dict[str, dict[str, Any]], score: dict[str, Any], affine: np.ndarray, step: int) -> list[Any]:
@@ -130,11 +132,14 @@ def _stills(layers: dict[str, dict[str, Any]], score: dict[str, Any], affine: np
     ]
 
 
-def _brain(layers: Sequence[Layer], step: int) -> int:
+def _brain(page: Page, step: int) -> int:
     """Number of shown voxels of the brain, at least 1: maps and restorations are 0 outside of it, but seldom inside."""
+    if isinstance(page.brain, int):
+        return page.brain
     # By true values: where few scores are high, the lowest step of a byte holds most of a brain.
-    shown = [layer.values[::step, ::step, ::step] > 0 for layer in layers if layer.kind in ("score", "restoration")]
-    return max(1, int(np.count_nonzero(np.any(shown, axis=0))))
+    positive = [layer.values > 0 for layer in page.layers if layer.kind in ("score", "restoration")]
+    inside = np.any(positive, axis=0) if page.brain is None else page.brain
+    return max(1, int(np.count_nonzero(inside[::step, ::step, ::step])))
 
 
 def _entry(layer: Layer, number: int, affine: np.ndarray, step: int) -> dict[str, Any]:

@@ -98,7 +98,8 @@ def in_template(entities: Mapping[str, str]) -> bool:
 
 def candidates(names: Iterable[str]) -> str:
     """Text on files that may be masks, whatever their names; empty without any."""
-    found = [name for name in names if stem(name) and re.search("mask|roi|seg|lesion|label|tumou?r|msk", name.lower())]
+    wanted, others = re.compile("mask|roi|seg|lesion|label|tumou?r|msk"), re.compile(r"desc-brain_|_probseg\.")
+    found = [name for name in names if stem(name) and wanted.search(name.lower()) and not others.search(name.lower())]
     return f"; name them by `masks: PATTERN` if they are among {listed(found, 3)}" if found else ""
 
 

@@ -18,7 +18,7 @@ from uadbench.data.index.sheet import Row, Sheet
 from uadbench.data.preprocessing.brain import skull_stripping
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BRAIN, OffGrid, Scan, read_labels, read_scan
-from uadbench.data.preprocessing.reading.volume import BadScan, Unreachable
+from uadbench.data.preprocessing.reading.volume import BadScan, Unreachable, unforeseen
 from uadbench.data.preprocessing.records import previews
 from uadbench.data.preprocessing.records.record import identity, known, write
 from uadbench.data.preprocessing.records.report import Outcome, unwritten
@@ -249,8 +249,7 @@ def _blame(error: Exception, file: str, sheet: Sheet, row: Row) -> dict[str, str
     if faults.passing(error):
         raise HarnessError(faults.line(error, row.subject)) from error
     if not isinstance(error, BadScan):
-        what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return {"file": file, "reason": f"{what}; look at the scan, and exclude the subject if it is damaged"}
+        return {"file": file, "reason": unforeseen(error)}
     path, root = error.file, sheet.root(row)
     return {
         "file": path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path),

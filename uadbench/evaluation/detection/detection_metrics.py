@@ -75,7 +75,7 @@ def detection(findings: Findings, patients: Mapping[str, str] = {}, binned: bool
         rows.append(_row(f"threshold@{rate:g}", float(findings.thresholds[k])))
         rows += ratios.pooled(f"voxel_fpr@{rate:g}", findings.flagged[:, k] - findings.true[:, k], normal)
         rows += ratios.mean(f"false_positives@{rate:g}", findings.alarms[:, k])
-        wrong = (findings.flagged[:, k] - findings.true[:, k]) * findings.spacing**3 / 1000
+        wrong = (findings.flagged[:, k] - findings.true[:, k]) * findings.voxel_volumes / 1000
         rows += ratios.mean(f"false_positive_ml@{rate:g}", wrong)
     rows += _all_thresholds(findings, ratios)
     rows += [row for part in (None, *SIZES) for row in _lesions(findings, part, ratios)]
@@ -109,7 +109,7 @@ class _Ratios:
 
 def _by_volume(findings: Findings, ratios: _Ratios) -> Iterator[Row]:
     """Mean AP and greatest Dice of subjects, by volume of their anomalous voxels."""
-    volume = findings.anomalous * findings.spacing**3 / 1000
+    volume = findings.anomalous * findings.voxel_volumes / 1000
     for part, (low, high) in SIZES.items():
         chosen = (findings.anomalous > 0) & (volume >= low) & (volume < high)
         for metric, values in (("subject_ap", findings.ap), ("subject_dice", findings.dice)):
@@ -170,7 +170,7 @@ def _subjects(findings: Findings, people: Sequence[str], well: Sequence[str]) ->
 
 def _lesions(findings: Findings, part: str | None, ratios: _Ratios) -> Iterator[Row]:
     """Number of lesions and sensitivity at every rate, of all lesions or those of one size."""
-    volume = findings.lesion_voxels * findings.spacing**3 / 1000  # ml
+    volume = findings.lesion_voxels * findings.voxel_volumes[findings.lesion_subjects] / 1000  # ml
     low, high = SIZES[part] if part else (0.0, np.inf)
     chosen = (volume >= low) & (volume < high)
     suffix = f"/{part}" if part else ""

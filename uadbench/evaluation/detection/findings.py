@@ -48,7 +48,7 @@ class Findings:
     """
 
     subjects: tuple[str, ...]
-    spacing: float  # mm, side of a voxel
+    spacing: float | tuple[float, ...]  # mm, side of a cube of the volume of a voxel; (S,) where subjects differ
     voxels: np.ndarray  # (S,) of brain and label
     anomalous: np.ndarray  # (S,) anomalous ones among them
     outside: np.ndarray  # (S,) anomalous voxels outside of the brain, which are missed
@@ -84,6 +84,12 @@ class Findings:
     equal_thresholds: np.ndarray = _none()  # (R,) thresholds that these fractions of them reach
     equal_found: np.ndarray = _none()  # (S, R) lesions found there
 
+    @property
+    def voxel_volumes(self) -> np.ndarray:
+        """Volume in mm³ of a voxel of each subject: (S,) float64."""
+        sides = self.spacing if isinstance(self.spacing, tuple) else (self.spacing,) * len(self.subjects)
+        return np.array([side**3 for side in sides])
+
 
 def by_subject(findings: Findings) -> pd.DataFrame:
     """A row for each subject: voxels, AP, Dice and, at each healthy rate R, Dice and false positives (`dice@R`, …)."""
@@ -102,7 +108,7 @@ def by_subject(findings: Findings) -> pd.DataFrame:
             "surface_dice_healthy1": findings.surface_dice,
         }
     )
-    wrong = (findings.flagged - findings.true) * findings.spacing**3 / 1000
+    wrong = (findings.flagged - findings.true) * findings.voxel_volumes[:, None] / 1000
     for k, rate in enumerate(findings.rates):
         either = findings.flagged[:, k] + findings.anomalous
         rows[f"dice@{rate:g}"] = np.where(
@@ -129,7 +135,8 @@ def load(path: str | os.PathLike[str]) -> tuple[Findings, dict[str, Any]]:
     with FINDINGS.opened(path) as (header, stored):
         arrays = {name: stored[name] for name in ARRAYS if name in stored or name not in LATER}
         healthy = tuple(header.get("healthy_subjects", ()))
-        found = Findings(tuple(header["subjects"]), float(header["spacing"]), **arrays, healthy_subjects=healthy)
+        spacing = tuple(sides) if isinstance(sides := header["spacing"], list) else float(sides)
+        found = Findings(tuple(header["subjects"]), spacing, **arrays, healthy_subjects=healthy)
         return found, completed(header["meta"])
 
 

@@ -1,7 +1,7 @@
 """Collector of findings: a few numbers of each subject, slice and lesion of a test set."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,11 @@ from uadbench.evaluation.detection.regions import Regions
 from uadbench.evaluation.inference.collecting import ScoredSubject
 from uadbench.evaluation.voxels.metrics import ranked
 
-ALIKE = 0.01  # largest relative difference of voxel volumes between subjects
-
 
 class FindingsCollector:
     """Findings of the final map, which `save` writes to findings.npz; the thresholds are those of `calibration`.
 
-    Lesions are measured in cubes of the volume of a voxel. Where voxel volumes differ between subjects, there are none.
+    Lesions are measured in cubes of the volume of a voxel of their subject.
     """
 
     def __init__(self, calibration: Calibration | None = None) -> None:
@@ -45,17 +43,13 @@ class FindingsCollector:
         self.facts: defaultdict[str, list[Any]] = defaultdict(list)
 
     @property
-    def spacing(self) -> float:
-        """Side in mm of a cube of the volume of a voxel."""
-        return round(float(np.prod(self.sides[0])) ** (1 / 3), 6)
-
-    @property
     def outside(self) -> int:
         """Anomalous voxels outside of the brain, which count as missed: no method scores them."""
         return int(sum(self.facts["outside"]))
 
     def add(self, subject: ScoredSubject) -> None:
         self.sides.append(subject.truth.spacing)
+        spacing = _cube(subject.truth.spacing)
         box = bounding_box(subject.truth.brain | subject.lesion)
         brain, truth = subject.truth.brain[box], subject.lesion[box]
         score = np.where(brain, subject.final[box], np.float32(0))
@@ -63,9 +57,9 @@ class FindingsCollector:
         inside, anomalous = score[counted], truth[counted]
         ap, dice = ranked(inside, anomalous)
         peaks = slice_peaks(score, counted)
-        found = detect(score, truth, self.thresholds, self.spacing)
+        found = detect(score, truth, self.thresholds, spacing)
         self.regions.add(inside[~anomalous], inside[anomalous], found.shares)
-        self.curves.append(sweep(score, truth, counted, self.spacing))
+        self.curves.append(sweep(score, truth, counted, spacing))
         number = len(self.subjects)
         self.subjects.append(subject.name)
         self._note(voxels=inside.size, anomalous=np.count_nonzero(anomalous), ap=ap, dice=dice, alarms=found.alarms)
@@ -81,14 +75,15 @@ class FindingsCollector:
         self._note(lesion_found=found.found)
 
     def save(self, folder: Path, about: Mapping[str, Any]) -> None:
-        if (found := self.finish()) is not None:
-            save(folder / FINDINGS, found, about)
+        save(folder / FINDINGS, self.finish(), about)
 
-    def finish(self) -> Findings | None:
-        """The findings of all subjects so far, at least one; None if their voxel volumes differ."""
-        volumes = np.prod(self.sides, axis=1)
-        if volumes.max() > (1 + ALIKE) * volumes.min():
-            return None
+    @property
+    def spacings(self) -> tuple[float, ...]:
+        """Side in mm of a cube of the volume of a voxel, of each subject."""
+        return tuple(map(_cube, self.sides))
+
+    def finish(self) -> Findings:
+        """The findings of all subjects so far, at least one."""
         whole = ("voxels", "anomalous", "outside", "flagged", "true", "alarms")
         scores = ("peaks", "summaries")
         arrays = {name: np.array(self.facts[name], np.int64) for name in whole}
@@ -99,7 +94,7 @@ class FindingsCollector:
         calibration = self.calibration
         return Findings(
             subjects=tuple(self.subjects),
-            spacing=self.spacing,
+            spacing=spacings if len(set(spacings := self.spacings)) > 1 else spacings[0],
             rates=np.zeros(0) if calibration is None else calibration.rates,
             thresholds=self.thresholds,
             healthy_summaries=np.zeros(0, np.float32) if calibration is None else calibration.summaries,
@@ -127,12 +122,17 @@ class FindingsCollector:
         if not chosen.size or not truth.any():
             return np.nan, np.nan
         called = score >= self.thresholds[chosen[0]]
-        sides = self.sides[0]
+        sides = self.sides[-1]
         return surface_agreement(called, truth, sides, diagonal(counted, sides), tolerance(sides))
 
     def _note(self, **facts: Any) -> None:
         for name, fact in facts.items():
             self.facts[name].append(fact)
+
+
+def _cube(sides: Sequence[float]) -> float:
+    """Side in mm of a cube of the volume of a voxel of `sides` mm."""
+    return round(float(np.prod(sides)) ** (1 / 3), 6)
 
 
 def _reaching(scores: np.ndarray, thresholds: np.ndarray) -> np.ndarray:

@@ -101,7 +101,7 @@ def _values(path: Path, results: pd.DataFrame) -> pd.DataFrame:
 
 def _of_subjects(found: Findings) -> dict[str, pd.DataFrame]:
     """Subject, value and volume of the lesions in ml, by metric."""
-    millilitres = found.spacing**3 / 1000
+    millilitres = found.voxel_volumes / 1000
     test = pd.DataFrame({"subject": found.subjects, "lesion_ml": found.anomalous * millilitres})
     tables = {AP: test.assign(value=found.ap)[found.anomalous > 0]}
     for k in np.flatnonzero(np.isclose(found.rates, RATE)):

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from uadbench.core import csv_files
 from uadbench.core.errors import HarnessError
 from uadbench.core.files import content, expanded
 from uadbench.core.modalities import NAMES
@@ -53,6 +54,8 @@ class Layout(layout.Layout):
             raise HarnessError(f"{root}: is no CSV in UTF-8 ({error}); save it as such") from None
         unknown = [name for name in names if name not in COLUMNS]
         if unknown or "subject" not in names or not set(NAMES) & set(names):
+            if csv_files.is_joined(names):
+                raise HarnessError(f"{root}: has the one column {names[0]!r}; {csv_files.COMMAS}")
             raise HarnessError(
                 f"{root}: columns are {', '.join(map(repr, names)) or 'missing'}; there must be subject "
                 f"and a scan ({', '.join(NAMES)}), there may be {OTHERS}, and no others"

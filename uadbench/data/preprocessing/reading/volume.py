@@ -53,6 +53,12 @@ class BadScan(Exception):
         self.reason = reason
 
 
+def unforeseen(error: Exception) -> str:
+    """Reason and remedy of an exception that no check foresaw: ANTs and ITK raise any type for a bad scan."""
+    what = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+    return f"{what}; look at the scan, and exclude the subject if it is damaged"
+
+
 class Unreachable(BadScan):
     """A file that is not there, or may not be read now: no fault of its content."""
 

@@ -128,5 +128,7 @@ def _matrix(pose: np.ndarray, middle: np.ndarray, centre: np.ndarray) -> np.ndar
 
 
 def _ranks(image: np.ndarray, sample: np.ndarray, bins: int) -> np.ndarray:
-    """Quantile bin 0…bins-1 of each value, with respect to `sample`."""
+    """Quantile bin 0…bins-1 of each value, with respect to `sample`; 0 for an empty one (no tissue)."""
+    if not sample.size:
+        return np.zeros(image.shape, int)
     return np.searchsorted(np.quantile(sample, np.arange(1, bins) / bins), image)

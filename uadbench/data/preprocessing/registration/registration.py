@@ -196,7 +196,15 @@ def _align(template: Template, scan: Scan, start: np.ndarray, spacing: float) ->
 
 
 def _upright(scan: Scan, spacing: float) -> Grid:
-    return geometry.upright(*geometry.extent(scan.data.shape, scan.affine), spacing)
+    """The upright grid of a scan. Raises BadScan where less than a voxel of it would lie within the scan."""
+    low, high = geometry.extent(scan.data.shape, scan.affine)
+    if (high - low).min() < 2 * spacing:
+        raise BadScan(
+            scan.path,
+            f"cannot be registered: its {'×'.join(map(str, scan.data.shape))} voxels span only "
+            f"{(high - low).min():.3g} mm in one direction; leave it out, or give a scan of the whole brain",
+        )
+    return geometry.upright(low, high, spacing)
 
 
 def _cropped(scan: Scan, inside: np.ndarray, margin: int = 3) -> tuple[Scan, np.ndarray]:

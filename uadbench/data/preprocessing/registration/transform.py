@@ -13,7 +13,7 @@ from uadbench.data.grid import Grid
 from uadbench.data.preprocessing.brain import normalisation
 from uadbench.data.preprocessing.reading import geometry
 from uadbench.data.preprocessing.reading.scan import BRAIN, BadScan, read_labels, read_scan
-from uadbench.data.preprocessing.reading.volume import load
+from uadbench.data.preprocessing.reading.volume import load, unforeseen
 from uadbench.data.preprocessing.registration import modality_check
 from uadbench.data.preprocessing.registration import template as templates
 from uadbench.data.preprocessing.registration.registration import Located, follow, locate
@@ -122,6 +122,8 @@ def prepare_scan(
             print(f"warning: {scan.path}: {doubt}", file=sys.stderr)
     except BadScan as error:
         raise HarnessError(f"{error.file}: {error.reason}") from error
+    except (ArithmeticError, LookupError, RuntimeError, ValueError) as error:
+        raise HarnessError(f"{path}: {unforeseen(error)}") from error
     native = scan.grid
     found = Placement(native, template.packed(chosen), place.matrix, Path(path), place.brain(native))
     return image.transpose(2, 1, 0), found
