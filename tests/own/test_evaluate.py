@@ -317,11 +317,11 @@ def test_a_saved_run_is_a_row_of_table_2(cohort, tmp_path):
 
 
 def test_subjects_of_several_voxel_sizes_are_measured_in_their_own(tmp_path):
-    """One slab of 3 voxels and one of 9 false ones: 24 and 72 mm³ at 2 mm, 81 and 243 mm³ at 3 mm."""
+    """One slab of 3 voxels and one of 9 false ones: 24 and 72 mm³ at 2 mm, 1.536 and 4.608 ml at 8 mm."""
     score, label = np.full(SHAPE, 0.1, np.float32), np.zeros(SHAPE, np.uint8)
     label[2, 2:5, 2], score[2, 2:5, 2], score[7, 1:10, 5] = 1, 0.9, 0.8
     fine = np.diag([1.0, 1.0, 1.0, 1.0])
-    for name, affine in (("a", fine @ np.diag([2, 2, 2, 1])), ("b", fine @ np.diag([3, 3, 3, 1])), ("c", fine)):
+    for name, affine in (("a", fine @ np.diag([2, 2, 2, 1])), ("b", fine @ np.diag([8, 8, 8, 1])), ("c", fine)):
         store(tmp_path / "maps" / f"{name}.nii.gz", score, affine)
         store(tmp_path / "labels" / f"{name}.nii.gz", label, affine)
         store(tmp_path / "healthy" / f"{name}.nii.gz", np.linspace(0, 0.5, score.size).reshape(SHAPE), affine)
@@ -329,12 +329,14 @@ def test_subjects_of_several_voxel_sizes_are_measured_in_their_own(tmp_path):
     done = call("evaluate", *folders, "--subjects", tmp_path / "rows.csv", "--save", tmp_path / "run", "--method", "m")
     assert "voxel sizes differ; pooled metrics count voxels" in done.stderr
     found = {name: each["value"] for name, each in json.loads(done.stdout)["detection"].items()}
-    assert found["lesions"] == 2  # 3 mm³ are a speck
+    assert (found["lesions"], found["lesions/1-10ml"]) == (2, 1)  # 3 mm³ are a speck
+    assert found["subject_ap/1-10ml"] == 1
+    assert found["false_positive_ml@0.001"] == pytest.approx((0.072 + 4.608 + 0.009) / 3)
     assert found["subject_ap"] == found["sensitivity@0.001"] == 1
     rows = pd.read_csv(tmp_path / "rows.csv")
-    assert rows["false_positive_ml@0.001"].tolist() == pytest.approx([0.072, 0.243, 0.009])
+    assert rows["false_positive_ml@0.001"].tolist() == pytest.approx([0.072, 4.608, 0.009])
     assert rows["false_positives@0.001"].tolist() == [1, 1, 0]
-    assert rows["hd95_healthy1"].tolist() == pytest.approx([2 * (apart := rows["hd95_healthy1"][2]), 3 * apart, apart])
+    assert rows["hd95_healthy1"].tolist() == pytest.approx([2 * (apart := rows["hd95_healthy1"][2]), 8 * apart, apart])
     assert tidy([tmp_path / "run" / "full.npz"]).query("metric == 'lesions'")["value"].tolist() == [2]
 
 
