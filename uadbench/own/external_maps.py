@@ -34,6 +34,8 @@ from uadbench.own.score_maps import Evaluation
 if TYPE_CHECKING:
     from uadbench.own.map_arrays import Arrays
 
+ALIKE = 0.01  # largest relative difference of voxel volumes that passes without a warning
+
 
 def evaluate(
     maps: Path,
@@ -77,7 +79,8 @@ def evaluate(
     subjects = _subjects({name: files[name] for name in labelled}, masks, labelled, values)
     told = str(labels), values, patients or stated
     evaluation = score_maps.evaluate(subjects, protocol, calibration, masks is not None, *told)
-    if isinstance(evaluation.findings.spacing, tuple):
+    volumes = evaluation.findings.voxel_volumes
+    if volumes.max() > (1 + ALIKE) * volumes.min():
         weight = "pooled metrics count voxels, so that scans of finer ones weigh more; volumes are of each scan's own"
         print(f"warning: {maps}: voxel sizes differ; {weight}", file=sys.stderr)
     return evaluation
