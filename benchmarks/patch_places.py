@@ -61,13 +61,13 @@ def brain(path: str) -> tuple[np.ndarray, tuple[slice, ...]]:
     return values[box], box
 
 
-def ours(place: str, volumes: list[np.ndarray], seed: int, changes: dict[str, Any]) -> Iterator[Any]:
+def ours(place: str, volumes: list[np.ndarray], seed: int, changes: dict[str, Any] | None = None) -> Iterator[Any]:
     """The same (32, 1, 128, 128) of `disyre-public` with `place` and `changes`; volumes are centred in one field."""
     shape = np.max([values.T.shape for values in volumes], axis=0)
     packed = np.zeros((len(volumes), *shape), np.float16)
     for row, values in zip(packed, volumes, strict=True):
         row[tuple(slice((a - n) // 2, (a - n) // 2 + n) for a, n in zip(shape, values.T.shape, strict=True))] = values.T
-    params = replace(resolve("disyre-public", "t1", {"disyre-public": changes}).params, place=place)
+    params = replace(resolve("disyre-public", "t1", {"disyre-public": changes or {}}).params, place=place)
     sampler, rng = SliceSampler(packed, np.arange(len(packed))), Streams(seed)
     while True:
         made = synthesise(sampler.batch(32, rng, WHOLE), params, 1.0)
