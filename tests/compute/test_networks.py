@@ -82,8 +82,10 @@ def test_a_compiler_that_fails_leaves_networks_eager_with_one_line(capsys):
 
 @pytest.mark.slow
 def test_a_machine_without_a_compiler(tmp_path):
-    code = "import torch; from uadbench.compute import networks; net = torch.nn.Conv2d(1, 1, 3); "
-    code += "networks.compile_calls([net]); net(torch.rand(1, 1, 8, 8)).sum().backward(); print(net.weight.grad.shape)"
+    """Whose network has more than convolutions, which need no kernel of their own."""
+    code = "import torch; from torch.nn import Conv2d, GELU, Sequential; from uadbench.compute import networks; "
+    code += "net = Sequential(Conv2d(1, 1, 3), GELU()); networks.compile_calls([net]); "
+    code += "net(torch.rand(1, 1, 8, 8)).sum().backward(); print(net[0].weight.grad.shape)"
     environment = {"CXX": "/nowhere", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT), "HOME": "/tmp"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout == "torch.Size([1, 1, 3, 3])\n"
