@@ -1,4 +1,4 @@
-"""Data sets to score and to evaluate: BIDS with sessions and its derivatives, subject sheets, what is left out."""
+"""Scoring and evaluation of data sets: sessions and derivatives in BIDS, subject sheets, scans that are left out."""
 
 import json
 import shutil
@@ -54,7 +54,8 @@ def test_sessions_are_scored_with_their_own_scans_and_masks(bids):
         "sub-3": ["sub-3_FLAIR.nii"],
     }
     masks = {name: entry.mask and entry.mask.name for name, entry in found.items()}
-    assert masks["sub-1_ses-1"] is masks["sub-3"] is None
+    assert masks["sub-1_ses-1"] is None
+    assert masks["sub-3"] is None
     assert masks["sub-1_ses-2"] == "sub-1_ses-2_label-lesion_mask.nii.gz"
     (bids / "dataset_description.json").unlink()
     assert {entry.name: entry for entry in entries(bids)} == found
@@ -84,10 +85,15 @@ def test_a_lesion_on_other_voxels_costs_the_page_its_outline_alone(bids, capsys)
     assert "lesion masks on other voxels than the scan's are not shown: sub-2" in capsys.readouterr().err
 
 
-def test_derivatives_are_evaluated_with_the_lesions_of_their_source(bids, trained, placed, tmp_path):
+@pytest.fixture
+def options(bids, trained) -> list[object]:
+    """Options of `score` for the derivatives of the data set."""
     out = bids / "derivatives" / "intensity"
-    options = ["--run", trained, "--image", bids, "--out", out, "--device", "cpu", "--threshold", 0.6]
-    done = call("score", *options)
+    return ["--run", trained, "--image", bids, "--out", out, "--device", "cpu", "--threshold", 0.6]
+
+
+def test_derivatives_have_the_names_and_values_of_bids(bids, options, trained, placed, tmp_path):
+    out, done = bids / "derivatives" / "intensity", call("score", *options)
     assert placed == [
         ("t1", "sub-1_ses-1_acq-mprage_T1w.nii", None, None),
         ("t1", "sub-1_ses-2_T1w.nii", None, None),
@@ -125,6 +131,11 @@ def test_derivatives_are_evaluated_with_the_lesions_of_their_source(bids, traine
     assert described["DatasetType"] == "derivative"
     assert described["SourceDatasets"] == [{"URL": "../..", "DOI": "doi:1/2"}]
 
+
+def test_derivatives_are_evaluated_with_the_lesions_of_their_source(bids, options, trained, placed, tmp_path):
+    out = bids / "derivatives" / "intensity"
+    call("score", *options)
+    flat, *_ = scorer(trained).score(bids / "sub-2/anat/sub-2_run-1_T1w.nii", None, tmp_path / "flat.nii.gz")
     done = call("evaluate", "--maps", out, "--labels", bids)
     assert f"{bids} has no lesion mask of sub-1_ses-1: their maps are not evaluated" in done.stderr
     result = json.loads(done.stdout)
@@ -147,10 +158,16 @@ def test_derivatives_are_evaluated_with_the_lesions_of_their_source(bids, traine
     for key in ("ap", "dice", "auroc", "threshold", "voxels", "positives", "subjects"):
         assert result[key] == pytest.approx(expected[key], rel=1e-4)
     assert result["brain"]
+
+
+def test_derivatives_are_kept_where_map_and_sidecar_are_there(bids, options, placed):
+    call("score", *options)
+    stored = bids / "derivatives/intensity/sub-2/anat/sub-2_run-1_desc-intensity_probseg.nii.gz"
     before = stored.stat().st_mtime_ns
     assert "3 of 3 maps were there and are kept" in call("score", *options).stderr
     assert stored.stat().st_mtime_ns == before
     sidecar = stored.with_name("sub-2_run-1_desc-intensity_probseg.json")
+    about = read_json(sidecar)
     sidecar.unlink()
     with pytest.raises(HarnessError, match=rf"{sidecar.name} beside it states no {HALF}; score the scan again"):
         read_scores(stored)

@@ -453,7 +453,7 @@ def test_brain_masks_beside_maps_are_taken_of_all_maps_or_named(cohort):
     folder, _ = cohort
     named, other = evaluate(folder / "maps", folder / "labels", folder / "brain").summary(), folder / "maps" / "brain"
     (other).mkdir()
-    assert not evaluate(folder / "maps", folder / "labels").summary()["brain"]  # an empty folder is none of masks
+    assert not evaluate(folder / "maps", folder / "labels").summary()["brain"]  # an empty folder holds no masks
     for name in ("a", "b.1"):
         (other / f"{name}.nii.gz").symlink_to(folder / "brain" / f"{name}.nii.gz")
     given = ["--maps", folder / "maps", "--labels", folder / "labels"]

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from uadbench.commands._shared import OUTPUT, PATH, Positive, device, required, run, variant
+from uadbench.core.errors import HarnessError
 
 
 @click.command()
@@ -70,7 +71,6 @@ def command(
     three planes; it opens from disk and needs no network.
     """
     from uadbench.compute import device as devices
-    from uadbench.core.errors import HarnessError
     from uadbench.own import regions
     from uadbench.own.scan_scoring import Scorer
     from uadbench.own.scan_sets import is_data_set
@@ -79,6 +79,26 @@ def command(
     from uadbench.training import run as runs
 
     data_set = is_data_set(image)
+    _check(image, t1, truth, data_set, html, given is None)
+    areas = regions.read(atlas) if atlas else None
+    chosen = devices.choose(device)
+    folder, required = locate(given, required)
+    trained, about = runs.load(folder, chosen, required=required, name=method)
+    counted, unknown = surroundings.healthy_threshold(folder, about, name) if threshold is None else (None, "")
+    notices = [*([shipped.notice()] if given is None else []), *([unknown] if unknown else [])]
+    scorer = Scorer(trained, about, chosen, name, threshold, html, counted, areas, notices)
+    if image.is_dir() or data_set:
+        lost = scorer.score_data_set(image, out) if data_set else scorer.score_folder(image, t1, out, truth)
+        click.echo(out)
+        if lost:
+            raise HarnessError(f"{image}: {lost} of the scans could not be scored, see above")
+    else:
+        for path in scorer.score(image, t1, out, truth):
+            click.echo(path)
+
+
+def _check(image: Path, t1: Path | None, truth: Path | None, data_set: bool, html: bool, packaged: bool) -> None:
+    """Raise HarnessError for inputs that are missing or that do not go together, before anything is loaded."""
     if data_set and (named := next((f"--{name}" for name, path in (("t1", t1), ("truth", truth)) if path), None)):
         raise HarnessError(f"{named}: {image} is a data set, which names such scans itself; leave {named} out")
     if image.is_dir() and t1 is not None and not t1.is_dir():
@@ -91,23 +111,8 @@ def command(
     for option, path in (("image", image), ("t1", t1), ("truth", truth)):
         if path is not None and not path.exists():
             raise HarnessError(f"--{option} {path}: no such file or folder; check the path")
-    if given is None and t1 is not None:
+    if packaged and t1 is not None:
         raise HarnessError(
             f"--t1 {t1}: the run that comes with the package scores T1-weighted scans alone; name "
             "a run of the modality with --run"
         )
-    chosen = devices.choose(device)
-    folder, required = locate(given, required)
-    trained, about = runs.load(folder, chosen, required=required, name=method)
-    counted, unknown = surroundings.healthy_threshold(folder, about, name) if threshold is None else (None, "")
-    areas = regions.read(atlas) if atlas else None
-    notices = [*([shipped.notice()] if given is None else []), *([unknown] if unknown else [])]
-    scorer = Scorer(trained, about, chosen, name, threshold, html, counted, areas, notices)
-    if image.is_dir() or data_set:
-        lost = scorer.score_data_set(image, out) if data_set else scorer.score_folder(image, t1, out, truth)
-        click.echo(out)
-        if lost:
-            raise HarnessError(f"{image}: {lost} of the scans could not be scored, see above")
-    else:
-        for path in scorer.score(image, t1, out, truth):
-            click.echo(path)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from uadbench.methods.networks.bottleneck import halvings, square_side, to_square
+from uadbench.methods.networks.bottleneck import from_square, halvings, square_side, to_square
 from uadbench.methods.slices import fit
 
 
@@ -27,3 +27,9 @@ def test_scaled_slices_fit_into_the_square(patch, shape):
     assert square.sum() == slices.sum()
     assert side % 2**count == 0
     assert side // 2**count >= 1
+
+
+@pytest.mark.parametrize("shape", [(32, 24), (24, 32), (17, 9), (32, 32)])
+def test_the_cut_of_a_square_is_the_padded_images(shape):
+    images = torch.rand((2, 1, *shape), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(from_square(to_square(images, 32), images), images)
