@@ -29,7 +29,7 @@ COLUMNS = ["experiment", *SIMULATED, "task", "protocol", "method", "variable", "
 class Profiles:
     """Collects AP within each subject of every single step from files of histograms, see `add`.
 
-    AP comes from the bins of subjects, within .006 of the exact one in the demo, alike at every t.
+    AP comes from the bins of subjects, alike at every t.
     """
 
     def __init__(self) -> None:
